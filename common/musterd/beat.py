@@ -1,0 +1,121 @@
+"""One beat: a fixed record of 64 bytes, little-endian, so that many parse as one array.
+
+=====  ===========  ==========================================================================
+bytes  field        note
+=====  ===========  ==========================================================================
+0-1    magic        0x4D42
+2      version      1
+3      status       :class:`Status`
+4-7    interval_ms  how often this member promises to beat
+8-15   member_id    64-bit BLAKE2b of namespace/group/member
+16-23  incarnation  drawn at random once per agent run, never zero, never ordered
+24-31  sequence     from 1, one more for each beat of the run
+32-39  sent_ms      the agent's wall clock, for people; never for decisions
+40-43  missed       pushes that failed since the last one that got through
+44-47  lag_ms       how late this beat left, by the agent's monotonic clock
+48-63  mac          zero; reserved for fleets with a key
+=====  ===========  ==========================================================================
+
+Parsing many at once needs NumPy and lives in :mod:`musterd.columns`, so that an agent does
+not carry NumPy.
+"""
+
+import struct
+from enum import IntEnum
+from hashlib import blake2b
+from secrets import randbelow
+
+import msgspec
+
+MAGIC = 0x4D42
+VERSION = 1
+SIZE = 64
+NO_MAC = bytes(16)
+
+_U32_MAX = 2**32 - 1
+_U64_MAX = 2**64 - 1
+_RECORD = struct.Struct("<HBBIQQQqII16s")
+assert _RECORD.size == SIZE
+
+
+class Status(IntEnum):
+    """What a member says of itself."""
+
+    OK = 0
+    CHECK_FAILING = 1
+    DRAINING = 2
+    LEAVING = 3
+
+
+class Beat(msgspec.Struct, frozen=True, gc=False):
+    """One beat of one member. Field ranges are those of the record above."""
+
+    member_id: int
+    incarnation: int
+    sequence: int
+    interval_ms: int
+    status: Status = Status.OK
+    sent_ms: int = 0
+    missed: int = 0
+    lag_ms: int = 0
+    mac: bytes = NO_MAC
+
+
+class BeatError(ValueError):
+    """These bytes are no beat; the text says which field is wrong."""
+
+
+def member_id(namespace: str, group: str, member: str) -> int:
+    """The 64-bit number by which a member is known in records and keys."""
+    digest = blake2b(f"{namespace}/{group}/{member}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
+def new_incarnation() -> int:
+    """A random number in [1, 2**64) for one run of an agent.
+
+    Random and not a clock: a host whose clock jumped back to 1970 is as alive as any.
+    """
+    return 1 + randbelow(_U64_MAX)
+
+
+def pack(beat: Beat) -> bytes:
+    """The 64 bytes of ``beat``.
+
+    ``missed``, ``lag_ms`` and ``interval_ms`` stop at their largest value instead of wrapping.
+    Raises :class:`BeatError` if an identity field does not fit.
+    """
+    try:
+        return _RECORD.pack(
+            MAGIC,
+            VERSION,
+            beat.status,
+            min(beat.interval_ms, _U32_MAX),
+            beat.member_id,
+            beat.incarnation,
+            beat.sequence,
+            beat.sent_ms,
+            min(beat.missed, _U32_MAX),
+            min(beat.lag_ms, _U32_MAX),
+            beat.mac,
+        )
+    except struct.error as error:
+        raise BeatError(f"beat does not fit its record: {error}: {beat}") from None
+
+
+def unpack(record: bytes) -> Beat:
+    """The beat in ``record``; raises :class:`BeatError` naming the wrong field."""
+    if len(record) != SIZE:
+        raise BeatError(f"length is {len(record)}, not {SIZE}")
+    magic, version, status, interval, member, incarnation, sequence, sent, missed, lag, mac = (
+        _RECORD.unpack(record)
+    )
+    if magic != MAGIC:
+        raise BeatError(f"magic is {magic:#06x}, not {MAGIC:#06x}")
+    if version != VERSION:
+        raise BeatError(f"version is {version}, not {VERSION}")
+    if status > Status.LEAVING:
+        raise BeatError(f"status is {status}, not 0 to {Status.LEAVING.value}")
+    if incarnation == 0 or sequence == 0:
+        raise BeatError("incarnation and sequence are never zero")
+    return Beat(member, incarnation, sequence, interval, Status(status), sent, missed, lag, mac)

@@ -1,0 +1,114 @@
+"""Many beats as NumPy columns, parsed without a Python object per beat."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.beat import MAGIC, SIZE, VERSION, Status
+
+RECORD = np.dtype(
+    [
+        ("magic", "<u2"),
+        ("version", "u1"),
+        ("status", "u1"),
+        ("interval_ms", "<u4"),
+        ("member_id", "<u8"),
+        ("incarnation", "<u8"),
+        ("sequence", "<u8"),
+        ("sent_ms", "<i8"),
+        ("missed", "<u4"),
+        ("lag_ms", "<u4"),
+        ("mac", "V16"),
+    ]
+)
+assert RECORD.itemsize == SIZE
+
+Bools = NDArray[np.bool_]
+Slots = NDArray[np.int64]
+
+
+class Beats(NamedTuple):
+    """Columns of n beats; row i of each belongs to the same beat. ``slot`` is where it was read."""
+
+    slot: Slots
+    member_id: NDArray[np.uint64]
+    incarnation: NDArray[np.uint64]
+    sequence: NDArray[np.uint64]
+    interval_ms: NDArray[np.uint32]
+    status: NDArray[np.uint8]
+    sent_ms: NDArray[np.int64]
+    missed: NDArray[np.uint32]
+    lag_ms: NDArray[np.uint32]
+
+    def where(self, keep: Bools) -> "Beats":
+        """Only the rows in ``keep``, a mask of shape (n,)."""
+        return Beats(*(column[keep] for column in self))
+
+
+class Rejected(NamedTuple):
+    """How many records of a sweep were no beats, by what was wrong with them."""
+
+    length: int = 0
+    magic: int = 0
+    version: int = 0
+    field: int = 0
+    member_id: int = 0
+
+    def __add__(self, other: object) -> "Rejected":  # type: ignore[override]  # sums, not joins
+        if not isinstance(other, Rejected):
+            return NotImplemented
+        return Rejected(*map(sum, zip(self, other, strict=True)))
+
+
+def no_beats() -> Beats:
+    """Zero beats."""
+    return from_records(np.empty(0, np.int64), np.empty(0, RECORD))
+
+
+def from_records(slots: Slots, records: NDArray[np.void]) -> Beats:
+    """Columns over ``records`` (n, dtype :data:`RECORD`) without checking them; views, no copies."""
+    return Beats(
+        slots,
+        records["member_id"],
+        records["incarnation"],
+        records["sequence"],
+        records["interval_ms"],
+        records["status"],
+        records["sent_ms"],
+        records["missed"],
+        records["lag_ms"],
+    )
+
+
+def parse(slots: Slots, data: bytes | bytearray | memoryview) -> tuple[Beats, Rejected]:
+    """Columns of the good records in ``data``, and how many were not good.
+
+    ``slots`` has shape (n,), ``data`` is n records of 64 bytes end to end.
+    Raises ValueError if the two do not match.
+    """
+    if len(data) != len(slots) * SIZE:
+        raise ValueError(f"{len(data)} bytes are not {len(slots)} records of {SIZE}")
+    return check_records(slots, np.frombuffer(data, RECORD))
+
+
+def check_records(slots: Slots, records: NDArray[np.void]) -> tuple[Beats, Rejected]:
+    """As :func:`parse`, over records already in an array of dtype :data:`RECORD`."""
+    bad_magic = records["magic"] != MAGIC
+    bad_version = ~bad_magic & (records["version"] != VERSION)
+    beats = from_records(slots, records)
+    bad_field = ~bad_magic & ~bad_version & _bad_fields(beats)
+    bad = bad_magic | bad_version | bad_field
+    if not bad.any():
+        return beats, Rejected()
+    rejected = Rejected(
+        magic=int(bad_magic.sum()), version=int(bad_version.sum()), field=int(bad_field.sum())
+    )
+    return beats.where(~bad), rejected
+
+
+def _bad_fields(beats: Beats) -> Bools:
+    bad: Bools = beats.status > Status.LEAVING
+    bad |= beats.incarnation == 0
+    bad |= beats.sequence == 0
+    return bad

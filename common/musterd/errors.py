@@ -1,0 +1,69 @@
+"""Every error musterd raises on purpose, split by what the caller can do about it.
+
+::
+
+    MusterdError
+    ├── ConfigError          wrong use or configuration: change it
+    ├── StoreError           something about one shard of the store
+    │   ├── ShardUnavailable     no answer in time, or none at all: try again at the next tick
+    │   ├── ShardRefused         the shard answered, and said no (authentication, rights, full, read-only)
+    │   └── ShardCorrupt         the shard answered nonsense: nothing of the reply may be believed
+    ├── RegistryError        the persistent facts could not be read or written
+    ├── CoordinatorError     the coordinator answered with a problem
+    │   ├── NotFound             no such group or member
+    │   └── Conflict             refused in the member's present state
+    └── CoordinatorUnreachable   no coordinator answered
+"""
+
+
+class MusterdError(Exception):
+    """The root. Its text is one line that names the key, host or file, and what to do."""
+
+
+class ConfigError(MusterdError):
+    """Wrong use or configuration; nothing was started."""
+
+
+class StoreError(MusterdError):
+    """A shard of the store did not do what it was asked.
+
+    ``shard`` names it (``"mc1:11211"``, ``"db1:5432/fleet"``); ``reason`` says what happened.
+    A failed read is never an empty one: no StoreError may be turned into "absent".
+    """
+
+    def __init__(self, shard: str, reason: str) -> None:
+        super().__init__(f"{shard}: {reason}")
+        self.shard = shard
+        self.reason = reason
+
+
+class ShardUnavailable(StoreError):
+    """No answer within the deadline, or no connection."""
+
+
+class ShardRefused(StoreError):
+    """The shard answered with an error of its own."""
+
+
+class ShardCorrupt(StoreError):
+    """The shard's reply made no sense; its connection was thrown away."""
+
+
+class RegistryError(MusterdError):
+    """The registry could not be read or written."""
+
+
+class CoordinatorError(MusterdError):
+    """The coordinator answered with a problem (RFC 9457); the text is its ``detail``."""
+
+
+class NotFound(CoordinatorError):
+    """No such group or member."""
+
+
+class Conflict(CoordinatorError):
+    """Refused in the present state of the member."""
+
+
+class CoordinatorUnreachable(MusterdError):
+    """No answer from the coordinator within the deadline."""

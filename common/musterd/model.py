@@ -1,0 +1,270 @@
+"""The words everyone shares: members, states, and the shapes of every answer.
+
+The structs below are the JSON of the HTTP contract, field for field. Instants are RFC 3339 UTC
+strings on the wire and aware datetimes here; durations are seconds.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from musterd.errors import ConfigError
+
+NAME_LIMIT = 255
+METADATA_LIMIT = 4096
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]*")
+
+
+class State(StrEnum):
+    """What the coordinator thinks of a member."""
+
+    UNKNOWN = "unknown"
+    UP = "up"
+    SUSPECT = "suspect"
+    DOWN = "down"
+    LEFT = "left"
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One service instance in a group, as its agent announces it."""
+
+    group: str
+    name: str
+    zone: str = ""
+    owner: str = ""
+    metadata: Mapping[str, str] = {}
+
+    def __str__(self) -> str:
+        return f"{self.group}/{self.name}"
+
+
+def check_name(kind: str, name: str) -> str:
+    """``name`` itself if it can be a group or a member, else ConfigError.
+
+    Names become keys and paths of URLs: letters, digits and ``_ . : @ + -``, at most 255 of them.
+    """
+    if len(name) > NAME_LIMIT:
+        raise ConfigError(f"{kind} name is {len(name)} characters long; at most {NAME_LIMIT}")
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{kind} name {name!r} is not usable: begin with a letter, digit or _,"
+            " go on with letters, digits and _ . : @ + -"
+        )
+    return name
+
+
+def check_text(kind: str, text: str) -> str:
+    """``text`` itself if it can be a zone, owner or reason, else ConfigError."""
+    if len(text) > NAME_LIMIT:
+        raise ConfigError(f"{kind} is {len(text)} characters long; at most {NAME_LIMIT}")
+    if not text.isprintable():
+        raise ConfigError(f"{kind} {text!r} has control characters; use printable ones")
+    return text
+
+
+def check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
+    """``metadata`` itself if its keys are names and it is small enough, else ConfigError."""
+    for key, value in metadata.items():
+        check_name("metadata key", key)
+        check_text(f"metadata {key}", value)
+    size = sum(len(key) + len(value) for key, value in metadata.items())
+    if size > METADATA_LIMIT:
+        raise ConfigError(f"metadata is {size} characters in all; at most {METADATA_LIMIT}")
+    return metadata
+
+
+def check_member(member: Member) -> Member:
+    """``member`` itself if every part of it is usable, else ConfigError."""
+    check_name("group", member.group)
+    check_name("member", member.name)
+    check_text("zone", member.zone)
+    check_text("owner", member.owner)
+    check_metadata(member.metadata)
+    return member
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What persists about a member whether it beats or not."""
+
+    zone: str = ""
+    owner: str = ""
+    metadata: Mapping[str, str] = {}
+    disabled: bool = False
+    disabled_reason: str = ""
+    forced_down: bool = False
+    forced_down_reason: str = ""
+
+
+class FactsChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The body of a PATCH: what is given changes, the rest stays.
+
+    ``reason`` belongs to ``disabled`` and ``forced_down`` and is forgotten with them.
+    """
+
+    disabled: bool | msgspec.UnsetType = msgspec.UNSET
+    forced_down: bool | msgspec.UnsetType = msgspec.UNSET
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+    zone: str | msgspec.UnsetType = msgspec.UNSET
+    owner: str | msgspec.UnsetType = msgspec.UNSET
+    metadata: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """One change of one member's state. A restart has ``old == new`` and says so in ``reason``."""
+
+    version: int
+    at: datetime
+    group: str
+    member: str
+    old: State
+    new: State
+    reason: str
+
+
+class MemberAnswer(msgspec.Struct, frozen=True):
+    """Everything about one member."""
+
+    group: str
+    member: str
+    state: State
+    up: bool
+    schedulable: bool
+    down: bool
+    reason: str
+    since: datetime
+    silent_for: float
+    interval: float
+    incarnation: str | None
+    conflict: bool
+    zone: str
+    owner: str
+    metadata: Mapping[str, str]
+    disabled: bool
+    disabled_reason: str
+    forced_down: bool
+    forced_down_reason: str
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """The short answer: may I talk to it, may I place work on it, may I evacuate it?"""
+
+    up: bool
+    schedulable: bool
+    down: bool
+    state: State
+
+
+class GroupSummary(msgspec.Struct, frozen=True):
+    """A group and how many of its members are in each state."""
+
+    group: str
+    members: int
+    states: dict[State, int]
+
+
+class GroupList(msgspec.Struct, frozen=True):
+    """All groups."""
+
+    version: int
+    listening: bool
+    staleness: float | None
+    groups: list[GroupSummary]
+
+
+class GroupAnswer(msgspec.Struct, frozen=True):
+    """One group, counted by state and by zone."""
+
+    version: int
+    listening: bool
+    staleness: float | None
+    group: str
+    members: int
+    states: dict[State, int]
+    zones: dict[str, dict[State, int]]
+
+
+class MemberPage(msgspec.Struct, frozen=True):
+    """At most 1000 members by name; ``next`` is the ``after`` of the next page."""
+
+    version: int
+    listening: bool
+    staleness: float | None
+    members: list[MemberAnswer]
+    next: str | None
+
+
+class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a query."""
+
+    members: list[str]
+
+
+class QueryAnswer(msgspec.Struct, frozen=True):
+    """Verdicts by name; ``not_found`` are names that the group has no member of."""
+
+    version: int
+    listening: bool
+    staleness: float | None
+    members: dict[str, Verdict]
+    not_found: list[str]
+
+
+class History(msgspec.Struct, frozen=True):
+    """The state changes of one member, newest first."""
+
+    group: str
+    member: str
+    changes: list[Transition]
+
+
+class ShardStatus(msgspec.Struct, frozen=True):
+    """One shard as this coordinator sees it. ``reason`` is plain words for an operator."""
+
+    shard: str
+    listening: bool
+    reason: str
+    since: datetime
+    staleness: float | None
+    canary_seconds: float | None
+    sweep_seconds: float | None
+    listening_time: float
+    members: int
+    beats: int
+    sweeps: int
+    unproven_sweeps: int
+    rejected: dict[str, int]
+
+
+class StormStatus(msgspec.Struct, frozen=True):
+    """A mass silence that is being held."""
+
+    group: str
+    zone: str
+    silent: int
+    living: int
+    since: datetime
+    ends_in: float
+
+
+class StatusAnswer(msgspec.Struct, frozen=True):
+    """This coordinator and its shards."""
+
+    coordinator: str
+    musterd: str
+    started: datetime
+    ready: bool
+    version: int
+    listening: bool
+    staleness: float | None
+    store: str
+    registry: str
+    groups: int
+    members: int
+    states: dict[State, int]
+    service_down_time: float
+    sweep_period: float
+    shards: list[ShardStatus]
+    storms: list[StormStatus]

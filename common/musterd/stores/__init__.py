@@ -1,0 +1,39 @@
+"""Stores by URL. The driver of a scheme is imported when a URL asks for it, not before.
+
+==============================================  ==============================================
+``memcached://h1:11211,h2:11211?replicas=2``    each server is one shard
+``postgresql://user@host:5432/db``              one database is one shard
+``embedded://127.0.0.1:11311``                  the coordinator is the memcached server there
+``memory:`` or ``memory:name``                  a table in this process
+==============================================  ==============================================
+"""
+
+from importlib import import_module
+
+from musterd.errors import ConfigError
+from musterd.stores.base import Guarantees, Roster, ShardReader, ShardWriter, Store, Sweep
+
+__all__ = ["Guarantees", "Roster", "ShardReader", "ShardWriter", "Store", "Sweep", "open_store"]
+
+_DRIVERS = {
+    "memcached": "musterd.stores.memcached",
+    "embedded": "musterd.stores.memcached",
+    "postgresql": "musterd.stores.postgres",
+    "postgres": "musterd.stores.postgres",
+    "memory": "musterd.stores.memory",
+}
+
+
+def open_store(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
+    """The store that ``url`` names; connects to nothing yet.
+
+    ``timeout`` bounds every call to a shard, in seconds. ``beat_ttl`` is how long, in seconds, a
+    store that can forget keeps a beat that is not renewed. Raises ConfigError for a URL that no
+    driver can use; its text never has the URL's password.
+    """
+    scheme = url.partition(":")[0]
+    if scheme not in _DRIVERS:
+        raise ConfigError(f"store URL begins with {scheme!r}; it must be one of {sorted(_DRIVERS)}")
+    driver = import_module(_DRIVERS[scheme])
+    store: Store = driver.open_url(url, namespace=namespace, timeout=timeout, beat_ttl=beat_ttl)
+    return store

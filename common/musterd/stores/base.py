@@ -1,0 +1,172 @@
+"""What a store must be able to do, seen from an agent and from a coordinator.
+
+A store is one or more *shards* that fail independently. Both sides place a member on the same
+shards by :func:`place`. Every call below bounds its own network waits by the ``timeout`` given to
+:func:`musterd.stores.open_store`, is safe to cancel at any await, and raises only
+:class:`musterd.errors.StoreError`; whatever a call leaves half done on a connection, the next
+call starts on a clean one. Nothing here retries: the caller's next tick is the retry.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Flag, auto
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Protocol
+
+from musterd.beat import Beat
+from musterd.model import Member
+
+if TYPE_CHECKING:  # an agent imports this module and must not import NumPy
+    from musterd.columns import Beats, Rejected
+
+
+class Guarantees(Flag):
+    """What silence on this store may mean besides death; the coordinator demands none of them."""
+
+    NONE = 0
+    SURVIVES_RESTART = auto()  # beats are still there after the server restarted
+    NEVER_EVICTS = auto()  # a beat that was accepted stays until it is overwritten
+    SHARED = auto()  # other processes can reach it
+
+
+class ShardWriter(Protocol):
+    """One shard, for one agent process. Calls may overlap; they share one connection."""
+
+    name: str
+
+    async def announce(self, member: Member) -> None:
+        """Take (or find again) a slot for ``member``, and record who holds it.
+
+        Idempotent; heals whatever of the member's keys the shard lost. Needed before the first
+        :meth:`beat` of a member, and again whenever a beat returns False.
+        """
+
+    async def beat(self, beat: Beat) -> bool:
+        """Overwrite the member's beat. False: the shard has lost the member, announce it again.
+
+        The member is ``beat.member_id``, announced before on this writer.
+        """
+
+    async def retire(self, member: Member) -> None:
+        """Give up the member's slot and remove all that the shard holds of it. Idempotent."""
+
+    async def aclose(self) -> None:
+        """Close the connection without waiting for the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The changes between two reads of who holds which slot of a shard.
+
+    ``seated`` are slots whose member is new, or whose announced facts changed; ``vacated`` are
+    slots that nobody holds any more. A slot is in at most one of them.
+    """
+
+    seated: Sequence[tuple[int, Member]] = ()
+    vacated: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Every beat that one batched read of a shard brought.
+
+    ``beats`` may always be believed (their records were checked, and each ``member_id`` is that
+    of the member seated in its slot). Only a ``complete`` sweep says anything about members whose
+    beat is not in it. ``canary`` is this coordinator's own beat as it was read back with the
+    sweep, or None. ``reason`` says why a sweep is not complete.
+    """
+
+    beats: "Beats"
+    rejected: "Rejected"
+    canary: Beat | None = None
+    complete: bool = True
+    reason: str = ""
+
+
+class ShardReader(Protocol):
+    """One shard, for one coordinator. Calls never overlap."""
+
+    name: str
+
+    async def write_canary(self, beat: Beat) -> None:
+        """Overwrite this coordinator's own beat, by the same path that agents' beats take."""
+
+    async def renew(self) -> None:
+        """Let the next :meth:`write_canary` connect anew, as an agent that starts would."""
+
+    async def roster(self) -> Roster:
+        """Who came, changed or went since the last call; the first call brings everyone."""
+
+    async def sweep(self) -> Sweep:
+        """Read every beat of the shard, and the canary."""
+
+    async def retire(self, member: Member) -> None:
+        """Remove all that the shard holds of a forgotten member."""
+
+    async def aclose(self) -> None:
+        """Close the connections without waiting for the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The shards of one store URL. Opening one connects to nothing yet."""
+
+    url: str  # for people: without secrets
+    shard_names: tuple[str, ...]
+    replicas: int
+    guarantees: Guarantees
+    driver: "Driver" = field(repr=False)
+
+    def writer(self, shard: int) -> ShardWriter:
+        """An agent's way to ``shard_names[shard]``."""
+        return self.driver.writer(shard)
+
+    def reader(self, shard: int, coordinator: str) -> ShardReader:
+        """The way of the coordinator named ``coordinator`` to ``shard_names[shard]``."""
+        return self.driver.reader(shard, coordinator)
+
+    def place(self, member_id: int) -> tuple[int, ...]:
+        """The shards a member beats to, best first; ``replicas`` of them."""
+        return place(member_id, self.shard_names, self.replicas)
+
+
+class Driver(Protocol):
+    """What a store module provides."""
+
+    def writer(self, shard: int) -> ShardWriter:
+        """An agent's way to one shard."""
+
+    def reader(self, shard: int, coordinator: str) -> ShardReader:
+        """A coordinator's way to one shard."""
+
+
+def place(member_id: int, shard_names: Sequence[str], replicas: int) -> tuple[int, ...]:
+    """Indexes of the ``replicas`` shards that rank highest for this member.
+
+    Rendezvous (highest random weight) hashing, Thaler and Ravishankar, 1998: whoever knows the
+    same names finds the same shards in whatever order they are listed, and a shard that comes or
+    goes moves only the members that it gains or loses.
+    """
+    ranked = sorted(
+        range(len(shard_names)),
+        key=lambda shard: (weight(shard_seed(shard_names[shard]), member_id), shard_names[shard]),
+        reverse=True,
+    )
+    return tuple(ranked[:replicas])
+
+
+def shard_seed(shard_name: str) -> int:
+    """The 64-bit number that stands for a shard in :func:`weight`."""
+    return int.from_bytes(blake2b(shard_name.encode(), digest_size=8).digest(), "little")
+
+
+def weight(seed: int, member_id: int) -> int:
+    """The rank of a shard for a member, 64 bits.
+
+    The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) over both numbers: the same
+    few integer operations serve one member here and a million in NumPy.
+    """
+    x = seed ^ member_id
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    return x ^ (x >> 31)

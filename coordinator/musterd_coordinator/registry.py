@@ -1,0 +1,87 @@
+"""What must survive: the facts about members, their last states, and the history of both.
+
+Kept apart from beats and never written at heartbeat rate. One Protocol, two homes: a SQLite file
+(:mod:`musterd_coordinator.registry_sqlite`) and PostgreSQL (`registry_postgres`), the latter shared
+by several coordinators.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from importlib import import_module
+from typing import Protocol
+
+import msgspec
+
+from musterd.errors import ConfigError
+from musterd.model import Facts, State, Transition
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One member as the registry knows it."""
+
+    group: str
+    member: str
+    facts: Facts
+    state: State
+    reason: str
+    since: datetime
+    first_seen: datetime
+    interval: float  # seconds; as last promised by its agent, 0 when it never beat
+
+
+class Registry(Protocol):
+    """Where persistent facts live. Every call has a deadline and raises RegistryError."""
+
+    url: str  # for people: without secrets
+
+    async def open(self) -> None:
+        """Connect, and create or upgrade the schema where this user may."""
+
+    async def load(self) -> Sequence[Entry]:
+        """Every member that was not forgotten."""
+
+    async def changed(self) -> Sequence[Entry | tuple[str, str]]:
+        """Members that *other* coordinators changed since the last call, as they are now.
+
+        A ``(group, member)`` pair stands for one that was forgotten. Empty on SQLite.
+        """
+
+    async def record(self, entries: Sequence[Entry], transitions: Sequence[Transition]) -> None:
+        """In one transaction: insert members not known yet, save the states of all ``entries``,
+        append ``transitions`` to the history.
+
+        For members known already only state, reason, since and interval are written: facts are
+        changed by :meth:`change_facts` alone, so a sweep never undoes an operator.
+        """
+
+    async def change_facts(self, group: str, member: str, facts: Facts) -> None:
+        """Replace a member's facts; on return they survive a kill -9 and a power cut."""
+
+    async def forget(self, group: str, member: str) -> None:
+        """Drop a member; its history stays until it is pruned. Idempotent."""
+
+    async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
+        """The newest ``limit`` state changes of a member, newest first."""
+
+    async def prune(self, before: datetime) -> int:
+        """Drop history older than ``before``; how many rows went."""
+
+    async def aclose(self) -> None:
+        """Close it."""
+
+
+_HOMES = {
+    "sqlite": "musterd_coordinator.registry_sqlite",
+    "postgresql": "musterd_coordinator.registry_postgres",
+    "postgres": "musterd_coordinator.registry_postgres",
+}
+
+
+def open_registry(url: str, *, namespace: str, timeout: float) -> Registry:
+    """The registry that ``url`` names; opens nothing yet. Raises ConfigError for a bad URL."""
+    scheme = url.partition(":")[0]
+    if scheme not in _HOMES:
+        raise ConfigError(f"registry URL begins with {scheme!r}; it must be one of {sorted(_HOMES)}")
+    home = import_module(_HOMES[scheme])
+    registry: Registry = home.open_url(url, namespace=namespace, timeout=timeout)
+    return registry
