@@ -87,11 +87,14 @@ def check_member(member: Member) -> Member:
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What persists about a member whether it beats or not."""
+    """What an operator has said of a member. It persists whether the member beats or not.
 
-    zone: str = ""
-    owner: str = ""
-    metadata: Mapping[str, str] = {}
+    None in ``zone``, ``owner`` or ``metadata`` means: as its agent announces it.
+    """
+
+    zone: str | None = None
+    owner: str | None = None
+    metadata: Mapping[str, str] | None = None
     disabled: bool = False
     disabled_reason: str = ""
     forced_down: bool = False
@@ -101,15 +104,16 @@ class Facts(msgspec.Struct, frozen=True):
 class FactsChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The body of a PATCH: what is given changes, the rest stays.
 
-    ``reason`` belongs to ``disabled`` and ``forced_down`` and is forgotten with them.
+    ``reason`` belongs to ``disabled`` and ``forced_down`` and is forgotten with them. A ``zone``,
+    ``owner`` or ``metadata`` given here outlives what the agent announces, until it is set to null.
     """
 
     disabled: bool | msgspec.UnsetType = msgspec.UNSET
     forced_down: bool | msgspec.UnsetType = msgspec.UNSET
     reason: str | msgspec.UnsetType = msgspec.UNSET
-    zone: str | msgspec.UnsetType = msgspec.UNSET
-    owner: str | msgspec.UnsetType = msgspec.UNSET
-    metadata: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    zone: str | msgspec.UnsetType | None = msgspec.UNSET
+    owner: str | msgspec.UnsetType | None = msgspec.UNSET
+    metadata: dict[str, str] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Transition(msgspec.Struct, frozen=True):

@@ -13,15 +13,14 @@ from typing import Protocol
 import msgspec
 
 from musterd.errors import ConfigError
-from musterd.model import Facts, State, Transition
+from musterd.model import Facts, Member, State, Transition
 
 
 class Entry(msgspec.Struct, frozen=True):
     """One member as the registry knows it."""
 
-    group: str
-    member: str
-    facts: Facts
+    member: Member  # as its agent last announced it
+    facts: Facts  # what operators said on top of that
     state: State
     reason: str
     since: datetime
@@ -50,8 +49,9 @@ class Registry(Protocol):
         """In one transaction: insert members not known yet, save the states of all ``entries``,
         append ``transitions`` to the history.
 
-        For members known already only state, reason, since and interval are written: facts are
-        changed by :meth:`change_facts` alone, so a sweep never undoes an operator.
+        For members known already what is announced, state, reason, since and interval are
+        written: facts are changed by :meth:`change_facts` alone, so a sweep never undoes an
+        operator.
         """
 
     async def change_facts(self, group: str, member: str, facts: Facts) -> None:
@@ -81,7 +81,9 @@ def open_registry(url: str, *, namespace: str, timeout: float) -> Registry:
     """The registry that ``url`` names; opens nothing yet. Raises ConfigError for a bad URL."""
     scheme = url.partition(":")[0]
     if scheme not in _HOMES:
-        raise ConfigError(f"registry URL begins with {scheme!r}; it must be one of {sorted(_HOMES)}")
+        raise ConfigError(
+            f"registry URL begins with {scheme!r}; it must be one of {sorted(_HOMES)}"
+        )
     home = import_module(_HOMES[scheme])
     registry: Registry = home.open_url(url, namespace=namespace, timeout=timeout)
     return registry

@@ -1,0 +1,1 @@
+"""musterd: which members of a group are alive right now?"""

@@ -1,0 +1,1 @@
+"""The `musterd` command."""

@@ -1,0 +1,1 @@
+"""The coordinator: sweeps the store, judges, and answers from memory."""
