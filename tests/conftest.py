@@ -1,0 +1,89 @@
+"""What all tests share: the event loop's backend, Hypothesis's manners and real servers."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Protocol
+
+import hypothesis
+import pytest
+
+from tests.servers import Database, Memcached, PgBouncer, Postgres
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("musterd", deadline=None)
+hypothesis.settings.load_profile("musterd")
+
+
+class StartMemcached(Protocol):
+    """`start_memcached("-m", "8")` starts another server for this test."""
+
+    def __call__(self, *args: str) -> Memcached: ...
+
+
+class StartPostgres(Protocol):
+    """`start_postgres(max_connections=20)` starts a server that this test alone uses."""
+
+    def __call__(self, **settings: object) -> Postgres: ...
+
+
+class StartPgBouncer(Protocol):
+    """`start_pgbouncer(server, default_pool_size=2)` starts another one for this test."""
+
+    def __call__(self, postgres: Postgres, **settings: object) -> PgBouncer: ...
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    """Run async tests on asyncio's own loop, as the agent does."""
+    return "asyncio", {"use_uvloop": False}
+
+
+@pytest.fixture
+def servers() -> Iterator[ExitStack]:
+    """End what a test started, last first."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def start_memcached(servers: ExitStack) -> StartMemcached:
+    """Start as many memcached servers as the test likes."""
+    return lambda *args: servers.enter_context(Memcached(*args))
+
+
+@pytest.fixture
+def memcached(start_memcached: StartMemcached) -> Memcached:
+    """Give an empty memcached of the test's own."""
+    return start_memcached("-m", "16", "-t", "1")
+
+
+@pytest.fixture
+def start_postgres(servers: ExitStack) -> StartPostgres:
+    """Start PostgreSQL servers that a test may stop, crash, pause and set as it likes."""
+    return lambda **settings: servers.enter_context(Postgres(**settings))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Give the PostgreSQL that the tests of this worker share: never stop or pause it."""
+    with Postgres(**Postgres.cheap, max_connections=200) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[Database]:
+    """Give an empty database of the test's own on the shared server."""
+    with postgres.database() as database:
+        yield database
+
+
+@pytest.fixture
+def start_pgbouncer(servers: ExitStack) -> StartPgBouncer:
+    """Start PgBouncers in transaction mode before a PostgreSQL."""
+    return lambda postgres, **settings: servers.enter_context(PgBouncer(postgres, **settings))
+
+
+@pytest.fixture
+def pgbouncer(start_pgbouncer: StartPgBouncer, postgres: Postgres) -> PgBouncer:
+    """Give a PgBouncer of the test's own before the shared server."""
+    return start_pgbouncer(postgres)

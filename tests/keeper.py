@@ -1,0 +1,79 @@
+"""Ends what a test run started, however that run ends: the last resort behind every fixture.
+
+Runs as a process of its own and takes orders on its standard input: `watch PID`, `forget PID`,
+`remove DIRECTORY`. When the input ends the test run is gone, be it by SIGKILL, and whatever is
+still watched goes too. (PR_SET_PDEATHSIG would not do: it follows the thread that forked, and
+tests start servers from worker threads.)
+"""
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+
+def tree(root: int) -> list[int]:
+    """Give `root` and all its descendants, parents first."""
+    parents = dict(_parents())
+    found = [root]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether `pid` exists and is not a zombie that waits for its parent."""
+    return any(state != "Z" for _, state in _stat(pid))
+
+
+def kill_tree(root: int) -> list[int]:
+    """Kill `root` and all its descendants at once; give their pids."""
+    send(root, signal.SIGSTOP)  # so that it can't start another child while we look
+    pids = tree(root)
+    for pid in pids:
+        send(pid, signal.SIGKILL)
+    return pids
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may be gone already."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            for parent, _ in _stat(int(entry)):
+                yield int(entry), parent
+
+
+def _stat(pid: int) -> Iterator[tuple[int, str]]:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        # The name in parentheses may hold anything; state and parent follow the last one.
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+        yield int(parent), state
+
+
+def _keep() -> None:
+    pids: set[int] = set()
+    directories: list[str] = []
+    for line in sys.stdin:
+        order, _, what = line.rstrip("\n").partition(" ")
+        if order == "watch":
+            pids.add(int(what))
+        elif order == "forget":
+            pids.discard(int(what))
+        else:
+            directories.append(what)
+    for pid in pids:
+        kill_tree(pid)
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    _keep()

@@ -1,0 +1,259 @@
+"""One real server as a process of the tests: on loopback, on a port of its own.
+
+A server keeps its port while it is stopped, runs as an unprivileged user when the tests run as
+root, and is gone when the test run is, however that ends.
+"""
+
+import atexit
+import functools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import ClassVar, Self
+
+from tests import keeper
+
+HOST = "127.0.0.1"
+START_TIMEOUT = 30.0
+STOP_TIMEOUT = 10.0
+
+
+class ServerError(Exception):
+    """A server is missing, or did not do what it was told; the message says what to do."""
+
+
+def find_program(name: str, package: str) -> Path:
+    """Find a server's program, or say which system package brings it."""
+    newest_first = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+    places = [os.environ.get("PATH", os.defpath), "/usr/sbin", *map(str, newest_first)]
+    if found := shutil.which(name, path=os.pathsep.join(places)):
+        return Path(found).resolve()
+    raise ServerError(f"{name} is not installed: run 'make setup' (or apt-get install {package})")
+
+
+def _version(directory: Path) -> int:
+    name = directory.parent.name
+    return int(name) if name.isdigit() else 0
+
+
+class HeldPort:
+    """A loopback port that nobody else gets until `release`, whether or not a server listens.
+
+    A bound socket that never listens keeps the kernel from handing the port to anybody, outgoing
+    connections included, and a server that sets SO_REUSEADDR (all of ours do) can still take it.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((HOST, 0))
+        self.number: int = self._socket.getsockname()[1]
+
+    def release(self) -> None:
+        """Let anybody have the port."""
+        self._socket.close()
+
+
+@contextmanager
+def held_port() -> Iterator[int]:
+    """Hold a free loopback port for a server that the test itself starts."""
+    port = HeldPort()
+    try:
+        yield port.number
+    finally:
+        port.release()
+
+
+class Server(ABC):
+    """A real server on a loopback port: `start`, `stop`, `kill`, `pause`, `resume`, `close`."""
+
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    users: ClassVar[Sequence[str]]
+    host = HOST
+
+    def __init__(self) -> None:
+        self._held = HeldPort()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._account = account_of(self.users)
+        self.directory = owned_directory(self._account)
+
+    @property
+    def port(self) -> int:
+        return self._held.number
+
+    @property
+    def address(self) -> str:
+        """`host:port`."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The main process; ServerError when the server does not run."""
+        if self._process is None:
+            raise ServerError(f"{type(self).__name__} on {self.address} does not run: start() it")
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the main process is there, be it paused."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        """What the server printed since it was made."""
+        return (self.directory / "log").read_text(errors="replace")
+
+    def start(self) -> Self:
+        """Start on the port it always had and wait until it answers."""
+        if self.is_running:
+            raise ServerError(f"{type(self).__name__} on {self.address} runs already")
+        with (self.directory / "log").open("ab") as log:
+            self._process = spawn(self._command(), self.directory, self._account, log.fileno())
+        _keep(f"watch {self.pid}")
+        _wait_until(lambda: not self.is_running or self._is_ready(), START_TIMEOUT, self._failure)
+        if not self.is_running:
+            raise self._failure()
+        return self
+
+    def stop(self) -> None:
+        """Stop in the orderly way; a paused server is resumed for it."""
+        if self.is_running:
+            self.resume()
+            keeper.send(self.pid, self.stop_signal)
+            with suppress(subprocess.TimeoutExpired):
+                self._reap(STOP_TIMEOUT)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill all its processes at once, as a crash would; wait until they are gone."""
+        if self._process is None:
+            return
+        pids = keeper.kill_tree(self.pid) if self.is_running else []
+        self._reap(STOP_TIMEOUT)
+        self._process = None
+        _wait_until(lambda: not any(map(keeper.is_running, pids)), STOP_TIMEOUT, self._failure)
+
+    def restart(self) -> None:
+        """Stop in the orderly way and start again."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """Freeze all its processes; the kernel goes on accepting connections for them."""
+        keeper.send(self.pid, signal.SIGSTOP)  # first, so that it starts no more children
+        for pid in keeper.tree(self.pid):
+            keeper.send(pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it run again after `pause`."""
+        for pid in keeper.tree(self.pid):
+            keeper.send(pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it for good: processes, files and the hold on its port."""
+        self.kill()
+        self._held.release()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def _command(self) -> list[str]: ...
+
+    @abstractmethod
+    def _is_ready(self) -> bool: ...
+
+    def _reap(self, timeout: float) -> None:
+        assert self._process is not None
+        self._process.wait(timeout)
+        _keep(f"forget {self._process.pid}")
+
+    def _failure(self) -> ServerError:
+        last_lines = "\n".join(self.log.splitlines()[-10:])
+        return ServerError(f"{type(self).__name__} on {self.address} failed:\n{last_lines}")
+
+
+def account_of(users: Sequence[str]) -> pwd.struct_passwd | None:
+    """Give whom a server runs as: None is the user of the tests, unless that is root."""
+    if os.geteuid() != 0:
+        return None
+    for user in users:
+        with suppress(KeyError):
+            return pwd.getpwnam(user)
+    raise ServerError(f"none of the users {', '.join(users)} exists: run 'make setup'")
+
+
+def owned_directory(account: pwd.struct_passwd | None) -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="musterd-test-"))
+    _keep(f"remove {directory}")
+    if account:
+        os.chown(directory, account.pw_uid, account.pw_gid)
+    return directory
+
+
+def spawn(
+    command: Sequence[str], directory: Path, account: pwd.struct_passwd | None, output: int
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=environment(),
+        start_new_session=True,  # a Ctrl-C is for the tests, which then stop their servers
+        user=account and account.pw_uid,
+        group=account and account.pw_gid,
+        extra_groups=[] if account else None,
+    )
+
+
+def environment() -> dict[str, str]:
+    """Give our own environment without the settings that PostgreSQL's programs obey."""
+    ours = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+    return ours | {"LC_ALL": "C"}
+
+
+def _wait_until(
+    condition: Callable[[], bool], timeout: float, failure: Callable[[], Exception]
+) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise failure()
+        time.sleep(0.005)
+
+
+def _keep(order: str) -> None:
+    orders = _keeper().stdin
+    assert orders is not None
+    orders.write(order + "\n")
+    orders.flush()
+
+
+@functools.cache
+def _keeper() -> subprocess.Popen[str]:
+    command = [sys.executable, "-I", keeper.__file__]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, text=True, start_new_session=True, cwd="/"
+    )
+    atexit.register(process.communicate)  # ends its input and waits for it
+    return process
