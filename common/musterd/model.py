@@ -224,6 +224,53 @@ class History(msgspec.Struct, frozen=True):
     changes: list[Transition]
 
 
+class MemberChange(msgspec.Struct, frozen=True, gc=False):
+    """A member whose verdict or reason became this in ``version``, or who was forgotten in it.
+
+    A member seen for the first time is a change too. With ``gone`` the other fields are the last
+    that were true of it.
+    """
+
+    version: int
+    at: datetime
+    group: str
+    member: str
+    state: State
+    up: bool
+    schedulable: bool
+    down: bool
+    reason: str
+    gone: bool = False
+
+
+class EventSnapshot(msgspec.Struct, frozen=True):
+    """A part of everything, by group and name; the last part has ``more`` false."""
+
+    version: int
+    listening: bool
+    staleness: float | None
+    groups: dict[str, dict[str, Verdict]]
+    more: bool
+
+
+class EventChanges(msgspec.Struct, frozen=True):
+    """What changed, oldest first; the rest of the same versions follows when ``more`` is true."""
+
+    version: int
+    listening: bool
+    staleness: float | None
+    changes: list[MemberChange]
+    more: bool
+
+
+class EventPing(msgspec.Struct, frozen=True):
+    """Nothing changed, and this is how good that knowledge is."""
+
+    version: int
+    listening: bool
+    staleness: float | None
+
+
 class ShardStatus(msgspec.Struct, frozen=True):
     """One shard as this coordinator sees it. ``reason`` is plain words for an operator."""
 

@@ -5,6 +5,7 @@ wait. Writes and history go to the registry and are awaited. Every read of one g
 NotFound with a text that names the group's size.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from musterd.model import (
@@ -13,6 +14,7 @@ from musterd.model import (
     GroupList,
     History,
     MemberAnswer,
+    MemberChange,
     MemberPage,
     QueryAnswer,
     State,
@@ -50,6 +52,23 @@ class Desk(Protocol):
 
     def query(self, group: str, members: list[str]) -> QueryAnswer:
         """Verdicts on the named members."""
+
+    async def wait_version(self, after: int) -> int:
+        """The version, as soon as it is another than ``after``; any number of callers may wait.
+
+        A version is one batch of what a reader has to hear: changed verdicts and reasons, facts
+        that change a verdict, new and forgotten members, and ``listening`` becoming true or false.
+        """
+
+    def changes_since(
+        self, version: int, group: str | None = None
+    ) -> Sequence[MemberChange] | None:
+        """Every change after ``version``, oldest first; of one group if it is named.
+
+        None when they are not all at hand any more, or when there was no such version yet: the
+        caller then reads everything afresh. The log is bounded, so a slow caller costs nothing.
+        Never NotFound: a group that does not exist has no changes.
+        """
 
     def status(self) -> StatusAnswer:
         """This coordinator and its shards."""
