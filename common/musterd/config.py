@@ -1,1 +1,212 @@
-"""One frozen Settings for everybody (being written)."""
+"""Settings out of the command line, the environment, a file and the defaults, in that order.
+
+A file is TOML (``/etc/musterd/musterd.toml`` is read when it is there), or a ``nova.conf`` as it
+stands (:mod:`musterd.novaconf`). Nothing here connects anywhere.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from musterd.errors import ConfigError
+from musterd.options import Option, Unusable, variable
+from musterd.rules import consistent
+from musterd.settings import OPTIONS, MemberSettings, Settings, aloud
+from musterd.urls import has_secret
+
+__all__ = ["DEFAULT_FILE", "OPTIONS", "Loaded", "MemberSettings", "Settings", "aloud", "load"]
+
+DEFAULT_FILE = Path("/etc/musterd/musterd.toml")
+FILE_VARIABLE = "MUSTERD_CONFIG"
+
+_MEMBER_KEYS = ("group", "member", "zone", "owner", "metadata", "interval")
+
+
+class Given(NamedTuple):
+    """A value somebody gave. ``source`` says where to people; ``where`` begins an error about it."""
+
+    value: Any
+    source: str
+    where: str
+    as_text: bool = False
+
+
+class Loaded(NamedTuple):
+    """Settings, where each came from, and what is odd about them."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+    warnings: Sequence[str]
+    file: Path | None
+
+
+class Layer(NamedTuple):
+    """What one source gave. ``problems`` matter only for keys that no stronger source gives."""
+
+    given: Mapping[str, Given]
+    problems: Mapping[str, str] = {}
+    listed: tuple[Mapping[str, Given], ...] = ()
+
+
+def load(
+    argv_values: Mapping[str, Any], environ: Mapping[str, str], file: Path | None = None
+) -> Loaded:
+    """The settings for one run.
+
+    ``argv_values`` are words of the command line by key (``metadata``: a list of ``K=V``), None
+    where not given. ``file`` was named by ``--config`` and must exist, as must the one that
+    MUSTERD_CONFIG names. Raises ConfigError, in one line, for anything that cannot be used.
+    """
+    path, layer = _file_layer(file, environ)
+    layers = [_argv_layer(argv_values), _environ_layer(environ), layer]
+    given = _strongest(layers)
+    values = {key: _read(key, OPTIONS[key], one) for key, one in given.items()}
+    sources = {key: given[key].source if key in given else "default" for key in OPTIONS}
+    if layer.listed and given.get("member", None) is None:
+        values["listed"] = _listed(layer.listed, Settings(**values))
+    settings, origins, warnings = consistent(Settings(**values), sources)
+    return Loaded(settings, origins, [*_strange_variables(environ), *warnings], path)
+
+
+def _strongest(layers: Iterable[Layer]) -> dict[str, Given]:
+    chosen: dict[str, Given] = {}
+    for layer in layers:
+        for key, problem in layer.problems.items():
+            if key not in chosen:
+                raise ConfigError(problem)
+        chosen = {**layer.given, **chosen}
+    return chosen
+
+
+def _read(key: str, option: Option, given: Given) -> Any:
+    try:
+        kind = option.kind
+        return kind.read_text(given.value) if given.as_text else kind.read(given.value)
+    except Unusable as error:
+        shown = aloud(key, given.value)
+        raise ConfigError(f"{given.where}: {shown!r} is not usable; use {error}") from None
+
+
+def _argv_layer(argv_values: Mapping[str, Any]) -> Layer:
+    given = {}
+    for key, value in argv_values.items():
+        if value is None:
+            continue
+        flag = OPTIONS[key].flag(key)
+        if OPTIONS[key].secret and has_secret(value):
+            raise ConfigError(
+                f"{flag} has a password, which every user of this host can read in the process"
+                f" list; put the URL into {variable(key)} or the configuration file, or the"
+                " password into PGPASSFILE"
+            )
+        given[key] = Given(value, flag, flag, as_text=True)
+    return Layer(given)
+
+
+def _environ_layer(environ: Mapping[str, str]) -> Layer:
+    given = {}
+    for key in OPTIONS:
+        name = variable(key)
+        if value := environ.get(name, ""):  # an empty variable is one that is not set
+            given[key] = Given(value, name, name, as_text=True)
+    return Layer(given)
+
+
+def _strange_variables(environ: Mapping[str, str]) -> list[str]:
+    known = [FILE_VARIABLE, *map(variable, OPTIONS)]
+    strange = sorted(name for name in environ if name.startswith("MUSTERD_") and name not in known)
+    return [
+        f"the environment has {name}, which is no option{nearest(name, known)}" for name in strange
+    ]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean …?"`` when one of ``known`` looks like ``name``, else nothing."""
+    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _file_layer(file: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, Layer]:
+    if file is None and environ.get(FILE_VARIABLE):
+        file = Path(environ[FILE_VARIABLE])
+    if file is None:
+        if not DEFAULT_FILE.exists():
+            return None, Layer({})
+        file = DEFAULT_FILE
+    text = _text_of(file)
+    if file.suffix == ".conf":
+        return file, _nova_layer(file, text)
+    return file, _toml_layer(file, text)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration file {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the configuration file {file} is not UTF-8 text") from None
+
+
+def _nova_layer(file: Path, text: str) -> Layer:
+    from musterd import novaconf  # most hosts have no nova.conf
+
+    found = novaconf.read(str(file), text)
+    given = {
+        key: Given(
+            value.text, f"{file.name} {value.option}", f"{file}: {value.option}", as_text=True
+        )
+        for key, value in found.values.items()
+    }
+    return Layer(given, found.problems)
+
+
+def _toml_layer(file: Path, text: str) -> Layer:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from None
+    tables = document.pop("member") if isinstance(document.get("member"), list) else []
+    given = _keys(file, document, OPTIONS, f"{file}")
+    listed = tuple(_member_table(file, number, table) for number, table in enumerate(tables, 1))
+    return Layer(given, listed=listed)
+
+
+def _member_table(file: Path, number: int, table: object) -> Mapping[str, Given]:
+    where = f"{file}: [[member]] {number}"
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}: {table!r} is not a table; begin each with a line [[member]]")
+    if "member" not in table:
+        raise ConfigError(f'{where} has no name; give it member = "…"')
+    return _keys(file, table, _MEMBER_KEYS, where)
+
+
+def _keys(
+    file: Path, table: Mapping[str, Any], known: Iterable[str], where: str
+) -> dict[str, Given]:
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{where} has an unknown key {key}{nearest(key, known)}")
+    return {key: Given(value, str(file), f"{where}: {key}") for key, value in table.items()}
+
+
+def _listed(tables: Iterable[Mapping[str, Given]], base: Settings) -> tuple[MemberSettings, ...]:
+    members = []
+    for table in tables:
+        own = {key: _read(key, OPTIONS[key], one) for key, one in table.items()}
+        usual = {key: getattr(base, key) for key in _MEMBER_KEYS}
+        members.append(MemberSettings(**{**usual, **own}))
+    _refuse_twins(members)
+    return tuple(members)
+
+
+def _refuse_twins(members: Sequence[MemberSettings]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for one in members:
+        if (one.group, one.member) in seen:
+            raise ConfigError(
+                f"[[member]] {one.group}/{one.member} is listed twice; a member beats once"
+            )
+        seen.add((one.group, one.member))

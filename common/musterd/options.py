@@ -1,0 +1,172 @@
+"""How one configuration option is declared: what it is for, what values it takes, how it is read.
+
+:class:`musterd.settings.Settings` declares every option once, as the annotation of a field.
+Command line, environment, files, checks and the reference in ``docs/`` all follow from that.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from musterd.errors import ConfigError
+from musterd.urls import host_and_port
+
+
+class Unusable(ValueError):
+    """A value that an option does not take; the text says what it takes instead."""
+
+
+class Role(StrEnum):
+    """Who reads an option."""
+
+    EVERYONE = "every command"
+    AGENT = "agent"
+    COORDINATOR = "coordinator"
+    READER = "commands that ask a coordinator"
+
+
+class Kind:
+    """The values an option takes. ``wanted`` completes "use …"; ``metavar`` stands in for one."""
+
+    wanted: str
+    metavar: str
+
+    def read(self, value: object) -> Any:
+        """The value out of what a TOML file gives; raises :class:`Unusable`."""
+        raise NotImplementedError
+
+    def read_text(self, text: str) -> Any:
+        """The value out of a word of the command line, the environment or an INI file."""
+        return self.read(text)
+
+
+class Number(Kind):
+    """A number from ``low`` to ``high``, both included; whole if these are."""
+
+    def __init__(self, low: float, high: float, unit: str = "", metavar: str = "N") -> None:
+        self.low, self.high = low, high
+        self.whole = isinstance(low, int) and isinstance(high, int)
+        self.metavar = metavar
+        kind = "whole number" if self.whole else "number"
+        self.wanted = f"a {kind}{f' of {unit}' if unit else ''} from {low:g} to {high:.12g}"
+
+    def read(self, value: object) -> float:
+        allowed = int if self.whole else (int, float)
+        if not isinstance(value, allowed) or isinstance(value, bool):
+            raise Unusable(self.wanted)
+        if not self.low <= value <= self.high:  # false for nan, too
+            raise Unusable(self.wanted)
+        return value if self.whole else float(value)
+
+    def read_text(self, text: str) -> float:
+        try:
+            number = int(text) if self.whole else float(text)
+        except ValueError:
+            raise Unusable(self.wanted) from None
+        return self.read(number)
+
+
+class Seconds(Number):
+    """A duration; seconds, from ``low`` to ``high``."""
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__(float(low), float(high), "seconds", "S")
+
+
+class Text(Kind):
+    """A text that ``check`` accepts; ``check`` raises ConfigError or ValueError."""
+
+    def __init__(self, wanted: str, metavar: str, check: Callable[[str], object] = str) -> None:
+        self.wanted, self.metavar, self._check = wanted, metavar, check
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise Unusable(self.wanted)
+        try:
+            self._check(value)
+        except (ConfigError, ValueError) as error:
+            reason = str(error) if isinstance(error, ConfigError) else ""
+            raise Unusable(f"{self.wanted} ({reason})" if reason else self.wanted) from None
+        return value
+
+
+class Choice(Kind):
+    """One of a few words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+        self.wanted = f"one of {', '.join(words)}"
+        self.metavar = "|".join(words)
+
+    def read(self, value: object) -> str:
+        if value not in self.words:
+            raise Unusable(self.wanted)
+        return str(value)
+
+
+class Table(Kind):
+    """Names and texts that ``check`` accepts: a TOML table, or words ``K=V``."""
+
+    wanted = "a table of texts, or K=V words"
+    metavar = "K=V"
+
+    def __init__(self, check: Callable[[Mapping[str, str]], object]) -> None:
+        self._check = check
+
+    def read(self, value: object) -> Mapping[str, str]:
+        if not isinstance(value, Mapping):
+            raise Unusable(self.wanted)
+        if not all(isinstance(item, str) for pair in value.items() for item in pair):
+            raise Unusable(self.wanted)
+        try:
+            self._check(value)
+        except ConfigError as error:
+            raise Unusable(f"{self.wanted} ({error})") from None
+        return dict(value)
+
+    def read_text(self, text: str | Iterable[str]) -> Mapping[str, str]:
+        words = text.split(",") if isinstance(text, str) else text
+        pairs = [word.partition("=") for word in words if word.strip()]
+        if not all(equals for _, equals, _ in pairs):
+            raise Unusable(self.wanted)
+        return self.read({name.strip(): value.strip() for name, _, value in pairs})
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One option: what it is for (``help``), its ``kind``, an ``example``, who reads it.
+
+    ``when_unset`` says in words what holds while the value is None.
+    """
+
+    help: str
+    kind: Kind
+    example: str
+    role: Role = Role.EVERYONE
+    when_unset: str = ""
+    flag_name: str = ""
+    secret: bool = False  # a URL, which may hold a password
+
+    def flag(self, key: str) -> str:
+        """``--service-down-time`` for ``service_down_time``."""
+        return "--" + (self.flag_name or key.replace("_", "-"))
+
+
+def variable(key: str) -> str:
+    """``MUSTERD_SERVICE_DOWN_TIME`` for ``service_down_time``."""
+    return f"MUSTERD_{key.upper()}"
+
+
+def address(text: str) -> str:
+    """``text`` itself if it is ``host:port``; else ValueError."""
+    host_and_port(text)
+    return text
+
+
+def web_url(text: str) -> str:
+    """``text`` itself if it is the URL of a coordinator; else ValueError."""
+    scheme, separator, rest = text.partition("://")
+    if scheme not in ("http", "https") or not separator or not rest.strip("/"):
+        raise ValueError(text)
+    return text

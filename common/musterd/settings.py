@@ -1,0 +1,326 @@
+"""One frozen Settings for everybody, and the declaration of every option."""
+
+import socket
+from collections.abc import Mapping
+from typing import Annotated, get_args, get_type_hints
+
+import msgspec
+
+from musterd.errors import ConfigError
+from musterd.model import Member, check_member, check_metadata, check_name, check_text
+from musterd.options import Choice, Number, Option, Role, Seconds, Table, Text, address, web_url
+from musterd.urls import host_and_port, without_secret
+
+DAY = 86400.0
+MAX_INTERVAL = 3600.0
+
+_NAME = "a name of letters, digits and _ . : @ + -"
+_LABEL = "a text of at most 255 printable characters"
+
+_group = Text(_NAME, "NAME", lambda text: check_name("group", text))
+_member = Text(_NAME, "NAME", lambda text: check_name("member", text))
+_namespace = Text("1 to 32 letters, digits and _ . -", "NAME", lambda text: check_namespace(text))
+_zone = Text(_LABEL, "NAME", lambda text: check_text("zone", text))
+_owner = Text(_LABEL, "NAME", lambda text: check_text("owner", text))
+_interval = Seconds(0.05, MAX_INTERVAL)
+
+
+def check_namespace(text: str) -> str:
+    """``text`` itself if it can begin the keys of a store (250 characters in all), else ValueError."""
+    if not 1 <= len(text) <= 32 or not all(
+        c.isascii() and (c.isalnum() or c in "_.-") for c in text
+    ):
+        raise ValueError(text)
+    return text
+
+
+class MemberSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One member that an agent beats for, complete: nothing is left to a default.
+
+    ``interval`` is the seconds between its beats.
+    """
+
+    group: str
+    member: str
+    interval: float
+    zone: str = ""
+    owner: str = ""
+    metadata: Mapping[str, str] = {}
+
+    def announced(self) -> Member:
+        """The member as its agent announces it; raises ConfigError for an unusable name."""
+        return check_member(Member(self.group, self.member, self.zone, self.owner, self.metadata))
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be configured. All durations are float seconds.
+
+    None means "derived": the property or method named ``effective_…`` says from what.
+    """
+
+    store: Annotated[
+        str,
+        Option(
+            "Where beats go: memcached://h1:11211,h2:11211?replicas=2,"
+            " postgresql://user@host:5432/db, embedded://host:port (the coordinator itself listens"
+            " there) or memory: (one process only).",
+            Text("a store URL", "URL"),
+            "memcached://mc1:11211,mc2:11211",
+            secret=True,
+        ),
+    ] = "embedded://127.0.0.1:11311"
+    namespace: Annotated[
+        str,
+        Option(
+            "Keeps fleets that share a store apart; agents and coordinators must agree on it.",
+            _namespace,
+            "lab",
+        ),
+    ] = "musterd"
+    service_down_time: Annotated[
+        float,
+        Option(
+            "Seconds without a new beat, counted only while the store could carry one, after which"
+            " a member is down.",
+            Seconds(0.1, DAY),
+            "60",
+        ),
+    ] = 60.0
+    log_level: Annotated[
+        str,
+        Option(
+            "The least important log lines that are written.",
+            Choice("debug", "info", "warning", "error"),
+            "warning",
+        ),
+    ] = "info"
+    log_format: Annotated[
+        str | None,
+        Option(
+            "How log lines look.",
+            Choice("console", "json"),
+            "json",
+            when_unset="console on a terminal, json otherwise",
+        ),
+    ] = None
+
+    group: Annotated[
+        str, Option("The group that the agent's member joins.", _group, "compute", Role.AGENT)
+    ] = "compute"
+    member: Annotated[
+        str,
+        Option(
+            "The name of the agent's member in its group. For several members on one host, write"
+            " [[member]] tables in the file instead.",
+            _member,
+            "host-0042",
+            Role.AGENT,
+        ),
+    ] = msgspec.field(default_factory=socket.gethostname)
+    interval: Annotated[
+        float,
+        Option(
+            "Seconds between two beats of a member. While nobody sets it, a service_down_time"
+            " under 30 lowers it to a third of that.",
+            _interval,
+            "10",
+            Role.AGENT,
+        ),
+    ] = 10.0
+    zone: Annotated[
+        str,
+        Option("The failure domain that the member is in.", _zone, "rack-12", Role.AGENT),
+    ] = ""
+    owner: Annotated[
+        str, Option("Whom to ask about the member.", _owner, "cloud-team", Role.AGENT)
+    ] = ""
+    metadata: Annotated[
+        Mapping[str, str],
+        Option(
+            "More facts about the member, by name.",
+            Table(check_metadata),
+            "cpu=epyc",
+            Role.AGENT,
+            flag_name="meta",
+        ),
+    ] = {}
+    push_timeout: Annotated[
+        float | None,
+        Option(
+            "Seconds that one beat may take; less than the interval, so that beats never queue.",
+            Seconds(0.01, MAX_INTERVAL),
+            "2",
+            Role.AGENT,
+            when_unset="0.8 x interval, at most 5",
+        ),
+    ] = None
+    listed: tuple[MemberSettings, ...] = ()  # from [[member]] tables, or empty
+
+    listen: Annotated[
+        str,
+        Option(
+            "Where the coordinator answers HTTP.",
+            Text("host:port, or [address]:port for IPv6", "HOST:PORT", address),
+            "0.0.0.0:8420",
+            Role.COORDINATOR,
+        ),
+    ] = "127.0.0.1:8420"
+    registry: Annotated[
+        str | None,
+        Option(
+            "Where facts that must survive are kept: sqlite:///relative.db,"
+            " sqlite:////absolute.db or postgresql://…",
+            Text("a registry URL", "URL"),
+            "sqlite:////var/lib/musterd/musterd.db",
+            Role.COORDINATOR,
+            when_unset="the store's URL when it is PostgreSQL, else sqlite:///musterd.db",
+            secret=True,
+        ),
+    ] = None
+    sweep_period: Annotated[
+        float,
+        Option(
+            "Seconds from the start of one sweep to the start of the next.",
+            Seconds(0.05, MAX_INTERVAL),
+            "1",
+            Role.COORDINATOR,
+        ),
+    ] = 1.0
+    sweep_timeout: Annotated[
+        float | None,
+        Option(
+            "Seconds that one sweep of a shard may take before it counts as failed.",
+            Seconds(0.05, MAX_INTERVAL),
+            "5",
+            Role.COORDINATOR,
+            when_unset="half of service_down_time, at most 10",
+        ),
+    ] = None
+    storm_min: Annotated[
+        int,
+        Option(
+            "Fewer members than this that fall silent together are never held back as a mass"
+            " silence; 0 turns holding back off.",
+            Number(0, 10_000_000),
+            "5",
+            Role.COORDINATOR,
+        ),
+    ] = 5
+    storm_fraction: Annotated[
+        float,
+        Option(
+            "The share of a zone's living members that must fall silent within one"
+            " service_down_time to be held back as a mass silence.",
+            Number(0.001, 1.0, metavar="F"),
+            "0.5",
+            Role.COORDINATOR,
+        ),
+    ] = 1 / 3
+    storm_hold: Annotated[
+        float | None,
+        Option(
+            "Seconds of listening that members of a mass silence stay suspect before they are"
+            " down.",
+            Seconds(0.1, 7 * DAY),
+            "300",
+            Role.COORDINATOR,
+            when_unset="2 x service_down_time",
+        ),
+    ] = None
+    history_days: Annotated[
+        int,
+        Option(
+            "Days for which state changes are kept.",
+            Number(1, 36500, "days", "D"),
+            "90",
+            Role.COORDINATOR,
+        ),
+    ] = 30
+
+    coordinator: Annotated[
+        str,
+        Option(
+            "The coordinator that the reading commands ask.",
+            Text("an http:// or https:// URL", "URL", web_url),
+            "http://coordinator-1:8420",
+            Role.READER,
+            secret=True,
+        ),
+    ] = "http://127.0.0.1:8420"
+
+    @property
+    def members(self) -> tuple[MemberSettings, ...]:
+        """The members an agent beats for; never empty."""
+        return self.listed or (
+            MemberSettings(
+                group=self.group,
+                member=self.member,
+                interval=self.interval,
+                zone=self.zone,
+                owner=self.owner,
+                metadata=self.metadata,
+            ),
+        )
+
+    def push_timeout_for(self, interval: float) -> float:
+        """Seconds one beat of a member with this interval (seconds) may take."""
+        return min(5.0, 0.8 * interval) if self.push_timeout is None else self.push_timeout
+
+    @property
+    def effective_push_timeout(self) -> float:
+        """Seconds that suit every member of this agent: the deadline of the briefest interval."""
+        return self.push_timeout_for(min(member.interval for member in self.members))
+
+    @property
+    def effective_sweep_timeout(self) -> float:
+        """Seconds one sweep of a shard may take."""
+        if self.sweep_timeout is None:
+            return min(10.0, self.service_down_time / 2)
+        return self.sweep_timeout
+
+    @property
+    def registry_url(self) -> str:
+        """The registry, with its secret: ``registry``, or what follows from ``store``."""
+        if self.registry is not None:
+            return self.registry
+        if self.store.startswith(("postgresql:", "postgres:")):
+            return self.store
+        return "sqlite:///musterd.db"
+
+    @property
+    def storm_hold_seconds(self) -> float:
+        """Seconds of listening time a mass silence is held as suspect."""
+        return 2 * self.service_down_time if self.storm_hold is None else self.storm_hold
+
+    @property
+    def beat_ttl(self) -> float:
+        """Seconds a store that forgets keeps a beat that is not renewed."""
+        return 10 * self.service_down_time
+
+    @property
+    def listen_address(self) -> tuple[str, int]:
+        """Host and port of ``listen``; port 0 asks the system for a free one."""
+        return host_and_port(self.listen)
+
+    def __repr__(self) -> str:
+        shown = (f"{key}={aloud(key, getattr(self, key))!r}" for key in self.__struct_fields__)
+        return f"Settings({', '.join(shown)})"
+
+
+def _declared() -> dict[str, Option]:
+    hints = get_type_hints(Settings, include_extras=True)
+    extras = ((key, get_args(hints[key])[1:]) for key in Settings.__struct_fields__)
+    return {key: extra[0] for key, extra in extras if extra and isinstance(extra[0], Option)}
+
+
+OPTIONS = _declared()
+
+
+def aloud(key: str, value: object) -> object:
+    """``value`` of the option ``key`` as it may be shown: without the password of a URL."""
+    if isinstance(value, str) and key in OPTIONS and OPTIONS[key].secret:
+        return without_secret(value)
+    return value
+
+
+__all__ = ["OPTIONS", "ConfigError", "MemberSettings", "Settings", "aloud"]

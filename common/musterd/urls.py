@@ -1,0 +1,41 @@
+"""What may be said aloud about a URL, and how addresses are written."""
+
+import re
+
+# Greedy up to the last "@": an unescaped "/", "?" or "@" inside a password must not end it early.
+# A URL that has an "@" elsewhere loses more than it had to, and nothing that should stay hidden.
+_USERINFO = re.compile(r"(^[A-Za-z][A-Za-z0-9+.-]*:(?://)?[^:/?#@]*):(.+)@", re.DOTALL)
+_PASSWORD_OPTION = re.compile(r"(password\s*=\s*)('[^']*'|[^&#\s]+)", re.IGNORECASE)
+
+
+def without_secret(url: str) -> str:
+    """``url`` with ``***`` where it has a password, for logs, errors and screens.
+
+    Knows ``scheme://user:password@host`` and ``password=`` among the options (libpq: ``password``,
+    ``sslpassword``). Never fails, whatever the text is.
+    """
+    return _PASSWORD_OPTION.sub(r"\1***", _USERINFO.sub(r"\1:***@", url))
+
+
+def has_secret(url: str) -> bool:
+    """Whether :func:`without_secret` would hide something."""
+    return without_secret(url) != url
+
+
+def host_and_port(address: str, *, default_port: int | None = None) -> tuple[str, int]:
+    """``"host:port"`` or ``"[::1]:port"`` in its two parts.
+
+    Raises ValueError when there is no host, or no port between 0 and 65535.
+    """
+    if address.startswith("["):
+        host, closed, rest = address[1:].partition("]")
+        if not closed or (rest and not rest.startswith(":")):
+            raise ValueError(address)
+        port = rest[1:]
+    else:
+        host, _, port = address.partition(":")
+    if not port and default_port is not None and not address.endswith(":"):
+        port = str(default_port)
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ValueError(address)
+    return host, int(port)
