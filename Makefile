@@ -1,0 +1,35 @@
+# Every target brings what it needs (scripts/setup.sh), skips what is there, and says what it does.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format clean
+
+ARGS ?=
+export PYTHON
+
+help:  ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+setup:  ## bring everything: .venv, pinned packages, servers for the tests
+	@scripts/setup.sh test
+
+demo:  ## watch a small fleet fail and recover, e.g. ARGS='--members 500'
+	@scripts/setup.sh demo
+	@.venv/bin/musterd demo $(ARGS)
+
+test: setup  ## run all tests on real servers, e.g. ARGS='-k memcached'
+	.venv/bin/pytest -n 2 $(ARGS)
+
+lint:  ## check style, types and the arrows between packages
+	@scripts/setup.sh lint
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format:  ## put the code into its style
+	@scripts/setup.sh lint
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+
+clean:  ## remove what set-up and the tools made here
+	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Brings what a make target needs, and skips what is there:
+#   setup.sh demo   the virtual environment with what musterd itself needs
+#   setup.sh lint   the same with the tools of developers
+#   setup.sh test   the same with memcached, PostgreSQL and PgBouncer
+# Asks no questions, and leaves no server running that was not running before.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# --- what is there -----------------------------------------------------------------------------
+
+on_path() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
+
+missing_servers() { # as Debian and Ubuntu call the packages
+    on_path memcached || echo memcached
+    on_path pgbouncer || echo pgbouncer
+    on_path initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
+}
+
+is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11; do
+        if is_new_enough "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    fail 'no Python 3.11 or newer found: install one, or name it: make setup PYTHON=/path/to/python3'
+}
+
+# --- the system's packages ---------------------------------------------------------------------
+
+as_root() { # needs no password, or asks for it where somebody can answer
+    if [ "$(id -u)" = 0 ]; then
+        env "$@"
+    elif [ -t 0 ]; then
+        sudo env "$@"
+    else
+        sudo -n env "$@"
+    fi
+}
+
+may_be_root() {
+    [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true; }; } 2>/dev/null
+}
+
+install_system_packages() {
+    local command="apt-get install --no-install-recommends $*"
+    on_path apt-get || fail "please install with this system's package manager: $*"
+    may_be_root || fail "please run as root, then try again: $command"
+    say "installing with apt: $*"
+    as_root DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
+        bash scripts/apt-install.sh "$@" || fail "apt did not install it; to see why, run as root: $command"
+}
+
+# --- the virtual environment -------------------------------------------------------------------
+
+ensure_venv_module() {
+    local name
+    "$1" -c 'import ensurepip, venv' 2>/dev/null && return
+    name=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+    case $("$1" -c 'import sys; print(sys.base_prefix)') in
+        /usr) install_system_packages "$name" ;;
+        *) fail "$1 has no ensurepip module: set PYTHON to another Python 3.11 or newer" ;;
+    esac
+}
+
+# A virtual environment knows its own path: one that was moved, or whose Python went, is of no use.
+venv_is_sound() { .venv/bin/python -c '' 2>/dev/null && grep -qF "$PWD/.venv" .venv/pyvenv.cfg; }
+
+fingerprint() {
+    { pwd; readlink -f .venv/bin/python; cat pyproject.toml constraints.txt scripts/setup.sh; } | sha256sum
+}
+
+is_done() { cmp -s ".venv/done-$1" <(fingerprint); }
+
+pip_install() { .venv/bin/python -m pip --disable-pip-version-check install -q -c constraints.txt "$@"; }
+
+ensure_venv() { # demo | lint
+    local python groups=()
+    if is_done lint || is_done "$1"; then return; fi
+    if ! venv_is_sound; then
+        python=$(find_python)
+        ensure_venv_module "$python"
+        say "making .venv with $("$python" --version) ($python)"
+        "$python" -m venv --clear .venv
+    fi
+    say "installing Python packages into .venv, as pinned in constraints.txt"
+    if [ "$1" = lint ]; then groups=(--group test --group lint); fi
+    pip_install pip
+    pip_install --build-constraint constraints.txt -e '.[coordinator]' ${groups[@]+"${groups[@]}"}
+    fingerprint >".venv/done-$1"
+}
+
+ensure_servers() {
+    local packages
+    mapfile -t packages < <(missing_servers)
+    [ ${#packages[@]} = 0 ] || install_system_packages "${packages[@]}"
+    [ -z "$(missing_servers)" ] || fail "still not found after the installation: $(missing_servers)"
+}
+
+main() {
+    exec 9<constraints.txt
+    flock 9 # two runs of make take turns
+    case ${1-} in
+        demo | lint) ensure_venv "$1" ;;
+        test)
+            ensure_venv lint
+            ensure_servers
+            ;;
+        *) fail 'usage: scripts/setup.sh demo|lint|test' ;;
+    esac
+}
+
+main "$@"
