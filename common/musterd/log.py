@@ -1,0 +1,102 @@
+"""Log lines on standard error: for people on a terminal, JSON for machines. Never a secret.
+
+Use :func:`structlog.get_logger`; events are short nouns and verbs, facts are key-values.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO
+
+import msgspec
+import structlog
+
+from musterd.terminal import may_colour
+from musterd.urls import without_secret
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+Processor = structlog.typing.Processor
+EventDict = MutableMapping[str, Any]
+
+
+def configure(level: str = "info", format: str | None = None, stream: TextIO | None = None) -> None:
+    """Send every log line of this process to ``stream`` (standard error).
+
+    ``format`` is ``"console"``, ``"json"``, or None: console on a terminal, else JSON. Lines of
+    libraries that use :mod:`logging` come out the same way, from warnings up.
+    """
+    stream = sys.stderr if stream is None else stream
+    terminal = stream.isatty()
+    structlog.configure(
+        processors=_processors(format or ("console" if terminal else "json"), may_colour(stream)),
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,  # or a later configure() would miss loggers in use
+    )
+    _adopt_standard_logging()
+
+
+def _processors(format: str, colours: bool) -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,  # not rich's: that prints variables, even secrets
+        speak_safely,
+        _headline_first,
+        structlog.processors.JSONRenderer(serializer=_to_json)
+        if format == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=colours,
+            sort_keys=False,
+            exception_formatter=structlog.dev.plain_traceback,
+        ),
+    ]
+
+
+def speak_safely(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Hide the passwords of URLs in every value, and escape what could forge a line."""
+    return {key: _safe(value, lines=key == "exception") for key, value in event.items()}
+
+
+def _safe(value: Any, lines: bool = False) -> Any:
+    if isinstance(value, BaseException):
+        value = str(value)
+    if isinstance(value, str):
+        hidden = without_secret(value)
+        return hidden if lines or hidden.isprintable() else "".join(map(_visible, hidden))
+    if isinstance(value, Mapping):
+        return {key: _safe(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_safe(item) for item in value]
+    return value
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]
+
+
+def _headline_first(_logger: object, _method: str, event: EventDict) -> EventDict:
+    headline = {key: event.pop(key) for key in ("timestamp", "level", "event")}
+    return {**headline, **event}
+
+
+def _to_json(event: Any, **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+class _ToStructlog(logging.Handler):
+    """Hands the lines of :mod:`logging` (asyncio, uvicorn) to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = structlog.get_logger()
+        logger.log(
+            record.levelno, record.getMessage(), source=record.name, exc_info=record.exc_info
+        )
+
+
+def _adopt_standard_logging() -> None:
+    root = logging.getLogger()
+    if not any(isinstance(handler, _ToStructlog) for handler in root.handlers):
+        root.addHandler(_ToStructlog(logging.WARNING))
