@@ -10,12 +10,14 @@ help:  ## list these commands
 
 setup:  ## bring everything: .venv, pinned packages, servers for the tests
 	@scripts/setup.sh test
+	@echo "setup: all there; go on with make demo, make test or make lint"
 
 demo:  ## watch a small fleet fail and recover, e.g. ARGS='--members 500'
 	@scripts/setup.sh demo
 	@.venv/bin/musterd demo $(ARGS)
 
-test: setup  ## run all tests on real servers, e.g. ARGS='-k memcached'
+test:  ## run all tests on real servers, e.g. ARGS='-k memcached'
+	@scripts/setup.sh test
 	.venv/bin/pytest -n 2 $(ARGS)
 
 lint:  ## check style, types and the arrows between packages

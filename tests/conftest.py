@@ -1,6 +1,6 @@
 """What all tests share: the event loop's backend, Hypothesis's manners and real servers."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from typing import Protocol
 
@@ -12,6 +12,26 @@ from tests.servers import Database, Memcached, PgBouncer, Postgres
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("musterd", deadline=None)
 hypothesis.settings.load_profile("musterd")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that skips itself: what is missing must be got, not passed over."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"no test may be skipped, this one was: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail a file of tests that skips itself."""
+    report = yield
+    if report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"no tests may be skipped, these were: {report.longrepr}"
+    return report
 
 
 class StartMemcached(Protocol):

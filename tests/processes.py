@@ -161,7 +161,7 @@ class Server(ABC):
 
     def close(self) -> None:
         """End it for good: processes, files and the hold on its port."""
-        self.kill()
+        self.stop()
         self._held.release()
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -202,7 +202,9 @@ def account_of(users: Sequence[str]) -> pwd.struct_passwd | None:
 
 
 def owned_directory(account: pwd.struct_passwd | None) -> Path:
-    directory = Path(tempfile.mkdtemp(prefix="musterd-test-"))
+    """Make a directory that ends with the test run."""
+    # Where root's TMPDIR is, others may not be able to go.
+    directory = Path(tempfile.mkdtemp(prefix="musterd-test-", dir="/tmp" if account else None))
     _keep(f"remove {directory}")
     if account:
         os.chown(directory, account.pw_uid, account.pw_gid)
@@ -212,6 +214,7 @@ def owned_directory(account: pwd.struct_passwd | None) -> Path:
 def spawn(
     command: Sequence[str], directory: Path, account: pwd.struct_passwd | None, output: int
 ) -> subprocess.Popen[bytes]:
+    """Run a program as `account`, in `directory`, printing to the file `output`."""
     return subprocess.Popen(
         command,
         cwd=directory,
