@@ -88,8 +88,12 @@ class ShardReader(Protocol):
 
     name: str
 
-    async def write_canary(self, beat: Beat) -> None:
-        """Overwrite this coordinator's own beat, by the same path that agents' beats take."""
+    async def write_canary(self, beat: Beat) -> bool:
+        """Overwrite this coordinator's own beat, by the same path that agents' beats take.
+
+        False: the shard had lost the one before (restarted, flushed, evicting) and the canary was
+        written anew. The first one of all is True.
+        """
 
     async def renew(self) -> None:
         """Let the next :meth:`write_canary` connect anew, as an agent that starts would."""

@@ -1,0 +1,194 @@
+"""Answers from the roll. They read memory only: no store, no registry, no waiting."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import numpy as np
+
+from musterd.errors import NotFound
+from musterd.model import (
+    GroupAnswer,
+    GroupList,
+    GroupSummary,
+    MemberAnswer,
+    MemberPage,
+    QueryAnswer,
+    State,
+    Verdict,
+)
+from musterd_coordinator.desk import PAGE_LIMIT
+from musterd_coordinator.directory import Group
+from musterd_coordinator.members import STATES, Code
+from musterd_coordinator.roll import NO_FACTS, Roll
+from musterd_coordinator.shard import wall_instant
+from musterd_coordinator.wording import hexadecimal, up_text
+
+
+class Answers:
+    """The questions of schedulers, over one roll."""
+
+    def __init__(self, roll: Roll) -> None:
+        self._roll = roll
+
+    def groups(self) -> GroupList:
+        """All groups."""
+        listening, staleness = self.freshness()
+        summaries = []
+        for name, group in sorted(self._roll.directory.groups.items()):
+            states = self._count(np.fromiter(group.rows.values(), np.int64))
+            summaries.append(GroupSummary(name, len(group.rows), states))
+        return GroupList(self._roll.version, listening, staleness, summaries)
+
+    def group(self, group: str) -> GroupAnswer:
+        """One group, counted by state and by zone."""
+        found = self._group(group)
+        rows = np.fromiter(found.rows.values(), np.int64)
+        zone = self._roll.detector.members.zone[rows]
+        names = {int(code): self._roll.directory.zone(int(code))[1] for code in np.unique(zone)}
+        zones = {name: self._count(rows[zone == code]) for code, name in names.items()}
+        return GroupAnswer(
+            self._roll.version,
+            *self.freshness(group),
+            group,
+            len(rows),
+            self._count(rows),
+            dict(sorted(zones.items())),
+        )
+
+    def members(
+        self,
+        group: str,
+        *,
+        state: State | None = None,
+        zone: str | None = None,
+        up: bool | None = None,
+        after: str = "",
+        limit: int = PAGE_LIMIT,
+    ) -> MemberPage:
+        """One page of members by name."""
+        found = self._group(group)
+        chosen = list(islice(self._chosen(found, state, zone, up, after), limit + 1))
+        more = len(chosen) > limit
+        page = chosen[:limit]
+        return MemberPage(
+            self._roll.version,
+            *self.freshness(group),
+            [self._answer(row) for row in page],
+            self._roll.directory.member(page[-1]).name if more else None,
+        )
+
+    def member(self, group: str, member: str) -> MemberAnswer:
+        """One member."""
+        return self._answer(self.row(group, member))
+
+    def query(self, group: str, members: list[str]) -> QueryAnswer:
+        """Verdicts on the named members."""
+        found = self._group(group)
+        verdicts: dict[str, Verdict] = {}
+        missing: dict[str, None] = {}
+        for name in members:
+            row = found.rows.get(name)
+            if row is None:
+                missing[name] = None
+            else:
+                verdicts[name] = self._roll.verdict(row)
+        return QueryAnswer(self._roll.version, *self.freshness(group), verdicts, list(missing))
+
+    def row(self, group: str, member: str) -> int:
+        """The row of a member; NotFound names the group's size."""
+        found = self._group(group)
+        row = found.rows.get(member)
+        if row is None:
+            raise NotFound(f"group {group} has no member {member} among its {len(found.rows)}")
+        return row
+
+    def freshness(self, group: str | None = None) -> tuple[bool, float | None]:
+        """Are all shards concerned listening, and how old is the oldest of their proven sweeps?
+
+        None seconds: one of them has not been proven yet.
+        """
+        shards = [self._roll.shards[index] for index in self._concerned(group)]
+        now = self._roll.clocks.monotonic()
+        ages = [shard.clock.staleness(now) for shard in shards]
+        known = [age for age in ages if age is not None]
+        listening = all(shard.clock.listening for shard in shards)
+        return listening, round(max(known), 3) if known and len(known) == len(ages) else None
+
+    def states(self) -> dict[State, int]:
+        """All members, counted by state."""
+        members = self._roll.detector.members
+        return _named(np.bincount(members.state[members.used], minlength=len(Code)))
+
+    def _concerned(self, group: str | None) -> Iterable[int]:
+        if group is None:
+            return range(len(self._roll.shards))
+        return self._roll.directory.groups[group].shards
+
+    def _group(self, group: str) -> Group:
+        found = self._roll.directory.groups.get(group)
+        if found is None:
+            raise NotFound(f"no group {group} among {len(self._roll.directory.groups)}")
+        return found
+
+    def _count(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> dict[State, int]:
+        states = self._roll.detector.members.state[rows]
+        return _named(np.bincount(states, minlength=len(Code)))
+
+    def _chosen(
+        self, group: Group, state: State | None, zone: str | None, up: bool | None, after: str
+    ) -> Iterator[int]:
+        members, roll = self._roll.detector.members, self._roll
+        code = None if zone is None else roll.directory.zone_code(group.name, zone)
+        for name in group.after(after):
+            row = group.rows[name]
+            if state is not None and STATES[members.state[row]] != state:
+                continue
+            if code is not None and members.zone[row] != code:
+                continue
+            if up is not None and roll.verdict(row).up != up:
+                continue
+            yield row
+
+    def _answer(self, row: int) -> MemberAnswer:
+        roll, members = self._roll, self._roll.detector.members
+        member, facts, verdict = (
+            roll.effective(row),
+            roll.facts.get(row, NO_FACTS),
+            roll.verdict(row),
+        )
+        interval = float(members.interval[row])
+        return MemberAnswer(
+            group=member.group,
+            member=member.name,
+            state=verdict.state,
+            up=verdict.up,
+            schedulable=verdict.schedulable,
+            down=verdict.down,
+            reason=self._reason(row, interval),
+            since=wall_instant(float(members.since[row])),
+            silent_for=round(float(roll.detector.silence(np.array([row]))[0]), 3),
+            interval=round(interval, 3),
+            incarnation=hexadecimal(int(members.incarnation[row])),
+            conflict=roll.detector.conflict(row),
+            zone=member.zone,
+            owner=member.owner,
+            metadata=member.metadata,
+            disabled=facts.disabled,
+            disabled_reason=facts.disabled_reason,
+            forced_down=facts.forced_down,
+            forced_down_reason=facts.forced_down_reason,
+        )
+
+    def _reason(self, row: int, interval: float) -> str:
+        members = self._roll.detector.members
+        reason = self._roll.reason(row)
+        if members.state[row] != Code.UP:
+            return reason
+        missed, lag = int(members.missed[row]), float(members.lag_ms[row]) / 1000
+        return up_text(reason, int(members.status[row]), missed, lag, interval)
+
+
+def _named(counts: Iterable[int]) -> dict[State, int]:
+    by_code = Counter(dict(enumerate(counts)))
+    return {state: int(by_code[code]) for code, state in STATES.items()}

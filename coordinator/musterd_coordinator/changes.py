@@ -1,0 +1,78 @@
+"""Versions, and the bounded log of what changed in each, for readers who follow along."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import anyio
+
+from musterd.model import MemberChange
+
+LOG_LIMIT = 10_000
+"""Changes kept for readers that fell behind; a reader further behind starts afresh."""
+
+
+class ChangeLog:
+    """Collects what one sweep or order changes, and publishes it at once as one version.
+
+    ``first`` is the version to begin with. A coordinator begins each run with a greater one than
+    it ever had, so that a reader's version of an earlier run is known to be too old.
+    """
+
+    def __init__(self, first: int, describe: Callable[[int], MemberChange]) -> None:
+        self.version = first
+        self._describe = describe
+        self._log: deque[MemberChange] = deque()
+        self._complete_after = first  # every change of later versions is in the log
+        self._rows: dict[int, None] = {}
+        self._gone: list[MemberChange] = []
+        self._noticed = False
+        self._published = anyio.Event()
+
+    def touch(self, row: int) -> None:
+        """The member of ``row`` is not as it was, or is new."""
+        self._rows[row] = None
+
+    def forget(self, row: int, last: MemberChange) -> None:
+        """The member of ``row`` is gone; ``last`` is what was last true of it."""
+        self._rows.pop(row, None)
+        self._gone.append(last)
+
+    def notice(self) -> None:
+        """Something that belongs to no member changed, such as whether we are listening."""
+        self._noticed = True
+
+    def publish(self) -> None:
+        """Make everything since the last call visible as one version, if there is anything."""
+        if not (self._rows or self._gone or self._noticed):
+            return
+        self.version += 1
+        if len(self._rows) + len(self._gone) > LOG_LIMIT:
+            self._log.clear()
+            self._complete_after = self.version
+        else:
+            self._log.extend(self._gone)
+            self._log.extend(map(self._describe, self._rows))
+            self._shorten()
+        self._rows, self._gone, self._noticed = {}, [], False
+        published, self._published = self._published, anyio.Event()
+        published.set()
+
+    async def wait(self, after: int) -> int:
+        """The version, as soon as it is another than ``after``."""
+        while self.version == after:
+            await self._published.wait()
+        return self.version
+
+    def since(self, version: int, group: str | None) -> Sequence[MemberChange] | None:
+        """Changes after ``version``, oldest first; None when they are not all here."""
+        if not self._complete_after <= version <= self.version:
+            return None
+        return [
+            change
+            for change in self._log
+            if change.version > version and (group is None or change.group == group)
+        ]
+
+    def _shorten(self) -> None:
+        while len(self._log) > LOG_LIMIT:
+            self._complete_after = self._log.popleft().version

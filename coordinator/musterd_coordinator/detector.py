@@ -1,0 +1,311 @@
+"""Who is alive? Columns and listening time in, changes of state out. Pure.
+
+Time, sweeps and placement are arguments, so that the same code runs under the real clock, in
+property tests and in simulation. The rules, with their reasons, are in ``docs/detector.md``; in
+short:
+
+* A beat is *new* when its sequence grew within the incarnation, or the incarnation is another one.
+  A new beat on any of a member's shards ends its silence on all of them.
+* ``silence`` on a shard is that shard's listening time since the last new beat. After a gap in
+  listening every member is allowed its own interval and push timeout before silence counts again.
+* A member goes down only by a proven sweep, when its silence on that shard is complete. When too
+  much of a zone falls silent at once, it becomes suspect instead, and down only after a hold.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.beat import Status
+from musterd.columns import Beats
+from musterd_coordinator.listening import ListeningClock, Step
+from musterd_coordinator.members import NO_SHARD, Code, Mask, Members, Rows, Seconds
+
+CONFLICT_FLIPS = 3
+"""How often two incarnations must have taken turns to be called two agents with one name.
+
+A restart seen late on one of two replicas makes two turns; it never makes three.
+"""
+
+
+class Cause(IntEnum):
+    """Why a member changed."""
+
+    FIRST_BEAT = 0
+    BEAT = 1
+    RESTARTED = 2
+    LEAVING = 3
+    CHECK_FAILING = 4
+    SILENT = 5
+    MASS_SILENCE = 6
+    HOLD_OVER = 7
+    NEVER_BEAT = 8
+    CONFLICT = 9
+    CONFLICT_OVER = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The numbers that the detector goes by; durations in seconds of listening time.
+
+    ``push_timeout`` gives an agent's push timeout for its interval; ``interval`` stands in for
+    members whose own is not known yet. ``storm_min`` 0 turns the guard off.
+    """
+
+    service_down_time: float
+    interval: float
+    push_timeout: Callable[[float], float]
+    storm_min: int
+    storm_fraction: float
+    storm_hold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one sweep changed: row ``rows[i]`` went from ``old[i]`` to ``new[i]`` by ``cause[i]``.
+
+    ``silence`` is how long, in seconds of listening, each had been silent.
+    """
+
+    rows: Rows
+    old: NDArray[np.uint8]
+    new: NDArray[np.uint8]
+    cause: NDArray[np.uint8]
+    silence: Seconds
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Detector:
+    """Judges the members of a table by the sweeps of their shards."""
+
+    def __init__(self, rules: Rules, clocks: Sequence[ListeningClock], replicas: int = 1) -> None:
+        self.rules = rules
+        self.clocks = clocks
+        self.members = Members(replicas)
+        # One more than there are shards: NO_SHARD (-1) reads, harmlessly, the last.
+        self._time = np.zeros(len(clocks) + 1)
+
+    def add(
+        self, shards: Iterable[int], *, zone: int = 0, state: Code = Code.UNKNOWN, quiet: float = 0
+    ) -> int:
+        """A row for a member placed on ``shards``; its silence begins at ``quiet`` seconds."""
+        row = self.members.add(state, zone, shards)
+        self.members.heard[:, row] = self._time[self.members.shard[:, row]] - quiet
+        return row
+
+    def move(self, row: int, shards: Sequence[int]) -> None:
+        """The member beats to other shards than was thought; its silence there begins now."""
+        self.members.shard[:, row] = NO_SHARD
+        self.members.shard[: len(shards), row] = shards
+        self.members.heard[:, row] = self._time[self.members.shard[:, row]]
+
+    def silence(self, rows: Rows | slice) -> Seconds:
+        """Seconds of listening without a new beat, the largest over a member's shards."""
+        shard = self.members.shard[:, rows]
+        silence = self._time[shard] - self.members.heard[:, rows]
+        longest: Seconds = np.where(shard == NO_SHARD, 0.0, silence).max(axis=0)
+        return np.maximum(longest, 0.0)
+
+    def conflict(self, row: int) -> bool:
+        """Do two agents beat under this member's name?"""
+        return bool(self.members.flips[row] >= CONFLICT_FLIPS)
+
+    def shortest_interval(self, shard: int) -> float:
+        """The briefest interval, in seconds, that a living member on ``shard`` has promised."""
+        members, used = self.members, self.members.used
+        living = (members.state[used] == Code.UP) | (members.state[used] == Code.SUSPECT)
+        living &= (members.shard[:, used] == shard).any(axis=0) & (members.interval[used] > 0)
+        promised = members.interval[used][living]
+        return float(promised.min()) if len(promised) else self.rules.interval
+
+    def heard_out(self, shard: int) -> bool:
+        """Has everyone on ``shard`` who is still unknown had the time to be heard?"""
+        members, used = self.members, self.members.used
+        unknown = np.flatnonzero(
+            (members.state[used] == Code.UNKNOWN) & (members.shard[:, used] == shard).any(axis=0)
+        )
+        # A member's allowance is over when its silence begins to count.
+        return not len(unknown) or bool((self.silence(unknown) > 0).all())
+
+    def advance(self, shard: int, begin: float, end: float, proven: bool) -> Step:
+        """Take in that a sweep of ``shard`` ran from ``begin`` to ``end``, and what it proved."""
+        clock = self.clocks[shard]
+        step = clock.advance(begin, end, proven)
+        self._time[shard] = clock.time
+        if step is Step.RESUMED:
+            self._allow(shard)
+        return step
+
+    def hear(self, rows: Rows, beats: Beats, now: float) -> list[Changes]:
+        """Take in beats that changed in the store: row ``rows[i]`` sent ``beats[i]``.
+
+        Each row appears at most once. ``now`` is monotonic seconds.
+        """
+        members = self.members
+        incarnation, sequence = beats.incarnation, beats.sequence
+        current = members.incarnation[rows]
+        first = current == 0
+        same = incarnation == current
+        back = ~same & ~first & (incarnation == members.previous_incarnation[rows])
+        stranger = ~same & ~first & ~back
+        new = first | stranger
+        new |= same & (sequence > members.sequence[rows])
+        new |= back & (sequence > members.previous_sequence[rows])
+        changes = self._take_turns(rows, new & back, new & stranger, now)
+        if not new.all():
+            rows, beats = rows[new], beats.where(new)
+        self._remember(rows, beats, now)
+        return [*changes, self._answer(rows, beats)]
+
+    def judge(self, shard: int) -> list[Changes]:
+        """The verdicts of a proven sweep of ``shard`` on those whose silence is complete."""
+        members, used = self.members, self.members.used
+        state = members.state[used]
+        due = self._silent_on(shard, self.rules.service_down_time)
+        due &= (state == Code.UNKNOWN) | (state == Code.UP) | (state == Code.SUSPECT)
+        rows = np.flatnonzero(due)
+        if not len(rows):
+            return []
+        return self._verdicts(rows, state[rows])
+
+    def end_conflicts(self, now: float) -> list[Changes]:
+        """Members whose two incarnations stopped taking turns a service_down_time ago."""
+        members = self.members
+        rows = np.flatnonzero(members.flips[members.used])
+        over = rows[now - members.flipped_at[rows] > self.rules.service_down_time]
+        flagged = over[members.flips[over] >= CONFLICT_FLIPS]
+        members.flips[over] = 0
+        return [self._unchanged(flagged, Cause.CONFLICT_OVER)] if len(flagged) else []
+
+    def storm_silence(self) -> float:
+        """The silence at which a suspect is held no longer."""
+        return self.rules.service_down_time + self.rules.storm_hold
+
+    def _allow(self, shard: int) -> None:
+        """Excuse what the gap cost: silence on ``shard`` stands still for each member's allowance.
+
+        Where the last gap was more recent than an allowance, only what was counted since then
+        needs excusing, so that gaps in a row never add up to more than one allowance ahead.
+        """
+        clock, members = self.clocks[shard], self.members
+        counted = np.inf if clock.resumed_at is None else clock.time - clock.resumed_at
+        clock.resumed_at = clock.time
+        for place in range(members.replicas):
+            rows = np.flatnonzero(members.shard[place, members.used] == shard)
+            allowance = np.minimum(self._allowance(rows), counted)
+            members.heard[place, rows] += allowance
+
+    def _allowance(self, rows: Rows) -> Seconds:
+        promised = self.members.interval[rows].astype(np.float64)
+        promised[promised == 0] = self.rules.interval
+        intervals, which = np.unique(promised, return_inverse=True)
+        allowed = np.array([each + self.rules.push_timeout(each) for each in intervals.tolist()])
+        result: Seconds = allowed[which] if len(rows) else promised
+        return result
+
+    def _take_turns(self, rows: Rows, back: Mask, stranger: Mask, now: float) -> list[Changes]:
+        """Make the incarnation that just beat the current one; tell restarts from conflicts."""
+        members = self.members
+        turned = rows[back | stranger]
+        if not len(turned):
+            return []
+        members.previous_incarnation[turned], members.incarnation[turned] = (
+            members.incarnation[turned],
+            members.previous_incarnation[turned],
+        )
+        members.previous_sequence[turned] = members.sequence[turned]
+        restarted, returned = rows[stranger], rows[back]
+        members.flips[restarted] = 0
+        members.flips[returned] += members.flips[returned] < np.iinfo(np.uint8).max
+        members.flipped_at[returned] = now
+        conflicts = returned[members.flips[returned] == CONFLICT_FLIPS]
+        changes = [(restarted, Cause.RESTARTED), (conflicts, Cause.CONFLICT)]
+        return [self._unchanged(who, cause) for who, cause in changes if len(who)]
+
+    def _remember(self, rows: Rows, beats: Beats, now: float) -> None:
+        members = self.members
+        members.incarnation[rows] = beats.incarnation
+        members.sequence[rows] = beats.sequence
+        members.status[rows] = beats.status
+        members.interval[rows] = beats.interval_ms / 1000
+        members.sent_ms[rows] = beats.sent_ms
+        members.missed[rows] = beats.missed
+        members.lag_ms[rows] = beats.lag_ms
+        members.heard_at[rows] = now
+        for place in range(members.replicas):
+            members.heard[place, rows] = self._time[members.shard[place, rows]]
+
+    def _answer(self, rows: Rows, beats: Beats) -> Changes:
+        """The states that new beats ask for, where they differ."""
+        old = self.members.state[rows]
+        new = np.full(len(rows), Code.UP, np.uint8)
+        cause = np.where(old == Code.UNKNOWN, Cause.FIRST_BEAT, Cause.BEAT).astype(np.uint8)
+        failing, leaving = (beats.status == s for s in (Status.CHECK_FAILING, Status.LEAVING))
+        new[failing], cause[failing] = Code.DOWN, Cause.CHECK_FAILING
+        new[leaving], cause[leaving] = Code.LEFT, Cause.LEAVING
+        differ = old != new
+        return self._change(rows[differ], new[differ], cause[differ])
+
+    def _silent_on(self, shard: int, seconds: float) -> Mask:
+        members, used = self.members, self.members.used
+        heard_before = self.clocks[shard].time - seconds
+        silent = np.zeros(members.size, np.bool_)
+        for place in range(members.replicas):
+            silent |= (members.shard[place, used] == shard) & (
+                members.heard[place, used] <= heard_before
+            )
+        return silent
+
+    def _verdicts(self, rows: Rows, state: NDArray[np.uint8]) -> list[Changes]:
+        members, silence = self.members, self.silence(rows)
+        new = np.full(len(rows), Code.DOWN, np.uint8)
+        cause = np.full(len(rows), Cause.SILENT, np.uint8)
+        cause[state == Code.UNKNOWN] = Cause.NEVER_BEAT
+        cause[state == Code.SUSPECT] = Cause.HOLD_OVER
+        stormy = (state == Code.UP) & np.isin(members.zone[rows], self._stormy_zones(rows, state))
+        new[stormy], cause[stormy] = Code.SUSPECT, Cause.MASS_SILENCE
+        left = members.status[rows] == Status.LEAVING
+        new[left], cause[left] = Code.LEFT, Cause.LEAVING
+        held = (state == Code.SUSPECT) & (silence < self.storm_silence()) & ~left
+        return [self._change(rows[~held], new[~held], cause[~held])]
+
+    def _stormy_zones(self, rows: Rows, state: NDArray[np.uint8]) -> list[int]:
+        """The zones of those in ``rows`` that are up in which too many fall silent together.
+
+        Counted as falling: whoever has been silent for half the service_down_time by now (the
+        rest of a cut-off rack completes its silence an interval later than its first member),
+        and whoever completed it within the last service_down_time.
+        """
+        if self.rules.storm_min <= 0:
+            return []
+        members, used = self.members, self.members.used
+        suspected = np.unique(members.zone[rows[state == Code.UP]])
+        if not len(suspected):
+            return []
+        inside = np.flatnonzero(np.isin(members.zone[used], suspected))
+        silence, states = self.silence(inside), members.state[inside]
+        living = (states == Code.UP) | (states == Code.SUSPECT)
+        down_time = self.rules.service_down_time
+        half = np.maximum(down_time / 2, 1.5 * members.interval[inside])
+        fallen = (states == Code.DOWN) & (silence >= down_time) & (silence < 2 * down_time)
+        falling = (living & (silence >= np.minimum(half, down_time))) | fallen
+        zones = members.zone[inside]
+        size = int(zones.max()) + 1
+        fell = np.bincount(zones[falling], minlength=size)
+        alive = np.bincount(zones[living | fallen], minlength=size)
+        stormy = (fell >= self.rules.storm_min) & (fell >= self.rules.storm_fraction * alive)
+        return [int(zone) for zone in suspected if stormy[zone]]
+
+    def _unchanged(self, rows: Rows, cause: Cause) -> Changes:
+        state = self.members.state[rows].copy()
+        return Changes(rows, state, state, np.full(len(rows), cause), self.silence(rows))
+
+    def _change(self, rows: Rows, new: NDArray[np.uint8], cause: NDArray[np.uint8]) -> Changes:
+        changes = Changes(rows, self.members.state[rows].copy(), new, cause, self.silence(rows))
+        self.members.state[rows] = new
+        return changes

@@ -1,0 +1,57 @@
+"""A shard's clock of listening time: it advances only while the shard could have carried a beat.
+
+A sweep *proves* the path when the canary written before it came back with it. Between two proven
+sweeps in a row the clock advances by the time between their beginnings, at most
+:data:`LONGEST_STEP` sweep periods, so that a coordinator that was late itself accuses nobody of
+its own lateness. A sweep that proves nothing, or a pause between two sweeps, is a *gap*: the clock
+stands still through it, and the first proven sweep after it only starts the clock again.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+LONGEST_STEP = 1.5
+"""The most that one sweep may advance the clock, in sweep periods."""
+
+
+class Step(Enum):
+    """What one sweep did to the clock."""
+
+    STOOD_STILL = auto()
+    RESUMED = auto()  # the first proven sweep after a gap, or of all
+    ADVANCED = auto()
+
+
+@dataclass(slots=True)
+class ListeningClock:
+    """The listening time of one shard, in seconds; pure, instants are those of its caller.
+
+    ``period`` is the sweep period and ``timeout`` the longest that a sweep may take and still
+    prove anything, both in seconds.
+    """
+
+    period: float
+    timeout: float
+    time: float = 0.0
+    resumed_at: float | None = None  # listening time at the end of the last gap
+    listening: bool = False
+    proven_at: float | None = None  # when the newest proven sweep began
+    _ended_at: float = 0.0
+
+    def advance(self, begin: float, end: float, proven: bool) -> Step:
+        """Take in a sweep that ran from ``begin`` to ``end``."""
+        paused = self.proven_at is not None and begin - self._ended_at > LONGEST_STEP * self.period
+        self._ended_at = end
+        if not proven or end - begin > self.timeout:
+            self.listening = False
+            return Step.STOOD_STILL
+        previous, self.proven_at = self.proven_at, begin
+        if previous is None or paused or not self.listening:
+            self.listening = True
+            return Step.RESUMED
+        self.time += min(begin - previous, LONGEST_STEP * self.period)
+        return Step.ADVANCED
+
+    def staleness(self, now: float) -> float | None:
+        """Seconds since the newest proven sweep began; None before the first."""
+        return None if self.proven_at is None else max(0.0, now - self.proven_at)

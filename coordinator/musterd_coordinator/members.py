@@ -1,0 +1,135 @@
+"""The columns that the detector decides on: one row per member, one array per property."""
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.model import State
+
+Rows = NDArray[np.int64]
+Seconds = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+NO_SHARD = -1
+
+
+class Code(IntEnum):
+    """:class:`musterd.model.State` as a number, and a row that no member has."""
+
+    FREE = 0
+    UNKNOWN = 1
+    UP = 2
+    SUSPECT = 3
+    DOWN = 4
+    LEFT = 5
+
+
+STATES = {
+    Code.UNKNOWN: State.UNKNOWN,
+    Code.UP: State.UP,
+    Code.SUSPECT: State.SUSPECT,
+    Code.DOWN: State.DOWN,
+    Code.LEFT: State.LEFT,
+}
+CODES = {state: code for code, state in STATES.items()}
+
+_COLUMNS: dict[str, tuple[Any, Any]] = {
+    "state": (np.uint8, Code.FREE),
+    "status": (np.uint8, 0),
+    "zone": (np.int32, 0),
+    "interval": (np.float32, 0.0),
+    "incarnation": (np.uint64, 0),
+    "sequence": (np.uint64, 0),
+    "previous_incarnation": (np.uint64, 0),
+    "previous_sequence": (np.uint64, 0),
+    "flips": (np.uint8, 0),
+    "flipped_at": (np.float64, 0.0),
+    "sent_ms": (np.int64, 0),
+    "missed": (np.uint32, 0),
+    "lag_ms": (np.uint32, 0),
+    "heard_at": (np.float64, np.nan),
+    "since": (np.float64, 0.0),
+}
+
+
+class Members:
+    """A growing table of members; rows of members that were removed are used again.
+
+    ``shard`` and ``heard`` have shape (replicas, capacity): for each of a member's places, which
+    shard it is (or NO_SHARD) and that shard's listening time at the member's last new beat, moved
+    forward by what the member was allowed after gaps. ``since`` is in seconds of the wall clock,
+    ``flipped_at`` and ``heard_at`` (when the last new beat was seen; NaN: none yet) of the caller's
+    monotonic one, ``interval`` in seconds.
+    """
+
+    state: NDArray[np.uint8]
+    status: NDArray[np.uint8]
+    zone: NDArray[np.int32]
+    interval: NDArray[np.float32]
+    incarnation: NDArray[np.uint64]
+    sequence: NDArray[np.uint64]
+    previous_incarnation: NDArray[np.uint64]
+    previous_sequence: NDArray[np.uint64]
+    flips: NDArray[np.uint8]
+    flipped_at: Seconds
+    sent_ms: NDArray[np.int64]
+    missed: NDArray[np.uint32]
+    lag_ms: NDArray[np.uint32]
+    heard_at: Seconds
+    since: Seconds
+    shard: NDArray[np.int16]
+    heard: Seconds
+
+    def __init__(self, replicas: int, capacity: int = 1024) -> None:
+        self.replicas = replicas
+        self.size = 0  # rows ever used; those beyond are empty
+        self._free: list[int] = []
+        for name, (dtype, empty) in _COLUMNS.items():
+            setattr(self, name, np.full(capacity, empty, dtype))
+        self.shard = np.full((replicas, capacity), NO_SHARD, np.int16)
+        self.heard = np.zeros((replicas, capacity))
+
+    def __len__(self) -> int:
+        return self.size - len(self._free)
+
+    @property
+    def used(self) -> slice:
+        """The rows that may hold members."""
+        return slice(0, self.size)
+
+    def add(self, state: Code, zone: int, shards: Iterable[int]) -> int:
+        """A row for a new member that is placed on ``shards``."""
+        row = self._free.pop() if self._free else self._new_row()
+        for name, (_, empty) in _COLUMNS.items():
+            getattr(self, name)[row] = empty
+        self.state[row], self.zone[row] = state, zone
+        self.shard[:, row] = NO_SHARD
+        self.heard[:, row] = 0.0
+        for place, shard in enumerate(shards):
+            self.shard[place, row] = shard
+        return row
+
+    def remove(self, row: int) -> None:
+        """Free a row."""
+        self.state[row] = Code.FREE
+        self.shard[:, row] = NO_SHARD
+        self._free.append(row)
+
+    def _new_row(self) -> int:
+        if self.size == len(self.state):
+            self._grow(2 * self.size)
+        self.size += 1
+        return self.size - 1
+
+    def _grow(self, capacity: int) -> None:
+        for name, (dtype, empty) in _COLUMNS.items():
+            grown = np.full(capacity, empty, dtype)
+            grown[: self.size] = getattr(self, name)
+            setattr(self, name, grown)
+        shard = np.full((self.replicas, capacity), NO_SHARD, np.int16)
+        heard = np.zeros((self.replicas, capacity))
+        shard[:, : self.size], heard[:, : self.size] = self.shard, self.heard
+        self.shard, self.heard = shard, heard

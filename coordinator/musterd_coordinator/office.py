@@ -1,0 +1,154 @@
+"""The desk of a running coordinator: answers from the roll, orders through the registry."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+import structlog
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from musterd.errors import ConfigError, Conflict, NotFound
+from musterd.model import (
+    Facts,
+    FactsChange,
+    History,
+    Member,
+    MemberAnswer,
+    MemberChange,
+    StatusAnswer,
+    check_metadata,
+    check_text,
+)
+from musterd_coordinator.answers import Answers
+from musterd_coordinator.recorder import Recorder
+from musterd_coordinator.registry import Registry
+from musterd_coordinator.roll import NO_FACTS, Roll
+from musterd_coordinator.status import Identity, status
+
+log = structlog.get_logger(__name__)
+
+Retire = Callable[[Member], Awaitable[None]]
+
+
+class Office(Answers):
+    """Implements :class:`musterd_coordinator.desk.Desk`.
+
+    ``retire`` removes a member from the shards that can be reached. Orders are taken one at a
+    time, and each is durable before it shows.
+    """
+
+    def __init__(
+        self,
+        roll: Roll,
+        registry: Registry,
+        recorder: Recorder,
+        identity: Identity,
+        retire: Retire,
+    ) -> None:
+        super().__init__(roll)
+        self._registry = registry
+        self._recorder = recorder
+        self._identity = identity
+        self._retire = retire
+        self._orders = anyio.Lock()
+
+    @property
+    def ready(self) -> bool:
+        """Has every shard been listened to long enough to answer for its members?"""
+        return self._roll.ready
+
+    def status(self) -> StatusAnswer:
+        """This coordinator and its shards."""
+        return status(self._roll, self, self._identity)
+
+    async def wait_version(self, after: int) -> int:
+        """The version, as soon as it is another than ``after``."""
+        return await self._roll.changes.wait(after)
+
+    def changes_since(
+        self, version: int, group: str | None = None
+    ) -> Sequence[MemberChange] | None:
+        """Every change after ``version``, or None when they are not all at hand."""
+        return self._roll.changes.since(version, group)
+
+    async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
+        """Durably change what an operator may change; the member as it is then."""
+        _check(change)
+        async with self._orders:
+            row = self.row(group, member)
+            facts = changed(self._roll.facts.get(row, NO_FACTS), change)
+            await self._recorder.flush()  # the registry must know the member first
+            await self._registry.change_facts(group, member, facts)
+            if self._roll.directory.row(group, member) != row:
+                raise NotFound(f"{group}/{member} was forgotten meanwhile")
+            note = described(change)
+            log.info("member changed", member=f"{group}/{member}", change=note)
+            self._roll.set_facts(row, facts, note)
+            return self.member(group, member)
+
+    async def forget(self, group: str, member: str, *, force: bool = False) -> None:
+        """Forget a member; Conflict while it is up, unless ``force``.
+
+        One that still beats joins anew with its next beat.
+        """
+        async with self._orders:
+            row = self.row(group, member)
+            if self._roll.verdict(row).up and not force:
+                raise Conflict(
+                    f"{group}/{member} is {self._roll.state(row)}: stop its agent first, or force it"
+                )
+            forgotten = self._roll.directory.member(row)
+            await self._recorder.flush()
+            await self._registry.forget(group, member)
+            if self._roll.directory.row(group, member) == row:
+                self._roll.remove(row)
+            log.info("member forgotten", member=f"{group}/{member}", forced=force)
+            await self._retire(forgotten)
+
+    async def history(self, group: str, member: str, limit: int) -> History:
+        """Its state changes, newest first; a forgotten member's too, while they are kept."""
+        await self._recorder.flush()
+        transitions = await self._registry.history(group, member, limit)
+        if not transitions:
+            self.row(group, member)
+        return History(group, member, list(transitions))
+
+
+def changed(facts: Facts, change: FactsChange) -> Facts:
+    """``facts`` after an operator's ``change``. Pure."""
+    given = {
+        name: value
+        for name in ("zone", "owner", "metadata", "disabled", "forced_down")
+        if (value := getattr(change, name)) is not UNSET
+    }
+    reason = "" if change.reason is UNSET else change.reason
+    for flag in ("disabled", "forced_down"):
+        if flag in given:
+            given[f"{flag}_reason"] = reason if given[flag] else ""
+    return replace(facts, **given)
+
+
+def described(change: FactsChange) -> str:
+    """An operator's ``change`` in words, for the history."""
+    reason = f": {change.reason}" if change.reason else ""
+    words = []
+    if change.disabled is not UNSET:
+        words.append(f"disabled{reason}" if change.disabled else "enabled")
+    if change.forced_down is not UNSET:
+        words.append(f"forced down{reason}" if change.forced_down else "no longer forced down")
+    for name in ("zone", "owner", "metadata"):
+        value = getattr(change, name)
+        if value is not UNSET:
+            words.append(f"{name} as announced" if value is None else f"{name} set to {value}")
+    return "operator: " + ", ".join(words)
+
+
+def _check(change: FactsChange) -> None:
+    for name in ("zone", "owner", "reason"):
+        value = getattr(change, name)
+        if isinstance(value, str):
+            check_text(name, value)
+    if isinstance(change.metadata, dict):
+        check_metadata(change.metadata)
+    if change.reason is not UNSET and change.disabled is UNSET and change.forced_down is UNSET:
+        raise ConfigError("reason belongs to disabled or forced_down; give one of them with it")

@@ -1,0 +1,163 @@
+"""A coordinator, wired: what is started in which order, and how it stops."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from socket import gethostname
+from time import time
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from musterd.beat import member_id
+from musterd.config import Settings
+from musterd.errors import StoreError
+from musterd.model import Member
+from musterd.stores import Store, open_store
+from musterd.urls import host_and_port
+from musterd_coordinator.detector import Rules
+from musterd_coordinator.office import Office
+from musterd_coordinator.recorder import Recorder
+from musterd_coordinator.registry import Registry, open_registry
+from musterd_coordinator.roll import Roll
+from musterd_coordinator.shard import Clocks, wall_instant
+from musterd_coordinator.status import Identity
+from musterd_coordinator.sweep import Sweeper
+
+log = structlog.get_logger(__name__)
+
+REGISTRY_TIMEOUT = 10.0
+RETIRE_TIMEOUT = 2.0
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Office]:
+    """A coordinator at work, without its HTTP; leaves nothing running behind.
+
+    Raises ConfigError or RegistryError when it cannot begin. A store that does not answer is no
+    reason not to begin.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.store.startswith("embedded:"):
+            await stack.enter_async_context(_embedded_store(settings))
+        store = _open_store(settings)
+        registry = open_registry(
+            settings.registry_url, namespace=settings.namespace, timeout=REGISTRY_TIMEOUT
+        )
+        await registry.open()
+        stack.push_async_callback(registry.aclose)
+        clocks = Clocks(anyio.current_time, time)
+        roll = make_roll(settings, store, clocks)
+        roll.restore(await registry.load())
+        sweepers = make_sweepers(settings, store, roll)
+        recorder = Recorder(
+            roll, registry, history=timedelta(days=settings.history_days), wall=clocks.wall
+        )
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        for index, sweeper in enumerate(sweepers):
+            tasks.start_soon(sweeper.run, partial(roll.take, index))
+        tasks.start_soon(recorder.run)
+        identity = _identity(settings, store, registry, clocks)
+        yield Office(roll, registry, recorder, identity, _retire(roll, sweepers))
+
+
+def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:
+    """An empty roll by these settings."""
+    rules = Rules(
+        service_down_time=settings.service_down_time,
+        interval=settings.interval,
+        push_timeout=settings.push_timeout_for,
+        storm_min=settings.storm_min,
+        storm_fraction=settings.storm_fraction,
+        storm_hold=settings.storm_hold_seconds,
+    )
+    return Roll(
+        rules,
+        store.shard_names,
+        namespace=settings.namespace,
+        place=store.place,
+        replicas=store.replicas,
+        sweep_period=settings.sweep_period,
+        sweep_timeout=settings.effective_sweep_timeout,
+        clocks=clocks,
+    )
+
+
+def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]:
+    """One for each shard. A canary gets the time that the most hurried agent's beat gets."""
+    name = coordinator_name(settings)
+
+    def canary_timeout(index: int) -> float:
+        return settings.push_timeout_for(roll.detector.shortest_interval(index))
+
+    return [
+        Sweeper(
+            store.reader(index, name),
+            member_id(settings.namespace, "", name),
+            period=settings.sweep_period,
+            timeout=settings.effective_sweep_timeout,
+            canary_timeout=partial(canary_timeout, index),
+            wall=roll.clocks.wall,
+        )
+        for index in range(len(store.shard_names))
+    ]
+
+
+def coordinator_name(settings: Settings) -> str:
+    """What tells this coordinator from others on the same store: its host and its port."""
+    return f"{gethostname()}-{host_and_port(settings.listen)[1]}"
+
+
+def _open_store(settings: Settings) -> Store:
+    return open_store(
+        settings.store,
+        namespace=settings.namespace,
+        timeout=settings.effective_sweep_timeout,
+        beat_ttl=settings.beat_ttl,
+    )
+
+
+@asynccontextmanager
+async def _embedded_store(settings: Settings) -> AsyncIterator[None]:
+    from musterd_coordinator.memcache_server import serve  # only fleets without a store need it
+
+    host, port = host_and_port(settings.store.removeprefix("embedded://"), default_port=11311)
+    async with serve(host, port) as server:
+        log.info(
+            "embedded store listening",
+            address=f"{host}:{server.port}",
+            note="for small fleets and trying it out: beats pause while this coordinator is down",
+        )
+        yield
+
+
+def _identity(settings: Settings, store: Store, registry: Registry, clocks: Clocks) -> Identity:
+    return Identity(
+        name=coordinator_name(settings),
+        store=store.url,
+        registry=registry.url,
+        started=wall_instant(clocks.wall()),
+        sweep_period=settings.sweep_period,
+    )
+
+
+def _retire(roll: Roll, sweepers: list[Sweeper]) -> Callable[[Member], Awaitable[None]]:
+    """Remove a forgotten member from every shard at once; one that is away is left to its expiry."""
+
+    async def from_shard(sweeper: Sweeper, member: Member) -> None:
+        try:
+            with anyio.fail_after(RETIRE_TIMEOUT):
+                await sweeper.retire(member)
+        except (StoreError, TimeoutError) as error:
+            log.warning("member not retired", member=str(member), reason=str(error))
+
+    async def retire(member: Member) -> None:
+        tasks: TaskGroup
+        async with anyio.create_task_group() as tasks:
+            for index in roll.place_of(member.group, member.name):
+                tasks.start_soon(from_shard, sweepers[index], member)
+
+    return retire

@@ -1,0 +1,82 @@
+"""One shard as a coordinator sees it, and the two clocks that it is seen by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from musterd.columns import Rejected
+from musterd_coordinator.listening import ListeningClock, Step
+from musterd_coordinator.seats import Seats
+from musterd_coordinator.sweep import Swept
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Where instants come from: ``monotonic`` decides, ``wall`` is shown to people."""
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+
+    def instant(self, at: float) -> datetime:
+        """The wall clock's reading at ``at`` monotonic seconds."""
+        return wall_instant(self.wall() - self.monotonic() + at)
+
+
+def wall_instant(seconds: float) -> datetime:
+    """Seconds of the wall clock as an aware datetime, to the millisecond."""
+    return datetime.fromtimestamp(round(seconds, 3), UTC)
+
+
+@dataclass(slots=True)
+class Shard:
+    """A shard's clock, its seats, and what its sweeps were like.
+
+    ``reason`` says why it is not listening, and is empty while it is; ``since`` is when that
+    began, in seconds of the wall clock. ``beats`` counts those of the newest sweep, ``rejected``
+    those of all.
+    """
+
+    name: str
+    clock: ListeningClock
+    since: float
+    seats: Seats = field(default_factory=Seats)
+    reason: str = "not swept yet"
+    canary_seconds: float | None = None
+    sweep_seconds: float | None = None
+    beats: int = 0
+    sweeps: int = 0
+    unproven: int = 0
+    rejected: Rejected = field(default_factory=Rejected)
+
+    def note(self, swept: Swept, step: Step, wall: float) -> bool:
+        """Take in how a sweep went; whether the shard began or ceased to listen."""
+        self.sweeps += 1
+        self.unproven += step is Step.STOOD_STILL
+        self.canary_seconds = swept.canary_seconds
+        self.sweep_seconds = swept.end - swept.begin
+        if swept.sweep is not None:
+            self.beats = len(swept.sweep.beats.slot)
+            self.rejected += swept.sweep.rejected
+        if step is Step.STOOD_STILL:
+            return self._fell_silent(swept.reason or "the sweep took too long", wall)
+        return self._listens(wall)
+
+    def _fell_silent(self, reason: str, wall: float) -> bool:
+        changed = not self.reason or self.sweeps == 1
+        self.reason = reason
+        if changed:
+            self.since = wall
+            log.warning("shard silent", shard=self.name, reason=reason)
+        return changed
+
+    def _listens(self, wall: float) -> bool:
+        if not self.reason:
+            return False
+        after = round(wall - self.since, 1)
+        self.reason, self.since = "", wall
+        log.info("shard listening", shard=self.name, after=after)
+        return True

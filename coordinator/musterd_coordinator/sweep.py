@@ -1,0 +1,159 @@
+"""One sweep of one shard, and the loop that repeats it: canary and batched reads under a deadline.
+
+A loop belongs to one shard alone: a shard that fails or hangs delays no other, and the next sweep
+of a shard never begins before the last one ended.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import anyio
+import structlog
+
+from musterd.beat import Beat, new_incarnation
+from musterd.errors import StoreError
+from musterd.model import Member
+from musterd.stores import Roster, ShardReader, Sweep
+
+log = structlog.get_logger(__name__)
+
+RENEW_EVERY = 5
+"""Sweeps between two fresh connections, so that a store that serves old connections and refuses
+new ones is not taken for one that listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep of a shard brought.
+
+    ``begin`` and ``end`` are monotonic seconds. ``roster`` and ``sweep`` may be believed as far as
+    they go even when the sweep proved nothing; then ``reason`` says why. ``canary_seconds`` is
+    the canary's round trip.
+    """
+
+    begin: float
+    end: float
+    proven: bool
+    reason: str
+    roster: Roster
+    sweep: Sweep | None
+    canary_seconds: float | None
+
+
+class Sweeper:
+    """Sweeps one shard. ``canary_timeout()`` is the push timeout of the shard's agents."""
+
+    def __init__(
+        self,
+        reader: ShardReader,
+        coordinator_id: int,
+        *,
+        period: float,
+        timeout: float,
+        canary_timeout: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self.reader = reader
+        self._id = coordinator_id
+        self._period = period
+        self._timeout = timeout
+        self._canary_timeout = canary_timeout
+        self._wall = wall
+        self._incarnation = new_incarnation()
+        self._sequence = 0
+        self._busy = anyio.Lock()  # a reader's calls never overlap
+
+    async def run(self, take: "Take") -> None:
+        """Sweep once a period for ever, handing each outcome to ``take``."""
+        due = anyio.current_time()
+        try:
+            while True:
+                take(await self.once())
+                due = max(due + self._period, anyio.current_time())
+                await anyio.sleep_until(due)
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+                await self.reader.aclose()
+
+    async def once(self) -> Swept:
+        """One sweep. Raises nothing but cancellation: whatever goes wrong proves nothing."""
+        attempt = _Attempt(anyio.current_time())
+        try:
+            with anyio.fail_after(self._timeout):
+                async with self._busy:
+                    reason = await self._attempt(attempt)
+        except TimeoutError:
+            reason = f"no answer within {self._timeout:g} s"
+        except StoreError as error:
+            reason = error.reason
+        except Exception as error:  # a driver's fault must not end the sweeps of its shard
+            log.exception("sweep failed", shard=self.reader.name)
+            reason = f"fault in the driver: {error!r}"
+        return attempt.outcome(anyio.current_time(), reason)
+
+    async def retire(self, member: Member) -> None:
+        """Remove a forgotten member from the shard. Raises StoreError."""
+        async with self._busy:
+            await self.reader.retire(member)
+
+    async def _attempt(self, attempt: "_Attempt") -> str:
+        """Fill ``attempt``; why it proves nothing, or nothing at all when it does."""
+        canary = self._next_canary()
+        if self._sequence % RENEW_EVERY == 0:
+            await self.reader.renew()
+        kept = await self._write(canary)
+        attempt.canary_seconds = anyio.current_time() - attempt.begin
+        attempt.roster = await self.reader.roster()
+        attempt.sweep = await self.reader.sweep()
+        if not attempt.sweep.complete:
+            return attempt.sweep.reason
+        if not kept:
+            return "the shard lost the canary of the last sweep: restarted, flushed or evicting"
+        if attempt.sweep.canary is None:
+            return "the canary was accepted and did not come back"
+        if (attempt.sweep.canary.incarnation, attempt.sweep.canary.sequence) != (
+            canary.incarnation,
+            canary.sequence,
+        ):
+            return "an older canary came back: reads are stale, or another coordinator has our name"
+        return ""
+
+    async def _write(self, canary: Beat) -> bool:
+        timeout = self._canary_timeout()
+        try:
+            with anyio.fail_after(timeout):
+                return await self.reader.write_canary(canary)
+        except TimeoutError:
+            raise StoreError(
+                self.reader.name, f"the canary was not accepted within {timeout:g} s"
+            ) from None
+
+    def _next_canary(self) -> Beat:
+        self._sequence += 1
+        return Beat(
+            member_id=self._id,
+            incarnation=self._incarnation,
+            sequence=self._sequence,
+            interval_ms=int(self._period * 1000),
+            sent_ms=int(self._wall() * 1000),
+        )
+
+
+class Take(Protocol):
+    """Takes the outcome of each sweep."""
+
+    def __call__(self, swept: Swept, /) -> None: ...
+
+
+@dataclass(slots=True)
+class _Attempt:
+    begin: float
+    roster: Roster = field(default_factory=Roster)
+    sweep: Sweep | None = None
+    canary_seconds: float | None = None
+
+    def outcome(self, end: float, reason: str) -> Swept:
+        return Swept(
+            self.begin, end, not reason, reason, self.roster, self.sweep, self.canary_seconds
+        )

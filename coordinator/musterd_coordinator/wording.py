@@ -1,0 +1,53 @@
+"""The reason of every verdict in words that an operator understands. Pure."""
+
+from musterd.beat import Status
+from musterd_coordinator.detector import Cause
+
+BEATING = "beating"
+
+
+def hexadecimal(incarnation: int) -> str | None:
+    """An incarnation as people see it: 16 hex digits, or None for none."""
+    return f"{incarnation:016x}" if incarnation else None
+
+
+def silence(seconds: float, last_beat: str | None, shard: str, proven_ago: float) -> str:
+    """Why silence was believed. ``last_beat`` is an RFC 3339 instant, or None for none seen."""
+    seen = (
+        f"last beat seen {last_beat}" if last_beat else "no beat seen since this coordinator began"
+    )
+    return (
+        f"silent for {seconds:.1f} s of listening; {seen};"
+        f" shard {shard} proven {proven_ago:.1f} s ago"
+    )
+
+
+def cause_text(cause: Cause, evidence: str, incarnations: tuple[int, int], hold: float) -> str:
+    """The reason of one change. ``evidence`` is the text of :func:`silence` where it matters."""
+    now, before = (hexadecimal(each) for each in incarnations)
+    texts = {
+        Cause.FIRST_BEAT: "first beat seen",
+        Cause.BEAT: "beating again",
+        Cause.RESTARTED: f"its agent restarted: incarnation {now} after {before}",
+        Cause.LEAVING: "its agent said that it is leaving",
+        Cause.CHECK_FAILING: "its agent reports a failing check",
+        Cause.SILENT: evidence,
+        Cause.MASS_SILENCE: f"{evidence}; so much of its zone fell silent at once that the"
+        f" observer is the likelier culprit: held for {hold:g} s of listening before it counts as down",
+        Cause.HOLD_OVER: f"{evidence}; the hold of a mass silence is over",
+        Cause.NEVER_BEAT: evidence,
+        Cause.CONFLICT: f"two agents beat under this name: incarnations {now} and {before}",
+        Cause.CONFLICT_OVER: "only one agent beats under this name now",
+    }
+    return texts[cause]
+
+
+def up_text(reason: str, status: int, missed: int, lag: float, interval: float) -> str:
+    """What to add for a member that is up but not quite well; ``lag``, ``interval`` in seconds."""
+    if status == Status.DRAINING:
+        return f"{reason}; draining: its agent asks for no new work"
+    if lag > max(interval, 1.0):
+        return f"{reason}; its last beat left {lag:.1f} s late: the host is starved"
+    if missed:
+        return f"{reason}; {missed} pushes failed before the last one got through"
+    return reason
