@@ -247,7 +247,7 @@ class Roll:
 
     def _remove(self, row: int) -> None:
         member = self.directory.member(row)
-        self.changes.forget(row, replace(self._change(row), gone=True))
+        self.changes.forget(row, replace(self._change(row), gone=True, version=self.version + 1))
         for shard in self.shards:
             shard.seats.leave(row)
         self.directory.remove(row, member_id(self._namespace, member.group, member.name))

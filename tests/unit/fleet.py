@@ -1,0 +1,116 @@
+"""A detector with the fleet in the test's hands: beats are given, time is a number."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from musterd.beat import Status
+from musterd.columns import Beats
+from musterd_coordinator.detector import Cause, Changes, Detector, Rules
+from musterd_coordinator.listening import ListeningClock, Step
+from musterd_coordinator.members import Code
+
+
+def rules(**changes: float) -> Rules:
+    numbers = {
+        "service_down_time": 4.0,
+        "interval": 1.0,
+        "storm_min": 5,
+        "storm_fraction": 1 / 3,
+        "storm_hold": 8.0,
+    } | changes
+    return Rules(
+        service_down_time=numbers["service_down_time"],
+        interval=numbers["interval"],
+        push_timeout=lambda interval: 0.8 * interval,
+        storm_min=int(numbers["storm_min"]),
+        storm_fraction=numbers["storm_fraction"],
+        storm_hold=numbers["storm_hold"],
+    )
+
+
+class Fleet:
+    """Members by row, swept every ``period`` seconds."""
+
+    def __init__(
+        self, shards: int = 1, replicas: int = 1, *, period: float = 0.5, **changes: float
+    ):
+        self.period = period
+        clocks = [ListeningClock(period, timeout=2.0) for _ in range(shards)]
+        self.detector = Detector(rules(**changes), clocks, replicas)
+        self.now = 1000.0
+        self.causes: list[tuple[float, int, Cause]] = []
+
+    def add(
+        self, count: int, *, shards: Iterable[int] = (0,), zone: int = 0, state: Code = Code.UNKNOWN
+    ) -> list[int]:
+        places = tuple(shards)
+        return [self.detector.add(places, zone=zone, state=state) for _ in range(count)]
+
+    def state(self, row: int) -> Code:
+        return Code(self.detector.members.state[row])
+
+    def states(self, rows: Iterable[int]) -> set[Code]:
+        return {self.state(row) for row in rows}
+
+    def silence(self, row: int) -> float:
+        return float(self.detector.silence(np.array([row]))[0])
+
+    def beat(
+        self,
+        rows: Iterable[int],
+        sequence: int,
+        *,
+        incarnation: int = 7,
+        status: Status = Status.OK,
+        interval: float = 1.0,
+    ) -> None:
+        """Beats as a sweep brings them: those that changed in the store."""
+        who = np.array(list(rows), np.int64)
+        every = np.ones(len(who))
+        beats = Beats(
+            slot=who,
+            member_id=who.astype(np.uint64),
+            incarnation=(every * incarnation).astype(np.uint64),
+            sequence=(every * sequence).astype(np.uint64),
+            interval_ms=(every * interval * 1000).astype(np.uint32),
+            status=(every * status).astype(np.uint8),
+            sent_ms=who,
+            missed=np.zeros(len(who), np.uint32),
+            lag_ms=np.zeros(len(who), np.uint32),
+        )
+        self._note(self.detector.hear(who, beats, self.now))
+
+    def sweep(self, *, proven: bool = True, shard: int = 0) -> None:
+        """A sweep without beats of its own: advance the clock and judge."""
+        step = self.detector.advance(shard, self.now, self.now + 0.01, proven)
+        if step is Step.ADVANCED:
+            self._note(self.detector.judge(shard))
+        self._note(self.detector.end_conflicts(self.now))
+
+    def sweeps(self, seconds: float, *, proven: bool = True, shard: int = 0) -> None:
+        for _ in range(round(seconds / self.period)):
+            self.now += self.period
+            self.sweep(proven=proven, shard=shard)
+
+    def run(self, seconds: float, rows: Iterable[int], sequence: int) -> int:
+        """The members in ``rows`` beat in every sweep; the next sequence."""
+        alive = list(rows)
+        for _ in range(round(seconds / self.period)):
+            self.now += self.period
+            step = self.detector.advance(0, self.now, self.now + 0.01, proven=True)
+            self.beat(alive, sequence)
+            if step is Step.ADVANCED:
+                self._note(self.detector.judge(0))
+            sequence += 1
+        return sequence
+
+    def causes_of(self, row: int) -> list[Cause]:
+        return [cause for _, who, cause in self.causes if who == row]
+
+    def _note(self, batches: list[Changes]) -> None:
+        for changes in batches:
+            self.causes += [
+                (self.now, row, Cause(cause))
+                for row, cause in zip(changes.rows.tolist(), changes.cause.tolist(), strict=True)
+            ]

@@ -1,0 +1,263 @@
+"""The roll: seats, versions, reasons, restoring, forgetting."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from musterd.beat import Status, member_id
+from musterd.columns import Beats, Rejected, no_beats
+from musterd.errors import NotFound
+from musterd.model import Facts, Member, State
+from musterd.stores import Roster, Sweep
+from musterd_coordinator.answers import Answers
+from musterd_coordinator.registry import Entry
+from musterd_coordinator.roll import Roll
+from musterd_coordinator.shard import Clocks
+from musterd_coordinator.sweep import Swept
+from tests.unit.fleet import rules
+
+NAMESPACE = "test"
+
+
+class Stage:
+    """A roll over hand-made sweeps of one second each."""
+
+    def __init__(self, shards: int = 1, replicas: int = 1) -> None:
+        self.now = 5000.0
+        self.wall = 1_700_000_000.0
+        self.roll = Roll(
+            rules(),
+            [f"mc{n}:11211" for n in range(1, shards + 1)],
+            namespace=NAMESPACE,
+            place=lambda identity: tuple(range(replicas)),
+            replicas=replicas,
+            sweep_period=0.5,
+            sweep_timeout=2.0,
+            clocks=Clocks(lambda: self.now, lambda: self.wall),
+        )
+        self.answers = Answers(self.roll)
+
+    def sweep(
+        self,
+        beats: dict[int, tuple[int, int]] | None = None,
+        *,
+        seated: tuple[tuple[int, Member], ...] = (),
+        vacated: tuple[int, ...] = (),
+        status: Status = Status.OK,
+        proven: bool = True,
+        shard: int = 0,
+    ) -> None:
+        """``beats``: slot to (incarnation, sequence)."""
+        self.now += 0.5
+        self.wall += 0.5
+        sweep = Sweep(_columns(beats, status) if beats else no_beats(), Rejected(), complete=proven)
+        swept = Swept(
+            self.now, self.now + 0.01, proven, "" if proven else "broken", Roster(seated, vacated),
+            sweep, 0.001,
+        )  # fmt: skip
+        self.roll.take(shard, swept)
+
+    def state(self, name: str) -> State:
+        return self.answers.member("compute", name).state
+
+
+def _columns(beats: dict[int, tuple[int, int]], status: Status) -> Beats:
+    slots = np.array(list(beats), np.int64)
+    zeros = np.zeros(len(slots), np.uint32)
+    return Beats(
+        slot=slots,
+        member_id=np.zeros(len(slots), np.uint64),
+        incarnation=np.array([i for i, _ in beats.values()], np.uint64),
+        sequence=np.array([s for _, s in beats.values()], np.uint64),
+        interval_ms=zeros + 1000,
+        status=np.full(len(slots), status, np.uint8),
+        sent_ms=slots,
+        missed=zeros,
+        lag_ms=zeros,
+    )
+
+
+def host(name: str, **facts: str) -> Member:
+    return Member("compute", name, **facts)  # type: ignore[arg-type]  # metadata is not given here
+
+
+def entry(name: str, state: State, **changes: object) -> Entry:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    usual = {
+        "facts": Facts(),
+        "reason": "as it was",
+        "since": at,
+        "first_seen": at,
+        "interval": 1.0,
+    }
+    return Entry(member=host(name), state=state, **{**usual, **changes})  # type: ignore[arg-type]
+
+
+def test_what_stands_in_the_store_at_the_start_is_nobodys_beat() -> None:
+    stage = Stage()
+    stage.sweep({0: (7, 40), 1: (8, 90)}, seated=((0, host("a")), (1, host("b"))))
+    assert (stage.state("a"), stage.state("b")) == (State.UNKNOWN, State.UNKNOWN)
+    stage.sweep({0: (7, 41), 1: (8, 90)})
+    assert (stage.state("a"), stage.state("b")) == (State.UP, State.UNKNOWN)
+
+
+def test_the_first_record_in_a_slot_taken_later_is_a_beat() -> None:
+    stage = Stage()
+    stage.sweep()
+    stage.sweep({0: (7, 1)}, seated=((0, host("a")),))
+    assert stage.state("a") is State.UP
+
+
+def test_records_read_before_the_first_complete_sweep_stay_nobodys_beat() -> None:
+    stage = Stage()
+    stage.sweep({0: (7, 40)}, seated=((0, host("a")), (1, host("b"))), proven=False)
+    stage.sweep({0: (7, 40), 1: (8, 90)})
+    stage.sweep({0: (7, 40), 1: (8, 90)})
+    assert (stage.state("a"), stage.state("b")) == (State.UNKNOWN, State.UNKNOWN)
+
+
+def test_one_sweep_is_one_version_with_all_its_changes() -> None:
+    stage = Stage()
+    stage.sweep()
+    before = stage.roll.version
+    stage.sweep({0: (7, 1), 1: (8, 1)}, seated=((0, host("a")), (1, host("b"))))
+    assert stage.roll.version == before + 1
+    changes = stage.roll.changes.since(before, None)
+    assert changes is not None
+    assert [(c.member, c.state, c.version) for c in changes] == [
+        ("a", State.UP, before + 1),
+        ("b", State.UP, before + 1),
+    ]
+    stage.sweep({0: (7, 2), 1: (8, 2)})
+    assert stage.roll.version == before + 1
+
+
+def test_a_death_is_explained_in_words() -> None:
+    stage = Stage()
+    stage.sweep()
+    stage.sweep({0: (7, 1)}, seated=((0, host("a")),))
+    for _ in range(8):
+        stage.sweep({0: (7, 1)})
+    answer = stage.answers.member("compute", "a")
+    assert answer.state is State.DOWN
+    assert answer.down
+    assert not answer.up
+    assert answer.reason == (
+        "silent for 4.0 s of listening; last beat seen 2023-11-14T22:13:21Z;"
+        " shard mc1:11211 proven 0.0 s ago"
+    )
+
+
+def test_a_missing_record_is_only_no_new_beat() -> None:
+    stage = Stage()
+    stage.sweep()
+    stage.sweep({0: (7, 1)}, seated=((0, host("a")),))
+    for _ in range(7):
+        stage.sweep()
+    assert stage.state("a") is State.UP
+
+
+def test_a_member_whose_seat_is_gone_still_answers_and_goes_down() -> None:
+    stage = Stage()
+    stage.sweep()
+    stage.sweep({0: (7, 1)}, seated=((0, host("a")),))
+    stage.sweep(vacated=(0,))
+    assert stage.state("a") is State.UP
+    for _ in range(8):
+        stage.sweep()
+    assert stage.state("a") is State.DOWN
+
+
+def test_a_seat_that_moves_keeps_the_member_alive() -> None:
+    stage = Stage()
+    stage.sweep()
+    stage.sweep({0: (7, 1)}, seated=((0, host("a")),))
+    stage.sweep({5: (7, 2)}, seated=((5, host("a")),))
+    assert stage.answers.member("compute", "a").silent_for == 0
+    stage.sweep({0: (9, 1)}, seated=((0, host("b")),))
+    assert (stage.state("a"), stage.state("b")) == (State.UP, State.UP)
+
+
+def test_restored_members_keep_state_facts_and_since() -> None:
+    stage = Stage()
+    facts = Facts(disabled=True, disabled_reason="kernel", zone="z9")
+    stage.roll.restore([entry("a", State.UP, facts=facts), entry("b", State.DOWN)])
+    stage.sweep({0: (7, 40)}, seated=((0, host("a", zone="z1")),))
+    a, b = (stage.answers.member("compute", name) for name in "ab")
+    assert (a.state, a.disabled, a.disabled_reason, a.zone) == (State.UP, True, "kernel", "z9")
+    assert a.up
+    assert not a.schedulable
+    assert (b.state, b.reason, b.since.year) == (State.DOWN, "as it was", 2026)
+
+
+def test_a_restored_dead_member_is_not_raised_by_its_last_record() -> None:
+    stage = Stage()
+    stage.roll.restore([entry("a", State.DOWN)])
+    for _ in range(3):
+        stage.sweep({0: (7, 40)}, seated=((0, host("a")),))
+    assert stage.state("a") is State.DOWN
+
+
+def test_an_announced_zone_is_taken_over() -> None:
+    stage = Stage()
+    stage.sweep(seated=((0, host("a", zone="z1")),))
+    stage.sweep(seated=((0, host("a", zone="z2")),))
+    assert stage.answers.group("compute").zones == {"z2": dict.fromkeys(State, 0) | {"unknown": 1}}
+
+
+def test_forgetting_is_a_change_and_frees_the_name() -> None:
+    stage = Stage()
+    stage.sweep(seated=((0, host("a")), (1, host("b"))))
+    row = stage.answers.row("compute", "a")
+    before = stage.roll.version
+    stage.roll.remove(row)
+    changes = stage.roll.changes.since(before, "compute")
+    assert changes is not None
+    assert [(c.member, c.gone) for c in changes] == [("a", True)]
+    with pytest.raises(NotFound, match="no member a among its 1"):
+        stage.answers.member("compute", "a")
+
+
+def test_an_old_version_is_told_to_start_afresh() -> None:
+    stage = Stage()
+    assert stage.roll.changes.since(stage.roll.version - 1, None) is None
+    assert stage.roll.changes.since(stage.roll.version + 1, None) is None
+    assert stage.roll.changes.since(stage.roll.version, None) == []
+
+
+def test_freshness_is_that_of_the_slowest_shard() -> None:
+    stage = Stage(shards=2, replicas=2)
+    assert stage.answers.freshness() == (False, None)
+    stage.sweep(shard=0)
+    stage.sweep(shard=1)
+    stage.sweep(shard=1, proven=False)
+    stage.now += 1
+    assert stage.answers.freshness() == (False, 2.0)
+
+
+def test_pages_follow_names() -> None:
+    stage = Stage()
+    stage.sweep(seated=tuple((n, host(f"h{n}")) for n in range(7)))
+    first = stage.answers.members("compute", limit=3)
+    assert [m.member for m in first.members] == ["h0", "h1", "h2"]
+    assert first.next == "h2"
+    rest = stage.answers.members("compute", after="h2", limit=4)
+    assert [m.member for m in rest.members] == ["h3", "h4", "h5", "h6"]
+    assert rest.next is None
+
+
+def test_ready_when_everybody_alive_has_been_heard() -> None:
+    stage = Stage()
+    assert not stage.roll.ready
+    stage.sweep({0: (7, 40), 1: (8, 1)}, seated=((0, host("a")), (1, host("dead"))))
+    assert not stage.roll.ready
+    for sequence in range(41, 46):
+        stage.sweep({0: (7, sequence), 1: (8, 1)})
+    assert stage.roll.ready
+
+
+def test_identities_agree_with_the_agents() -> None:
+    stage = Stage()
+    stage.sweep(seated=((0, host("a")),))
+    assert stage.roll.directory.row_of_id(member_id(NAMESPACE, "compute", "a")) is not None
