@@ -6,15 +6,16 @@ PATH=$PATH:/usr/sbin:/sbin # which `su` may leave out, and dpkg needs
 
 policy=/usr/sbin/policy-rc.d
 no_cluster=/etc/postgresql-common/createcluster.d/musterd-setup.conf
-made=()
+log=$(mktemp)
+made=("$log")
 
 clean_up() {
-    rm -f ${made[@]+"${made[@]}"}
-    rmdir --ignore-fail-on-non-empty "$(dirname $no_cluster)" 2>/dev/null || true
+    rm -f "${made[@]}"
+    rmdir --ignore-fail-on-non-empty "${no_cluster%/*}" 2>/dev/null || true
 }
 
-forbid_starting() { # what we install, and nothing else
-    [ -e $policy ] && return
+forbid_starting() { # what we install, and nothing else; a policy that is there stays
+    [ ! -e $policy ] || return 0
     made+=($policy)
     cat >$policy <<'POLICY'
 #!/bin/sh
@@ -26,27 +27,32 @@ POLICY
 
 forbid_cluster() {
     made+=($no_cluster)
-    mkdir -p "$(dirname $no_cluster)"
+    mkdir -p "${no_cluster%/*}"
     echo 'create_main_cluster = false' >$no_cluster
+}
+
+install_packages() {
+    apt-get -q update || echo 'could not refresh the lists of packages; trying with those there are'
+    apt-get -q install -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 \
+        -o Dpkg::Options::=--force-confold "$@"
 }
 
 disable_at_boot() {
     local package
-    command -v systemctl >/dev/null || return 0
     for package in "$@"; do
-        case $package in memcached | pgbouncer | postgresql) systemctl -q disable "$package" 2>/dev/null || true ;; esac
+        [ ! -e "/etc/init.d/$package" ] || update-rc.d "$package" disable
     done
 }
 
 main() {
     trap clean_up EXIT
-    trap 'exit 130' INT TERM HUP
+    trap 'exit 130' HUP INT TERM
     forbid_starting
     forbid_cluster
-    apt-get -qq update || echo 'setup: apt could not refresh its lists; trying with those there are' >&2
-    apt-get -qq install -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 \
-        -o Dpkg::Options::=--force-confold "$@" >/dev/null
-    disable_at_boot "$@"
+    if ! { install_packages "$@" && disable_at_boot "$@"; } </dev/null >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        exit 1
+    fi
 }
 
 main "$@"

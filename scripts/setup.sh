@@ -55,7 +55,7 @@ install_system_packages() {
     may_be_root || fail "please run as root, then try again: $command"
     say "installing with apt: $*"
     as_root DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
-        bash scripts/apt-install.sh "$@" || fail "apt did not install it; to see why, run as root: $command"
+        bash scripts/apt-install.sh "$@" || fail "apt did not install: $*; once that is mended, try again"
 }
 
 # --- the virtual environment -------------------------------------------------------------------

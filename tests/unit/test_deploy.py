@@ -1,0 +1,22 @@
+"""The files that an operator copies: they must be as good as they look."""
+
+from pathlib import Path
+
+from musterd.config import load
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+def test_example_configuration_loads_without_a_warning() -> None:
+    loaded = load({}, {}, DEPLOY / "musterd.toml")
+    assert loaded.warnings == []
+    assert loaded.settings.store.startswith("memcached://")
+
+
+def test_example_secrets_are_settings() -> None:
+    lines = (DEPLOY / "secrets.env").read_text().splitlines()
+    examples = [line.removeprefix("# ") for line in lines if line.startswith("# MUSTERD_")]
+    loaded = load({}, dict(line.split("=", 1) for line in examples), DEPLOY / "musterd.toml")
+    assert loaded.warnings == []
+    assert loaded.sources["store"] == "MUSTERD_STORE"
+    assert loaded.sources["registry"] == "MUSTERD_REGISTRY"
