@@ -1,0 +1,117 @@
+"""The members of one process, beating to the shards they share."""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+
+import anyio
+
+from musterd.beat import Status, member_id, new_incarnation
+from musterd.settings import MemberSettings, Settings
+from musterd.stores.base import Store
+from musterd_agent.beating import Beating
+from musterd_agent.link import Link
+from musterd_agent.loop import MemberLoop
+from musterd_agent.shard import Shard
+
+LEAVE_TIMEOUT = 1.5  # seconds; a process that was told to stop must be gone within two
+_CLOSE_TIMEOUT = 0.2
+
+
+class Agent:
+    """Beats for all members of ``settings`` until told to leave. Made inside a running loop.
+
+    ``changed`` is called whenever :attr:`summary` may have changed. ``rng`` jitters retries;
+    ``wall_clock`` gives Unix seconds, which are carried for people and decide nothing.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        changed: Callable[[], None] = lambda: None,
+        rng: Random | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._changed = changed
+        self._rng = rng or Random()
+        self._wall_clock = wall_clock
+        self._shards: dict[int, Shard] = {}
+        self._process = os.getpid()
+        self.incarnation = new_incarnation()
+        self.loops = tuple(self._loop_of(member) for member in settings.members)
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """The names of the shards that its members beat to."""
+        return tuple(shard.name for shard in self._shards.values())
+
+    @property
+    def summary(self) -> str:
+        """How it goes, in one line for an operator."""
+        shards = self._shards.values()
+        lost = next((shard for shard in shards if shard.is_lost), None)
+        beating = sum(shard.reached and not shard.is_lost for shard in shards)
+        if lost and not beating:
+            return f"waiting for {lost.name}: {lost.reason}"
+        text = f"beating to {beating} of {len(shards)} shards"
+        return f"{text}; {lost.name}: {lost.reason}" if lost else text
+
+    async def run(self) -> None:
+        """Beat for every member until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            for loop in self.loops:
+                tasks.start_soon(loop.run)
+
+    def overdue(self) -> float:
+        """Seconds by which the latest member's beat is late: what a stuck loop is known by."""
+        now = anyio.current_time()
+        return max(now - loop.due for loop in self.loops)
+
+    async def leave(self) -> int:
+        """Say that all members are leaving; how many shards took it, at most once for each member.
+
+        Call it when :meth:`run` has ended. Takes at most LEAVE_TIMEOUT seconds. Does nothing in a
+        forked child, whose parent goes on beating.
+        """
+        took: list[int] = []
+
+        async def say(loop: MemberLoop) -> None:
+            loop.status = Status.LEAVING
+            took.append(await loop.report(LEAVE_TIMEOUT))
+
+        if os.getpid() == self._process:
+            async with anyio.create_task_group() as tasks:
+                for loop in self.loops:
+                    tasks.start_soon(say, loop)
+        return sum(took)
+
+    async def aclose(self) -> None:
+        """Close the connections, except in a forked child: they are its parent's."""
+        if os.getpid() != self._process:
+            return
+        with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+            for shard in self._shards.values():
+                with suppress(Exception):
+                    await shard.writer.aclose()
+
+    def _loop_of(self, member: MemberSettings) -> MemberLoop:
+        announced = member.announced()
+        number = member_id(self._settings.namespace, announced.group, announced.name)
+        timeout = self._settings.push_timeout_for(member.interval)
+        links = [
+            Link(announced, self._shard(shard), timeout, self._rng)
+            for shard in self._store.place(number)
+        ]
+        beating = Beating(number, member.interval, self.incarnation)
+        return MemberLoop(beating, links, self._wall_clock)
+
+    def _shard(self, index: int) -> Shard:
+        if index not in self._shards:
+            self._shards[index] = Shard(self._store.writer(index), self._changed)
+        return self._shards[index]

@@ -1,0 +1,113 @@
+"""One member's way to one shard: a push under a deadline that no failure gets out of."""
+
+from collections.abc import Awaitable
+from math import inf
+from random import Random
+
+import anyio
+from msgspec.structs import replace
+
+from musterd.beat import Beat
+from musterd.errors import ShardCorrupt, ShardUnavailable
+from musterd.model import Member
+from musterd_agent.beating import retry_pause
+from musterd_agent.shard import Shard, reason_of
+
+_FORGETFUL = "lost the member again as soon as it was announced"
+_TOO_SLOW = "no answer within {:g} s"
+
+
+class Link:
+    """Carries the beats of one member to one shard, at most one at a time.
+
+    ``accepted`` and ``failed`` count pushes; ``last_accepted`` is an instant of the loop's clock,
+    or None. A beat that is tried several times within its deadline is one push.
+    """
+
+    def __init__(self, member: Member, shard: Shard, push_timeout: float, rng: Random) -> None:
+        self.shard = shard
+        self.accepted = 0
+        self.failed = 0
+        self.last_accepted: float | None = None
+        self._member = member
+        self._timeout = push_timeout
+        self._rng = rng
+        self._missed = 0
+        self._announced = False
+        self._turn = anyio.Lock(fast_acquire=True)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a push is under way."""
+        return self._turn.locked()
+
+    async def push(self, beat: Beat, within: float | None = None) -> bool:
+        """Whether the shard took ``beat`` within that many seconds (default: the push timeout).
+
+        Waits its turn after a push that is under way. Whatever a driver raises is counted here
+        and ends here, except KeyboardInterrupt and SystemExit.
+        """
+        within = self._timeout if within is None else within
+        failure = await _failure_of(self._deliver(beat, within), within)
+        if failure is None:
+            self._took()
+        elif anyio.current_effective_deadline() > -inf:  # else cut off by us: says nothing
+            self._failed(failure)
+        return failure is None
+
+    async def _deliver(self, beat: Beat, within: float) -> None:
+        deadline = anyio.current_time() + within
+        async with self._turn:
+            beat = replace(beat, missed=self._missed)
+            while True:
+                try:
+                    return await self._carry(beat)
+                except (ShardUnavailable, ShardCorrupt):  # as when its server was restarted
+                    left = deadline - anyio.current_time()
+                    pause = retry_pause(left, within, self._rng)
+                    if pause is None:
+                        raise
+                await anyio.sleep(pause)
+
+    async def _carry(self, beat: Beat) -> None:
+        if self._announced and await self.shard.writer.beat(beat):
+            return
+        self._announced = False
+        await self.shard.writer.announce(self._member)
+        self._announced = True
+        if not await self.shard.writer.beat(beat):
+            raise ShardUnavailable(self.shard.name, _FORGETFUL)
+
+    def _took(self) -> None:
+        self.accepted += 1
+        self.last_accepted = anyio.current_time()
+        self._missed = 0
+        self.shard.took(str(self._member))
+
+    def _failed(self, reason: str) -> None:
+        self.failed += 1
+        self._missed += 1
+        self.shard.failed(str(self._member), reason)
+
+
+async def _failure_of(delivery: Awaitable[None], within: float) -> str | None:
+    """Why ``delivery`` failed within that many seconds, in words; None if it did not.
+
+    A driver may leak a cancellation that nobody asked for, or answer ours with some other error:
+    either is a failed push like any other and must not end the member's loop.
+    """
+    scope = anyio.move_on_after(within)
+    try:
+        with scope:
+            await delivery
+    except BaseException as error:
+        if _ends_the_process(error):
+            raise
+        return _TOO_SLOW.format(within) if scope.cancel_called else reason_of(error)
+    return _TOO_SLOW.format(within) if scope.cancelled_caught else None
+
+
+def _ends_the_process(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(_ends_the_process, error.exceptions))
+    return isinstance(error, KeyboardInterrupt | SystemExit)

@@ -1,0 +1,98 @@
+"""The process ``musterd agent``: settings in, beats out, until a signal."""
+
+import os
+import signal
+
+import anyio
+import structlog
+
+from musterd.errors import ConfigError
+from musterd.settings import Settings
+from musterd.stores import Guarantees, Store, open_store
+from musterd_agent.agent import LEAVE_TIMEOUT, Agent
+from musterd_agent.shard import say
+from musterd_agent.systemd import Systemd
+
+log = structlog.get_logger(__name__)
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+_FORCED_END = LEAVE_TIMEOUT + 0.3  # seconds after the signal
+
+
+def run(settings: Settings) -> int:
+    """Beat for the members of ``settings`` until SIGTERM or SIGINT; the exit status.
+
+    Raises ConfigError for a store that cannot be used. A store that does not answer is no error:
+    the agent starts, and waits for it.
+    """
+    store = open_agent_store(settings)
+    if Guarantees.SHARED not in store.guarantees:
+        raise ConfigError(
+            f"store {store.url} is inside one process, so that no coordinator would see this"
+            " agent's beats; use memcached://, postgresql:// or embedded://"
+        )
+    anyio.run(_serve, store, settings)
+    return 0
+
+
+def open_agent_store(settings: Settings) -> Store:
+    """The store of ``settings`` with the deadlines of an agent; raises ConfigError."""
+    return open_store(
+        settings.store,
+        namespace=settings.namespace,
+        timeout=settings.effective_push_timeout,
+        beat_ttl=settings.beat_ttl,
+    )
+
+
+async def _serve(store: Store, settings: Settings) -> None:
+    systemd = Systemd.from_environment(os.environ)
+    agent = Agent(store, settings, changed=lambda: systemd.tell(STATUS=agent.summary))
+    with anyio.open_signal_receiver(*_STOP) as signals:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(agent.run)
+            tasks.start_soon(_feed_watchdog, systemd, agent)
+            systemd.tell(READY="1", STATUS="sending the first beats")
+            _say_started(store, settings, agent)
+            number = await anext(signals)
+            tasks.cancel_scope.cancel()
+    _end_by_force()
+    systemd.tell(STOPPING="1", STATUS="leaving")
+    told = await agent.leave()
+    say(log.info, "agent left", signal=signal.Signals(number).name, told=told)
+    await agent.aclose()
+    systemd.close()
+
+
+async def _feed_watchdog(systemd: Systemd, agent: Agent) -> None:
+    """Reassure systemd while the loop runs and every member's beats leave on time.
+
+    Whether the store takes them does not matter: a restart of the agent would not mend a store.
+    """
+    if systemd.watchdog is None:
+        return
+    period = systemd.watchdog / 2
+    while True:
+        if agent.overdue() < period:
+            systemd.tell(WATCHDOG="1")
+        await anyio.sleep(period)
+
+
+def _say_started(store: Store, settings: Settings, agent: Agent) -> None:
+    members = settings.members
+    facts = {"store": store.url, "shards": list(agent.shards), "members": len(members)}
+    if len(members) == 1:
+        facts["member"] = f"{members[0].group}/{members[0].member}"
+        facts["interval"] = members[0].interval
+    say(log.info, "agent started", **facts, incarnation=f"{agent.incarnation:016x}")
+
+
+def _end_by_force() -> None:
+    """Make sure of the end: another signal ends the process at once, and so does time.
+
+    Needed because a name look-up that hangs sits in a thread, for which Python would wait.
+    """
+    for number in _STOP:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    signal.setitimer(signal.ITIMER_REAL, _FORCED_END)

@@ -1,0 +1,149 @@
+"""Beating from inside another program: ``async with musterd_agent.join(...) as membership``."""
+
+import socket
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TypedDict, Unpack
+
+import anyio
+from anyio.abc import TaskGroup
+
+from musterd.beat import Status
+from musterd.errors import ConfigError
+from musterd.model import Member
+from musterd.options import Unusable
+from musterd.rules import consistent
+from musterd.settings import OPTIONS, Settings
+from musterd_agent.agent import Agent
+from musterd_agent.loop import Counters
+from musterd_agent.main import open_agent_store
+
+
+class JoinOptions(TypedDict, total=False):
+    """What may be said of the member that joins, with the defaults of ``musterd agent``.
+
+    ``interval`` and ``push_timeout`` are seconds; ``member`` defaults to the host's name, so give
+    one where several processes of a host join the same group.
+    """
+
+    group: str
+    member: str
+    interval: float
+    zone: str
+    owner: str
+    metadata: Mapping[str, str]
+    namespace: str
+    push_timeout: float
+
+
+class Membership:
+    """A member that beats. What you see of yourself here needs no coordinator."""
+
+    def __init__(self, agent: Agent, member: Member) -> None:
+        self.member = member
+        self.incarnation = agent.incarnation
+        self.joined_at = anyio.current_time()
+        (self._loop,) = agent.loops
+
+    @property
+    def status(self) -> Status:
+        """What the next beat says: ``OK``, ``CHECK_FAILING`` or ``DRAINING``; set it at will."""
+        return self._loop.status
+
+    @status.setter
+    def status(self, status: Status) -> None:
+        if status is Status.LEAVING:
+            raise ValueError("a member says that it is leaving by leaving the context of join()")
+        self._loop.status = Status(status)
+
+    @property
+    def last_accepted(self) -> float | None:
+        """When a beat last got through to any shard, by ``anyio.current_time()``; None: never."""
+        return self._loop.last_accepted
+
+    @property
+    def last_accepted_age(self) -> float:
+        """Seconds since a beat last got through to any shard, or since joining if none did.
+
+        When it nears the coordinator's ``service_down_time``, others may soon be told that this
+        member is down and take over its work: stop what must not be done twice.
+        """
+        since = self.joined_at if self.last_accepted is None else self.last_accepted
+        return anyio.current_time() - since
+
+    @property
+    def counters(self) -> Counters:
+        """What became of the beats so far."""
+        return self._loop.counters
+
+    async def report(self, status: Status) -> bool:
+        """Set :attr:`status` and push it now, not at the next tick; whether any shard took it."""
+        self.status = status
+        return await self._loop.report() > 0
+
+
+class join:  # a verb, as its user reads it
+    """Join a group on ``store`` and beat in the caller's own event loop until the block ends.
+
+    Options as in :class:`JoinOptions`. Entering announces the member and returns with its first
+    beat taken, or after the push timeout if no shard took it: a store that is not there yet is
+    waited for in the background. Leaving the block says so to all shards within 1.5 seconds.
+
+    Whatever blocks the loop delays the beats, and they say so (``lag_ms``): a program that may
+    block it should use :func:`musterd_agent.join_in_thread`. Join after a fork, not before: a
+    child of a joined process does not beat and must not use its parent's membership.
+
+    Raises ConfigError for options or a URL that cannot be used, and nothing for a store in trouble.
+    """
+
+    def __init__(self, store: str, **options: Unpack[JoinOptions]) -> None:
+        self._settings = _settings(store, options)
+        self._store = open_agent_store(self._settings)
+        self._agent: Agent
+        self._tasks: TaskGroup
+
+    async def __aenter__(self) -> Membership:
+        self._agent = Agent(self._store, self._settings)
+        (member,) = self._settings.members
+        membership = Membership(self._agent, member.announced())
+        self._tasks = await anyio.create_task_group().__aenter__()
+        self._tasks.start_soon(self._agent.run)
+        try:
+            with anyio.move_on_after(self._settings.push_timeout_for(member.interval)):
+                await self._agent.loops[0].first_accepted.wait()
+        except BaseException:
+            await self._end()
+            raise
+        return membership
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._end()
+
+    async def _end(self) -> None:
+        # The group never sees the caller's exception, so as not to wrap it in an ExceptionGroup.
+        self._tasks.cancel_scope.cancel()
+        try:
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._agent.leave()
+                await self._agent.aclose()
+
+
+def _settings(store: str, options: JoinOptions) -> Settings:
+    given: dict[str, object] = {"store": store, "member": socket.gethostname(), **options}
+    for key, value in given.items():
+        if key not in OPTIONS:
+            raise ConfigError(f"join() has no option {key!r}")
+        try:
+            given[key] = OPTIONS[key].kind.read(value)
+        except Unusable as error:
+            raise ConfigError(f"join(): {key} {value!r} is not usable; use {error}") from None
+    sources = dict.fromkeys(OPTIONS, "join()")
+    settings, _, _ = consistent(Settings(**given), sources)  # type: ignore[arg-type]
+    return settings

@@ -1,0 +1,112 @@
+"""Beating from a thread of its own, for programs whose event loop is busy or that have none."""
+
+import os
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from types import TracebackType
+from typing import Unpack
+
+import anyio
+from anyio.from_thread import BlockingPortal
+
+from musterd.beat import Status
+from musterd.model import Member
+from musterd_agent.agent import LEAVE_TIMEOUT
+from musterd_agent.loop import Counters
+from musterd_agent.membership import JoinOptions, Membership, join
+
+_END_TIMEOUT = LEAVE_TIMEOUT + 0.5
+
+
+class ThreadMembership:
+    """As :class:`musterd_agent.Membership`, for use from any thread but its own."""
+
+    def __init__(self, membership: Membership, portal: BlockingPortal) -> None:
+        self.member: Member = membership.member
+        self.incarnation = membership.incarnation
+        self._membership = membership
+        self._portal = portal
+        self._process = os.getpid()
+
+    @property
+    def status(self) -> Status:
+        """What the next beat says: ``OK``, ``CHECK_FAILING`` or ``DRAINING``; set it at will."""
+        return self._membership.status
+
+    @status.setter
+    def status(self, status: Status) -> None:
+        self._membership.status = status
+
+    @property
+    def last_accepted(self) -> float | None:
+        """When a beat last got through to any shard, by ``time.monotonic()``; None: never."""
+        return self._membership.last_accepted
+
+    @property
+    def last_accepted_age(self) -> float:
+        """Seconds since a beat last got through to any shard, or since joining if none did."""
+        since = self._membership.joined_at if self.last_accepted is None else self.last_accepted
+        return time.monotonic() - since  # the clock of asyncio's loops
+
+    @property
+    def counters(self) -> Counters:
+        """What became of the beats so far."""
+        return self._membership.counters
+
+    def report(self, status: Status) -> bool:
+        """Set :attr:`status` and push it now; whether any shard took it. False in a forked child.
+
+        Blocks for the push timeout at most.
+        """
+        if os.getpid() != self._process:
+            return False
+        return self._portal.call(self._membership.report, status)
+
+
+class join_in_thread:  # a verb, as its user reads it
+    """Join a group on ``store`` from a daemon thread with an event loop of its own.
+
+    A plain context manager, otherwise as :func:`musterd_agent.join`. A blocked event loop of the
+    caller delays no beat; a thread that never lets go of the interpreter lock does, and shows in
+    ``lag_ms``. Connections belong to the thread. A forked child has no such thread: it does not
+    beat, and ends its copy of the block without a word.
+    """
+
+    def __init__(self, store: str, **options: Unpack[JoinOptions]) -> None:
+        self._join = join(store, **options)
+        self._joined: Future[ThreadMembership] = Future()
+        self._portal: BlockingPortal
+        self._process = 0
+        self._thread = threading.Thread(target=self._run, name="musterd", daemon=True)
+
+    def __enter__(self) -> ThreadMembership:
+        self._process = os.getpid()
+        self._thread.start()
+        return self._joined.result()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if os.getpid() != self._process:
+            return
+        with suppress(RuntimeError):  # its loop ended before
+            self._portal.call(self._portal.stop)
+        self._thread.join(_END_TIMEOUT)
+
+    def _run(self) -> None:
+        try:
+            anyio.run(self._beat)
+        except BaseException as error:
+            if self._joined.done():
+                raise
+            self._joined.set_exception(error)
+
+    async def _beat(self) -> None:
+        async with BlockingPortal() as self._portal, self._join as membership:
+            self._joined.set_result(ThreadMembership(membership, self._portal))
+            await self._portal.sleep_until_stopped()

@@ -1,0 +1,144 @@
+"""What tests of the agent share: shards that record what they are told and can be in trouble."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import NamedTuple
+
+import anyio
+import msgspec
+
+from musterd.beat import Beat, member_id
+from musterd.model import Member
+from musterd.settings import MemberSettings, Settings
+from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
+from musterd_agent.agent import Agent
+
+NAMESPACE = "musterd"
+
+
+class Call(NamedTuple):
+    """One call that a shard answered, and when."""
+
+    at: float
+    name: str
+    beat: Beat | None = None
+
+
+async def no_trouble(_call: str) -> None:
+    """Let every call through."""
+
+
+class RecordingShard:
+    """A shard in this process. ``trouble`` is awaited before each call and may raise or hang.
+
+    ``members`` and ``beats`` are what the shard holds; ``forget`` is a restart of its server.
+    """
+
+    def __init__(self, name: str = "shard:1") -> None:
+        self.name = name
+        self.trouble: Callable[[str], Awaitable[None]] = no_trouble
+        self.members: dict[int, Member] = {}
+        self.beats: dict[int, Beat] = {}
+        self.calls: list[Call] = []
+        self.tried: list[float] = []
+        self.under_way = 0
+        self.most_under_way = 0
+        self.closed = False
+        self._moved = anyio.Event()
+
+    async def announce(self, member: Member) -> None:
+        await self._meet_trouble("announce")
+        self.members[member_id(NAMESPACE, member.group, member.name)] = member
+        self.calls.append(Call(anyio.current_time(), "announce"))
+
+    async def beat(self, beat: Beat) -> bool:
+        await self._meet_trouble("beat")
+        if beat.member_id not in self.members:
+            return False
+        self.beats[beat.member_id] = beat
+        self._wake()
+        self.calls.append(Call(anyio.current_time(), "beat", beat))
+        return True
+
+    async def retire(self, member: Member) -> None:
+        raise AssertionError("an agent never retires a member")
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+    def forget(self) -> None:
+        self.members.clear()
+        self.beats.clear()
+
+    @property
+    def taken(self) -> list[Beat]:
+        """Every beat it took, in order."""
+        return [call.beat for call in self.calls if call.beat is not None]
+
+    @property
+    def taken_at(self) -> list[float]:
+        """When it took them."""
+        return [call.at for call in self.calls if call.beat is not None]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait, at most five seconds, until this shard saw what makes the condition true."""
+        with anyio.fail_after(5.0):
+            while not condition():
+                await self._moved.wait()
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = anyio.Event()
+
+    async def _meet_trouble(self, call: str) -> None:
+        self.tried.append(anyio.current_time())
+        self._wake()
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            await self.trouble(call)
+        finally:
+            self.under_way -= 1
+
+
+class Shards:
+    """A driver over shards that a test made."""
+
+    def __init__(self, shards: Sequence[ShardWriter]) -> None:
+        self._shards = shards
+
+    def writer(self, shard: int) -> ShardWriter:
+        return self._shards[shard]
+
+    def reader(self, shard: int, coordinator: str) -> ShardReader:
+        raise AssertionError("an agent never reads")
+
+
+def store_of(*shards: ShardWriter) -> Store:
+    """A store of these shards; every member beats to all of them."""
+    names = tuple(shard.name for shard in shards)
+    return Store("test:", names, len(shards), Guarantees.NONE, Shards(shards))
+
+
+def settings_of(*names: str, interval: float = 10.0, push_timeout: float | None = None) -> Settings:
+    """Settings of an agent with these members."""
+    listed = tuple(
+        MemberSettings(group="compute", member=name, interval=interval) for name in names
+    )
+    return msgspec.structs.replace(Settings(push_timeout=push_timeout), listed=listed)
+
+
+def agent_of(*shards: ShardWriter, settings: Settings, seed: int = 0) -> Agent:
+    """An agent on these shards whose retries a seed decides."""
+    return Agent(store_of(*shards), settings, rng=Random(seed), wall_clock=lambda: 1e9)
+
+
+@asynccontextmanager
+async def running(*agents: Agent) -> AsyncIterator[None]:
+    """Let agents run for the length of a block; they say no farewell."""
+    async with anyio.create_task_group() as tasks:
+        for agent in agents:
+            tasks.start_soon(agent.run)
+        yield
+        tasks.cancel_scope.cancel()

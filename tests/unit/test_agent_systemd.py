@@ -1,0 +1,71 @@
+"""What the service manager hears."""
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from musterd_agent.systemd import Systemd
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[socket.socket]:
+    """A datagram socket such as systemd listens on, by path or in the abstract namespace."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    name = f"\0musterd-{secrets.token_hex(8)}" if request.param == "abstract" else tmp_path / "n"
+    listener.bind(name if isinstance(name, str) else str(name))
+    listener.settimeout(5.0)
+    with listener:
+        yield listener
+
+
+def address_of(manager: socket.socket) -> str:
+    name = manager.getsockname()
+    return "@" + name[1:].decode() if isinstance(name, bytes) else str(name)
+
+
+def test_words_arrive_one_to_a_line(manager: socket.socket) -> None:
+    systemd = Systemd.from_environment({"NOTIFY_SOCKET": address_of(manager)})
+    systemd.tell(READY="1", STATUS="waiting for mc1:11211:\nconnection refused")
+    assert manager.recv(1000) == b"READY=1\nSTATUS=waiting for mc1:11211: connection refused"
+    systemd.close()
+
+
+def test_nobody_to_tell_is_fine() -> None:
+    systemd = Systemd.from_environment({})
+    systemd.tell(READY="1")
+    assert systemd.watchdog is None
+    systemd.close()
+
+
+def test_a_manager_that_is_gone_or_does_not_read_costs_nothing(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(path)
+    systemd = Systemd.from_environment({"NOTIFY_SOCKET": path})
+    for _ in range(10_000):  # far more than its queue holds
+        systemd.tell(WATCHDOG="1")
+    listener.close()
+    systemd.tell(WATCHDOG="1")
+    systemd.close()
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"WATCHDOG_USEC": "30000000"}, 30.0),
+        ({"WATCHDOG_USEC": "500000", "WATCHDOG_PID": str(os.getpid())}, 0.5),
+        ({"WATCHDOG_USEC": "500000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_watchdog_is_obeyed_when_it_is_ours(
+    environ: dict[str, str], expected: float | None
+) -> None:
+    systemd = Systemd.from_environment(environ)
+    assert systemd.watchdog == expected
