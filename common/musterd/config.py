@@ -4,6 +4,7 @@ A file is TOML (``/etc/musterd/musterd.toml`` is read when it is there), or a ``
 stands (:mod:`musterd.novaconf`). Nothing here connects anywhere.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -20,6 +21,11 @@ __all__ = ["DEFAULT_FILE", "OPTIONS", "Loaded", "MemberSettings", "Settings", "a
 
 DEFAULT_FILE = Path("/etc/musterd/musterd.toml")
 FILE_VARIABLE = "MUSTERD_CONFIG"
+
+_NOVA_SECTION = re.compile(r"^\[(DEFAULT|database|cache)\]\s*$", re.MULTILINE)
+_OUR_KEY = re.compile(
+    rf"^({'|'.join(OPTIONS.keys() - {'service_down_time'})})\s*=|^\[\[member\]\]", re.MULTILINE
+)
 
 _MEMBER_KEYS = ("group", "member", "zone", "owner", "metadata", "interval")
 
@@ -136,7 +142,7 @@ def _file_layer(file: Path | None, environ: Mapping[str, str]) -> tuple[Path | N
             return None, Layer({})
         file = DEFAULT_FILE
     text = _text_of(file)
-    if file.suffix == ".conf":
+    if _is_nova(file, text):
         return file, _nova_layer(file, text)
     return file, _toml_layer(file, text)
 
@@ -148,6 +154,13 @@ def _text_of(file: Path) -> str:
         raise ConfigError(f"cannot read the configuration file {file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"the configuration file {file} is not UTF-8 text") from None
+
+
+def _is_nova(file: Path, text: str) -> bool:
+    """Whether to read an INI file: it has Nova's sections, or its name and no key of ours."""
+    if _NOVA_SECTION.search(text):
+        return True
+    return file.suffix == ".conf" and not _OUR_KEY.search(text)
 
 
 def _nova_layer(file: Path, text: str) -> Layer:

@@ -24,7 +24,7 @@ class Role(StrEnum):
     EVERYONE = "every command"
     AGENT = "agent"
     COORDINATOR = "coordinator"
-    READER = "commands that ask a coordinator"
+    READER = "reader"
 
 
 class Kind:
@@ -137,7 +137,8 @@ class Table(Kind):
 class Option(msgspec.Struct, frozen=True):
     """One option: what it is for (``help``), its ``kind``, an ``example``, who reads it.
 
-    ``when_unset`` says in words what holds while the value is None.
+    ``when_unset`` says what holds while nobody sets it, where the field's default does not.
+    ``secret`` marks a URL, which may hold a password.
     """
 
     help: str
@@ -146,7 +147,7 @@ class Option(msgspec.Struct, frozen=True):
     role: Role = Role.EVERYONE
     when_unset: str = ""
     flag_name: str = ""
-    secret: bool = False  # a URL, which may hold a password
+    secret: bool = False
 
     def flag(self, key: str) -> str:
         """``--service-down-time`` for ``service_down_time``."""

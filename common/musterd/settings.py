@@ -6,7 +6,6 @@ from typing import Annotated, get_args, get_type_hints
 
 import msgspec
 
-from musterd.errors import ConfigError
 from musterd.model import Member, check_member, check_metadata, check_name, check_text
 from musterd.options import Choice, Number, Option, Role, Seconds, Table, Text, address, web_url
 from musterd.urls import host_and_port, without_secret
@@ -30,6 +29,13 @@ def check_namespace(text: str) -> str:
     if not 1 <= len(text) <= 32 or not all(
         c.isascii() and (c.isalnum() or c in "_.-") for c in text
     ):
+        raise ValueError(text)
+    return text
+
+
+def check_registry(text: str) -> str:
+    """``text`` itself if a registry can be there, else ValueError."""
+    if not text.startswith(("sqlite:///", "postgresql://", "postgres://")) or text == "sqlite:///":
         raise ValueError(text)
     return text
 
@@ -115,6 +121,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             _member,
             "host-0042",
             Role.AGENT,
+            when_unset="the host's name",
         ),
     ] = msgspec.field(default_factory=socket.gethostname)
     interval: Annotated[
@@ -129,10 +136,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 10.0
     zone: Annotated[
         str,
-        Option("The failure domain that the member is in.", _zone, "rack-12", Role.AGENT),
+        Option(
+            "The failure domain that the member is in.",
+            _zone,
+            "rack-12",
+            Role.AGENT,
+            when_unset="none",
+        ),
     ] = ""
     owner: Annotated[
-        str, Option("Whom to ask about the member.", _owner, "cloud-team", Role.AGENT)
+        str,
+        Option(
+            "Whom to ask about the member.",
+            _owner,
+            "cloud-team",
+            Role.AGENT,
+            when_unset="none",
+        ),
     ] = ""
     metadata: Annotated[
         Mapping[str, str],
@@ -141,6 +161,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             Table(check_metadata),
             "cpu=epyc",
             Role.AGENT,
+            when_unset="none",
             flag_name="meta",
         ),
     ] = {}
@@ -170,7 +191,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Option(
             "Where facts that must survive are kept: sqlite:///relative.db,"
             " sqlite:////absolute.db or postgresql://…",
-            Text("a registry URL", "URL"),
+            Text("sqlite:///FILE or postgresql://…", "URL", lambda text: check_registry(text)),
             "sqlite:////var/lib/musterd/musterd.db",
             Role.COORDINATOR,
             when_unset="the store's URL when it is PostgreSQL, else sqlite:///musterd.db",
@@ -214,6 +235,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             Number(0.001, 1.0, metavar="F"),
             "0.5",
             Role.COORDINATOR,
+            when_unset="one third",
         ),
     ] = 1 / 3
     storm_hold: Annotated[
@@ -240,7 +262,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     coordinator: Annotated[
         str,
         Option(
-            "The coordinator that the reading commands ask.",
+            "The coordinator that answers questions and takes orders.",
             Text("an http:// or https:// URL", "URL", web_url),
             "http://coordinator-1:8420",
             Role.READER,
@@ -316,11 +338,14 @@ def _declared() -> dict[str, Option]:
 OPTIONS = _declared()
 
 
+def default_text(key: str) -> str:
+    """What holds while nobody sets the option ``key``, in words."""
+    default = getattr(Settings(), key)
+    return OPTIONS[key].when_unset or (f"{default:g}" if isinstance(default, float) else default)
+
+
 def aloud(key: str, value: object) -> object:
     """``value`` of the option ``key`` as it may be shown: without the password of a URL."""
     if isinstance(value, str) and key in OPTIONS and OPTIONS[key].secret:
         return without_secret(value)
     return value
-
-
-__all__ = ["OPTIONS", "ConfigError", "MemberSettings", "Settings", "aloud"]

@@ -1,0 +1,19 @@
+"""``musterd agent``."""
+
+from collections.abc import Sequence
+
+from musterd.cli.arguments import Parser
+from musterd.cli.arguments import parser as new_parser
+from musterd.cli.daemon import run_daemon
+from musterd.options import Role
+
+
+def parser(name: str) -> Parser:
+    """The command line of ``musterd agent``."""
+    example = "musterd agent --store memcached://mc1:11211,mc2:11211 --zone rack-12"
+    return new_parser(name, example, Role.AGENT)
+
+
+def run(name: str, argv: Sequence[str]) -> int:
+    """Beat until told to stop."""
+    return run_daemon("musterd_agent.main", parser(name).parse(argv))

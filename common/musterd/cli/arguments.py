@@ -1,0 +1,118 @@
+"""Command lines: their flags follow from the declared options, their errors are one line."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from musterd.cli import COMMANDS
+from musterd.config import Loaded, load, nearest
+from musterd.errors import ConfigError
+from musterd.model import check_name
+from musterd.options import Role, Table
+from musterd.settings import OPTIONS, default_text
+
+
+class Parser(argparse.ArgumentParser):
+    """As argparse's, but errors are ConfigErrors that name the nearest option."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see {self.prog} --help")
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """The arguments in ``argv``; raises ConfigError for a word that has no meaning here."""
+        args, strange = self.parse_known_args(argv)
+        if strange:
+            hint = nearest(strange[0].partition("=")[0], self._option_string_actions)
+            raise ConfigError(
+                f"{strange[0]!r} means nothing to {self.prog}{hint or f'; see {self.prog} --help'}"
+            )
+        return args
+
+
+def parser(name: str, example: str, *roles: Role) -> Parser:
+    """A parser for the sub-command ``name``, with the options that ``roles`` read."""
+    summary = COMMANDS[name].summary
+    made = Parser(
+        prog=f"musterd {name}",
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for role in roles:
+        _add_flags(made.add_argument_group(_TITLES[role]), role)
+    common = made.add_argument_group("common options")
+    common.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
+    # A command that only asks a coordinator takes them all, for scripts, and heeds none.
+    _add_flags(common, Role.EVERYONE, hidden=roles == (Role.READER,))
+    return made
+
+
+def _add_flags(flags: argparse._ArgumentGroup, role: Role, *, hidden: bool = False) -> None:
+    for key, option in OPTIONS.items():
+        if option.role is role:
+            described = f"{option.help} Default: {default_text(key)}.".replace("%", "%%")
+            flags.add_argument(
+                option.flag(key),
+                dest=key,
+                action="append" if isinstance(option.kind, Table) else "store",
+                metavar=option.kind.metavar,
+                help=argparse.SUPPRESS if hidden else described,
+            )
+
+
+_TITLES = {
+    Role.AGENT: "options of the agent",
+    Role.COORDINATOR: "options of the coordinator",
+    Role.READER: "which coordinator",
+}
+_CONFIG_HELP = (
+    "Read this file, TOML or an existing nova.conf. Default: $MUSTERD_CONFIG, else"
+    " /etc/musterd/musterd.toml where it exists."
+)
+
+
+def add_json(made: argparse.ArgumentParser) -> None:
+    """Give a command that prints data its ``--json``."""
+    made.add_argument("--json", action="store_true", help="Print JSON instead of text.")
+
+
+def group_name(text: str) -> str:
+    """The positional argument GROUP; raises ConfigError."""
+    return check_name("group", text)
+
+
+def member_name(text: str) -> str:
+    """The positional argument MEMBER; raises ConfigError."""
+    return check_name("member", text)
+
+
+def add_group(made: argparse.ArgumentParser) -> None:
+    """Add the positional argument GROUP."""
+    made.add_argument("group_name", metavar="GROUP", type=group_name, help="the group's name")
+
+
+def add_members(made: argparse.ArgumentParser, *, several: bool) -> None:
+    """Add the positional argument MEMBER, or one or more of them."""
+    made.add_argument(
+        "member_names" if several else "member_name",
+        metavar="MEMBER",
+        nargs="+" if several else None,
+        type=member_name,
+        help="names of members" if several else "the member's name",
+    )
+
+
+def settings_of(args: argparse.Namespace) -> Loaded:
+    """The settings behind parsed arguments, the environment and the file."""
+    values = {key: getattr(args, key, None) for key in OPTIONS}
+    return load(values, os.environ, Path(args.config) if args.config else None)
+
+
+def warn(loaded: Loaded) -> None:
+    """Print the warnings about a configuration."""
+    for warning in loaded.warnings:
+        print(f"musterd: warning: {warning}", file=sys.stderr)

@@ -1,0 +1,46 @@
+"""What the reading commands share: a client, JSON, and a word when answers are old."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from musterd.cli.arguments import settings_of
+
+if TYPE_CHECKING:
+    from musterd.client import Client
+
+TIMEOUT = 10.0  # seconds for one answer
+
+
+@contextmanager
+def client(args: Namespace) -> Iterator["Client"]:
+    """A client of the coordinator that ``--coordinator`` names."""
+    url = settings_of(args).settings.coordinator
+    from musterd.client import Client  # after a wrong configuration was refused: it is heavy
+
+    with Client(url, TIMEOUT) as made:
+        yield made
+
+
+def print_json(answer: Any, *, indent: int = 2) -> None:
+    """``answer`` as the HTTP API would give it; ``indent`` 0 keeps it on one line."""
+    encoded = msgspec.json.encode(answer)
+    print((msgspec.json.format(encoded, indent=indent) if indent else encoded).decode())
+
+
+def note_staleness(listening: bool, staleness: float | None) -> None:
+    """Say on standard error that answers are not fresh, when they are not."""
+    if listening:
+        return
+    from musterd.cli.render import age
+
+    since = "ever since it started" if staleness is None else f"for {age(staleness)}"
+    print(
+        f"musterd: note: the coordinator has not heard its whole store {since}, so silence counts"
+        " against nobody; see musterd status",
+        file=sys.stderr,
+    )

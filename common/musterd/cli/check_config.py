@@ -1,0 +1,130 @@
+"""``musterd check-config``."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from musterd.cli import ask, render
+from musterd.cli.arguments import Parser, add_json, settings_of
+from musterd.cli.arguments import parser as new_parser
+from musterd.config import Loaded
+from musterd.options import Role
+from musterd.settings import OPTIONS, MemberSettings, Settings, aloud
+from musterd.stores import open_store
+
+_DERIVED: Mapping[str, Callable[[Settings], object]] = {
+    "push_timeout": lambda settings: settings.effective_push_timeout,
+    "sweep_timeout": lambda settings: settings.effective_sweep_timeout,
+    "storm_hold": lambda settings: settings.storm_hold_seconds,
+    "registry": lambda settings: settings.registry_url,
+}
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One option as it stands."""
+
+    key: str
+    value: Any
+    source: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What ``check-config --json`` prints."""
+
+    file: str | None
+    options: list[Line]
+    members: list[MemberSettings]
+    warnings: list[str]
+
+
+def parser(name: str) -> Parser:
+    """The command line of ``musterd check-config``."""
+    example = "musterd check-config --config /etc/nova/nova.conf"
+    made = new_parser(name, example, Role.AGENT, Role.COORDINATOR, Role.READER)
+    add_json(made)
+    return made
+
+
+def run(name: str, argv: Sequence[str]) -> int:
+    """Print the configuration; 0, or 2 when it cannot be used."""
+    args = parser(name).parse(argv)
+    loaded = settings_of(args)
+    check_usable(loaded.settings)
+    report = report_on(loaded)
+    if args.json:
+        ask.print_json(report)
+    else:
+        print(text(report))
+    return 0
+
+
+def check_usable(settings: Settings) -> None:
+    """Raise ConfigError for what only a start would find; connects to nothing."""
+    open_store(
+        settings.store,
+        namespace=settings.namespace,
+        timeout=settings.effective_push_timeout,
+        beat_ttl=settings.beat_ttl,
+    )
+    for member in settings.members:
+        member.announced()
+
+
+def report_on(loaded: Loaded) -> Report:
+    """Every option with its value in force, without secrets."""
+    return Report(
+        file=str(loaded.file) if loaded.file else None,
+        options=[_line(key, loaded) for key in OPTIONS],
+        members=list(loaded.settings.members),
+        warnings=list(loaded.warnings),
+    )
+
+
+def _line(key: str, loaded: Loaded) -> Line:
+    value, source = getattr(loaded.settings, key), loaded.sources[key]
+    if value is None and key in _DERIVED:
+        value, source = _DERIVED[key](loaded.settings), f"default: {OPTIONS[key].when_unset}"
+    return Line(key, aloud(key, value), source)
+
+
+def text(report: Report) -> str:
+    """A table of options, the members where several are listed, then the warnings."""
+    parts = [
+        f"file: {report.file or 'none'}",
+        render.table(("KEY", "VALUE", "FROM"), _rows(report)),
+    ]
+    if len(report.members) > 1:
+        parts.append(_member_table(report.members))
+    parts += [f"warning: {warning}" for warning in report.warnings]
+    return "\n\n".join(parts)
+
+
+def _rows(report: Report) -> Iterator[Sequence[str]]:
+    for line in report.options:
+        yield line.key, _value_text(line), line.source
+
+
+def _value_text(line: Line) -> str:
+    if line.value is None:
+        return OPTIONS[line.key].when_unset
+    if isinstance(line.value, float):
+        return f"{line.value:.6g}"
+    if isinstance(line.value, Mapping):
+        return " ".join(f"{name}={value}" for name, value in line.value.items()) or "-"
+    return str(line.value) or "-"
+
+
+def _member_table(members: Sequence[MemberSettings]) -> str:
+    headers = ("MEMBER", "INTERVAL", "ZONE", "OWNER", "METADATA")
+    rows = (
+        [
+            f"{one.group}/{one.member}",
+            f"{one.interval:g}",
+            one.zone or "-",
+            one.owner or "-",
+            " ".join(f"{name}={value}" for name, value in one.metadata.items()) or "-",
+        ]
+        for one in members
+    )
+    return render.table(headers, rows)

@@ -1,0 +1,19 @@
+"""``musterd coordinator``."""
+
+from collections.abc import Sequence
+
+from musterd.cli.arguments import Parser
+from musterd.cli.arguments import parser as new_parser
+from musterd.cli.daemon import run_daemon
+from musterd.options import Role
+
+
+def parser(name: str) -> Parser:
+    """The command line of ``musterd coordinator``."""
+    example = "musterd coordinator --store memcached://mc1:11211,mc2:11211 --listen 0.0.0.0:8420"
+    return new_parser(name, example, Role.COORDINATOR)
+
+
+def run(name: str, argv: Sequence[str]) -> int:
+    """Sweep and answer until told to stop."""
+    return run_daemon("musterd_coordinator.main", parser(name).parse(argv))

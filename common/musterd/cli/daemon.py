@@ -1,0 +1,19 @@
+"""What starting either daemon has in common."""
+
+from argparse import Namespace
+from importlib import import_module
+
+import structlog
+
+from musterd import log
+from musterd.cli.arguments import settings_of
+
+
+def run_daemon(module: str, args: Namespace) -> int:
+    """Load the settings, set up the log, say what is odd, and call ``module.run(settings)``."""
+    loaded = settings_of(args)
+    log.configure(loaded.settings.log_level, loaded.settings.log_format)
+    for warning in loaded.warnings:
+        structlog.get_logger().warning("configuration doubtful", detail=warning)
+    status: int = import_module(module).run(loaded.settings)
+    return status

@@ -1,0 +1,41 @@
+"""``musterd demo``."""
+
+import argparse
+from collections.abc import Sequence
+from importlib import import_module
+
+from musterd.cli import COMMANDS
+from musterd.cli.arguments import Parser
+from musterd.options import Number, Unusable
+
+_MEMBERS = Number(1, 100_000)
+
+
+def _members(text: str) -> int:
+    try:
+        return int(_MEMBERS.read_text(text))
+    except Unusable as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not usable; use {error}") from None
+
+
+def parser(name: str) -> Parser:
+    """The command line of ``musterd demo``."""
+    made = Parser(
+        prog=f"musterd {name}",
+        description=f"{COMMANDS[name].summary.capitalize()}. Takes about 45 seconds.",
+        epilog="example:\n  musterd demo --members 1000 --keep",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument(
+        "--members", type=_members, default=200, metavar="N", help="How many. Default: 200."
+    )
+    made.add_argument("--keep", action="store_true", help="Leave everything running at the end.")
+    return made
+
+
+def run(name: str, argv: Sequence[str]) -> int:
+    """Tell the story; 0 if every step went as told."""
+    args = parser(name).parse(argv)
+    status: int = import_module("musterd_coordinator.demo").run(args)
+    return status

@@ -1,0 +1,64 @@
+"""``musterd disable``, ``enable``, ``force-down`` and ``unforce``."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from musterd.cli import ask, render
+from musterd.cli.arguments import Parser, add_group, add_json, add_members
+from musterd.cli.arguments import parser as new_parser
+from musterd.errors import ConfigError
+from musterd.model import FactsChange, MemberAnswer, check_text
+from musterd.options import Role
+
+_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "disable": {"disabled": True},
+    "enable": {"disabled": False},
+    "force-down": {"forced_down": True},
+    "unforce": {"forced_down": False},
+}
+_EXAMPLES = {
+    "disable": 'musterd disable compute host-0042 --reason "new disk"',
+    "enable": "musterd enable compute host-0042",
+    "force-down": 'musterd force-down compute host-0042 --reason "fenced by hand"',
+    "unforce": "musterd unforce compute host-0042",
+}
+
+
+def parser(name: str) -> Parser:
+    """The command line of one of the four."""
+    made = new_parser(name, _EXAMPLES[name], Role.READER)
+    add_group(made)
+    add_members(made, several=True)
+    if name in ("disable", "force-down"):
+        made.add_argument("--reason", default="", help="Why, for whoever looks later.")
+    add_json(made)
+    return made
+
+
+def run(name: str, argv: Sequence[str]) -> int:
+    """Change the members named, one line each (``--json``: one object a line); 0."""
+    args = parser(name).parse(argv)
+    change = change_of(name, getattr(args, "reason", ""))
+    with ask.client(args) as client:
+        for member in args.member_names:
+            answer = client.change_facts(args.group_name, member, change)
+            if args.json:
+                ask.print_json(answer, indent=0)
+            else:
+                print(text(answer, render.paint()), flush=True)
+    return 0
+
+
+def change_of(name: str, reason: str) -> FactsChange:
+    """The PATCH behind a command; raises ConfigError for an unusable reason."""
+    if not reason:
+        return FactsChange(**_CHANGES[name])
+    if not reason.strip():
+        raise ConfigError("--reason is blank; give one, or leave the option out")
+    return FactsChange(**_CHANGES[name], reason=check_text("reason", reason))
+
+
+def text(member: MemberAnswer, paint: render.Paint) -> str:
+    """How a member stands after the change."""
+    told = ", ".join([render.state_text(member.state, paint), *render.marks(member)])
+    return f"{member.group}/{member.member}: {told}"

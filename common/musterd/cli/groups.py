@@ -1,0 +1,39 @@
+"""``musterd groups``."""
+
+from collections.abc import Sequence
+
+from musterd.cli import ask, render
+from musterd.cli.arguments import Parser, add_json
+from musterd.cli.arguments import parser as new_parser
+from musterd.model import GroupList, State
+from musterd.options import Role
+
+
+def parser(name: str) -> Parser:
+    """The command line of ``musterd groups``."""
+    made = new_parser(name, "musterd groups", Role.READER)
+    add_json(made)
+    return made
+
+
+def run(name: str, argv: Sequence[str]) -> int:
+    """List the groups; 0."""
+    args = parser(name).parse(argv)
+    with ask.client(args) as client:
+        answer = client.groups()
+    if args.json:
+        ask.print_json(answer)
+    else:
+        print(text(answer))
+    ask.note_staleness(answer.listening, answer.staleness)
+    return 0
+
+
+def text(answer: GroupList) -> str:
+    """One line a group."""
+    headers = ["GROUP", "MEMBERS", *(state.value.upper() for state in State)]
+    rows = (
+        [one.group, one.members, *(one.states.get(state, 0) for state in State)]
+        for one in answer.groups
+    )
+    return render.table(headers, rows, "no groups yet: no agent has joined one")

@@ -1,0 +1,46 @@
+"""``musterd history``."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from musterd.cli import ask, render
+from musterd.cli.arguments import Parser, add_group, add_json, add_members
+from musterd.cli.arguments import parser as new_parser
+from musterd.model import History, Transition
+from musterd.options import Role
+
+
+def parser(name: str) -> Parser:
+    """The command line of ``musterd history``."""
+    made = new_parser(name, "musterd history compute host-0042", Role.READER)
+    add_group(made)
+    add_members(made, several=False)
+    add_json(made)
+    return made
+
+
+def run(name: str, argv: Sequence[str]) -> int:
+    """List a member's changes of state, newest first; 0."""
+    args = parser(name).parse(argv)
+    with ask.client(args) as client:
+        answer = client.history(args.group_name, args.member_name)
+    if args.json:
+        ask.print_json(answer)
+    else:
+        print(text(answer, render.paint(), render.now()))
+    return 0
+
+
+def text(answer: History, paint: render.Paint, now: datetime) -> str:
+    """One line a change."""
+    headers = ("AT", "AGO", "CHANGE", "BECAUSE")
+    rows = (
+        [render.moment(one.at), render.since(one.at, now), change_text(one, paint), one.reason]
+        for one in answer.changes
+    )
+    return render.table(headers, rows, "no changes yet")
+
+
+def change_text(change: Transition, paint: render.Paint) -> str:
+    """``up -> down``."""
+    return f"{render.state_text(change.old, paint)} -> {render.state_text(change.new, paint)}"

@@ -1,0 +1,104 @@
+"""``musterd members``."""
+
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from musterd.cli import ask, render
+from musterd.cli.arguments import Parser, add_group, add_json
+from musterd.cli.arguments import parser as new_parser
+from musterd.model import MemberAnswer, MemberPage, State
+from musterd.options import Role
+
+if TYPE_CHECKING:
+    from musterd.client import Client
+
+
+def parser(name: str) -> Parser:
+    """The command line of ``musterd members``."""
+    made = new_parser(name, "musterd members compute --down --zone rack-12", Role.READER)
+    add_group(made)
+    made.add_argument(
+        "--state", choices=[state.value for state in State], help="Only members in this state."
+    )
+    made.add_argument("--zone", dest="only_zone", metavar="NAME", help="Only members of this zone.")
+    either = made.add_mutually_exclusive_group()
+    either.add_argument("--up", action="store_true", help="Only members that one may talk to.")
+    either.add_argument("--down", action="store_true", help="Only members that one may evacuate.")
+    add_json(made)
+    return made
+
+
+def run(name: str, argv: Sequence[str]) -> int:
+    """List the members of a group; 0."""
+    args = parser(name).parse(argv)
+    with ask.client(args) as client:
+        answer = joined(list(pages(client, args)))
+    if args.down:  # the API's up=false includes members that are merely unknown
+        answer = msgspec.structs.replace(answer, members=[m for m in answer.members if m.down])
+    if args.json:
+        ask.print_json(answer)
+    else:
+        print(text(answer, render.paint(), render.now()))
+    ask.note_staleness(answer.listening, answer.staleness)
+    return 0
+
+
+def pages(client: "Client", args: Namespace) -> Iterator[MemberPage]:
+    """Every page of the members that ``args`` ask for."""
+    up = True if args.up else False if args.down else None
+    state = State(args.state) if args.state else None
+    return turn_pages(
+        lambda after: client.members(
+            args.group_name, state=state, zone=args.only_zone, up=up, after=after
+        )
+    )
+
+
+def every_member(client: "Client", group: str) -> Iterator[MemberAnswer]:
+    """All members of a group."""
+    for page in turn_pages(lambda after: client.members(group, after=after)):
+        yield from page.members
+
+
+def turn_pages(read: Callable[[str], MemberPage]) -> Iterator[MemberPage]:
+    """The first page and all that follow it; ``read`` gets the name that a page comes after."""
+    after: str | None = ""
+    while after is not None:
+        page = read(after)
+        yield page
+        after = page.next
+
+
+def joined(pages: Sequence[MemberPage]) -> MemberPage:
+    """Pages as one, as fresh as the least fresh of them."""
+    ages = [page.staleness for page in pages]
+    return MemberPage(
+        version=pages[-1].version,
+        listening=all(page.listening for page in pages),
+        staleness=None if None in ages else max(age for age in ages if age is not None),
+        members=[member for page in pages for member in page.members],
+        next=None,
+    )
+
+
+def text(answer: MemberPage, paint: render.Paint, now: datetime) -> str:
+    """One line a member."""
+    headers = ("MEMBER", "STATE", "FOR", "ZONE", "OWNER", "NOTES")
+    return render.table(
+        headers, (_row(one, paint, now) for one in answer.members), "no such members"
+    )
+
+
+def _row(member: MemberAnswer, paint: render.Paint, now: datetime) -> list[str]:
+    return [
+        member.member,
+        render.state_text(member.state, paint),
+        render.since(member.since, now),
+        member.zone or "-",
+        member.owner or "-",
+        "; ".join(render.marks(member)),
+    ]

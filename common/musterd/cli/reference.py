@@ -1,0 +1,122 @@
+"""The configuration reference, written from the declarations themselves.
+
+``python -m musterd.cli.reference > docs/configuration.md`` refreshes the page.
+"""
+
+from collections.abc import Iterator
+
+from musterd.novaconf import EMBEDDED
+from musterd.options import Number, Option, Role, Table, variable
+from musterd.settings import OPTIONS, default_text
+
+_TITLES = {
+    Role.EVERYONE: "For every command",
+    Role.AGENT: "For the agent",
+    Role.COORDINATOR: "For the coordinator",
+    Role.READER: "For commands that ask a coordinator",
+}
+
+_INTRODUCTION = """\
+<!-- Written by `python -m musterd.cli.reference > docs/configuration.md`; do not edit. -->
+# Configuration
+
+Every option can be given on the command line, in the environment, or in a file. Where several
+give it, the command line wins over the environment, the environment over the file, and the file
+over the default. `musterd check-config` prints what holds, and where each value is from.
+
+The file is the one named by `--config` or `MUSTERD_CONFIG`; else `/etc/musterd/musterd.toml` if
+it exists. It is TOML, or an existing [`nova.conf`](#an-existing-novaconf). A key that musterd
+does not know is an error. All durations are seconds.
+
+An empty environment variable counts as not set. A URL with a password is refused on the command
+line, where every user of the host could read it: put it into the environment or the file, or keep
+the password in a file of its own that `PGPASSFILE` names. Logs and messages show `***` instead.
+"""
+
+_AFTER = f"""\
+## Several members on one host
+
+Give each a `[[member]]` table with a `member` name. What a table leaves out (`group`, `interval`,
+`zone`, `owner`, `metadata`) is taken from the options of the same name. `--member` and
+`MUSTERD_MEMBER` replace all the tables by one member.
+
+```toml
+zone = "rack-12"
+
+[[member]]
+member = "host-0042"
+
+[[member]]
+group = "storage"
+member = "host-0042"
+interval = 5
+metadata = {{ device = "nvme0" }}
+```
+
+## An existing nova.conf
+
+A file whose name ends in `.conf`, or that has a section `[DEFAULT]`, `[database]` or `[cache]`, is
+read as Nova reads it: quotes, lines that go on, and `$name` included. Everything that is not in
+this table is ignored. `MUSTERD_*` and the command line still win.
+
+| nova.conf | becomes |
+| --- | --- |
+| `[DEFAULT] servicegroup_driver = mc` | `store`: the memcached servers below |
+| `[DEFAULT] servicegroup_driver = db` (Nova's default) | `store`: the database below |
+| `[DEFAULT] memcached_servers`, else `[cache] memcache_servers` | `memcached://…`; `<None>`, empty or missing: `{EMBEDDED}` |
+| `[database] connection` | `postgresql://…`; another database is refused |
+| `[DEFAULT] service_down_time` | `service_down_time` |
+| `[DEFAULT] report_interval` | `interval` |
+| `[DEFAULT] host` | `member` |
+
+## Rules between options
+
+- A `service_down_time` that is not longer than the `interval` is replaced by 2.5 x `interval`, with
+  a warning, as Nova does.
+- An `interval` that nobody sets is never longer than a third of `service_down_time`.
+- A `service_down_time` shorter than two intervals and a push timeout gets a warning: a single lost
+  beat could make a live member `down`.
+- `push_timeout` must be less than the `interval`, and `sweep_period` less than `service_down_time`.
+"""
+
+
+def page() -> str:
+    """The whole page, as Markdown."""
+    return "\n".join([_INTRODUCTION, *map(_section, Role), _AFTER])
+
+
+def _section(role: Role) -> str:
+    chosen = {key: option for key, option in OPTIONS.items() if option.role is role}
+    entries = "\n".join(_entry(key, option) for key, option in chosen.items())
+    return f"## {_TITLES[role]}\n\n{entries}"
+
+
+def _entry(key: str, option: Option) -> str:
+    return "\n".join([f"### `{key}`", "", option.help, "", *_facts(key, option), ""])
+
+
+def _facts(key: str, option: Option) -> Iterator[str]:
+    yield f"- default: {_code(key, option)}"
+    yield f"- values: {option.kind.wanted}"
+    yield f"- command line: `{option.flag(key)} {_word(option.example)}`"
+    yield f"- environment: `{variable(key)}={_word(option.example)}`"
+    yield f"- file: `{key} = {_toml(option)}`"
+
+
+def _code(key: str, option: Option) -> str:
+    return option.when_unset or f"`{default_text(key)}`"
+
+
+def _word(example: str) -> str:
+    return f"'{example}'" if "&" in example or " " in example else example
+
+
+def _toml(option: Option) -> str:
+    if isinstance(option.kind, Table):
+        name, _, value = option.example.partition("=")
+        return f'{{ {name} = "{value}" }}'
+    return option.example if isinstance(option.kind, Number) else f'"{option.example}"'
+
+
+if __name__ == "__main__":
+    print(page(), end="")

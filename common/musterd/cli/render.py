@@ -1,0 +1,110 @@
+"""Answers as text: tables, ages, and states in colour where a terminal welcomes it."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from musterd.model import MemberAnswer, State
+from musterd.terminal import may_colour
+
+_COLOURS = {"green": 32, "yellow": 33, "red": 31, "grey": 90}
+_STATE_COLOURS = {
+    State.UP: "green",
+    State.SUSPECT: "yellow",
+    State.DOWN: "red",
+    State.LEFT: "grey",
+    State.UNKNOWN: "grey",
+}
+
+
+class Paint(Protocol):
+    """Puts ``text`` in a colour, or leaves it alone."""
+
+    def __call__(self, text: str, colour: str) -> str: ...
+
+
+def plain(text: str, colour: str) -> str:
+    """``text`` as it is."""
+    return text
+
+
+def coloured(text: str, colour: str) -> str:
+    """``text`` in an ANSI colour."""
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def paint() -> Paint:
+    """:func:`coloured` where standard output welcomes it, else :func:`plain`."""
+    return coloured if may_colour(sys.stdout) else plain
+
+
+def state_text(state: State, paint: Paint) -> str:
+    """A state in its colour."""
+    return paint(state.value, _STATE_COLOURS[state])
+
+
+def condition_text(words: str, paint: Paint) -> str:
+    """``down, disabled`` with its state in colour; other words stay as they are."""
+    first, comma, rest = words.partition(",")
+    known = first in [state.value for state in State]
+    return f"{state_text(State(first), paint) if known else first}{comma}{rest}"
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "none") -> str:
+    """Rows under their headers, in columns; ``empty`` where there are no rows."""
+    from tabulate import tabulate
+
+    rows = list(rows)
+    if not rows:
+        return empty
+    text = tabulate(rows, headers, tablefmt="plain", disable_numparse=True)
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and values, one pair a line, the values in a column."""
+    pairs = list(pairs)
+    width = max(len(name) for name, _ in pairs)
+    return "\n".join(f"{name + ':':<{width + 1}} {value}".rstrip() for name, value in pairs)
+
+
+def age(seconds: float | None) -> str:
+    """A duration as people say it: ``4 s``, ``12 min``, ``3 h``, ``5 d``; ``-`` for None."""
+    if seconds is None:
+        return "-"
+    for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (36 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{max(seconds, 0) / unit:.0f} {name}"
+    return f"{seconds / 86400:.0f} d"
+
+
+def since(instant: datetime, now: datetime) -> str:
+    """How long ago ``instant`` was, by the clock of whoever reads this."""
+    return age((now - instant).total_seconds())
+
+
+def now() -> datetime:
+    """The present, for ages on a screen."""
+    return datetime.now(UTC)
+
+
+def moment(instant: datetime) -> str:
+    """An instant in UTC, to the second."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def marks(member: MemberAnswer) -> list[str]:
+    """What else an operator must know of a member, besides its state."""
+    told = []
+    if member.forced_down:
+        told.append(_with_reason("forced down", member.forced_down_reason))
+    if member.disabled:
+        told.append(_with_reason("disabled", member.disabled_reason))
+    if member.conflict:
+        told.append("two agents beat under this name")
+    return told
+
+
+def _with_reason(word: str, reason: str) -> str:
+    return f"{word}: {reason}" if reason else word

@@ -1,0 +1,59 @@
+"""``musterd show``."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from musterd.cli import ask, render
+from musterd.cli.arguments import Parser, add_group, add_json, add_members
+from musterd.cli.arguments import parser as new_parser
+from musterd.model import MemberAnswer
+from musterd.options import Role
+
+
+def parser(name: str) -> Parser:
+    """The command line of ``musterd show``."""
+    made = new_parser(name, "musterd show compute host-0042", Role.READER)
+    add_group(made)
+    add_members(made, several=False)
+    add_json(made)
+    return made
+
+
+def run(name: str, argv: Sequence[str]) -> int:
+    """Show one member; 0, or 1 when there is none of that name."""
+    args = parser(name).parse(argv)
+    with ask.client(args) as client:
+        answer = client.member(args.group_name, args.member_name)
+    if args.json:
+        ask.print_json(answer)
+    else:
+        print(text(answer, render.paint(), render.now()))
+    return 0
+
+
+def text(member: MemberAnswer, paint: render.Paint, now: datetime) -> str:
+    """One line a fact."""
+    return render.facts(_facts(member, paint, now))
+
+
+def _facts(member: MemberAnswer, paint: render.Paint, now: datetime) -> Iterator[tuple[str, str]]:
+    yield "member", f"{member.group}/{member.member}"
+    state = render.state_text(member.state, paint)
+    yield "state", f"{state} for {render.since(member.since, now)}"
+    yield "because", member.reason or "-"
+    yield "up", f"{yes(member.up)} (may I talk to it?)"
+    yield "schedulable", f"{yes(member.schedulable)} (may I place work on it?)"
+    yield "down", f"{yes(member.down)} (may I evacuate it?)"
+    for mark in render.marks(member):
+        yield "note", mark
+    yield "last beat", f"{render.age(member.silent_for)} ago, one every {member.interval:g} s"
+    yield "incarnation", member.incarnation or "-"
+    yield "zone", member.zone or "-"
+    yield "owner", member.owner or "-"
+    for name, value in sorted(member.metadata.items()):
+        yield f"metadata {name}", value
+
+
+def yes(answer: bool) -> str:
+    """``yes`` or ``no``."""
+    return "yes" if answer else "no"

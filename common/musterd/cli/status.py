@@ -1,0 +1,117 @@
+"""``musterd status``."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from musterd.cli import ask, render
+from musterd.cli.arguments import Parser, add_json
+from musterd.cli.arguments import parser as new_parser
+from musterd.model import ShardStatus, State, StatusAnswer, StormStatus
+from musterd.options import Role
+
+
+def parser(name: str) -> Parser:
+    """The command line of ``musterd status``."""
+    made = new_parser(name, "musterd status --coordinator http://coordinator-1:8420", Role.READER)
+    add_json(made)
+    return made
+
+
+def run(name: str, argv: Sequence[str]) -> int:
+    """Show the coordinator, its shards and its storms; 0."""
+    args = parser(name).parse(argv)
+    with ask.client(args) as client:
+        answer = client.status()
+    if args.json:
+        ask.print_json(answer)
+    else:
+        print(text(answer, render.paint(), render.now()))
+    return 0
+
+
+def text(answer: StatusAnswer, paint: render.Paint, now: datetime) -> str:
+    """The coordinator, then a table of its shards, then one of its storms if there are any."""
+    parts = [render.facts(_facts(answer, paint, now)), _shards(answer.shards, paint, now)]
+    if answer.storms:
+        parts.append(_storms(answer.storms, now))
+    return "\n\n".join(parts)
+
+
+def _facts(answer: StatusAnswer, paint: render.Paint, now: datetime) -> Iterator[tuple[str, str]]:
+    yield "coordinator", f"{answer.coordinator}, musterd {answer.musterd}"
+    yield "started", f"{render.since(answer.started, now)} ago"
+    yield "ready", "yes" if answer.ready else paint("not yet", "yellow")
+    yield "listening", _listening(answer.listening, paint)
+    yield "staleness", _brief(answer.staleness)
+    yield "store", answer.store
+    yield "registry", answer.registry
+    counts = (
+        f"{answer.states.get(state, 0)} {state}" for state in State if answer.states.get(state)
+    )
+    yield "members", f"{answer.members} in {answer.groups} groups: {', '.join(counts) or 'none'}"
+    yield "down after", f"{answer.service_down_time:g} s of silence"
+    yield "sweeps", f"every {answer.sweep_period:g} s"
+
+
+def _listening(listening: bool, paint: render.Paint) -> str:
+    return paint("yes", "green") if listening else paint("no", "red")
+
+
+def _brief(seconds: float | None) -> str:
+    """A short duration: ``1.2 ms``, ``0.8 s``; ``-`` for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 0.1:
+        return f"{seconds * 1000:.1f} ms"
+    return f"{seconds:.1f} s" if seconds < 10 else render.age(seconds)
+
+
+def _shards(shards: Sequence[ShardStatus], paint: render.Paint, now: datetime) -> str:
+    headers = (
+        "SHARD",
+        "LISTENING",
+        "FOR",
+        "MEMBERS",
+        "BEATS",
+        "CANARY",
+        "SWEEP",
+        "UNPROVEN",
+        "WHY",
+    )
+    rows = (
+        [
+            one.shard,
+            _listening(one.listening, paint),
+            render.since(one.since, now),
+            one.members,
+            one.beats,
+            _brief(one.canary_seconds),
+            _brief(one.sweep_seconds),
+            f"{one.unproven_sweeps} of {one.sweeps}",
+            _why(one),
+        ]
+        for one in shards
+    )
+    return render.table(headers, rows, "no shards")
+
+
+def _why(shard: ShardStatus) -> str:
+    rejected = [
+        f"{count} records rejected for {what}" for what, count in shard.rejected.items() if count
+    ]
+    return "; ".join([*([shard.reason] if shard.reason else []), *rejected])
+
+
+def _storms(storms: Sequence[StormStatus], now: datetime) -> str:
+    headers = ("MASS SILENCE IN", "ZONE", "SILENT", "FOR", "COUNTS IN")
+    rows = (
+        [
+            one.group,
+            one.zone or "-",
+            f"{one.silent} of {one.living}",
+            render.since(one.since, now),
+            render.age(one.ends_in),
+        ]
+        for one in storms
+    )
+    return render.table(headers, rows)
