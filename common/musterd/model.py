@@ -271,6 +271,16 @@ class EventPing(msgspec.Struct, frozen=True):
     staleness: float | None
 
 
+class ProblemDetails(msgspec.Struct, frozen=True):
+    """Why a request was refused and what to change (RFC 9457); ``field`` is what is to blame."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | msgspec.UnsetType = msgspec.UNSET
+
+
 class ShardStatus(msgspec.Struct, frozen=True):
     """One shard as this coordinator sees it. ``reason`` is plain words for an operator."""
 

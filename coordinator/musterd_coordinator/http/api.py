@@ -1,0 +1,144 @@
+"""The handlers of the API: read what is asked, ask the desk, encode what it says."""
+
+from typing import TypeVar
+
+import msgspec
+
+from musterd.model import FactsChange, Query, StatusAnswer
+from musterd_coordinator.desk import Desk
+from musterd_coordinator.http import metrics
+from musterd_coordinator.http.events import Events
+from musterd_coordinator.http.exchange import (
+    PLAIN,
+    PROMETHEUS,
+    Answer,
+    Request,
+    Stream,
+    answer_json,
+)
+from musterd_coordinator.http.inputs import (
+    FACTS_BYTES,
+    QUERY_BYTES,
+    QUERY_LIMIT,
+    EventsParameters,
+    ForgetParameters,
+    HistoryParameters,
+    MembersParameters,
+    check_change,
+    read_json,
+    read_parameters,
+)
+from musterd_coordinator.http.problem import Problem
+
+_query_decoder = msgspec.json.Decoder(Query)
+_change_decoder = msgspec.json.Decoder(FactsChange)
+_T = TypeVar("_T")
+
+
+class Api:
+    """The handlers. ``answered`` counts answers by status; the app keeps it."""
+
+    def __init__(self, desk: Desk, events: Events, answered: dict[int, int]) -> None:
+        self._desk = desk
+        self._events = events
+        self._answered = answered
+
+    async def groups(self, request: Request) -> Answer:
+        return answer_json(self._desk.groups())
+
+    async def group(self, request: Request) -> Answer:
+        return answer_json(self._desk.group(request.names[0]))
+
+    async def members(self, request: Request) -> Answer:
+        asked = read_parameters(request.query, MembersParameters)
+        page = self._desk.members(
+            request.names[0],
+            state=_given(asked.state),
+            zone=_given(asked.zone),
+            up=_given(asked.up),
+            after=asked.after,
+            limit=asked.limit,
+        )
+        return answer_json(page)
+
+    async def member(self, request: Request) -> Answer:
+        group, member = request.names
+        return answer_json(self._desk.member(group, member))
+
+    async def query(self, request: Request) -> Answer:
+        asked = await read_json(request, _query_decoder, QUERY_BYTES)
+        if len(asked.members) > QUERY_LIMIT:
+            raise Problem(
+                400,
+                f"{len(asked.members)} names in one query; ask for at most {QUERY_LIMIT} at a time",
+                "members",
+            )
+        return answer_json(self._desk.query(request.names[0], asked.members))
+
+    async def change_facts(self, request: Request) -> Answer:
+        _refuse_browsers(request)
+        group, member = request.names
+        change = await read_json(request, _change_decoder, FACTS_BYTES)
+        check_change(change)
+        return answer_json(await self._desk.change_facts(group, member, change))
+
+    async def forget(self, request: Request) -> Answer:
+        _refuse_browsers(request)
+        group, member = request.names
+        asked = read_parameters(request.query, ForgetParameters)
+        await self._desk.forget(group, member, force=asked.force)
+        return Answer(b"", 204)
+
+    async def history(self, request: Request) -> Answer:
+        group, member = request.names
+        asked = read_parameters(request.query, HistoryParameters)
+        return answer_json(await self._desk.history(group, member, asked.limit))
+
+    async def events(self, request: Request) -> Stream:
+        asked = read_parameters(request.query, EventsParameters)
+        # A browser that reconnects repeats the address, and says in the header how far it came.
+        last = (request.header(b"last-event-id") or b"").decode("latin-1")
+        return Stream(self._events.stream(_given(asked.group), last or _given(asked.since)))
+
+    async def status(self, request: Request) -> Answer:
+        return answer_json(self._desk.status())
+
+    async def metrics(self, request: Request) -> Answer:
+        page = metrics.render(
+            self._desk.status(),
+            self._desk.groups(),
+            requests=self._answered,
+            readers=self._events.readers,
+        )
+        return Answer(page, media=PROMETHEUS)
+
+    async def healthz(self, request: Request) -> Answer:
+        return Answer(b"alive\n", media=PLAIN)
+
+    async def readyz(self, request: Request) -> Answer:
+        if self._desk.ready:
+            return Answer(b"ready\n", media=PLAIN)
+        raise Problem(503, _why_not_ready(self._desk.status()))
+
+
+def _given(value: _T | msgspec.UnsetType) -> _T | None:
+    return None if value is msgspec.UNSET else value
+
+
+def _refuse_browsers(request: Request) -> None:
+    # There is no authentication yet, so a page on any site, or a name rebound to this address,
+    # could make an operator's browser write here. Programs send neither header.
+    site = request.header(b"sec-fetch-site") or b"none"
+    if site != b"none" or request.header(b"origin") is not None:
+        raise Problem(
+            403,
+            "browsers may read but not write here, as there is no authentication yet;"
+            " use the musterd command or another program",
+        )
+
+
+def _why_not_ready(status: StatusAnswer) -> str:
+    deaf = [f"{shard.shard}: {shard.reason}" for shard in status.shards if not shard.listening]
+    if deaf:
+        return f"not listening to {'; '.join(deaf)}"
+    return "not ready: it has not listened long enough to answer yet"

@@ -1,0 +1,38 @@
+"""The dashboard: one page that carries its style and script, and may load nothing else."""
+
+from base64 import b64encode
+from hashlib import sha256
+from importlib.resources import files
+
+from musterd_coordinator.http.exchange import HTML, Answer, Headers
+
+
+def dashboard_answer() -> Answer:
+    """The page, put together from the files in ``page/``."""
+    style, script, page = (_text(name) for name in ("style.css", "script.js", "page.html"))
+    body = page.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
+    return Answer(body.encode(), media=HTML, headers=_headers(style, script))
+
+
+def _text(name: str) -> str:
+    return (files(__package__) / "page" / name).read_text("utf-8")
+
+
+def _headers(style: str, script: str) -> Headers:
+    # Names, zones and reasons come from hosts. Even if one of them got into the page as markup,
+    # no script but this very one runs, and nothing is sent anywhere but here.
+    policy = (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}';"
+        " connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    )
+    return (
+        (b"content-security-policy", policy.encode()),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()

@@ -1,0 +1,228 @@
+"""Strict reading of what callers send: parameters and bodies, refused with the reason."""
+
+import re
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from urllib.parse import parse_qsl
+
+import anyio
+import msgspec
+
+from musterd.errors import ConfigError
+from musterd.model import FactsChange, State, check_metadata, check_text
+from musterd_coordinator.desk import PAGE_LIMIT
+from musterd_coordinator.http.exchange import JSON, Request
+from musterd_coordinator.http.problem import Problem
+
+QUERY_LIMIT = 10_000
+QUERY_BYTES = 4 * 1024 * 1024
+FACTS_BYTES = 64 * 1024
+BODY_TIMEOUT = 10.0
+
+_T = TypeVar("_T")
+_FIELD = re.compile(r" - at `\$\.?(.*)`$")
+_UNKNOWN_FIELD = re.compile(r"unknown field `(.*?)`")
+_CLOSE = ((b"connection", b"close"),)
+
+
+class Disconnected(Exception):
+    """The caller left before its request was whole."""
+
+
+class NoParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A path without parameters."""
+
+
+class MembersParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which members, and how many of them."""
+
+    state: (
+        Annotated[State, msgspec.Meta(description=f"one of {', '.join(State)}")] | msgspec.UnsetType
+    ) = msgspec.UNSET
+    zone: (
+        Annotated[str, msgspec.Meta(max_length=255, description="a zone; empty for no zone")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    up: Annotated[bool, msgspec.Meta(description="true or false")] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+    after: Annotated[
+        str,
+        msgspec.Meta(max_length=255, description="a name; the page begins with the next one"),
+    ] = ""
+    limit: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=PAGE_LIMIT, description=f"a whole number from 1 to {PAGE_LIMIT}"),
+    ] = PAGE_LIMIT
+
+
+class ForgetParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether to forget a member that is up."""
+
+    force: Annotated[bool, msgspec.Meta(description="true or false")] = False
+
+
+class HistoryParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many changes."""
+
+    limit: Annotated[
+        int, msgspec.Meta(ge=1, le=1000, description="a whole number from 1 to 1000")
+    ] = 100
+
+
+class EventsParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which group, and after what."""
+
+    group: (
+        Annotated[str, msgspec.Meta(max_length=255, description="a group; without it all of them")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    since: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                pattern=r"^([0-9a-f]{8}-)?[0-9]{1,18}$",
+                description="the id of the last event, or the version of an answer",
+            ),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+
+
+def read_parameters(query: bytes, shape: type[_T]) -> _T:
+    """The parameters in ``query`` as ``shape``; a 400 names the wrong one and what is allowed."""
+    if not query:
+        return shape()
+    given = _pairs(query, shape)
+    try:
+        return msgspec.convert(given, shape, strict=False)
+    except msgspec.ValidationError as error:
+        name = _field(error)
+        raise Problem(
+            400, f"{name} is {given[name]!r}; it must be {_allowed(shape, name)}", name
+        ) from None
+
+
+def _pairs(query: bytes, shape: type) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            query.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict"
+        )
+    except ValueError:
+        raise Problem(400, "the query string must be name=value pairs in UTF-8") from None
+    known = msgspec.structs.fields(shape)
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if not any(name == field.name for field in known):
+            names = ", ".join(field.name for field in known) or "none"
+            raise Problem(400, f"unknown parameter {name!r}; allowed here: {names}", name)
+        if name in given:
+            raise Problem(400, f"{name} is given more than once; give it once", name)
+        given[name] = value
+    return given
+
+
+def _allowed(shape: type, name: str) -> str:
+    hint = get_type_hints(shape, include_extras=True)[name]
+    for part in (hint, *get_args(hint)):
+        for meta in getattr(part, "__metadata__", ()):
+            return str(meta.description)
+    raise AssertionError(f"{shape.__name__}.{name} does not say what is allowed")
+
+
+async def read_json(request: Request, decoder: msgspec.json.Decoder[_T], limit: int) -> _T:
+    """The body, decoded strictly; ``limit`` is the most bytes it may have."""
+    _require_json(request)
+    body = await _read_body(request, limit)
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        field = _field(error)
+        raise Problem(400, _plain(error), field or None) from None
+    except msgspec.DecodeError as error:
+        raise Problem(400, f"the body is not JSON: {error}") from None
+    except UnicodeDecodeError as error:
+        raise Problem(400, f"the body is not UTF-8 near byte {error.start}") from None
+
+
+def _require_json(request: Request) -> None:
+    given = request.header(b"content-type") or b""
+    if given.partition(b";")[0].strip().lower() != JSON:
+        raise Problem(
+            415,
+            "send the body as JSON with the header Content-Type: application/json",
+            headers=((b"accept", JSON),),
+        )
+
+
+async def _read_body(request: Request, limit: int) -> bytes:
+    announced = request.header(b"content-length")
+    if announced is not None and int(announced) > limit:
+        raise _too_large(limit)
+    try:
+        with anyio.fail_after(BODY_TIMEOUT):
+            return await _collect(request, limit)
+    except TimeoutError:
+        raise Problem(
+            408, f"the body did not arrive within {BODY_TIMEOUT:g} s", headers=_CLOSE
+        ) from None
+
+
+async def _collect(request: Request, limit: int) -> bytes:
+    body = b""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        body += bytes(message.get("body", b""))
+        if len(body) > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return body
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(413, f"the body may have at most {limit} bytes; send less", headers=_CLOSE)
+
+
+def _field(error: msgspec.ValidationError) -> str:
+    text = str(error)
+    if unknown := _UNKNOWN_FIELD.search(text):
+        return unknown[1]
+    if found := _FIELD.search(text):
+        return found[1]
+    return ""
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    text = str(error)
+    if unknown := _UNKNOWN_FIELD.search(text):
+        return f"unknown field {unknown[1]!r}; see /openapi.json for those there are"
+    where = _field(error)
+    what = _FIELD.sub("", text).replace("`", "")
+    return f"{where}: {what}" if where else what
+
+
+def check_change(change: FactsChange) -> None:
+    """Refuse a change of facts that makes no sense, naming the field."""
+    if change == FactsChange():
+        fields = ", ".join(field.name for field in msgspec.structs.fields(FactsChange))
+        raise Problem(400, f"nothing to change: give at least one of {fields}")
+    given: dict[str, Any] = msgspec.structs.asdict(change)
+    for name in ("reason", "zone", "owner"):
+        if isinstance(given[name], str):
+            _check(name, lambda name=name: check_text(name, given[name]))
+    if change.metadata:
+        _check("metadata", lambda: check_metadata(given["metadata"]))
+    if change.reason is not msgspec.UNSET and True not in (change.disabled, change.forced_down):
+        raise Problem(
+            400,
+            "reason is kept with disabled or forced_down; give it with one of them set to true",
+            "reason",
+        )
+
+
+def _check(field: str, check: Any) -> None:
+    try:
+        check()
+    except ConfigError as error:
+        raise Problem(400, str(error), field) from None

@@ -1,0 +1,120 @@
+"""OpenAPI 3.1 from the table of routes and the structs that they answer with."""
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from musterd.model import ProblemDetails
+from musterd_coordinator.http.inputs import NoParameters
+from musterd_coordinator.http.routes import Reply, Route
+
+_REF = "#/components/schemas/{name}"
+_NAME_IN_PATH = re.compile(r"{(\w+)}")
+
+Json = dict[str, Any]
+
+
+def describe(routes: Sequence[Route], *, version: str, extra_shapes: Iterable[type]) -> Json:
+    """The document. ``extra_shapes`` are structs that no answer is made of, but that are sent."""
+    shapes = {*_shapes(routes), *extra_shapes, ProblemDetails}
+    ordered = sorted(shapes, key=lambda shape: shape.__name__)
+    _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
+    paths: dict[str, Json] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "musterd coordinator",
+            "version": version,
+            "summary": "Which members of a group are alive right now?",
+        },
+        "paths": paths,
+        "components": {"schemas": {name: _tidy(schema) for name, schema in schemas.items()}},
+    }
+
+
+def _shapes(routes: Iterable[Route]) -> set[type]:
+    replies = {reply.shape for route in routes for reply in route.replies}
+    bodies = {route.body for route in routes if route.body}
+    return {shape for shape in replies | bodies if isinstance(shape, type)}
+
+
+def _tidy(schema: Mapping[str, Any]) -> Json:
+    described = schema.get("description")
+    return {**schema, "description": inspect.cleandoc(described)} if described else {**schema}
+
+
+def _operation(route: Route) -> Json:
+    operation: Json = {
+        "operationId": _operation_id(route),
+        "summary": route.summary,
+        "parameters": [*_path_parameters(route.path), *_query_parameters(route.parameters)],
+        "responses": {str(reply.status): _reply(reply) for reply in route.replies},
+    }
+    if route.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _ref(route.body)}},
+        }
+    # A wrong parameter or body is possible everywhere.
+    for status in sorted({400, 500, *route.problems}):
+        operation["responses"][str(status)] = _problem(status)
+    return operation
+
+
+def _operation_id(route: Route) -> str:
+    words = [word for word in re.split(r"\W+", route.path) if word not in ("", "v1")]
+    return "_".join([route.method.lower(), *words])
+
+
+def _path_parameters(path: str) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _NAME_IN_PATH.findall(path)
+    ]
+
+
+def _query_parameters(shape: type) -> list[Json]:
+    if shape is NoParameters:
+        return []
+    _, schemas = msgspec.json.schema_components([shape], ref_template=_REF)
+    properties = schemas[shape.__name__]["properties"]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "description": schema.get("description", ""),
+            "schema": {key: part for key, part in schema.items() if key != "description"},
+        }
+        for name, schema in properties.items()
+    ]
+
+
+def _ref(shape: type) -> Json:
+    return {"$ref": _REF.format(name=shape.__name__)}
+
+
+def _reply(reply: Reply) -> Json:
+    if reply.shape is None:
+        return {"description": reply.means}
+    if isinstance(reply.shape, str):
+        return {
+            "description": reply.means,
+            "content": {reply.shape: {"schema": {"type": "string"}}},
+        }
+    return {
+        "description": reply.means,
+        "content": {"application/json": {"schema": _ref(reply.shape)}},
+    }
+
+
+def _problem(status: int) -> Json:
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {"application/problem+json": {"schema": _ref(ProblemDetails)}},
+    }

@@ -1,0 +1,47 @@
+"""Refusals as RFC 9457 problem details, whose ``detail`` says what to change."""
+
+from http import HTTPStatus
+
+import msgspec
+
+from musterd.errors import ConfigError, Conflict, MusterdError, NotFound, RegistryError
+from musterd.model import ProblemDetails
+from musterd_coordinator.http.exchange import PROBLEM, Answer, Headers
+
+_STATUS: dict[type[MusterdError], int] = {
+    NotFound: 404,
+    Conflict: 409,
+    ConfigError: 400,
+    RegistryError: 503,
+}
+_encode = msgspec.json.Encoder().encode
+
+
+class Problem(Exception):
+    """Raised by a handler to refuse; ``field`` names the parameter or field to blame."""
+
+    def __init__(
+        self, status: int, detail: str, field: str | None = None, headers: Headers = ()
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.field = field
+        self.headers = headers
+
+    def answer(self) -> Answer:
+        """The problem details."""
+        # "about:blank" says that the status tells all there is to tell a program (RFC 9457, 4.2.1).
+        details = ProblemDetails(
+            type="about:blank",
+            title=HTTPStatus(self.status).phrase,
+            status=self.status,
+            detail=self.detail,
+            field=msgspec.UNSET if self.field is None else self.field,
+        )
+        return Answer(_encode(details), self.status, PROBLEM, self.headers)
+
+
+def problem_of(error: MusterdError) -> Problem:
+    """What the caller is told of an error that musterd raised on purpose."""
+    return Problem(_STATUS.get(type(error), 500), str(error))

@@ -1,0 +1,171 @@
+"""The table of everything that can be asked over HTTP."""
+
+from musterd.model import (
+    EventChanges,
+    EventPing,
+    EventSnapshot,
+    FactsChange,
+    GroupAnswer,
+    GroupList,
+    History,
+    MemberAnswer,
+    MemberPage,
+    Query,
+    QueryAnswer,
+    StatusAnswer,
+)
+from musterd_coordinator.http.api import Api
+from musterd_coordinator.http.inputs import (
+    EventsParameters,
+    ForgetParameters,
+    HistoryParameters,
+    MembersParameters,
+)
+from musterd_coordinator.http.routes import Handler, Reply, Route
+
+GROUP = "/v1/groups/{group}"
+MEMBER = GROUP + "/members/{member}"
+
+# The shapes of the events' data, for the description of /v1/events.
+EVENT_SHAPES = {"snapshot": EventSnapshot, "changes": EventChanges, "ping": EventPing}
+
+
+def routes(api: Api, *, openapi: Handler, dashboard: Handler) -> list[Route]:
+    """Every route."""
+    return [*_queries(api), *_orders(api), *_observation(api), *_pages(openapi, dashboard)]
+
+
+def _queries(api: Api) -> list[Route]:
+    return [
+        Route(
+            "GET",
+            "/v1/groups",
+            api.groups,
+            "All groups, counted by state",
+            [Reply(200, GroupList, "the groups")],
+        ),
+        Route(
+            "GET",
+            GROUP,
+            api.group,
+            "One group, counted by state and zone",
+            [Reply(200, GroupAnswer, "the group")],
+            problems=[404],
+        ),
+        Route(
+            "GET",
+            GROUP + "/members",
+            api.members,
+            "Members of a group by name, at most 1000 a page",
+            [Reply(200, MemberPage, "a page; next is the after of the following one, or null")],
+            parameters=MembersParameters,
+            problems=[404],
+        ),
+        Route(
+            "GET",
+            MEMBER,
+            api.member,
+            "One member",
+            [Reply(200, MemberAnswer, "the member")],
+            problems=[404],
+        ),
+        Route(
+            "POST",
+            GROUP + "/query",
+            api.query,
+            "Verdicts on up to 10000 named members",
+            [Reply(200, QueryAnswer, "verdicts by name, and the names that are no members")],
+            body=Query,
+            problems=[404, 408, 413, 415],
+        ),
+        Route(
+            "GET",
+            MEMBER + "/history",
+            api.history,
+            "State changes of a member, newest first",
+            [Reply(200, History, "the changes")],
+            parameters=HistoryParameters,
+            problems=[404, 503],
+        ),
+    ]
+
+
+def _orders(api: Api) -> list[Route]:
+    return [
+        Route(
+            "PATCH",
+            MEMBER,
+            api.change_facts,
+            "Disable, force down, or override zone, owner and metadata; null takes back the latter",
+            [Reply(200, MemberAnswer, "the member as it is now, durably")],
+            body=FactsChange,
+            problems=[403, 404, 408, 413, 415, 503],
+        ),
+        Route(
+            "DELETE",
+            MEMBER,
+            api.forget,
+            "Forget a member; refused while it is up, unless forced",
+            [Reply(204, None, "forgotten")],
+            parameters=ForgetParameters,
+            problems=[403, 404, 409, 503],
+        ),
+    ]
+
+
+def _observation(api: Api) -> list[Route]:
+    return [
+        Route(
+            "GET",
+            "/v1/events",
+            api.events,
+            "Server-sent events: a snapshot or a resume, then every change, and pings between",
+            [
+                Reply(
+                    200,
+                    "text/event-stream",
+                    "events whose data is JSON, see EventSnapshot, EventChanges and EventPing",
+                )
+            ],
+            parameters=EventsParameters,
+            problems=[404, 503],
+        ),
+        Route(
+            "GET",
+            "/v1/status",
+            api.status,
+            "This coordinator, its shards and the storms it holds",
+            [Reply(200, StatusAnswer, "the status")],
+        ),
+        Route(
+            "GET",
+            "/metrics",
+            api.metrics,
+            "Prometheus metrics",
+            [Reply(200, "text/plain", "exposition format 0.0.4")],
+        ),
+        Route("GET", "/healthz", api.healthz, "Alive", [Reply(200, "text/plain", "it is alive")]),
+        Route(
+            "GET",
+            "/readyz",
+            api.readyz,
+            "Whether it has listened long enough to answer",
+            [Reply(200, "text/plain", "it is ready")],
+            problems=[503],
+        ),
+    ]
+
+
+def _pages(openapi: Handler, dashboard: Handler) -> list[Route]:
+    return [
+        Route(
+            "GET",
+            "/openapi.json",
+            openapi,
+            "This description",
+            [Reply(200, "application/json", "OpenAPI 3.1")],
+        ),
+        Route(
+            "GET", "/", dashboard, "The dashboard", [Reply(200, "text/html", "a page for people")]
+        ),
+    ]

@@ -1,0 +1,303 @@
+"""A desk over a dict of members: honest answers without a store, for tests of the HTTP API."""
+
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import anyio
+import msgspec
+
+from musterd.errors import Conflict, NotFound
+from musterd.model import (
+    Facts,
+    FactsChange,
+    GroupAnswer,
+    GroupList,
+    GroupSummary,
+    History,
+    Member,
+    MemberAnswer,
+    MemberChange,
+    MemberPage,
+    QueryAnswer,
+    ShardStatus,
+    State,
+    StatusAnswer,
+    StormStatus,
+    Transition,
+    Verdict,
+)
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+class _Seat(msgspec.Struct):
+    member: Member
+    state: State
+    reason: str
+    facts: Facts = Facts()
+    history: list[Transition] = []
+
+
+class DictDesk:
+    """What a coordinator knows, changed by the test itself through :meth:`put` and :meth:`listen`."""
+
+    def __init__(self, *, log_size: int = 10_000) -> None:
+        self.ready = True
+        self.listening = True
+        self.staleness: float | None = 0.25
+        self.version = 1
+        self.shards: list[ShardStatus] = [shard_status("mc1:11211")]
+        self.storms: list[StormStatus] = []
+        self._groups: dict[str, dict[str, _Seat]] = {}
+        self._names: dict[str, list[str]] = {}
+        self._log: deque[MemberChange] = deque(maxlen=log_size)
+        self._forgotten_before = 1
+        self._news = anyio.Event()
+
+    # What the test does to it
+
+    def put(self, *members: Member, state: State = State.UP, reason: str = "beats") -> None:
+        """Give these members this state, all in one version."""
+        self.version += 1
+        for member in members:
+            seats = self._groups.setdefault(member.group, {})
+            seat = seats.setdefault(member.name, _Seat(member, State.UNKNOWN, "", history=[]))
+            change = Transition(
+                self.version, NOW, member.group, member.name, seat.state, state, reason
+            )
+            seat.member, seat.state, seat.reason = member, state, reason
+            seat.history.insert(0, change)
+            self._note(seat)
+        self._names = {group: sorted(seats) for group, seats in self._groups.items()}
+        self._tell()
+
+    def listen(self, listening: bool, staleness: float | None) -> None:
+        """Hear the store, or not."""
+        self.listening, self.staleness = listening, staleness
+        self.version += 1
+        self._tell()
+
+    def _note(self, seat: _Seat, *, gone: bool = False) -> None:
+        if len(self._log) == self._log.maxlen:
+            self._forgotten_before = self._log[0].version
+        answer = _answer(seat)
+        self._log.append(
+            MemberChange(
+                self.version,
+                NOW,
+                answer.group,
+                answer.member,
+                answer.state,
+                answer.up,
+                answer.schedulable,
+                answer.down,
+                answer.reason,
+                gone,
+            )
+        )
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = anyio.Event()
+
+    # The Desk
+
+    def groups(self) -> GroupList:
+        summaries = [
+            GroupSummary(group, len(seats), _counts(seats.values()))
+            for group, seats in sorted(self._groups.items())
+        ]
+        return GroupList(self.version, self.listening, self.staleness, summaries)
+
+    def group(self, group: str) -> GroupAnswer:
+        seats = self._seats(group)
+        zones: dict[str, list[_Seat]] = {}
+        for seat in seats.values():
+            zones.setdefault(_answer(seat).zone, []).append(seat)
+        return GroupAnswer(
+            self.version,
+            self.listening,
+            self.staleness,
+            group,
+            len(seats),
+            _counts(seats.values()),
+            {zone: _counts(part) for zone, part in zones.items()},
+        )
+
+    def members(
+        self,
+        group: str,
+        *,
+        state: State | None = None,
+        zone: str | None = None,
+        up: bool | None = None,
+        after: str = "",
+        limit: int = 1000,
+    ) -> MemberPage:
+        seats = self._seats(group)
+        names = self._names[group]
+        page: list[MemberAnswer] = []
+        for name in names[bisect_right(names, after) :]:
+            answer = _answer(seats[name])
+            wanted = (
+                state in (None, answer.state)
+                and zone in (None, answer.zone)
+                and up in (None, answer.up)
+            )
+            if wanted and len(page) == limit:
+                return self._page(page, page[-1].member)
+            if wanted:
+                page.append(answer)
+        return self._page(page, None)
+
+    def _page(self, page: list[MemberAnswer], following: str | None) -> MemberPage:
+        return MemberPage(self.version, self.listening, self.staleness, page, following)
+
+    def member(self, group: str, member: str) -> MemberAnswer:
+        return _answer(self._seat(group, member))
+
+    def query(self, group: str, members: list[str]) -> QueryAnswer:
+        seats = self._seats(group)
+        verdicts = {name: _verdict(_answer(seats[name])) for name in members if name in seats}
+        missing = [name for name in members if name not in seats]
+        return QueryAnswer(self.version, self.listening, self.staleness, verdicts, missing)
+
+    async def wait_version(self, after: int) -> int:
+        while self.version == after:
+            await self._news.wait()
+        return self.version
+
+    def changes_since(
+        self, version: int, group: str | None = None
+    ) -> Sequence[MemberChange] | None:
+        if not self._forgotten_before <= version <= self.version:
+            return None
+        return [
+            change
+            for change in self._log
+            if change.version > version and group in (None, change.group)
+        ]
+
+    def status(self) -> StatusAnswer:
+        groups = self.groups().groups
+        return StatusAnswer(
+            coordinator="c1",
+            musterd="0.1.0",
+            started=NOW,
+            ready=self.ready,
+            version=self.version,
+            listening=self.listening,
+            staleness=self.staleness,
+            store="memcached://mc1:11211",
+            registry="sqlite:///musterd.db",
+            groups=len(groups),
+            members=sum(group.members for group in groups),
+            states=dict(sum((Counter(group.states) for group in groups), Counter[State]())),
+            service_down_time=60.0,
+            sweep_period=1.0,
+            shards=self.shards,
+            storms=self.storms,
+        )
+
+    async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
+        seat = self._seat(group, member)
+        seat.facts = _changed(seat.facts, change)
+        self.version += 1
+        self._note(seat)
+        self._tell()
+        return _answer(seat)
+
+    async def forget(self, group: str, member: str, *, force: bool = False) -> None:
+        seat = self._seat(group, member)
+        if _answer(seat).up and not force:
+            raise Conflict(f"{group}/{member} is up; stop its agent first, or use force")
+        self.version += 1
+        self._note(seat, gone=True)
+        del self._groups[group][member]
+        self._names[group].remove(member)
+        if not self._groups[group]:
+            del self._groups[group], self._names[group]
+        self._tell()
+
+    async def history(self, group: str, member: str, limit: int) -> History:
+        return History(group, member, self._seat(group, member).history[:limit])
+
+    def _seats(self, group: str) -> dict[str, _Seat]:
+        if group not in self._groups:
+            raise NotFound(f"no group {group!r}; there are {len(self._groups)} groups")
+        return self._groups[group]
+
+    def _seat(self, group: str, member: str) -> _Seat:
+        seats = self._seats(group)
+        if member not in seats:
+            raise NotFound(f"no member {member!r} in {group!r}, which has {len(seats)} members")
+        return seats[member]
+
+
+def shard_status(shard: str, *, listening: bool = True, reason: str = "") -> ShardStatus:
+    """A shard that was swept a hundred times."""
+    return ShardStatus(
+        shard=shard,
+        listening=listening,
+        reason=reason,
+        since=NOW,
+        staleness=0.25,
+        canary_seconds=0.0004,
+        sweep_seconds=0.0021,
+        listening_time=100.0,
+        members=3,
+        beats=3,
+        sweeps=100,
+        unproven_sweeps=0,
+        rejected={"magic": 0},
+    )
+
+
+def _counts(seats: Iterable[_Seat]) -> dict[State, int]:
+    counted = Counter(seat.state for seat in seats)
+    return {state: counted.get(state, 0) for state in State}
+
+
+def _changed(facts: Facts, change: FactsChange) -> Facts:
+    given = {
+        field: value
+        for field in ("disabled", "forced_down", "zone", "owner", "metadata")
+        if (value := getattr(change, field)) is not msgspec.UNSET
+    }
+    reason = change.reason if isinstance(change.reason, str) else ""
+    for fact in ("disabled", "forced_down"):
+        if fact in given:
+            given[f"{fact}_reason"] = reason if given[fact] else ""
+    return msgspec.structs.replace(facts, **given)
+
+
+def _verdict(answer: MemberAnswer) -> Verdict:
+    return Verdict(answer.up, answer.schedulable, answer.down, answer.state)
+
+
+def _answer(seat: _Seat) -> MemberAnswer:
+    member, facts = seat.member, seat.facts
+    up = seat.state in (State.UP, State.SUSPECT) and not facts.forced_down
+    return MemberAnswer(
+        group=member.group,
+        member=member.name,
+        state=seat.state,
+        up=up,
+        schedulable=up and not facts.disabled,
+        down=seat.state in (State.DOWN, State.LEFT) or facts.forced_down,
+        reason=seat.reason,
+        since=NOW,
+        silent_for=0.5,
+        interval=10.0,
+        incarnation="00000000000000ff",
+        conflict=False,
+        zone=member.zone if facts.zone is None else facts.zone,
+        owner=member.owner if facts.owner is None else facts.owner,
+        metadata=member.metadata if facts.metadata is None else facts.metadata,
+        disabled=facts.disabled,
+        disabled_reason=facts.disabled_reason,
+        forced_down=facts.forced_down,
+        forced_down_reason=facts.forced_down_reason,
+    )
