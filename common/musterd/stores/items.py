@@ -15,6 +15,7 @@ UNSIGNED = 1 << 64  # counters are less than this
 _HEADER = 59  # sizeof(item), the cas number, the key's NUL, the value's CRLF
 _FLAGS = 4  # kept only where they are not 0
 _KEY = re.compile(rb"[!-~\x80-\xff]{1,%d}" % KEY_LIMIT)
+_INTEGER = re.compile(rb"\s*[+-]?[0-9]{1,20}\s*")
 _NUMBER = re.compile(rb"\s*([+-]?)(?=[0-9])0*([0-9]{0,20})(?![^\s\0])")
 
 
@@ -48,6 +49,15 @@ def valid_key(key: bytes) -> bool:
 def memcached_size(key: bytes, size: int, flags: int) -> int:
     """What memcached counts against its item limit for a value of ``size`` bytes."""
     return len(key) + size + _HEADER + (_FLAGS if flags else 0)
+
+
+def parse_integer(text: bytes, low: int, high: int) -> int | None:
+    """The number that ``text`` is, blanks around it allowed; None if it is not in low..high."""
+    plain = text.isdigit() and len(text) < 20
+    if not plain and _INTEGER.fullmatch(text) is None:
+        return None
+    number = int(text)
+    return number if low <= number <= high else None
 
 
 def parse_unsigned(text: bytes) -> int | None:

@@ -70,8 +70,11 @@ class Table:
 
     # Reading
 
-    def get(self, keys: Iterable[bytes]) -> list[Item | None]:
-        """The item of each key in turn, None where there is none."""
+    def get(self, keys: Iterable[bytes], *, room: float = inf) -> list[Item | None]:
+        """The item of each key in turn, None where there is none.
+
+        Stops after the value that fills ``room`` bytes; the list is then shorter than ``keys``.
+        """
         now = self._now()
         items = self._items
         found: list[Item | None] = []
@@ -80,32 +83,32 @@ class Table:
             if item is not None:
                 if item.expires > now:
                     items.move_to_end(key)
+                    room -= len(item.value)
                 else:
                     self._expire(key)
                     item = None
             found.append(item)
-        misses = found.count(None)
-        self._counters["cmd_get"] += len(found)
-        self._counters["get_hits"] += len(found) - misses
-        self._counters["get_misses"] += misses
+            if room <= 0:
+                break
+        self._tally("cmd_get", "get", found)
         return found
 
     gets = get  # an Item always has its cas number
 
-    def gat(self, exptime: int, keys: Iterable[bytes]) -> list[Item | None]:
+    def gat(self, exptime: int, keys: Iterable[bytes], *, room: float = inf) -> list[Item | None]:
         """As :meth:`get`; each item found expires anew."""
         expires = self._expiry(exptime)
-        found = []
+        found: list[Item | None] = []
         for key in keys:
             item = self._live(key)
             if item is not None:
                 item = self._items[key] = Item(item.value, item.flags, item.cas, expires)
                 self._items.move_to_end(key)
+                room -= len(item.value)
             found.append(item)
-        misses = found.count(None)
-        self._counters["cmd_touch"] += len(found)
-        self._counters["touch_hits"] += len(found) - misses
-        self._counters["touch_misses"] += misses
+            if room <= 0:
+                break
+        self._tally("cmd_touch", "touch", found)
         return found
 
     # Writing
@@ -214,6 +217,12 @@ class Table:
         """Set every counter to 0."""
         self._counters = dict.fromkeys(_COUNTERS, 0)
 
+    def _tally(self, command: str, verb: str, found: list[Item | None]) -> None:
+        misses = found.count(None)
+        self._counters[command] += len(found)
+        self._counters[f"{verb}_hits"] += len(found) - misses
+        self._counters[f"{verb}_misses"] += misses
+
     # Parts
 
     def _now(self) -> float:
@@ -250,10 +259,11 @@ class Table:
             self.bytes_used -= _cost(key, item)
 
     def _begin(self, key: bytes, size: int, flags: int, *, stale: bool = True) -> Outcome | None:
-        self._counters["cmd_set"] += 1
         self._crawl(self._now())
         if refused := self.refusal(key, size, flags):
             self.refuse(key, refused, stale=stale)
+        else:
+            self._counters["cmd_set"] += 1
         return refused
 
     def _put(self, key: bytes, value: bytes, flags: int, exptime: int) -> Outcome:

@@ -1,0 +1,210 @@
+"""Connections of the embedded store: each takes turns, and together they keep a budget."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import cast
+
+import anyio
+import structlog
+
+from musterd_coordinator.memcache_protocol import Conversation
+
+log = structlog.get_logger(__name__)
+
+TURN_TIME = 0.001  # seconds a connection may work before the others have their turn
+TURN_BYTES = 1 << 18  # of replies, likewise
+
+_TOO_MANY = b"ERROR Too many open connections\r\n"
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # two minutes in all
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What clients may take. Memory for items is limited by the table."""
+
+    connections: int = 4096
+    waiting_bytes: int = 64 << 20  # requests half sent and replies not read, of all connections
+    unread_time: float = 60.0  # seconds that a client may leave a full output buffer unread
+
+
+class Crowd:
+    """All connections of one server, and what they hold together."""
+
+    def __init__(self, converse: Callable[[], Conversation], limits: Limits) -> None:
+        self.converse = converse
+        self.limits = limits
+        self.links: set[Link] = set()
+        self.waiting_bytes = 0
+        self.accepted = self.refused = self.bytes_read = self.bytes_written = 0
+        self._full = False
+        self._dismissed = False
+        self._emptied = anyio.Event()
+
+    def admit(self, link: "Link") -> bool:
+        """Count a new connection; False if there are too many, or no more are wanted."""
+        full = len(self.links) >= self.limits.connections
+        if full and not self._full:
+            log.warning("embedded store full", connections=len(self.links))
+        self._full = full
+        if full or self._dismissed:
+            self.refused += 1
+            return False
+        self.accepted += 1
+        self.links.add(link)
+        return True
+
+    def forget(self, link: "Link") -> None:
+        """Take note that a connection has ended."""
+        self.links.discard(link)
+        if not self.links:
+            self._emptied.set()
+
+    async def dismiss(self) -> None:
+        """Hang up on everybody, and wait until they are gone."""
+        self._dismissed = True
+        for link in list(self.links):
+            link.hang_up()
+        while self.links:
+            self._emptied = anyio.Event()
+            await self._emptied.wait()
+
+    def keep_budget(self) -> None:
+        """Cut off whoever holds most, while all that waits is more than is allowed."""
+        while self.waiting_bytes > self.limits.waiting_bytes:
+            for link in self.links:
+                link.weigh()
+            if self.waiting_bytes > self.limits.waiting_bytes:
+                max(self.links, key=lambda link: link.weight).cut_off("holds too many bytes")
+
+    def reset(self) -> None:
+        """Count from 0."""
+        self.accepted = len(self.links)
+        self.refused = self.bytes_read = self.bytes_written = 0
+
+
+class Link(asyncio.Protocol):
+    """One connection: turns of a Conversation, with back-pressure both ways."""
+
+    def __init__(self, crowd: Crowd) -> None:
+        self.weight = 0  # bytes that wait, as last weighed
+        self._crowd = crowd
+        self._loop = asyncio.get_running_loop()
+        self._conversation = crowd.converse()
+        self._transport: asyncio.Transport
+        self._choked = False  # the client does not read its replies
+        self._is_cut_off = False
+        self._next_turn: asyncio.Handle | None = None
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, or refuse to."""
+        self._transport = cast("asyncio.Transport", transport)
+        if not self._crowd.admit(self):
+            self._transport.write(_TOO_MANY)
+            self._transport.close()
+            return
+        self._transport.set_write_buffer_limits(high=TURN_BYTES)
+        _keep_alive(self._transport.get_extra_info("socket"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave nothing behind."""
+        for handle in (self._next_turn, self._patience):
+            if handle is not None:
+                handle.cancel()
+        self._is_cut_off = True
+        self.weigh()
+        self._crowd.forget(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer, unless there is still something to answer before."""
+        self._crowd.bytes_read += len(data)
+        self._conversation.feed(data)
+        if self._next_turn is None:
+            self._take_turn()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        self._choked = True
+        self._patience = self._loop.call_later(
+            self._crowd.limits.unread_time, self.cut_off, "does not read its replies"
+        )
+
+    def resume_writing(self) -> None:
+        """Go on where the last turn ended."""
+        self._choked = False
+        if self._patience is not None:
+            self._patience.cancel()
+        if self._next_turn is None:
+            self._next_turn = self._loop.call_soon(self._take_turn)
+
+    def hang_up(self) -> None:
+        """Close without waiting for the client to read."""
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def cut_off(self, reason: str) -> None:
+        """Drop the connection and whatever waits on it."""
+        client = self._transport.get_extra_info("peername")
+        log.warning("client cut off", client=client, reason=reason)
+        self._transport.abort()
+        self._is_cut_off = True
+        self.weigh()
+
+    def weigh(self) -> None:
+        """Bring the crowd's sum of waiting bytes up to date."""
+        weight = 0
+        if not self._is_cut_off:
+            weight = self._conversation.held + self._transport.get_write_buffer_size()
+        self._crowd.waiting_bytes += weight - self.weight
+        self.weight = weight
+
+    def _take_turn(self) -> None:
+        self._next_turn = None
+        if self._transport.is_closing():
+            return
+        try:
+            reply, unfinished = self._converse()
+        except Exception:
+            log.exception("embedded store failed")
+            self.cut_off("its request could not be answered")
+            return
+        if reply:
+            self._crowd.bytes_written += len(reply)
+            self._transport.write(reply)
+        if self._conversation.closed:
+            self._transport.close()
+        else:
+            self._steer(unfinished)
+        self.weigh()
+        self._crowd.keep_budget()
+
+    def _converse(self) -> tuple[bytes, bool]:
+        parts = []
+        size = 0
+        ends = self._loop.time() + TURN_TIME
+        while (part := self._conversation.step()) is not None:
+            parts.append(part)
+            size += len(part)
+            if size >= TURN_BYTES or self._loop.time() >= ends:
+                return b"".join(parts), True
+        return b"".join(parts), False
+
+    def _steer(self, unfinished: bool) -> None:
+        if unfinished or self._choked:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+        if unfinished and not self._choked:
+            self._next_turn = self._loop.call_soon(self._take_turn)
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE.items():
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -1,0 +1,158 @@
+"""One client's conversation in the memcached text protocol over a table; no input or output.
+
+Feed it bytes as they come, cut anywhere, and take a step at a time: each step answers one command
+or one part of a long ``get``, and so does little work and makes few bytes. What is answered does
+not depend on how the input was cut. The meta and binary protocols, and the commands that tune
+memcached's own memory and threads, are not there.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from musterd.stores.table import Table
+from musterd_coordinator.memcache_commands import (
+    END,
+    ERROR,
+    GETS,
+    STORES,
+    Refusal,
+    Upload,
+    answer_get,
+    begin_store,
+    run,
+)
+
+LINE_LIMIT = 2048  # bytes of a command line; a longer one ends the conversation
+GET_LINE_LIMIT = 1 << 20  # bytes of one that asks for many keys
+
+_BINARY_MAGIC = b"\x80"
+_BAD_CHUNK = b"CLIENT_ERROR bad data chunk\r\n"
+
+
+class Statistics(Protocol):
+    """What a server tells of itself by ``stats`` and ``version``."""
+
+    version: str
+
+    def report(self, kind: str) -> dict[str, object] | None:
+        """The statistics of a kind, the general ones for ``""``; None: there is no such kind."""
+
+    def reset(self) -> None:
+        """Count from 0."""
+
+
+class Conversation:
+    """What one client has said, as far as it is not answered. ``closed``: hang up."""
+
+    def __init__(self, table: Table, statistics: Statistics) -> None:
+        self._table = table
+        self._statistics = statistics
+        self._input = bytearray()
+        self._searched = 0  # there is no newline before this
+        self._answer: Iterator[bytes] | None = None
+        self._upload: Upload | None = None
+        self._quiet = False  # the upload's outcome is not wanted
+        self._ignored = 0  # bytes to come of a refused upload
+        self.closed = False
+
+    @property
+    def held(self) -> int:
+        """Bytes received and not yet consumed."""
+        return len(self._input)
+
+    def feed(self, data: bytes) -> None:
+        """Hear ``data``."""
+        self._input += data
+
+    def step(self) -> bytes | None:
+        """The next part of the replies, perhaps empty; None: nothing to do before more is heard."""
+        if self.closed:
+            return None
+        if self._answer is not None:
+            part = next(self._answer, None)
+            if part is not None:
+                return part
+            self._answer = None
+        if self._upload is not None:
+            return self._take_block(self._upload)
+        if self._ignored:
+            self._ignored -= len(self._take(min(self._ignored, len(self._input))))
+        return None if self._ignored else self._take_line()
+
+    def _take(self, size: int) -> bytes:
+        data = bytes(self._input[:size])
+        del self._input[:size]
+        return data
+
+    def _take_line(self) -> bytes | None:
+        end = self._input.find(b"\n", self._searched)
+        size = len(self._input) if end < 0 else end
+        if self._is_overlong(size) or self._input.startswith(_BINARY_MAGIC):
+            self.closed = True
+            return None
+        if end < 0:
+            self._searched = size
+            return None
+        self._searched = 0
+        return self._obey(self._take(end + 1)[:-1])
+
+    def _is_overlong(self, size: int) -> bool:
+        if size <= LINE_LIMIT:
+            return False
+        verb = bytes(self._input[:LINE_LIMIT]).lstrip(b" ").partition(b" ")[0]
+        return verb not in GETS or size > GET_LINE_LIMIT
+
+    def _take_block(self, upload: Upload) -> bytes | None:
+        if len(self._input) < upload.size + 2:
+            return None
+        self._upload = None
+        block = self._take(upload.size + 2)
+        whole = block.endswith(b"\r\n")
+        reply = upload.store(block[:-2]) + b"\r\n" if whole else _BAD_CHUNK
+        return b"" if self._quiet else reply
+
+    def _obey(self, line: bytes) -> bytes | None:
+        line = line.removesuffix(b"\r").partition(b"\0")[0]  # memcached reads C strings
+        verb, _, rest = line.lstrip(b" ").partition(b" ")
+        if verb in GETS:
+            self._answer = answer_get(self._table, verb, rest)
+            return next(self._answer)
+        words = [word for word in rest.split(b" ") if word]
+        if verb in STORES:
+            return self._store(verb, words)
+        reply = run(self._table, verb, words)
+        return self._speak_of_server(verb, words) if reply is None else reply
+
+    def _store(self, verb: bytes, words: list[bytes]) -> bytes | None:
+        expected = 5 if verb == b"cas" else 4
+        if len(words) not in (expected, expected + 1):
+            return ERROR
+        self._quiet = words[-1] == b"noreply"
+        begun = begin_store(self._table, verb, words)
+        if isinstance(begun, Refusal):
+            self._ignored = begun.size
+            return b"" if self._quiet else begun.reply
+        self._upload = begun
+        return self._take_block(begun)
+
+    def _speak_of_server(self, verb: bytes, words: list[bytes]) -> bytes:
+        match verb:
+            case b"version":
+                return f"VERSION {self._statistics.version}\r\n".encode()
+            case b"stats":
+                return self._stats(words[0] if words else b"")
+            case b"quit":
+                self.closed = True
+                return b""
+        # A web browser that was led here sends headers next, and perhaps commands in a body.
+        self.closed = len(verb) > 1 and [verb, *words][-1].startswith(b"HTTP/")
+        return b"" if self.closed else ERROR
+
+    def _stats(self, kind: bytes) -> bytes:
+        if kind == b"reset":
+            self._statistics.reset()
+            return b"RESET\r\n"
+        report = self._statistics.report(kind.decode("latin-1"))
+        if report is None:
+            return ERROR
+        return b"".join(f"STAT {name} {report[name]}\r\n".encode() for name in report) + END

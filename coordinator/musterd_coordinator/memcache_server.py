@@ -1,0 +1,168 @@
+"""The embedded store: a memcached server inside the coordinator's event loop.
+
+One client can neither stall the others nor fill the memory: a turn of one connection is bounded
+in time and in bytes, a connection that does not read its replies is not read from, all input and
+output that waits has a common budget, and whoever exceeds what is allowed is hung up on.
+"""
+
+import asyncio
+import errno
+import os
+import resource
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import anyio
+import structlog
+
+from musterd.errors import ConfigError
+from musterd.stores.table import Table
+from musterd_coordinator.memcache_link import Crowd, Limits, Link
+from musterd_coordinator.memcache_protocol import Conversation
+
+__all__ = ["Limits", "MemcacheServer", "serve"]
+
+log = structlog.get_logger(__name__)
+
+_BACKLOG = 1024  # connections that wait to be accepted
+_STOP_TIMEOUT = 2.0  # seconds for connections to end when the server stops
+_SPARE_DESCRIPTORS = 128  # for everything else that the process opens
+
+
+class MemcacheServer:
+    """The server of one table. ``port`` is the bound one once it is started."""
+
+    def __init__(self, host: str, port: int, table: Table, limits: Limits | None = None) -> None:
+        self.host = host
+        self.port = port
+        self.table = table
+        self.limits = limits or Limits()
+        self.version = f"{version('musterd')}-musterd"
+        self._crowd = Crowd(lambda: Conversation(table, self), self.limits)
+        self._started = time.monotonic()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def address(self) -> str:
+        """Host and port for people."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    async def start(self) -> None:
+        """Listen. Raises ConfigError if the address cannot be had."""
+        _allow_descriptors(self.limits.connections)
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: Link(self._crowd), self.host, self.port, backlog=_BACKLOG
+            )
+        except (OSError, OverflowError) as error:
+            raise ConfigError(_why_not(self.address, error)) from error
+        self.port = self._server.sockets[0].getsockname()[1]
+        log.info("embedded store listening", address=self.address)
+
+    async def aclose(self) -> None:
+        """Stop listening and hang up on everybody. Idempotent."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._server = None
+        with anyio.move_on_after(_STOP_TIMEOUT, shield=True):
+            await self._crowd.dismiss()
+        log.info("embedded store stopped", address=self.address)
+
+    def report(self, kind: str) -> dict[str, object] | None:
+        """The statistics that ``stats KIND`` shows; None if there is no such kind."""
+        match kind:
+            case "":
+                return self._general() | self.table.stats()
+            case "settings":
+                return self._settings()
+            case "items":
+                return self._items()
+            case "sizes" | "slabs":  # memcached's own memory management, of which there is none
+                return {}
+        return None
+
+    def reset(self) -> None:
+        """Count from 0."""
+        self.table.reset_stats()
+        self._crowd.reset()
+
+    def _general(self) -> dict[str, object]:
+        crowd = self._crowd
+        return {
+            "pid": os.getpid(),
+            "uptime": int(time.monotonic() - self._started),
+            "time": int(time.time()),
+            "version": self.version,
+            "max_connections": self.limits.connections,
+            "curr_connections": len(crowd.links),
+            "total_connections": crowd.accepted,
+            "rejected_connections": crowd.refused,
+            "waiting_bytes": crowd.waiting_bytes,
+            "bytes_read": crowd.bytes_read,
+            "bytes_written": crowd.bytes_written,
+            "threads": 1,
+        }
+
+    def _settings(self) -> dict[str, object]:
+        return {
+            "maxbytes": self.table.memory_limit,
+            "maxconns": self.limits.connections,
+            "tcpport": self.port,
+            "inter": self.host,
+            "evictions": "on",
+            "cas_enabled": "yes",
+            "item_size_max": self.table.item_limit,
+            "flush_enabled": "yes",
+            "binding_protocol": "ascii",
+        }
+
+    def _items(self) -> dict[str, object]:
+        stats = self.table.stats()
+        if not stats["curr_items"]:
+            return {}
+        return {
+            "items:1:number": stats["curr_items"],
+            "items:1:mem_requested": stats["bytes"],
+            "items:1:evicted": stats["evictions"],
+            "items:1:crawler_reclaimed": stats["crawler_reclaimed"],
+        }
+
+
+@asynccontextmanager
+async def serve(
+    host: str, port: int, table: Table, limits: Limits | None = None
+) -> AsyncIterator[MemcacheServer]:
+    """Run a server for as long as the context lasts. ``port`` 0 takes a free one.
+
+    Raises ConfigError if the address cannot be had.
+    """
+    server = MemcacheServer(host, port, table, limits)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.aclose()
+
+
+def _why_not(address: str, error: OSError | OverflowError) -> str:
+    cure = "choose another host and port in the store's URL"
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"embedded store: another server listens on {address} already: stop it, or {cure}"
+    reason = getattr(error, "strerror", None) or error
+    return f"embedded store cannot listen on {address} ({reason}): {cure}"
+
+
+def _allow_descriptors(connections: int) -> None:
+    """Raise the soft limit of open files as memcached does: a login shell has only 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _SPARE_DESCRIPTORS
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        log.warning("few open files allowed", allowed=allowed, wanted=wanted)
