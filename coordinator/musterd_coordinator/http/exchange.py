@@ -61,10 +61,10 @@ class Answer(NamedTuple):
 
     def start(self) -> Message:
         """The ASGI message that begins it."""
-        size = b"%d" % len(self.body)
-        headers = [(b"content-length", size), *_EVERY_ANSWER, *self.headers]
-        if self.status != 204:
+        headers = [*_EVERY_ANSWER, *self.headers]
+        if self.status != 204:  # which has neither (RFC 9110, 8.6)
             headers.append((b"content-type", self.media))
+            headers.append((b"content-length", b"%d" % len(self.body)))
         return {"type": "http.response.start", "status": self.status, "headers": headers}
 
 

@@ -136,10 +136,11 @@ async def read_json(request: Request, decoder: msgspec.json.Decoder[_T], limit: 
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        field = _field(error)
+        field = re.split(r"[.\[]", _field(error))[0]
         raise Problem(400, _plain(error), field or None) from None
     except msgspec.DecodeError as error:
-        raise Problem(400, f"the body is not JSON: {error}") from None
+        where = str(error).removeprefix("JSON is malformed: ")
+        raise Problem(400, f"the body is not JSON: {where}") from None
     except UnicodeDecodeError as error:
         raise Problem(400, f"the body is not UTF-8 near byte {error.start}") from None
 

@@ -125,18 +125,25 @@ function drawStatus(status) {
     `${status.coordinator} · musterd ${status.musterd} · up for ${ago(status.started)}`, make("br"),
     `${status.store} · down after ${seconds(status.service_down_time)} · version ${status.version}`);
   document.title = `musterd: ${status.states.down ?? 0} down of ${status.members}`;
-  const rows = status.shards.map((shard) => make("tr", {},
-    make("td", {}, make("div", { class: "name" }, shard.shard), make("div", { class: "why" }, shard.reason)),
-    cell(shard.listening ? badge("listening", "good") : badge("not listening", "bad")),
-    cell(`for ${ago(shard.since)}`, "nowrap"),
+  const rows = status.shards.flatMap(shardRows);
+  fill(at("shards"), rows.length === 0 ? empty("No shard yet.") : table(
+    ["Shard", "", "#Staleness", "#Canary", "#Sweep", "#Beats", "#Members", "#Unproven", "#Rejected"], rows));
+}
+
+function shardRows(shard) {
+  const numbers = make("tr", { class: shard.reason ? "joined" : "" },
+    cell(shard.shard, "name nowrap"),
+    make("td", { class: "nowrap" },
+      badge(shard.listening ? "listening" : "not listening", shard.listening ? "good" : "bad"),
+      ` for ${ago(shard.since)}`),
     cell(seconds(shard.staleness), "number"),
     cell(milliseconds(shard.canary_seconds), "number"),
     cell(milliseconds(shard.sweep_seconds), "number"),
-    count(shard.members, ""), count(shard.beats, ""),
+    count(shard.beats, ""), count(shard.members, ""),
     count(shard.unproven_sweeps, "warn"),
-    count(Object.values(shard.rejected).reduce((sum, one) => sum + one, 0), "warn")));
-  fill(at("shards"), rows.length === 0 ? empty("No shard yet.") : table(
-    ["Shard", "", "", "#Staleness", "#Canary", "#Sweep", "#Members", "#Beats", "#Unproven", "#Rejected"], rows));
+    count(Object.values(shard.rejected).reduce((sum, one) => sum + one, 0), "warn"));
+  const reason = make("tr", {}, make("td", { class: "why", colspan: 9 }, shard.reason));
+  return shard.reason ? [numbers, reason] : [numbers];
 }
 
 function bar(states) {
@@ -202,7 +209,7 @@ function drawPager(want, note) {
 }
 
 function drawZones(zones, want) {
-  const names = Object.keys(zones).sort();
+  const names = Object.keys(zones).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   const rows = names.map((zone) => make("tr", { class: zone === want.zone ? "chosen" : "" },
     cell(zone === "" ? make("span", { class: "soft" }, "no zone")
       : make("a", { href: address({ zone, after: "" }), "data-key": zone }, zone)),
@@ -270,7 +277,7 @@ function drawBanners(status, error) {
   }
   const deaf = status.shards.filter((shard) => !shard.listening).map((shard) =>
     banner("bad", `Not listening to ${shard.shard}:`,
-      `${shard.reason} Nobody is declared down by its silence meanwhile.`));
+      `${shard.reason.replace(/[.\s]+$/, "")}. Nobody is declared down for silence there meanwhile.`));
   const storms = status.storms.map((storm) =>
     banner("warn", `Mass silence in ${storm.group}${storm.zone && `, zone ${storm.zone}`}:`,
       `${storm.silent} of ${storm.living} members fell silent together ${ago(storm.since)} ago;`
