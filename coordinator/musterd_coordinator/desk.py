@@ -27,7 +27,9 @@ PAGE_LIMIT = 1000
 class Desk(Protocol):
     """Questions and orders of schedulers and operators."""
 
-    ready: bool  # has listened long enough to answer
+    @property
+    def ready(self) -> bool:
+        """Has this coordinator listened long enough to answer?"""
 
     def groups(self) -> GroupList:
         """All groups."""

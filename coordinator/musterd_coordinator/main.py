@@ -1,13 +1,13 @@
 """`musterd coordinator`: runs until it is told to stop."""
 
+import os
 import signal
 
 import anyio
 import structlog
-from anyio.abc import CancelScope, TaskGroup
 
-from musterd import systemd
-from musterd.config import Settings
+from musterd.settings import Settings
+from musterd.systemd import Systemd
 from musterd_coordinator.http.app import make_app
 from musterd_coordinator.http.server import serve_http
 from musterd_coordinator.office import Office
@@ -29,46 +29,44 @@ def run(settings: Settings) -> int:
 
 async def serve(settings: Settings) -> None:
     """A whole coordinator: sweeps, registry and HTTP."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
-        async with running(settings) as office, anyio.create_task_group() as inner:
-            app = make_app(office)
-            port: int = await inner.start(serve_http, app, settings.listen)
-            log.info(
-                "coordinator started",
-                listen=settings.listen.rpartition(":")[0] + f":{port}",
-                store=office.status().store,
-                members=office.status().members,
-            )
-            inner.start_soon(_tell_systemd, office)
-            await _until_cancelled(inner)
+    systemd = Systemd.from_environment(os.environ)
+    async with anyio.create_task_group() as stopper:
+        stopper.start_soon(_stop_on_signal, stopper.cancel_scope, systemd)
+        async with running(settings) as office, anyio.create_task_group() as tasks:
+            port: int = await tasks.start(serve_http, make_app(office), settings.listen)
+            _say_started(office, settings, port)
+            await _tell_systemd(systemd, office)
 
 
-async def _until_cancelled(tasks: TaskGroup) -> None:
-    try:
-        await anyio.sleep_forever()
-    finally:
-        tasks.cancel_scope.cancel()
+def _say_started(office: Office, settings: Settings, port: int) -> None:
+    status = office.status()
+    log.info(
+        "coordinator started",
+        listen=f"{settings.listen.rpartition(':')[0]}:{port}",
+        store=status.store,
+        registry=status.registry,
+        members=status.members,
+    )
 
 
-async def _stop_on_signal(scope: CancelScope) -> None:
+async def _stop_on_signal(scope: anyio.CancelScope, systemd: Systemd) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
             log.info("coordinator stopping", signal=signal.Signals(number).name)
-            systemd.notify("STOPPING=1")
+            systemd.tell(STOPPING="1", STATUS="stopping")
             scope.cancel()
-            return
 
 
-async def _tell_systemd(office: Office) -> None:
-    """READY at once, then a line of status, and the watchdog's pings from the loop that serves."""
-    systemd.notify("READY=1")
+async def _tell_systemd(systemd: Systemd, office: Office) -> None:
+    """READY at once; then, for ever, a line of status and the watchdog's ping.
+
+    Both come from the loop that sweeps and answers, so that one that is stuck is restarted.
+    """
+    systemd.tell(READY="1")
+    period = min(STATUS_PERIOD, (systemd.watchdog or STATUS_PERIOD) / 2)
     while True:
         status = office.status()
         listening = sum(shard.listening for shard in status.shards)
-        systemd.notify(
-            "WATCHDOG=1",
-            f"STATUS=listening to {listening} of {len(status.shards)} shards,"
-            f" {status.members} members",
-        )
-        await anyio.sleep(systemd.watchdog_period(STATUS_PERIOD))
+        shards = f"listening to {listening} of {len(status.shards)} shards"
+        systemd.tell(WATCHDOG="1", STATUS=f"{shards}, {status.members} members")
+        await anyio.sleep(period)

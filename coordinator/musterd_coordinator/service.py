@@ -122,10 +122,11 @@ def _open_store(settings: Settings) -> Store:
 
 @asynccontextmanager
 async def _embedded_store(settings: Settings) -> AsyncIterator[None]:
+    from musterd.stores.table import Table
     from musterd_coordinator.memcache_server import serve  # only fleets without a store need it
 
     host, port = host_and_port(settings.store.removeprefix("embedded://"), default_port=11311)
-    async with serve(host, port) as server:
+    async with serve(host, port, Table()) as server:
         log.info(
             "embedded store listening",
             address=f"{host}:{server.port}",

@@ -1,0 +1,43 @@
+"""What systemd is told of this process: the sd_notify protocol, sd_notify(3), in a few lines."""
+
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Self
+
+
+class Systemd:
+    """The service manager that started us, if one did; otherwise every word is dropped.
+
+    ``watchdog`` is the seconds within which it wants to hear ``WATCHDOG=1``, or None.
+    """
+
+    def __init__(self, address: str | None = None, watchdog: float | None = None) -> None:
+        self.watchdog = watchdog
+        # A leading @ stands for the NUL byte of an address in the abstract namespace.
+        self._address = "\0" + address[1:] if address and address[0] == "@" else address
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
+        if self._socket:
+            self._socket.setblocking(False)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+        """As systemd left word in the environment of the process it started."""
+        meant_for = environ.get("WATCHDOG_PID", str(os.getpid()))
+        microseconds = environ.get("WATCHDOG_USEC", "")
+        wanted = microseconds.isdigit() and meant_for == str(os.getpid())
+        watchdog = int(microseconds) / 1e6 if wanted else 0.0
+        return cls(environ.get("NOTIFY_SOCKET"), watchdog or None)
+
+    def tell(self, **words: str) -> None:
+        """Say ``READY="1"``, ``STATUS="…"`` and the like. Never blocks and never fails."""
+        if self._socket and self._address:
+            lines = (f"{word}={' '.join(text.splitlines())}" for word, text in words.items())
+            with suppress(OSError):  # not listening, or its queue is full
+                self._socket.sendto("\n".join(lines).encode(), self._address)
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._socket:
+            self._socket.close()

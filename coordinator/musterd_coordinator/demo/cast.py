@@ -1,0 +1,107 @@
+"""The demo's processes: a store, a crowd of members, and three hosts of their own."""
+
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+GROUP = "compute"
+HOSTS = 3
+CROWD = 500  # members in one process, at most
+INTERVAL = 1.0
+SERVICE_DOWN_TIME = 4.0
+
+
+class Process:
+    """A child that ends with us, however we end."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._command = [sys.executable, "-m", "musterd_coordinator.demo.child", *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it."""
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # an interrupt is for the demo, which then ends its children
+        )
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+class Cast:
+    """All processes of the story, in a directory of their own."""
+
+    def __init__(self, members: int, directory: Path) -> None:
+        self.port = _free_port()
+        self.store_url = f"memcached://127.0.0.1:{self.port}"
+        self.names = [f"host-{number:04d}" for number in range(1, members + 1)]
+        self.hosts = self.names[-HOSTS:]
+        self.store = Process("musterd_coordinator.demo.store", str(self.port))
+        self._directory = directory
+        crowd = self.names[:-HOSTS]
+        self._crowds = [
+            self._agent(f"crowd-{first}", [{"member": name} for name in crowd[first:][:CROWD]])
+            for first in range(0, len(crowd), CROWD)
+        ]
+        self._hosts = [self._agent(name, [{"member": name}]) for name in self.hosts]
+
+    def start(self) -> None:
+        """Start everyone."""
+        for process in (self.store, *self._crowds, *self._hosts):
+            process.start()
+
+    def kill_hosts(self) -> None:
+        """Pull the plug of the three hosts."""
+        for process in self._hosts:
+            process.kill()
+
+    def start_hosts(self) -> None:
+        """Bring the three hosts back."""
+        for process in self._hosts:
+            process.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for process in (*self._hosts, *self._crowds, self.store):
+            with suppress(OSError):
+                process.kill()
+
+    def _agent(self, name: str, listed: list[dict[str, str]]) -> Process:
+        file = self._directory / f"{name}.toml"
+        settings = {
+            "store": self.store_url,
+            "service_down_time": SERVICE_DOWN_TIME,
+            "interval": INTERVAL,
+            "group": GROUP,
+            "zone": "demo",
+            "member": listed,
+        }
+        file.write_bytes(msgspec.toml.encode(settings))
+        return Process("musterd", "agent", "--config", str(file))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,99 @@
+"""What the audience sees: lines of text, and under them, on a terminal, the roll as it is now."""
+
+import sys
+from collections.abc import Callable, Iterable
+
+import anyio
+from tqdm import tqdm
+
+from musterd.model import GroupAnswer, State, StatusAnswer
+from musterd_coordinator.demo.cast import GROUP
+from musterd_coordinator.desk import Desk
+
+PERIOD = 0.1
+_BAR = "   {desc} |{bar:30}| {n_fmt}/{total_fmt} up{postfix}"
+
+
+class Stage:
+    """Prints the story, and watches every member all the while.
+
+    ``accused`` are members that were answered anything but up though they were alive: their
+    names, with the state and the reason that were given.
+    """
+
+    def __init__(self, desk: Desk, members: int) -> None:
+        self._desk = desk
+        self._bar = tqdm(total=members, bar_format=_BAR, disable=None, leave=False)
+        self._version = 0
+        self.mortal: set[str] = set()
+        self.accused: dict[str, str] = {}
+
+    def say(self, text: str) -> None:
+        """A line of the story."""
+        if self._bar.disable:
+            print(text, flush=True)  # noqa: T201  # this is what the demo is for
+        else:
+            self._bar.write(text, file=sys.stdout)
+
+    async def run(self) -> None:
+        """Watch for ever."""
+        while True:
+            self._watch()
+            await anyio.sleep(PERIOD)
+
+    async def until(self, names: Iterable[str], state: State, within: float) -> float | None:
+        """The seconds until all of ``names`` were in ``state``; None when they were not in time."""
+        waiting = set(names)
+
+        def all_there() -> bool:
+            waiting.difference_update([name for name in waiting if self._state(name) is state])
+            return not waiting
+
+        return await _until(all_there, within)
+
+    async def until_listening(self, listening: bool, within: float) -> float | None:
+        """The seconds until the store was (or was not) listened to; None when not in time."""
+        return await _until(lambda: self.status().listening is listening, within)
+
+    def silence(self, names: Iterable[str]) -> float:
+        """The longest silence among ``names``."""
+        return max(self._desk.member(GROUP, name).silent_for for name in names)
+
+    def status(self) -> StatusAnswer:
+        """The coordinator's own account."""
+        return self._desk.status()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
+
+    def _state(self, name: str) -> State | None:
+        verdicts = self._group() and self._desk.query(GROUP, [name]).members
+        return verdicts[name].state if verdicts and name in verdicts else None
+
+    def _group(self) -> GroupAnswer | None:
+        known = {summary.group for summary in self._desk.groups().groups}
+        return self._desk.group(GROUP) if GROUP in known else None
+
+    def _watch(self) -> None:
+        for change in self._desk.changes_since(self._version, GROUP) or ():
+            wrong = change.state in (State.SUSPECT, State.DOWN, State.LEFT)
+            if wrong and change.member not in self.mortal:
+                self.accused[change.member] = f"{change.state}: {change.reason}"
+        group, status = self._group(), self.status()
+        self._version = status.version
+        states = group.states if group else {}
+        self._bar.n = states.get(State.UP, 0)
+        others = [f"{states[state]} {state}" for state in states if state is not State.UP]
+        hearing = "listening" if status.listening else f"NOT LISTENING: {status.shards[0].reason}"
+        self._bar.set_description_str("roll", refresh=False)
+        self._bar.set_postfix_str(", ".join([*others, hearing]))
+
+
+async def _until(true: Callable[[], bool], within: float) -> float | None:
+    began = anyio.current_time()
+    while not true():
+        if anyio.current_time() - began > within:
+            return None
+        await anyio.sleep(PERIOD / 2)
+    return anyio.current_time() - began

@@ -1,0 +1,172 @@
+"""The story of the demo, step by step."""
+
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import anyio
+from tabulate import tabulate
+
+from musterd.config import Settings
+from musterd.errors import ConfigError
+from musterd.model import State
+from musterd_coordinator.demo.cast import GROUP, HOSTS, INTERVAL, SERVICE_DOWN_TIME, Cast
+from musterd_coordinator.demo.stage import Stage
+from musterd_coordinator.http.app import make_app
+from musterd_coordinator.http.server import serve_http
+from musterd_coordinator.service import running
+
+SWEEP_PERIOD = 0.5
+START = 30.0  # a slow machine needs time to start its processes
+FOUND = SERVICE_DOWN_TIME + SWEEP_PERIOD + INTERVAL + 1.0
+HANG = 2 * SERVICE_DOWN_TIME
+AWAY = 1.5 * SERVICE_DOWN_TIME
+PUSH = 0.8 * INTERVAL
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What was expected of one step, and what was seen."""
+
+    expected: str
+    seen: str
+    well: bool
+
+
+async def tell(members: int, keep: bool) -> bool:
+    """Tell the whole story; did every step go as told?"""
+    if members <= HOSTS:
+        raise ConfigError(f"--members {members}: the demo kills {HOSTS} hosts; take at least 4")
+    with TemporaryDirectory(prefix="musterd-demo-") as name, Cast(members, Path(name)) as cast:
+        async with running(_settings(cast, Path(name))) as desk, anyio.create_task_group() as tasks:
+            port: int = await tasks.start(serve_http, make_app(desk), "127.0.0.1:0")
+            stage = Stage(desk, members)
+            tasks.start_soon(stage.run)
+            try:
+                scenes = await _play(cast, stage, f"http://127.0.0.1:{port}")
+                if keep:
+                    await _keep(tasks.cancel_scope, stage, f"http://127.0.0.1:{port}")
+            finally:
+                stage.close()
+            tasks.cancel_scope.cancel()
+    return all(scene.well for scene in scenes)
+
+
+def _settings(cast: Cast, directory: Path) -> Settings:
+    return Settings(
+        store=cast.store_url,
+        service_down_time=SERVICE_DOWN_TIME,
+        sweep_period=SWEEP_PERIOD,
+        interval=INTERVAL,
+        listen="127.0.0.1:0",
+        registry=f"sqlite:///{directory / 'registry.db'}",
+    )
+
+
+async def _play(cast: Cast, stage: Stage, url: str) -> list[Scene]:
+    stage.say(
+        f"musterd demo: {len(cast.names)} hosts beat once a second into a store of their own\n"
+        f"process; down after {SERVICE_DOWN_TIME:g} s of listening without a beat; swept twice a"
+        f" second.\nThe coordinator answers at {url}"
+    )
+    acts: dict[str, Callable[[Cast, Stage], Awaitable[Scene]]] = {
+        "All hosts start": _roll_call,
+        f"{HOSTS} hosts are killed with kill -9": _deaths,
+        f"The store hangs for {HANG:g} s, twice the down time": _hang,
+        f"The store is killed and comes back empty {AWAY:g} s later": _restart,
+        f"The {HOSTS} hosts come back": _return,
+    }
+    scenes = {}
+    for number, (title, act) in enumerate(acts.items(), 1):
+        stage.say(f"\n{number}. {title}")
+        scenes[title] = await act(cast, stage)
+        stage.say(f"   {'ok' if scenes[title].well else 'NOT AS TOLD'}: {scenes[title].seen}")
+    stage.say("\n" + _summary(scenes))
+    return list(scenes.values())
+
+
+async def _roll_call(cast: Cast, stage: Stage) -> Scene:
+    cast.start()
+    took = await stage.until(cast.names, State.UP, START)
+    return Scene("all up", _after("all up", took), took is not None)
+
+
+async def _deaths(cast: Cast, stage: Stage) -> Scene:
+    stage.mortal |= set(cast.hosts)
+    cast.kill_hosts()
+    took = await stage.until(cast.hosts, State.DOWN, FOUND)
+    return _scene(stage, "3 down, nobody else", _after("down", took), took is not None)
+
+
+async def _hang(cast: Cast, stage: Stage) -> Scene:
+    cast.store.send(signal.SIGSTOP)
+    deaf = await stage.until_listening(False, START)
+    await anyio.sleep(HANG - (deaf or 0.0))
+    cast.store.send(signal.SIGCONT)
+    return await _recovery(cast, stage, deaf)
+
+
+async def _restart(cast: Cast, stage: Stage) -> Scene:
+    cast.store.kill()
+    deaf = await stage.until_listening(False, START)
+    await anyio.sleep(AWAY - (deaf or 0.0))
+    cast.store.start()
+    return await _recovery(cast, stage, deaf)
+
+
+async def _recovery(cast: Cast, stage: Stage, deaf: float | None) -> Scene:
+    """Wait until the store is heard again and a whole down time of listening has passed."""
+    heard = await stage.until_listening(True, START)
+    await anyio.sleep(SERVICE_DOWN_TIME + INTERVAL + PUSH + SWEEP_PERIOD)
+    alive = [name for name in cast.names if name not in stage.mortal]
+    beating = stage.silence(alive) <= 2 * INTERVAL + SWEEP_PERIOD
+    seen = (
+        f"{_after('not listening', deaf)}; {_after('listening again', heard)};"
+        f" all {len(alive)} beat again"
+        if beating
+        else f"silent for {stage.silence(alive):.1f} s"
+    )
+    return _scene(stage, "nobody accused", seen, deaf is not None and heard is not None and beating)
+
+
+async def _return(cast: Cast, stage: Stage) -> Scene:
+    cast.start_hosts()
+    took = await stage.until(cast.hosts, State.UP, START)
+    return _scene(stage, "all up", _after("up", took), took is not None)
+
+
+def _scene(stage: Stage, expected: str, seen: str, well: bool) -> Scene:
+    """A scene, which is well only if nobody alive was accused up to its end."""
+    if not stage.accused:
+        return Scene(expected, f"{seen}; nobody alive accused", well)
+    name, said = next(iter(stage.accused.items()))
+    seen = f"{seen}; {len(stage.accused)} alive accused, such as {name}: {said}"
+    stage.accused = {}
+    return Scene(expected, seen, False)
+
+
+def _after(what: str, seconds: float | None) -> str:
+    return f"not {what} in time" if seconds is None else f"{what} after {seconds:.1f} s"
+
+
+def _summary(scenes: dict[str, Scene]) -> str:
+    rows = [
+        (title, scene.expected, scene.seen, "ok" if scene.well else "NO")
+        for title, scene in scenes.items()
+    ]
+    return tabulate(rows, ["step", "expected", "seen", ""], maxcolwidths=[28, 20, 46, 4])
+
+
+async def _keep(scope: anyio.CancelScope, stage: Stage, url: str) -> None:
+    stage.say(
+        f"\nAll of it keeps running. Try, from another terminal:\n"
+        f"  musterd members {GROUP} --coordinator {url}\n"
+        f"  musterd status --coordinator {url}\n"
+        f"  kill -9 a process of the group of {os.getpid()}; Ctrl-C here ends it."
+    )
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            return

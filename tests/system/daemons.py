@@ -1,0 +1,108 @@
+"""Coordinators and agents as the separate processes that users run."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import msgspec
+from musterd.client import Client
+
+from musterd.errors import CoordinatorUnreachable
+from musterd.model import State
+from tests.processes import Server
+
+Setting = str | float | int | list[dict[str, str]]
+
+
+class Daemon(Server):
+    """`musterd coordinator` or `musterd agent`, configured by a file of its own."""
+
+    subcommand: ClassVar[str]
+    users = ("root",)
+
+    def __init__(self, **settings: Setting) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def _command(self) -> list[str]:
+        file = self.directory / "musterd.toml"
+        file.write_bytes(msgspec.toml.encode(self.settings))
+        return [sys.executable, "-m", "musterd", self.subcommand, "--config", str(file)]
+
+
+class Coordinator(Daemon):
+    """A coordinator with its registry in its own directory, so that it survives a restart."""
+
+    subcommand = "coordinator"
+
+    def __init__(self, store: str, **settings: Setting) -> None:
+        fleet: Mapping[str, Setting] = {"service_down_time": 4.0, "sweep_period": 0.5}
+        super().__init__(**{**fleet, **settings, "store": store})
+        self.settings = {"listen": self.address, **self.settings}
+        self.client = Client(f"http://{self.address}")
+
+    def states(self, group: str = "compute") -> dict[str, State]:
+        """Name to state of every member; nobody while the coordinator is away or knows nobody."""
+        try:
+            if group not in [summary.group for summary in self.client.groups().groups]:
+                return {}
+            return {member.member: member.state for member in self.client.members(group)}
+        except CoordinatorUnreachable:
+            return {}
+
+    def _is_ready(self) -> bool:
+        try:
+            self.client.status()
+        except CoordinatorUnreachable:
+            return False
+        return True
+
+
+class Agent(Daemon):
+    """An agent whose members beat once a second."""
+
+    subcommand = "agent"
+
+    def __init__(self, store: str, *names: str, **settings: Setting) -> None:
+        fleet: Mapping[str, Setting] = {"interval": 1.0, "service_down_time": 4.0}
+        members: Setting = [{"member": name} for name in names]
+        super().__init__(**{**fleet, **settings, "store": store, "member": members})
+
+    def _is_ready(self) -> bool:
+        return True
+
+
+class Watch:
+    """Polls a coordinator ten times a second, and remembers every state it ever answered."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+        self.seen: dict[str, set[State]] = {}
+
+    def until(self, true: Callable[[dict[str, State]], bool], within: float, what: str) -> float:
+        """Poll until it is true; the seconds that took. AssertionError when it took too long."""
+        began = time.monotonic()
+        while True:
+            states = self._coordinator.states()
+            for name, state in states.items():
+                self.seen.setdefault(name, set()).add(state)
+            took = time.monotonic() - began
+            if true(states):
+                return took
+            assert took < within, f"not {what} within {within} s: {states}"
+            time.sleep(0.1)
+
+    def for_seconds(self, seconds: float) -> None:
+        """Poll for a while."""
+        until = time.monotonic() + seconds
+        self.until(lambda _: time.monotonic() >= until, seconds + 5, "over")
+
+    def forget(self) -> None:
+        """Remember from now on."""
+        self.seen = {}
+
+
+def all_in(state: State, *names: str) -> Callable[[dict[str, State]], bool]:
+    """Whether all of ``names`` are in ``state``."""
+    return lambda states: all(states.get(name) is state for name in names)

@@ -1,0 +1,65 @@
+"""What an operator was told is done stays done, whenever the coordinator is killed."""
+
+import random
+import threading
+import time
+from contextlib import suppress
+from itertools import cycle
+
+import pytest
+
+from musterd.errors import CoordinatorUnreachable
+from musterd.model import FactsChange
+from tests.servers import Database, Memcached
+from tests.system.daemons import Agent, Coordinator
+
+ROUNDS = 8
+
+
+@pytest.mark.parametrize("home", ["sqlite", "postgresql"])
+def test_no_acknowledged_fact_is_lost_to_kill_9(
+    home: str, memcached: Memcached, request: pytest.FixtureRequest
+) -> None:
+    settings = {}
+    if home == "postgresql":
+        database: Database = request.getfixturevalue("database")
+        settings["registry"] = database.dsn
+    names = ["host-0", "host-1", "host-2"]
+    luck = random.Random(20260101)
+    acknowledged: dict[str, str] = {}
+    with (
+        Coordinator(memcached.url, **settings) as coordinator,
+        Agent(memcached.url, *names),
+    ):
+        for _ in range(ROUNDS):
+            _wait_for(coordinator, names)
+            for name, reason in acknowledged.items():
+                answer = coordinator.client.member("compute", name)
+                assert (answer.forced_down, answer.forced_down_reason) == (True, reason)
+                assert (answer.disabled, answer.disabled_reason) == (True, reason)
+            killer = threading.Timer(luck.uniform(0.005, 0.25), coordinator.kill)
+            killer.start()
+            with suppress(CoordinatorUnreachable):
+                _order_until_killed(coordinator, names, acknowledged)
+            killer.join()
+            coordinator.start()
+    assert len(acknowledged) >= len(names) - 1  # all but the one in flight
+
+
+def _order_until_killed(
+    coordinator: Coordinator, names: list[str], acknowledged: dict[str, str]
+) -> None:
+    """Change facts as fast as the coordinator takes them, noting what it said is done."""
+    for name in cycle(names):
+        reason = f"order {time.monotonic_ns()}"
+        acknowledged.pop(name, None)  # until it is answered, the old or the new one may stand
+        change = FactsChange(disabled=True, forced_down=True, reason=reason)
+        coordinator.client.change_facts("compute", name, change)
+        acknowledged[name] = reason
+
+
+def _wait_for(coordinator: Coordinator, names: list[str]) -> None:
+    deadline = time.monotonic() + 10
+    while not set(names) <= set(coordinator.states()):
+        assert time.monotonic() < deadline, "the members are not on the roll"
+        time.sleep(0.05)
