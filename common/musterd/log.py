@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from musterd.terminal import may_colour
-from musterd.urls import without_secret
+from musterd.urls import without_secrets
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -64,7 +64,7 @@ def _safe(value: Any, lines: bool = False) -> Any:
     if isinstance(value, BaseException):
         value = str(value)
     if isinstance(value, str):
-        hidden = without_secret(value)
+        hidden = without_secrets(value)
         return hidden if lines or hidden.isprintable() else "".join(map(_visible, hidden))
     if isinstance(value, Mapping):
         return {key: _safe(item) for key, item in value.items()}

@@ -47,15 +47,15 @@ class Found(NamedTuple):
 def read(file: str, text: str) -> Found:
     """What the text of a nova.conf says to musterd. Raises ConfigError where it is no INI text."""
     sections = dict(assignments(file, text))
-    values = {
-        key: Value(interpolate(sections, name), _label(name))
-        for key, name in _PLAIN.items()
-        if sections.get(name)
-    }
     try:
-        return Found({**values, "store": _store(sections)}, {})
+        values = {key: Value(_text(sections, name), _label(name)) for key, name in _PLAIN.items()}
     except ConfigError as error:
-        return Found(values, {"store": f"{file}: {error}"})
+        raise ConfigError(f"{file}: {error}") from None
+    found = {key: value for key, value in values.items() if value.text}
+    try:
+        return Found({**found, "store": _store(sections)}, {})
+    except ConfigError as error:
+        return Found(found, {"store": f"{file}: {error}"})
 
 
 def _label(name: Name) -> str:
@@ -153,7 +153,7 @@ def _text(sections: Sections, name: Name) -> str:
 def _memcached(sections: Sections) -> Value:
     for name in _SERVERS:
         if text := _text(sections, name):
-            words = [unquoted(word.strip()) for word in re.split(r"[,\n]", text)]
+            words = [word.strip(" \t\"'") for word in re.split(r"[,\n]", text)]
             servers = [_server(name, word) for word in words if word]
             if servers:
                 return Value(f"memcached://{','.join(dict.fromkeys(servers))}", _label(name))

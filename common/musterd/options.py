@@ -169,5 +169,5 @@ def web_url(text: str) -> str:
     """``text`` itself if it is the URL of a coordinator; else ValueError."""
     scheme, separator, rest = text.partition("://")
     if scheme not in ("http", "https") or not separator or not rest.strip("/"):
-        raise ValueError(text)
+        raise ValueError("no URL of a coordinator")
     return text

@@ -29,14 +29,22 @@ def check_namespace(text: str) -> str:
     if not 1 <= len(text) <= 32 or not all(
         c.isascii() and (c.isalnum() or c in "_.-") for c in text
     ):
-        raise ValueError(text)
+        raise ValueError(f"unusable: {text!r}")
+    return text
+
+
+def check_store(text: str) -> str:
+    """``text`` itself if it begins like a URL; its driver checks the rest. Else ValueError."""
+    scheme, colon, _ = text.partition(":")
+    if not (colon and scheme.isascii() and scheme.isalpha() and text.isprintable()):
+        raise ValueError("not a URL")
     return text
 
 
 def check_registry(text: str) -> str:
     """``text`` itself if a registry can be there, else ValueError."""
     if not text.startswith(("sqlite:///", "postgresql://", "postgres://")) or text == "sqlite:///":
-        raise ValueError(text)
+        raise ValueError("no registry can be there")
     return text
 
 
@@ -70,7 +78,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Where beats go: memcached://h1:11211,h2:11211?replicas=2,"
             " postgresql://user@host:5432/db, embedded://host:port (the coordinator itself listens"
             " there) or memory: (one process only).",
-            Text("a store URL", "URL"),
+            Text(
+                "the URL of a store, as in memcached://mc1:11211",
+                "URL",
+                lambda text: check_store(text),
+            ),
             "memcached://mc1:11211,mc2:11211",
             secret=True,
         ),

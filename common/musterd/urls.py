@@ -4,7 +4,8 @@ import re
 
 # Greedy up to the last "@": an unescaped "/", "?" or "@" inside a password must not end it early.
 # A URL that has an "@" elsewhere loses more than it had to, and nothing that should stay hidden.
-_USERINFO = re.compile(r"(^[A-Za-z][A-Za-z0-9+.-]*:(?://)?[^:/?#@]*):(.+)@", re.DOTALL)
+_URL = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*://)?[^:/?#@]*):(?!//)(.+)@", re.DOTALL)
+_URL_IN_TEXT = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/?#@]*):(\S+)@")
 _PASSWORD_OPTION = re.compile(r"(password\s*=\s*)('[^']*'|[^&#\s]+)", re.IGNORECASE)
 
 
@@ -14,7 +15,12 @@ def without_secret(url: str) -> str:
     Knows ``scheme://user:password@host`` and ``password=`` among the options (libpq: ``password``,
     ``sslpassword``). Never fails, whatever the text is.
     """
-    return _PASSWORD_OPTION.sub(r"\1***", _USERINFO.sub(r"\1:***@", url))
+    return _PASSWORD_OPTION.sub(r"\1***", _URL.sub(r"\1:***@", url))
+
+
+def without_secrets(text: str) -> str:
+    """``text`` with ``***`` for the password of every URL in it."""
+    return _PASSWORD_OPTION.sub(r"\1***", _URL_IN_TEXT.sub(r"\1:***@", text))
 
 
 def has_secret(url: str) -> bool:
@@ -30,12 +36,12 @@ def host_and_port(address: str, *, default_port: int | None = None) -> tuple[str
     if address.startswith("["):
         host, closed, rest = address[1:].partition("]")
         if not closed or (rest and not rest.startswith(":")):
-            raise ValueError(address)
+            raise ValueError(f"{address!r} is not HOST:PORT")
         port = rest[1:]
     else:
         host, _, port = address.partition(":")
     if not port and default_port is not None and not address.endswith(":"):
         port = str(default_port)
     if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise ValueError(address)
+        raise ValueError(f"{address!r} is not HOST:PORT")
     return host, int(port)

@@ -21,6 +21,7 @@ from musterd.errors import (
     RegistryError,
     StoreError,
 )
+from musterd.urls import without_secrets
 
 DONE, NO, WRONG_USE, OUT_OF_REACH = 0, 1, 2, 3
 INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + the number of the signal
@@ -142,7 +143,7 @@ def _no_such_command(name: str) -> str:
 
 def complain(text: str) -> None:
     """One line on standard error: ``musterd: …``."""
-    print(f"musterd: {' '.join(text.split())}", file=sys.stderr)
+    print(f"musterd: {' '.join(without_secrets(text).split())}", file=sys.stderr)
 
 
 def _complain(error: MusterdError) -> int:
