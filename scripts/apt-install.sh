@@ -2,6 +2,7 @@
 # Installs system packages (run as root) without starting, enabling or configuring what is in them:
 # Debian's packages would start memcached and PgBouncer, and make and start a PostgreSQL cluster.
 set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 PATH=$PATH:/usr/sbin:/sbin # which `su` may leave out, and dpkg needs
 
 policy=/usr/sbin/policy-rc.d

@@ -37,11 +37,11 @@ find_python() {
 
 as_root() { # needs no password, or asks for it where somebody can answer
     if [ "$(id -u)" = 0 ]; then
-        env "$@"
+        "$@"
     elif [ -t 0 ]; then
-        sudo env "$@"
+        sudo "$@"
     else
-        sudo -n env "$@"
+        sudo -n "$@"
     fi
 }
 
@@ -50,12 +50,10 @@ may_be_root() {
 }
 
 install_system_packages() {
-    local command="apt-get install --no-install-recommends $*"
     on_path apt-get || fail "please install with this system's package manager: $*"
-    may_be_root || fail "please run as root, then try again: $command"
+    may_be_root || fail "needs root once; please run as root in $PWD: scripts/apt-install.sh $*"
     say "installing with apt: $*"
-    as_root DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
-        bash scripts/apt-install.sh "$@" || fail "apt did not install: $*; once that is mended, try again"
+    as_root scripts/apt-install.sh "$@" || fail "apt did not install: $*; once that is mended, try again"
 }
 
 # --- the virtual environment -------------------------------------------------------------------

@@ -10,9 +10,12 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+
+PATIENCE = 5.0  # seconds, for a kernel that is slow to obey
 
 
 def tree(root: int) -> list[int]:
@@ -26,22 +29,34 @@ def tree(root: int) -> list[int]:
 
 def is_running(pid: int) -> bool:
     """Tell whether `pid` exists and is not a zombie that waits for its parent."""
-    return any(state != "Z" for _, state in _stat(pid))
+    return any(state not in "ZX" for _, state in _stat(pid))
 
 
-def kill_tree(root: int) -> list[int]:
-    """Kill `root` and all its descendants at once; give their pids."""
-    send(root, signal.SIGSTOP)  # so that it can't start another child while we look
+def freeze(pid: int) -> None:
+    """Send SIGSTOP and wait until it holds, which on another core takes a moment."""
+    send(pid, signal.SIGSTOP)
+    _wait(lambda: all(state in "TtZX" for _, state in _stat(pid)))
+
+
+def kill_tree(root: int) -> None:
+    """Kill `root` and all its descendants at once, and wait until they are gone."""
+    freeze(root)  # so that it can't start another child while we look
     pids = tree(root)
     for pid in pids:
         send(pid, signal.SIGKILL)
-    return pids
+    _wait(lambda: not any(map(is_running, pids)))
 
 
 def send(pid: int, number: signal.Signals) -> None:
     """Send a signal to a process that may be gone already."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 def _parents() -> Iterator[tuple[int, int]]:

@@ -138,10 +138,10 @@ class Server(ABC):
         """Kill all its processes at once, as a crash would; wait until they are gone."""
         if self._process is None:
             return
-        pids = keeper.kill_tree(self.pid) if self.is_running else []
+        if self.is_running:
+            keeper.kill_tree(self.pid)
         self._reap(STOP_TIMEOUT)
         self._process = None
-        _wait_until(lambda: not any(map(keeper.is_running, pids)), STOP_TIMEOUT, self._failure)
 
     def restart(self) -> None:
         """Stop in the orderly way and start again."""
@@ -150,9 +150,9 @@ class Server(ABC):
 
     def pause(self) -> None:
         """Freeze all its processes; the kernel goes on accepting connections for them."""
-        keeper.send(self.pid, signal.SIGSTOP)  # first, so that it starts no more children
+        keeper.freeze(self.pid)  # first, so that it starts no more children
         for pid in keeper.tree(self.pid):
-            keeper.send(pid, signal.SIGSTOP)
+            keeper.freeze(pid)
 
     def resume(self) -> None:
         """Let it run again after `pause`."""

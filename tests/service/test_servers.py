@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from tests import keeper, processes
-from tests.conftest import StartMemcached, StartPgBouncer, StartPostgres
+from tests.conftest import StartMemcached, StartPostgres
 from tests.servers import (
     HOST,
     Database,
@@ -98,17 +98,13 @@ def test_private_postgres_crashes_and_recovers(start_postgres: StartPostgres) ->
     assert server.execute("SHOW max_connections") == "20"
 
 
-def test_pause_freezes_every_process_of_postgres(
-    start_postgres: StartPostgres, start_pgbouncer: StartPgBouncer
-) -> None:
+def test_pause_freezes_every_process_of_postgres(start_postgres: StartPostgres) -> None:
     server = start_postgres(**Postgres.cheap)
-    pgbouncer = start_pgbouncer(server)
     server.pause()
     states = {Path(f"/proc/{pid}/stat").read_text().split()[2] for pid in keeper.tree(server.pid)}
     assert states == {"T"}
     server.resume()
     assert server.execute("SELECT 1") == "1"
-    assert pgbouncer.is_running
 
 
 def test_missing_program_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
