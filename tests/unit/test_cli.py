@@ -1,0 +1,300 @@
+"""The `musterd` command: what it finds, what it refuses, and how it ends."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from musterd import cli, config
+from musterd.cli import check_config, daemon
+from musterd.errors import (
+    ConfigError,
+    Conflict,
+    CoordinatorError,
+    CoordinatorUnreachable,
+    NotFound,
+    RegistryError,
+    ShardUnavailable,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "nowhere.toml")
+    for name in [name for name in os.environ if name.startswith("MUSTERD_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> "Told":
+    return Told(capsys)
+
+
+class Told:
+    """Runs a command line in this process and keeps what it printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.out = self.err = ""
+
+    def run(self, *argv: str) -> int:
+        status = cli.main(argv)
+        self.out, self.err = self._capsys.readouterr()
+        return status
+
+    def refusal(self, *argv: str) -> str:
+        """The one line on standard error of a command that is refused with status 2."""
+        assert self.run(*argv) == 2
+        assert self.out == ""
+        assert self.err.startswith("musterd: ")
+        assert self.err.count("\n") == 1
+        return self.err
+
+
+def test_the_overview_names_every_command(told: Told) -> None:
+    assert told.run("--help") == 0
+    assert all(name in told.out for name in cli.COMMANDS)
+    assert told.run() == 2
+    assert "usage: musterd COMMAND" in told.err
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_helps_with_an_example(name: str, told: Told) -> None:
+    assert told.run(name, "--help") == 0
+    assert f"usage: musterd {name} " in told.out
+    assert f"example:\n  musterd {name}" in told.out
+
+
+def test_the_contract_has_these_commands() -> None:
+    contract = (
+        "coordinator agent groups members show query watch disable enable force-down unforce"
+        " forget history status demo check-config"
+    )
+    assert set(contract.split()) <= set(cli.COMMANDS)
+
+
+def test_the_version(told: Told) -> None:
+    assert told.run("--version") == 0
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert told.out == f"musterd {project['version']}\n"
+
+
+def test_a_misspelt_command_or_option_names_the_nearest(told: Told) -> None:
+    assert "no command 'agnet'; did you mean agent?" in told.refusal("agnet")
+    assert "see musterd --help" in told.refusal("qqq")
+    assert "did you mean --interval?" in told.refusal("agent", "--intervall=5")
+    assert "'--qqq' means nothing to musterd agent" in told.refusal("agent", "--qqq")
+    assert "options go after the command" in told.refusal("--config", "x", "agent")
+    assert "--interval" in told.refusal("agent", "--interval")
+    assert "'--inter' means nothing" in told.refusal("agent", "--inter", "5")
+
+
+def test_arguments_are_checked_before_anything_is_asked(told: Told) -> None:
+    assert "required: GROUP" in told.refusal("members")
+    assert "group name 'a/b' is not usable" in told.refusal("members", "a/b")
+    assert "member name '' is not usable" in told.refusal("show", "compute", "")
+    assert "invalid choice: 'upp'" in told.refusal("members", "compute", "--state", "upp")
+    assert "not allowed with" in told.refusal("members", "compute", "--up", "--down")
+    assert "from 0.1 to 3600" in told.refusal("watch", "--period", "0")
+    assert "from 1 to 100000" in told.refusal("demo", "--members", "0")
+    assert "--reason is blank" in told.refusal("disable", "compute", "a", "--reason", " ")
+    assert "--coordinator: 'h:8420' is not usable" in told.refusal(
+        "groups", "--coordinator", "h:8420"
+    )
+
+
+def test_a_configuration_error_is_one_line(told: Told, tmp_path: Path) -> None:
+    assert "No such file" in told.refusal("agent", "--config", str(tmp_path / "gone.toml"))
+    (tmp_path / "bad.toml").write_text("a = \n")
+    assert "line 1" in told.refusal("coordinator", "--config", str(tmp_path / "bad.toml"))
+    assert "MUSTERD_STORE" in told.refusal("agent", "--store", "postgresql://u:s3cret@h/d")
+    assert "s3cret" not in told.err
+
+
+def test_check_config_says_where_each_value_is_from(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "musterd.toml"
+    path.write_text(
+        'zone = "r1"\n[[member]]\nmember = "a"\n[[member]]\nmember = "b"\ninterval = 5\n'
+    )
+    monkeypatch.setenv("MUSTERD_OWNER", "us")
+    assert told.run("check-config", "--config", str(path), "--store", "memory:", "--json") == 0
+    report = json.loads(told.out)
+    lines = {line["key"]: (line["value"], line["source"]) for line in report["options"]}
+    assert report["file"] == str(path)
+    assert lines["store"] == ("memory:", "--store")
+    assert lines["zone"] == ("r1", str(path))
+    assert lines["owner"] == ("us", "MUSTERD_OWNER")
+    assert lines["namespace"] == ("musterd", "default")
+    assert lines["sweep_timeout"] == (10.0, "default: half of service_down_time, at most 10")
+    assert [one["member"] for one in report["members"]] == ["a", "b"]
+    assert report["warnings"] == []
+
+
+def test_check_config_prints_a_table_and_then_warnings(told: Told) -> None:
+    argv = ("--store", "memory:", "--interval", "10", "--service-down-time", "5")
+    assert told.run("check-config", *argv) == 0
+    assert "file: none" in told.out
+    assert told.out.splitlines()[-1].startswith("warning: service_down_time 5 s is not longer")
+    (line,) = [line for line in told.out.splitlines() if line.startswith("service_down_time")]
+    assert line.split()[1] == "25"
+
+
+def test_check_config_refuses_what_only_a_start_would_find(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "must be one of" in told.refusal("check-config", "--store", "etcd://h")
+    monkeypatch.setenv("MUSTERD_STORE", "etcd://u:s3cret@h")
+    assert "s3cret" not in told.refusal("check-config")
+
+
+def test_check_config_hides_passwords(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUSTERD_STORE", "memory:")
+    monkeypatch.setenv("MUSTERD_REGISTRY", "postgresql://u:s3cret@h/d")
+    for extra in ((), ("--json",)):
+        assert told.run("check-config", *extra) == 0
+        assert "s3cret" not in told.out
+        assert "postgresql://u:***@h/d" in told.out
+
+
+def test_a_derived_registry_hides_its_password_too() -> None:
+    loaded = config.load({}, {"MUSTERD_STORE": "postgresql://u:s3cret@h/d"})
+    report = check_config.report_on(loaded)
+    assert "s3cret" not in check_config.text(report)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ConfigError("no"), 2),
+        (NotFound("no"), 1),
+        (Conflict("no"), 1),
+        (CoordinatorError("no"), 3),
+        (CoordinatorUnreachable("no"), 3),
+        (ShardUnavailable("mc1:11211", "no"), 3),
+        (RegistryError("no"), 3),
+        (ExceptionGroup("tasks", [ExceptionGroup("more", [ConfigError("no")])]), 2),
+        (ConnectionRefusedError(111, "no"), 3),
+        (OSError(98, "no"), 2),
+        (PermissionError(13, "no", "musterd.db"), 2),
+        (KeyboardInterrupt(), 130),
+        (ModuleNotFoundError("no", name="uvicorn.config"), 2),
+    ],
+)
+def test_each_error_is_a_line_and_a_status(
+    error: BaseException, status: int, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(module: str, args: argparse.Namespace) -> int:
+        raise error
+
+    monkeypatch.setattr("musterd.cli.agent.run_daemon", fail)
+    assert told.run("agent") == status
+    assert told.out == ""
+    assert told.err.count("\n") == (status != 130)
+
+
+def test_a_mistake_of_our_own_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    mistakes = (
+        ValueError("ours"),
+        ModuleNotFoundError("ours", name="musterd.gone"),
+        ExceptionGroup("mixed", [ConfigError("no"), ValueError("ours")]),
+    )
+    for mistake in mistakes:
+
+        def fail(module: str, args: argparse.Namespace, mistake: Exception = mistake) -> int:
+            raise mistake
+
+        monkeypatch.setattr("musterd.cli.agent.run_daemon", fail)
+        with pytest.raises(type(mistake)):
+            cli.main(["agent"])
+
+
+def test_a_missing_extra_says_how_to_get_it(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(module: str, args: argparse.Namespace) -> int:
+        raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
+
+    monkeypatch.setattr("musterd.cli.coordinator.run_daemon", fail)
+    assert "needs numpy" in told.refusal("coordinator")
+    assert "pip install 'musterd[coordinator]'" in told.err
+
+
+def test_the_extra_is_what_the_project_says() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extra = project["optional-dependencies"]["coordinator"]
+    assert {line.partition(">=")[0] for line in extra} == set(cli.EXTRA)
+
+
+def test_a_daemon_gets_its_settings_and_its_status_is_ours(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    class Main:
+        @staticmethod
+        def run(settings: config.Settings) -> int:
+            seen.append(settings)
+            return 7
+
+    monkeypatch.setattr(daemon, "import_module", {"musterd_agent.main": Main}.__getitem__)
+    assert (
+        told.run("agent", "--interval", "2", "--meta", "a=1", "--meta", "b=2", "--member", "x") == 7
+    )
+    (settings,) = seen
+    assert (settings.interval, settings.metadata) == (2.0, {"a": "1", "b": "2"})
+    assert told.run("agent", "--interval", "10", "--service-down-time", "5") == 7
+    assert "configuration doubtful" in told.err
+
+
+def shell(*argv: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "musterd", *argv],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={"PATH": os.environ["PATH"], **environ},
+    )
+
+
+def test_the_shell_sees_status_and_one_line() -> None:
+    done = shell("agent", "--interval", "ten")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "musterd: --interval: 'ten' is not usable; use a number of seconds from 0.05 to 3600\n"
+    )
+    assert shell("--version").returncode == 0
+
+
+def test_a_pipe_that_breaks_is_no_news() -> None:
+    command = f"{sys.executable} -m musterd init-db --print | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], check=True, capture_output=True, text=True, timeout=30
+    )
+    assert done.stderr == ""
+    assert done.stdout in ("0\n", "141\n")  # 0 if all was written before anybody looked
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("musterd.cli.agent", ("httpx", "tabulate", "numpy", "tqdm", "starlette")),
+        ("musterd.cli.query", ("numpy", "structlog", "asyncpg", "starlette", "tqdm")),
+        ("musterd.cli.members", ("numpy", "structlog", "asyncpg", "starlette", "tqdm")),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(module: str, forbidden: tuple[str, ...]) -> None:
+    code = f"import sys, {module}; print(*sys.modules)"
+    if module == "musterd.cli.agent":
+        code = "import musterd_agent.main\n" + code
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=30
+    )
+    assert not set(forbidden) & set(done.stdout.split())
