@@ -1,0 +1,167 @@
+"""The slot protocol: how members share a server that knows keys and values and nothing else.
+
+The same for memcached, the embedded store and the in-process table. All keys have a fixed width
+within a namespace:
+
+=======================  =====================================================================
+``<ns>:n``               slot counter, raised by ``incr``: no slot at or above it is in use
+``<ns>:m:%08x``          who holds a slot: a :class:`~musterd.model.Member` in msgpack; nil for
+                         a while after its holder was retired
+``<ns>:i:%016x``         a member's slot, by member_id
+``<ns>:b:%08x``          the beat in a slot; the only kind of key that expires by itself
+``<ns>:c:<coordinator>`` a coordinator's canary
+``<ns>:f``               a few slots that coordinators found free, for newcomers to try
+=======================  =====================================================================
+
+``add`` and ``cas`` of the ``m`` key decide who holds a slot, so that no order of calls, no crash
+between two of them and no lost key can give a slot to two members that both know it. What is left
+is healed by *knocking*: whoever finds a beat where it does not belong, or a beat whose ``m`` is
+gone, deletes the beat. Its agent is told NOT_STORED at the next one and announces again, which
+checks and restores ``n``, ``m`` and ``i``. Knocking at the wrong door costs one extra announcement
+and never a verdict.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import anyio
+import msgspec
+
+from musterd.beat import member_id
+from musterd.errors import ConfigError, ShardUnavailable
+from musterd.model import Member, check_member
+
+SLOT_LIMIT = 2**24
+TTL_LIMIT = 30 * 24 * 3600  # memcached takes a larger expiry for a date
+RETIRED = msgspec.msgpack.encode(None)
+_KEY_LIMIT = 250
+
+_decoder = msgspec.msgpack.Decoder(Member | None)
+
+
+class KeyValue(Protocol):
+    """One connection to one shard, with memcached's verbs. Raises nothing but StoreError.
+
+    ``ttl`` is in whole seconds, 0 for ever.
+    """
+
+    name: str
+
+    async def gets(self, key: bytes) -> tuple[bytes | None, int]:
+        """The value, None when absent, and the token that :meth:`cas` wants."""
+
+    async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
+        """Store, whatever was there."""
+
+    async def add(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
+        """Store if the key is absent."""
+
+    async def replace(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
+        """Store if the key is present."""
+
+    async def cas(self, key: bytes, value: bytes, token: int, ttl: int = 0) -> bool:
+        """Store if the key did not change since the :meth:`gets` that gave ``token``."""
+
+    async def incr(self, key: bytes, step: int) -> int | None:
+        """The decimal value after adding ``step`` to it; None when absent."""
+
+    async def delete(self, key: bytes) -> None:
+        """Remove the key if it is there."""
+
+    def close(self) -> None:
+        """Drop the connection at once; the next call connects anew."""
+
+
+class Keys:
+    """The names of all keys of one namespace."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self._prefix = namespace.encode()
+        self.counter = self._prefix + b":n"
+        self.free = self._prefix + b":f"
+        self.beat_prefix = self._prefix + b":b:"
+
+    def holder(self, slot: int) -> bytes:
+        """Who holds ``slot``."""
+        return b"%b:m:%08x" % (self._prefix, slot)
+
+    def beat(self, slot: int) -> bytes:
+        """The beat in ``slot``."""
+        return b"%b%08x" % (self.beat_prefix, slot)
+
+    def index(self, identity: int) -> bytes:
+        """Where the member with this member_id sits."""
+        return b"%b:i:%016x" % (self._prefix, identity)
+
+    def canary(self, coordinator: str) -> bytes:
+        """A coordinator's own beat. Raises ConfigError if its name can be no part of a key."""
+        name = coordinator.encode()
+        key = self._prefix + b":c:" + name
+        if len(key) > _KEY_LIMIT or any(byte <= 32 or byte == 127 for byte in name) or not name:
+            raise ConfigError(f"coordinator name {coordinator!r} can be no key: no blanks, shorter")
+        return key
+
+    def identity(self, member: Member) -> int:
+        """The member_id of ``member`` in this namespace."""
+        return member_id(self.namespace, member.group, member.name)
+
+
+class HolderError(ValueError):
+    """The value of an ``m`` key names no member; the text says why."""
+
+
+def write_holder(member: Member) -> bytes:
+    """The value of the ``m`` key of a slot that ``member`` holds."""
+    return msgspec.msgpack.encode(member)
+
+
+def read_holder(value: bytes) -> Member | None:
+    """Who holds the slot; None when the last holder was retired. Raises :class:`HolderError`."""
+    try:
+        member = _decoder.decode(value)
+        return member and check_member(member)
+    except (msgspec.DecodeError, ConfigError) as error:
+        raise HolderError(str(error)) from None
+
+
+def write_slots(*slots: int) -> bytes:
+    """Slots as eight hexadecimal digits each, end to end: the value of ``i`` and ``f`` keys."""
+    return b"".join(b"%08x" % slot for slot in slots)
+
+
+def read_slots(value: bytes | None) -> list[int]:
+    """The slots in the value of an ``i`` or ``f`` key; what is no slot is left out."""
+    texts = (value[at : at + 8] for at in range(0, len(value), 8)) if value else ()
+    return [slot for text in texts if (slot := _hexadecimal(text)) < SLOT_LIMIT]
+
+
+def _hexadecimal(text: bytes) -> int:
+    try:
+        return int.from_bytes(bytes.fromhex(text.decode("ascii")), "big")
+    except ValueError:
+        return SLOT_LIMIT
+
+
+def read_counter(value: bytes | None) -> int:
+    """The slot counter in ``value``; 0 when it is absent or nonsense."""
+    if value is None or not value.strip().isdigit():
+        return 0
+    count = int(value)
+    return count if count <= SLOT_LIMIT else 0
+
+
+def whole_ttl(seconds: float) -> int:
+    """``seconds`` as an expiry that memcached takes for a duration, never for "never"."""
+    return max(1, min(TTL_LIMIT, round(seconds)))
+
+
+@contextmanager
+def deadline(shard: str, timeout: float) -> Iterator[None]:
+    """Let what is inside take ``timeout`` seconds, then raise ShardUnavailable."""
+    try:
+        with anyio.fail_after(timeout):
+            yield
+    except TimeoutError:
+        raise ShardUnavailable(shard, f"no answer within {timeout:g} s") from None

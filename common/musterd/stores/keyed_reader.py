@@ -1,0 +1,111 @@
+"""A coordinator's way to one shard of a store that knows keys and values and nothing else."""
+
+import structlog
+
+from musterd.beat import Beat, BeatError, pack, unpack
+from musterd.errors import StoreError
+from musterd.model import Member
+from musterd.stores.base import Roster, Sweep
+from musterd.stores.keyed import Keys, KeyValue, deadline, whole_ttl
+from musterd.stores.keyed_roster import Bulk, RosterKeeper, in_lanes
+from musterd.stores.keyed_seats import Block, Harvest, SeatMap
+
+log = structlog.get_logger(__name__)
+
+
+class KeyedReader:
+    """Rosters and sweeps (:class:`musterd.stores.base.ShardReader`).
+
+    ``shard`` is a connection like an agent's, for the canary and for healing; ``bulk`` reads.
+    """
+
+    def __init__(
+        self,
+        shard: KeyValue,
+        bulk: Bulk,
+        namespace: str,
+        coordinator: str,
+        timeout: float,
+        beat_ttl: float,
+    ) -> None:
+        self.name = shard.name
+        self._shard = shard
+        self._bulk = bulk
+        self._timeout = timeout
+        self._ttl = whole_ttl(beat_ttl)
+        keys = Keys(namespace)
+        self._canary = keys.canary(coordinator)
+        self._wrote_canary = False
+        self._seats = SeatMap(keys)
+        self._keeper = RosterKeeper(shard, bulk, keys, self._seats, self._ttl)
+
+    async def write_canary(self, beat: Beat) -> bool:
+        """Overwrite the canary; False when the shard had lost the one before."""
+        record = pack(beat)
+        with deadline(self.name, self._timeout):
+            kept = await self._shard.replace(self._canary, record, self._ttl)
+            if not kept:
+                await self._shard.set(self._canary, record, self._ttl)
+        kept = kept or not self._wrote_canary
+        self._wrote_canary = True
+        return kept
+
+    async def renew(self) -> None:
+        """Drop all connections; each is made anew by the call that needs it next."""
+        self._shard.close()
+        self._bulk.close()
+
+    async def roster(self) -> Roster:
+        """Who came, changed or went; a call that fails keeps what it learnt for the next one."""
+        with deadline(self.name, self._timeout):
+            await self._keeper.update()
+        return self._seats.changes()
+
+    async def sweep(self) -> Sweep:
+        """Read every beat, then the canary.
+
+        What arrived before a failure is returned as an incomplete sweep; StoreError if nothing
+        did.
+        """
+        harvest = Harvest(self._seats)
+        try:
+            with deadline(self.name, self._timeout):
+                await self._gather(harvest)
+                canary = await self._read_canary()
+        except StoreError as error:
+            if not harvest.size:
+                raise
+            return self._swept(harvest, None, error.reason)
+        harvest.finish()
+        return self._swept(harvest, canary, "")
+
+    async def retire(self, member: Member) -> None:
+        """Remove all keys of a forgotten member."""
+        with deadline(self.name, self._timeout):
+            await self._keeper.retire(member)
+
+    async def aclose(self) -> None:
+        """Drop all connections at once."""
+        self._shard.close()
+        self._bulk.close()
+
+    async def _gather(self, harvest: Harvest) -> None:
+        async def read(lane: int, block: Block) -> None:
+            harvest.take(*await self._bulk.beats(lane, block))
+
+        await in_lanes(self._bulk, self._seats.blocks(), read)
+
+    async def _read_canary(self) -> Beat | None:
+        """The canary as the connections of the sweep see it."""
+        values = await self._bulk.values(0, (self._canary,))
+        record = values.get(self._canary)
+        try:
+            return unpack(record) if record is not None else None
+        except BeatError as error:
+            log.warning("canary unreadable", shard=self.name, error=str(error))
+            return None
+
+    def _swept(self, harvest: Harvest, canary: Beat | None, reason: str) -> Sweep:
+        self._keeper.foreign.update(harvest.foreign)
+        self._keeper.doubtful.update(harvest.restarted)
+        return Sweep(harvest.beats(), harvest.rejected, canary, not reason, reason)

@@ -1,0 +1,312 @@
+"""The coordinator's side of the slot protocol: learn who sits where, and heal what was lost.
+
+Nothing tells a coordinator what changed, so each update reads the ``m`` keys of the slots where
+something may have: those the counter added, free ones that newcomers were pointed to, those whose
+beats look odd or are missing, and a slice of all, so that everything is read again in time.
+
+A slot is left only when its ``m`` says so: another member, or retired. A missing ``m`` is an
+eviction or a flush: its holder is kept, and knocked for if it beats.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from heapq import nsmallest
+from itertools import islice
+from typing import Protocol, TypeVar
+
+import anyio
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from musterd.columns import Slots
+from musterd.errors import StoreError
+from musterd.model import Member
+from musterd.stores.keyed import (
+    HolderError,
+    Keys,
+    KeyValue,
+    read_counter,
+    read_holder,
+    read_slots,
+    write_slots,
+)
+from musterd.stores.keyed_seats import BLOCK, Block, SeatMap
+from musterd.stores.keyed_slots import SlotTable
+
+log = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
+
+ROUND = 64  # updates in which every slot is read again
+HASTY_ROUND = 8  # the same after the server lost its memory
+STRIDE = 20 * BLOCK  # new slots between two notes of how far we got
+QUIET_PORTION = 2 * BLOCK  # silent members asked after per update
+SEEK_UPDATES = 128  # how often a member that was driven out of its slot is asked after
+MEND_PORTION = 200  # writes per update, of each kind: healing must not become a load
+HINTS = 128
+FEW_HINTS = 16
+KNOWN_FREE = 4096
+
+
+class Bulk(Protocol):
+    """Batched reads of one shard, ``lanes`` of them at a time. Raises nothing but StoreError."""
+
+    lanes: int
+
+    async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values of up to BLOCK different ``keys``; what is absent is not in it."""
+
+    async def beats(self, lane: int, block: Block) -> tuple[Slots, NDArray[np.void], int]:
+        """The slots of ``block`` that have a record, the records, and how many are no record's size.
+
+        The arrays have shape (n,), the second the dtype of :data:`musterd.columns.RECORD`; both
+        belong to the caller.
+        """
+
+    def close(self) -> None:
+        """Drop the connections at once; the next call connects anew."""
+
+
+async def in_lanes(
+    bulk: Bulk, jobs: Iterable[_T], work: Callable[[int, _T], Awaitable[None]]
+) -> None:
+    """Do ``work(lane, job)`` for all jobs, one at a time in each lane.
+
+    A lane ends at its first StoreError while the others go on; then the first of them is raised.
+    """
+    left = iter(jobs)
+    failures: list[StoreError] = []
+
+    async def follow(lane: int) -> None:
+        try:
+            for job in left:
+                await work(lane, job)
+        except StoreError as error:
+            failures.append(error)
+
+    async with anyio.create_task_group() as group:
+        for lane in range(bulk.lanes):
+            group.start_soon(follow, lane)
+    if failures:
+        raise failures[0]
+
+
+class RosterKeeper:
+    """Keeps a :class:`SeatMap` true. An update that fails or is cancelled loses nothing it learnt."""
+
+    def __init__(self, shard: KeyValue, bulk: Bulk, keys: Keys, seats: SeatMap, ttl: int) -> None:
+        self._shard = shard
+        self._bulk = bulk
+        self._keys = keys
+        self._seats = seats
+        self._ttl = ttl
+        self._slots = SlotTable(shard, keys, ttl)
+        self.doubtful: set[int] = set()  # read m again
+        self.foreign: set[int] = set()  # a record of a member that does not sit here was read
+        self.malformed: set[int] = set()  # m is there and names nobody
+        self._count = 0  # the slots we know of: the highest counter, or higher
+        self._read_to = 0  # every slot below was read at least once
+        self._read_beyond = False  # and nobody sits above the counter
+        self._cursor = 0
+        self._hasty = 0  # slots still to be read again in haste
+        self._quiet_cursor = 0
+        self._moved: set[int] = set()  # where i says that members sit whom we know elsewhere
+        self._sought: dict[int, int] = {}  # member_id of the driven out -> updates left
+        self._twice: dict[int, tuple[int, Member]] = {}  # member_id -> its second slot
+        self._knocks: set[int] = set()
+        self._free: set[int] = set()
+        self._hinted: dict[int, None] = {}  # slots that newcomers were pointed to
+
+    async def update(self) -> None:
+        """Bring the seats up to date. Raises StoreError; what was learnt by then stays."""
+        counter, hints = await self._read_counter()
+        self._count = max(self._count, counter)
+        await self._read_new()
+        quiet = self._some_quiet()
+        await self._look(self._plan(quiet))
+        await self._seek(quiet)
+        await self._settle()
+        await self._mend(counter, hints)
+
+    async def retire(self, member: Member) -> None:
+        """Remove all keys of ``member``; the next update vacates its slot."""
+        slot = self._seats.slot_of.get(self._keys.identity(member))
+        await self._slots.retire(member, slot)
+        if slot is not None:
+            self.doubtful.add(slot)
+
+    async def _read_counter(self) -> tuple[int, list[int]]:
+        """The slot counter, and the free slots that newcomers are being pointed to."""
+        values = await self._bulk.values(0, (self._keys.counter, self._keys.free))
+        text = values.get(self._keys.counter)
+        counter = read_counter(text)
+        if text is not None and not counter:  # it would stop every newcomer
+            await self._slots.raise_counter(max(self._count, 1))
+        if counter < self._count and not self._hasty:
+            log.warning("slot counter lost", shard=self._shard.name, was=self._count, now=counter)
+            self._hasty = self._count
+            self._read_beyond = False
+        return counter, [slot for slot in read_slots(values.get(self._keys.free)) if slot < counter]
+
+    async def _read_new(self) -> None:
+        """Read every slot that the counter added; beyond it too when it may have been lost."""
+        while self._read_to < self._count:
+            end = min(self._read_to + STRIDE, self._count)
+            await self._look(np.arange(self._read_to, end))
+            self._read_to = end
+        while not self._read_beyond:
+            await self._look(np.arange(self._read_to, self._read_to + BLOCK))
+            self._read_beyond = self._seats.top <= self._read_to
+            self._read_to = self._count = max(self._count, self._seats.top)
+
+    def _plan(self, quiet: Slots) -> Slots:
+        """The slots whose ``m`` is to be read in this update, in order."""
+        most = max(5 * BLOCK, self._count // HASTY_ROUND)
+        odd = list(islice(self.foreign | self.doubtful, most))
+        hinted = [slot for slot in self._hinted if self._seats.member(slot) is None]
+        self._hinted = dict.fromkeys(hinted[-2 * BLOCK :])
+        slots = (odd, list(self._hinted), quiet, self._slice(most))
+        return np.unique(np.concatenate([np.asarray(part, np.int64) for part in slots]))
+
+    def _slice(self, most: int) -> Slots:
+        """The next few of all slots."""
+        size = min(most if self._hasty else max(BLOCK, self._count // ROUND), self._count)
+        slots = (self._cursor + np.arange(size)) % max(self._count, 1)
+        self._cursor += size
+        self._hasty = max(0, self._hasty - size)
+        return slots
+
+    def _some_quiet(self) -> Slots:
+        """Slots of silent members, in turn."""
+        quiet = self._seats.quiet()
+        size = min(len(quiet), QUIET_PORTION)
+        chosen = (self._quiet_cursor + np.arange(size)) % max(len(quiet), 1)
+        self._quiet_cursor += size
+        return quiet[chosen]
+
+    async def _look(self, slots: Slots) -> None:
+        """Read who holds ``slots``."""
+        await in_lanes(self._bulk, _portions(slots.tolist()), self._look_at)
+
+    async def _look_at(self, lane: int, slots: list[int]) -> None:
+        values = await self._bulk.values(lane, [self._keys.holder(slot) for slot in slots])
+        for slot in slots:
+            self._observe(slot, values.get(self._keys.holder(slot)))
+        vacant = [s for s in slots if s < self._count and self._seats.member(s) is None]
+        if vacant:
+            await self._look_for_strays(lane, vacant)
+
+    def _observe(self, slot: int, value: bytes | None) -> None:
+        before = self._seats.member(slot)
+        if value is None and self._is_heard(slot):
+            self._knocks.add(slot)  # its agent restores m when it announces again
+        elif value is not None:
+            self._read(slot, value)
+        if slot in self.foreign and self._seats.member(slot) is before:
+            self._knocks.add(slot)  # whoever sits here by mistake finds out when it announces
+        self.foreign.discard(slot)
+        self.doubtful.discard(slot)
+
+    def _read(self, slot: int, value: bytes) -> None:
+        try:
+            holder = read_holder(value)
+        except HolderError as error:
+            self._refuse(slot, error)
+            return
+        self.malformed.discard(slot)
+        if holder is None:
+            self._seats.vacate(slot)
+        else:
+            self._sit(slot, holder)
+
+    def _is_heard(self, slot: int) -> bool:
+        return self._seats.member(slot) is not None and bool(self._seats.heard[slot])
+
+    def _refuse(self, slot: int, error: HolderError) -> None:
+        if slot not in self.malformed:
+            log.warning("holder unreadable", shard=self._shard.name, slot=slot, error=str(error))
+        self.malformed.add(slot)
+        if self._is_heard(slot):
+            self._knocks.add(slot)  # its agent overwrites it when it announces again
+
+    def _sit(self, slot: int, member: Member) -> None:
+        if self._seats.member(slot) == member:
+            return
+        identity = self._keys.identity(member)
+        known = self._seats.slot_of.get(identity)
+        if known is not None and known != slot:
+            self._twice[identity] = slot, member
+            return
+        driven_out = self._seats.seat(slot, member)
+        if driven_out is not None:
+            self._sought[driven_out] = SEEK_UPDATES
+        self._sought.pop(identity, None)
+        self._free.discard(slot)
+
+    async def _look_for_strays(self, lane: int, vacant: list[int]) -> None:
+        """Knock where somebody beats in a slot that nobody holds; note the others as free."""
+        beats = await self._bulk.values(lane, [self._keys.beat(slot) for slot in vacant])
+        for slot in vacant:
+            if self._keys.beat(slot) in beats:
+                self._knocks.add(slot)
+            elif slot not in self.malformed and len(self._free) < KNOWN_FREE:
+                self._free.add(slot)
+
+    async def _seek(self, quiet: Slots) -> None:
+        """Ask where silent members, and those driven out of their slots, say that they sit."""
+        silent = [int(self._seats.member_id[slot]) for slot in quiet if self._seats.taken[slot]]
+        self._sought = {who: left - 1 for who, left in self._sought.items() if left > 0}
+        await in_lanes(self._bulk, _portions([*silent, *self._sought]), self._ask_index)
+        moved = np.array(sorted(self._moved), np.int64)
+        self._moved.clear()
+        await self._look(moved)
+
+    async def _ask_index(self, lane: int, identities: list[int]) -> None:
+        values = await self._bulk.values(lane, [self._keys.index(who) for who in identities])
+        for who in identities:
+            slots = read_slots(values.get(self._keys.index(who)))[:1]
+            self._moved.update(s for s in slots if s != self._seats.slot_of.get(who))
+
+    async def _settle(self) -> None:
+        """Give members that were found in two slots the one that ``i`` says, or the newer one."""
+        for identity, (slot, member) in list(islice(self._twice.items(), MEND_PORTION)):
+            if await self._settle_one(identity, slot, member):
+                self._seats.seat(slot, member)
+            del self._twice[identity]
+
+    async def _settle_one(self, identity: int, slot: int, member: Member) -> bool:
+        """Whether ``member`` sits in ``slot`` from now on."""
+        known = self._seats.slot_of.get(identity)
+        index = self._keys.index(identity)
+        pointer, token = await self._shard.gets(index)
+        chosen = next(iter(read_slots(pointer)), None)
+        if chosen not in (known, slot):
+            chosen = slot
+            if not await self._slots.store(index, write_slots(slot), pointer, token):
+                return False  # somebody was faster; we see it when we come by again
+        if chosen == known:
+            await self._slots.release(slot, member)
+        elif known is not None:
+            await self._slots.release(known, member)
+        self.doubtful.add(slot)
+        return chosen == slot
+
+    async def _mend(self, counter: int, hints: list[int]) -> None:
+        if counter < self._count:
+            await self._slots.raise_counter(self._count)
+        for slot in islice(self._knocks, MEND_PORTION):
+            await self._slots.knock(slot)
+        self._knocks.clear()
+        await self._point_to_free_slots(hints)
+
+    async def _point_to_free_slots(self, hints: list[int]) -> None:
+        left = [slot for slot in hints if self._seats.member(slot) is None]
+        more = nsmallest(HINTS, self._free.difference(left))
+        if more and len(left) < FEW_HINTS:
+            hints = [*left, *more]
+            await self._shard.set(self._keys.free, write_slots(*hints), self._ttl)
+        self._hinted |= dict.fromkeys(hints)
+
+
+def _portions(items: list[_T]) -> Iterator[list[_T]]:
+    return (items[at : at + BLOCK] for at in range(0, len(items), BLOCK))

@@ -1,0 +1,199 @@
+"""What a coordinator knows of who holds which slot of a shard; pure, and NumPy where it counts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.beat import SIZE
+from musterd.columns import RECORD, Beats, Bools, Rejected, Slots, check_records
+from musterd.model import Member
+from musterd.stores.base import Roster
+from musterd.stores.keyed import Keys
+
+BLOCK = 1000
+"""Slots that are swept by one command; also the most keys that are asked for at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """The held slots among :data:`BLOCK` neighbours, ascending, and their beat keys in one string.
+
+    Made once and kept until one of its slots is taken or left, because a sweep sends it every
+    time.
+    """
+
+    slots: Slots
+    keys: bytes
+
+    def records(self, values: Sequence[bytes | None]) -> tuple[Slots, NDArray[np.void], int]:
+        """What :meth:`~musterd.stores.keyed_roster.Bulk.beats` returns, from a value per slot."""
+        sizes = np.array([-1 if value is None else len(value) for value in values])
+        good = sizes == SIZE
+        data = b"".join(value for value in values if value is not None and len(value) == SIZE)
+        odd = int(np.count_nonzero((sizes >= 0) & ~good))
+        return self.slots[good], np.frombuffer(data, RECORD), odd
+
+
+class SeatMap:
+    """Who sits where. Columns have one row per slot; ``taken`` says which rows mean anything."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self.swept = False  # in full, at least once
+        self.slot_of: dict[int, int] = {}  # by member_id
+        self._members: dict[int, Member] = {}  # by slot
+        self.taken: Bools = np.zeros(BLOCK, np.bool_)
+        self.heard: Bools = np.zeros(BLOCK, np.bool_)  # its beat was there in the last full sweep
+        self.member_id: NDArray[np.uint64] = np.zeros(BLOCK, np.uint64)
+        self.incarnation: NDArray[np.uint64] = np.zeros(BLOCK, np.uint64)
+        self._blocks: dict[int, Block] = {}
+        self._seated: dict[int, Member] = {}
+        self._vacated: set[int] = set()
+
+    def __len__(self) -> int:
+        """How many slots are held."""
+        return len(self._members)
+
+    @property
+    def top(self) -> int:
+        """One more than the highest slot that is held."""
+        held = np.flatnonzero(self.taken)
+        return int(held[-1]) + 1 if len(held) else 0
+
+    def member(self, slot: int) -> Member | None:
+        """Who holds ``slot``."""
+        return self._members.get(slot)
+
+    def seat(self, slot: int, member: Member) -> int | None:
+        """``member`` holds ``slot`` now and no other; the member_id of whom it drove out, if any."""
+        identity = self._keys.identity(member)
+        driven_out = self._leave(slot, identity)
+        before = self.slot_of.get(identity)
+        if before is not None and before != slot:
+            self.vacate(before)
+        if before != slot:
+            self._sit(slot, identity)
+        self._members[slot] = member
+        self._seated[slot] = member
+        self._vacated.discard(slot)
+        return driven_out
+
+    def vacate(self, slot: int) -> None:
+        """Nobody holds ``slot``."""
+        if self._leave(slot, None) is not None:
+            self._seated.pop(slot, None)
+            self._vacated.add(slot)
+
+    def changes(self) -> Roster:
+        """What changed since the last call."""
+        roster = Roster(list(self._seated.items()), sorted(self._vacated))
+        self._seated, self._vacated = {}, set()
+        return roster
+
+    def blocks(self) -> Iterator[Block]:
+        """All held slots, in commands' portions."""
+        for number in range(len(self.taken) // BLOCK):
+            block = self._blocks.get(number) or self._make_block(number)
+            if len(block.slots):
+                yield block
+
+    def quiet(self) -> Slots:
+        """Held slots whose beat was not there in the last full sweep; none before the first one."""
+        return np.flatnonzero(self.taken & ~self.heard & self.swept)
+
+    def _leave(self, slot: int, unless: int | None) -> int | None:
+        """Take whoever sits in ``slot`` out of it, unless it is that member; who it was."""
+        if slot not in self._members:
+            return None
+        identity = int(self.member_id[slot])
+        if identity == unless:
+            return None
+        del self._members[slot], self.slot_of[identity]
+        self.taken[slot] = self.heard[slot] = False
+        self._blocks.pop(slot // BLOCK, None)
+        return identity
+
+    def _sit(self, slot: int, identity: int) -> None:
+        self._reserve(slot + 1)
+        self.slot_of[identity] = slot
+        self.taken[slot] = True
+        self.member_id[slot] = identity
+        self.incarnation[slot] = 0
+        self._blocks.pop(slot // BLOCK, None)
+
+    def _reserve(self, size: int) -> None:
+        have = len(self.taken)
+        if size <= have:
+            return
+        blocks = -(-max(size, 2 * have) // BLOCK)
+        more = blocks * BLOCK - have
+        self.taken = np.concatenate([self.taken, np.zeros(more, np.bool_)])
+        self.heard = np.concatenate([self.heard, np.zeros(more, np.bool_)])
+        self.member_id = np.concatenate([self.member_id, np.zeros(more, np.uint64)])
+        self.incarnation = np.concatenate([self.incarnation, np.zeros(more, np.uint64)])
+
+    def _make_block(self, number: int) -> Block:
+        first = number * BLOCK
+        slots = first + np.flatnonzero(self.taken[first : first + BLOCK])
+        block = Block(slots, b" ".join(map(self._keys.beat, slots.tolist())))
+        self._blocks[number] = block
+        return block
+
+
+class Harvest:
+    """The beats of one sweep, checked against the seats as they come in.
+
+    ``foreign`` are slots with a record of a member that does not sit there, ``restarted`` those
+    whose incarnation is not the one seen before.
+    """
+
+    def __init__(self, seats: SeatMap) -> None:
+        self._seats = seats
+        self._columns = _empty_columns(len(seats))
+        self._heard = np.zeros(len(seats.taken), np.bool_)
+        self.size = 0
+        self.rejected = Rejected()
+        self.foreign: list[int] = []
+        self.restarted: list[int] = []
+
+    def take(self, slots: Slots, records: NDArray[np.void], odd: int) -> None:
+        """Take in ``records`` (n, dtype RECORD) from ``slots`` (n); ``odd`` more had no record's size.
+
+        No slot may come twice in a harvest.
+        """
+        beats, rejected = check_records(slots, records)
+        wrong = self._seats.member_id[beats.slot] != beats.member_id
+        if wrong.any():
+            self.foreign += beats.slot[wrong].tolist()
+            beats = beats.where(~wrong)
+        self.rejected += rejected + Rejected(length=odd, member_id=int(wrong.sum()))
+        self._note(beats)
+        end = self.size + len(beats.slot)
+        for column, part in zip(self._columns, beats, strict=True):
+            column[self.size : end] = part
+        self.size = end
+
+    def beats(self) -> Beats:
+        """What is good of all that was taken in."""
+        return Beats._make(column[: self.size] for column in self._columns)
+
+    def finish(self) -> None:
+        """All blocks were asked for and answered: whoever is not in here was not there."""
+        self._seats.heard = self._heard
+        self._seats.swept = True
+
+    def _note(self, beats: Beats) -> None:
+        self._heard[beats.slot] = True
+        known = self._seats.incarnation[beats.slot]
+        other = (known != beats.incarnation) & (known != 0)
+        if other.any():
+            self.restarted += beats.slot[other].tolist()
+        self._seats.incarnation[beats.slot] = beats.incarnation
+
+
+def _empty_columns(size: int) -> list[NDArray[Any]]:
+    types = (np.int64, *[np.uint64] * 3, np.uint32, np.uint8, np.int64, np.uint32, np.uint32)
+    return [np.empty(size, column) for column in types]

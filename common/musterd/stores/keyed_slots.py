@@ -1,0 +1,236 @@
+"""The agent's side of the slot protocol (see :mod:`musterd.stores.keyed`)."""
+
+import random
+
+from musterd.beat import Beat, pack
+from musterd.errors import ShardCorrupt
+from musterd.model import Member
+from musterd.stores.keyed import (
+    RETIRED,
+    SLOT_LIMIT,
+    HolderError,
+    Keys,
+    KeyValue,
+    deadline,
+    read_counter,
+    read_holder,
+    read_slots,
+    whole_ttl,
+    write_holder,
+    write_slots,
+)
+
+_HINTS_TRIED = 3
+
+
+class SlotTable:
+    """Takes, finds and gives back slots on one shard. Every call may be cancelled and repeated."""
+
+    def __init__(self, shard: KeyValue, keys: Keys, ttl: int) -> None:
+        self._shard = shard
+        self._keys = keys
+        self._ttl = ttl
+        self._remembered: dict[int, int] = {}  # by member_id; noted before a slot is asked for
+
+    async def seat(self, member: Member) -> int:
+        """The slot of ``member``, taken now if it had none; all its keys but the beat are right.
+
+        Agents that announce one member at once end in one slot: that of the first to write ``i``.
+        """
+        identity = self._keys.identity(member)
+        count = read_counter((await self._shard.gets(self._keys.counter))[0])
+        taken, slot = await self._find_or_take(identity, member, count)
+        if taken is not None and taken != slot:
+            await self.release(taken, member)
+        self._remembered[identity] = slot
+        if slot >= count:
+            await self.raise_counter(slot + 1)
+        return slot
+
+    async def retire(self, member: Member, known: int | None = None) -> None:
+        """Give up the slot of ``member``, and ``known`` if it sat there; remove all its keys."""
+        identity = self._keys.identity(member)
+        index = self._keys.index(identity)
+        pointer, _ = await self._shard.gets(index)
+        slots = {*read_slots(pointer), known, self._remembered.get(identity)}
+        for slot in slots - {None}:
+            if slot is not None and await self._bury(slot, member):
+                await self.knock(slot)
+        await self._shard.delete(index)  # last: while it is there, a repeated call finds the rest
+        self._remembered.pop(identity, None)
+
+    async def release(self, slot: int, member: Member) -> None:
+        """Free a slot in which ``member`` sits by mistake, having another one."""
+        value, _ = await self._shard.gets(self._keys.holder(slot))
+        if value is not None and _names(value, member):
+            await self._shard.delete(self._keys.holder(slot))
+            await self.knock(slot)
+
+    async def knock(self, slot: int) -> None:
+        """Delete the beat in a slot, so that whoever beats there announces itself again."""
+        await self._shard.delete(self._keys.beat(slot))
+
+    async def raise_counter(self, least: int) -> None:
+        """Let the slot counter be ``least`` or more."""
+        while True:
+            value, token = await self._shard.gets(self._keys.counter)
+            if read_counter(value) >= least:
+                return
+            if await self.store(self._keys.counter, b"%d" % least, value, token):
+                return
+
+    async def store(
+        self, key: bytes, value: bytes, old: bytes | None, token: int, ttl: int = 0
+    ) -> bool:
+        """Store unless the key is no longer as it was when ``gets`` said ``old`` and ``token``."""
+        if old is None:
+            return await self._shard.add(key, value, ttl)
+        return await self._shard.cas(key, value, token, ttl)
+
+    async def _find_or_take(
+        self, identity: int, member: Member, count: int
+    ) -> tuple[int | None, int]:
+        """The slot that was taken on the way, if any, and the one that ``i`` says in the end."""
+        index = self._keys.index(identity)
+        taken = None
+        while True:
+            pointer, token = await self._shard.gets(index)
+            for slot in read_slots(pointer)[:1]:
+                # A pointer beyond the counter is believed only if the slot itself bears it out:
+                # nonsense in one key must not make everyone sweep millions of slots.
+                if await self._hold(slot, member, if_vacant=slot < count):
+                    return taken, slot
+            taken = await self._take(identity, member, count)
+            if await self.store(index, write_slots(taken), pointer, token):
+                return taken, taken
+
+    async def _hold(self, slot: int, member: Member, *, if_vacant: bool = True) -> bool:
+        """Make ``m`` say that ``member`` holds ``slot``, unless another does or it was retired."""
+        key, holder = self._keys.holder(slot), write_holder(member)
+        while True:
+            value, token = await self._shard.gets(key)
+            if value == holder:
+                return True
+            if not (if_vacant if value is None else _names(value, member)):
+                return False
+            if await self.store(key, holder, value, token):
+                return True
+
+    async def _take(self, identity: int, member: Member, count: int) -> int:
+        """A slot that ``member`` holds from now on: its last one, a free one, or a new one."""
+        remembered = self._remembered.get(identity)
+        if remembered is not None and await self._hold(remembered, member):
+            return remembered
+        free = read_slots((await self._shard.gets(self._keys.free))[0])
+        free = [slot for slot in free if slot < count]
+        for slot in random.sample(free, min(_HINTS_TRIED, len(free))):
+            self._remembered[identity] = slot
+            if await self._reuse(slot, member):
+                return slot
+        return await self._take_new(identity, member)
+
+    async def _reuse(self, slot: int, member: Member) -> bool:
+        key = self._keys.holder(slot)
+        value, token = await self._shard.gets(key)
+        if value is not None and value != RETIRED:
+            return False
+        return await self.store(key, write_holder(member), value, token)
+
+    async def _take_new(self, identity: int, member: Member) -> int:
+        """A slot from the counter.
+
+        If the counter was lost while slots live, what it gives is taken: growing steps overtake
+        them in O(log N) calls.
+        """
+        step = 1
+        while True:
+            slot = await self._advance(step) - 1
+            self._remembered[identity] = slot
+            if await self._shard.add(self._keys.holder(slot), write_holder(member)):
+                return slot
+            step *= 2
+
+    async def _advance(self, step: int) -> int:
+        """The counter after raising it by ``step``; it is made where it is absent."""
+        key = self._keys.counter
+        while True:
+            count = await self._shard.incr(key, step)
+            if count is None and await self._shard.add(key, b"%d" % step):
+                return step
+            if count is None:
+                continue
+            if count > SLOT_LIMIT:
+                text = (
+                    f"slot counter {key.decode()} is {count}, above {SLOT_LIMIT}: delete that key"
+                )
+                raise ShardCorrupt(self._shard.name, text)
+            return count
+
+    async def _bury(self, slot: int, member: Member) -> bool:
+        """Mark the slot as retired, unless another member holds it."""
+        key = self._keys.holder(slot)
+        while True:
+            value, token = await self._shard.gets(key)
+            if value == RETIRED:
+                return True
+            if value is not None and not _names(value, member):
+                return False
+            if await self.store(key, RETIRED, value, token, self._ttl):
+                return True
+
+
+def _names(value: bytes, member: Member) -> bool:
+    """Whether ``m`` says ``member``, or nonsense that its owner should overwrite."""
+    try:
+        holder = read_holder(value)
+    except HolderError:
+        return True
+    return holder is not None and (holder.group, holder.name) == (member.group, member.name)
+
+
+class KeyedWriter:
+    """An agent's way to one shard (:class:`musterd.stores.base.ShardWriter`)."""
+
+    def __init__(self, shard: KeyValue, namespace: str, timeout: float, beat_ttl: float) -> None:
+        self.name = shard.name
+        self._shard = shard
+        self._keys = Keys(namespace)
+        self._timeout = timeout
+        self._ttl = whole_ttl(beat_ttl)
+        self._slots = SlotTable(shard, self._keys, self._ttl)
+        self._seats: dict[int, int] = {}
+        self._first: set[int] = set()  # members whose next beat is the first in their seat
+
+    async def announce(self, member: Member) -> None:
+        """Take or find a slot, and restore whatever of the member's keys was lost."""
+        identity = self._keys.identity(member)
+        with deadline(self.name, self._timeout):
+            slot = await self._slots.seat(member)
+        self._seats[identity] = slot
+        self._first.add(identity)
+
+    async def beat(self, beat: Beat) -> bool:
+        """Overwrite the beat; False when the shard lost it, or the member has no slot."""
+        identity = beat.member_id
+        if identity not in self._seats:
+            return False
+        key, record = self._keys.beat(self._seats[identity]), pack(beat)
+        with deadline(self.name, self._timeout):
+            if identity in self._first:
+                await self._shard.set(key, record, self._ttl)
+                self._first.discard(identity)
+                return True
+            if await self._shard.replace(key, record, self._ttl):
+                return True
+        self._seats.pop(identity, None)
+        return False
+
+    async def retire(self, member: Member) -> None:
+        """Give up the member's slot and remove its keys."""
+        self._seats.pop(self._keys.identity(member), None)
+        with deadline(self.name, self._timeout):
+            await self._slots.retire(member)
+
+    async def aclose(self) -> None:
+        """Drop the connection at once."""
+        self._shard.close()

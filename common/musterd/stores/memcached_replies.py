@@ -1,0 +1,166 @@
+"""Replies to a ``get`` of many keys, parsed out of a connection's buffer.
+
+The beats of up to a thousand slots come as blocks of one fixed length::
+
+    VALUE <ns>:b:%08x 0 64\r\n  <64 bytes>  \r\n
+
+so a whole reply is an array with one row per block, and is checked and decoded column by column.
+Where anything breaks the stride, the reply is read again, value by value: slower, and exact.
+"""
+
+from collections.abc import Collection
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.beat import SIZE
+from musterd.columns import RECORD, Slots
+from musterd.errors import ShardCorrupt, ShardRefused
+from musterd.stores.keyed_seats import Block
+from musterd.stores.memcached_connection import LINE_LIMIT, VALUE_LIMIT, refusal, shown
+
+END = b"END\r\n"
+_TAIL = b" 0 %d\r\n" % SIZE
+_V = b"V"[0]
+_HEXADECIMAL = np.full(256, -1, np.int64)
+_HEXADECIMAL[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
+_PLACES = 16 ** np.arange(7, -1, -1)
+
+BeatRecords = tuple[Slots, NDArray[np.void], int]
+
+
+class Reply(Protocol):
+    """A reply that is being received."""
+
+    def read(self, buffer: memoryview) -> int | None:
+        """How many bytes of ``buffer``, which begins with this reply, it takes; None: more to come.
+
+        Raises ShardCorrupt or ShardRefused; then nothing of the connection can be believed.
+        """
+
+
+class ValuesReply:
+    """Values of any size: ``values`` by key, and the keys among them whose flags are not 0."""
+
+    def __init__(self, shard: str, asked: Collection[bytes]) -> None:
+        self._shard = shard
+        self._asked = asked
+        self._at = 0
+        self.values: dict[bytes, bytes] = {}
+        self.flagged: set[bytes] = set()
+
+    def read(self, buffer: memoryview) -> int | None:
+        """Read on from where the last call had to stop."""
+        while (line := self._line(buffer)) is not None:
+            if line == END:
+                return self._at + len(END)
+            key, flags, size = self._header(line)
+            begin = self._at + len(line)
+            end = begin + size
+            if len(buffer) < end + 2:
+                return None
+            if buffer[end : end + 2] != b"\r\n":
+                raise ShardCorrupt(self._shard, f"value of {shown(key)} is not {size} bytes long")
+            self.values[key] = bytes(buffer[begin:end])
+            if flags:
+                self.flagged.add(key)
+            self._at = end + 2
+        return None
+
+    def _line(self, buffer: memoryview) -> bytes | None:
+        start = bytes(buffer[self._at : self._at + LINE_LIMIT])
+        line, end, _ = start.partition(b"\r\n")
+        if end:
+            return line + end
+        if len(start) == LINE_LIMIT:
+            raise ShardCorrupt(self._shard, f"reply is not memcached's: {shown(start)!r}")
+        return None
+
+    def _header(self, line: bytes) -> tuple[bytes, int, int]:
+        if (text := refusal(line)) is not None:
+            raise ShardRefused(self._shard, text)
+        try:
+            word, key, flags, size = line[:-2].split(b" ")
+            header = key, int(flags), int(size)
+        except ValueError:
+            word, header = b"", (b"", 0, 0)
+        if word != b"VALUE" or not 0 <= header[2] <= VALUE_LIMIT:
+            raise ShardCorrupt(self._shard, f"reply is not memcached's: {shown(line)!r}")
+        if header[0] not in self._asked or header[0] in self.values:
+            raise ShardCorrupt(self._shard, f"reply for another key: {shown(line)!r}")
+        return header
+
+
+class BeatsReply:
+    """The beats in the slots of a block; ``result`` is there once the reply was read."""
+
+    result: BeatRecords
+
+    def __init__(self, shard: str, block: Block, key_prefix: bytes) -> None:
+        self._shard = shard
+        self._block = block
+        self._head = b"VALUE " + key_prefix
+        self._record_at = len(self._head) + 8 + len(_TAIL)
+        self._stride = self._record_at + SIZE + 2
+        self._blocks = 0  # that begin as they should
+        self._exact: ValuesReply | None = None
+
+    def read(self, buffer: memoryview) -> int | None:
+        """By stride while that holds, else value by value."""
+        if self._exact is not None:
+            return self._read_exactly(self._exact, buffer)
+        bytes_ = np.frombuffer(buffer, np.uint8)
+        starts = bytes_[: max(0, len(buffer) - len(END) + 1) : self._stride]
+        others = np.flatnonzero(starts[self._blocks :] != _V)
+        if len(others):
+            count = self._blocks + int(others[0])
+            end = count * self._stride
+            if buffer[end : end + len(END)] == END and self._take(bytes_, count):
+                return end + len(END)
+        elif buffer[-len(END) :] != END:
+            self._blocks = len(starts)
+            return None
+        self._exact = ValuesReply(self._shard, frozenset(self._block.keys.split(b" ")))
+        return self._read_exactly(self._exact, buffer)
+
+    def _take(self, bytes_: NDArray[np.uint8], count: int) -> bool:
+        """Take ``count`` blocks if all of them are what they should be."""
+        rows = bytes_[: count * self._stride].reshape(count, self._stride)
+        head, tail = len(self._head), len(self._head) + 8
+        digits = _HEXADECIMAL[rows[:, head:tail]]
+        regular = (
+            _is_all(rows[:, :head], self._head)
+            and _is_all(rows[:, tail : self._record_at], _TAIL)
+            and _is_all(rows[:, -2:], b"\r\n")
+            and bool((digits >= 0).all())
+        )
+        if not regular:
+            return False
+        slots = digits @ _PLACES
+        self._check(slots)
+        records = np.ascontiguousarray(rows[:, self._record_at : -2]).view(RECORD)[:, 0]
+        self.result = slots, records, 0
+        return True
+
+    def _check(self, slots: Slots) -> None:
+        """Refuse a reply that has another slot than those asked for, or one of them twice."""
+        asked = self._block.slots
+        places = np.searchsorted(asked, slots)
+        found = places < len(asked)
+        if not found.all() or (asked[places] != slots).any():
+            raise ShardCorrupt(self._shard, "reply with a beat that was not asked for")
+        if len(np.unique(slots)) != len(slots):
+            raise ShardCorrupt(self._shard, "reply with a beat twice")
+
+    def _read_exactly(self, exact: ValuesReply, buffer: memoryview) -> int | None:
+        end = exact.read(buffer)
+        if end is not None:
+            exact.values |= dict.fromkeys(exact.flagged, b"")  # whatever it is, it is no record
+            keys = self._block.keys.split(b" ")
+            self.result = self._block.records([exact.values.get(key) for key in keys])
+        return end
+
+
+def _is_all(columns: NDArray[np.uint8], text: bytes) -> bool:
+    return bool((columns == np.frombuffer(text, np.uint8)).all())
