@@ -7,11 +7,18 @@ from typing import Protocol
 import hypothesis
 import pytest
 
+from tests import keeper
 from tests.servers import Database, Memcached, PgBouncer, Postgres
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("musterd", deadline=None)
 hypothesis.settings.load_profile("musterd")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep no worker of pytest-xdist, nor its servers, when its controller was killed."""
+    if hasattr(config, "workerinput"):
+        keeper.end_with_parent()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

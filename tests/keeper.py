@@ -6,6 +6,7 @@ still watched goes too. (PR_SET_PDEATHSIG would not do: it follows the thread th
 tests start servers from worker threads.)
 """
 
+import ctypes
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PATIENCE = 5.0  # seconds, for a kernel that is slow to obey
 
 
@@ -30,6 +32,11 @@ def tree(root: int) -> list[int]:
 def is_running(pid: int) -> bool:
     """Tell whether `pid` exists and is not a zombie that waits for its parent."""
     return any(state not in "ZX" for _, state in _stat(pid))
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def freeze(pid: int) -> None:
