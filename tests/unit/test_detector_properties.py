@@ -1,0 +1,206 @@
+"""Whatever the store, the coordinator and the agents go through: promises 1 and 2.
+
+Time runs in ticks of one sweep period. In each tick the path to the store is open or not for
+everybody; agents whose beat falls into it get it through or not, and then the coordinator sweeps,
+or is paused, or its sweep breaks off half-way.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from musterd.beat import Status
+from musterd_coordinator.detector import Cause
+from musterd_coordinator.listening import LONGEST_STEP, Step
+from musterd_coordinator.members import CODES, STATES, Code
+from tests.unit.fleet import Fleet
+
+PERIOD = 0.5
+TICKS_PER_BEAT = 3
+INTERVAL = TICKS_PER_BEAT * PERIOD
+DOWN_TIME = 4.0  # little more than the two and a half intervals that a configuration must have
+ALLOWANCE = INTERVAL + 0.8 * INTERVAL
+MEMBERS = 12
+
+members = st.integers(0, MEMBERS - 1)
+
+
+@dataclass
+class Host:
+    """A host as it really is, and its record in the store."""
+
+    row: int
+    phase: int
+    alive: bool = True
+    incarnation: int = 100
+    sequence: int = 0
+    stored: tuple[int, int] | None = None
+    read: tuple[int, int] | None = None
+    lost_last: bool = False
+    listened_since_death: float = 0.0
+    excused_since_death: float = 0.0
+
+
+class Life(RuleBasedStateMachine):
+    """Fleets under every schedule that Hypothesis thinks of."""
+
+    @initialize(storm_min=st.sampled_from([0, 5]), replicas=st.sampled_from([1, 2]))
+    def begin(self, storm_min: int, replicas: int) -> None:
+        self.fleet = Fleet(
+            replicas, replicas, period=PERIOD, storm_min=storm_min, interval=INTERVAL
+        )
+        rows = self.fleet.add(MEMBERS, shards=range(replicas))
+        self.hosts = [Host(row, phase=row % TICKS_PER_BEAT) for row in rows]
+        self.shards = replicas
+        self.tick = 0
+        self.listened_since_gap = float("inf")  # the first sweep excuses everybody in full
+        self.replayed = dict.fromkeys(rows, Code.UNKNOWN)
+
+    @rule(count=st.integers(1, 12))
+    def open_path(self, count: int) -> None:
+        for _ in range(count):
+            self._live(path=True)
+            self._sweep(proven=True)
+
+    @rule(count=st.integers(1, 12))
+    def closed_path(self, count: int) -> None:
+        for _ in range(count):
+            self._live(path=False)
+            self._sweep(proven=False)
+
+    @rule(losers=st.sets(members) | st.just(set(range(MEMBERS))))
+    def lost_beats(self, losers: set[int]) -> None:
+        """Single pushes that fail on the way, never two of one agent in a row."""
+        self._live(path=True, losers=losers)
+        self._sweep(proven=True)
+
+    @rule(count=st.integers(1, 12), path=st.booleans())
+    def paused_coordinator(self, count: int, path: bool) -> None:
+        for _ in range(count):
+            self._live(path)
+
+    @rule(seen=st.sets(members))
+    def broken_sweep(self, seen: set[int]) -> None:
+        """The path is open, and the coordinator reads only a part of it."""
+        self._live(path=True)
+        self._sweep(proven=False, seen=seen)
+
+    @rule(late=st.floats(0, 0.2))
+    def late_sweep(self, late: float) -> None:
+        self._live(path=True)
+        self.fleet.now += late
+        self._sweep(proven=True)
+
+    @rule(who=members)
+    def die(self, who: int) -> None:
+        host = self.hosts[who]
+        if host.alive:
+            host.alive = False
+            host.listened_since_death = 0.0
+            # What is left of the allowance after the last gap is its due, if it has not beaten.
+            host.excused_since_death = max(0.0, ALLOWANCE - self.listened_since_gap)
+
+    @rule(who=members)
+    def start_anew(self, who: int) -> None:
+        host = self.hosts[who]
+        host.alive, host.incarnation, host.sequence = True, host.incarnation + 1, 0
+        host.phase = (self.tick + 1) % TICKS_PER_BEAT  # the first beat is at once
+
+    @invariant()
+    def nobody_alive_is_accused(self) -> None:
+        for host in getattr(self, "hosts", ()):
+            if host.alive and self._known_alive(host):
+                assert self.fleet.state(host.row) in (Code.UP, Code.SUSPECT), host
+                if self.fleet.detector.rules.storm_min == 0:
+                    assert self.fleet.state(host.row) is Code.UP, host
+
+    @invariant()
+    def everyone_dead_is_found(self) -> None:
+        for host in getattr(self, "hosts", ()):
+            hold = 8.0 if self.fleet.detector.rules.storm_min else 0.0
+            counted = host.listened_since_death - host.excused_since_death
+            if not host.alive and counted > DOWN_TIME + hold + PERIOD:
+                assert self.fleet.state(host.row) is Code.DOWN, host
+
+    @invariant()
+    def changes_replay_to_the_table(self) -> None:
+        for host in getattr(self, "hosts", ()):
+            assert STATES[self.replayed[host.row]] == STATES[self.fleet.state(host.row)]
+
+    def _known_alive(self, host: Host) -> bool:
+        """Its present run was seen beating: from then on it must never be accused."""
+        return host.read is not None and host.read[0] == host.incarnation
+
+    def _live(self, path: bool, losers: set[int] = frozenset()) -> None:  # type: ignore[assignment]
+        """One tick of the hosts' lives."""
+        self.tick += 1
+        self.fleet.now += PERIOD
+        for number, host in enumerate(self.hosts):
+            if not host.alive or self.tick % TICKS_PER_BEAT != host.phase:
+                continue
+            host.sequence += 1
+            host.lost_last = number in losers and not host.lost_last
+            if path and not host.lost_last:
+                host.stored = (host.incarnation, host.sequence)
+
+    def _sweep(self, *, proven: bool, seen: set[int] | None = None) -> None:
+        detector = self.fleet.detector
+        before = [clock.time for clock in detector.clocks]
+        steps = [
+            detector.advance(shard, self.fleet.now, self.fleet.now + 0.01, proven)
+            for shard in range(self.shards)
+        ]
+        self._count(steps[0], detector.clocks[0].time - before[0])
+        if proven or seen is not None:
+            self._read(range(MEMBERS) if seen is None else seen)
+        for shard, step in enumerate(steps):
+            if step is Step.ADVANCED:
+                self._replay(detector.judge(shard))
+        self._replay(detector.end_conflicts(self.fleet.now))
+
+    def _read(self, seen: range | set[int]) -> None:
+        for host in (self.hosts[number] for number in seen):
+            if host.stored is not None and host.stored != host.read:
+                host.read = host.stored
+                noted = len(self.fleet.causes)
+                self.fleet.beat(
+                    [host.row], host.stored[1], incarnation=host.stored[0], interval=INTERVAL
+                )
+                if any(cause is not Cause.RESTARTED for _, _, cause in self.fleet.causes[noted:]):
+                    self.replayed[host.row] = Code.UP
+
+    def _replay(self, batches: list) -> None:  # type: ignore[type-arg]
+        judged: set[int] = set()
+        for changes in batches:
+            for row, old, new in zip(
+                changes.rows.tolist(), changes.old.tolist(), changes.new.tolist(), strict=True
+            ):
+                assert self.replayed[row] == old
+                assert row not in judged or old == new, "two verdicts on one member in one sweep"
+                judged.add(row)
+                self.replayed[row] = Code(new)
+
+    def _count(self, step: Step, listened: float) -> None:
+        assert listened <= LONGEST_STEP * PERIOD + 1e-9
+        self.listened_since_gap += listened
+        excused = min(ALLOWANCE, self.listened_since_gap) if step is Step.RESUMED else 0.0
+        if step is Step.RESUMED:
+            self.listened_since_gap = 0.0
+        for host in self.hosts:
+            host.listened_since_death += listened
+            host.excused_since_death += excused
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_every_status_has_a_state(status: Status) -> None:
+    fleet = Fleet()
+    (row,) = fleet.add(1)
+    fleet.beat([row], 1, status=status)
+    assert fleet.state(row) in CODES.values()
