@@ -1,0 +1,277 @@
+"""What a client asks a coordinator and how it reads the answer: no I/O, shared by all clients."""
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from musterd.errors import (
+    ConfigError,
+    Conflict,
+    CoordinatorError,
+    CoordinatorUnreachable,
+    NotFound,
+)
+from musterd.model import (
+    FactsChange,
+    GroupAnswer,
+    GroupList,
+    History,
+    MemberAnswer,
+    MemberPage,
+    ProblemDetails,
+    Query,
+    QueryAnswer,
+    State,
+    StatusAnswer,
+)
+from musterd.urls import without_secret
+
+QUERY_LIMIT = 10_000
+PAGE_LIMIT = 1000
+_PROBLEM = "application/problem+json"
+_ERRORS: dict[int, type[CoordinatorError]] = {404: NotFound, 409: Conflict}
+
+T = TypeVar("T")
+
+
+class Address(NamedTuple):
+    """Where a coordinator answers; ``prefix`` is the path under which a proxy may serve it."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.prefix}"
+
+
+def read_addresses(urls: str | Sequence[str]) -> list[Address]:
+    """Coordinators by URL, comma separated or a list; ConfigError names a URL that is none."""
+    given = urls.split(",") if isinstance(urls, str) else urls
+    addresses = [_address(url.strip()) for url in given if url.strip()]
+    if not addresses:
+        raise ConfigError("no coordinator URL; give one such as http://127.0.0.1:8420")
+    return addresses
+
+
+def _address(url: str) -> Address:
+    wrong = ConfigError(
+        f"coordinator URL {without_secret(url)!r} is not usable; write http://HOST:PORT,"
+        " such as http://127.0.0.1:8420"
+    )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise wrong
+    if parts.query or parts.fragment or parts.username is not None:
+        raise wrong
+    default = 443 if parts.scheme == "https" else 80
+    return Address(parts.scheme, parts.hostname, port or default, parts.path.rstrip("/"))
+
+
+class Reply(NamedTuple):
+    """What came back."""
+
+    status: int
+    media: str
+    body: bytes
+
+
+class Failure(NamedTuple):
+    """Nothing came back. ``stale``: perhaps only because an idle connection had just been closed."""
+
+    reason: str
+    stale: bool = False
+
+
+class Call(msgspec.Struct, Generic[T], frozen=True):
+    """One request and the shape of its answer; ``decode`` turns bytes into it."""
+
+    method: str
+    target: str
+    decode: Callable[[bytes], T]
+    body: bytes | None = None
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers, without Host."""
+        accept = [("Accept", "application/json, application/problem+json")]
+        return accept if self.body is None else [*accept, ("Content-Type", "application/json")]
+
+
+class Attempt(NamedTuple):
+    """Try ``address`` for ``budget`` seconds."""
+
+    address: Address
+    budget: float
+
+
+class Rotation:
+    """Several coordinators, beginning with the one that answered last."""
+
+    def __init__(self, addresses: Sequence[Address]) -> None:
+        self._addresses = list(addresses)
+        self._first = 0
+
+    def order(self) -> list[Address]:
+        """All of them, in the order to try them."""
+        return self._addresses[self._first :] + self._addresses[: self._first]
+
+    def answered(self, address: Address) -> None:
+        """Begin with this one from now on."""
+        self._first = self._addresses.index(address)
+
+
+def attempts(
+    call: Call[T], rotation: Rotation, timeout: float, clock: Callable[[], float]
+) -> Generator[Attempt, Reply | Failure, T]:
+    """Yields what to try and is sent what came of it, until there is an answer to return.
+
+    One that hangs gets its share of ``timeout`` (seconds), so that there is time for the next.
+    Raises CoordinatorUnreachable, or what the coordinator's problem stands for. Every call may be
+    made twice without harm, so one that met a closed connection is tried again.
+    """
+    deadline = clock() + timeout
+    failures: list[str] = []
+    order = rotation.order()
+    for position, address in enumerate(order):
+        budget = max(0.0, deadline - clock()) / (len(order) - position)
+        outcome = yield Attempt(address, budget)
+        if isinstance(outcome, Failure) and outcome.stale:
+            outcome = yield Attempt(address, budget)
+        if isinstance(outcome, Reply) and not _is_overloaded(outcome):
+            rotation.answered(address)
+            return read_reply(call, outcome, address)
+        reason = outcome.reason if isinstance(outcome, Failure) else "it has too many callers"
+        failures.append(f"{address} ({reason})")
+    raise CoordinatorUnreachable(
+        f"no answer from {', '.join(failures)}; check that a coordinator runs there"
+        " (musterd coordinator), or name another one"
+    )
+
+
+def _is_overloaded(reply: Reply) -> bool:
+    return reply.status == 503 and reply.media != _PROBLEM
+
+
+def read_reply(call: Call[T], reply: Reply, address: Address) -> T:
+    """The answer in ``reply``; raises the CoordinatorError that it stands for."""
+    try:
+        if 200 <= reply.status < 300:
+            return call.decode(reply.body)
+        if reply.media == _PROBLEM:
+            problem = msgspec.json.decode(reply.body, type=ProblemDetails)
+            raise _ERRORS.get(reply.status, CoordinatorError)(problem.detail)
+    except msgspec.MsgspecError:
+        pass
+    raise CoordinatorError(
+        f"{address} answered {reply.status} to {call.method} {call.target}, and not as a musterd"
+        " coordinator does; check the URL"
+    )
+
+
+def groups() -> Call[GroupList]:
+    """All groups."""
+    return _get("/v1/groups", GroupList)
+
+
+def group(group: str) -> Call[GroupAnswer]:
+    """One group."""
+    return _get(f"/v1/groups/{_step(group)}", GroupAnswer)
+
+
+def page(
+    group: str, *, state: State | None, zone: str | None, up: bool | None, after: str
+) -> Call[MemberPage]:
+    """One page of members."""
+    given = {"state": state, "zone": zone, "up": up, "after": after or None, "limit": PAGE_LIMIT}
+    return _get(f"/v1/groups/{_step(group)}/members{_parameters(given)}", MemberPage)
+
+
+def member(group: str, member: str) -> Call[MemberAnswer]:
+    """One member."""
+    return _get(_member(group, member), MemberAnswer)
+
+
+def history(group: str, member: str, limit: int) -> Call[History]:
+    """The state changes of one member."""
+    return _get(f"{_member(group, member)}/history{_parameters({'limit': limit})}", History)
+
+
+def status() -> Call[StatusAnswer]:
+    """The coordinator itself."""
+    return _get("/v1/status", StatusAnswer)
+
+
+def queries(group: str, names: Iterable[str]) -> list[Call[QueryAnswer]]:
+    """As many queries as so many names take; at least one."""
+    wanted = list(names)
+    starts = range(0, max(1, len(wanted)), QUERY_LIMIT)
+    return [_query(group, wanted[start : start + QUERY_LIMIT]) for start in starts]
+
+
+def merged(answers: Sequence[QueryAnswer]) -> QueryAnswer:
+    """One answer from several: only as good as the least of them."""
+    ages = [answer.staleness for answer in answers]
+    known = [age for age in ages if age is not None]
+    return QueryAnswer(
+        version=min(answer.version for answer in answers),
+        listening=all(answer.listening for answer in answers),
+        staleness=max(known) if len(known) == len(ages) else None,
+        members={name: one for answer in answers for name, one in answer.members.items()},
+        not_found=[name for answer in answers for name in answer.not_found],
+    )
+
+
+def change_facts(group: str, member: str, change: FactsChange) -> Call[MemberAnswer]:
+    """What an operator changes."""
+    body = msgspec.json.encode(change)
+    return Call("PATCH", _member(group, member), _decoder(MemberAnswer), body)
+
+
+def forget(group: str, member: str, force: bool) -> Call[None]:
+    """Forget a member."""
+    target = _member(group, member) + _parameters({"force": force or None})
+    return Call("DELETE", target, lambda body: None)
+
+
+def _get(target: str, shape: type[T]) -> Call[T]:
+    return Call("GET", target, _decoder(shape))
+
+
+def _query(group: str, names: list[str]) -> Call[QueryAnswer]:
+    body = msgspec.json.encode(Query(names))
+    return Call("POST", f"/v1/groups/{_step(group)}/query", _decoder(QueryAnswer), body)
+
+
+_decoders: dict[type, Callable[[bytes], Any]] = {}
+
+
+def _decoder(shape: type[T]) -> Callable[[bytes], T]:
+    # Made when first needed: the command line uses one or two of them.
+    if shape not in _decoders:
+        _decoders[shape] = msgspec.json.Decoder(shape).decode
+    return _decoders[shape]
+
+
+def _step(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _member(group: str, member: str) -> str:
+    return f"/v1/groups/{_step(group)}/members/{_step(member)}"
+
+
+def _parameters(given: Mapping[str, object]) -> str:
+    texts = {name: _text(value) for name, value in given.items() if value is not None}
+    return f"?{urlencode(texts)}" if texts else ""
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
