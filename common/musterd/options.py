@@ -165,9 +165,10 @@ def address(text: str) -> str:
     return text
 
 
-def web_url(text: str) -> str:
-    """``text`` itself if it is the URL of a coordinator; else ValueError."""
-    scheme, separator, rest = text.partition("://")
-    if scheme not in ("http", "https") or not separator or not rest.strip("/"):
-        raise ValueError("no URL of a coordinator")
+def web_urls(text: str) -> str:
+    """``text`` itself if it is one or more URLs of coordinators; else ValueError."""
+    for url in text.split(","):
+        scheme, separator, rest = url.strip().partition("://")
+        if scheme not in ("http", "https") or not separator or not rest.strip("/"):
+            raise ValueError("no URL of a coordinator")
     return text

@@ -7,7 +7,7 @@ from typing import Annotated, get_args, get_type_hints
 import msgspec
 
 from musterd.model import Member, check_member, check_metadata, check_name, check_text
-from musterd.options import Choice, Number, Option, Role, Seconds, Table, Text, address, web_url
+from musterd.options import Choice, Number, Option, Role, Seconds, Table, Text, address, web_urls
 from musterd.urls import host_and_port, without_secret
 
 DAY = 86400.0
@@ -274,9 +274,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     coordinator: Annotated[
         str,
         Option(
-            "The coordinator that answers questions and takes orders.",
-            Text("an http:// or https:// URL", "URL", web_url),
-            "http://coordinator-1:8420",
+            "The coordinator that answers questions and takes orders; of several, the first that answers.",
+            Text("http:// or https:// URLs, with commas between", "URL", web_urls),
+            "http://coordinator-1:8420,http://coordinator-2:8420",
             Role.READER,
             secret=True,
         ),

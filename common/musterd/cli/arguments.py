@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,7 +11,7 @@ from musterd.cli import COMMANDS
 from musterd.config import Loaded, load, nearest
 from musterd.errors import ConfigError
 from musterd.model import check_name
-from musterd.options import Role, Table
+from musterd.options import Number, Role, Table, Unusable
 from musterd.settings import OPTIONS, default_text
 
 
@@ -78,6 +78,18 @@ _CONFIG_HELP = (
 def add_json(made: argparse.ArgumentParser) -> None:
     """Give a command that prints data its ``--json``."""
     made.add_argument("--json", action="store_true", help="Print JSON instead of text.")
+
+
+def number(kind: Number) -> Callable[[str], float]:
+    """An argparse ``type`` for a flag that is no option: a number within the range of ``kind``."""
+
+    def read(text: str) -> float:
+        try:
+            return kind.read_text(text)
+        except Unusable as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is not usable; use {error}") from None
+
+    return read
 
 
 def group_name(text: str) -> str:

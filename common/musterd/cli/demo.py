@@ -5,17 +5,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from musterd.cli import COMMANDS
-from musterd.cli.arguments import Parser
-from musterd.options import Number, Unusable
-
-_MEMBERS = Number(1, 100_000)
-
-
-def _members(text: str) -> int:
-    try:
-        return int(_MEMBERS.read_text(text))
-    except Unusable as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not usable; use {error}") from None
+from musterd.cli.arguments import Parser, number
+from musterd.options import Number
 
 
 def parser(name: str) -> Parser:
@@ -28,7 +19,11 @@ def parser(name: str) -> Parser:
         allow_abbrev=False,
     )
     made.add_argument(
-        "--members", type=_members, default=200, metavar="N", help="How many. Default: 200."
+        "--members",
+        type=number(Number(1, 100_000)),
+        default=200,
+        metavar="N",
+        help="How many. Default: 200.",
     )
     made.add_argument("--keep", action="store_true", help="Leave everything running at the end.")
     return made

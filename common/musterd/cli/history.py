@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from musterd.cli import ask, render
-from musterd.cli.arguments import Parser, add_group, add_json, add_members
+from musterd.cli.arguments import Parser, add_group, add_json, add_members, number
 from musterd.cli.arguments import parser as new_parser
 from musterd.model import History, Transition
-from musterd.options import Role
+from musterd.options import Number, Role
 
 
 def parser(name: str) -> Parser:
@@ -15,6 +15,13 @@ def parser(name: str) -> Parser:
     made = new_parser(name, "musterd history compute host-0042", Role.READER)
     add_group(made)
     add_members(made, several=False)
+    made.add_argument(
+        "--limit",
+        type=number(Number(1, 1000)),
+        default=100,
+        metavar="N",
+        help="At most this many. Default: 100.",
+    )
     add_json(made)
     return made
 
@@ -23,7 +30,7 @@ def run(name: str, argv: Sequence[str]) -> int:
     """List a member's changes of state, newest first; 0."""
     args = parser(name).parse(argv)
     with ask.client(args) as client:
-        answer = client.history(args.group_name, args.member_name)
+        answer = client.history(args.group_name, args.member_name, limit=args.limit)
     if args.json:
         ask.print_json(answer)
     else:

@@ -1,7 +1,7 @@
 """``musterd members``."""
 
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -51,26 +51,7 @@ def pages(client: "Client", args: Namespace) -> Iterator[MemberPage]:
     """Every page of the members that ``args`` ask for."""
     up = True if args.up else False if args.down else None
     state = State(args.state) if args.state else None
-    return turn_pages(
-        lambda after: client.members(
-            args.group_name, state=state, zone=args.only_zone, up=up, after=after
-        )
-    )
-
-
-def every_member(client: "Client", group: str) -> Iterator[MemberAnswer]:
-    """All members of a group."""
-    for page in turn_pages(lambda after: client.members(group, after=after)):
-        yield from page.members
-
-
-def turn_pages(read: Callable[[str], MemberPage]) -> Iterator[MemberPage]:
-    """The first page and all that follow it; ``read`` gets the name that a page comes after."""
-    after: str | None = ""
-    while after is not None:
-        page = read(after)
-        yield page
-        after = page.next
+    return client.pages(args.group_name, state=state, zone=args.only_zone, up=up)
 
 
 def joined(pages: Sequence[MemberPage]) -> MemberPage:

@@ -46,12 +46,16 @@ def _facts(member: MemberAnswer, paint: render.Paint, now: datetime) -> Iterator
     yield "down", f"{yes(member.down)} (may I evacuate it?)"
     for mark in render.marks(member):
         yield "note", mark
-    yield "last beat", f"{render.age(member.silent_for)} ago, one every {member.interval:g} s"
+    yield "silent for", f"{render.age(member.silent_for)} of listening, {_rhythm(member)}"
     yield "incarnation", member.incarnation or "-"
     yield "zone", member.zone or "-"
     yield "owner", member.owner or "-"
     for name, value in sorted(member.metadata.items()):
         yield f"metadata {name}", value
+
+
+def _rhythm(member: MemberAnswer) -> str:
+    return f"beats every {member.interval:g} s" if member.interval else "never beat"
 
 
 def yes(answer: bool) -> str:

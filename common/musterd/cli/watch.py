@@ -1,6 +1,5 @@
 """``musterd watch``."""
 
-import argparse
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,17 +9,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from musterd.cli import ask, complain, render
-from musterd.cli.arguments import Parser, add_json, group_name
+from musterd.cli.arguments import Parser, add_json, group_name, number
 from musterd.cli.arguments import parser as new_parser
-from musterd.cli.members import every_member
 from musterd.errors import CoordinatorError, CoordinatorUnreachable, NotFound
 from musterd.model import MemberAnswer
-from musterd.options import Role, Seconds, Unusable
+from musterd.options import Role, Seconds
 
 if TYPE_CHECKING:
     from musterd.client import Client
 
-_PERIOD = Seconds(0.1, 3600)
 _GONE = "forgotten"
 
 Members = Mapping[tuple[str, str], MemberAnswer]
@@ -37,13 +34,6 @@ class Change(msgspec.Struct, frozen=True):
     reason: str
 
 
-def _period(text: str) -> float:
-    try:
-        return _PERIOD.read_text(text)
-    except Unusable as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not usable; use {error}") from None
-
-
 def parser(name: str) -> Parser:
     """The command line of ``musterd watch``."""
     made = new_parser(name, "musterd watch compute", Role.READER)
@@ -52,7 +42,7 @@ def parser(name: str) -> Parser:
     )
     made.add_argument(
         "--period",
-        type=_period,
+        type=number(Seconds(0.1, 3600)),
         default=1.0,
         metavar="S",
         help="Seconds between looks. Default: 1.",
@@ -84,6 +74,7 @@ class Watcher:
         self._version: int | None = None
         self._members: Members | None = None
         self._out_of_reach = False
+        self._listening = True
 
     def look(self) -> list[Change]:
         """The changes since the last look; none, and a word once, when nobody answers."""
@@ -97,8 +88,9 @@ class Watcher:
         if self._out_of_reach:
             complain("the coordinator answers again")
         self._out_of_reach = False
-        if members is None:
-            return []
+        return [] if members is None else self._changes(members)
+
+    def _changes(self, members: Members) -> list[Change]:
         before, self._members = self._members, members
         if before is None:
             complain(f"watching {len(members)} members{f' of {self._group}' * bool(self._group)}")
@@ -108,6 +100,11 @@ class Watcher:
     def _snapshot(self) -> Members | None:
         """All members by group and name, or None when nothing changed."""
         answer = self._client.groups()
+        if answer.listening != self._listening:
+            complain(
+                f"the coordinator {'hears' if answer.listening else 'does not hear'} its store"
+            )
+        self._listening = answer.listening
         if answer.version == self._version:
             return None
         groups = [one.group for one in answer.groups if self._group in (None, one.group)]
@@ -117,7 +114,7 @@ class Watcher:
 
     def _of(self, group: str) -> Iterator[MemberAnswer]:
         try:
-            yield from every_member(self._client, group)
+            yield from self._client.members(group)
         except NotFound:  # its last member was forgotten just now
             return
 
