@@ -66,42 +66,40 @@ class Events:
             raise Problem(503, f"{READERS_LIMIT} readers follow the events already; try later")
         if group is not None:
             self._desk.query(group, [])
-        return self._counted(group, self._version_of(since))
+        return self._events(group, self._version_of(since))
 
     def _version_of(self, since: str | None) -> int | None:
         run, _, version = (since or "").rpartition("-")
         usable = version.isascii() and version.isdigit() and len(version) <= VERSION_DIGITS
         return int(version) if usable and run in ("", self._run) else None
 
-    async def _counted(self, group: str | None, version: int | None) -> AsyncGenerator[bytes]:
+    async def _events(self, group: str | None, version: int | None) -> AsyncGenerator[bytes]:
         self.readers += 1
         try:
-            async for event in self._events(group, version):
-                yield event
+            told: Health | None = None
+            ping_at = 0.0
+            while True:
+                health = self._health(group)
+                news = self._news(group, version, health)
+                now = anyio.current_time()
+                for event in news:
+                    told, ping_at = health, now + self._ping_period
+                    yield event
+                    await checkpoint()
+                if told is None or told.listening != health.listening or now >= ping_at:
+                    told, ping_at = health, now + self._ping_period
+                    yield self._event("ping", _ping(health), health.version)
+                version = health.version
+                with anyio.move_on_at(ping_at):
+                    await self._desk.wait_version(version)
         finally:
             self.readers -= 1
 
-    async def _events(self, group: str | None, version: int | None) -> AsyncGenerator[bytes]:
-        told: Health | None = None
-        ping_at = 0.0
-        while True:
-            health = self._health(group)
-            changes = None if version is None else self._changes(group, version, health.version)
-            if changes is None:
-                async for event in self._snapshot(group, health):
-                    yield event
-            for event in self._change_events(health, changes or ()):
-                yield event
-                await checkpoint()
-            now = anyio.current_time()
-            if changes is None or changes:
-                told, ping_at = health, now + self._ping_period
-            elif told is None or told.listening != health.listening or now >= ping_at:
-                told, ping_at = health, now + self._ping_period
-                yield self._event("ping", _ping(health), health.version)
-            version = health.version
-            with anyio.move_on_at(ping_at):
-                await self._desk.wait_version(version)
+    def _news(self, group: str | None, version: int | None, health: Health) -> Iterator[bytes]:
+        changes = None if version is None else self._changes(group, version, health.version)
+        if changes is None:
+            return self._snapshot(group, health)
+        return self._change_events(health, changes)
 
     def _health(self, group: str | None) -> Health:
         if group is not None:
@@ -130,12 +128,11 @@ class Events:
             body = _Changes(health.version, health.listening, health.staleness, part, not last)
             yield self._event("changes", body, health.version if last else None)
 
-    async def _snapshot(self, group: str | None, health: Health) -> AsyncGenerator[bytes]:
+    def _snapshot(self, group: str | None, health: Health) -> Iterator[bytes]:
         groups = [group] if group is not None else [one.group for one in self._desk.groups().groups]
         for name in groups:
             for verdicts in self._pages(name):
                 yield self._event("snapshot", _part(health, {name: verdicts}, more=True), None)
-                await checkpoint()
         # Pages are read while the roll goes on: what changed meanwhile follows as changes, from
         # the version at which the first page was read.
         yield self._event("snapshot", _part(health, {}, more=False), health.version)

@@ -141,8 +141,8 @@ async def read_json(request: Request, decoder: msgspec.json.Decoder[_T], limit: 
     except msgspec.DecodeError as error:
         where = str(error).removeprefix("JSON is malformed: ")
         raise Problem(400, f"the body is not JSON: {where}") from None
-    except UnicodeDecodeError as error:
-        raise Problem(400, f"the body is not UTF-8 near byte {error.start}") from None
+    except UnicodeDecodeError:
+        raise Problem(400, "the body is JSON, but has text that is not UTF-8") from None
 
 
 def _require_json(request: Request) -> None:

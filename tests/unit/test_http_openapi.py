@@ -1,0 +1,156 @@
+"""What the app says of itself in /openapi.json is what it does."""
+
+from typing import Any
+
+import pytest
+
+from musterd.model import Member
+from musterd_coordinator.http import App, make_app
+from tests.http_calls import ask, reading
+from tests.http_desk import DictDesk, shard_status
+
+Json = dict[str, Any]
+GROUP = "/v1/groups/{group}"
+MEMBER = "/v1/groups/{group}/members/{member}"
+HOST = {"group": "compute", "member": "h1"}
+
+
+@pytest.fixture
+def app() -> App:
+    """One member, two shards."""
+    desk = DictDesk()
+    desk.put(Member("compute", "h1", "z1", "ops", {"os": "debian"}))
+    desk.shards.append(shard_status("mc2:11211", listening=False, reason="no answer"))
+    return make_app(desk)
+
+
+@pytest.fixture
+async def document(app: App) -> Json:
+    """The description."""
+    described: Json = (await ask(app, "/openapi.json")).json()
+    return described
+
+
+def errors(value: object, schema: Json, document: Json, where: str = "$") -> list[str]:
+    """What is wrong with ``value``; strict: properties that no schema names are wrong too."""
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix("#/components/schemas/")
+        return errors(value, document["components"]["schemas"][name], document, where)
+    if "anyOf" in schema:
+        tried = [errors(value, option, document, where) for option in schema["anyOf"]]
+        return [] if [] in tried else [f"{where}: no option fits {value!r}: {tried}"]
+    if "enum" in schema:
+        return [] if value in schema["enum"] else [f"{where}: {value!r} is none of {schema}"]
+    kinds: dict[str, tuple[type, ...]] = {
+        "object": (dict,),
+        "array": (list,),
+        "string": (str,),
+        "integer": (int,),
+        "number": (int, float),
+        "boolean": (bool,),
+        "null": (type(None),),
+    }
+    kind = schema["type"]
+    if not isinstance(value, kinds[kind]) or (isinstance(value, bool) and kind != "boolean"):
+        return [f"{where}: {value!r} is not {kind}"]
+    if isinstance(value, list):
+        parts = [(f"{where}[{i}]", part, schema["items"]) for i, part in enumerate(value)]
+    elif isinstance(value, dict):
+        missing = set(schema.get("required", [])) - set(value)
+        if missing:
+            return [f"{where}: {missing} missing"]
+        parts = [(f"{where}.{key}", part, _of_key(key, schema)) for key, part in value.items()]
+    else:
+        parts = []
+    return [error for at, part, of in parts for error in errors(part, of, document, at)]
+
+
+def _of_key(key: str, schema: Json) -> Json:
+    found = schema.get("properties", {}).get(key) or schema.get("additionalProperties")
+    assert isinstance(found, dict), f"{key} is not described by {schema}"
+    return found
+
+
+def described(document: Json, method: str, path: str, status: int, media: str) -> Json:
+    """The schema of an answer, or of its absence."""
+    reply: Json = document["paths"][path][method.lower()]["responses"][str(status)]
+    schema: Json = reply["content"][media]["schema"]
+    return schema
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more", "body", "status"),
+    [
+        ("GET", "/v1/groups", "", None, 200),
+        ("GET", GROUP, "", None, 200),
+        ("GET", GROUP + "/members", "?limit=5", None, 200),
+        ("GET", GROUP + "/members", "?limit=x", None, 400),
+        ("GET", MEMBER, "", None, 200),
+        ("GET", MEMBER + "/history", "?limit=5", None, 200),
+        ("POST", GROUP + "/query", "", {"members": ["h1", "h2"]}, 200),
+        ("POST", GROUP + "/query", "", {"members": 3}, 400),
+        ("PATCH", MEMBER, "", {"forced_down": True, "metadata": {"a": "b"}}, 200),
+        ("PATCH", MEMBER, "", {"reason": "x"}, 400),
+        ("DELETE", MEMBER, "", None, 409),
+        ("GET", "/v1/status", "", None, 200),
+    ],
+)
+async def test_answers_are_as_described(
+    app: App, document: Json, method: str, path: str, more: str, body: Json | None, status: int
+) -> None:
+    reply = await ask(app, path.format(**HOST) + more, method, b"" if body is None else body)
+    assert reply.status == status
+    schema = described(document, method, path, status, reply.headers["content-type"])
+    assert errors(reply.json(), schema, document) == []
+
+
+async def test_bodies_are_as_described(document: Json) -> None:
+    accepted = [
+        ("post", GROUP + "/query", {"members": ["h1"]}),
+        ("patch", MEMBER, {"disabled": True, "zone": None, "reason": "x", "metadata": {"a": "b"}}),
+    ]
+    for method, path, body in accepted:
+        content = document["paths"][path][method]["requestBody"]["content"]["application/json"]
+        assert errors(body, content["schema"], document) == []
+    with pytest.raises(AssertionError, match="enabled is not described"):
+        errors({"enabled": True}, content["schema"], document)
+
+
+async def test_events_are_as_described(app: App, document: Json) -> None:
+    async with reading(app, "/v1/events") as reader:
+        name, data = await reader.next()
+    assert name == "snapshot"
+    schema = document["components"]["schemas"]["EventSnapshot"]
+    assert errors(data, schema, document) == []
+    assert {"EventChanges", "EventPing", "ProblemDetails"} <= set(document["components"]["schemas"])
+
+
+async def test_every_parameter_is_described_and_taken(app: App, document: Json) -> None:
+    examples = {"state": "up", "zone": "z1", "up": "true", "after": "h", "limit": "5"}
+    operation = document["paths"][GROUP + "/members"]["get"]
+    names = [one["name"] for one in operation["parameters"] if one["in"] == "query"]
+    assert names == list(examples)
+    assert all(one["description"] for one in operation["parameters"] if one["in"] == "query")
+    query = "&".join(f"{name}={examples[name]}" for name in names)
+    assert (await ask(app, f"/v1/groups/compute/members?{query}")).status == 200
+
+
+async def test_every_path_is_served_and_every_reference_resolves(app: App, document: Json) -> None:
+    for path, operations in document["paths"].items():
+        served = await ask(app, path.format(**HOST), "PURGE")
+        assert served.status == 405, path
+        assert {method.upper() for method in operations} <= set(served.headers["allow"].split(", "))
+    schemas = document["components"]["schemas"]
+    references = set(_references(document))
+    assert references <= set(schemas)
+    ids = [one["operationId"] for path in document["paths"].values() for one in path.values()]
+    assert len(ids) == len(set(ids))
+
+
+def _references(part: object) -> list[str]:
+    if isinstance(part, dict):
+        own = [part["$ref"].rpartition("/")[2]] if "$ref" in part else []
+        return own + [name for value in part.values() for name in _references(value)]
+    if isinstance(part, list):
+        return [name for value in part for name in _references(value)]
+    return []
