@@ -159,16 +159,40 @@ def variable(key: str) -> str:
     return f"MUSTERD_{key.upper()}"
 
 
-def address(text: str) -> str:
+def check_address(text: str) -> str:
     """``text`` itself if it is ``host:port``; else ValueError."""
     host_and_port(text)
     return text
 
 
-def web_urls(text: str) -> str:
+def check_web_urls(text: str) -> str:
     """``text`` itself if it is one or more URLs of coordinators; else ValueError."""
     for url in text.split(","):
         scheme, separator, rest = url.strip().partition("://")
         if scheme not in ("http", "https") or not separator or not rest.strip("/"):
             raise ValueError("no URL of a coordinator")
+    return text
+
+
+def check_namespace(text: str) -> str:
+    """``text`` itself if it can begin the keys of a store (250 characters in all), else ValueError."""
+    if not 1 <= len(text) <= 32 or not all(
+        c.isascii() and (c.isalnum() or c in "_.-") for c in text
+    ):
+        raise ValueError(f"unusable: {text!r}")
+    return text
+
+
+def check_store(text: str) -> str:
+    """``text`` itself if it begins like a URL; its driver checks the rest. Else ValueError."""
+    scheme, colon, _ = text.partition(":")
+    if not (colon and scheme.isascii() and scheme.isalpha() and text.isprintable()):
+        raise ValueError("not a URL")
+    return text
+
+
+def check_registry(text: str) -> str:
+    """``text`` itself if a registry can be there, else ValueError."""
+    if not text.startswith(("sqlite:///", "postgresql://", "postgres://")) or text == "sqlite:///":
+        raise ValueError("no registry can be there")
     return text

@@ -7,7 +7,20 @@ from typing import Annotated, get_args, get_type_hints
 import msgspec
 
 from musterd.model import Member, check_member, check_metadata, check_name, check_text
-from musterd.options import Choice, Number, Option, Role, Seconds, Table, Text, address, web_urls
+from musterd.options import (
+    Choice,
+    Number,
+    Option,
+    Role,
+    Seconds,
+    Table,
+    Text,
+    check_address,
+    check_namespace,
+    check_registry,
+    check_store,
+    check_web_urls,
+)
 from musterd.urls import host_and_port, without_secret
 
 DAY = 86400.0
@@ -18,34 +31,10 @@ _LABEL = "a text of at most 255 printable characters"
 
 _group = Text(_NAME, "NAME", lambda text: check_name("group", text))
 _member = Text(_NAME, "NAME", lambda text: check_name("member", text))
-_namespace = Text("1 to 32 letters, digits and _ . -", "NAME", lambda text: check_namespace(text))
+_namespace = Text("1 to 32 letters, digits and _ . -", "NAME", check_namespace)
 _zone = Text(_LABEL, "NAME", lambda text: check_text("zone", text))
 _owner = Text(_LABEL, "NAME", lambda text: check_text("owner", text))
 _interval = Seconds(0.05, MAX_INTERVAL)
-
-
-def check_namespace(text: str) -> str:
-    """``text`` itself if it can begin the keys of a store (250 characters in all), else ValueError."""
-    if not 1 <= len(text) <= 32 or not all(
-        c.isascii() and (c.isalnum() or c in "_.-") for c in text
-    ):
-        raise ValueError(f"unusable: {text!r}")
-    return text
-
-
-def check_store(text: str) -> str:
-    """``text`` itself if it begins like a URL; its driver checks the rest. Else ValueError."""
-    scheme, colon, _ = text.partition(":")
-    if not (colon and scheme.isascii() and scheme.isalpha() and text.isprintable()):
-        raise ValueError("not a URL")
-    return text
-
-
-def check_registry(text: str) -> str:
-    """``text`` itself if a registry can be there, else ValueError."""
-    if not text.startswith(("sqlite:///", "postgresql://", "postgres://")) or text == "sqlite:///":
-        raise ValueError("no registry can be there")
-    return text
 
 
 class MemberSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             Text(
                 "the URL of a store, as in memcached://mc1:11211",
                 "URL",
-                lambda text: check_store(text),
+                check_store,
             ),
             "memcached://mc1:11211,mc2:11211",
             secret=True,
@@ -193,7 +182,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Option(
             "Where the coordinator answers HTTP.",
-            Text("host:port, or [address]:port for IPv6", "HOST:PORT", address),
+            Text("host:port, or [address]:port for IPv6", "HOST:PORT", check_address),
             "0.0.0.0:8420",
             Role.COORDINATOR,
         ),
@@ -203,7 +192,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Option(
             "Where facts that must survive are kept: sqlite:///relative.db,"
             " sqlite:////absolute.db or postgresql://…",
-            Text("sqlite:///FILE or postgresql://…", "URL", lambda text: check_registry(text)),
+            Text("sqlite:///FILE or postgresql://…", "URL", check_registry),
             "sqlite:////var/lib/musterd/musterd.db",
             Role.COORDINATOR,
             when_unset="the store's URL when it is PostgreSQL, else sqlite:///musterd.db",
@@ -275,7 +264,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Option(
             "The coordinator that answers questions and takes orders; of several, the first that answers.",
-            Text("http:// or https:// URLs, with commas between", "URL", web_urls),
+            Text("http:// or https:// URLs, with commas between", "URL", check_web_urls),
             "http://coordinator-1:8420,http://coordinator-2:8420",
             Role.READER,
             secret=True,

@@ -99,7 +99,7 @@ def _why(shard: ShardStatus) -> str:
     rejected = [
         f"{count} records rejected for {what}" for what, count in shard.rejected.items() if count
     ]
-    return "; ".join([*([shard.reason] if shard.reason else []), *rejected])
+    return "; ".join([*([] if shard.listening else [shard.reason]), *rejected])
 
 
 def _storms(storms: Sequence[StormStatus], now: datetime) -> str:
