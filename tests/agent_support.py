@@ -1,7 +1,7 @@
 """What tests of the agent share: shards that record what they are told and can be in trouble."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from random import Random
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ import anyio
 import msgspec
 
 from musterd.beat import Beat, member_id
+from musterd.errors import ShardUnavailable
 from musterd.model import Member
 from musterd.settings import MemberSettings, Settings
 from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
@@ -29,37 +30,22 @@ async def no_trouble(_call: str) -> None:
     """Let every call through."""
 
 
-class RecordingShard:
-    """A shard in this process. ``trouble`` is awaited before each call and may raise or hang.
+class Shelf:
+    """The least that a shard can be: what it is told, kept until `forget`."""
 
-    ``members`` and ``beats`` are what the shard holds; ``forget`` is a restart of its server.
-    """
-
-    def __init__(self, name: str = "shard:1") -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.trouble: Callable[[str], Awaitable[None]] = no_trouble
         self.members: dict[int, Member] = {}
         self.beats: dict[int, Beat] = {}
-        self.calls: list[Call] = []
-        self.tried: list[float] = []
-        self.under_way = 0
-        self.most_under_way = 0
         self.closed = False
-        self._moved = anyio.Event()
 
     async def announce(self, member: Member) -> None:
-        await self._meet_trouble("announce")
         self.members[member_id(NAMESPACE, member.group, member.name)] = member
-        self.calls.append(Call(anyio.current_time(), "announce"))
 
     async def beat(self, beat: Beat) -> bool:
-        await self._meet_trouble("beat")
-        if beat.member_id not in self.members:
-            return False
-        self.beats[beat.member_id] = beat
-        self._wake()
-        self.calls.append(Call(anyio.current_time(), "beat", beat))
-        return True
+        if beat.member_id in self.members:
+            self.beats[beat.member_id] = beat
+        return beat.member_id in self.members
 
     async def retire(self, member: Member) -> None:
         raise AssertionError("an agent never retires a member")
@@ -68,8 +54,47 @@ class RecordingShard:
         self.closed = True
 
     def forget(self) -> None:
+        """Be restarted, and empty."""
         self.members.clear()
         self.beats.clear()
+
+
+class TroubledShard:
+    """A shard that records every call, between an agent and another one that keeps the beats.
+
+    ``trouble`` is awaited before each call, with its name, and may raise or hang.
+    """
+
+    def __init__(self, inner: ShardWriter) -> None:
+        self.name = inner.name
+        self.trouble: Callable[[str], Awaitable[None]] = no_trouble
+        self.calls: list[Call] = []
+        self.tried: list[float] = []
+        self.most_under_way = 0
+        self._inner = inner
+        self._under_way = 0
+        self._moved = anyio.Event()
+
+    async def announce(self, member: Member) -> None:
+        with self._recorded():
+            await self.trouble("announce")
+            await self._inner.announce(member)
+        self.calls.append(Call(anyio.current_time(), "announce"))
+
+    async def beat(self, beat: Beat) -> bool:
+        with self._recorded():
+            await self.trouble("beat")
+            taken = await self._inner.beat(beat)
+        if taken:
+            self.calls.append(Call(anyio.current_time(), "beat", beat))
+            self._wake()
+        return taken
+
+    async def retire(self, member: Member) -> None:
+        await self._inner.retire(member)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
     @property
     def taken(self) -> list[Beat]:
@@ -81,25 +106,58 @@ class RecordingShard:
         """When it took them."""
         return [call.at for call in self.calls if call.beat is not None]
 
+    def refuse(self, reason: str) -> None:
+        """From now on answer as a server that is gone."""
+        self.fail(ShardUnavailable(self.name, reason))
+
+    def fail(self, error: BaseException) -> None:
+        """From now on raise this error from every call."""
+
+        async def trouble(_call: str) -> None:
+            raise error
+
+        self.trouble = trouble
+
+    def hang(self) -> None:
+        """From now on answer nothing."""
+
+        async def trouble(_call: str) -> None:
+            await anyio.sleep_forever()
+
+        self.trouble = trouble
+
+    def recover(self) -> None:
+        """Be well again."""
+        self.trouble = no_trouble
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait, at most five seconds, until this shard saw what makes the condition true."""
         with anyio.fail_after(5.0):
             while not condition():
                 await self._moved.wait()
 
+    @contextmanager
+    def _recorded(self) -> Iterator[None]:
+        self.tried.append(anyio.current_time())
+        self._wake()
+        self._under_way += 1
+        self.most_under_way = max(self.most_under_way, self._under_way)
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
     def _wake(self) -> None:
         self._moved.set()
         self._moved = anyio.Event()
 
-    async def _meet_trouble(self, call: str) -> None:
-        self.tried.append(anyio.current_time())
-        self._wake()
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
-        try:
-            await self.trouble(call)
-        finally:
-            self.under_way -= 1
+
+class RecordingShard(TroubledShard):
+    """A troubled shard over a shelf of its own."""
+
+    def __init__(self, name: str = "shard:1") -> None:
+        self.shelf = Shelf(name)
+        super().__init__(self.shelf)
 
 
 class Shards:

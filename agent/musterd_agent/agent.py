@@ -1,6 +1,5 @@
 """The members of one process, beating to the shards they share."""
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -42,7 +41,6 @@ class Agent:
         self._rng = rng or Random()
         self._wall_clock = wall_clock
         self._shards: dict[int, Shard] = {}
-        self._process = os.getpid()
         self.incarnation = new_incarnation()
         self.loops = tuple(self._loop_of(member) for member in settings.members)
 
@@ -56,7 +54,7 @@ class Agent:
         """How it goes, in one line for an operator."""
         shards = self._shards.values()
         lost = next((shard for shard in shards if shard.is_lost), None)
-        beating = sum(shard.reached and not shard.is_lost for shard in shards)
+        beating = sum(shard.is_beating for shard in shards)
         if lost and not beating:
             return f"waiting for {lost.name}: {lost.reason}"
         text = f"beating to {beating} of {len(shards)} shards"
@@ -76,8 +74,7 @@ class Agent:
     async def leave(self) -> int:
         """Say that all members are leaving; how many shards took it, at most once for each member.
 
-        Call it when :meth:`run` has ended. Takes at most LEAVE_TIMEOUT seconds. Does nothing in a
-        forked child, whose parent goes on beating.
+        Call it when :meth:`run` has ended. Takes at most LEAVE_TIMEOUT seconds.
         """
         took: list[int] = []
 
@@ -85,16 +82,13 @@ class Agent:
             loop.status = Status.LEAVING
             took.append(await loop.report(LEAVE_TIMEOUT))
 
-        if os.getpid() == self._process:
-            async with anyio.create_task_group() as tasks:
-                for loop in self.loops:
-                    tasks.start_soon(say, loop)
+        async with anyio.create_task_group() as tasks:
+            for loop in self.loops:
+                tasks.start_soon(say, loop)
         return sum(took)
 
     async def aclose(self) -> None:
-        """Close the connections, except in a forked child: they are its parent's."""
-        if os.getpid() != self._process:
-            return
+        """Close the connections."""
         with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
             for shard in self._shards.values():
                 with suppress(Exception):

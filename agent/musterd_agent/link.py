@@ -21,7 +21,9 @@ class Link:
     """Carries the beats of one member to one shard, at most one at a time.
 
     ``accepted`` and ``failed`` count pushes; ``last_accepted`` is an instant of the loop's clock,
-    or None. A beat that is tried several times within its deadline is one push.
+    or None. A beat that is tried several times within its deadline is one push. Only the first
+    beat that fails is tried again so: that bridges a restart of the server, and when it takes
+    longer, a fleet that tries once a tick does not meet the returning server as a herd.
     """
 
     def __init__(self, member: Member, shard: Shard, push_timeout: float, rng: Random) -> None:
@@ -35,6 +37,7 @@ class Link:
         self._missed = 0
         self._announced = False
         self._turn = anyio.Lock(fast_acquire=True)
+        shard.expect(str(member))
 
     @property
     def is_busy(self) -> bool:
@@ -65,7 +68,7 @@ class Link:
                 except (ShardUnavailable, ShardCorrupt):  # as when its server was restarted
                     left = deadline - anyio.current_time()
                     pause = retry_pause(left, within, self._rng)
-                    if pause is None:
+                    if pause is None or self._missed:
                         raise
                 await anyio.sleep(pause)
 

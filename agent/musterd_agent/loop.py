@@ -1,6 +1,5 @@
 """The beat loop of one member."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -42,7 +41,6 @@ class MemberLoop:
         self._links = links
         self._wall_clock = wall_clock
         self._skipped = 0
-        self._process = os.getpid()
 
     @property
     def status(self) -> Status:
@@ -70,10 +68,10 @@ class MemberLoop:
         )
 
     async def run(self) -> None:
-        """Beat until cancelled. A forked child that inherits a running loop does not beat."""
+        """Beat until cancelled."""
         self.due = anyio.current_time()
         async with anyio.create_task_group() as pushes:
-            while os.getpid() == self._process:
+            while True:
                 self._tick(pushes)
                 self.due = self._beating.tick_after(anyio.current_time(), self.due)
                 await anyio.sleep_until(self.due)

@@ -1,5 +1,6 @@
 """Beating from inside another program: ``async with musterd_agent.join(...) as membership``."""
 
+import os
 import socket
 from collections.abc import Mapping
 from types import TracebackType
@@ -101,8 +102,10 @@ class join:  # a verb, as its user reads it
         self._store = open_agent_store(self._settings)
         self._agent: Agent
         self._tasks: TaskGroup
+        self._process = 0
 
     async def __aenter__(self) -> Membership:
+        self._process = os.getpid()
         self._agent = Agent(self._store, self._settings)
         (member,) = self._settings.members
         membership = Membership(self._agent, member.announced())
@@ -125,6 +128,8 @@ class join:  # a verb, as its user reads it
         await self._end()
 
     async def _end(self) -> None:
+        if os.getpid() != self._process:
+            return
         # The group never sees the caller's exception, so as not to wrap it in an ExceptionGroup.
         self._tasks.cancel_scope.cancel()
         try:

@@ -15,49 +15,63 @@ log = structlog.get_logger(__name__)
 class Shard:
     """A shard that members of this process beat to, all over one writer.
 
-    It is lost while any of these members fails to get its beats through.
+    It is lost from the first push that fails until the beats of all of them get through again;
+    ``reason`` is why the last one failed.
     """
 
     def __init__(self, writer: ShardWriter, changed: Callable[[], None] = lambda: None) -> None:
         self.writer = writer
         self.name = writer.name
-        self.reached = False
         self.reason = ""
         self._changed = changed
-        self._failing: set[str] = set()
-        self._lost_at = 0.0
+        self._not_through: set[str] = set()
+        self._lost_at: float | None = None
         self._missed = 0
 
     @property
+    def is_beating(self) -> bool:
+        """Whether the last push of every member got through."""
+        return not self._not_through
+
+    @property
     def is_lost(self) -> bool:
-        """Whether the last push of some member failed."""
-        return bool(self._failing)
+        """Whether a push failed and not all members are through again."""
+        return self._lost_at is not None
+
+    def expect(self, member: str) -> None:
+        """``member`` will beat to this shard."""
+        self._not_through.add(member)
 
     def took(self, member: str) -> None:
         """A beat of ``member`` got through."""
-        if not self._failing and self.reached:
+        if member not in self._not_through:
             return
-        self.reached = True
-        if member in self._failing:
-            self._failing.remove(member)
-            if not self._failing:
-                self._back()
-        self._changed()
+        self._not_through.remove(member)
+        if not self._not_through:
+            if self._lost_at is not None:
+                self._back(current_time() - self._lost_at)
+            self._changed()
 
     def failed(self, member: str, reason: str) -> None:
         """A beat of ``member`` did not get through."""
+        self._not_through.add(member)
         self._missed += 1
-        if not self._failing:
+        if self._lost_at is None:
             self._lost_at = current_time()
             say(log.warning, "shard lost", shard=self.name, reason=reason)
-        self._failing.add(member)
         if reason != self.reason:
             self.reason = reason
             self._changed()
 
-    def _back(self) -> None:
-        seconds = round(current_time() - self._lost_at, 1)
-        say(log.info, "shard back", shard=self.name, seconds=seconds, beats_missed=self._missed)
+    def _back(self, seconds: float) -> None:
+        say(
+            log.info,
+            "shard back",
+            shard=self.name,
+            seconds=round(seconds, 1),
+            beats_missed=self._missed,
+        )
+        self._lost_at = None
         self._missed = 0
         self.reason = ""
 

@@ -1,7 +1,6 @@
 """The beat loop in simulated time: its schedule, its failures, and its farewell."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
 import anyio
@@ -19,19 +18,6 @@ from tests.agent_support import NAMESPACE, RecordingShard, agent_of, running, se
 INTERVAL = 10.0
 PUSH_TIMEOUT = 5.0
 PHASE = phase_of(member_id(NAMESPACE, "compute", "h1"), INTERVAL)
-
-Trouble = Callable[[str], Awaitable[None]]
-
-
-def raising(error: BaseException) -> Trouble:
-    async def trouble(_call: str) -> None:
-        raise error
-
-    return trouble
-
-
-async def hanging(_call: str) -> None:
-    await anyio.sleep_forever()
 
 
 async def test_first_beat_at_once_and_then_in_phase() -> None:
@@ -51,7 +37,7 @@ async def test_first_beat_at_once_and_then_in_phase() -> None:
 
 async def test_all_replicas_get_every_beat_although_one_hangs() -> None:
     good, hung = RecordingShard("good:1"), RecordingShard("hung:1")
-    hung.trouble = hanging
+    hung.hang()
     agent = agent_of(hung, good, settings=settings_of("h1"))
     async with running(agent):
         await anyio.sleep(100.0)
@@ -66,9 +52,9 @@ async def test_an_outage_costs_only_the_beats_it_covers() -> None:
     agent = agent_of(shard, settings=settings_of("h1"))
     async with running(agent):
         await anyio.sleep(15.0)
-        shard.trouble = hanging
+        shard.hang()
         await anyio.sleep(300.0)
-        shard.trouble = lambda call: anyio.lowlevel.checkpoint()
+        shard.recover()
         back = anyio.current_time()
         await anyio.sleep(INTERVAL)
     after = [(at, beat) for at, beat in zip(shard.taken_at, shard.taken, strict=True) if at > back]
@@ -98,23 +84,26 @@ async def test_a_cut_connection_costs_no_beat() -> None:
     assert agent.loops[0].counters.failed == 0
 
 
-async def test_retries_within_a_tick_are_few_and_end_with_its_deadline() -> None:
+@pytest.mark.parametrize("seed", range(20))
+async def test_retries_are_few_end_with_the_deadline_and_are_not_repeated(seed: int) -> None:
     shard = RecordingShard()
-    shard.trouble = raising(ShardUnavailable(shard.name, "connection refused"))
-    agent = agent_of(shard, settings=settings_of("h1"))
+    agent = agent_of(shard, settings=settings_of("h1"), seed=seed)
     async with running(agent):
+        await anyio.sleep(1.0)
+        shard.refuse("connection refused")
         await anyio.sleep(1000.0)
-    counters = agent.loops[0].counters
-    assert counters.failed + counters.skipped == counters.made
-    assert len(shard.tried) < 7 * counters.failed
-    ends = [(at - PHASE) % INTERVAL for at in shard.tried if at > PHASE]
-    assert max(ends) <= PUSH_TIMEOUT
+    tick = PHASE + INTERVAL
+    first = [at for at in shard.tried if tick <= at < tick + INTERVAL]
+    assert 2 < len(first) < 20
+    assert max(first) < tick + PUSH_TIMEOUT
+    later = [at for at in shard.tried if at >= tick + INTERVAL]
+    assert len(later) == agent.loops[0].counters.failed - 1  # one try a tick until it is back
 
 
 @pytest.mark.parametrize("error", [ShardRefused("shard:1", "wrong password"), ValueError("bug")])
 async def test_what_a_retry_cannot_mend_waits_for_the_next_tick(error: Exception) -> None:
     shard = RecordingShard()
-    shard.trouble = raising(error)
+    shard.fail(error)
     agent = agent_of(shard, settings=settings_of("h1"))
     async with running(agent):
         await anyio.sleep(100.0)
@@ -125,7 +114,7 @@ async def test_a_member_that_the_shard_lost_is_announced_at_once() -> None:
     shard = RecordingShard()
     async with running(agent_of(shard, settings=settings_of("h1"))):
         await anyio.sleep(25.0)
-        shard.forget()
+        shard.shelf.forget()
         await anyio.sleep(10.0)
     announcements = [call.at for call in shard.calls if call.name == "announce"]
     assert len(announcements) == 2
@@ -137,7 +126,7 @@ async def test_a_shard_that_forgets_at_once_is_a_failed_push_not_a_busy_loop() -
     shard = RecordingShard()
 
     async def forgetting(_call: str) -> None:
-        shard.forget()
+        shard.shelf.forget()
 
     shard.trouble = forgetting
     agent = agent_of(shard, settings=settings_of("h1"))
@@ -194,7 +183,7 @@ async def test_every_exception_of_a_driver_is_survived_for_a_thousand_beats(call
             counters = agent.loops[0].counters
             assert counters.made >= 1000
             assert counters.failed == counters.made
-            shard.trouble = lambda call: anyio.lowlevel.checkpoint()
+            shard.recover()
             await anyio.sleep(1.0)
     assert shard.taken[-1].missed == counters.failed
     assert [line["event"] for line in lines] == ["shard lost", "shard back"]
@@ -212,7 +201,7 @@ async def test_every_exception_of_a_driver_is_survived_for_a_thousand_beats(call
 )
 async def test_only_what_ends_the_process_gets_out(error: BaseException) -> None:
     shard = RecordingShard()
-    shard.trouble = raising(error)
+    shard.fail(error)
     with pytest.raises(BaseExceptionGroup) as caught:
         await agent_of(shard, settings=settings_of("h1")).run()
     assert caught.value.subgroup((KeyboardInterrupt, SystemExit))
@@ -220,7 +209,7 @@ async def test_only_what_ends_the_process_gets_out(error: BaseException) -> None
 
 async def test_unknown_errors_are_named_without_their_text() -> None:
     shard = RecordingShard()
-    shard.trouble = raising(RuntimeError("postgresql://user:secret@db/fleet"))
+    shard.fail(RuntimeError("postgresql://user:secret@db/fleet"))
     agent = agent_of(shard, settings=settings_of("h1"))
     with capture_logs() as lines:
         async with running(agent):
@@ -232,15 +221,16 @@ async def test_unknown_errors_are_named_without_their_text() -> None:
 async def test_the_summary_tells_what_is_waited_for() -> None:
     first, second = RecordingShard("mc1:11211"), RecordingShard("mc2:11211")
     agent = agent_of(first, second, settings=settings_of("h1", "h2"))
-    second.trouble = raising(ShardRefused("mc2:11211", "out of memory"))
+    second.fail(ShardRefused("mc2:11211", "out of memory"))
     async with running(agent):
         await anyio.sleep(1.0)
         assert agent.summary == "beating to 1 of 2 shards; mc2:11211: out of memory"
-        first.trouble = hanging
+        first.hang()
         await anyio.sleep(20.0)
         assert agent.summary.startswith("waiting for mc")
         assert "no answer within 5 s" in agent.summary
-        first.trouble = second.trouble = lambda call: anyio.lowlevel.checkpoint()
+        first.recover()
+        second.recover()
         await anyio.sleep(10.0)
         assert agent.summary == "beating to 2 of 2 shards"
 
@@ -267,15 +257,15 @@ async def test_all_members_leave_at_once_within_the_bound() -> None:
     agent = agent_of(good, hung, settings=settings_of("h1", "h2", "h3"))
     async with running(agent):
         await anyio.sleep(0.1)
-        hung.trouble = hanging
+        hung.hang()
         await anyio.sleep(3 * INTERVAL)
     began = anyio.current_time()
     assert await agent.leave() == 3
     assert anyio.current_time() - began == pytest.approx(LEAVE_TIMEOUT)
-    assert {beat.status for beat in good.beats.values()} == {Status.LEAVING}
+    assert {beat.status for beat in good.shelf.beats.values()} == {Status.LEAVING}
     await agent.aclose()
-    assert good.closed
-    assert hung.closed
+    assert good.shelf.closed
+    assert hung.shelf.closed
 
 
 async def test_nothing_follows_the_farewell() -> None:
@@ -283,9 +273,9 @@ async def test_nothing_follows_the_farewell() -> None:
     agent = agent_of(shard, settings=settings_of("h1"))
     async with running(agent):
         await anyio.sleep(0.1)
-        shard.trouble = raising(ShardUnavailable(shard.name, "reset"))
+        shard.refuse("reset")
         await anyio.sleep(PHASE)  # now between two tries of one beat
-    shard.trouble = lambda call: anyio.lowlevel.checkpoint()
+    shard.recover()
     assert await agent.leave() == 1
     await anyio.sleep(3 * INTERVAL)
     assert shard.taken[-1].status is Status.LEAVING

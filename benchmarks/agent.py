@@ -1,0 +1,212 @@
+"""What one agent costs its host: memory, CPU per beat, and time to its first accepted beat.
+
+``python -m benchmarks.agent --agents 50 --duration 30 --store memcached|postgresql|embedded``
+starts a real server and that many real `musterd agent` processes, one after the other, and lets
+them beat. Everything is measured from outside: memory and CPU from /proc, the first beat by what
+the agent tells systemd (its status line), the beats themselves in the store.
+"""
+
+import argparse
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+from tabulate import tabulate
+from tests.agent_process import COMMAND, AgentProcess
+from tests.servers import HOST, Memcached, Postgres, held_port
+from tqdm import tqdm
+
+from musterd.stores import open_store
+
+START_TIMEOUT = 10.0
+CORES = Path("/proc/cpuinfo").read_text().count("processor\t")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One goal: the median of ``figure`` must not be above ``most``."""
+
+    figure: str
+    unit: str
+    most: float
+
+
+LIMITS = (
+    Limit("resident memory", "MB", 32.0),
+    Limit("CPU per beat", "ms", 0.6),
+    Limit("first beat accepted", "ms", 200.0),
+)
+
+
+class Measured:
+    """One real agent, and what /proc says of it. ``first_beat_ms`` counts from its start."""
+
+    def __init__(self, store: str, name: str, interval: float) -> None:
+        self.process = AgentProcess(store, "--member", name, "--interval", f"{interval:g}")
+        accepted = self.process.wait_for("STATUS=beating to 1 of 1 shards")
+        self.first_beat_ms = (accepted - self.process.began) * 1000
+
+    @property
+    def cpu_ms(self) -> float:
+        """CPU time so far, of all its threads."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e6
+
+    @property
+    def memory_mb(self) -> Mapping[str, float]:
+        """Its memory now: ``Rss``, and ``Pss``, which shares out what processes share."""
+        rollup = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()[1:]
+        sizes = {line.split()[0].rstrip(":"): int(line.split()[1]) / 1024 for line in rollup}
+        return {"Rss": sizes["Rss"], "Pss": sizes["Pss"]}
+
+
+@contextmanager
+def memcached() -> Iterator[str]:
+    """A memcached of our own; gives its store URL."""
+    with Memcached("-m", "64", "-t", "1") as server:
+        yield server.url
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL of our own with musterd's tables; gives its store URL."""
+    with Postgres(max_connections=400) as server, server.database() as database:
+        subprocess.run([*COMMAND, "init-db"], env={"MUSTERD_STORE": database.dsn}, check=True)
+        yield database.dsn
+
+
+@contextmanager
+def embedded() -> Iterator[str]:
+    """A coordinator of our own with its embedded store; gives its store URL."""
+    with held_port() as store, held_port() as listen, ExitStack() as stack:
+        url = f"embedded://{HOST}:{store}"
+        options = [
+            "--store",
+            url,
+            "--listen",
+            f"{HOST}:{listen}",
+            "--registry",
+            "sqlite:///:memory:",
+        ]
+        process = subprocess.Popen([*COMMAND, "coordinator", *options], stderr=subprocess.DEVNULL)
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
+        _wait_for_port(store)
+        yield url
+
+
+STORES: Mapping[str, Callable[[], AbstractContextManager[str]]] = {
+    "memcached": memcached,
+    "postgresql": postgresql,
+    "embedded": embedded,
+}
+
+
+def _wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while True:
+        try:
+            return socket.create_connection((HOST, port), 1.0).close()
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+async def beats_of(store: str) -> dict[int, tuple[int, int]]:
+    """Sequence and missed pushes of every member in the store, by member_id."""
+    shard = open_store(store, namespace="musterd", timeout=5.0, beat_ttl=600.0).reader(0, "bench")
+    await shard.roster()
+    beats = (await shard.sweep()).beats
+    await shard.aclose()
+    columns = (beats.member_id, beats.sequence, beats.missed)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return {member: (sequence, missed) for member, sequence, missed in rows}
+
+
+def measure(store: str, agents: int, duration: float, interval: float) -> dict[str, list[float]]:
+    """One value per agent for each figure; ``missed`` are pushes that failed in all."""
+    with ExitStack() as stack:
+        running: list[Measured] = []
+        for number in tqdm(range(agents), "starting", unit="agent", leave=False):
+            running.append(Measured(store, f"host-{number:03}", interval))
+            stack.enter_context(running[-1].process)
+        before, cpu_before = anyio.run(beats_of, store), [agent.cpu_ms for agent in running]
+        for _ in tqdm(range(round(duration)), "beating", unit="s", leave=False):
+            time.sleep(1.0)
+        after, cpu_after = anyio.run(beats_of, store), [agent.cpu_ms for agent in running]
+        memory = [agent.memory_mb for agent in running]
+    beats = (sum(after[member][0] - before[member][0] for member in after)) / agents
+    return {
+        "resident memory": [one["Rss"] for one in memory],
+        "proportional memory": [one["Pss"] for one in memory],
+        "CPU per beat": [
+            (late - early) / beats for early, late in zip(cpu_before, cpu_after, strict=True)
+        ],
+        "first beat accepted": [agent.first_beat_ms for agent in running],
+        "beats": [beats],
+        "pushes missed": [float(sum(missed for _, missed in after.values()))],
+    }
+
+
+def judged(figures: Mapping[str, Sequence[float]]) -> list[dict[str, object]]:
+    """Median and spread of every limited figure, and whether it keeps its limit."""
+    rows: list[dict[str, object]] = []
+    for limit in LIMITS:
+        values = sorted(figures[limit.figure])
+        median = statistics.median(values)
+        rows.append(
+            {
+                "figure": limit.figure,
+                "unit": limit.unit,
+                "median": round(median, 3),
+                "least": round(values[0], 3),
+                "most": round(values[-1], 3),
+                "limit": limit.most,
+                "kept": median <= limit.most,
+            }
+        )
+    return rows
+
+
+def main() -> int:
+    """Measure, print, and give exit status 1 when a limit is not kept."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.agent", description=__doc__)
+    parser.add_argument("--agents", type=int, default=50)
+    parser.add_argument("--duration", type=float, default=30.0, help="seconds of beating")
+    parser.add_argument("--interval", type=float, default=1.0, help="seconds between beats")
+    parser.add_argument("--store", choices=STORES, default="memcached")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    with STORES[args.store]() as store:
+        figures = measure(store, args.agents, args.duration, args.interval)
+    rows = judged(figures)
+    facts = {
+        "store": args.store,
+        "agents": args.agents,
+        "interval": args.interval,
+        "beats per agent": round(figures["beats"][0], 1),
+        "pushes missed": int(figures["pushes missed"][0]),
+        "proportional memory, median MB": round(
+            statistics.median(figures["proportional memory"]), 1
+        ),
+        "cores": CORES,
+        "python": sys.version.split()[0],
+    }
+    if args.json:
+        print(json.dumps({**facts, "figures": rows}))
+    else:
+        print(tabulate(rows, headers="keys"), *(f"{key}: {facts[key]}" for key in facts), sep="\n")
+    return 0 if all(row["kept"] for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""A real `musterd agent` process, watched as systemd would watch it."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+COMMAND = (sys.executable, "-m", "musterd")
+TIMEOUT = 10.0
+
+
+class AgentProcess:
+    """`musterd agent` with these options; killed at the end of the block if it still runs.
+
+    ``began`` is when it was started, by `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        store: str,
+        *options: str,
+        environ: Mapping[str, str] | None = None,
+        command: Sequence[str] = (*COMMAND, "agent"),
+    ) -> None:
+        address = f"musterd-test-{secrets.token_hex(8)}"
+        self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._manager.bind("\0" + address)
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed with the block
+        ours = {key: value for key, value in os.environ.items() if not key.startswith("MUSTERD_")}
+        theirs = {"MUSTERD_STORE": store, "NOTIFY_SOCKET": f"@{address}", **(environ or {})}
+        self.began = time.monotonic()
+        self._process = subprocess.Popen(
+            [*command, *options], env=ours | theirs, stdout=self._output, stderr=self._output
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def output(self) -> str:
+        """All that it printed so far."""
+        self._output.seek(0)
+        return self._output.read()
+
+    def told(self, within: float = TIMEOUT) -> str:
+        """The next message to the service manager; TimeoutError if none comes in time."""
+        self._manager.settimeout(within)
+        return self._manager.recv(4096).decode()
+
+    def wait_for(self, word: str, within: float = TIMEOUT) -> float:
+        """Read messages up to the one that holds ``word``; when it came, by `time.monotonic`."""
+        deadline = time.monotonic() + within
+        heard = []
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                heard.append(self.told(left))
+            except TimeoutError:
+                break
+            if word in heard[-1]:
+                return time.monotonic()
+        raise TimeoutError(f"{word!r} was not said, but {heard}; output:\n{self.output}")
+
+    def sockets(self) -> int:
+        """How many sockets it has open."""
+        files = Path(f"/proc/{self.pid}/fd").iterdir()
+        return sum(str(file.readlink()).startswith("socket:") for file in files)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def end(self, within: float = TIMEOUT) -> tuple[int, float]:
+        """Its exit status once it ended, and the seconds that took from now."""
+        began = time.monotonic()
+        status = self._process.wait(within)
+        return status, time.monotonic() - began
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Send the signal; its exit status, and the seconds it took to end."""
+        self.send(number)
+        return self.end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._manager.close()
+        self._output.close()

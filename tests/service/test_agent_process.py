@@ -1,0 +1,195 @@
+"""The process `musterd agent` against real servers: how it starts, waits, beats on and ends."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from musterd.beat import Beat, Status
+from musterd.stores import open_store
+from tests.agent_process import COMMAND, AgentProcess
+from tests.conftest import StartMemcached, StartPostgres
+from tests.servers import HOST, Memcached, Postgres, held_port, memcached_url
+
+FAST = ("--member", "h1", "--interval", "0.2")
+STATUS_ALL = "STATUS=beating to 1 of 1 shards"
+
+
+async def beats_in(url: str, shard: int = 0) -> list[Beat]:
+    """Every beat on a shard, as a coordinator reads them."""
+    reader = open_store(url, namespace="musterd", timeout=5.0, beat_ttl=600.0).reader(shard, "c1")
+    try:
+        await reader.roster()
+        beats = (await reader.sweep()).beats
+    finally:
+        await reader.aclose()
+    rows = zip(*(column.tolist() for column in beats), strict=True)
+    return [
+        Beat(member, incarnation, sequence, interval, Status(status), sent, missed, lag)
+        for _, member, incarnation, sequence, interval, status, sent, missed, lag in rows
+    ]
+
+
+def after(seconds: float) -> None:
+    """Let real time pass where the passing itself is what is tested."""
+    time.sleep(seconds)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_makes_it_leave(memcached: Memcached, number: signal.Signals) -> None:
+    with AgentProcess(memcached.url, *FAST) as agent:
+        agent.wait_for(STATUS_ALL)
+        assert [beat.status for beat in await beats_in(memcached.url)] == [Status.OK]
+        status, seconds = agent.stop(number)
+        output = agent.output
+    assert (status, seconds < 1.0) == (0, True)
+    assert [beat.status for beat in await beats_in(memcached.url)] == [Status.LEAVING]
+    assert [line.count("agent started") for line in output.splitlines()] == [1, 0]
+    assert "agent left" in output
+
+
+@pytest.mark.parametrize("trouble", [Memcached.kill, Memcached.pause])
+def test_it_ends_within_two_seconds_without_its_store(
+    memcached: Memcached, trouble: Callable[[Memcached], None]
+) -> None:
+    with AgentProcess(memcached.url, "--member", "h1", "--interval", "1") as agent:
+        agent.wait_for(STATUS_ALL)
+        trouble(memcached)
+        agent.wait_for("STATUS=waiting for")
+        status, seconds = agent.stop()
+        assert (status, seconds < 2.0) == (0, True), agent.output
+
+
+async def test_it_leaves_one_shard_while_another_hangs(start_memcached: StartMemcached) -> None:
+    good, hung = start_memcached(), start_memcached()
+    with AgentProcess(memcached_url(good, hung), *FAST) as agent:
+        agent.wait_for("STATUS=beating to 2 of 2 shards")
+        hung.pause()
+        agent.wait_for("STATUS=beating to 1 of 2 shards; ")
+        status, seconds = agent.stop()
+        assert (status, seconds < 2.0) == (0, True), agent.output
+    assert [beat.status for beat in await beats_in(good.url)] == [Status.LEAVING]
+
+
+@pytest.fixture
+def postgres_store(start_postgres: StartPostgres) -> Postgres:
+    """A PostgreSQL of the test's own with musterd's tables."""
+    server = start_postgres(**Postgres.cheap)
+    subprocess.run([*COMMAND, "init-db"], env={"MUSTERD_STORE": server.dsn}, check=True)
+    return server
+
+
+async def test_it_beats_into_postgresql(postgres_store: Postgres) -> None:
+    server = postgres_store
+    with AgentProcess(server.dsn, *FAST) as agent:
+        agent.wait_for(STATUS_ALL)
+        server.kill()  # which empties the unlogged table of beats
+        agent.wait_for("STATUS=waiting for")
+        server.start()
+        agent.wait_for(STATUS_ALL)
+        assert [beat.status for beat in await beats_in(server.dsn)] == [Status.OK]
+        assert server.password not in agent.output
+        server.pause()
+        status, seconds = agent.stop()
+        assert (status, seconds < 2.0) == (0, True), agent.output
+
+
+def test_a_second_signal_ends_it_at_once(memcached: Memcached) -> None:
+    with AgentProcess(memcached.url, *FAST) as agent:
+        agent.wait_for(STATUS_ALL)
+        memcached.pause()
+        agent.send(signal.SIGTERM)
+        agent.wait_for("STOPPING=1")
+        _, seconds = agent.stop()
+        assert seconds < 0.5
+
+
+def test_a_name_lookup_that_hangs_does_not_hold_up_the_end() -> None:
+    script = """
+        import socket, sys, time
+        from musterd.config import load
+        from musterd_agent.main import run
+        socket.getaddrinfo = lambda *args, **kwargs: time.sleep(60)
+        sys.exit(run(load({}, {"MUSTERD_STORE": "memcached://mc.invalid:11211"}).settings))
+    """
+    command = (sys.executable, "-c", textwrap.dedent(script))
+    with AgentProcess("", command=command) as agent:
+        agent.wait_for("READY=1")
+        after(0.3)
+        status, seconds = agent.stop()
+        assert (status, seconds < 2.0) == (0, True), agent.output
+
+
+async def test_it_waits_for_a_store_that_is_not_there_yet() -> None:
+    server = Memcached()
+    try:
+        with AgentProcess(server.url, *FAST, environ={"WATCHDOG_USEC": "200000"}) as agent:
+            agent.wait_for("READY=1", within=2.0)
+            agent.wait_for(f"STATUS=waiting for {server.address}: ")
+            agent.wait_for("WATCHDOG=1", within=0.5)  # an absent store must not get it killed
+            server.start()
+            came = time.monotonic()
+            assert agent.wait_for(STATUS_ALL) - came < 0.4
+            (beat,) = await beats_in(server.url)
+            assert beat.sequence > 1
+            assert beat.missed >= 1
+    finally:
+        server.close()
+
+
+def test_the_watchdog_is_fed_at_half_its_time(memcached: Memcached) -> None:
+    with AgentProcess(memcached.url, *FAST, environ={"WATCHDOG_USEC": "400000"}) as agent:
+        agent.wait_for(STATUS_ALL)
+        came = [agent.wait_for("WATCHDOG=1", within=0.4) for _ in range(6)]
+        assert came[-1] - came[0] == pytest.approx(1.0, abs=0.15)
+
+
+async def test_a_restart_of_memcached_costs_no_beat(memcached: Memcached) -> None:
+    with AgentProcess(memcached.url, "--member", "h1", "--interval", "0.5") as agent:
+        agent.wait_for(STATUS_ALL)
+        for _ in range(4):  # at other phases of the interval
+            memcached.restart()
+            after(0.6)
+            (beat,) = await beats_in(memcached.url)
+            assert beat.missed == 0
+        assert beat.sequence >= 5
+        assert "shard lost" not in agent.output
+
+
+async def test_members_of_the_file_share_one_connection(
+    start_memcached: StartMemcached, tmp_path: Path
+) -> None:
+    one, two = start_memcached(), start_memcached()
+    url = memcached_url(one, two, replicas=2)
+    file = tmp_path / "musterd.toml"
+    table = '[[member]]\nmember = "m{0}"\ninterval = 0.{0}\n'
+    file.write_text("".join(table.format(tenths) for tenths in range(2, 7)))
+    with AgentProcess(url, "--config", str(file)) as agent:
+        agent.wait_for("STATUS=beating to 2 of 2 shards")
+        assert '"members":5' in agent.output.replace(": ", ":")
+        for shard in (0, 1):
+            beats = await beats_in(url, shard)
+            assert sorted(beat.interval_ms for beat in beats) == [200, 300, 400, 500, 600]
+        # Two to the servers; the others are systemd's and the event loop's own pair.
+        assert agent.sockets() == 2 + 1 + 2
+
+
+def test_a_store_inside_one_process_is_refused() -> None:
+    with AgentProcess("memory:", *FAST) as agent:
+        status, _ = agent.end()
+        assert status == 2
+        assert agent.output.count("\n") == 1
+        assert "inside one process" in agent.output
+
+
+def test_nobody_listening_is_told_once(memcached: Memcached) -> None:
+    with held_port() as port, AgentProcess(f"memcached://{HOST}:{port}", *FAST) as agent:
+        agent.wait_for("STATUS=waiting for")
+        after(1.0)
+        assert agent.output.count("shard lost") == 1
+        memcached.stop()
