@@ -33,16 +33,16 @@ async def serve(settings: Settings) -> None:
     async with anyio.create_task_group() as stopper:
         stopper.start_soon(_stop_on_signal, stopper.cancel_scope, systemd)
         async with running(settings) as office, anyio.create_task_group() as tasks:
-            port: int = await tasks.start(serve_http, make_app(office), settings.listen)
-            _say_started(office, settings, port)
+            urls: list[str] = await tasks.start(serve_http, make_app(office), settings.listen)
+            _say_started(office, urls)
             await _tell_systemd(systemd, office)
 
 
-def _say_started(office: Office, settings: Settings, port: int) -> None:
+def _say_started(office: Office, urls: list[str]) -> None:
     status = office.status()
     log.info(
         "coordinator started",
-        listen=f"{settings.listen.rpartition(':')[0]}:{port}",
+        listen=" ".join(urls),
         store=status.store,
         registry=status.registry,
         members=status.members,

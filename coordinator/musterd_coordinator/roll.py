@@ -159,13 +159,13 @@ class Roll:
     def verdict(self, row: int) -> Verdict:
         """May I talk to it, may I place work on it, may I evacuate it?"""
         members, facts = self.detector.members, self.facts.get(row, NO_FACTS)
-        code = members.state[row]
-        up = (code == Code.UP or code == Code.SUSPECT) and not facts.forced_down
-        draining = members.status[row] == Status.DRAINING
+        code = Code(members.state[row])
+        up = code in (Code.UP, Code.SUSPECT) and not facts.forced_down
+        draining = int(members.status[row]) == Status.DRAINING
         return Verdict(
             up=up,
-            schedulable=bool(up and not facts.disabled and not draining),
-            down=bool(code == Code.DOWN or code == Code.LEFT or facts.forced_down),
+            schedulable=up and not facts.disabled and not draining,
+            down=code in (Code.DOWN, Code.LEFT) or facts.forced_down,
             state=STATES[code],
         )
 

@@ -1,13 +1,12 @@
 """Coordinators and agents as the separate processes that users run."""
 
+import json
 import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-import msgspec
 from musterd.client import Client
-
 from musterd.errors import CoordinatorUnreachable
 from musterd.model import State
 from tests.processes import Server
@@ -27,8 +26,18 @@ class Daemon(Server):
 
     def _command(self) -> list[str]:
         file = self.directory / "musterd.toml"
-        file.write_bytes(msgspec.toml.encode(self.settings))
+        file.write_text(toml(self.settings))
         return [sys.executable, "-m", "musterd", self.subcommand, "--config", str(file)]
+
+
+def toml(settings: Mapping[str, Setting]) -> str:
+    """A configuration file; JSON's strings and numbers are TOML's."""
+    plain = {key: value for key, value in settings.items() if not isinstance(value, list)}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
+    for key, tables in settings.items():
+        if isinstance(tables, list):
+            lines += [f"[[{key}]]\n{toml(table)}" for table in tables]
+    return "\n".join(lines)
 
 
 class Coordinator(Daemon):
@@ -50,6 +59,11 @@ class Coordinator(Daemon):
             return {member.member: member.state for member in self.client.members(group)}
         except CoordinatorUnreachable:
             return {}
+
+    def close(self) -> None:
+        """End it, and our connection to it."""
+        self.client.close()
+        super().close()
 
     def _is_ready(self) -> bool:
         try:

@@ -8,8 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
 GROUP = "compute"
 HOSTS = 3
 CROWD = 500  # members in one process, at most
@@ -58,10 +56,10 @@ class Cast:
         self._directory = directory
         crowd = self.names[:-HOSTS]
         self._crowds = [
-            self._agent(f"crowd-{first}", [{"member": name} for name in crowd[first:][:CROWD]])
+            self._agent(f"crowd-{first}", crowd[first : first + CROWD])
             for first in range(0, len(crowd), CROWD)
         ]
-        self._hosts = [self._agent(name, [{"member": name}]) for name in self.hosts]
+        self._hosts = [self._agent(name, [name]) for name in self.hosts]
 
     def start(self) -> None:
         """Start everyone."""
@@ -86,17 +84,17 @@ class Cast:
             with suppress(OSError):
                 process.kill()
 
-    def _agent(self, name: str, listed: list[dict[str, str]]) -> Process:
+    def _agent(self, name: str, members: list[str]) -> Process:
         file = self._directory / f"{name}.toml"
-        settings = {
-            "store": self.store_url,
-            "service_down_time": SERVICE_DOWN_TIME,
-            "interval": INTERVAL,
-            "group": GROUP,
-            "zone": "demo",
-            "member": listed,
-        }
-        file.write_bytes(msgspec.toml.encode(settings))
+        lines = [
+            f'store = "{self.store_url}"',
+            f"service_down_time = {SERVICE_DOWN_TIME}",
+            f"interval = {INTERVAL}",
+            f'group = "{GROUP}"',
+            'zone = "demo"',
+            *(f'[[member]]\nmember = "{member}"' for member in members),
+        ]
+        file.write_text("\n".join(lines))
         return Process("musterd", "agent", "--config", str(file))
 
 

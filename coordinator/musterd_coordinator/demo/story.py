@@ -42,13 +42,13 @@ async def tell(members: int, keep: bool) -> bool:
         raise ConfigError(f"--members {members}: the demo kills {HOSTS} hosts; take at least 4")
     with TemporaryDirectory(prefix="musterd-demo-") as name, Cast(members, Path(name)) as cast:
         async with running(_settings(cast, Path(name))) as desk, anyio.create_task_group() as tasks:
-            port: int = await tasks.start(serve_http, make_app(desk), "127.0.0.1:0")
+            urls: list[str] = await tasks.start(serve_http, make_app(desk), "127.0.0.1:0")
             stage = Stage(desk, members)
             tasks.start_soon(stage.run)
             try:
-                scenes = await _play(cast, stage, f"http://127.0.0.1:{port}")
+                scenes = await _play(cast, stage, urls[0])
                 if keep:
-                    await _keep(tasks.cancel_scope, stage, f"http://127.0.0.1:{port}")
+                    await _keep(tasks.cancel_scope, stage, urls[0])
             finally:
                 stage.close()
             tasks.cancel_scope.cancel()
