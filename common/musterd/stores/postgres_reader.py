@@ -32,7 +32,7 @@ _PAGE = """
 SELECT slot, changed::text, member_id IS NOT NULL AND namespace = $1 AS ours,
     "group", name, zone, owner, metadata::text
 FROM musterd.member WHERE (changed, slot) > ($2::text::xid8, $3)
-ORDER BY changed, slot LIMIT $4
+ORDER BY member.changed, slot LIMIT $4
 """
 _NEW_CANARY = """
 INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record)
