@@ -128,9 +128,9 @@ async def _embedded_store(settings: Settings) -> AsyncIterator[None]:
     host, port = host_and_port(settings.store.removeprefix("embedded://"), default_port=11311)
     async with serve(host, port, Table()) as server:
         log.info(
-            "embedded store listening",
+            "store embedded",
             address=f"{host}:{server.port}",
-            note="for small fleets and trying it out: beats pause while this coordinator is down",
+            note="for small fleets and trying it out: beats pause while this coordinator is away",
         )
         yield
 

@@ -57,7 +57,7 @@ class Shard:
         self.sweeps += 1
         self.unproven += step is Step.STOOD_STILL
         self.canary_seconds = swept.canary_seconds
-        self.sweep_seconds = swept.end - swept.begin
+        self.sweep_seconds = swept.seconds
         if swept.sweep is not None:
             self.beats = len(swept.sweep.beats.slot)
             self.rejected += swept.sweep.rejected

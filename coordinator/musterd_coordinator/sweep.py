@@ -6,6 +6,7 @@ of a shard never begins before the last one ended.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Protocol
 
 import anyio
@@ -29,7 +30,7 @@ class Swept:
 
     ``begin`` and ``end`` are monotonic seconds. ``roster`` and ``sweep`` may be believed as far as
     they go even when the sweep proved nothing; then ``reason`` says why. ``canary_seconds`` is
-    the canary's round trip.
+    the canary's round trip, ``seconds`` what all of it took.
     """
 
     begin: float
@@ -39,10 +40,15 @@ class Swept:
     roster: Roster
     sweep: Sweep | None
     canary_seconds: float | None
+    seconds: float
 
 
 class Sweeper:
-    """Sweeps one shard. ``canary_timeout()`` is the push timeout of the shard's agents."""
+    """Sweeps one shard.
+
+    ``canary_timeout()`` is the push timeout of the shard's agents. ``stopwatch`` measures for
+    people; what decides is the loop's clock, which uvloop keeps to the millisecond.
+    """
 
     def __init__(
         self,
@@ -53,6 +59,7 @@ class Sweeper:
         timeout: float,
         canary_timeout: Callable[[], float],
         wall: Callable[[], float],
+        stopwatch: Callable[[], float] = perf_counter,
     ) -> None:
         self.reader = reader
         self._id = coordinator_id
@@ -60,6 +67,7 @@ class Sweeper:
         self._timeout = timeout
         self._canary_timeout = canary_timeout
         self._wall = wall
+        self._stopwatch = stopwatch
         self._incarnation = new_incarnation()
         self._sequence = 0
         self._busy = anyio.Lock()  # a reader's calls never overlap
@@ -78,7 +86,7 @@ class Sweeper:
 
     async def once(self) -> Swept:
         """One sweep. Raises nothing but cancellation: whatever goes wrong proves nothing."""
-        attempt = _Attempt(anyio.current_time())
+        attempt = _Attempt(anyio.current_time(), self._stopwatch())
         try:
             with anyio.fail_after(self._timeout):
                 async with self._busy:
@@ -90,7 +98,7 @@ class Sweeper:
         except Exception as error:  # a driver's fault must not end the sweeps of its shard
             log.exception("sweep failed", shard=self.reader.name)
             reason = f"fault in the driver: {error!r}"
-        return attempt.outcome(anyio.current_time(), reason)
+        return attempt.outcome(anyio.current_time(), reason, self._stopwatch())
 
     async def retire(self, member: Member) -> None:
         """Remove a forgotten member from the shard. Raises StoreError."""
@@ -103,7 +111,7 @@ class Sweeper:
         if self._sequence % RENEW_EVERY == 0:
             await self.reader.renew()
         kept = await self._write(canary)
-        attempt.canary_seconds = anyio.current_time() - attempt.begin
+        attempt.canary_seconds = self._stopwatch() - attempt.started
         attempt.roster = await self.reader.roster()
         attempt.sweep = await self.reader.sweep()
         if not attempt.sweep.complete:
@@ -149,11 +157,19 @@ class Take(Protocol):
 @dataclass(slots=True)
 class _Attempt:
     begin: float
+    started: float
     roster: Roster = field(default_factory=Roster)
     sweep: Sweep | None = None
     canary_seconds: float | None = None
 
-    def outcome(self, end: float, reason: str) -> Swept:
+    def outcome(self, end: float, reason: str, stopped: float) -> Swept:
         return Swept(
-            self.begin, end, not reason, reason, self.roster, self.sweep, self.canary_seconds
+            self.begin,
+            end,
+            not reason,
+            reason,
+            self.roster,
+            self.sweep,
+            self.canary_seconds,
+            stopped - self.started,
         )

@@ -54,7 +54,7 @@ class Stage:
         sweep = Sweep(_columns(beats, status) if beats else no_beats(), Rejected(), complete=proven)
         swept = Swept(
             self.now, self.now + 0.01, proven, "" if proven else "broken", Roster(seated, vacated),
-            sweep, 0.001,
+            sweep, 0.001, 0.01,
         )  # fmt: skip
         self.roll.take(shard, swept)
 
