@@ -52,19 +52,21 @@ CREATE FUNCTION musterd.announce(
     its_id bigint, its_namespace text, its_group text, its_name text,
     its_zone text, its_owner text, its_metadata jsonb, its_namespace_key integer, patience integer
 ) RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE
+DECLARE -- no row types: compiling them takes locks before lock_timeout is set
     seat integer;
-    its_row musterd.member;
+    old_zone text;
+    old_owner text;
+    old_metadata jsonb;
 BEGIN
     -- A crash that loses this commit loses all beats with it, and then everybody announces anew.
     PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM set_config('lock_timeout', patience::text, true);
-    SELECT * INTO its_row FROM musterd.member WHERE member_id = its_id FOR UPDATE;
-    IF NOT FOUND THEN
+    FOR attempt IN 1..2 LOOP
+        SELECT slot, zone, owner, metadata INTO seat, old_zone, old_owner, old_metadata
+        FROM musterd.member WHERE member_id = its_id FOR UPDATE;
+        EXIT WHEN FOUND OR attempt = 2;
         PERFORM pg_advisory_xact_lock({LOCK});
-        SELECT * INTO its_row FROM musterd.member WHERE member_id = its_id FOR UPDATE;
-    END IF;
-    seat := its_row.slot;
+    END LOOP;
     IF seat IS NULL THEN
         SELECT slot INTO seat FROM musterd.member
         WHERE member_id IS NULL ORDER BY slot LIMIT 1 FOR UPDATE;
@@ -74,7 +76,7 @@ BEGIN
         INSERT INTO musterd.member VALUES (
             seat, its_id, its_namespace, its_group, its_name, its_zone, its_owner, its_metadata,
             pg_current_xact_id());
-    ELSIF (its_row.zone, its_row.owner, its_row.metadata)
+    ELSIF (old_zone, old_owner, old_metadata)
         IS DISTINCT FROM (its_zone, its_owner, its_metadata) THEN
         UPDATE musterd.member SET
             member_id = its_id, namespace = its_namespace, "group" = its_group, name = its_name,
@@ -130,7 +132,7 @@ CREATE TABLE musterd.registry (
     changed_by bigint NOT NULL,
     PRIMARY KEY (namespace, "group", name)
 ) WITH (fillfactor = 80);
-CREATE INDEX registry_changed ON musterd.registry (changed);
+CREATE INDEX registry_changed ON musterd.registry (changed, "group", name);
 
 CREATE TABLE musterd.history (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -203,19 +205,28 @@ async def ensure_schema(link: Link) -> None:
         )
 
 
+# Read from the tables of the catalogue: functions such as to_regclass may answer from a cache that
+# is older than the lock.
+_HAS_SCHEMA = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'musterd')"
+_HAS_VERSION = """
+SELECT EXISTS (SELECT FROM pg_tables WHERE (schemaname, tablename) = ('musterd', 'schema_version'))
+"""
+
+
 async def _version(connection: Connection) -> int:
-    if await connection.fetchval("SELECT to_regclass('musterd.schema_version')") is None:
+    if not await connection.fetchval(_HAS_VERSION):
         return 0
     version: int = await connection.fetchval("SELECT max(version) FROM musterd.schema_version")
     return version
 
 
 async def _upgrade(connection: Connection, version: int) -> None:
-    if await connection.fetchval("SELECT to_regnamespace('musterd')") is None:
+    if not await connection.fetchval(_HAS_SCHEMA):
         await connection.execute("CREATE SCHEMA musterd")
-    for step in STEPS[version:]:
-        await connection.execute((_BEGIN if version == 0 else "") + step)
-    await connection.execute(_SAVE)
+    if version == 0:
+        await connection.execute(_BEGIN)
+    if version < VERSION:
+        await connection.execute("".join(STEPS[version:]) + _SAVE)
 
 
 def _quoted(role: str) -> str:

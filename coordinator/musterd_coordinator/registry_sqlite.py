@@ -1,0 +1,285 @@
+"""The registry in a SQLite file, which belongs to one coordinator as long as that one runs."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+
+from musterd.errors import ConfigError, RegistryError
+from musterd.model import Facts, Transition
+from musterd_coordinator.registry import Entry
+from musterd_coordinator.registry_rows import (
+    Row,
+    as_json,
+    entry_of,
+    entry_rows,
+    time_for,
+    transition_of,
+    transition_rows,
+)
+
+VERSION = 1
+PRUNE_BATCH = 10_000
+_APPLICATION = 0x4D555354  # "MUST": tells our file from another program's
+_FORM = "write sqlite:///relative.db or sqlite:////absolute/path.db"
+
+# Instants are RFC 3339 text in UTC, always with microseconds, so that they sort as they are.
+_TABLES = f"""
+CREATE TABLE member (
+    namespace TEXT NOT NULL,
+    "group" TEXT NOT NULL,
+    name TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since TEXT NOT NULL,
+    first_seen TEXT NOT NULL,
+    interval_s REAL NOT NULL,
+    PRIMARY KEY (namespace, "group", name)
+) WITHOUT ROWID;
+CREATE TABLE history (
+    id INTEGER PRIMARY KEY,
+    namespace TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    at TEXT NOT NULL,
+    "group" TEXT NOT NULL,
+    name TEXT NOT NULL,
+    old TEXT NOT NULL,
+    new TEXT NOT NULL,
+    reason TEXT NOT NULL
+);
+CREATE INDEX history_member ON history (namespace, "group", name, at);
+CREATE INDEX history_at ON history (at);
+PRAGMA application_id = {_APPLICATION};
+PRAGMA user_version = {VERSION};
+"""
+_COLUMNS = (
+    '"group", name, zone, owner, metadata, facts, state, reason, since, first_seen, interval_s'
+)
+_COUNT = "SELECT count(*) FROM member"
+_LOAD = f"SELECT {_COLUMNS} FROM member WHERE namespace = ?"
+_SAVE = f"""
+INSERT INTO member (namespace, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET
+    zone = excluded.zone, owner = excluded.owner, metadata = excluded.metadata,
+    state = excluded.state, reason = excluded.reason, since = excluded.since,
+    interval_s = excluded.interval_s
+"""
+# A call that was given up may have been done all the same, and is then made again.
+_APPEND = """
+INSERT INTO history (namespace, version, at, "group", name, old, new, reason)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (
+    SELECT 1 FROM history WHERE (namespace, "group", name, at) = (?1, ?4, ?5, ?3)
+    AND (version, old, new, reason) = (?2, ?6, ?7, ?8))
+"""
+_HISTORY = """
+SELECT version, at, "group", name, old, new, reason FROM history
+WHERE (namespace, "group", name) = (?, ?, ?) ORDER BY at DESC, id DESC LIMIT ?
+"""
+_PRUNE = """
+DELETE FROM history WHERE id IN (
+    SELECT id FROM history WHERE namespace = ? AND at < ? LIMIT ?)
+"""
+
+T = TypeVar("T")
+
+
+def open_url(url: str, *, namespace: str, timeout: float) -> "SqliteRegistry":
+    """The registry of a ``sqlite:`` URL. Raises ConfigError for a bad one."""
+    scheme, found, path = url.partition(":///")
+    if scheme != "sqlite" or not found:
+        raise ConfigError(f"registry URL {url!r} is not well formed: {_FORM}")
+    if path in ("", "/", ":memory:") or path.endswith("/") or "?" in path or "#" in path:
+        raise ConfigError(f"registry URL {url!r} names no file: {_FORM}")
+    return SqliteRegistry(url, Path(path), namespace, timeout)
+
+
+class SqliteRegistry:
+    """See :class:`musterd_coordinator.registry.Registry`.
+
+    One call at a time, in a worker thread. A call that is given up (deadline, cancellation) while
+    the disk hangs goes on in its thread, and may or may not take effect; the calls after it wait
+    for it, within their own deadlines.
+    """
+
+    def __init__(self, url: str, path: Path, namespace: str, timeout: float) -> None:
+        self.url = url
+        self._path = path
+        self._namespace = namespace
+        self._timeout = timeout
+        self._limiter: anyio.CapacityLimiter | None = None
+        self._busy = threading.Lock()
+        self._database: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Open the file, make or check its tables, and keep other coordinators out."""
+        await self._call(self._open)
+
+    async def load(self) -> Sequence[Entry]:
+        """Every member that was not forgotten."""
+        (count,) = await self._call(lambda: self._db.execute(_COUNT).fetchone())
+        row = (self._namespace,)
+        return await self._call(
+            lambda: [entry_of(each) for each in self._db.execute(_LOAD, row)], count
+        )
+
+    async def changed(self) -> Sequence[Entry | tuple[str, str]]:
+        """Nothing: nobody else can write to the file."""
+        return ()
+
+    async def record(self, entries: Sequence[Entry], transitions: Sequence[Transition]) -> None:
+        """Save members and their states, and append to the history, in one transaction."""
+
+        def save() -> None:
+            self._db.executemany(_SAVE, self._texts(entry_rows(entries)))
+            self._db.executemany(_APPEND, self._texts(transition_rows(transitions)))
+
+        await self._call(save, len(entries) + len(transitions))
+
+    async def change_facts(self, group: str, member: str, facts: Facts) -> None:
+        """Replace a member's facts, durably."""
+        found = await self._execute(
+            'UPDATE member SET facts = ? WHERE (namespace, "group", name) = (?, ?, ?)',
+            (as_json(facts), self._namespace, group, member),
+        )
+        if not found:
+            raise RegistryError(f"the registry knows no member {group}/{member}")
+
+    async def forget(self, group: str, member: str) -> None:
+        """Drop a member; its history stays."""
+        await self._execute(
+            'DELETE FROM member WHERE (namespace, "group", name) = (?, ?, ?)',
+            (self._namespace, group, member),
+        )
+
+    async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
+        """The newest ``limit`` state changes of a member, newest first."""
+        row = self._namespace, group, member, limit
+        return await self._call(
+            lambda: [transition_of(each) for each in self._db.execute(_HISTORY, row)]
+        )
+
+    async def prune(self, before: datetime) -> int:
+        """Drop history older than ``before``; how many rows went."""
+        total, batch = 0, PRUNE_BATCH
+        while batch == PRUNE_BATCH:
+            row = self._namespace, _text(before.astimezone(UTC)), PRUNE_BATCH
+            batch = await self._execute(_PRUNE, row)
+            total += batch
+        return total
+
+    async def aclose(self) -> None:
+        """Close the file."""
+        with anyio.CancelScope(shield=True), suppress(RegistryError):
+            await self._call(self._close)
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._database is None:
+            raise RegistryError(f"registry {self._path}: not open")
+        return self._database
+
+    async def _execute(self, sql: str, row: Row) -> int:
+        """Run one statement in a transaction; how many rows it hit."""
+        return await self._call(lambda: self._db.execute(sql, row).rowcount)
+
+    async def _call(self, work: Callable[[], T], rows: int = 0) -> T:
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(1)
+        limit = time_for(rows, self._timeout)
+        try:
+            with anyio.fail_after(limit):
+                return await to_thread.run_sync(
+                    self._in_transaction,
+                    *(work, limit),
+                    abandon_on_cancel=True,
+                    limiter=self._limiter,
+                )
+        except TimeoutError:
+            raise RegistryError(
+                f"registry {self._path}: no answer within {limit:g} s; is the disk stuck?"
+            ) from None
+        except (sqlite3.Error, OSError) as error:
+            raise RegistryError(f"registry {self._path}: {error}") from None
+
+    def _in_transaction(self, work: Callable[[], T], limit: float) -> T:
+        # A call that was given up may still hold this; by then nobody waits for ours either.
+        if not self._busy.acquire(timeout=limit):
+            raise TimeoutError
+        try:
+            if self._database is None:
+                return work()
+            with self._database:
+                return work()
+        finally:
+            self._busy.release()
+
+    def _open(self) -> None:
+        if not self._path.parent.is_dir():
+            raise RegistryError(
+                f"registry {self._path}: there is no folder {self._path.parent.absolute()}"
+            )
+        try:
+            database = sqlite3.connect(self._path, timeout=0, check_same_thread=False)
+            try:
+                _prepare(database)
+            except BaseException:
+                database.close()
+                raise
+        except sqlite3.Error as error:
+            raise RegistryError(f"registry {self._path}: {_reason(error)}") from None
+        self._database = database
+
+    def _close(self) -> None:
+        database, self._database = self._database, None
+        if database is not None:
+            database.close()
+
+    def _texts(self, rows: Sequence[Row]) -> list[Row]:
+        return [(self._namespace, *map(_text, row)) for row in rows]
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    """Lock the file for this process, and make the tables in a new one."""
+    database.execute("PRAGMA locking_mode = EXCLUSIVE")
+    database.execute("PRAGMA synchronous = FULL")
+    application, version, tables = (
+        database.execute(query).fetchone()[0]
+        for query in (
+            *("PRAGMA application_id", "PRAGMA user_version"),
+            "SELECT count(*) FROM sqlite_master",
+        )
+    )
+    if tables and application != _APPLICATION:
+        raise sqlite3.DatabaseError("it is another program's database")
+    if version > VERSION:
+        raise sqlite3.DatabaseError(
+            f"its tables are of version {version}, made by a newer musterd; this one knows"
+            f" {VERSION}: upgrade this musterd"
+        )
+    database.execute("PRAGMA journal_mode = WAL")
+    database.executescript(f"BEGIN EXCLUSIVE; {'' if tables else _TABLES} COMMIT;")
+
+
+def _reason(error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_BUSY:
+        return "in use: another coordinator runs on it; give each a registry of its own"
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return f"this user cannot write it and its folder ({error})"
+    if code == sqlite3.SQLITE_NOTADB:
+        return "not a SQLite database; name another file"
+    return str(error)
+
+
+def _text(value: object) -> object:
+    return value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value
