@@ -1,0 +1,229 @@
+"""The sockets of a proxy that cuts; :mod:`musterd.testing` tells how to use it."""
+
+import asyncio
+import socket
+import struct
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from musterd.testing.lane import Ending, Lane
+
+CHUNK = 1 << 16  # bytes that are treated as one
+DEPTH = 4  # chunks of one direction on their way through the proxy
+TIMEOUT = 10.0  # seconds for the server to accept a connection, and for a close
+
+_LINGER_NOT = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close sends RST
+
+_Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class CuttingProxy:
+    """Listens on ``port`` (a free one) and leads to ``target_host:target_port``.
+
+    ``requests`` and ``replies`` are its two directions; ``accepted`` counts connections.
+    """
+
+    def __init__(
+        self, target_host: str, target_port: int, *, listen_host: str = "127.0.0.1"
+    ) -> None:
+        self.host = listen_host
+        self.port = 0
+        self.accepted = 0
+        self.requests = Lane()
+        self.replies = Lane()
+        self._target = (target_host, target_port)
+        self._limit: int | None = None
+        self._pairs: set[_Pair] = set()
+        self._held: socket.socket
+        self._listener: socket.socket | None = None
+        self._tasks: TaskGroup
+
+    @property
+    def address(self) -> str:
+        """Where clients connect to, as ``host:port``."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        """How many are open now."""
+        return len(self._pairs)
+
+    async def __aenter__(self) -> Self:
+        # Bound and never listening, this keeps the port ours while nobody listens on it.
+        self._held = _bound(self.host, 0)
+        self.port = self._held.getsockname()[1]
+        self._tasks = await anyio.create_task_group().__aenter__()
+        self.accept_new()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        self.refuse_new()
+        self._held.close()
+        self._tasks.cancel_scope.cancel()
+        return await self._tasks.__aexit__(kind, error, trace)
+
+    def accept_new(self) -> None:
+        """Accept connections; the end of the next two verbs."""
+        if self._listener is None:
+            self._listener = _bound(self.host, self.port)
+            self._listener.listen(128)
+        asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
+    def ignore_new(self) -> None:
+        """Accept nobody: clients get a connection from the kernel, and no answer ever."""
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+
+    def refuse_new(self) -> None:
+        """Stop listening: clients get ECONNREFUSED. Open connections stay."""
+        if self._listener is not None:
+            self.ignore_new()
+            self._listener.close()
+            self._listener = None
+
+    def limit(self, connections: int | None) -> None:
+        """Reset every connection that would be one more than this; None: no limit."""
+        self._limit = connections
+
+    def reset_all(self) -> None:
+        """Reset all connections, to both sides."""
+        for pair in list(self._pairs):
+            pair.end(Ending.RESET)
+
+    def heal(self) -> None:
+        """Undo everything but the loss of the connections that are gone."""
+        self.requests.heal()
+        self.replies.heal()
+        self.limit(None)
+        self.accept_new()
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        with suppress(BlockingIOError, ConnectionError):
+            client, _ = self._listener.accept()
+            if self._limit is not None and len(self._pairs) >= self._limit:
+                _reset_on_close(client)
+                client.close()
+                return
+            self.accepted += 1
+            client.setblocking(False)
+            pair = _Pair(client)
+            self._pairs.add(pair)
+            self._tasks.start_soon(self._serve, pair)
+
+    async def _serve(self, pair: "_Pair") -> None:
+        try:
+            await pair.join(self._target, self.requests, self.replies)
+        finally:
+            self._pairs.discard(pair)
+            await pair.aclose()
+
+
+class _Pair:
+    """A client's connection and the one that it leads to."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self._writers: list[asyncio.StreamWriter] = []
+        self._scope = anyio.CancelScope()
+
+    async def join(self, target: tuple[str, int], requests: Lane, replies: Lane) -> None:
+        """Lead bytes both ways until the connection has ended."""
+        with self._scope:
+            try:
+                with anyio.fail_after(TIMEOUT):
+                    client = self._keep(await asyncio.open_connection(sock=self._client))
+                    server = self._keep(await asyncio.open_connection(*target))
+            except OSError:  # TimeoutError is one
+                self.end(Ending.RESET)
+            else:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._lead, client[0], server[1], requests)
+                    tasks.start_soon(self._lead, server[0], client[1], replies)
+
+    def end(self, ending: Ending) -> None:
+        """End both connections now."""
+        for writer in self._writers:
+            if ending is Ending.CLOSE:
+                writer.close()
+                continue
+            _reset_on_close(writer.get_extra_info("socket"))
+            writer.transport.abort()
+        if not self._writers:
+            _reset_on_close(self._client)
+        self._scope.cancel()
+
+    async def aclose(self) -> None:
+        """Leave no socket open."""
+        if not self._writers:
+            self._client.close()
+        with anyio.move_on_after(TIMEOUT, shield=True):
+            for writer in self._writers:
+                writer.transport.abort()
+                with suppress(OSError):
+                    await writer.wait_closed()
+
+    def _keep(self, stream: _Stream) -> _Stream:
+        stream[1].transport.set_write_buffer_limits(high=0)  # so that drain empties the buffer
+        self._writers.append(stream[1])
+        return stream
+
+    async def _lead(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, lane: Lane
+    ) -> None:
+        queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(DEPTH)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_listen, source, queue, lane)
+                await self._speak(queue, sink, lane)
+        except* OSError:
+            self.end(Ending.RESET)
+
+    async def _speak(
+        self, queue: asyncio.Queue[tuple[float, bytes]], sink: asyncio.StreamWriter, lane: Lane
+    ) -> None:
+        chunk = b"-"
+        while chunk:
+            heard_at, chunk = await queue.get()
+            await anyio.sleep_until(heard_at + lane.latency)
+            await lane.flows()
+            passed, ending = lane.treat(chunk)
+            lane.passed += len(passed)
+            sink.write(passed)
+            await sink.drain()
+            if ending is not None:
+                self.end(ending)
+        if not lane.dropping and not sink.is_closing():
+            sink.write_eof()
+
+
+async def _listen(
+    source: asyncio.StreamReader, queue: asyncio.Queue[tuple[float, bytes]], lane: Lane
+) -> None:
+    chunk = b"-"
+    while chunk:
+        chunk = await source.read(CHUNK)
+        lane.received += len(chunk)
+        await queue.put((anyio.current_time(), chunk))
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setblocking(False)
+    bound.bind((host, port))
+    return bound
+
+
+def _reset_on_close(connection: socket.socket) -> None:
+    with suppress(OSError):  # it may be closed already
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
