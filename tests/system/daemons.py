@@ -3,8 +3,8 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Self
 
 from musterd.client import Client
 from musterd.errors import CoordinatorUnreachable
@@ -23,11 +23,20 @@ class Daemon(Server):
     def __init__(self, **settings: Setting) -> None:
         super().__init__()
         self.settings = settings
+        self._arguments: Sequence[str] = ()
+        self._file: tuple[str, str] | None = None
+
+    def configured_by(self, name: str, text: str, *arguments: str) -> Self:
+        """Use this file and these arguments instead of the settings."""
+        self._file, self._arguments = (name, text), arguments
+        return self
 
     def _command(self) -> list[str]:
-        file = self.directory / "musterd.toml"
-        file.write_text(toml(self.settings))
-        return [sys.executable, "-m", "musterd", self.subcommand, "--config", str(file)]
+        name, text = self._file or ("musterd.toml", toml(self.settings))
+        file = self.directory / name
+        file.write_text(text)
+        command = [sys.executable, "-m", "musterd", self.subcommand, "--config", str(file)]
+        return [*command, *self._arguments]
 
 
 def toml(settings: Mapping[str, Setting]) -> str:
