@@ -46,9 +46,15 @@ def failure_of(error: Exception, budget: float) -> Failure:
     """Why nothing came back, in a few words."""
     if isinstance(error, (TimeoutError, httpcore.TimeoutException)):
         return Failure(f"no answer within {budget:.3g} s")
-    reason = _root(error)
-    text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-    return Failure(str(text).lower(), stale=isinstance(error, _BROKEN))
+    return Failure(_in_words(_root(error)), stale=isinstance(error, _BROKEN))
+
+
+def _in_words(reason: BaseException) -> str:
+    # asyncio replaces the system's words by "Connect call failed ('127.0.0.1', 8420)".
+    if isinstance(reason, OSError) and reason.errno and reason.errno > 0:
+        return os.strerror(reason.errno).lower()
+    words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    return str(words).lower()
 
 
 def _root(error: BaseException) -> BaseException:
