@@ -83,8 +83,8 @@ async def test_adds_latency_without_slowing_the_stream(proxy: CuttingProxy) -> N
     proxy.replies.delay(0.1)
     async with await connect(proxy) as client:
         began = anyio.current_time()
-        await ask(client, bytes(1_000_000))
-        assert 0.1 <= anyio.current_time() - began < 1.0
+        await ask(client, bytes(4_000_000))
+        assert 0.1 <= anyio.current_time() - began < 3.0
 
 
 @pytest.mark.parametrize("lane", ["requests", "replies"])
@@ -116,7 +116,7 @@ async def test_a_stall_reaches_the_sender(proxy: CuttingProxy) -> None:
             for _ in range(1000):
                 await client.send(bytes(1 << 20))
         assert scope.cancelled_caught
-        assert proxy.requests.received < 1 << 20
+        assert proxy.requests.received < 16 << 20
 
 
 async def test_resets_everybody_now(proxy: CuttingProxy) -> None:

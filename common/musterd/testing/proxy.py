@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 from musterd.testing.lane import Ending, Lane
 
 CHUNK = 1 << 16  # bytes that are treated as one
-DEPTH = 4  # chunks of one direction on their way through the proxy
+DEPTH = 64  # chunks of one direction on their way through the proxy
 TIMEOUT = 10.0  # seconds for the server to accept a connection, and for a close
 
 _LINGER_NOT = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close sends RST

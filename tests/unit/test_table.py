@@ -1,0 +1,343 @@
+"""The in-memory table: memcached's rules, with time and memory in the test's hands."""
+
+from math import inf
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from musterd.stores.items import parse_integer, parse_unsigned, valid_key
+from musterd.stores.table import ITEM_OVERHEAD, Outcome, Table
+
+UNIX_TIME = 1_700_000_000.0
+DAY = 24 * 3600
+
+
+class Clock:
+    """A monotonic clock and a wall clock, which may be stepped by itself."""
+
+    def __init__(self) -> None:
+        self.now = 50.0
+        self.step = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return UNIX_TIME + self.now + self.step
+
+
+def table_of(clock: Clock, **limits: int) -> Table:
+    return Table(monotonic=clock.monotonic, wall=clock.wall, **limits)
+
+
+def value_of(table: Table, key: bytes) -> bytes | None:
+    item = table.get([key])[0]
+    return None if item is None else item.value
+
+
+def test_keeps_what_it_was_given() -> None:
+    table = Table()
+    assert table.set(b"k", b"value", 7) is Outcome.STORED
+    found, missing = table.get([b"k", b"other"])
+    assert found is not None
+    assert (found.value, found.flags, missing) == (b"value", 7, None)
+
+
+def test_a_relative_expiry_ignores_the_wall_clock() -> None:
+    clock = Clock()
+    table = table_of(clock)
+    table.set(b"k", b"", exptime=10)
+    clock.step = 365 * DAY
+    clock.now += 9.9
+    assert value_of(table, b"k") == b""
+    clock.now += 0.1
+    assert value_of(table, b"k") is None
+
+
+def test_thirty_days_are_relative_and_a_second_more_is_a_date() -> None:
+    clock = Clock()
+    table = table_of(clock)
+    table.set(b"relative", b"", exptime=30 * DAY)
+    table.set(b"in_1970", b"", exptime=30 * DAY + 1)
+    table.set(b"soon", b"", exptime=int(clock.wall()) + 10)
+    clock.now += 9.0
+    assert [value_of(table, key) for key in (b"relative", b"in_1970", b"soon")] == [b"", None, b""]
+    clock.now += 2.0
+    assert value_of(table, b"soon") is None
+    clock.now += 30 * DAY
+    assert value_of(table, b"relative") is None
+
+
+def test_zero_never_expires_and_less_has_expired() -> None:
+    clock = Clock()
+    table = table_of(clock)
+    table.set(b"forever", b"")
+    assert table.set(b"gone", b"", exptime=-1) is Outcome.STORED
+    clock.now += 1000 * DAY
+    assert value_of(table, b"forever") == b""
+    assert table.add(b"gone", b"again") is Outcome.STORED
+
+
+def test_touch_and_gat_move_the_expiry_and_keep_the_cas_number() -> None:
+    clock = Clock()
+    table = table_of(clock)
+    table.set(b"k", b"v", exptime=10)
+    before = table.get([b"k"])[0]
+    assert table.touch(b"k", 100)
+    clock.now += 50
+    after = table.gat(100, [b"k", b"none"])
+    assert before is not None
+    assert after[0] is not None
+    assert (after[0].cas, after[1]) == (before.cas, None)
+    clock.now += 99
+    assert value_of(table, b"k") == b"v"
+    assert not table.touch(b"none", 5)
+
+
+def test_what_is_expired_is_absent_for_every_verb() -> None:
+    clock = Clock()
+    table = table_of(clock)
+
+    def expired() -> bytes:
+        table.set(b"k", b"5", exptime=1)
+        clock.now += 1
+        return b"k"
+
+    assert table.add(expired(), b"6") is Outcome.STORED
+    assert table.replace(expired(), b"") is Outcome.NOT_STORED
+    assert table.append(expired(), b"") is Outcome.NOT_STORED
+    assert table.prepend(expired(), b"") is Outcome.NOT_STORED
+    assert table.cas(expired(), b"", 0, 0, 1) is Outcome.NOT_FOUND
+    assert table.incr(expired(), 1) is Outcome.NOT_FOUND
+    assert table.decr(expired(), 1) is Outcome.NOT_FOUND
+    assert not table.touch(expired(), 1)
+    assert not table.delete(expired())
+
+
+def test_cas_stores_only_what_nobody_else_changed() -> None:
+    table = Table()
+    table.set(b"k", b"1")
+    item = table.get([b"k"])[0]
+    assert item is not None
+    assert table.cas(b"k", b"2", 0, 0, item.cas) is Outcome.STORED
+    assert table.cas(b"k", b"3", 0, 0, item.cas) is Outcome.EXISTS
+    assert value_of(table, b"k") == b"2"
+    assert table.cas(b"none", b"", 0, 0, 1) is Outcome.NOT_FOUND
+
+
+def test_counts_as_memcached_does() -> None:
+    table = Table()
+    table.set(b"n", b"10")
+    assert table.decr(b"n", 1) == 9
+    assert value_of(table, b"n") == b"9 "
+    assert table.incr(b"n", 91) == 100
+    assert table.decr(b"n", 1000) == 0
+    table.set(b"n", b"%d" % (2**64 - 1), 5)
+    assert table.incr(b"n", 2) == 1
+    table.set(b"n", b"ten")
+    assert table.incr(b"n", 1) is Outcome.NON_NUMERIC
+
+
+def test_refuses_keys_and_values_over_their_limits() -> None:
+    table = Table()
+    for key in (b"", b"x" * 251, b"a b", b"a\nb", b"a\x00b", b"a\x7fb"):
+        assert table.set(key, b"") is Outcome.BAD_KEY
+    assert table.set("clé-é".encode() + b"x" * 240, b"") is Outcome.STORED
+    largest = (1 << 20) - 59 - 1
+    assert table.set(b"k", bytes(largest)) is Outcome.STORED
+    assert table.append(b"k", b"x") is Outcome.NOT_STORED
+    assert table.replace(b"k", bytes(largest + 1)) is Outcome.TOO_LARGE
+    assert value_of(table, b"k") == bytes(largest)
+    assert table.set(b"k", bytes(largest + 1)) is Outcome.TOO_LARGE
+    assert value_of(table, b"k") is None  # a set that fails leaves no stale value
+    assert Table(500).set(b"k", bytes(500)) is Outcome.NO_MEMORY
+
+
+def test_evicts_what_was_used_longest_ago() -> None:
+    table = Table(3 * (ITEM_OVERHEAD + 2))
+    for key in (b"a", b"b", b"c"):
+        table.set(key, b"-")
+    table.get([b"a"])
+    table.set(b"d", b"-")
+    assert [value_of(table, key) for key in (b"a", b"b", b"c", b"d")] == [b"-", None, b"-", b"-"]
+    assert table.stats()["evictions"] == 1
+
+
+def test_flushes_at_once_or_when_the_delay_has_passed() -> None:
+    clock = Clock()
+    table = table_of(clock)
+    table.set(b"k", b"1")
+    table.flush_all()
+    assert value_of(table, b"k") is None
+    table.flush_all(10)
+    table.set(b"k", b"2")
+    clock.now += 9.9
+    table.set(b"late", b"3")
+    assert value_of(table, b"k") == b"2"
+    clock.now += 0.1
+    assert table.get([b"k", b"late"]) == [None, None]
+    table.set(b"k", b"4")
+    clock.now += 100
+    assert value_of(table, b"k") == b"4"
+
+
+def test_a_flush_takes_the_place_of_a_delayed_one() -> None:
+    clock = Clock()
+    table = table_of(clock)
+    table.flush_all(10)
+    table.flush_all()
+    table.set(b"k", b"")
+    clock.now += 10
+    assert value_of(table, b"k") == b""
+
+
+def test_writes_alone_reclaim_what_expired() -> None:
+    clock = Clock()
+    table = table_of(clock)
+    for number in range(1000):
+        table.set(b"%d" % number, b"", exptime=5)
+    clock.now += 5
+    for _ in range(1100):
+        table.set(b"k", b"")
+    assert len(table) == 1
+    assert table.bytes_used == 1 + ITEM_OVERHEAD
+
+
+def test_stops_when_the_room_is_used_up() -> None:
+    table = Table()
+    for key in (b"a", b"b", b"c"):
+        table.set(key, b"12345")
+    keys = [b"none", b"a", b"b", b"c"]
+    assert len(table.get(keys, room=6)) == 3
+    assert len(table.gat(0, keys, room=5)) == 2
+    assert (table.stats()["get_hits"], table.stats()["touch_hits"]) == (2, 1)
+
+
+def test_reports_what_happened_and_forgets_it_on_demand() -> None:
+    table = Table()
+    table.set(b"k", b"1")
+    table.get([b"k", b"none"])
+    table.incr(b"k", 1)
+    table.delete(b"none")
+    stats = table.stats()
+    assert (stats["cmd_get"], stats["get_hits"], stats["get_misses"]) == (2, 1, 1)
+    assert (stats["incr_hits"], stats["delete_misses"], stats["curr_items"]) == (1, 1, 1)
+    table.reset_stats()
+    assert table.stats()["cmd_get"] == 0
+    assert table.stats()["curr_items"] == 1
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_reads_every_counter_that_fits(number: int) -> None:
+    assert parse_unsigned(b"%d" % number) == number
+    assert parse_unsigned(b" +000%d \0junk" % number) == number
+    assert parse_unsigned(b"%dx" % number) is None
+
+
+def test_reads_numbers_as_strtoull_does() -> None:
+    assert parse_unsigned(b"-18446744073709551615") == 1
+    assert parse_unsigned(b"-0") == 0
+    for text in (b"", b" ", b"x", b"-1", b"18446744073709551616", b"9" * 5000, b"1.5", b"+-1"):
+        assert parse_unsigned(text) is None
+    assert parse_unsigned(b"0" * 5000 + b"7") == 7
+
+
+@given(st.binary(max_size=25))
+def test_reads_nothing_else_as_an_integer(text: bytes) -> None:
+    number = parse_integer(text, -100, 100)
+    assert number is None or (int(text) == number and -100 <= number <= 100)
+
+
+@given(st.binary(max_size=260))
+def test_a_good_key_travels_as_one_word(key: bytes) -> None:
+    fits = 1 <= len(key) <= 250 and all(byte > 32 and byte != 127 for byte in key)
+    assert valid_key(key) == fits
+
+
+ALL_KEYS = (b"a", b"b", b"c")
+KEYS = st.sampled_from(ALL_KEYS)
+VALUES = st.binary(max_size=100)
+EXPTIMES = st.sampled_from([0, 0, 5, 10, -1])
+
+
+class SameAsADictionary(RuleBasedStateMachine):
+    """The table against a dictionary of values and instants of expiry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.table = table_of(self.clock)
+        self.model: dict[bytes, tuple[bytes, float]] = {}
+
+    def expected(self, key: bytes) -> bytes | None:
+        value, expires = self.model.get(key, (b"", 0.0))
+        return value if expires > self.clock.now else None
+
+    def remember(self, key: bytes, value: bytes, exptime: int) -> None:
+        self.model[key] = (value, self.clock.now + exptime if exptime else inf)
+
+    @rule(key=KEYS, value=VALUES, exptime=EXPTIMES)
+    def set(self, key: bytes, value: bytes, exptime: int) -> None:
+        assert self.table.set(key, value, 0, exptime) is Outcome.STORED
+        self.remember(key, value, exptime)
+
+    @rule(key=KEYS, value=VALUES, exptime=EXPTIMES)
+    def add(self, key: bytes, value: bytes, exptime: int) -> None:
+        absent = self.expected(key) is None
+        outcome = self.table.add(key, value, 0, exptime)
+        assert outcome is (Outcome.STORED if absent else Outcome.NOT_STORED)
+        if absent:
+            self.remember(key, value, exptime)
+
+    @rule(key=KEYS, value=VALUES, exptime=EXPTIMES)
+    def replace(self, key: bytes, value: bytes, exptime: int) -> None:
+        absent = self.expected(key) is None
+        outcome = self.table.replace(key, value, 0, exptime)
+        assert outcome is (Outcome.NOT_STORED if absent else Outcome.STORED)
+        if not absent:
+            self.remember(key, value, exptime)
+
+    @rule(key=KEYS, value=VALUES)
+    def append(self, key: bytes, value: bytes) -> None:
+        old = self.expected(key)
+        outcome = self.table.append(key, value)
+        assert outcome is (Outcome.NOT_STORED if old is None else Outcome.STORED)
+        if old is not None:
+            self.model[key] = (old + value, self.model[key][1])
+
+    @rule(key=KEYS, exptime=EXPTIMES)
+    def touch(self, key: bytes, exptime: int) -> None:
+        old = self.expected(key)
+        assert self.table.touch(key, exptime) is (old is not None)
+        if old is not None:
+            self.remember(key, old, exptime)
+
+    @rule(key=KEYS)
+    def delete(self, key: bytes) -> None:
+        assert self.table.delete(key) is (self.expected(key) is not None)
+        self.model.pop(key, None)
+
+    @rule(seconds=st.sampled_from([0.5, 4.5, 5.0, 11.0]))
+    def wait(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @rule()
+    def flush(self) -> None:
+        self.table.flush_all()
+        self.model.clear()
+
+    @invariant()
+    def agrees(self) -> None:
+        for key in ALL_KEYS:
+            assert value_of(self.table, key) == self.expected(key)
+
+    @invariant()
+    def counts_its_memory(self) -> None:
+        alive = [(key, value_of(self.table, key)) for key in ALL_KEYS]
+        sizes = [len(key) + len(value) + ITEM_OVERHEAD for key, value in alive if value is not None]
+        assert (len(self.table), self.table.bytes_used) == (len(sizes), sum(sizes))
+
+
+TestSameAsADictionary = SameAsADictionary.TestCase
+TestSameAsADictionary.settings = settings(max_examples=50, stateful_step_count=30)
