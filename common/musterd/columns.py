@@ -94,9 +94,15 @@ def parse(slots: Slots, data: bytes | bytearray | memoryview) -> tuple[Beats, Re
 
 def check_records(slots: Slots, records: NDArray[np.void]) -> tuple[Beats, Rejected]:
     """As :func:`parse`, over records already in an array of dtype :data:`RECORD`."""
-    bad_magic = records["magic"] != MAGIC
-    bad_version = ~bad_magic & (records["version"] != VERSION)
-    beats = from_records(slots, records)
+    return check(from_records(slots, records), records["magic"], records["version"])
+
+
+def check(
+    beats: Beats, magic: NDArray[np.uint16], version: NDArray[np.uint8]
+) -> tuple[Beats, Rejected]:
+    """The good ones of ``beats``, and how many were not; all shapes are (n,)."""
+    bad_magic = magic != MAGIC
+    bad_version = ~bad_magic & (version != VERSION)
     bad_field = ~bad_magic & ~bad_version & _bad_fields(beats)
     bad = bad_magic | bad_version | bad_field
     if not bad.any():
