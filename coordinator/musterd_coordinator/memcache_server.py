@@ -26,6 +26,7 @@ __all__ = ["Limits", "MemcacheServer", "serve"]
 
 log = structlog.get_logger(__name__)
 
+_LAST_PORT = 65535
 _BACKLOG = 1024  # connections that wait to be accepted
 _STOP_TIMEOUT = 2.0  # seconds for connections to end when the server stops
 _SPARE_DESCRIPTORS = 128  # for everything else that the process opens
@@ -51,14 +52,18 @@ class MemcacheServer:
 
     async def start(self) -> None:
         """Listen. Raises ConfigError if the address cannot be had."""
+        if not 0 <= self.port <= _LAST_PORT:  # uvloop would take its lowest 16 bits
+            raise ConfigError(_why_not(self.address, f"there are ports up to {_LAST_PORT}"))
         _allow_descriptors(self.limits.connections)
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
                 lambda: Link(self._crowd), self.host, self.port, backlog=_BACKLOG
             )
-        except (OSError, OverflowError) as error:
-            raise ConfigError(_why_not(self.address, error)) from error
+        except OSError as error:
+            in_use = error.errno == errno.EADDRINUSE
+            reason = "another server listens there" if in_use else error.strerror or str(error)
+            raise ConfigError(_why_not(self.address, reason)) from error
         self.port = self._server.sockets[0].getsockname()[1]
         log.info("embedded store listening", address=self.address)
 
@@ -148,12 +153,11 @@ async def serve(
         await server.aclose()
 
 
-def _why_not(address: str, error: OSError | OverflowError) -> str:
-    cure = "choose another host and port in the store's URL"
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return f"embedded store: another server listens on {address} already: stop it, or {cure}"
-    reason = getattr(error, "strerror", None) or error
-    return f"embedded store cannot listen on {address} ({reason}): {cure}"
+def _why_not(address: str, reason: str) -> str:
+    return (
+        f"embedded store cannot listen on {address} ({reason}):"
+        " stop what is there, or choose another host and port in the store's URL"
+    )
 
 
 def _allow_descriptors(connections: int) -> None:
