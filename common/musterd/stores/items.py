@@ -4,12 +4,15 @@ The rules are those of memcached 1.6: ``doc/protocol.txt``, and its source where
 """
 
 import re
+from collections.abc import Callable
 from enum import Enum
+from math import inf
 
 import msgspec
 
 KEY_LIMIT = 250  # bytes
 ITEM_LIMIT = 1 << 20  # bytes of one item as memcached counts it: key, value and its own header
+RELATIVE_LIMIT = 30 * 24 * 3600  # seconds; a greater exptime is a Unix time
 UNSIGNED = 1 << 64  # counters are less than this
 
 _HEADER = 59  # sizeof(item), the cas number, the key's NUL, the value's CRLF
@@ -49,6 +52,15 @@ def valid_key(key: bytes) -> bool:
 def memcached_size(key: bytes, size: int, flags: int) -> int:
     """What memcached counts against its item limit for a value of ``size`` bytes."""
     return len(key) + size + _HEADER + (_FLAGS if flags else 0)
+
+
+def seconds_left(exptime: int, wall: Callable[[], float]) -> float:
+    """How long an item with this exptime lives from now on; negative if it is over already."""
+    if exptime == 0:
+        return inf
+    if exptime < 0:
+        return -inf
+    return exptime if exptime <= RELATIVE_LIMIT else exptime - wall()
 
 
 def parse_integer(text: bytes, low: int, high: int) -> int | None:

@@ -20,6 +20,7 @@ from musterd.stores.items import (
     Outcome,
     memcached_size,
     parse_unsigned,
+    seconds_left,
     valid_key,
 )
 
@@ -27,7 +28,6 @@ __all__ = ["ITEM_OVERHEAD", "MEMORY_LIMIT", "Item", "Outcome", "Table"]
 
 MEMORY_LIMIT = 64 << 20  # bytes of all items, with ITEM_OVERHEAD for each
 ITEM_OVERHEAD = 320  # bytes that CPython keeps beside those of a key and a value; measured
-RELATIVE_LIMIT = 30 * 24 * 3600  # seconds; a greater exptime is a Unix time
 
 _CRAWL = 2  # items inspected per write
 _COUNTERS = (
@@ -68,8 +68,6 @@ class Table:
         """How many items there are, with those that expired and were not yet noticed."""
         return len(self._items)
 
-    # Reading
-
     def get(self, keys: Iterable[bytes], *, room: float = inf) -> list[Item | None]:
         """The item of each key in turn, None where there is none.
 
@@ -85,7 +83,7 @@ class Table:
                     items.move_to_end(key)
                     room -= len(item.value)
                 else:
-                    self._expire(key)
+                    self._discard(key, "get_expired")
                     item = None
             found.append(item)
             if room <= 0:
@@ -111,18 +109,18 @@ class Table:
         self._tally("cmd_touch", "touch", found)
         return found
 
-    # Writing
-
     def set(self, key: bytes, value: bytes, flags: int = 0, exptime: int = 0) -> Outcome:
         """Store, whatever was there. A value refused for its size removes the old one."""
-        return self._begin(key, len(value), flags) or self._put(key, value, flags, exptime)
+        if refused := self._begin(key, len(value), flags):
+            return refused
+        return self._put(key, value, flags, self._expiry(exptime))
 
     def add(self, key: bytes, value: bytes, flags: int = 0, exptime: int = 0) -> Outcome:
         """Store if there is nothing under this key."""
         if refused := self._begin(key, len(value), flags, stale=False):
             return refused
         if self._live(key) is None:
-            return self._put(key, value, flags, exptime)
+            return self._put(key, value, flags, self._expiry(exptime))
         self._items.move_to_end(key)
         return Outcome.NOT_STORED
 
@@ -132,7 +130,7 @@ class Table:
             return refused
         if self._live(key) is None:
             return Outcome.NOT_STORED
-        return self._put(key, value, flags, exptime)
+        return self._put(key, value, flags, self._expiry(exptime))
 
     def append(self, key: bytes, value: bytes) -> Outcome:
         """Lengthen the value at its end; flags and expiry stay."""
@@ -154,7 +152,7 @@ class Table:
             self._counters["cas_badval"] += 1
             return Outcome.EXISTS
         self._counters["cas_hits"] += 1
-        return self._put(key, value, flags, exptime)
+        return self._put(key, value, flags, self._expiry(exptime))
 
     def incr(self, key: bytes, delta: int) -> int | Outcome:
         """Add to a decimal value, modulo 2^64."""
@@ -203,8 +201,6 @@ class Table:
         if stale:
             self._discard(key)
 
-    # Statistics
-
     def stats(self) -> dict[str, int]:
         """Counters and gauges by memcached's names."""
         return self._counters | {
@@ -223,8 +219,6 @@ class Table:
         self._counters[f"{verb}_hits"] += len(found) - misses
         self._counters[f"{verb}_misses"] += misses
 
-    # Parts
-
     def _now(self) -> float:
         now = self._monotonic()
         if now >= self._flush_at:
@@ -234,29 +228,22 @@ class Table:
         return now
 
     def _expiry(self, exptime: int) -> float:
-        if exptime == 0:
-            return inf
-        if exptime < 0:
-            return -inf
-        relative = exptime if exptime <= RELATIVE_LIMIT else exptime - self._wall()
-        return self._monotonic() + relative
+        return self._monotonic() + seconds_left(exptime, self._wall)
 
     def _live(self, key: bytes) -> Item | None:
         now = self._now()
         item = self._items.get(key)
         if item is None or item.expires > now:
             return item
-        self._expire(key)
+        self._discard(key, "get_expired")
         return None
 
-    def _expire(self, key: bytes) -> None:
-        self._counters["get_expired"] += 1
-        self._discard(key)
-
-    def _discard(self, key: bytes) -> None:
+    def _discard(self, key: bytes, counter: str | None = None) -> None:
         item = self._items.pop(key, None)
         if item is not None:
             self.bytes_used -= _cost(key, item)
+        if counter is not None:
+            self._counters[counter] += 1
 
     def _begin(self, key: bytes, size: int, flags: int, *, stale: bool = True) -> Outcome | None:
         self._crawl(self._now())
@@ -266,19 +253,15 @@ class Table:
             self._counters["cmd_set"] += 1
         return refused
 
-    def _put(self, key: bytes, value: bytes, flags: int, exptime: int) -> Outcome:
-        self._replace(key, value, flags, self._expiry(exptime))
-        return Outcome.STORED
-
-    def _replace(self, key: bytes, value: bytes, flags: int, expires: float) -> None:
+    def _put(self, key: bytes, value: bytes, flags: int, expires: float) -> Outcome:
         self._discard(key)
         self._cas += 1
         item = self._items[key] = Item(value, flags, self._cas, expires)
         self.bytes_used += _cost(key, item)
         self._counters["total_items"] += 1
         while self.bytes_used > self.memory_limit:
-            self._discard(next(iter(self._items)))
-            self._counters["evictions"] += 1
+            self._discard(next(iter(self._items)), "evictions")
+        return Outcome.STORED
 
     def _extend(self, key: bytes, after: bytes, before: bytes) -> Outcome:
         if refused := self._begin(key, len(after) + len(before), 0, stale=False):
@@ -289,8 +272,7 @@ class Table:
         value = before + item.value + after
         if self.refusal(key, len(value), item.flags):
             return Outcome.NOT_STORED
-        self._replace(key, value, item.flags, item.expires)
-        return Outcome.STORED
+        return self._put(key, value, item.flags, item.expires)
 
     def _count(self, key: bytes, verb: str, change: Callable[[int], int]) -> int | Outcome:
         item = self._live(key)
@@ -302,8 +284,7 @@ class Table:
             return Outcome.NON_NUMERIC
         self._counters[f"{verb}_hits"] += 1
         number = change(number)
-        text = b"%d" % number
-        self._replace(key, text.ljust(len(item.value)), item.flags, item.expires)
+        self._put(key, (b"%d" % number).ljust(len(item.value)), item.flags, item.expires)
         return number
 
     def _crawl(self, now: float) -> None:
@@ -313,8 +294,7 @@ class Table:
         for key in keys:
             item = self._items.get(key)
             if item is not None and item.expires <= now:
-                self._discard(key)
-                self._counters["crawler_reclaimed"] += 1
+                self._discard(key, "crawler_reclaimed")
 
 
 def _cost(key: bytes, item: Item) -> int:
