@@ -113,12 +113,13 @@ async def test_it_stops_in_time_whoever_is_connected() -> None:
 
 
 async def test_it_stops_at_once_when_only_events_are_open(desk: DictDesk) -> None:
-    async with served(desk) as url:
-        with connected(url) as peer:
+    with ExitStack() as peers:
+        async with served(desk) as url:
+            peer = peers.enter_context(connected(url))
             peer.sendall(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
             assert await receive(peer)
             began = time.monotonic()
-    assert time.monotonic() - began < 0.8
+        assert time.monotonic() - began < 0.8
 
 
 async def test_a_head_without_an_end_is_refused(desk: DictDesk) -> None:

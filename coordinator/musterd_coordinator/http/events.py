@@ -107,7 +107,7 @@ class Events:
                 return self._desk.query(group, [])
             except NotFound:
                 pass  # its last member was forgotten, or it is yet to come again
-        return self._desk.groups()
+        return self._desk.status()
 
     def _changes(self, group: str | None, since: int, version: int) -> Sequence[msgspec.Raw] | None:
         """Encoded once however many readers there are: they ask for the same at the same time."""
