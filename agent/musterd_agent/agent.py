@@ -67,9 +67,8 @@ class Agent:
                 tasks.start_soon(loop.run)
 
     def overdue(self) -> float:
-        """Seconds by which the latest member's beat is late: what a stuck loop is known by."""
-        now = anyio.current_time()
-        return max(now - loop.due for loop in self.loops)
+        """Seconds by which the latest member's loop is late: what a stuck one is known by."""
+        return max(loop.overdue() for loop in self.loops)
 
     async def leave(self) -> int:
         """Say that all members are leaving; how many shards took it, at most once for each member.

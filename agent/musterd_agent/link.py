@@ -1,6 +1,8 @@
 """One member's way to one shard: a push under a deadline that no failure gets out of."""
 
+import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from math import inf
 from random import Random
 
@@ -20,10 +22,11 @@ _TOO_SLOW = "no answer within {:g} s"
 class Link:
     """Carries the beats of one member to one shard, at most one at a time.
 
-    ``accepted`` and ``failed`` count pushes; ``last_accepted`` is an instant of the loop's clock,
-    or None. A beat that is tried several times within its deadline is one push. Only the first
-    beat that fails is tried again so: that bridges a restart of the server, and when it takes
-    longer, a fleet that tries once a tick does not meet the returning server as a herd.
+    ``accepted`` and ``failed`` count pushes; ``last_accepted`` and ``due`` (the tick served now or
+    next) are instants of the loop's clock. A beat that is tried several times within its deadline
+    is one push. Only the first beat that fails is tried again so: that bridges a restart of the
+    server, and when it takes longer, a fleet that tries once a tick does not meet the returning
+    server as a herd.
     """
 
     def __init__(self, member: Member, shard: Shard, push_timeout: float, rng: Random) -> None:
@@ -31,30 +34,27 @@ class Link:
         self.accepted = 0
         self.failed = 0
         self.last_accepted: float | None = None
+        self.due = inf
+        self.push_timeout = push_timeout
         self._member = member
-        self._timeout = push_timeout
         self._rng = rng
         self._missed = 0
         self._announced = False
         self._turn = anyio.Lock(fast_acquire=True)
         shard.expect(str(member))
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a push is under way."""
-        return self._turn.locked()
-
     async def push(self, beat: Beat, within: float | None = None) -> bool:
         """Whether the shard took ``beat`` within that many seconds (default: the push timeout).
 
         Waits its turn after a push that is under way. Whatever a driver raises is counted here
-        and ends here, except KeyboardInterrupt and SystemExit.
+        and ends here, except KeyboardInterrupt and SystemExit. So does a cancellation: ask
+        :func:`asked_to_stop` after a push that failed.
         """
-        within = self._timeout if within is None else within
+        within = self.push_timeout if within is None else within
         failure = await _failure_of(self._deliver(beat, within), within)
         if failure is None:
             self._took()
-        elif anyio.current_effective_deadline() > -inf:  # else cut off by us: says nothing
+        elif not asked_to_stop():  # a push that we cut off says nothing about the shard
             self._failed(failure)
         return failure is None
 
@@ -108,6 +108,20 @@ async def _failure_of(delivery: Awaitable[None], within: float) -> str | None:
             raise
         return _TOO_SLOW.format(within) if scope.cancel_called else reason_of(error)
     return _TOO_SLOW.format(within) if scope.cancelled_caught else None
+
+
+def asked_to_stop() -> bool:
+    """Whether this task was cancelled, by a scope of ours or natively.
+
+    That an asyncio.CancelledError was raised does not say so: it may be one of a future that the
+    driver cancelled.
+    """
+    if anyio.current_effective_deadline() == -inf:
+        return True
+    with suppress(RuntimeError):  # under trio, where only scopes cancel
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return False
 
 
 def _ends_the_process(error: BaseException) -> bool:

@@ -4,43 +4,39 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import anyio
-from anyio.abc import TaskGroup
 
 from musterd.beat import Beat, Status
 from musterd_agent.beating import Beating
-from musterd_agent.link import Link
+from musterd_agent.link import Link, asked_to_stop
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
     """What became of a member's beats since it joined.
 
-    ``made`` counts beats; ``accepted`` and ``failed`` count pushes, one for each beat and shard;
-    ``skipped`` counts pushes left out because the one before was still under way.
+    ``made`` counts beats; ``accepted`` and ``failed`` count pushes, one for each beat and shard.
     """
 
     made: int
     accepted: int
     failed: int
-    skipped: int
 
 
 class MemberLoop:
     """Beats for one member: at once, then at every tick, to each of its shards on its own.
 
-    A shard that is slow or dead delays neither the others nor the next tick: pushes are tasks of
-    their own, and a shard whose push is still under way at a tick is left out of that tick.
+    Every shard has a task of its own on the same schedule, so that one that is slow or dead delays
+    neither the others nor the next tick; a task that is still busy at a tick leaves that one out.
     """
 
     def __init__(
         self, beating: Beating, links: Sequence[Link], wall_clock: Callable[[], float]
     ) -> None:
-        self.due = anyio.current_time()
         self.first_accepted = anyio.Event()
         self._beating = beating
         self._links = links
         self._wall_clock = wall_clock
-        self._skipped = 0
+        self._latest: tuple[float, Beat] | None = None
 
     @property
     def status(self) -> Status:
@@ -64,17 +60,20 @@ class MemberLoop:
             made=self._beating.sequence,
             accepted=sum(link.accepted for link in self._links),
             failed=sum(link.failed for link in self._links),
-            skipped=self._skipped,
         )
+
+    def overdue(self) -> float:
+        """Seconds by which its tasks are late, beyond what a push may take; known when running."""
+        now = anyio.current_time()
+        return max(now - link.due - link.push_timeout for link in self._links)
 
     async def run(self) -> None:
         """Beat until cancelled."""
-        self.due = anyio.current_time()
-        async with anyio.create_task_group() as pushes:
-            while True:
-                self._tick(pushes)
-                self.due = self._beating.tick_after(anyio.current_time(), self.due)
-                await anyio.sleep_until(self.due)
+        now = anyio.current_time()
+        async with anyio.create_task_group() as tasks:
+            for link in self._links:
+                link.due = now
+                tasks.start_soon(self._keep_beating, link)
 
     async def report(self, within: float | None = None) -> int:
         """Beat once, out of turn, to all shards at once; how many of them took it.
@@ -82,7 +81,7 @@ class MemberLoop:
         Each push is bounded by that many seconds (default: the push timeout).
         """
         took: list[Link] = []
-        beat = self._beat(due=anyio.current_time())
+        beat = self._make_beat(due=anyio.current_time())
 
         async def push(link: Link) -> None:
             if await self._push(link, beat, within):
@@ -93,15 +92,19 @@ class MemberLoop:
                 pushes.start_soon(push, link)
         return len(took)
 
-    def _tick(self, pushes: TaskGroup) -> None:
-        beat = self._beat(due=self.due)
-        for link in self._links:
-            if link.is_busy:
-                self._skipped += 1
-            else:
-                pushes.start_soon(self._push, link, beat)
+    async def _keep_beating(self, link: Link) -> None:
+        # A push keeps even a cancellation to itself, because a driver may leak one.
+        while await self._push(link, self._beat_of(link.due)) or not asked_to_stop():
+            link.due = self._beating.tick_after(anyio.current_time(), link.due)
+            await anyio.sleep_until(link.due)
 
-    def _beat(self, due: float) -> Beat:
+    def _beat_of(self, due: float) -> Beat:
+        """The one beat of this tick, for whichever shard comes first and all that follow."""
+        if self._latest is None or self._latest[0] < due:
+            self._latest = due, self._make_beat(due)
+        return self._latest[1]
+
+    def _make_beat(self, due: float) -> Beat:
         return self._beating.beat(now=anyio.current_time(), due=due, wall=self._wall_clock())
 
     async def _push(self, link: Link, beat: Beat, within: float | None = None) -> bool:

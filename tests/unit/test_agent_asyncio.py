@@ -73,3 +73,17 @@ async def test_a_native_cancel_ends_the_agent() -> None:
     taken = len(shard.taken)
     await anyio.sleep(0.12)
     assert len(shard.taken) == taken
+
+
+async def test_a_native_cancel_of_every_task_ends_the_agent_in_the_midst_of_a_push() -> None:
+    shard = RecordingShard()
+    shard.hang()
+    before = asyncio.all_tasks()
+    agent = asyncio.ensure_future(agent_of(shard, settings=settings_of("h1")).run())
+    await shard.until(lambda: len(shard.tried) == 1)
+    for task in asyncio.all_tasks() - before:  # as asyncio.run() does at its end
+        task.cancel()
+    with anyio.fail_after(5.0), pytest.raises(asyncio.CancelledError):
+        await agent
+    assert asyncio.all_tasks() == before
+    assert len(shard.tried) == 1

@@ -180,7 +180,7 @@ class MemcachedConnection:
     def __init__(self, server: Server) -> None:
         self.name = server.name
         self._server = server
-        self._turn = anyio.Lock()
+        self._turn = anyio.Lock(fast_acquire=True)
         self._link: _Link | None = None
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:

@@ -147,7 +147,7 @@ class Link:
         self.name = target.name
         self.timeout = timeout
         self._target = target
-        self._lock = anyio.Lock()
+        self._lock = anyio.Lock(fast_acquire=True)
         self._session: Session | None = None
         self._turn = 0
         self._closed = False
