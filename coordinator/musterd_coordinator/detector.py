@@ -7,7 +7,7 @@ short:
 * A beat is *new* when its sequence grew within the incarnation, or the incarnation is another one.
   A new beat on any of a member's shards ends its silence on all of them.
 * ``silence`` on a shard is that shard's listening time since the last new beat. After a gap in
-  listening every member is allowed its own interval and push timeout before silence counts again.
+  listening nobody's silence completes before an agent that lives had the time to come back.
 * A member goes down only by a proven sweep, when its silence on that shard is complete. When too
   much of a zone falls silent at once, it becomes suspect instead, and down only after a hold.
 """
@@ -29,6 +29,8 @@ CONFLICT_FLIPS = 3
 
 A restart seen late on one of two replicas makes two turns; it never makes three.
 """
+
+_UNDECIDED = np.array([Code.UNKNOWN, Code.UP, Code.SUSPECT], np.uint8)
 
 
 class Cause(IntEnum):
@@ -167,8 +169,7 @@ class Detector:
         members, used = self.members, self.members.used
         state = members.state[used]
         due = self._silent_on(shard, self.rules.service_down_time)
-        due &= (state == Code.UNKNOWN) | (state == Code.UP) | (state == Code.SUSPECT)
-        rows = np.flatnonzero(due)
+        rows = np.flatnonzero(due & np.isin(state, _UNDECIDED))
         if not len(rows):
             return []
         return self._verdicts(rows, state[rows])
@@ -187,26 +188,30 @@ class Detector:
         return self.rules.service_down_time + self.rules.storm_hold
 
     def _allow(self, shard: int) -> None:
-        """Excuse what the gap cost: silence on ``shard`` stands still for each member's allowance.
+        """Leave everyone on ``shard`` an allowance of silence after a gap, however silent before.
 
-        Where the last gap was more recent than an allowance, only what was counted since then
-        needs excusing, so that gaps in a row never add up to more than one allowance ahead.
+        Agents never back off beyond their next beat, so one that lives is back within an interval
+        and a push; another interval is for a push that gets lost in the rush of all coming back.
         """
-        clock, members = self.clocks[shard], self.members
-        counted = np.inf if clock.resumed_at is None else clock.time - clock.resumed_at
-        clock.resumed_at = clock.time
+        members, time = self.members, self.clocks[shard].time
+        undecided = np.isin(members.state[members.used], _UNDECIDED)
         for place in range(members.replicas):
-            rows = np.flatnonzero(members.shard[place, members.used] == shard)
-            allowance = np.minimum(self._allowance(rows), counted)
-            members.heard[place, rows] += allowance
+            here = undecided & (members.shard[place, members.used] == shard)
+            rows = np.flatnonzero(here)
+            verdict_at = np.where(
+                members.state[rows] == Code.SUSPECT,
+                self.storm_silence(),
+                self.rules.service_down_time,
+            )
+            latest = time - verdict_at + self._allowance(rows)
+            members.heard[place, rows] = np.maximum(members.heard[place, rows], latest)
 
     def _allowance(self, rows: Rows) -> Seconds:
         promised = self.members.interval[rows].astype(np.float64)
         promised[promised == 0] = self.rules.interval
         intervals, which = np.unique(promised, return_inverse=True)
-        allowed = np.array([each + self.rules.push_timeout(each) for each in intervals.tolist()])
-        result: Seconds = allowed[which] if len(rows) else promised
-        return result
+        allowed = [2 * each + self.rules.push_timeout(each) for each in intervals.tolist()]
+        return np.array(allowed, np.float64)[which]
 
     def _take_turns(self, rows: Rows, back: Mask, stranger: Mask, now: float) -> list[Changes]:
         """Make the incarnation that just beat the current one; tell restarts from conflicts."""

@@ -33,7 +33,6 @@ class ListeningClock:
     period: float
     timeout: float
     time: float = 0.0
-    resumed_at: float | None = None  # listening time at the end of the last gap
     listening: bool = False
     proven_at: float | None = None  # when the newest proven sweep began
     _ended_at: float = 0.0

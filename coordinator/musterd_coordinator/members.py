@@ -60,7 +60,7 @@ class Members:
 
     ``shard`` and ``heard`` have shape (replicas, capacity): for each of a member's places, which
     shard it is (or NO_SHARD) and that shard's listening time at the member's last new beat, moved
-    forward by what the member was allowed after gaps. ``since`` is in seconds of the wall clock,
+    forward where a gap made an allowance necessary. ``since`` is in seconds of the wall clock,
     ``flipped_at`` and ``heard_at`` (when the last new beat was seen; NaN: none yet) of the caller's
     monotonic one, ``interval`` in seconds.
     """
