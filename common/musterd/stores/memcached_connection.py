@@ -14,6 +14,7 @@ whatever ends a call other than its whole reply, cancellation included, aborts t
 
 import asyncio
 import ipaddress
+import os
 import re
 import socket
 from collections.abc import Awaitable, Callable
@@ -76,6 +77,9 @@ def shown(line: bytes) -> str:
 def unreachable(error: OSError | EOFError) -> str:
     """What happened to a connection, in a few words."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    number = getattr(error, "errno", None)
+    if number and number > 0:  # asyncio's own text for these is "Connect call failed"
+        text = os.strerror(number)
     return text[:1].lower() + text[1:]
 
 
