@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
 from tabulate import tabulate
@@ -88,14 +89,8 @@ def embedded() -> Iterator[str]:
     """A coordinator of our own with its embedded store; gives its store URL."""
     with held_port() as store, held_port() as listen, ExitStack() as stack:
         url = f"embedded://{HOST}:{store}"
-        options = [
-            "--store",
-            url,
-            "--listen",
-            f"{HOST}:{listen}",
-            "--registry",
-            "sqlite:///:memory:",
-        ]
+        registry = f"sqlite:///{stack.enter_context(TemporaryDirectory())}/registry.db"
+        options = ["--store", url, f"--listen={HOST}:{listen}", f"--registry={registry}"]
         process = subprocess.Popen([*COMMAND, "coordinator", *options], stderr=subprocess.DEVNULL)
         stack.callback(process.wait)
         stack.callback(process.terminate)
