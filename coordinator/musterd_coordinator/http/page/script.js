@@ -127,7 +127,7 @@ function drawStatus(status) {
   document.title = `musterd: ${status.states.down ?? 0} down of ${status.members}`;
   const rows = status.shards.flatMap(shardRows);
   fill(at("shards"), rows.length === 0 ? empty("No shard yet.") : table(
-    ["Shard", "", "#Staleness", "#Canary", "#Sweep", "#Beats", "#Members", "#Unproven", "#Rejected"], rows));
+    ["Shard", "", "#Staleness", "#Canary", "#Sweep", "#Beats", "#Unproven", "#Rejected"], rows));
 }
 
 function shardRows(shard) {
@@ -139,10 +139,10 @@ function shardRows(shard) {
     cell(seconds(shard.staleness), "number"),
     cell(milliseconds(shard.canary_seconds), "number"),
     cell(milliseconds(shard.sweep_seconds), "number"),
-    count(shard.beats, ""), count(shard.members, ""),
+    cell(`${shard.beats.toLocaleString("en")} of ${shard.members.toLocaleString("en")}`, "number"),
     count(shard.unproven_sweeps, "warn"),
     count(Object.values(shard.rejected).reduce((sum, one) => sum + one, 0), "warn"));
-  const reason = make("tr", {}, make("td", { class: "why", colspan: 9 }, shard.reason));
+  const reason = make("tr", {}, make("td", { class: "why", colspan: 8 }, shard.reason));
   return shard.reason ? [numbers, reason] : [numbers];
 }
 
@@ -158,7 +158,7 @@ function bar(states) {
 
 function drawGroups(groups, want) {
   const rows = groups.map((one) => make("tr", { class: one.group === want.g ? "chosen" : "" },
-    cell(make("a", { href: address({ g: one.group, m: "", zone: "", after: "" }), "data-key": one.group, class: "name" }, one.group)),
+    cell(make("a", { href: address({ g: one.group, m: "", zone: "", after: "" }), "data-key": one.group, class: "name nowrap" }, one.group)),
     count(one.members, ""),
     STATES.map((state) => count(one.states[state] ?? 0, state)),
     cell(bar(one.states))));
