@@ -23,6 +23,8 @@ and never a verdict.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 from typing import Protocol
 
 import anyio
@@ -106,6 +108,14 @@ class Keys:
     def identity(self, member: Member) -> int:
         """The member_id of ``member`` in this namespace."""
         return member_id(self.namespace, member.group, member.name)
+
+
+def coordinator_module(name: str) -> ModuleType:
+    """A module that needs NumPy, which agents do without. Raises ConfigError if it is not there."""
+    try:
+        return import_module(f"musterd.stores.{name}")
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"no {error.name}: install musterd[coordinator]") from None
 
 
 class HolderError(ValueError):

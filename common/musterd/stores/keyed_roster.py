@@ -4,6 +4,9 @@ Nothing tells a coordinator what changed, so each update reads the ``m`` keys of
 something may have: those the counter added, free ones that newcomers were pointed to, those whose
 beats look odd or are missing, and a slice of all, so that everything is read again in time.
 
+The ``i`` keys are asked as well, of that slice, which also keeps them from being the first that a
+full server evicts, and of silent members, who may be beating elsewhere.
+
 A slot is left only when its ``m`` says so: another member, or retired. A missing ``m`` is an
 eviction or a flush: its holder is kept, and knocked for if it beats.
 """
@@ -110,7 +113,8 @@ class RosterKeeper:
         self._cursor = 0
         self._hasty = 0  # slots still to be read again in haste
         self._quiet_cursor = 0
-        self._moved: set[int] = set()  # where i says that members sit whom we know elsewhere
+        self._moved: dict[int, int] = {}  # member_id -> where i says, and we did not know
+        self._misled: set[int] = set()  # member_ids whose i is gone or wrong
         self._sought: dict[int, int] = {}  # member_id of the driven out -> updates left
         self._twice: dict[int, tuple[int, Member]] = {}  # member_id -> its second slot
         self._knocks: set[int] = set()
@@ -122,9 +126,10 @@ class RosterKeeper:
         counter, hints = await self._read_counter()
         self._count = max(self._count, counter)
         await self._read_new()
-        quiet = self._some_quiet()
-        await self._look(self._plan(quiet))
-        await self._seek(quiet)
+        most = max(5 * BLOCK, self._count // HASTY_ROUND)
+        suspects = np.union1d(self._some_quiet(), self._slice(most))
+        await self._look(np.union1d(suspects, self._odd(most)))
+        await self._seek(suspects)
         await self._settle()
         await self._mend(counter, hints)
 
@@ -159,14 +164,11 @@ class RosterKeeper:
             self._read_beyond = self._seats.top <= self._read_to
             self._read_to = self._count = max(self._count, self._seats.top)
 
-    def _plan(self, quiet: Slots) -> Slots:
-        """The slots whose ``m`` is to be read in this update, in order."""
-        most = max(5 * BLOCK, self._count // HASTY_ROUND)
-        odd = list(islice(self.foreign | self.doubtful, most))
+    def _odd(self, most: int) -> Slots:
+        """Slots whose beats look odd, and free ones that newcomers were pointed to."""
         hinted = [slot for slot in self._hinted if self._seats.member(slot) is None]
         self._hinted = dict.fromkeys(hinted[-2 * BLOCK :])
-        slots = (odd, list(self._hinted), quiet, self._slice(most))
-        return np.unique(np.concatenate([np.asarray(part, np.int64) for part in slots]))
+        return np.array([*islice(self.foreign | self.doubtful, most), *self._hinted], np.int64)
 
     def _slice(self, most: int) -> Slots:
         """The next few of all slots."""
@@ -190,34 +192,40 @@ class RosterKeeper:
 
     async def _look_at(self, lane: int, slots: list[int]) -> None:
         values = await self._bulk.values(lane, [self._keys.holder(slot) for slot in slots])
-        for slot in slots:
-            self._observe(slot, values.get(self._keys.holder(slot)))
-        vacant = [s for s in slots if s < self._count and self._seats.member(s) is None]
+        vacant = [
+            slot
+            for slot in slots
+            if not self._observe(slot, values.get(self._keys.holder(slot))) and slot < self._count
+        ]
         if vacant:
             await self._look_for_strays(lane, vacant)
 
-    def _observe(self, slot: int, value: bytes | None) -> None:
+    def _observe(self, slot: int, value: bytes | None) -> bool:
+        """Take in the ``m`` of ``slot``; whether somebody holds it."""
         before = self._seats.member(slot)
+        held = before is not None
         if value is None and self._is_heard(slot):
             self._knocks.add(slot)  # its agent restores m when it announces again
         elif value is not None:
-            self._read(slot, value)
+            held = self._read(slot, value)
         if slot in self.foreign and self._seats.member(slot) is before:
             self._knocks.add(slot)  # whoever sits here by mistake finds out when it announces
         self.foreign.discard(slot)
         self.doubtful.discard(slot)
+        return held
 
-    def _read(self, slot: int, value: bytes) -> None:
+    def _read(self, slot: int, value: bytes) -> bool:
         try:
             holder = read_holder(value)
         except HolderError as error:
             self._refuse(slot, error)
-            return
+            return self._seats.member(slot) is not None
         self.malformed.discard(slot)
         if holder is None:
             self._seats.vacate(slot)
         else:
             self._sit(slot, holder)
+        return holder is not None
 
     def _is_heard(self, slot: int) -> bool:
         return self._seats.member(slot) is not None and bool(self._seats.heard[slot])
@@ -252,20 +260,26 @@ class RosterKeeper:
             elif slot not in self.malformed and len(self._free) < KNOWN_FREE:
                 self._free.add(slot)
 
-    async def _seek(self, quiet: Slots) -> None:
-        """Ask where silent members, and those driven out of their slots, say that they sit."""
-        silent = [int(self._seats.member_id[slot]) for slot in quiet if self._seats.taken[slot]]
+    async def _seek(self, suspects: Slots) -> None:
+        """Ask where the holders of ``suspects``, and those driven out, say that they sit."""
+        taken = suspects[suspects < len(self._seats.taken)]
+        held = self._seats.member_id[taken[self._seats.taken[taken]]]
         self._sought = {who: left - 1 for who, left in self._sought.items() if left > 0}
-        await in_lanes(self._bulk, _portions([*silent, *self._sought]), self._ask_index)
-        moved = np.array(sorted(self._moved), np.int64)
+        identities = dict.fromkeys([*held.tolist(), *self._sought])
+        await in_lanes(self._bulk, _portions(list(identities)), self._ask_index)
+        await self._look(np.unique(np.fromiter(self._moved.values(), np.int64)))
+        # Agents write m before i: where m does not bear i out, i is wrong.
+        self._misled.update(self._moved.keys() - self._twice.keys())
         self._moved.clear()
-        await self._look(moved)
 
     async def _ask_index(self, lane: int, identities: list[int]) -> None:
         values = await self._bulk.values(lane, [self._keys.index(who) for who in identities])
         for who in identities:
             slots = read_slots(values.get(self._keys.index(who)))[:1]
-            self._moved.update(s for s in slots if s != self._seats.slot_of.get(who))
+            if not slots:
+                self._misled.add(who)
+            elif slots[0] != self._seats.slot_of.get(who):
+                self._moved[who] = slots[0]
 
     async def _settle(self) -> None:
         """Give members that were found in two slots the one that ``i`` says, or the newer one."""
@@ -297,7 +311,17 @@ class RosterKeeper:
         for slot in islice(self._knocks, MEND_PORTION):
             await self._slots.knock(slot)
         self._knocks.clear()
+        for identity in islice(self._misled, MEND_PORTION):
+            await self._mend_index(identity)
+        self._misled.clear()
         await self._point_to_free_slots(hints)
+
+    async def _mend_index(self, identity: int) -> None:
+        index, slot = self._keys.index(identity), self._seats.slot_of.get(identity)
+        if slot is not None:
+            pointer, token = await self._shard.gets(index)
+            if pointer != write_slots(slot):
+                await self._slots.store(index, write_slots(slot), pointer, token)
 
     async def _point_to_free_slots(self, hints: list[int]) -> None:
         left = [slot for slot in hints if self._seats.member(slot) is None]

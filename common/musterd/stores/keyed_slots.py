@@ -42,9 +42,9 @@ class SlotTable:
         taken, slot = await self._find_or_take(identity, member, count)
         if taken is not None and taken != slot:
             await self.release(taken, member)
-        self._remembered[identity] = slot
-        if slot >= count:
+        if taken is None and slot >= count:
             await self.raise_counter(slot + 1)
+        self._remembered[identity] = slot
         return slot
 
     async def retire(self, member: Member, known: int | None = None) -> None:
@@ -120,6 +120,7 @@ class SlotTable:
         """A slot that ``member`` holds from now on: its last one, a free one, or a new one."""
         remembered = self._remembered.get(identity)
         if remembered is not None and await self._hold(remembered, member):
+            await self.raise_counter(remembered + 1)
             return remembered
         free = read_slots((await self._shard.gets(self._keys.free))[0])
         free = [slot for slot in free if slot < count]

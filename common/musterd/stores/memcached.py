@@ -4,6 +4,7 @@ from urllib.parse import parse_qsl
 
 from musterd.errors import ConfigError
 from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
+from musterd.stores.keyed import coordinator_module
 from musterd.stores.keyed_slots import KeyedWriter
 from musterd.stores.memcached_connection import MemcachedConnection, Server
 from musterd.urls import host_and_port, without_secret
@@ -51,18 +52,17 @@ class MemcachedDriver:
 
     def reader(self, shard: int, coordinator: str) -> ShardReader:
         """A coordinator's way to one server: a connection like an agent's, and two for sweeps."""
-        from musterd.stores.keyed_reader import KeyedReader
-        from musterd.stores.memcached_sweep import MemcachedBulk
-
         server = self._servers[shard]
-        return KeyedReader(
+        bulk = coordinator_module("memcached_sweep").MemcachedBulk(server, self._namespace)
+        reader: ShardReader = coordinator_module("keyed_reader").KeyedReader(
             MemcachedConnection(server),
-            MemcachedBulk(server, self._namespace),
+            bulk,
             self._namespace,
             coordinator,
             self._timeout,
             self._beat_ttl,
         )
+        return reader
 
 
 class _Parts:

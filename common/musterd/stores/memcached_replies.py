@@ -60,7 +60,7 @@ class ValuesReply:
             end = begin + size
             if len(buffer) < end + 2:
                 return None
-            if buffer[end : end + 2] != b"\r\n":
+            if bytes(buffer[end : end + 2]) != b"\r\n":
                 raise ShardCorrupt(self._shard, f"value of {shown(key)} is not {size} bytes long")
             self.values[key] = bytes(buffer[begin:end])
             if flags:
@@ -116,9 +116,9 @@ class BeatsReply:
         if len(others):
             count = self._blocks + int(others[0])
             end = count * self._stride
-            if buffer[end : end + len(END)] == END and self._take(bytes_, count):
+            if bytes(buffer[end : end + len(END)]) == END and self._take(bytes_, count):
                 return end + len(END)
-        elif buffer[-len(END) :] != END:
+        elif bytes(buffer[-len(END) :]) != END:
             self._blocks = len(starts)
             return None
         self._exact = ValuesReply(self._shard, frozenset(self._block.keys.split(b" ")))

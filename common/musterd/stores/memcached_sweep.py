@@ -93,8 +93,8 @@ class _Link(asyncio.BufferedProtocol):
 
     @property
     def is_usable(self) -> bool:
-        """Whether a command may still be sent, or an error that came unasked must be told."""
-        return self._failure is None or isinstance(self._failure, ShardRefused)
+        """Whether a command may be sent."""
+        return self._failure is None
 
     async def ask(self, command: bytes, reply: Reply) -> None:
         """Send ``command`` and wait until ``reply`` was read to its end."""

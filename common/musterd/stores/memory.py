@@ -13,6 +13,7 @@ from anyio.lowlevel import checkpoint
 from musterd.errors import ShardRefused
 from musterd.model import check_name
 from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
+from musterd.stores.keyed import coordinator_module
 from musterd.stores.keyed_slots import KeyedWriter
 from musterd.stores.table import Outcome, Table
 
@@ -34,6 +35,11 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
         check_name("memory store", name)
     driver = MemoryDriver(url, namespace, timeout, beat_ttl, named_table(name))
     return Store(url, (url,), 1, Guarantees.NEVER_EVICTS, driver)
+
+
+def forget_table(name: str) -> None:
+    """Let the next store of this name begin with an empty table."""
+    _tables.pop(name, None)
 
 
 def named_table(name: str, clock: Callable[[], float] = anyio.current_time) -> Table:
@@ -60,12 +66,11 @@ class MemoryDriver:
 
     def reader(self, shard: int, coordinator: str) -> ShardReader:
         """A coordinator's way to the table."""
-        from musterd.stores.keyed_reader import KeyedReader
-
         bulk = TableBulk(self._shard.table)
-        return KeyedReader(
+        reader: ShardReader = coordinator_module("keyed_reader").KeyedReader(
             self._shard, bulk, self._namespace, coordinator, self._timeout, self._beat_ttl
         )
+        return reader
 
 
 class TableConnection:

@@ -1,0 +1,64 @@
+"""The stores that the contract tests run on, each a real one."""
+
+from collections.abc import Iterator
+
+import anyio
+import pytest
+
+from musterd.stores.postgres_schema import init_db
+from tests.contract.labs import (
+    EmbeddedLab,
+    EmbeddedServer,
+    Lab,
+    MemoryLab,
+    memcached_lab,
+    postgres_lab,
+)
+from tests.servers import Postgres
+
+KEYED_SERVERS = ("memcached", "three-memcacheds", "embedded")
+SERVERS = (*KEYED_SERVERS, "postgresql")
+STORES = ("memory", *SERVERS)
+
+
+@pytest.fixture(scope="session")
+def embedded_server() -> Iterator[EmbeddedServer]:
+    """Run one embedded store for all tests: Python takes its time to start."""
+    with EmbeddedServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def contract_postgres() -> Iterator[Postgres]:
+    """Run a PostgreSQL that the contract tests may pause and stop."""
+    with Postgres(**Postgres.cheap, max_connections=100) as server:
+        server.execute("CREATE DATABASE musterd_template")
+        anyio.run(init_db, server.dsn_of("musterd_template"), 30.0)
+        yield server
+
+
+@pytest.fixture(params=STORES)
+def store_kind(request: pytest.FixtureRequest) -> str:
+    """Name the store that the test runs on."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def lab(store_kind: str, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """Give an empty store."""
+    if store_kind == "memory":
+        memory = MemoryLab()
+        yield memory
+        memory.close()
+    elif store_kind == "embedded":
+        embedded = EmbeddedLab([request.getfixturevalue("embedded_server")])
+        yield embedded
+        embedded.close()
+    elif store_kind == "postgresql":
+        server = request.getfixturevalue("contract_postgres")
+        with postgres_lab(server, "musterd_template") as postgres:
+            yield postgres
+    else:
+        with memcached_lab(1 if store_kind == "memcached" else 3) as memcached:
+            yield memcached
