@@ -131,7 +131,8 @@ function drawStatus(status) {
 }
 
 function shardRows(shard) {
-  const numbers = make("tr", { class: shard.reason ? "joined" : "" },
+  const reason = shard.listening ? "" : shard.reason;
+  const numbers = make("tr", { class: reason ? "joined" : "" },
     cell(shard.shard, "name nowrap"),
     make("td", { class: "nowrap" },
       badge(shard.listening ? "listening" : "not listening", shard.listening ? "good" : "bad"),
@@ -142,8 +143,7 @@ function shardRows(shard) {
     cell(`${shard.beats.toLocaleString("en")} of ${shard.members.toLocaleString("en")}`, "number"),
     count(shard.unproven_sweeps, "warn"),
     count(Object.values(shard.rejected).reduce((sum, one) => sum + one, 0), "warn"));
-  const reason = make("tr", {}, make("td", { class: "why", colspan: 8 }, shard.reason));
-  return shard.reason ? [numbers, reason] : [numbers];
+  return reason ? [numbers, make("tr", {}, make("td", { class: "why", colspan: 8 }, reason))] : [numbers];
 }
 
 function bar(states) {
@@ -187,7 +187,7 @@ function drawGroup(group, members, want) {
 
 function memberRow(one, want) {
   return make("tr", { class: one.member === want.m ? "chosen" : "" },
-    cell(make("a", { href: address({ m: one.member }), "data-key": one.member, class: "name" }, one.member)),
+    cell(make("a", { href: address({ m: one.member }), "data-key": one.member, class: "name nowrap" }, one.member)),
     make("td", {}, badges(one)),
     cell(one.zone, "nowrap"),
     cell(ago(one.since), "nowrap"),
