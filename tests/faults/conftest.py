@@ -1,0 +1,38 @@
+"""How much of the fault lab is run, and with what: see `make faults`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.faults.lab import Lab
+
+StartLab = Callable[..., Lab]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--faults full` runs every fault, with the guard against mass silences and without."""
+    parser.addoption("--faults", choices=["short", "full"], default="short")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Listening time alone must carry every fault, so that the short form is without the guard."""
+    if "storm_min" in metafunc.fixturenames:
+        full = metafunc.config.getoption("--faults") == "full"
+        metafunc.parametrize("storm_min", [0, 5] if full else [0], ids=lambda n: f"storm_min={n}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the short form leaves out; deselected, so that nothing counts as skipped."""
+    if config.getoption("--faults") == "full":
+        return
+    chosen = [item for item in items if not item.get_closest_marker("full_only")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+@pytest.fixture
+def start_lab(storm_min: int) -> Iterator[StartLab]:
+    """`start_lab(url, kind="one memcached")` starts a fleet; all of it ends with the test."""
+    with ExitStack() as stack:
+        yield lambda store, **how: stack.enter_context(Lab(store, storm_min=storm_min, **how))
