@@ -153,7 +153,6 @@ class Link(asyncio.Protocol):
         log.warning("client cut off", client=client, reason=reason)
         self._transport.abort()
         self._is_cut_off = True
-        self.weigh()
 
     def weigh(self) -> None:
         """Bring the crowd's sum of waiting bytes up to date."""

@@ -130,6 +130,19 @@ async def test_resets_everybody_now(proxy: CuttingProxy) -> None:
             assert await ask(third) == b"hello"
 
 
+async def test_a_reset_ends_what_is_stalled(proxy: CuttingProxy) -> None:
+    async with await connect(proxy) as client:
+        await ask(client)
+        proxy.replies.stall()
+        await client.send(b"hello")
+        assert await hears_nothing(client)
+        proxy.reset_all()
+        assert await is_reset(client)
+        with anyio.fail_after(5):
+            while proxy.connections:
+                await anyio.lowlevel.checkpoint()
+
+
 async def test_cuts_in_the_middle_of_a_reply(proxy: CuttingProxy) -> None:
     proxy.replies.reset_after(3)
     async with await connect(proxy) as client, await connect(proxy) as later:

@@ -241,7 +241,7 @@ class Table:
     def _discard(self, key: bytes, counter: str | None = None) -> None:
         item = self._items.pop(key, None)
         if item is not None:
-            self.bytes_used -= _cost(key, item)
+            self.bytes_used -= len(key) + len(item.value) + ITEM_OVERHEAD
         if counter is not None:
             self._counters[counter] += 1
 
@@ -256,8 +256,8 @@ class Table:
     def _put(self, key: bytes, value: bytes, flags: int, expires: float) -> Outcome:
         self._discard(key)
         self._cas += 1
-        item = self._items[key] = Item(value, flags, self._cas, expires)
-        self.bytes_used += _cost(key, item)
+        self._items[key] = Item(value, flags, self._cas, expires)
+        self.bytes_used += len(key) + len(value) + ITEM_OVERHEAD
         self._counters["total_items"] += 1
         while self.bytes_used > self.memory_limit:
             self._discard(next(iter(self._items)), "evictions")
@@ -295,7 +295,3 @@ class Table:
             item = self._items.get(key)
             if item is not None and item.expires <= now:
                 self._discard(key, "crawler_reclaimed")
-
-
-def _cost(key: bytes, item: Item) -> int:
-    return len(key) + len(item.value) + ITEM_OVERHEAD
