@@ -15,7 +15,6 @@ from musterd.model import (
     MemberPage,
     QueryAnswer,
     State,
-    Verdict,
 )
 from musterd_coordinator.desk import PAGE_LIMIT
 from musterd_coordinator.directory import Group
@@ -85,15 +84,11 @@ class Answers:
     def query(self, group: str, members: list[str]) -> QueryAnswer:
         """Verdicts on the named members."""
         found = self._group(group)
-        verdicts: dict[str, Verdict] = {}
-        missing: dict[str, None] = {}
-        for name in members:
-            row = found.rows.get(name)
-            if row is None:
-                missing[name] = None
-            else:
-                verdicts[name] = self._roll.verdict(row)
-        return QueryAnswer(self._roll.version, *self.freshness(group), verdicts, list(missing))
+        rows = {name: found.rows.get(name) for name in members}
+        missing = [name for name, row in rows.items() if row is None]
+        known = {name: row for name, row in rows.items() if row is not None}
+        verdicts = dict(zip(known, self._roll.verdicts(list(known.values())), strict=True))
+        return QueryAnswer(self._roll.version, *self.freshness(group), verdicts, missing)
 
     def row(self, group: str, member: str) -> int:
         """The row of a member; NotFound names the group's size."""
@@ -142,9 +137,9 @@ class Answers:
         code = None if zone is None else roll.directory.zone_code(group.name, zone)
         for name in group.after(after):
             row = group.rows[name]
-            if state is not None and STATES[members.state[row]] != state:
+            if state is not None and STATES[members.state.item(row)] != state:
                 continue
-            if code is not None and members.zone[row] != code:
+            if code is not None and members.zone.item(row) != code:
                 continue
             if up is not None and roll.verdict(row).up != up:
                 continue
@@ -157,7 +152,7 @@ class Answers:
             roll.facts.get(row, NO_FACTS),
             roll.verdict(row),
         )
-        interval = float(members.interval[row])
+        interval = members.interval.item(row)
         return MemberAnswer(
             group=member.group,
             member=member.name,
@@ -166,10 +161,10 @@ class Answers:
             schedulable=verdict.schedulable,
             down=verdict.down,
             reason=self._reason(row, interval),
-            since=wall_instant(float(members.since[row])),
-            silent_for=round(float(roll.detector.silence(np.array([row]))[0]), 3),
+            since=wall_instant(members.since.item(row)),
+            silent_for=round(roll.detector.silence_of(row), 3),
             interval=round(interval, 3),
-            incarnation=hexadecimal(int(members.incarnation[row])),
+            incarnation=hexadecimal(members.incarnation.item(row)),
             conflict=roll.detector.conflict(row),
             zone=member.zone,
             owner=member.owner,
@@ -183,10 +178,10 @@ class Answers:
     def _reason(self, row: int, interval: float) -> str:
         members = self._roll.detector.members
         reason = self._roll.reason(row)
-        if members.state[row] != Code.UP:
+        if members.state.item(row) != Code.UP:
             return reason
-        missed, lag = int(members.missed[row]), float(members.lag_ms[row]) / 1000
-        return up_text(reason, int(members.status[row]), missed, lag, interval)
+        missed, lag = members.missed.item(row), members.lag_ms.item(row) / 1000
+        return up_text(reason, members.status.item(row), missed, lag, interval)
 
 
 def _named(counts: Iterable[int]) -> dict[State, int]:

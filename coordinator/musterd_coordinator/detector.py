@@ -113,9 +113,17 @@ class Detector:
         longest: Seconds = np.where(shard == NO_SHARD, 0.0, silence).max(axis=0)
         return np.maximum(longest, 0.0)
 
+    def silence_of(self, row: int) -> float:
+        """:meth:`silence` of one row."""
+        members = self.members
+        places = range(members.replicas)
+        shards = [(place, members.shard.item(place, row)) for place in places]
+        time, heard = self._time, members.heard
+        return max(0.0, *(time.item(s) - heard.item(p, row) for p, s in shards if s != NO_SHARD))
+
     def conflict(self, row: int) -> bool:
         """Do two agents beat under this member's name?"""
-        return bool(self.members.flips[row] >= CONFLICT_FLIPS)
+        return self.members.flips.item(row) >= CONFLICT_FLIPS
 
     def shortest_interval(self, shard: int) -> float:
         """The briefest interval, in seconds, that a living member on ``shard`` has promised."""

@@ -27,14 +27,14 @@ class Code(IntEnum):
     LEFT = 5
 
 
-STATES = {
+STATES: dict[int, State] = {
     Code.UNKNOWN: State.UNKNOWN,
     Code.UP: State.UP,
     Code.SUSPECT: State.SUSPECT,
     Code.DOWN: State.DOWN,
     Code.LEFT: State.LEFT,
 }
-CODES = {state: code for code, state in STATES.items()}
+CODES = {state: Code(code) for code, state in STATES.items()}
 
 _COLUMNS: dict[str, tuple[Any, Any]] = {
     "state": (np.uint8, Code.FREE),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import isnan
 
+import numpy as np
 import structlog
 from msgspec.structs import replace
 
@@ -26,6 +27,25 @@ from musterd_coordinator.wording import BEATING, cause_text, silence
 log = structlog.get_logger(__name__)
 
 NO_FACTS = Facts()
+
+
+def decide(code: int, draining: bool, facts: Facts) -> Verdict:
+    """The verdict on a member in a state, by what its agent and operators say. Pure."""
+    up = code in (Code.UP, Code.SUSPECT) and not facts.forced_down
+    return Verdict(
+        up=up,
+        schedulable=up and not facts.disabled and not draining,
+        down=code in (Code.DOWN, Code.LEFT) or facts.forced_down,
+        state=STATES[Code(code)],
+    )
+
+
+# Most members have no facts: their verdicts are made once.
+_VERDICTS = {
+    (int(code), draining): decide(code, draining, NO_FACTS)
+    for code in STATES
+    for draining in (False, True)
+}
 
 
 class Roll:
@@ -150,7 +170,7 @@ class Roll:
 
     def state(self, row: int) -> State:
         """Its state."""
-        return STATES[Code(self.detector.members.state[row])]
+        return STATES[self.detector.members.state.item(row)]
 
     def reason(self, row: int) -> str:
         """Why it is in that state."""
@@ -158,16 +178,20 @@ class Roll:
 
     def verdict(self, row: int) -> Verdict:
         """May I talk to it, may I place work on it, may I evacuate it?"""
-        members, facts = self.detector.members, self.facts.get(row, NO_FACTS)
-        code = Code(members.state[row])
-        up = code in (Code.UP, Code.SUSPECT) and not facts.forced_down
-        draining = int(members.status[row]) == Status.DRAINING
-        return Verdict(
-            up=up,
-            schedulable=up and not facts.disabled and not draining,
-            down=code in (Code.DOWN, Code.LEFT) or facts.forced_down,
-            state=STATES[code],
-        )
+        members = self.detector.members
+        return self._verdict(row, members.state.item(row), members.status.item(row))
+
+    def verdicts(self, rows: Sequence[int]) -> list[Verdict]:
+        """The same for many at once."""
+        members, chosen = self.detector.members, np.array(rows, np.int64)
+        states, statuses = members.state[chosen].tolist(), members.status[chosen].tolist()
+        return list(map(self._verdict, rows, states, statuses))
+
+    def _verdict(self, row: int, code: int, status: int) -> Verdict:
+        draining = status == Status.DRAINING
+        if (facts := self.facts.get(row)) is None:
+            return _VERDICTS[code, draining]
+        return decide(code, draining, facts)
 
     def entry(self, row: int) -> Entry:
         """What the registry should keep of it."""
