@@ -65,7 +65,6 @@ class MemcacheServer:
             reason = "another server listens there" if in_use else error.strerror or str(error)
             raise ConfigError(_why_not(self.address, reason)) from error
         self.port = self._server.sockets[0].getsockname()[1]
-        log.info("embedded store listening", address=self.address)
 
     async def aclose(self) -> None:
         """Stop listening and hang up on everybody. Idempotent."""
@@ -75,7 +74,6 @@ class MemcacheServer:
         self._server = None
         with anyio.move_on_after(_STOP_TIMEOUT, shield=True):
             await self._crowd.dismiss()
-        log.info("embedded store stopped", address=self.address)
 
     def report(self, kind: str) -> dict[str, object] | None:
         """The statistics that ``stats KIND`` shows; None if there is no such kind."""
