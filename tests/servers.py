@@ -14,9 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
+from tests import keeper
 from tests.processes import (
     HOST,
     START_TIMEOUT,
+    STOP_TIMEOUT,
     Server,
     ServerError,
     account_of,
@@ -124,6 +126,12 @@ class Postgres(Server):
         finally:
             if self.is_running:
                 self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def stop_at_once(self) -> None:
+        """Stop as `pg_ctl -m immediate` does: without a checkpoint, so that a start recovers."""
+        keeper.send(self.pid, signal.SIGQUIT)
+        self._reap(STOP_TIMEOUT)
+        self.kill()
 
     def _command(self) -> list[str]:
         fixed = {"port": self.port, "listen_addresses": self.host, "unix_socket_directories": ""}

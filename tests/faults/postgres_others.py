@@ -1,0 +1,104 @@
+"""What others do to a PostgreSQL that a fleet beats to: locks, snapshots, leaks, full disks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from resource import RLIM_INFINITY, RLIMIT_FSIZE, prlimit
+
+import anyio
+import asyncpg
+from anyio.from_thread import start_blocking_portal
+
+from musterd.stores.postgres_schema import init_sql
+from musterd.testing import CuttingProxy
+from tests import keeper
+from tests.servers import Database, PgBouncer, Postgres
+
+AGENTS, COORDINATORS = "musterd_agents", "musterd_coordinators"
+"""Ordinary roles: some connections are reserved for superusers, and none for a fleet."""
+
+
+def fleets_database(server: Postgres) -> Database:
+    """Make the database of a fleet, with the least rights that agents and coordinators need."""
+    for role in (AGENTS, COORDINATORS):
+        server.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{server.password}'")
+    server.execute("CREATE DATABASE fleet")
+    database = Database(server, "fleet")
+    database.execute(init_sql(AGENTS, COORDINATORS))
+    return database
+
+
+def ways_into(database: Database, by: PgBouncer | CuttingProxy | None = None) -> dict[str, str]:
+    """The URLs of a lab's store, by way of something in between or directly."""
+    server = database.server
+    address = server.address if by is None else by.address
+    roles = {"store": COORDINATORS, "agents_store": AGENTS}
+    return {
+        which: server.dsn_of(database.name, role).replace(server.address, address)
+        for which, role in roles.items()
+    }
+
+
+def terminate(server: Postgres, *roles: str) -> None:
+    """End the sessions of these roles."""
+    listed = ",".join(roles)
+    server.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        f" WHERE usename = ANY ('{{{listed}}}')"
+    )
+
+
+@contextmanager
+def transaction(database: Database, sql: str) -> Iterator[None]:
+    """A superuser's transaction that does ``sql``, and then nothing for as long as this lasts."""
+    with start_blocking_portal() as portal:
+        connection = portal.call(asyncpg.connect, database.dsn)
+        portal.call(connection.execute, f"BEGIN ISOLATION LEVEL REPEATABLE READ; {sql}")
+        try:
+            yield
+        finally:
+            portal.call(connection.close)
+
+
+@contextmanager
+def leak(server: Postgres) -> Iterator[None]:
+    """An application that opens every connection that is to be had, and keeps it."""
+    server.execute(f"CREATE ROLE leaky LOGIN PASSWORD '{server.password}'")
+    held: list[asyncpg.Connection[asyncpg.Record]] = []
+
+    async def grab() -> None:
+        while True:
+            try:
+                held.append(await asyncpg.connect(server.dsn_of("postgres", "leaky")))
+            except asyncpg.TooManyConnectionsError:
+                await anyio.sleep(0.02)
+
+    async def free() -> None:
+        for connection in held:
+            await connection.close()
+
+    with start_blocking_portal() as portal:
+        grabbing = portal.start_task_soon(grab)
+        try:
+            yield
+        finally:
+            grabbing.cancel()
+            portal.call(free)
+    assert held, "there was nothing left to grab"
+
+
+@contextmanager
+def full_disk(server: Postgres) -> Iterator[None]:
+    """No file of the server grows; writes beyond what is there fail, as on a full disk.
+
+    A limit of the kernel's on the processes, for not everybody may mount a small file system.
+    What PostgreSQL reports is "File too large" where a disk says "No space left on device"; it
+    takes the same way through its code.
+    """
+    for pid in keeper.tree(server.pid):
+        prlimit(pid, RLIMIT_FSIZE, (1 << 20, RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        if server.is_running:
+            for pid in keeper.tree(server.pid):
+                prlimit(pid, RLIMIT_FSIZE, (RLIM_INFINITY, RLIM_INFINITY))
