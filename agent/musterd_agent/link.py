@@ -1,8 +1,6 @@
 """One member's way to one shard: a push under a deadline that no failure gets out of."""
 
-import asyncio
 from collections.abc import Awaitable
-from contextlib import suppress
 from math import inf
 from random import Random
 
@@ -47,14 +45,14 @@ class Link:
         """Whether the shard took ``beat`` within that many seconds (default: the push timeout).
 
         Waits its turn after a push that is under way. Whatever a driver raises is counted here
-        and ends here, except KeyboardInterrupt and SystemExit. So does a cancellation: ask
-        :func:`asked_to_stop` after a push that failed.
+        and ends here, except KeyboardInterrupt and SystemExit. A cancellation ends here too, and
+        is raised again by the caller's next await: anyio's are level-triggered.
         """
         within = self.push_timeout if within is None else within
         failure = await _failure_of(self._deliver(beat, within), within)
         if failure is None:
             self._took()
-        elif not asked_to_stop():  # a push that we cut off says nothing about the shard
+        elif anyio.current_effective_deadline() > -inf:  # else we were told to stop, not it
             self._failed(failure)
         return failure is None
 
@@ -75,7 +73,6 @@ class Link:
     async def _carry(self, beat: Beat) -> None:
         if self._announced and await self.shard.writer.beat(beat):
             return
-        self._announced = False
         await self.shard.writer.announce(self._member)
         self._announced = True
         if not await self.shard.writer.beat(beat):
@@ -108,20 +105,6 @@ async def _failure_of(delivery: Awaitable[None], within: float) -> str | None:
             raise
         return _TOO_SLOW.format(within) if scope.cancel_called else reason_of(error)
     return _TOO_SLOW.format(within) if scope.cancelled_caught else None
-
-
-def asked_to_stop() -> bool:
-    """Whether this task was cancelled, by a scope of ours or natively.
-
-    That an asyncio.CancelledError was raised does not say so: it may be one of a future that the
-    driver cancelled.
-    """
-    if anyio.current_effective_deadline() == -inf:
-        return True
-    with suppress(RuntimeError):  # under trio, where only scopes cancel
-        task = asyncio.current_task()
-        return task is not None and task.cancelling() > 0
-    return False
 
 
 def _ends_the_process(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ import anyio
 
 from musterd.beat import Beat, Status
 from musterd_agent.beating import Beating
-from musterd_agent.link import Link, asked_to_stop
+from musterd_agent.link import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class MemberLoop:
         return len(took)
 
     async def _keep_beating(self, link: Link) -> None:
-        # A push keeps even a cancellation to itself, because a driver may leak one.
-        while await self._push(link, self._beat_of(link.due)) or not asked_to_stop():
+        while True:
+            await self._push(link, self._beat_of(link.due))
             link.due = self._beating.tick_after(anyio.current_time(), link.due)
             await anyio.sleep_until(link.due)
 

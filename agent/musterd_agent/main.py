@@ -51,7 +51,7 @@ async def _serve(store: Store, settings: Settings) -> None:
     with anyio.open_signal_receiver(*_STOP) as signals:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(agent.run)
-            tasks.start_soon(_feed_watchdog, systemd, agent)
+            tasks.start_soon(feed_watchdog, systemd, agent)
             systemd.tell(READY="1", STATUS="sending the first beats")
             _say_started(store, settings, agent)
             number = await anext(signals)
@@ -64,7 +64,7 @@ async def _serve(store: Store, settings: Settings) -> None:
     systemd.close()
 
 
-async def _feed_watchdog(systemd: Systemd, agent: Agent) -> None:
+async def feed_watchdog(systemd: Systemd, agent: Agent) -> None:
     """Reassure systemd while the loop runs and every member's beats leave on time.
 
     Whether the store takes them does not matter: a restart of the agent would not mend a store.

@@ -99,14 +99,15 @@ async def test_it_beats_into_postgresql(postgres_store: Postgres) -> None:
         assert (status, seconds < 2.0) == (0, True), agent.output
 
 
-def test_a_second_signal_ends_it_at_once(memcached: Memcached) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once(memcached: Memcached, number: signal.Signals) -> None:
     with AgentProcess(memcached.url, *FAST) as agent:
         agent.wait_for(STATUS_ALL)
         memcached.pause()
-        agent.send(signal.SIGTERM)
+        agent.send(number)
         agent.wait_for("STOPPING=1")
-        _, seconds = agent.stop()
-        assert seconds < 0.5
+        status, seconds = agent.stop(number)
+        assert (status, seconds < 0.5) == (-number, True)
 
 
 def test_a_name_lookup_that_hangs_does_not_hold_up_the_end() -> None:

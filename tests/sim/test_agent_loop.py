@@ -36,12 +36,13 @@ async def test_first_beat_at_once_and_then_in_phase() -> None:
 
 
 async def test_all_replicas_get_every_beat_although_one_hangs() -> None:
-    good, hung = RecordingShard("good:1"), RecordingShard("hung:1")
+    good, hung, other = (RecordingShard(f"{name}:1") for name in ("good", "hung", "other"))
     hung.hang()
-    agent = agent_of(hung, good, settings=settings_of("h1"))
+    agent = agent_of(hung, good, other, settings=settings_of("h1"))
     async with running(agent):
         await anyio.sleep(100.0)
-    assert len(good.taken) == 11
+    assert len(good.taken) == agent.loops[0].counters.made == 11
+    assert other.taken == good.taken
     assert good.taken_at[1:] == pytest.approx([PHASE + 10 * k for k in range(10)])
     assert hung.most_under_way == 1
     assert [beat.missed for beat in good.taken] == [0] * 11
@@ -266,6 +267,19 @@ async def test_all_members_leave_at_once_within_the_bound() -> None:
     await agent.aclose()
     assert good.shelf.closed
     assert hung.shelf.closed
+
+
+async def test_a_push_that_was_cut_off_by_leaving_did_not_fail() -> None:
+    shard = RecordingShard()
+    agent = agent_of(shard, settings=settings_of("h1"))
+    with capture_logs() as lines:
+        async with running(agent):
+            shard.hang()
+            await anyio.sleep(1.0)
+        shard.recover()
+        assert await agent.leave() == 1
+    assert agent.loops[0].counters.failed == shard.taken[-1].missed == 0
+    assert lines == []
 
 
 async def test_nothing_follows_the_farewell() -> None:

@@ -67,6 +67,12 @@ def test_no_two_ticks_share_an_interval_and_none_is_made_up_for(
         due = following
 
 
+def test_a_timer_that_fires_early_does_not_serve_a_tick_twice() -> None:
+    beating = Beating(7, 10.0, 1)
+    due = beating.tick_after(100.0, 100.0)
+    assert beating.tick_after(due - 1e-6, due) == pytest.approx(due + 10.0)
+
+
 def test_a_beat_says_how_late_it_left() -> None:
     beating = Beating(7, 0.5, 9)
     beat = beating.beat(now=102.25, due=100.0, wall=1_700_000_000.5)
