@@ -131,6 +131,21 @@ def _host(shown: str, address: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+class _TlsRequest(asyncpg.connect_utils.TLSUpgradeProto):
+    """asyncpg's own, whose answer nobody awaits when a connect is cancelled at the wrong moment.
+
+    asyncio would complain of that later on, with a traceback.
+    """
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if not self.on_data.cancelled():
+            self.on_data.exception()  # which counts as awaiting it
+
+
+asyncpg.connect_utils.TLSUpgradeProto = _TlsRequest  # type: ignore[misc]
+
+
 @dataclass(slots=True)
 class Session:
     """A live connection. ``prepared`` is for its user's one statement, where ``direct``."""

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+import anyio
 import asyncpg
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ import structlog
 from numpy.typing import NDArray
 
 from musterd.beat import SIZE, Beat, BeatError, member_id, pack, unpack
+from musterd.columns import Beats, Rejected, join
 from musterd.errors import ConfigError, ShardCorrupt, ShardRefused
 from musterd.model import Member, check_member
 from musterd.stores.base import Roster, Sweep
@@ -27,9 +29,12 @@ log = structlog.get_logger(__name__)
 PAGE = 500
 """Rows of the roster read at a time: a few milliseconds of the event loop."""
 
+BLOCK = 100_000
+"""Rows of a sweep taken apart at a time: as many milliseconds."""
+
 _COPY = "SELECT slot, record FROM musterd.beat WHERE namespace_key = {key}"
 _PAGE = """
-SELECT slot, changed::text, member_id IS NOT NULL AND namespace = $1 AS ours,
+SELECT slot, changed::text AS version, member_id IS NOT NULL AND namespace = $1 AS ours,
     "group", name, zone, owner, metadata::text
 FROM musterd.member WHERE (changed, slot) > ($2::text::xid8, $3)
 ORDER BY member.changed, slot LIMIT $4
@@ -119,10 +124,14 @@ class PostgresReader:
                 _COPY.format(key=self._key), output=take, format="binary"
             )
         try:
-            return self._sweep(data)
+            rows = parse_copy(data)
         except ValueError as error:
             self._link.drop()
             raise ShardCorrupt(self.name, str(error)) from None
+        blocks = [await self._believed(rows[at : at + BLOCK]) for at in range(0, len(rows), BLOCK)]
+        beats = join([beats for beats, _ in blocks])
+        rejected = sum((rejected for _, rejected in blocks), Rejected())
+        return Sweep(beats, rejected, self._canary_in(rows))
 
     async def retire(self, member: Member) -> None:
         """Remove a forgotten member's beat and vacate its slot."""
@@ -159,7 +168,7 @@ class PostgresReader:
         changed, slot = reading.position
         rows = await connection.fetch(_PAGE, self._namespace, str(changed), slot, PAGE)
         for row in rows:
-            slot, changed = row["slot"], int(row["changed"])
+            slot, changed = row["slot"], int(row["version"])
             reading.position = changed, slot
             if reading.since is None or self._seats.is_news(slot, changed):
                 reading.seats[slot] = self._seat(slot, changed, row)
@@ -181,10 +190,9 @@ class PostgresReader:
             log.warning("member refused", shard=self.name, slot=row["slot"], reason=str(error))
             return None
 
-    def _sweep(self, data: bytearray) -> Sweep:
-        rows = parse_copy(data)
-        beats, rejected = self._seats.believe(rows["slot"].astype(np.int64), rows["record"])
-        return Sweep(beats, rejected, self._canary_in(rows))
+    async def _believed(self, rows: NDArray[np.void]) -> tuple[Beats, Rejected]:
+        await anyio.lowlevel.checkpoint()  # a million at once would block the loop for 30 ms
+        return self._seats.believe(rows["slot"].astype(np.int64), rows["record"])
 
     def _canary_in(self, rows: NDArray[np.void]) -> Beat | None:
         found = rows["record"][rows["slot"] == self._canary_slot]

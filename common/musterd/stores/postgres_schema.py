@@ -132,7 +132,7 @@ CREATE TABLE musterd.registry (
     changed_by bigint NOT NULL,
     PRIMARY KEY (namespace, "group", name)
 ) WITH (fillfactor = 80);
-CREATE INDEX registry_changed ON musterd.registry (changed, "group", name);
+CREATE INDEX registry_changed ON musterd.registry (namespace, changed, "group", name);
 
 CREATE TABLE musterd.history (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.columns import Beats, Rejected, check_records
+from musterd.columns import Beats, Rejected, check, from_records
 from musterd.model import Member
 from musterd.stores.base import Roster
 
@@ -62,8 +62,13 @@ class Seats:
         known = (slots >= 0) & (slots < len(self._taken))
         known[known] = self._taken[slots[known]]
         known &= (records["magic"] != 0) | (records["incarnation"] != 0)
-        beats, rejected = check_records(slots[known], records[known])
+        beats, rejected = check(
+            from_records(slots, records).where(known),
+            *(records["magic"][known], records["version"][known]),
+        )
         rightful = beats.member_id == self._id[beats.slot]
+        if rightful.all():
+            return beats, rejected
         return beats.where(rightful), rejected + Rejected(member_id=int((~rightful).sum()))
 
     def _reserve(self, size: int) -> None:
