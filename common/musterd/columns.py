@@ -44,7 +44,7 @@ class Beats(NamedTuple):
 
     def where(self, keep: Bools) -> "Beats":
         """Only the rows in ``keep``, a mask of shape (n,)."""
-        return Beats(*(column[keep] for column in self))
+        return Beats._make(column[keep] for column in self)
 
 
 class Rejected(NamedTuple):
@@ -56,7 +56,7 @@ class Rejected(NamedTuple):
     field: int = 0
     member_id: int = 0
 
-    def __add__(self, other: object) -> "Rejected":  # type: ignore[override]  # sums, not joins
+    def __add__(self, other: object) -> "Rejected":  # sums, not joins
         if not isinstance(other, Rejected):
             return NotImplemented
         return Rejected(*map(sum, zip(self, other, strict=True)))

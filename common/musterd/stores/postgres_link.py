@@ -7,6 +7,7 @@ the session and no startup parameter may be sent, so :attr:`Session.direct` says
 
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -187,7 +188,7 @@ class Link:
         except MusterdError:
             raise
         except Exception as error:
-            translated = _translate(self.name, error, limit)
+            translated = translate(self.name, error, limit)
             if translated is None:
                 raise
             raise translated from None
@@ -245,7 +246,8 @@ def milliseconds(seconds: float) -> int:
     return max(1, int(seconds * 1000))
 
 
-def _translate(shard: str, error: Exception, limit: float) -> StoreError | None:
+def translate(shard: str, error: Exception, limit: float) -> StoreError | None:
+    """What a failure of the driver or the network means; None for a fault of our own."""
     if isinstance(error, TimeoutError) and not isinstance(error, asyncpg.PostgresError):
         return ShardUnavailable(shard, f"no answer within {limit:g} s")
     if isinstance(error, asyncpg.PostgresError):
@@ -282,6 +284,8 @@ def _network_reason(error: OSError) -> str:
         return f"host name not found ({error.strerror})"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
+    if isinstance(error, ssl.SSLError):  # its errno is OpenSSL's
+        return f"no TLS: {_first_line(error)}"
     return os.strerror(error.errno) if error.errno else _first_line(error) or "connection lost"
 
 

@@ -1,0 +1,499 @@
+"""One suite for both homes of the registry, and what is peculiar to each."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import asyncpg
+import msgspec
+import pytest
+
+from musterd.errors import ConfigError, RegistryError
+from musterd.model import Facts, Member, State, Transition
+from musterd_coordinator.registry import Entry, Registry, open_registry
+from musterd_coordinator.registry_rows import Row
+from tests.conftest import StartPgBouncer, StartPostgres
+from tests.servers import Database
+
+T0 = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+TIMEOUT = 5.0
+
+
+def open_at(url: str, namespace: str = "fleet", timeout: float = TIMEOUT) -> Registry:
+    return open_registry(url, namespace=namespace, timeout=timeout)
+
+
+@asynccontextmanager
+async def opened(
+    url: str,
+    namespace: str = "fleet",
+    timeout: float = TIMEOUT,  # noqa: ASYNC109
+) -> AsyncIterator[Registry]:
+    registry = open_at(url, namespace, timeout)
+    await registry.open()
+    try:
+        yield registry
+    finally:
+        await registry.aclose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "pgbouncer"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/musterd.db"
+    database: Database = request.getfixturevalue("database")
+    if request.param == "postgresql":
+        return database.dsn
+    start: StartPgBouncer = request.getfixturevalue("start_pgbouncer")
+    return start(database.server, default_pool_size=2).dsn_of(database.name)
+
+
+@pytest.fixture
+async def registry(url: str) -> AsyncIterator[Registry]:
+    async with opened(url) as registry:
+        yield registry
+
+
+def entry(name: str, state: State = State.UP, **changes: object) -> Entry:
+    member = Member("compute", name, "z1", "ö", {"rack": "r 7", "ünï": '"{}"'})
+    day_before = T0 - timedelta(days=1)
+    plain = Entry(member, Facts(), state, "first beat", T0, day_before, 10.0)
+    return msgspec.structs.replace(plain, **changes)
+
+
+def change(
+    name: str, version: int, old: State = State.UP, new: State = State.DOWN, reason: str = "silent"
+) -> Transition:
+    return Transition(version, T0 + timedelta(minutes=version), "compute", name, old, new, reason)
+
+
+def by_name(entries: object) -> dict[str, Entry]:
+    assert isinstance(entries, list)
+    return {each.member.name: each for each in entries}
+
+
+async def test_an_empty_registry(registry: Registry) -> None:
+    assert list(await registry.load()) == []
+    assert list(await registry.changed()) == []
+    assert list(await registry.history("compute", "a", 10)) == []
+    assert await registry.prune(T0) == 0
+    await registry.record([], [])
+
+
+async def test_what_is_recorded_is_loaded_again(url: str) -> None:
+    entries = [
+        entry("a"),
+        entry("b", State.LEFT, facts=Facts("z9", "me", {"k": "v"}, True, "why", True, "so")),
+        entry("c", member=Member("storage", "c"), interval=0.25),
+    ]
+    async with opened(url) as registry:
+        await registry.record(entries, [])
+    async with opened(url) as registry:
+        assert by_name(await registry.load()) == {each.member.name: each for each in entries}
+
+
+async def test_recording_again_saves_states_and_not_facts(registry: Registry) -> None:
+    await registry.record([entry("a")], [])
+    facts = Facts(disabled=True, disabled_reason="disk")
+    await registry.change_facts("compute", "a", facts)
+    later = entry(
+        *("a", State.DOWN),
+        member=Member("compute", "a", "z2"),
+        first_seen=T0,
+        since=T0 + timedelta(seconds=1),
+        reason="silent",
+        interval=2.5,
+    )
+    await registry.record([later], [])
+    expected = msgspec.structs.replace(later, facts=facts, first_seen=entry("a").first_seen)
+    assert list(await registry.load()) == [expected]
+
+
+async def test_a_member_that_is_there_twice_is_saved_once(registry: Registry) -> None:
+    await registry.record([entry("a"), entry("a", State.DOWN)], [])
+    assert [each.state for each in await registry.load()] == [State.DOWN]
+
+
+async def test_facts_of_an_unknown_member_are_refused(registry: Registry) -> None:
+    with pytest.raises(RegistryError, match="knows no member compute/nobody"):
+        await registry.change_facts("compute", "nobody", Facts(disabled=True))
+
+
+async def test_forgotten_members_are_gone_and_may_come_back(registry: Registry) -> None:
+    await registry.record([entry("a"), entry("b")], [change("a", 1)])
+    await registry.change_facts("compute", "a", Facts(forced_down=True))
+    await registry.forget("compute", "a")
+    await registry.forget("compute", "a")
+    assert list(by_name(await registry.load())) == ["b"]
+    assert len(await registry.history("compute", "a", 10)) == 1
+    with pytest.raises(RegistryError):
+        await registry.change_facts("compute", "a", Facts(disabled=True))
+    anew = entry("a", first_seen=T0 + timedelta(hours=1))
+    await registry.record([anew], [])
+    assert by_name(await registry.load())["a"] == anew
+
+
+async def test_history_is_newest_first_and_limited(registry: Registry) -> None:
+    changes = [change("a", version) for version in range(1, 8)]
+    await registry.record([entry("a")], changes[:4])
+    await registry.record([], [*changes[4:], change("b", 9)])
+    assert list(await registry.history("compute", "a", 100)) == changes[::-1]
+    assert list(await registry.history("compute", "a", 2)) == changes[:-3:-1]
+    assert list(await registry.history("compute", "none", 2)) == []
+
+
+async def test_recording_the_same_again_does_not_repeat_history(registry: Registry) -> None:
+    changes = [change("a", 1), change("a", 2, State.DOWN, State.UP, "beats again")]
+    for _ in range(3):
+        await registry.record([entry("a")], changes)
+    assert list(await registry.history("compute", "a", 10)) == changes[::-1]
+
+
+async def test_prune_drops_old_history_only(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for home, batch in (("sqlite", "PRUNE_BATCH"), ("postgres", "BATCH")):
+        monkeypatch.setattr(f"musterd_coordinator.registry_{home}.{batch}", 3)
+    changes = [change("a", version) for version in range(1, 11)]
+    await registry.record([entry("a")], changes)
+    assert await registry.prune(changes[7].at) == 7
+    assert list(await registry.history("compute", "a", 100)) == changes[:6:-1]
+    assert await registry.prune(changes[7].at) == 0
+
+
+async def test_namespaces_do_not_meet(registry: Registry, url: str) -> None:
+    await registry.record([entry("a")], [change("a", 1)])
+    await registry.aclose()
+    async with opened(url, "other") as other:
+        assert list(await other.load()) == []
+        assert list(await other.history("compute", "a", 9)) == []
+        assert await other.prune(T0 + timedelta(days=9)) == 0
+        await other.forget("compute", "a")
+    async with opened(url) as again:
+        assert list(by_name(await again.load())) == ["a"]
+
+
+async def test_a_whole_fleet_in_seconds(registry: Registry) -> None:
+    count = 20_000
+    entries = [entry(f"host-{number:06}") for number in range(count)]
+    begin = time.perf_counter()
+    await registry.record(entries, [change(each.member.name, 1) for each in entries])
+    assert len(await registry.load()) == count
+    assert time.perf_counter() - begin < 30  # takes about one; the figure is for a busy machine
+
+
+async def test_cancelled_at_any_moment_the_next_call_is_right(registry: Registry) -> None:
+    await registry.record([entry("a")], [])
+    for number in range(1, 41):
+        facts = Facts(disabled=True, disabled_reason=str(number))
+        calls = (
+            lambda: registry.change_facts("compute", "a", Facts()),
+            lambda: registry.record([entry("a")], [change("a", number)]),  # noqa: B023
+            registry.load,
+            registry.changed,
+        )
+        with anyio.move_on_after(0.0002 * (number % 13)):
+            await calls[number % 4]()
+        await registry.change_facts("compute", "a", facts)
+        assert by_name(await registry.load())["a"].facts == facts
+
+
+# Facts that were acknowledged survive whatever happens to the coordinator.
+
+_WRITER = """
+    import anyio, sys
+    from musterd.model import Facts
+    from musterd_coordinator.registry import open_registry
+
+    async def main():
+        registry = open_registry(sys.argv[1], namespace="fleet", timeout=5)
+        await registry.open()
+        for number in range(int(sys.argv[2]), 1_000_000):
+            facts = Facts(disabled=True, disabled_reason=str(number))
+            await registry.change_facts("compute", "a", facts)
+            print(number, flush=True)
+
+    anyio.run(main)
+"""
+
+
+async def test_acknowledged_facts_survive_kill_9(url: str) -> None:
+    async with opened(url) as registry:
+        await registry.record([entry("a")], [])
+    acknowledged = 0
+    for delay in (0.0, 0.013, 0.031):
+        acknowledged = await anyio.to_thread.run_sync(_write_and_kill, url, acknowledged, delay)
+        async with opened(url) as registry:
+            (loaded,) = await registry.load()
+            assert loaded.facts.disabled
+            assert int(loaded.facts.disabled_reason) in (acknowledged, acknowledged + 1)
+
+
+def _write_and_kill(url: str, number: int, delay: float) -> int:
+    """Let a process change facts, kill it; the last change that it was told is durable."""
+    command = [sys.executable, "-c", textwrap.dedent(_WRITER), url, str(number + 1)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout
+        lines = [writer.stdout.readline() for _ in range(3)]
+        time.sleep(delay)  # where in its work the process dies
+        os.kill(writer.pid, signal.SIGKILL)
+        lines += writer.stdout.read().splitlines()
+    return int([line for line in lines if line][-1])
+
+
+# PostgreSQL, shared
+
+
+async def test_coordinators_hear_of_each_other(database: Database) -> None:
+    async with opened(database.dsn) as one, opened(database.dsn) as two:
+        for each in (one, two):
+            assert list(await each.load()) == []
+        await one.record([entry("a"), entry("b")], [])
+        assert list(await one.changed()) == []
+        assert set(by_name(await two.changed())) == {"a", "b"}
+        assert list(await two.changed()) == []
+        facts = Facts(forced_down=True, forced_down_reason="fire")
+        await two.change_facts("compute", "a", facts)
+        assert [each.facts for each in by_name(await one.changed()).values()] == [facts]
+        await two.record([entry("a", State.DOWN)], [])  # a state alone is nobody else's business
+        assert list(await one.changed()) == []
+        await one.forget("compute", "b")
+        assert ("compute", "b") in await two.changed()
+        assert list(await two.changed()) == []
+
+
+async def test_the_writer_hears_of_facts_too(database: Database) -> None:
+    """Orders of two coordinators that cross leave both with the last one."""
+    async with opened(database.dsn) as one, opened(database.dsn) as two:
+        await one.record([entry("a")], [])
+        await one.changed()
+        await two.change_facts("compute", "a", Facts(zone="two"))
+        await one.change_facts("compute", "a", Facts(zone="one"))
+        for each in (one, two):
+            assert by_name(await each.changed())["a"].facts.zone == "one"
+
+
+async def test_changes_committed_late_are_not_missed(database: Database) -> None:
+    async with opened(database.dsn) as one, opened(database.dsn) as two:
+        await one.record([entry("a"), entry("b")], [])
+        await two.load()
+        late = await asyncpg.connect(database.dsn)
+        transaction = late.transaction()
+        await transaction.start()
+        await late.execute(
+            "UPDATE musterd.registry SET facts = '{\"disabled\": true}',"
+            " changed = pg_current_xact_id(), changed_by = 0 WHERE name = 'a'"
+        )
+        await one.change_facts("compute", "b", Facts(zone="x"))
+        assert list(by_name(await two.changed())) == ["b"]
+        assert list(await two.changed()) == []
+        await transaction.commit()
+        await late.close()
+        assert by_name(await two.changed())["a"].facts == Facts(disabled=True)
+        assert list(await two.changed()) == []
+
+
+async def test_one_change_seen_by_two_coordinators_is_one_line(database: Database) -> None:
+    async with opened(database.dsn) as one, opened(database.dsn) as two:
+        down, up = change("a", 1), change("a", 2, State.DOWN, State.UP, "beats again")
+        note = change("a", 3, State.UP, State.UP, "disabled: disk")
+        await one.record([entry("a")], [down, up, note])
+        seen_later = [
+            msgspec.structs.replace(each, version=50 + n, at=each.at + timedelta(seconds=2))
+            for n, each in enumerate((down, up))
+        ]
+        other_note = msgspec.structs.replace(note, version=52, reason="zone: z9")
+        again = change("a", 9)
+        await two.record([entry("a")], [*seen_later, other_note, again])
+        lines = [(each.version, each.reason) for each in await one.history("compute", "a", 99)]
+        assert lines == [
+            *((9, "silent"), (52, "zone: z9")),
+            *((3, "disabled: disk"), (2, "beats again"), (1, "silent")),
+        ]
+
+
+async def test_a_late_state_does_not_bring_a_forgotten_member_back(database: Database) -> None:
+    async with opened(database.dsn) as one, opened(database.dsn) as two:
+        await one.record([entry("a")], [])
+        (known,) = await two.load()
+        await one.forget("compute", "a")
+        await two.record([known], [])
+        assert list(await one.load()) == []
+        assert list(await two.changed()) == [("compute", "a")]
+        assert list(await two.changed()) == []
+
+
+async def test_changes_in_pages_come_in_the_order_of_transactions(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers of transactions sort as numbers: 99 before 100."""
+    monkeypatch.setattr("musterd_coordinator.registry_postgres.PAGE", 2)
+    names = [f"h{number}" for number in range(9)]
+    async with opened(database.dsn) as one:
+        await one.record([entry(name) for name in names], [])
+        for number, name in enumerate(names):
+            database.execute(
+                f"UPDATE musterd.registry SET changed = '{96 + number}' WHERE name = '{name}'"
+            )
+        assert [each.member.name for each in await one.load()] == names
+
+
+async def test_two_coordinators_record_everybody_at_once(database: Database) -> None:
+    names = [f"h{number}" for number in range(3000)]
+    async with opened(database.dsn) as one, opened(database.dsn) as two:
+
+        async def record(registry: Registry, order: int) -> None:
+            ordered = names[::order]
+            await registry.record([entry(n) for n in ordered], [change(n, 1) for n in ordered])
+
+        for _ in range(3):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(record, one, 1)
+                tasks.start_soon(record, two, -1)
+        assert len(await one.load()) == 3000
+        assert len(await one.history("compute", "h7", 99)) == 1
+
+
+async def test_a_server_that_is_away_is_an_error_in_words(start_postgres: StartPostgres) -> None:
+    server = start_postgres()
+    async with opened(server.dsn, timeout=0.5) as registry:
+        await registry.record([entry("a")], [])
+        server.kill()
+        with pytest.raises(RegistryError, match=r"registry 127\.0\.0\.1"):
+            await registry.changed()
+        with pytest.raises(RegistryError, match="connection refused"):
+            await registry.load()
+        server.start()
+        with anyio.fail_after(10):
+            while True:
+                try:
+                    assert list(by_name(await registry.load())) == ["a"]
+                    break
+                except RegistryError:
+                    await anyio.sleep(0.05)
+
+
+async def test_registry_without_rights_says_so(database: Database) -> None:
+    role = f"{database.name}_r"
+    database.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'pw'")
+    try:
+        registry = open_at(database.server.dsn_of(database.name, role, "pw"))
+        with pytest.raises(RegistryError, match="musterd init-db --print"):
+            await registry.open()
+        await registry.aclose()
+    finally:
+        database.execute(f"DROP ROLE {role}")
+
+
+# SQLite, alone
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+async def test_relative_and_absolute_files(folder: Path) -> None:
+    async with opened("sqlite:///here.db") as registry:
+        await registry.record([entry("a")], [])
+    async with opened(f"sqlite:///{folder}/here.db") as registry:
+        assert list(by_name(await registry.load())) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("sqlite:", "sqlite://host/x.db", "sqlite:///", "sqlite:////", "sqlite:///:memory:"),
+        *("sqlite:///x.db?mode=ro", "sqlite:///dir/"),
+    ],
+)
+def test_urls_that_name_no_file_are_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"write sqlite:///relative\.db"):
+        open_at(url)
+
+
+async def refusal(url: str) -> str:
+    registry = open_at(url)
+    with pytest.raises(RegistryError) as refused:
+        await registry.open()
+    await registry.aclose()
+    return str(refused.value)
+
+
+async def test_a_file_belongs_to_one_coordinator(folder: Path) -> None:
+    url = "sqlite:///musterd.db"
+    async with opened(url):
+        assert "another coordinator runs on it" in await refusal(url)
+        script = f"""
+            import sqlite3
+            sqlite3.connect({str(folder / "musterd.db")!r}, timeout=0).execute("SELECT * FROM member")
+        """
+        other = await anyio.run_process(
+            [sys.executable, "-c", textwrap.dedent(script)], check=False
+        )
+        assert b"database is locked" in other.stderr
+    async with opened(url):
+        pass
+
+
+async def test_files_that_cannot_be_used_are_refused_in_words(folder: Path) -> None:
+    assert "there is no folder" in await refusal("sqlite:///nowhere/x.db")
+    (folder / "is_a_folder").mkdir()
+    assert "cannot write it" in await refusal("sqlite:///is_a_folder")
+    (folder / "text").write_text("not a database at all, but a longer text than a header\n" * 40)
+    assert "not a SQLite database" in await refusal("sqlite:///text")
+    with sqlite3.connect(folder / "other.db") as other:
+        other.execute("CREATE TABLE t (x)")
+    other.close()
+    assert "another program's database" in await refusal("sqlite:///other.db")
+
+
+async def test_a_newer_file_is_refused(folder: Path) -> None:
+    async with opened("sqlite:///x.db"):
+        pass
+    with sqlite3.connect(folder / "x.db") as database:
+        database.execute("PRAGMA user_version = 9")
+    database.close()
+    assert "version 9, made by a newer musterd" in await refusal("sqlite:///x.db")
+
+
+async def test_a_damaged_row_is_named(folder: Path) -> None:
+    async with opened("sqlite:///x.db") as registry:
+        await registry.record([entry("a")], [])
+    with sqlite3.connect(folder / "x.db") as database:
+        database.execute("UPDATE member SET state = 'sideways'")
+    database.close()
+    async with opened("sqlite:///x.db") as registry:
+        with pytest.raises(RegistryError, match="row of compute/a is damaged: 'sideways'"):
+            await registry.load()
+
+
+async def test_a_disk_that_hangs_is_given_up_and_the_next_call_waits_for_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = threading.Event()
+
+    def hang(_: object) -> list[Row]:
+        disk.wait(10)
+        return []
+
+    async with opened("sqlite:///x.db", timeout=0.3) as registry:
+        await registry.record([entry("a")], [])
+        with monkeypatch.context() as patched:
+            patched.setattr("musterd_coordinator.registry_sqlite.entry_rows", hang)
+            for call in (registry.record([], []), registry.load()):
+                with pytest.raises(RegistryError, match="is the disk stuck"):
+                    await call
+        disk.set()
+        assert list(by_name(await registry.load())) == ["a"]

@@ -1,0 +1,64 @@
+"""Who sits where, by the rows of a roster."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.beat import Beat, pack
+from musterd.columns import RECORD
+from musterd.model import Member
+from musterd.stores.postgres_reader import canary_slot
+from musterd.stores.postgres_seats import Seat, Seats
+
+
+def seat(slot: int, changed: int = 1, number: int = 0) -> Seat:
+    return Seat(slot, changed, number or slot + 100, Member("g", f"m{number or slot}"))
+
+
+def records(*beats: Beat | None) -> NDArray[np.void]:
+    return np.frombuffer(b"".join(pack(b) if b else bytes(64) for b in beats), RECORD)
+
+
+def test_seated_changed_and_vacated() -> None:
+    seats = Seats()
+    assert seats.update([seat(0), seat(5)], whole=True).vacated == []
+    assert not seats.is_news(5, 1)
+    assert seats.is_news(5, 2)
+    assert seats.is_news(6, 1)
+    roster = seats.update([Seat(5, 2), Seat(9, 2), seat(0, 2)], whole=False)
+    assert [slot for slot, _ in roster.seated] == [0]
+    assert roster.vacated == [5]
+
+
+def test_a_whole_reading_vacates_what_it_does_not_have() -> None:
+    seats = Seats()
+    seats.update([seat(0), seat(1), seat(2)], whole=True)
+    roster = seats.update([seat(1, 7, number=8)], whole=True)
+    assert [member.name for _, member in roster.seated] == ["m8"]
+    assert roster.vacated == [0, 2]
+
+
+def test_only_the_rightful_holder_is_believed() -> None:
+    seats = Seats()
+    seats.update([seat(0), seat(1), seat(2), seat(3)], whole=True)
+    slots = np.array([3, 0, 1, 2, 4000, -7])
+    beats, rejected = seats.believe(
+        slots,
+        records(
+            *(Beat(103, 9, 9, 1000), None, Beat(999, 9, 9, 1000), Beat(102, 0, 9, 1000)),
+            *(Beat(1, 1, 1, 1), Beat(2, 1, 1, 1)),
+        ),
+    )
+    assert beats.slot.tolist() == [3]
+    assert (rejected.member_id, rejected.field, sum(rejected)) == (1, 1, 2)
+
+
+def test_nobody_and_nothing() -> None:
+    beats, rejected = Seats().believe(np.empty(0, np.int64), np.empty(0, RECORD))
+    assert len(beats.slot) == sum(rejected) == 0
+
+
+def test_canaries_sit_below_zero() -> None:
+    slots = {canary_slot("fleet", f"c{number}") for number in range(1000)}
+    assert len(slots) == 1000
+    assert all(-(2**31) <= slot < 0 for slot in slots)
+    assert canary_slot("fleet", "c1") != canary_slot("other", "c1")
