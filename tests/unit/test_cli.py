@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -274,7 +275,7 @@ def test_the_shell_sees_status_and_one_line() -> None:
 
 
 def test_a_pipe_that_breaks_is_no_news() -> None:
-    command = f"{sys.executable} -m musterd init-db --print | true; echo ${{PIPESTATUS[0]}}"
+    command = f"{quote(sys.executable)} -m musterd init-db --print | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", command], check=True, capture_output=True, text=True, timeout=30
     )

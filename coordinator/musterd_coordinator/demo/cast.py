@@ -48,11 +48,12 @@ class Cast:
     """All processes of the story, in a directory of their own."""
 
     def __init__(self, members: int, directory: Path) -> None:
-        self.port = _free_port()
-        self.store_url = f"memcached://127.0.0.1:{self.port}"
+        self._held = _held_port()
+        port = self._held.getsockname()[1]
+        self.store_url = f"memcached://127.0.0.1:{port}"
         self.names = [f"host-{number:04d}" for number in range(1, members + 1)]
         self.hosts = self.names[-HOSTS:]
-        self.store = Process("musterd_coordinator.demo.store", str(self.port))
+        self.store = Process("musterd_coordinator.demo.store", str(port))
         self._directory = directory
         crowd = self.names[:-HOSTS]
         self._crowds = [
@@ -83,6 +84,7 @@ class Cast:
         for process in (*self._hosts, *self._crowds, self.store):
             with suppress(OSError):
                 process.kill()
+        self._held.close()
 
     def _agent(self, name: str, members: list[str]) -> Process:
         file = self._directory / f"{name}.toml"
@@ -98,8 +100,12 @@ class Cast:
         return Process("musterd", "agent", "--config", str(file))
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _held_port() -> socket.socket:
+    """A socket whose port nobody else gets while the store is dead, an agent's own end included.
+
+    It is bound and never listens; the store sets SO_REUSEADDR and so can still take the port.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
