@@ -15,24 +15,19 @@ TIMEOUT = 30.0  # seconds; an upgrade may have to wait for a lock
 
 def parser(name: str) -> Parser:
     """The command line of ``musterd init-db``."""
-    example = "musterd init-db --store postgresql://musterd@db1/fleet\n"
+    example = "musterd init-db --store postgresql://musterd@db1/fleet --agents musterd_agents\n"
     example += "  musterd init-db --print --agents nova_agents | psql fleet"
     made = new_parser(name, example, Role.COORDINATOR)
     made.add_argument(
         "--print", action="store_true", help="Print the SQL, with all grants, and connect nowhere."
     )
-    made.add_argument(
-        "--agents",
-        default="musterd_agents",
-        metavar="ROLE",
-        help="The role of the agents in the printed grants. Default: musterd_agents.",
-    )
-    made.add_argument(
-        "--coordinators",
-        default="musterd_coordinators",
-        metavar="ROLE",
-        help="The role of the coordinators there. Default: musterd_coordinators.",
-    )
+    for whom in ("agents", "coordinators"):
+        made.add_argument(
+            f"--{whom}",
+            metavar="ROLE",
+            help=f"Give the {whom}' role its rights. Default: nobody; with --print,"
+            f" musterd_{whom}.",
+        )
     return made
 
 
@@ -41,13 +36,15 @@ def run(name: str, argv: Sequence[str]) -> int:
     args = parser(name).parse(argv)
     from musterd.stores import postgres_schema  # brings asyncpg
 
+    roles = {whom: getattr(args, whom) for whom in ("agents", "coordinators")}
     if args.print:
-        print(postgres_schema.init_sql(args.agents, args.coordinators), end="")
+        given = {whom: role for whom, role in roles.items() if role}
+        print(postgres_schema.init_sql(**given), end="")
         return 0
     url = database_of(settings_of(args).settings)
     import anyio
 
-    anyio.run(partial(postgres_schema.init_db, url, TIMEOUT))
+    anyio.run(partial(postgres_schema.init_db, url, TIMEOUT, **roles))
     print(f"the tables in {without_secret(url)} are ready")
     return 0
 

@@ -157,13 +157,18 @@ _BEGIN = "CREATE TABLE musterd.schema_version (version integer NOT NULL);"
 _SAVE = (
     f"DELETE FROM musterd.schema_version; INSERT INTO musterd.schema_version VALUES ({VERSION});"
 )
-_GRANTS = """\
-GRANT USAGE ON SCHEMA musterd TO {agents}, {coordinators};
-GRANT SELECT, INSERT, UPDATE ON musterd.member TO {agents}, {coordinators};
-GRANT SELECT, INSERT, UPDATE, DELETE ON musterd.beat TO {agents}, {coordinators};
-GRANT SELECT ON musterd.schema_version, musterd.beats TO {coordinators};
-GRANT SELECT, INSERT, UPDATE, DELETE ON musterd.registry, musterd.history TO {coordinators};
+_AGENT_RIGHTS = """\
+GRANT USAGE ON SCHEMA musterd TO {role};
+GRANT SELECT, INSERT, UPDATE ON musterd.member TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON musterd.beat TO {role};
 """
+_COORDINATOR_RIGHTS = (
+    _AGENT_RIGHTS
+    + """\
+GRANT SELECT ON musterd.schema_version, musterd.beats TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON musterd.registry, musterd.history TO {role};
+"""
+)
 
 
 def init_sql(agents: str = "musterd_agents", coordinators: str = "musterd_coordinators") -> str:
@@ -172,22 +177,35 @@ def init_sql(agents: str = "musterd_agents", coordinators: str = "musterd_coordi
     Agents need neither DDL rights nor a look at the registry. Coordinators without DDL rights
     work until an upgrade, which then has to be made by hand.
     """
-    roles = {"agents": _quoted(agents), "coordinators": _quoted(coordinators)}
-    steps = ["CREATE SCHEMA musterd;", _BEGIN, *STEPS, _SAVE, _GRANTS.format(**roles)]
+    steps = ["CREATE SCHEMA musterd;", _BEGIN, *STEPS, _SAVE, _rights(agents, coordinators)]
     return "BEGIN;\n" + "\n".join(steps) + "COMMIT;\n"
 
 
-async def init_db(url: str, timeout: float) -> None:  # noqa: ASYNC109 (a default for all calls)
+async def init_db(
+    url: str,
+    timeout: float,  # noqa: ASYNC109 (a default for all calls)
+    *,
+    agents: str | None = None,
+    coordinators: str | None = None,
+) -> None:
     """Create or upgrade musterd's tables in the database of ``url``. Idempotent.
 
-    Raises ConfigError for a bad URL, StoreError when the database cannot be reached, its role may
-    not create tables, or a newer musterd made them.
+    The roles that are named, which must exist, are given their rights. Raises ConfigError for a
+    bad URL, StoreError when the database cannot be reached, its role may not do this, or a newer
+    musterd made the tables.
     """
     link = Link(parse_url(url), timeout)
     try:
         await ensure_schema(link)
+        async with link.transaction() as connection:
+            await connection.execute(_rights(agents, coordinators))
     finally:
         link.close()
+
+
+def _rights(agents: str | None, coordinators: str | None) -> str:
+    given = ((_AGENT_RIGHTS, agents), (_COORDINATOR_RIGHTS, coordinators))
+    return "".join(rights.format(role=_quoted(role)) for rights, role in given if role)
 
 
 async def ensure_schema(link: Link) -> None:
