@@ -197,8 +197,9 @@ async def init_db(
     link = Link(parse_url(url), timeout)
     try:
         await ensure_schema(link)
-        async with link.transaction() as connection:
-            await connection.execute(_rights(agents, coordinators))
+        if rights := _rights(agents, coordinators):
+            async with link.transaction() as connection:
+                await connection.execute(rights)
     finally:
         link.close()
 
