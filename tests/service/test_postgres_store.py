@@ -1,8 +1,8 @@
 """The PostgreSQL store on real servers: what the contract suite does not ask of every store."""
 
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 import asyncpg
@@ -155,12 +155,14 @@ async def test_pages_come_in_the_order_of_transactions(
 ) -> None:
     """Numbers of transactions sort as numbers: 99 before 100."""
     monkeypatch.setattr("musterd.stores.postgres_reader.PAGE", 2)
-    async with both(database.dsn) as (_, reader):
-        database.execute(
-            "INSERT INTO musterd.member SELECT n, n, 'fleet', 'compute', 'h' || n, '', '', '{}',"
-            " (96 + n)::text::xid8 FROM generate_series(0, 8) n"
-        )
-        assert [slot for slot, _ in (await reader.roster()).seated] == list(range(9))
+    await init_db(database.dsn, TIMEOUT)
+    database.execute(
+        "INSERT INTO musterd.member SELECT n, n, 'fleet', 'compute', 'h' || n, '', '', '{}',"
+        " (96 + n)::text::xid8 FROM generate_series(0, 8) n"
+    )
+    reader = reader_of(database.dsn)
+    assert [slot for slot, _ in (await reader.roster()).seated] == list(range(9))
+    await reader.aclose()
 
 
 async def test_rows_that_are_no_members_are_left_out(database: Database) -> None:
@@ -287,13 +289,24 @@ async def test_blocked_statements_do_not_pile_up_on_the_server(
         await blocker.close()
 
 
-async def test_agents_need_no_ddl_and_coordinators_none_but_to_upgrade(database: Database) -> None:
+async def by_printed_sql(database: Database, agents: str, coordinators: str) -> None:
+    database.execute(init_sql(agents, coordinators))
+
+
+async def by_init_db(database: Database, agents: str, coordinators: str) -> None:
+    await init_db(database.dsn, TIMEOUT, agents=agents, coordinators=coordinators)
+
+
+@pytest.mark.parametrize("prepare", [by_printed_sql, by_init_db])
+async def test_agents_need_no_ddl_and_coordinators_none_but_to_upgrade(
+    database: Database, prepare: Callable[[Database, str, str], Awaitable[None]]
+) -> None:
     name = database.name
     agents, coordinators = f"{name}_a", f"{name}_c"
     for role in (agents, coordinators):
         database.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'pw'")
     try:
-        database.execute(init_sql(agents, coordinators))
+        await prepare(database, agents, coordinators)
         agent = writer_of(database.server.dsn_of(name, agents, "pw"))
         reader = reader_of(database.server.dsn_of(name, coordinators, "pw"))
         await agent.announce(host(1))
@@ -409,6 +422,31 @@ async def test_full_server_and_starting_server_are_said_in_words(
     server.stop()
     with pytest.raises(ShardUnavailable, match="connection refused"):
         await hasty.announce(host(1))
+
+
+async def test_a_full_server_renews_no_connection_and_keeps_the_old_one(
+    start_postgres: StartPostgres,
+) -> None:
+    server = start_postgres(max_connections=6, superuser_reserved_connections=0, max_wal_senders=0)
+    async with both(server.dsn) as (_, reader):
+        await reader.write_canary(canary(1))
+        held = [await asyncpg.connect(server.dsn) for _ in range(4)]
+        with pytest.raises(StoreError, match="too many clients already"):
+            await reader.renew()
+        assert await reader.write_canary(canary(2))
+        await held.pop().close()
+        await until_renewed(reader)
+        assert await reader.write_canary(canary(3))
+        for connection in held:
+            connection.terminate()
+
+
+async def until_renewed(reader: ShardReader) -> None:
+    """Ask for a new connection until there is one; a session takes a moment to end."""
+    with anyio.fail_after(5):
+        while True:
+            with suppress(StoreError):
+                return await reader.renew()
 
 
 async def test_a_host_that_hangs_is_not_asked_first_for_ever(
