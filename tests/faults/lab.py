@@ -40,7 +40,8 @@ class Sample:
     """What one coordinator answered at one moment; ``at`` is seconds since the lab began.
 
     ``fresh`` counts members whose silence is shorter than two intervals, ``heard`` the shards that
-    are listened to; ``listening`` says whether that is all of them.
+    are listened to; ``listening`` says whether that is all of them. ``run`` counts how often the
+    coordinator was started.
     """
 
     at: float
@@ -50,6 +51,7 @@ class Sample:
     heard: int
     reasons: tuple[str, ...]
     listening_time: float
+    run: int = 0
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ class Observer(threading.Thread):
         self._over = threading.Event()
         self._listened = 0.0  # before the coordinator was last restarted
         self._last = 0.0
+        self._run = 0
 
     def run(self) -> None:
         """Ask until told to stop; a coordinator that does not answer accuses nobody."""
@@ -107,6 +110,7 @@ class Observer(threading.Thread):
         now = max((shard.listening_time for shard in status.shards), default=0.0)
         if now < self._last:
             self._listened += self._last
+            self._run += 1
         self._last = now
         return Sample(
             at=time.monotonic() - self._epoch,
@@ -118,6 +122,7 @@ class Observer(threading.Thread):
             heard=sum(shard.listening for shard in status.shards),
             reasons=tuple(shard.reason for shard in status.shards if not shard.listening),
             listening_time=self._listened + now,
+            run=self._run,
         )
 
 
@@ -131,17 +136,21 @@ class Lab:
         kind: str,
         storm_min: int = 0,
         agents_store: str | None = None,
+        program: list[str] | None = None,
         **settings: Setting,
     ) -> None:
         self.store = store
         self.agents_store = agents_store or store
         self.outcome = Outcome("", kind, guard=storm_min > 0)
         self.coordinator = Coordinator(store, storm_min=storm_min, **settings)
+        self.coordinator.program = program or self.coordinator.program
         self.agents = {name: self.agent(name) for name in (DURING, AFTER)}
         self.crowds = [self.agent(*CROWD[first::3]) for first in range(3)]
         self._stack = ExitStack()
         self._epoch = time.monotonic()
         self.observer = Observer(f"http://{self.coordinator.address}", self._epoch)
+        self.everybody = list(CROWD)  # whom only death may bring down, beside the victims
+        self.others: list[Observer] = []  # of further coordinators
         self.mortal: set[str] = set()
         self.guilty_suspects = False  # a mass silence is what this fault is about
         self._killed_at: dict[str, float] = {}
@@ -180,6 +189,23 @@ class Lab:
     def latest(self) -> Sample | None:
         """The newest answer."""
         return self.observer.samples[-1] if self.observer.samples else None
+
+    def start(self, agent: Agent, *names: str) -> Agent:
+        """Start another agent, whose members ``names`` are to be up all the time from when they
+        are, and wait until they are."""
+        self._stack.enter_context(agent)
+        self.wait(lambda: self.all_up(*names), 15, f"{names} up")
+        self.everybody += names
+        return agent
+
+    def start_another(self, coordinator: Coordinator) -> Observer:
+        """Start another coordinator on the same store, and ask it too."""
+        self._stack.enter_context(coordinator)
+        observer = Observer(f"http://{coordinator.address}", self._epoch)
+        observer.start()
+        self._stack.callback(observer.stop)
+        self.others.append(observer)
+        return observer
 
     def all_up(self, *names: str) -> bool:
         """Are all of these answered up, now?"""
@@ -232,7 +258,9 @@ class Lab:
         """Hold what was answered against the promises; the outcome, also written for the report."""
         outcome = self.outcome
         self.observer.stop()
-        alive = [name for name in CROWD if name not in self.mortal]
+        for other in self.others:
+            other.stop()
+        alive = [name for name in self.everybody if name not in self.mortal]
         outcome.polls = len(self.observer.asked_at)
         asked = self.observer.asked_at
         outcome.longest_between_polls = max(b - a for a, b in pairwise(asked))
@@ -258,7 +286,7 @@ class Lab:
 
     def _recovered(self) -> bool:
         latest = self.latest
-        alive = [name for name in (*CROWD, AFTER) if name not in self.mortal]
+        alive = [name for name in (*self.everybody, AFTER) if name not in self.mortal]
         return (
             latest is not None
             and latest.at > self.outcome.ended
@@ -274,7 +302,8 @@ class Lab:
         """Everybody alive who was ever answered down or left, victims before their death included."""
         return {
             name
-            for sample in self.observer.samples
+            for observer in (self.observer, *self.others)
+            for sample in observer.samples
             for name, state in sample.states.items()
             if state in DEAD and (name in alive or sample.at < self._killed_at.get(name, 0.0))
         }
@@ -286,11 +315,18 @@ class Lab:
             assert not wrong, f"the history accuses {name}: {wrong}"
 
     def _found(self, name: str) -> float | None:
-        """Listening time from a host's death until it was answered down."""
-        killed = self._killed_at[name]
-        before = [s for s in self.observer.samples if s.at <= killed]
-        found = [s for s in self.observer.samples if s.at > killed and s.states.get(name) in DEAD]
-        return found[0].listening_time - before[-1].listening_time if before and found else None
+        """Listening time until a host was answered down, from its death or the last gap after it.
+
+        After a gap everybody may have an allowance anew, and a coordinator that starts knows of no
+        silence.
+        """
+        samples, killed = self.observer.samples, self._killed_at[name]
+        found = [s for s in samples if s.at > killed and s.states.get(name) in DEAD]
+        if not found:
+            return None
+        earlier = [s for s in samples if s.at < found[0].at]
+        before = [s for s in earlier if s.at <= killed or not s.heard or s.run < found[0].run]
+        return found[0].listening_time - before[-1].listening_time if before else None
 
     def _not_listening(self) -> float:
         pairs = pairwise(self.observer.samples)
