@@ -21,7 +21,14 @@ log = structlog.get_logger(__name__)
 
 RENEW_EVERY = 5
 """Sweeps between two fresh connections, so that a store that serves old connections and refuses
-new ones is not taken for one that listens."""
+new ones is not taken for one that listens: not until it takes one again."""
+
+MOST_REJECTED = 0.1
+"""The share of a sweep's records that may be no beat of the member they are stored for.
+
+A few are agents that just changed seats. Where there are more, beats are being spoiled or mixed up
+on their way, with the canary or without it, and whoever is not heard may be alive.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class Sweeper:
         self._stopwatch = stopwatch
         self._incarnation = new_incarnation()
         self._sequence = 0
+        self._renewal_due = False  # stays so until it succeeds
         self._busy = anyio.Lock()  # a reader's calls never overlap
 
     async def run(self, take: "Take") -> None:
@@ -108,14 +116,15 @@ class Sweeper:
     async def _attempt(self, attempt: "_Attempt") -> str:
         """Fill ``attempt``; why it proves nothing, or nothing at all when it does."""
         canary = self._next_canary()
-        if self._sequence % RENEW_EVERY == 0:
-            await self.reader.renew()
+        self._renewal_due |= self._sequence % RENEW_EVERY == 0
         kept = await self._write(canary)
         attempt.canary_seconds = self._stopwatch() - attempt.started
         attempt.roster = await self.reader.roster()
         attempt.sweep = await self.reader.sweep()
         if not attempt.sweep.complete:
             return attempt.sweep.reason
+        if reason := _spoiled(attempt.sweep):
+            return reason
         if not kept:
             return "the shard lost the canary of the last sweep: restarted, flushed or evicting"
         if attempt.sweep.canary is None:
@@ -131,11 +140,15 @@ class Sweeper:
         timeout = self._canary_timeout()
         try:
             with anyio.fail_after(timeout):
-                return await self.reader.write_canary(canary)
+                if self._renewal_due:
+                    await self.reader.renew()
+                kept = await self.reader.write_canary(canary)
         except TimeoutError:
             raise StoreError(
                 self.reader.name, f"the canary was not accepted within {timeout:g} s"
             ) from None
+        self._renewal_due = False
+        return kept
 
     def _next_canary(self) -> Beat:
         self._sequence += 1
@@ -146,6 +159,14 @@ class Sweeper:
             interval_ms=int(self._period * 1000),
             sent_ms=int(self._wall() * 1000),
         )
+
+
+def _spoiled(sweep: Sweep) -> str:
+    rejected = sum(sweep.rejected)
+    records = rejected + len(sweep.beats.slot)
+    if rejected <= MOST_REJECTED * records:
+        return ""
+    return f"{rejected} of {records} beats are spoiled, or stored for another member"
 
 
 class Take(Protocol):

@@ -96,7 +96,11 @@ class ShardReader(Protocol):
         """
 
     async def renew(self) -> None:
-        """Let the next :meth:`write_canary` connect anew, as an agent that starts would."""
+        """Have the next :meth:`write_canary` use a new connection, as an agent that starts would.
+
+        A driver that connects here does so before it gives the old connection up, or it would
+        find room on a full server where no agent does. Raises StoreError.
+        """
 
     async def roster(self) -> Roster:
         """Who came, changed or went since the last call; the first call brings everyone."""

@@ -205,6 +205,21 @@ class Link:
             yield session.connection
             await session.connection.execute("COMMIT")
 
+    async def renew(self) -> None:
+        """Connect anew, and end the old connection only after that. Raises StoreError.
+
+        So it takes what a newcomer takes: a server with no connection to spare refuses it.
+        """
+        old, self._session = self._session, None
+        try:
+            async with self.session():
+                pass
+        except BaseException:
+            self._session = old
+            raise
+        if old is not None:
+            old.connection.terminate()
+
     def drop(self) -> None:
         """End the connection without waiting for the network; the next call connects anew."""
         session, self._session = self._session, None

@@ -99,8 +99,8 @@ class PostgresReader:
         return not lost
 
     async def renew(self) -> None:
-        """Let the next canary connect anew."""
-        self._canary_link.drop()
+        """Connect the canary anew."""
+        await self._canary_link.renew()
 
     async def roster(self) -> Roster:
         """What changed among the seats since the last call."""
