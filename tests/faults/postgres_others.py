@@ -9,9 +9,9 @@ import asyncpg
 from anyio.from_thread import start_blocking_portal
 
 from musterd.stores.postgres_schema import init_sql
-from musterd.testing import CuttingProxy
 from tests import keeper
-from tests.servers import Database, PgBouncer, Postgres
+from tests.faults.lab import Outcome
+from tests.servers import Database, Postgres
 
 AGENTS, COORDINATORS = "musterd_agents", "musterd_coordinators"
 """Ordinary roles: some connections are reserved for superusers, and none for a fleet."""
@@ -27,13 +27,13 @@ def fleets_database(server: Postgres) -> Database:
     return database
 
 
-def ways_into(database: Database, by: PgBouncer | CuttingProxy | None = None) -> dict[str, str]:
-    """The URLs of a lab's store, by way of something in between or directly."""
+def ways_into(database: Database, at: str | None = None, options: str = "") -> dict[str, str]:
+    """The URLs of a lab's store, ``at`` other addresses than the server's own."""
     server = database.server
-    address = server.address if by is None else by.address
     roles = {"store": COORDINATORS, "agents_store": AGENTS}
     return {
-        which: server.dsn_of(database.name, role).replace(server.address, address)
+        which: server.dsn_of(database.name, role).replace(server.address, at or server.address)
+        + options
         for which, role in roles.items()
     }
 
@@ -102,3 +102,9 @@ def full_disk(server: Postgres) -> Iterator[None]:
         if server.is_running:
             for pid in keeper.tree(server.pid):
                 prlimit(pid, RLIMIT_FSIZE, (RLIM_INFINITY, RLIM_INFINITY))
+
+
+def assert_explained(outcome: Outcome, *words: str) -> None:
+    """One of ``words`` must have been said."""
+    said = any(word in reason for word in words for reason in outcome.explained)
+    assert said, f"none of {words} in {outcome.explained}"

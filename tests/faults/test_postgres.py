@@ -6,10 +6,10 @@ from anyio.from_thread import start_blocking_portal
 from musterd.testing import CuttingProxy
 from tests.conftest import StartPgBouncer, StartPostgres
 from tests.faults.conftest import StartLab
-from tests.faults.lab import Outcome
 from tests.faults.postgres_others import (
     AGENTS,
     COORDINATORS,
+    assert_explained,
     fleets_database,
     leak,
     terminate,
@@ -160,7 +160,7 @@ def test_snapshot_held(database: Database, start_lab: StartLab) -> None:
 def test_latency(server: Postgres, database: Database, start_lab: StartLab, latency: float) -> None:
     proxy = CuttingProxy(server.host, server.port)
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(proxy):
-        lab = start_lab(**ways_into(database, proxy), kind=ONE)
+        lab = start_lab(**ways_into(database, proxy.address), kind=ONE)
         with lab.fault(f"every answer {latency:g} s late, 12 s"):
             portal.call(proxy.replies.delay, latency)
             lab.last(12)
@@ -178,7 +178,7 @@ def pgbouncer(start_pgbouncer: StartPgBouncer, database: Database) -> PgBouncer:
 
 
 def test_pooler_restarted(pgbouncer: PgBouncer, database: Database, start_lab: StartLab) -> None:
-    lab = start_lab(**ways_into(database, pgbouncer), kind=POOLED)
+    lab = start_lab(**ways_into(database, pgbouncer.address), kind=POOLED)
     with lab.fault("PgBouncer restarted"):
         pgbouncer.restart()
         lab.last(2)
@@ -187,15 +187,9 @@ def test_pooler_restarted(pgbouncer: PgBouncer, database: Database, start_lab: S
 
 @pytest.mark.full_only
 def test_pooler_hung(pgbouncer: PgBouncer, database: Database, start_lab: StartLab) -> None:
-    lab = start_lab(**ways_into(database, pgbouncer), kind=POOLED)
+    lab = start_lab(**ways_into(database, pgbouncer.address), kind=POOLED)
     with lab.fault("PgBouncer hung 12 s (SIGSTOP)"):
         pgbouncer.pause()
         lab.last(12)
         pgbouncer.resume()
     assert_explained(lab.verify(), "canary was not accepted")
-
-
-def assert_explained(outcome: Outcome, *words: str) -> None:
-    """One of ``words`` must have been said."""
-    said = any(word in reason for word in words for reason in outcome.explained)
-    assert said, f"none of {words} in {outcome.explained}"
