@@ -1,0 +1,181 @@
+"""One run: a fleet, a store with faults, and musterd's detector, sweep by sweep."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.simulation.faults import Faults, Schedule, schedule
+from benchmarks.simulation.fleet import ALIVE, BACK, DEAD, Fleet
+from benchmarks.simulation.ledger import Ledger
+from benchmarks.simulation.scenario import Scenario
+from musterd_coordinator.detector import Changes, Detector, Rules
+from musterd_coordinator.listening import ListeningClock, Step
+from musterd_coordinator.members import Code, Members, Rows, Seconds
+
+
+class AlwaysCounting(ListeningClock):
+    """A clock that never stands still: silence is what the wall clock says, as elsewhere."""
+
+    def advance(self, begin: float, end: float, proven: bool) -> Step:
+        """Count the time since the last sweep, whatever it found."""
+        previous, self.proven_at = self.proven_at, begin
+        self.listening = True
+        if previous is None:
+            return Step.RESUMED
+        self.time += begin - previous
+        return Step.ADVANCED
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run found. ``time`` (ticks + 1) is the listening time at each tick."""
+
+    scenario: Scenario
+    faults: Faults
+    plan: Schedule
+    ledger: Ledger
+    time: Seconds
+    overdue: int  # dead for longer than they may be, in listening time, and not found
+
+    def undisturbed(self, crashed: Seconds, found: Seconds) -> NDArray[np.bool_]:
+        """For each death: was every sweep proven from the one before it until it was found?"""
+        broken = np.cumsum(~self.plan.proven)
+        first, last = self._ticks(crashed, found)
+        whole: NDArray[np.bool_] = broken[last] == broken[first]
+        return whole & self.plan.proven[first]
+
+    def listened(self, crashed: Seconds, found: Seconds) -> Seconds:
+        """How much listening time each span has since its last unproven sweep.
+
+        Up to a sweep period more, because it is measured from sweep to sweep.
+        """
+        return _listened(self.plan, self.time, *self._ticks(crashed, found))
+
+    def _ticks(self, begin: Seconds, end: Seconds) -> tuple[Rows, Rows]:
+        period = self.scenario.sweep_period
+        return np.floor(begin / period).astype(np.int64), np.ceil(end / period).astype(np.int64)
+
+
+def _listened(plan: Schedule, time: Seconds, first: Rows, last: Rows | int) -> Seconds:
+    ticks = np.arange(len(time))
+    gap = np.maximum.accumulate(np.where(plan.proven, 0, ticks))
+    listened: Seconds = time[last] - time[np.maximum(first, gap[last])]
+    return listened
+
+
+def simulate(
+    scenario: Scenario,
+    clock: type[ListeningClock] = ListeningClock,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    faults: Faults | None = None,
+) -> Outcome:
+    """Run ``scenario``; the same seed makes the same beats and faults, whatever the clock.
+
+    ``faults`` are drawn from the scenario unless given.
+    """
+    fault_seed, fleet_seed = np.random.SeedSequence(scenario.seed).spawn(2)
+    if faults is None:
+        faults = Faults.draw(scenario, np.random.default_rng(fault_seed))
+    plan = schedule(faults, scenario.ticks, scenario.sweep_period)
+    fleet = Fleet(scenario, plan, np.random.default_rng(fleet_seed))
+    run = _Run(scenario, plan, fleet, clock)
+    for tick in progress(range(1, scenario.ticks + 1)):
+        run.tick(tick)
+    run.ledger.finish(scenario.ticks * scenario.sweep_period)
+    return Outcome(scenario, faults, plan, run.ledger, run.time, run.overdue())
+
+
+def detection_bound(scenario: Scenario) -> float:
+    """The longest that T_D can be, in seconds of listening.
+
+    The last beat leaves at the crash at the latest, is in the store a push timeout later, is read
+    by the next sweep, and has been silent for down_time at a sweep after that.
+    """
+    sweeps = np.ceil(scenario.down_time / scenario.sweep_period) + 1
+    return float(scenario.push_timeout + sweeps * scenario.sweep_period)
+
+
+class _Run:
+    def __init__(
+        self, scenario: Scenario, plan: Schedule, fleet: Fleet, clock: type[ListeningClock]
+    ) -> None:
+        self.time = np.zeros(scenario.ticks + 1)
+        self.ledger = Ledger(scenario, fleet)
+        self._scenario = scenario
+        self._plan = plan
+        self._fleet = fleet
+        self._clock = clock(scenario.sweep_period, timeout=scenario.down_time)
+        self._detector = Detector(_rules(scenario), [self._clock])
+        self._detector.members = _members(scenario)
+        self._warm = int(np.ceil(scenario.warm_up / scenario.sweep_period))
+        self._sweep(0)
+
+    def tick(self, tick: int) -> None:
+        """One sweep period, and the sweep at its end."""
+        fleet, now = self._fleet, tick * self._scenario.sweep_period
+        self.ledger.returned(*fleet.come_back(tick))
+        crashed = fleet.crash(tick)
+        self.ledger.crashed(crashed, self._detector.members.state[crashed])
+        fleet.beat(tick)
+        if self._plan.swept[tick]:
+            self._sweep(tick)
+        self.time[tick] = self._clock.time
+        if tick == self._warm:
+            self.ledger.start(now)
+
+    def overdue(self) -> int:
+        """How many are dead, and not down, for longer than the bound."""
+        dead = np.flatnonzero(
+            (self._fleet.truth == DEAD) & (self._detector.members.state != Code.DOWN)
+        )
+        died = np.floor(self._fleet.crashed_at[dead] / self._scenario.sweep_period)
+        last = self._scenario.ticks
+        silent = _listened(self._plan, self.time, died.astype(np.int64), last)
+        late = silent > detection_bound(self._scenario) + self._scenario.sweep_period
+        return int(np.count_nonzero(late))
+
+    def _sweep(self, tick: int) -> None:
+        now = tick * self._scenario.sweep_period
+        step = self._detector.advance(0, now, now, bool(self._plan.proven[tick]))
+        if self._plan.answered[tick]:
+            self._read(now)
+        if step is Step.ADVANCED:
+            self._take(self._detector.judge(0), now)
+        self._take(self._detector.end_conflicts(now), now)
+
+    def _read(self, now: float) -> None:
+        rows, beats = self._fleet.read()
+        if not len(rows):
+            return
+        self._take(self._detector.hear(rows, beats, now), now)
+        back = rows[self._fleet.truth[rows] == BACK]
+        self._fleet.truth[back] = ALIVE
+        self.ledger.seen(back, now)
+
+    def _take(self, batches: Iterable[Changes], now: float) -> None:
+        for changes in batches:
+            self.ledger.take(changes, now)
+
+
+def _rules(scenario: Scenario) -> Rules:
+    """Without the guard against mass silence: listening time alone has to carry it."""
+    return Rules(
+        service_down_time=scenario.down_time,
+        interval=scenario.interval,
+        push_timeout=lambda _: scenario.push_timeout,
+        storm_min=0,
+        storm_fraction=1 / 3,
+        storm_hold=2 * scenario.down_time,
+    )
+
+
+def _members(scenario: Scenario) -> Members:
+    """All of them up and on shard 0, as columns: a call for each would take minutes."""
+    members = Members(replicas=1, capacity=scenario.members)
+    members.size = scenario.members
+    members.state[:] = Code.UP
+    members.interval[:] = scenario.interval
+    members.shard[0] = 0
+    return members
