@@ -140,5 +140,4 @@ def _quantiles(scenario: Scenario, count: int) -> Seconds:
 
 
 def _midpoints(length: float, count: int) -> Seconds:
-    points: Seconds = (np.arange(count) + 0.5) * (length / count)
-    return points
+    return (np.arange(count, dtype=np.float64) + 0.5) * (length / count)

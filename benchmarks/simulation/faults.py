@@ -59,7 +59,7 @@ class Schedule:
 
 def schedule(faults: Faults, ticks: int, period: float) -> Schedule:
     """The sweeps at 0, period, ... ticks * period under ``faults``."""
-    at: Seconds = np.arange(ticks + 1) * period
+    at = np.arange(ticks + 1, dtype=np.float64) * period
     swept = ~_within(at, faults.pauses)
     answered = swept & ~_within(at, faults.stalls)
     proven = answered.copy()

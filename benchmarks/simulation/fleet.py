@@ -55,7 +55,7 @@ class Fleet:
         count = self._rng.poisson(scenario.members * scenario.crashes * period / HOUR)
         if not count:
             return np.empty(0, np.int64)
-        rows = np.unique(self._rng.integers(0, scenario.members, count))
+        rows: Rows = np.unique(self._rng.integers(0, scenario.members, count))
         rows = rows[self.truth[rows] != DEAD]
         self.crashed_at[rows] = (tick - self._rng.uniform(0.0, 1.0, len(rows))) * period
         self.truth[rows] = DEAD
@@ -68,7 +68,7 @@ class Fleet:
 
         Like agents they keep their phase; unlike agents they do not beat at once.
         """
-        rows = np.concatenate([np.empty(0, np.int64), *self._returning.pop(tick, [])])
+        rows: Rows = np.concatenate([np.empty(0, np.int64), *self._returning.pop(tick, [])])
         died = self.crashed_at[rows]
         self.crashed_at[rows] = np.inf
         self.truth[rows] = BACK

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.simulation.fleet import Fleet
 from benchmarks.simulation.scenario import Scenario
-from benchmarks.simulation.statistics import Estimate, ratio
+from benchmarks.simulation.statistics import Estimate, rate, ratio
 from musterd_coordinator.detector import Changes
 from musterd_coordinator.members import Code, Rows, Seconds
 
@@ -131,7 +131,7 @@ class Ledger:
 
     def rate(self, blame: Blame) -> Estimate:
         """lambda_M of one member, per second."""
-        return ratio(self.mistakes[blame], self.exposure)
+        return rate(self.mistakes[blame], self.exposure)
 
     def duration(self, blame: Blame) -> Estimate:
         """T_M in seconds.

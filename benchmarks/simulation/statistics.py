@@ -51,6 +51,12 @@ def mean(values: Seconds) -> Estimate:
     return Estimate.normal(float(values.mean()), float(values.std(ddof=1)) / sqrt(len(values)))
 
 
+def rate(counts: NDArray[np.unsignedinteger], exposure: NDArray[np.floating]) -> Estimate:
+    """Events by exposure, as :func:`ratio`; with an upper end also where none was seen."""
+    estimate, total = ratio(counts, exposure), float(exposure.sum(dtype=np.float64))
+    return estimate if estimate.value else Estimate(0.0, nan, 0.0, NONE_SEEN / total)
+
+
 def ratio(events: NDArray[np.generic], exposure: NDArray[np.generic]) -> Estimate:
     """Sum of ``events`` by sum of ``exposure``, where entry i of both is of member i.
 
@@ -65,6 +71,6 @@ def ratio(events: NDArray[np.generic], exposure: NDArray[np.generic]) -> Estimat
         return Estimate(nan, nan, nan, nan)
     value = float(counted.sum()) / total
     if not value:
-        return Estimate(0.0, 0.0, 0.0, NONE_SEEN / total)
+        return Estimate(0.0, nan, nan, nan)
     counted -= value * over
     return Estimate.normal(value, sqrt(float(np.dot(counted, counted))) / total)
