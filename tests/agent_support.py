@@ -189,7 +189,9 @@ def settings_of(*names: str, interval: float = 10.0, push_timeout: float | None 
 
 def agent_of(*shards: ShardWriter, settings: Settings, seed: int = 0) -> Agent:
     """An agent on these shards whose retries a seed decides."""
-    return Agent(store_of(*shards), settings, rng=Random(seed), wall_clock=lambda: 1e9)
+    return Agent(
+        store_of(*shards), settings, rng=Random(seed), wall_clock=lambda: 1e9, incarnation=1
+    )
 
 
 @asynccontextmanager

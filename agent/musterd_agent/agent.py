@@ -23,7 +23,8 @@ class Agent:
     """Beats for all members of ``settings`` until told to leave. Made inside a running loop.
 
     ``changed`` is called whenever :attr:`summary` may have changed. ``rng`` jitters retries;
-    ``wall_clock`` gives Unix seconds, which are carried for people and decide nothing.
+    ``wall_clock`` gives Unix seconds, which are carried for people and decide nothing;
+    ``incarnation`` is drawn at random where None.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Agent:
         changed: Callable[[], None] = lambda: None,
         rng: Random | None = None,
         wall_clock: Callable[[], float] = time.time,
+        incarnation: int | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -41,7 +43,7 @@ class Agent:
         self._rng = rng or Random()
         self._wall_clock = wall_clock
         self._shards: dict[int, Shard] = {}
-        self.incarnation = new_incarnation()
+        self.incarnation = incarnation or new_incarnation()
         self.loops = tuple(self._loop_of(member) for member in settings.members)
 
     @property

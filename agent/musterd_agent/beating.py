@@ -9,13 +9,14 @@ from musterd.beat import Beat, Status
 _TOO_LITTLE_LEFT = 0.25
 
 
-def phase_of(member_id: int, interval: float) -> float:
-    """The member's own place in every interval, in [0, interval) seconds.
+def phase_of(number: int, interval: float) -> float:
+    """The place in every interval of a run that is known by a 64-bit hash, in [0, interval) s.
 
-    A hash and not chance: the same member keeps its place over restarts, and a fleet whose
-    clocks all start together still spreads evenly. So ticks need no jitter of their own.
+    The hash is that of the member and of its run: a fleet whose clocks all start together spreads
+    evenly, so that ticks need no jitter of their own, and two agents with one name, be they on one
+    host, do not beat in the same moment, where the coordinator could not see both.
     """
-    return (member_id >> 12) / 2**52 * interval
+    return (number >> 12) / 2**52 * interval
 
 
 def next_tick(after: float, phase: float, interval: float) -> float:
@@ -47,7 +48,7 @@ class Beating:
         self.sequence = 0
         self._member_id = member_id
         self._incarnation = incarnation
-        self._phase = phase_of(member_id, interval)
+        self._phase = phase_of(member_id ^ incarnation, interval)
 
     def tick_after(self, now: float, due: float) -> float:
         """The tick that follows the one which was ``due`` and was served at ``now``.

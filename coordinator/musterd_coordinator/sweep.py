@@ -6,6 +6,7 @@ of a shard never begins before the last one ended.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from time import perf_counter
 from typing import Protocol
 
@@ -30,6 +31,9 @@ A few are agents that just changed seats. Where there are more, beats are being 
 on their way, with the canary or without it, and whoever is not heard may be alive.
 """
 
+SOONER = 0.1
+"""The part of a period by which a sweep may come sooner."""
+
 
 @dataclass(frozen=True, slots=True)
 class Swept:
@@ -51,7 +55,10 @@ class Swept:
 
 
 class Sweeper:
-    """Sweeps one shard.
+    """Sweeps one shard, every ``period`` seconds or, by chance, up to a tenth sooner.
+
+    The chance keeps several coordinators from sweeping in step, and two agents with one name from
+    always beating in the same order between two sweeps.
 
     ``canary_timeout()`` is the push timeout of the shard's agents. ``stopwatch`` measures for
     people; what decides is the loop's clock, which uvloop keeps to the millisecond.
@@ -67,6 +74,7 @@ class Sweeper:
         canary_timeout: Callable[[], float],
         wall: Callable[[], float],
         stopwatch: Callable[[], float] = perf_counter,
+        rng: Random | None = None,
     ) -> None:
         self.reader = reader
         self._id = coordinator_id
@@ -75,6 +83,7 @@ class Sweeper:
         self._canary_timeout = canary_timeout
         self._wall = wall
         self._stopwatch = stopwatch
+        self._rng = rng or Random()
         self._incarnation = new_incarnation()
         self._sequence = 0
         self._renewal_due = False  # stays so until it succeeds
@@ -86,7 +95,8 @@ class Sweeper:
         try:
             while True:
                 take(await self.once())
-                due = max(due + self._period, anyio.current_time())
+                pause = self._period * self._rng.uniform(1 - SOONER, 1)
+                due = max(due + pause, anyio.current_time())
                 await anyio.sleep_until(due)
         finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(1):
