@@ -17,7 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Listening time alone must carry every fault, so that the short form is without the guard."""
-    if "storm_min" in metafunc.fixturenames:
+    chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "storm_min" in metafunc.fixturenames and "storm_min" not in chosen:
         full = metafunc.config.getoption("--faults") == "full"
         metafunc.parametrize("storm_min", [0, 5] if full else [0], ids=lambda n: f"storm_min={n}")
 

@@ -25,6 +25,8 @@ class Daemon(Server):
         self.settings = settings
         self._arguments: Sequence[str] = ()
         self._file: tuple[str, str] | None = None
+        self.environ: dict[str, str] = {}
+        self.program = ["-m", "musterd"]
 
     def configured_by(self, name: str, text: str, *arguments: str) -> Self:
         """Use this file and these arguments instead of the settings."""
@@ -35,8 +37,9 @@ class Daemon(Server):
         name, text = self._file or ("musterd.toml", toml(self.settings))
         file = self.directory / name
         file.write_text(text)
-        command = [sys.executable, "-m", "musterd", self.subcommand, "--config", str(file)]
-        return [*command, *self._arguments]
+        environ = [f"{name}={value}" for name, value in self.environ.items()]
+        daemon = [sys.executable, *self.program, self.subcommand, "--config", str(file)]
+        return ["env", *environ, *daemon, *self._arguments]
 
 
 def toml(settings: Mapping[str, Setting]) -> str:
