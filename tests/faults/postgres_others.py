@@ -1,8 +1,8 @@
 """What others do to a PostgreSQL that a fleet beats to: locks, snapshots, leaks, full disks."""
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from resource import RLIM_INFINITY, RLIMIT_FSIZE, prlimit
 
 import anyio
 import asyncpg
@@ -87,21 +87,39 @@ def leak(server: Postgres) -> Iterator[None]:
 
 
 @contextmanager
-def full_disk(server: Postgres) -> Iterator[None]:
-    """No file of the server grows; writes beyond what is there fail, as on a full disk.
+def full_disk(server: Postgres, largest: int) -> Iterator[None]:
+    """No file of the server grows beyond ``largest`` bytes, nor can be written to there.
 
-    A limit of the kernel's on the processes, for not everybody may mount a small file system.
-    What PostgreSQL reports is "File too large" where a disk says "No space left on device"; it
-    takes the same way through its code.
+    A limit of the kernel's on the processes, because not everybody may mount a small file system.
+    PostgreSQL then says "File too large" where a disk would make it say "No space left on
+    device", and does the same.
     """
-    for pid in keeper.tree(server.pid):
-        prlimit(pid, RLIMIT_FSIZE, (1 << 20, RLIM_INFINITY))
+    _limit_files(server, str(largest))
     try:
         yield
     finally:
         if server.is_running:
-            for pid in keeper.tree(server.pid):
-                prlimit(pid, RLIMIT_FSIZE, (RLIM_INFINITY, RLIM_INFINITY))
+            _limit_files(server, "unlimited")
+
+
+def _limit_files(server: Postgres, largest: str) -> None:
+    """Set the soft limit of all processes; as their own user, whom the kernel always lets."""
+    owner = server.directory.stat()
+    for pid in keeper.tree(server.pid):  # parents first: a child that comes later inherits it
+        command = ["prlimit", f"--pid={pid}", f"--fsize={largest}:"]
+        done = subprocess.run(
+            command, check=False, capture_output=True, user=owner.st_uid, group=owner.st_gid
+        )
+        assert done.returncode == 0 or not keeper.is_running(pid), done.stderr
+
+
+def fill_beats(database: Database) -> int:
+    """Add another fleet's beats until the table is larger than a file of the log; its bytes."""
+    database.execute(
+        "INSERT INTO musterd.beat SELECT n, now(), 1000000 + n, 0, decode(repeat('00', 64), 'hex')"
+        " FROM generate_series(1, 80000) n"
+    )
+    return int(database.execute("SELECT pg_relation_size('musterd.beat')"))
 
 
 def assert_explained(outcome: Outcome, *words: str) -> None:

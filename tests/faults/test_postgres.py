@@ -10,7 +10,9 @@ from tests.faults.postgres_others import (
     AGENTS,
     COORDINATORS,
     assert_explained,
+    fill_beats,
     fleets_database,
+    full_disk,
     leak,
     terminate,
     transaction,
@@ -153,6 +155,32 @@ def test_snapshot_held(database: Database, start_lab: StartLab) -> None:
         lab.last(15)
     outcome = lab.verify()
     assert outcome.not_listening == 0, outcome.explained
+
+
+@pytest.mark.full_only
+def test_disk_full(server: Postgres, database: Database, start_lab: StartLab) -> None:
+    lab = start_lab(**ways_into(database), kind=ONE)
+    with lab.fault("disk full 12 s, the log's too"):
+        with full_disk(server, largest=1 << 20):
+            lab.last(12)
+        if not server.is_running:  # it gave up, and is started again as systemd would
+            server.start()
+    assert "File too large" in server.log
+    lab.verify()
+
+
+@pytest.mark.full_only
+def test_data_disk_full(server: Postgres, database: Database, start_lab: StartLab) -> None:
+    """Beats need no room, but for a snapshot that keeps all of them as they were."""
+    lab = start_lab(**ways_into(database), kind=ONE)
+    size = fill_beats(database)
+    with (
+        lab.fault("data disk full and a snapshot held by others, 12 s"),
+        full_disk(server, largest=size),
+        transaction(database, "SELECT count(*) FROM musterd.member"),
+    ):
+        lab.last(12)
+    assert_explained(lab.verify(), "could not extend file")
 
 
 @pytest.mark.full_only

@@ -441,6 +441,21 @@ async def test_a_full_server_renews_no_connection_and_keeps_the_old_one(
             connection.terminate()
 
 
+async def test_a_renewed_canary_is_the_same_in_another_place(database: Database) -> None:
+    place = "SELECT ctid FROM musterd.beat"
+    async with both(database.dsn) as (_, reader):
+        await reader.renew()
+        assert database.execute(place) == ""
+        await reader.write_canary(canary(1))
+        before = database.execute(place)
+        await reader.renew()
+        assert database.execute(place) not in ("", before)
+        assert (await reader.sweep()).canary == canary(1)
+        database.execute("TRUNCATE musterd.beat")
+        await reader.renew()
+        assert not await reader.write_canary(canary(2))
+
+
 async def until_renewed(reader: ShardReader) -> None:
     """Ask for a new connection until there is one; a session takes a moment to end."""
     with anyio.fail_after(5):
@@ -508,6 +523,26 @@ async def test_cancelled_at_any_moment_the_next_call_is_right(
             sweep = await reader.sweep()
             assert sweep.canary == canary(1000 + sequence)
             assert sweep.beats.sequence.tolist() == [1000 + sequence]
+
+
+async def test_a_call_that_is_cut_off_leaves_no_transaction_open(database: Database) -> None:
+    """One would hold back the vacuum of everybody's beats until the server ends it."""
+    busy = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'musterd'"
+        " AND datname = current_database() AND state <> 'idle'"
+    )
+    watcher = await asyncpg.connect(database.dsn)
+    async with both(database.dsn, timeout=30) as (_, reader):
+        for turns in range(2, 40):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(reader.sweep)
+                for _ in range(turns):
+                    await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+            with anyio.fail_after(10):
+                while await watcher.fetchval(busy):
+                    await anyio.lowlevel.checkpoint()
+    await watcher.close()
 
 
 async def test_a_roster_read_that_is_cut_off_goes_on_where_it_was(database: Database) -> None:

@@ -96,10 +96,11 @@ class ShardReader(Protocol):
         """
 
     async def renew(self) -> None:
-        """Have the next :meth:`write_canary` use a new connection, as an agent that starts would.
+        """Have the next :meth:`write_canary` meet what an agent that starts would meet.
 
-        A driver that connects here does so before it gives the old connection up, or it would
-        find room on a full server where no agent does. Raises StoreError.
+        Its connection is a new one. A driver that connects here gives up the old connection after
+        that and not before, or it would find room on a full server where no agent does. Raises
+        StoreError.
         """
 
     async def roster(self) -> Roster:

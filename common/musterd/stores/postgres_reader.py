@@ -45,6 +45,12 @@ VALUES ($1, now(), $2, $3, $4)
 ON CONFLICT (slot) DO UPDATE SET
     member_id = excluded.member_id, seen_at = excluded.seen_at, record = excluded.record
 """
+# An update finds room beside the row, where others may have none: think of a disk that is full of
+# the versions that a forgotten transaction keeps. An insert needs room that anybody could use.
+_MOVED_CANARY = """
+WITH moved AS (DELETE FROM musterd.beat WHERE slot = $1 RETURNING *)
+INSERT INTO musterd.beat SELECT * FROM moved
+"""
 _OLD_CANARIES = "DELETE FROM musterd.beat WHERE slot < 0 AND seen_at < now() - interval '1 day'"
 
 
@@ -99,8 +105,11 @@ class PostgresReader:
         return not lost
 
     async def renew(self) -> None:
-        """Connect the canary anew."""
-        await self._canary_link.renew()
+        """Have the canary connect and take its place in the table as a newcomer would."""
+        async with self._tables():
+            await self._canary_link.renew()
+            async with self._canary_link.transaction() as connection:
+                await connection.execute(_MOVED_CANARY, self._canary_slot)
 
     async def roster(self) -> Roster:
         """What changed among the seats since the last call."""
