@@ -22,6 +22,7 @@ from musterd.errors import ConfigError, RegistryError
 from musterd.model import Facts, Member, State, Transition
 from musterd_coordinator.registry import Entry, Registry, open_registry
 from musterd_coordinator.registry_rows import Row
+from musterd_coordinator.registry_sqlite import SqliteRegistry
 from tests.conftest import StartPgBouncer, StartPostgres
 from tests.servers import Database
 
@@ -429,6 +430,18 @@ async def refusal(url: str) -> str:
         await registry.open()
     await registry.aclose()
     return str(refused.value)
+
+
+async def test_every_commit_reaches_the_disk(folder: Path) -> None:
+    """No test can cut the power; SQLite's manual says which settings survive it."""
+    registry = SqliteRegistry("sqlite:///x.db", folder / "x.db", "fleet", TIMEOUT)
+    await registry.open()
+    settings = [
+        registry._db.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("synchronous", "journal_mode", "locking_mode")
+    ]
+    await registry.aclose()
+    assert settings == [2, "wal", "exclusive"]  # 2 is FULL
 
 
 async def test_a_file_belongs_to_one_coordinator(folder: Path) -> None:
