@@ -53,7 +53,7 @@ class Membership:
 
     @status.setter
     def status(self, status: Status) -> None:
-        if status is Status.LEAVING:
+        if Status(status) is Status.LEAVING:
             raise ValueError("a member says that it is leaving by leaving the context of join()")
         self._loop.status = Status(status)
 
@@ -91,8 +91,9 @@ class join:  # a verb, as its user reads it
     waited for in the background. Leaving the block says so to all shards within 1.5 seconds.
 
     Whatever blocks the loop delays the beats, and they say so (``lag_ms``): a program that may
-    block it should use :func:`musterd_agent.join_in_thread`. Join after a fork, not before: a
-    child of a joined process does not beat and must not use its parent's membership.
+    block it should use :func:`musterd_agent.join_in_thread`, as should one that runs on trio, which
+    the drivers of real stores do not. Join after a fork, not before: a child of a joined process
+    does not beat, and must not use its parent's membership.
 
     Raises ConfigError for options or a URL that cannot be used, and nothing for a store in trouble.
     """
@@ -143,8 +144,10 @@ class join:  # a verb, as its user reads it
 def _settings(store: str, options: JoinOptions) -> Settings:
     given: dict[str, object] = {"store": store, "member": socket.gethostname(), **options}
     for key, value in given.items():
-        if key not in OPTIONS:
-            raise ConfigError(f"join() has no option {key!r}")
+        if key != "store" and key not in JoinOptions.__annotations__:
+            raise ConfigError(
+                f"join() has no option {key!r}; it has {[*JoinOptions.__annotations__]}"
+            )
         try:
             given[key] = OPTIONS[key].kind.read(value)
         except Unusable as error:

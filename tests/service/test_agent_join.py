@@ -68,7 +68,8 @@ def test_what_the_block_of_a_thread_raises_comes_out_as_it_is(memcached: Memcach
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a script of its own process, as warnings and forks of this one are pytest's."""
-    command = [sys.executable, "-c", textwrap.dedent(script), *arguments]
+    quiet = ("-W", "ignore::DeprecationWarning")  # of forks in a process with threads
+    command = [sys.executable, *quiet, "-c", textwrap.dedent(script), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
 
 

@@ -67,8 +67,9 @@ async def test_a_status_goes_with_the_next_beat_or_at_once(url: str) -> None:
         assert await membership.report(Status.CHECK_FAILING)
         assert anyio.current_time() == now
         assert await coordinator.statuses() == [Status.CHECK_FAILING]
-        with pytest.raises(ValueError, match="by leaving the context"):
-            membership.status = Status.LEAVING
+        for leaving in (Status.LEAVING, 3):
+            with pytest.raises(ValueError, match="by leaving the context"):
+                membership.status = leaving  # type: ignore[assignment]
         assert membership.counters == musterd_agent.Counters(made=3, accepted=3, failed=0)
 
 
@@ -132,6 +133,7 @@ async def test_long_intervals_do_not_outlive_their_beats(url: str) -> None:
         ({"metadata": {"a": 1}}, "metadata"),
         ({"namespace": "x" * 99}, "namespace"),
         ({"intervall": 1.0}, "no option 'intervall'"),
+        ({"listen": "127.0.0.1:1"}, "no option 'listen'"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused_at_once(
