@@ -1,12 +1,16 @@
 """The beat loop in simulated time: its schedule, its failures, and its farewell."""
 
 import asyncio
+import errno
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import NoReturn
 
 import anyio
 import anyio.lowlevel
 import msgspec
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from musterd.beat import Status, member_id
@@ -217,6 +221,31 @@ async def test_unknown_errors_are_named_without_their_text() -> None:
             await anyio.sleep(1.0)
     assert "secret" not in agent.summary + str(lines)
     assert "unexpected RuntimeError at " in agent.summary
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """A log that cannot be written."""
+
+    def fail(*_: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = structlog.get_config()
+    structlog.configure(processors=[fail])
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("full_disk")
+async def test_a_log_that_cannot_be_written_stops_no_beat() -> None:
+    shard = RecordingShard()
+    agent = agent_of(shard, settings=settings_of("h1"))
+    async with running(agent):
+        shard.refuse("connection refused")
+        await anyio.sleep(50.0)
+        shard.recover()
+        await anyio.sleep(20.0)
+    assert len(shard.taken) == 2
 
 
 async def test_the_summary_tells_what_is_waited_for() -> None:
