@@ -30,6 +30,10 @@ CONFLICT_FLIPS = 3
 A restart seen late on one of two replicas makes two turns; it never makes three.
 """
 
+CONFLICT_MEMORY = 3
+"""Service down times without a turn after which a conflict is over. Agents that beat shortly after
+one another are seldom both seen, so one quiet down time means little."""
+
 _UNDECIDED = np.array([Code.UNKNOWN, Code.UP, Code.SUSPECT], np.uint8)
 
 
@@ -183,10 +187,11 @@ class Detector:
         return self._verdicts(rows, state[rows])
 
     def end_conflicts(self, now: float) -> list[Changes]:
-        """Members whose two incarnations stopped taking turns a service_down_time ago."""
+        """Members whose two incarnations took no turns for CONFLICT_MEMORY down times."""
         members = self.members
         rows = np.flatnonzero(members.flips[members.used])
-        over = rows[now - members.flipped_at[rows] > self.rules.service_down_time]
+        quiet = now - members.flipped_at[rows]
+        over = rows[quiet > CONFLICT_MEMORY * self.rules.service_down_time]
         flagged = over[members.flips[over] >= CONFLICT_FLIPS]
         members.flips[over] = 0
         return [self._unchanged(flagged, Cause.CONFLICT_OVER)] if len(flagged) else []

@@ -213,7 +213,9 @@ def test_a_conflict_ends_when_one_of_them_stops() -> None:
     for sequence in range(100, 103):
         fleet.beat([row], sequence, incarnation=7)
         fleet.beat([row], sequence, incarnation=8)
-    fleet.run(5.0, [row], sequence=200)
+    fleet.run(12.5, [row], sequence=200)
+    fleet.sweep()
+    assert fleet.detector.conflict(row)
     fleet.sweeps(0.5)
     assert not fleet.detector.conflict(row)
     assert Cause.CONFLICT_OVER in fleet.causes_of(row)
