@@ -139,8 +139,8 @@ class BeatsReply:
             return False
         slots = digits @ _PLACES
         self._check(slots)
-        records = np.ascontiguousarray(rows[:, self._record_at : -2]).view(RECORD)[:, 0]
-        self.result = slots, records, 0
+        records = rows[:, self._record_at : -2].copy()  # the buffer is about to be used again
+        self.result = slots, records.view(RECORD)[:, 0], 0
         return True
 
     def _check(self, slots: Slots) -> None:
