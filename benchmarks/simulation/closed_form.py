@@ -48,7 +48,7 @@ from benchmarks.simulation.distributions import Cdf
 from benchmarks.simulation.scenario import Scenario
 from musterd_coordinator.members import Seconds
 
-_POINTS = 100_000  # of the midpoint rule
+_POINTS = 50_000  # of the midpoint rule
 
 
 @dataclass(frozen=True, slots=True)

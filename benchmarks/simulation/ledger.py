@@ -88,11 +88,11 @@ class Ledger:
         self.exposure[rows] += at - self._watched[rows]
         self._watched[rows] = np.nan
 
-    def returned(self, rows: Rows, crashed: Seconds) -> None:
-        """``rows``, which died at ``crashed``, beat again."""
+    def returned(self, rows: Rows, crashed: Seconds, state: NDArray[np.uint8]) -> None:
+        """``rows``, which died at ``crashed``, beat again; ``state`` as :meth:`crashed`."""
         found = self._found[rows]
         noticed = ~np.isnan(found)
-        self.unnoticed += int((~noticed).sum())
+        self.unnoticed += int(np.count_nonzero(state != Code.DOWN))
         self._note(crashed[noticed], found[noticed])
         self._found[rows] = np.nan
 

@@ -47,13 +47,16 @@ def _listening(outcomes: Mapping[str, Outcome], path: Path) -> Path:
     """Listening time against real time, and who was called down in error."""
     own = next(iter(outcomes.values()))
     at = np.arange(own.scenario.ticks + 1) * own.scenario.sweep_period
-    figure, axes = _axes("seconds of the run", "seconds counted as silence of everybody")
+    figure, axes = _axes("seconds of the run", "listening time, seconds")
     for name, outcome in outcomes.items():
         wrong = outcome.ledger.count(Blame.FAULT)
         axes.plot(at, outcome.time, label=f"{name}: {wrong:,} mistakes by faults alone")
     for number, (begin, end) in enumerate(own.faults.stalls.tolist()):
         label = "store stalled" if not number else None
         axes.axvspan(begin, min(end, at[-1]), color="orange", alpha=0.3, label=label)
+    for number, (begin, end) in enumerate(own.faults.pauses.tolist()):
+        label = "coordinator paused" if not number else None
+        axes.axvspan(begin, min(end, at[-1]), color="grey", alpha=0.3, label=label)
     for number, instant in enumerate(own.faults.restarts.tolist()):
         label = "store restarted" if not number else None
         axes.axvline(instant, color="red", linestyle=":", label=label)

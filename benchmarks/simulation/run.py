@@ -115,9 +115,11 @@ class _Run:
     def tick(self, tick: int) -> None:
         """One sweep period, and the sweep at its end."""
         fleet, now = self._fleet, tick * self._scenario.sweep_period
-        self.ledger.returned(*fleet.come_back(tick))
+        state = self._detector.members.state
+        back, died = fleet.come_back(tick)
+        self.ledger.returned(back, died, state[back])
         crashed = fleet.crash(tick)
-        self.ledger.crashed(crashed, self._detector.members.state[crashed])
+        self.ledger.crashed(crashed, state[crashed])
         fleet.beat(tick)
         if self._plan.swept[tick]:
             self._sweep(tick)
