@@ -1,6 +1,6 @@
 # Every target brings what it needs (scripts/setup.sh), skips what is there, and says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test faults lint format clean
 
 ARGS ?=
 export PYTHON
@@ -19,6 +19,13 @@ demo:  ## watch a small fleet fail and recover, e.g. ARGS='--members 500'
 test:  ## run all tests on real servers, e.g. ARGS='-k memcached'
 	@scripts/setup.sh test
 	.venv/bin/pytest -n 2 $(ARGS)
+
+faults:  ## break everything there is to break, for an hour, and write docs/faults.md
+	@scripts/setup.sh faults
+	rm -rf build/faults
+	mkdir -p build/faults
+	MUSTERD_FAULTS_RESULTS="$(CURDIR)/build/faults" .venv/bin/pytest -n 4 tests/faults --faults full $(ARGS)
+	.venv/bin/python -m tests.faults.report build/faults docs
 
 lint:  ## check style, types and the arrows between packages
 	@scripts/setup.sh lint

@@ -3,6 +3,7 @@
 #   setup.sh demo   the virtual environment with what musterd itself needs
 #   setup.sh lint   the same with the tools of developers
 #   setup.sh test   the same with memcached, PostgreSQL and PgBouncer
+#   setup.sh faults the same with faketime, and what draws the pictures
 # Asks no questions, and leaves no server running that was not running before.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -79,9 +80,11 @@ is_done() { cmp -s ".venv/done-$1" <(fingerprint); }
 
 pip_install() { .venv/bin/python -m pip --disable-pip-version-check install -q -c constraints.txt "$@"; }
 
-ensure_venv() { # demo | lint
-    local python groups=()
-    if is_done lint || is_done "$1"; then return; fi
+ensure_venv() { # demo | lint | bench, each with all that is in the ones before it
+    local python kind more="demo lint bench" groups=()
+    for kind in "$1" ${more#*"$1"}; do
+        if is_done "$kind"; then return; fi
+    done
     if ! venv_is_sound; then
         python=$(find_python)
         ensure_venv_module "$python"
@@ -89,7 +92,8 @@ ensure_venv() { # demo | lint
         "$python" -m venv --clear .venv
     fi
     say "installing Python packages into .venv, as pinned in constraints.txt"
-    if [ "$1" = lint ]; then groups=(--group test --group lint); fi
+    if [ "$1" != demo ]; then groups=(--group test --group lint); fi
+    if [ "$1" = bench ]; then groups+=(--group bench); fi
     pip_install pip
     pip_install --build-constraint constraints.txt -e '.[coordinator]' ${groups[@]+"${groups[@]}"}
     fingerprint >".venv/done-$1"
@@ -111,7 +115,12 @@ main() {
             ensure_venv lint
             ensure_servers
             ;;
-        *) fail 'usage: scripts/setup.sh demo|lint|test' ;;
+        faults)
+            ensure_venv bench
+            ensure_servers
+            compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || install_system_packages faketime
+            ;;
+        *) fail 'usage: scripts/setup.sh demo|lint|test|faults' ;;
     esac
 }
 

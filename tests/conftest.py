@@ -21,6 +21,11 @@ def pytest_configure(config: pytest.Config) -> None:
         keeper.end_with_parent()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--faults full` runs every fault, with the guard against mass silences and without."""
+    parser.addoption("--faults", choices=["short", "full"], default="short")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fail a test that skips itself: what is missing must be got, not passed over."""

@@ -10,11 +10,6 @@ from tests.faults.lab import Lab
 StartLab = Callable[..., Lab]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--faults full` runs every fault, with the guard against mass silences and without."""
-    parser.addoption("--faults", choices=["short", "full"], default="short")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Listening time alone must carry every fault, so that the short form is without the guard."""
     chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]

@@ -54,7 +54,7 @@ def states(lab: Lab, name: str) -> list[State]:
 def test_clock_wrong(memcached: Memcached, start_lab: StartLab, hours: int) -> None:
     lab = start_lab(memcached.url, kind=ONE)
     lab.start(fake_clock(lab.agent(NAME), f"{hours * HOUR:+d}"), NAME)
-    with lab.fault(f"a host's clock {hours:+d} h"):
+    with lab.fault(f"a host's clock an hour {'ahead' if hours > 0 else 'behind'}"):
         lab.last(6)
     lab.verify()
 

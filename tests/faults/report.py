@@ -1,0 +1,154 @@
+"""Writes `docs/faults.md` and its pictures from what the fault lab left: see `make faults`.
+
+python -m tests.faults.report RESULTS docs
+"""
+
+import json
+import platform
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+STATES = {
+    "up": "#2f855a",
+    "suspect": "#d69e2e",
+    "down": "#c53030",
+    "left": "#718096",
+    "unknown": "#cbd5e0",
+}
+HEAD = """\
+<!-- Written by `make faults`; do not edit. -->
+# What musterd does when things break
+
+Every line is a run of real processes: a coordinator, five agents with fourteen members that beat
+once a second, down after 4 s, swept twice a second, and the real store. Something is broken; one
+host is killed a second after that, another when all is well again. All the while somebody asks for
+every member, more than six times a second.
+
+- **false downs**: members that were alive and were ever answered down or left, in any answer or in
+  the history. It must be 0, with the guard against mass silences and (where the fault is the
+  store's or the observer's) without it.
+- **not listening**: seconds in which the answers said so.
+- **found**: seconds of listening from a host's death to the answer that it is down, for the one
+  that died during the fault and the one that died after. At most {bound} s: down time, a sweep, an
+  interval; the two polls around it can add 0.3 s.
+- **Nova**: what Nova 34 answered in the same fault, with 200 live services, interval 1 s and down
+  time 6 s.
+
+"""
+
+
+def main(results: Path, docs: Path) -> None:
+    """Write the page and one picture for each fault."""
+    runs = [json.loads(file.read_text()) for file in sorted(results.glob("*.json"))]
+    pictures = docs / "faults"
+    pictures.mkdir(exist_ok=True)
+    for old in pictures.glob("*.png"):
+        old.unlink()
+    faults: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for run in runs:
+        outcome = run["outcome"]
+        faults.setdefault((outcome["store"], outcome["fault"]), []).append(run)
+    page = [HEAD.format(bound=5.5), table(faults), machine(runs)]
+    for (store, fault), variants in sorted(faults.items()):
+        name = f"{plain(store)}-{plain(fault)}.png"
+        draw(variants[0], pictures / name)
+        page.append(section(store, fault, variants, f"faults/{name}"))
+    (docs / "faults.md").write_text("\n".join(page))
+
+
+def plain(text: str) -> str:
+    """Text as a part of a file name."""
+    return "-".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
+
+
+def table(faults: dict[tuple[str, str], list[dict[str, Any]]]) -> str:
+    """All faults, a line each; the worst of the variants counts."""
+    rows = []
+    for (store, fault), variants in sorted(faults.items()):
+        outcomes = [run["outcome"] for run in variants]
+        rows.append(
+            (
+                store,
+                fault,
+                max(outcome["false_downs"] for outcome in outcomes),
+                f"{max(outcome['not_listening'] for outcome in outcomes):.1f}",
+                worst(outcomes, "found_during"),
+                worst(outcomes, "found_after"),
+                outcomes[0]["nova"] or "",
+            )
+        )
+    head = ["store", "fault", "false downs", "not listening", "found during", "after", "Nova"]
+    return tabulate(rows, head, tablefmt="github", disable_numparse=True) + "\n"
+
+
+def worst(outcomes: Iterable[dict[str, Any]], figure: str) -> str:
+    """The largest of a figure, or a dash where there is none."""
+    known = [outcome[figure] for outcome in outcomes if outcome[figure] is not None]
+    return f"{max(known):.1f}" if known else "-"
+
+
+def machine(runs: Sequence[dict[str, Any]]) -> str:
+    """What ran, how often was asked, and on what."""
+    polls = sum(run["outcome"]["polls"] for run in runs)
+    longest = max(run["outcome"]["longest_between_polls"] for run in runs)
+    today = datetime.now(UTC).date()
+    return (
+        f"{len(runs)} runs, {polls:,} polls, at most {longest:.2f} s apart; {today},"
+        f" Linux {platform.release().split('-')[0]}, Python {platform.python_version()}.\n"
+    )
+
+
+def section(store: str, fault: str, variants: Sequence[dict[str, Any]], picture: str) -> str:
+    """One fault: how status explained it, and its picture."""
+    explained = dict.fromkeys(reason for run in variants for reason in run["outcome"]["explained"])
+    said = "; ".join(f"“{reason}”" for reason in explained) or "nothing: it listened all the time"
+    return (
+        f"## {store}: {fault}\n\n`musterd status` said: {said}.\n\n"
+        f"![States of all members over time]({picture})\n"
+    )
+
+
+def draw(run: dict[str, Any], file: Path) -> None:
+    """The states of all members over time, how many beat, and when nobody listened."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    samples, outcome = run["samples"], run["outcome"]
+    at = [sample["at"] for sample in samples]
+    counts = {
+        state: [list(sample["states"].values()).count(state) for sample in samples]
+        for state in STATES
+    }
+    figure, axes = pyplot.subplots(figsize=(8, 2.6), layout="constrained")
+    axes.stackplot(at, list(counts.values()), colors=list(STATES.values()), step="post", alpha=0.55)
+    axes.step(at, [sample["fresh"] for sample in samples], "k-", where="post", lw=1)
+    top = max(len(sample["states"]) for sample in samples)
+    deaf = [not sample["listening"] for sample in samples]
+    axes.fill_between(
+        at, top + 0.4, top + 1.2, where=deaf, color="#2b6cb0", step="post", linewidth=0
+    )
+    axes.axvspan(outcome["began"], outcome["ended"], color="#000000", alpha=0.07)
+    for moment in run["killed_at"].values():
+        axes.axvline(moment, color="#c53030", ls=":", lw=1)
+    axes.set_xlim(0, at[-1])
+    axes.set_ylim(0, top + 1.4)
+    axes.set_xlabel("seconds; grey: the fault, dotted: a host dies", fontsize=8)
+    axes.set_title(
+        "members by state (green up, red down, yellow suspect); line: beating; blue bar: not listening",
+        fontsize=8,
+        loc="left",
+    )
+    axes.tick_params(labelsize=8)
+    figure.savefig(file, dpi=72, metadata={"Software": None})
+    pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
