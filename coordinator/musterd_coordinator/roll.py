@@ -73,6 +73,7 @@ class Roll:
         self.unsaved: set[int] = set()
         self.transitions: list[Transition] = []
         self._reasons: list[str] = []
+        self._forgotten: set[int] = set()  # by another coordinator, and still seated
         self._ready = False
         self._namespace = namespace
         self._place = place
@@ -136,7 +137,7 @@ class Roll:
         for each in changed:
             if isinstance(each, tuple):
                 if (row := self.directory.row(*each)) is not None:
-                    self._remove(row)
+                    self._forgotten_elsewhere(row)
             elif (row := self.directory.row(each.member.group, each.member.name)) is None:
                 self._restore(each)
             elif each.facts != self.facts.get(row, NO_FACTS):
@@ -213,9 +214,26 @@ class Roll:
     def _seat(self, index: int, roster: Roster) -> None:
         seats = self.shards[index].seats
         for slot in roster.vacated:
-            seats.vacate(slot)
+            row = seats.vacate(slot)
+            if row in self._forgotten and not self._is_seated(row):
+                self._remove(row)
         for slot, member in roster.seated:
             seats.seat(slot, self._row_for(member, index))
+
+    def _is_seated(self, row: int) -> bool:
+        return any(shard.seats.holds(row) for shard in self.shards)
+
+    def _forgotten_elsewhere(self, row: int) -> None:
+        """Another coordinator forgot this member: it goes once no shard seats it any more.
+
+        It may have announced itself anew before we heard that it was forgotten; then it stays, as
+        the new member that it is, without what operators said of the old one.
+        """
+        if self._is_seated(row):
+            self._forgotten.add(row)
+            self._set_facts(row, NO_FACTS)
+        else:
+            self._remove(row)
 
     def _row_for(self, member: Member, index: int) -> int:
         row = self.directory.row(member.group, member.name)
@@ -278,11 +296,13 @@ class Roll:
         self.detector.members.remove(row)
         self.facts.pop(row, None)
         self.unsaved.discard(row)
+        self._forgotten.discard(row)
 
     def _set_facts(self, row: int, facts: Facts) -> None:
-        self.facts[row] = facts
         if facts == NO_FACTS:
-            del self.facts[row]
+            self.facts.pop(row, None)
+        else:
+            self.facts[row] = facts
         self._set_zone(row)
         self.changes.touch(row)
 

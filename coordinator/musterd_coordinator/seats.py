@@ -42,12 +42,19 @@ class Seats:
         self._empty_before[slot] = self.swept
         self.count += 1
 
-    def vacate(self, slot: int) -> None:
-        """Nobody holds ``slot`` any more."""
-        if slot < len(self._row) and self._row[slot] != NOBODY:
-            del self._slot[int(self._row[slot])]
-            self._row[slot] = NOBODY
-            self.count -= 1
+    def holds(self, row: int) -> bool:
+        """Does the member of ``row`` hold a slot?"""
+        return row in self._slot
+
+    def vacate(self, slot: int) -> int | None:
+        """Nobody holds ``slot`` any more; the row of who did."""
+        if slot >= len(self._row) or self._row[slot] == NOBODY:
+            return None
+        row = int(self._row[slot])
+        del self._slot[row]
+        self._row[slot] = NOBODY
+        self.count -= 1
+        return row
 
     def leave(self, row: int) -> None:
         """The member of ``row`` holds no slot any more."""

@@ -219,6 +219,28 @@ def test_forgetting_is_a_change_and_frees_the_name() -> None:
         stage.answers.member("compute", "a")
 
 
+def test_who_was_forgotten_elsewhere_goes_with_its_seat() -> None:
+    stage = Stage()
+    stage.sweep(seated=((0, host("a")), (1, host("b"))))
+    stage.roll.merge([("compute", "a")])
+    assert stage.state("a") is State.UNKNOWN  # until its seat is seen to be empty
+    stage.sweep(vacated=(0,))
+    with pytest.raises(NotFound):
+        stage.state("a")
+    assert stage.state("b") is State.UNKNOWN
+
+
+def test_who_announced_itself_anew_survives_word_that_it_was_forgotten() -> None:
+    stage = Stage()
+    stage.roll.restore([entry("a", State.UP, facts=Facts(forced_down=True))])
+    stage.sweep(seated=((0, host("a")),))
+    stage.sweep(seated=((0, host("a")),))
+    stage.roll.merge([("compute", "a")])
+    stage.sweep()
+    answer = stage.answers.member("compute", "a")
+    assert (answer.state, answer.forced_down) == (State.UP, False)
+
+
 def test_an_old_version_is_told_to_start_afresh() -> None:
     stage = Stage()
     assert stage.roll.changes.since(stage.roll.version - 1, None) is None
