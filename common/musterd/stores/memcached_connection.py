@@ -17,7 +17,9 @@ import ipaddress
 import os
 import re
 import socket
+import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 import aiomcache
@@ -32,6 +34,7 @@ VALUE_LIMIT = 1 << 20
 _ERROR_LINE = re.compile(rb"(ERROR|CLIENT_ERROR|SERVER_ERROR)\b")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 _TEXT_LIMIT = 200
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 _T = TypeVar("_T")
 
@@ -88,6 +91,19 @@ def keep_alive(transport: asyncio.BaseTransport) -> None:
     connection = transport.get_extra_info("socket")
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def cut(transport: asyncio.WriteTransport) -> None:
+    """Abort by RST, which takes back what is still on its way.
+
+    Else the kernel would go on to deliver it: a beat that was given up long ago could overwrite
+    newer ones.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        with suppress(OSError):  # it may be closed already
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
 
 
 class _Replies(asyncio.StreamReader):
@@ -221,7 +237,7 @@ class MemcachedConnection:
         """Abort the connection."""
         link, self._link = self._link, None
         if link is not None:
-            link.transport.abort()
+            cut(link.transport)
 
     async def _incr(self, client: aiomcache.Client, key: bytes, step: int) -> int | None:
         try:

@@ -1,0 +1,73 @@
+"""What becomes of writes to a real memcached: of those given up, and of those it evicts."""
+
+import socket
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from musterd.beat import Beat, member_id
+from musterd.errors import StoreError
+from musterd.model import Member
+from musterd.stores import Store, open_store
+from musterd.testing import CuttingProxy
+from tests.conftest import StartMemcached
+from tests.servers import Memcached
+
+HOST = Member("compute", "host-1")
+HOST_ID = member_id("fleet", HOST.group, HOST.name)
+
+
+async def test_a_beat_given_up_never_overwrites_a_newer_one(memcached: Memcached) -> None:
+    async with CuttingProxy(memcached.host, memcached.port) as proxy:
+        store = opened(f"memcached://{proxy.address}")
+        writer, reader = store.writer(0), opened(memcached.url).reader(0, "c1")
+        await writer.announce(HOST)
+        assert await writer.beat(beat(1))
+        proxy.requests.stall()
+        with pytest.raises(StoreError):
+            await writer.beat(beat(2))
+        with anyio.fail_after(5):
+            while proxy.connections:  # the proxy has it still, and learns that nobody wants it
+                await checkpoint()
+        proxy.requests.flow()
+        assert await writer.beat(beat(3))
+        await reader.roster()
+        assert (await reader.sweep()).beats.sequence.tolist() == [3]
+        await writer.aclose()
+        await reader.aclose()
+
+
+@pytest.mark.parametrize("coordinator", ["c", "host-with-a-long-name." * 9])
+async def test_what_evicts_beats_evicts_canaries(
+    start_memcached: StartMemcached, coordinator: str
+) -> None:
+    """memcached evicts within a class of sizes, so both must be of one."""
+    memcached = start_memcached("-m", "1", "-I", "512k")
+    store = opened(memcached.url)
+    writer, reader = store.writer(0), store.reader(0, coordinator)
+    await writer.announce(HOST)
+    assert await writer.beat(beat(1))
+    assert await reader.write_canary(beat(1))
+    write_many(memcached, 20_000, key="fleet:x:%08x", size=64)
+    assert not await writer.beat(beat(2))
+    assert not await reader.write_canary(beat(2))
+    await writer.aclose()
+    await reader.aclose()
+
+
+def opened(url: str) -> Store:
+    return open_store(url, namespace="fleet", timeout=0.5, beat_ttl=600)
+
+
+def beat(sequence: int) -> Beat:
+    return Beat(HOST_ID, incarnation=1, sequence=sequence, interval_ms=1000)
+
+
+def write_many(memcached: Memcached, number: int, *, key: str, size: int) -> None:
+    """Values that somebody else writes."""
+    text = f"set {key} 0 600 {size} noreply\r\n"
+    commands = b"".join((text % at).encode() + bytes(size) + b"\r\n" for at in range(number))
+    with socket.create_connection((memcached.host, memcached.port), 10) as connection:
+        connection.sendall(commands + b"version\r\n")
+        assert connection.recv(100).startswith(b"VERSION")

@@ -1,0 +1,70 @@
+"""A sweep whose beats are spoiled proves nothing, however well its canary does."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from musterd.beat import Beat, member_id, pack
+from musterd.model import Member
+from musterd.stores import open_store
+from musterd.stores.keyed import Keys
+from musterd.stores.memory import forget_table, named_table
+from musterd_coordinator.sweep import Sweeper
+
+NAME = "test-sweep-spoiled"
+KEYS = Keys("test")
+FLEET = 20
+
+
+@pytest.fixture
+async def sweeper() -> AsyncIterator[Sweeper]:
+    """Sweeps a fleet in which all is well."""
+    store = open_store(f"memory:{NAME}", namespace="test", timeout=1.0, beat_ttl=60.0)
+    writer = store.writer(0)
+    for number in range(FLEET):
+        await writer.announce(Member("compute", f"host-{number}"))
+        await writer.beat(beat(number))
+    yield Sweeper(
+        store.reader(0, "c1"),
+        1,
+        period=1.0,
+        timeout=2.0,
+        canary_timeout=lambda: 1.0,
+        wall=lambda: 1_700_000_000.0,
+    )
+    forget_table(NAME)
+
+
+async def test_nearly_all_spoiled(sweeper: Sweeper) -> None:
+    for slot in range(FLEET - 1):
+        put(slot, bytes(64))
+    swept = await sweeper.once()
+    assert (swept.proven, swept.reason) == (
+        False,
+        "19 of 20 beats are spoiled, or stored for another member",
+    )
+
+
+async def test_all_crossed(sweeper: Sweeper) -> None:
+    for slot in range(FLEET):
+        put(slot, pack(beat((slot + 1) % FLEET)))
+    swept = await sweeper.once()
+    assert not swept.proven
+    assert "20 of 20" in swept.reason
+
+
+async def test_a_few_spoiled_do_not_stop_everything(sweeper: Sweeper) -> None:
+    put(0, bytes(64))
+    put(1, b"short")
+    swept = await sweeper.once()
+    assert swept.proven
+    assert swept.sweep is not None
+    assert sum(swept.sweep.rejected) == 2
+
+
+def beat(number: int) -> Beat:
+    return Beat(member_id("test", "compute", f"host-{number}"), 1, 1, interval_ms=1000)
+
+
+def put(slot: int, record: bytes) -> None:
+    named_table(NAME).set(KEYS.beat(slot), record)
