@@ -22,6 +22,7 @@ checks and restores ``n``, ``m`` and ``i``. Knocking at the wrong door costs one
 and never a verdict.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -40,6 +41,7 @@ SLOT_LIMIT = 2**24
 TTL_LIMIT = 30 * 24 * 3600  # memcached takes a larger expiry for a date
 RETIRED = msgspec.msgpack.encode(None)
 
+_SLOT = re.compile(rb"[0-9a-f]{8}")
 _decoder = msgspec.msgpack.Decoder(Member | None)
 
 
@@ -71,6 +73,9 @@ class KeyValue(Protocol):
 
     async def delete(self, key: bytes) -> None:
         """Remove the key if it is there."""
+
+    async def renew(self) -> None:
+        """Use a new connection; the old one is given up after the new one was answered."""
 
     def close(self) -> None:
         """Drop the connection at once; the next call connects anew."""
@@ -142,14 +147,8 @@ def write_slots(*slots: int) -> bytes:
 def read_slots(value: bytes | None) -> list[int]:
     """The slots in the value of an ``i`` or ``f`` key; what is no slot is left out."""
     texts = (value[at : at + 8] for at in range(0, len(value), 8)) if value else ()
-    return [slot for text in texts if (slot := _hexadecimal(text)) < SLOT_LIMIT]
-
-
-def _hexadecimal(text: bytes) -> int:
-    try:
-        return int.from_bytes(bytes.fromhex(text.decode("ascii")), "big")
-    except ValueError:
-        return SLOT_LIMIT
+    slots = (int(text, 16) for text in texts if _SLOT.fullmatch(text))
+    return [slot for slot in slots if slot < SLOT_LIMIT]
 
 
 def read_counter(value: bytes | None) -> int:

@@ -51,8 +51,9 @@ class KeyedReader:
         return kept
 
     async def renew(self) -> None:
-        """Drop all connections; each is made anew by the call that needs it next."""
-        self._shard.close()
+        """Use new connections, and let the canary's find room beside all old ones."""
+        with deadline(self.name, self._timeout):
+            await self._shard.renew()
         self._bulk.close()
 
     async def roster(self) -> Roster:

@@ -106,6 +106,8 @@ class _Parts:
     def _server(self, address: str, default_port: int) -> Server:
         try:
             host, port = host_and_port(address, default_port=default_port)
+            if address.startswith("[") and ":" not in host:
+                raise ValueError(host)
             return Server.of(host, port)
         except ValueError:
             raise self.error(

@@ -37,6 +37,7 @@ _TEXT_LIMIT = 200
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 _T = TypeVar("_T")
+_Command = Callable[[aiomcache.Client], Awaitable[_T]]
 
 
 class Server(NamedTuple):
@@ -233,6 +234,18 @@ class MemcachedConnection:
         """Remove."""
         await self._call(key, lambda client: client.delete(key))
 
+    async def renew(self) -> None:
+        """Use a new connection, and give the old one up once the new one was answered."""
+        async with self._turn:
+            old, self._link = self._link, None
+            try:
+                await self._exchange(b"", lambda client: client.version())
+            except BaseException:
+                self._link = old
+                raise
+            if old is not None:
+                cut(old.transport)
+
     def close(self) -> None:
         """Abort the connection."""
         link, self._link = self._link, None
@@ -247,27 +260,27 @@ class MemcachedConnection:
                 return None
             raise
 
-    async def _call(self, key: bytes, command: Callable[[aiomcache.Client], Awaitable[_T]]) -> _T:
+    async def _call(self, key: bytes, command: _Command[_T]) -> _T:
         async with self._turn:
-            try:
-                link = await self._linked()
-                await link.replies.begin(key)
-                answer = await command(link.client)
-                link.replies.finish()
-                return answer
-            except StoreError:
-                self.close()
-                raise
-            except (OSError, EOFError) as error:
-                self.close()
-                raise ShardUnavailable(self.name, unreachable(error)) from None
-            except (ClientException, ValueError, IndexError):
-                text = shown(self._link.replies.last_line) if self._link else ""
-                self.close()
-                raise ShardCorrupt(self.name, f"reply is not memcached's: {text!r}") from None
-            except BaseException:
-                self.close()
-                raise
+            return await self._exchange(key, command)
+
+    async def _exchange(self, key: bytes, command: _Command[_T]) -> _T:
+        try:
+            link = await self._linked()
+            await link.replies.begin(key)
+            answer = await command(link.client)
+            link.replies.finish()
+            return answer
+        except (OSError, EOFError) as error:
+            self.close()
+            raise ShardUnavailable(self.name, unreachable(error)) from None
+        except (ClientException, ValueError, IndexError):
+            text = shown(self._link.replies.last_line) if self._link else ""
+            self.close()
+            raise ShardCorrupt(self.name, f"reply is not memcached's: {text!r}") from None
+        except BaseException:
+            self.close()
+            raise
 
     async def _linked(self) -> _Link:
         if self._link is None or not self._link.is_usable:

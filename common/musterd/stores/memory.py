@@ -120,6 +120,10 @@ class TableConnection:
         await checkpoint()
         self.table.delete(key)
 
+    async def renew(self) -> None:
+        """Nothing to renew."""
+        await checkpoint()
+
     def close(self) -> None:
         """Nothing to close."""
 
