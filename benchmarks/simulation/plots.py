@@ -34,9 +34,9 @@ def draw(outcomes: Mapping[str, Outcome], folder: Path) -> Sequence[Path]:
 def _detection(outcome: Outcome, path: Path) -> Path:
     """Detection times, and the bound."""
     deaths = outcome.ledger.detections()
-    quiet = outcome.undisturbed(deaths.crashed, deaths.found)
+    quiet = outcome.undisturbed(deaths.crashed)
     figure, axes = _axes("seconds from the crash to `down` (T_D)", "deaths")
-    parts = {"no fault meanwhile": quiet, "across a fault": ~quiet}
+    parts = {"far from faults": quiet, "others": ~quiet}
     shown = {name: deaths.times[which] for name, which in parts.items() if which.any()}
     axes.hist(list(shown.values()), bins=80, stacked=True, label=list(shown))
     axes.axvline(detection_bound(outcome.scenario), color="black", linestyle=":", label="bound")

@@ -63,18 +63,18 @@ def _mistakes(ledger: Ledger, form: ClosedForm) -> list[Figure]:
 
 def _detection(outcome: Outcome, form: ClosedForm) -> list[Figure]:
     deaths, bound = outcome.ledger.detections(), detection_bound(outcome.scenario)
-    quiet = outcome.undisturbed(deaths.crashed, deaths.found)
+    quiet = outcome.undisturbed(deaths.crashed)
     # Of the last deaths only the quickly found ones are known.
     whole = deaths.crashed < outcome.scenario.duration - bound
-    calm, across = deaths.times[quiet & whole], deaths.times[~quiet]
+    calm, others = deaths.times[quiet & whole], deaths.times[~quiet]
     listened = outcome.listened(deaths.crashed[~quiet], deaths.found[~quiet])
     return [
-        Figure("deaths found, no fault meanwhile", "", len(calm)),
+        Figure("deaths found, far from faults", "", len(calm)),
         _estimate("T_D, mean", "s", mean(calm), form.detection_time),
         Figure("T_D, 99th percentile", "s", _most(calm, 99)),
         Figure("T_D, longest; bound", "s", _most(calm), closed_form=bound),
-        Figure("deaths found, across a fault", "", len(across)),
-        Figure("T_D, longest, across a fault", "s", _most(across)),
+        Figure("deaths found, the others", "", len(others)),
+        Figure("T_D, longest, of these", "s", _most(others)),
         Figure("longest since the last fault; bound", "s", _most(listened), closed_form=bound),
         Figure("deaths overdue", "", outcome.overdue),
         Figure("back before they were found", "", outcome.ledger.unnoticed),

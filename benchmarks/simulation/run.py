@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.simulation.faults import Faults, Schedule, schedule
 from benchmarks.simulation.fleet import ALIVE, BACK, DEAD, Fleet
@@ -12,7 +11,7 @@ from benchmarks.simulation.ledger import Ledger
 from benchmarks.simulation.scenario import Scenario
 from musterd_coordinator.detector import Changes, Detector, Rules
 from musterd_coordinator.listening import ListeningClock, Step
-from musterd_coordinator.members import Code, Members, Rows, Seconds
+from musterd_coordinator.members import Code, Mask, Members, Rows, Seconds
 
 
 class AlwaysCounting(ListeningClock):
@@ -39,11 +38,17 @@ class Outcome:
     time: Seconds
     overdue: int  # dead for longer than they may be, in listening time, and not found
 
-    def undisturbed(self, crashed: Seconds, found: Seconds) -> NDArray[np.bool_]:
-        """For each death: was every sweep proven from the one before it until it was found?"""
+    def undisturbed(self, crashed: Seconds) -> Mask:
+        """Which deaths were far from faults?
+
+        Every sweep was proven from a down_time before the crash until the bound after it. That
+        does not depend on how soon the death was found, which would favour quick detections.
+        """
+        begin = np.maximum(0.0, crashed - self.scenario.down_time)
+        end = np.minimum(self._end, crashed + detection_bound(self.scenario))
+        first, last = self._ticks(begin, end)
         broken = np.cumsum(~self.plan.proven)
-        first, last = self._ticks(crashed, found)
-        whole: NDArray[np.bool_] = broken[last] == broken[first]
+        whole: Mask = broken[last] == broken[first]
         return whole & self.plan.proven[first]
 
     def listened(self, crashed: Seconds, found: Seconds) -> Seconds:
@@ -52,6 +57,10 @@ class Outcome:
         Up to a sweep period more, because it is measured from sweep to sweep.
         """
         return _listened(self.plan, self.time, *self._ticks(crashed, found))
+
+    @property
+    def _end(self) -> float:
+        return self.scenario.ticks * self.scenario.sweep_period
 
     def _ticks(self, begin: Seconds, end: Seconds) -> tuple[Rows, Rows]:
         period = self.scenario.sweep_period

@@ -131,10 +131,12 @@ def test_every_death_is_found_within_the_bound_of_listening(seed: int) -> None:
     outcome = simulate(scenario)
     deaths = outcome.ledger.detections()
     listened = outcome.listened(deaths.crashed, deaths.found)
-    quiet = outcome.undisturbed(deaths.crashed, deaths.found)
+    quiet = outcome.undisturbed(deaths.crashed)
     assert outcome.overdue == 0
     assert 0 < np.count_nonzero(quiet) < len(quiet)
     assert deaths.times[quiet].max() < detection_bound(scenario)
+    whole = deaths.crashed < scenario.duration - detection_bound(scenario)
+    assert agrees(mean(deaths.times[quiet & whole]), closed_form(scenario).detection_time)
     assert listened.max() < detection_bound(scenario) + scenario.sweep_period
 
 
