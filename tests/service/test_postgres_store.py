@@ -12,6 +12,7 @@ from musterd.beat import Beat, member_id
 from musterd.errors import ShardRefused, ShardUnavailable, StoreError
 from musterd.model import Member
 from musterd.stores import ShardReader, ShardWriter, open_store
+from musterd.stores.postgres_link import Link, parse_url
 from musterd.stores.postgres_schema import init_db, init_sql
 from tests.conftest import StartPgBouncer, StartPostgres
 from tests.servers import Database, PgBouncer, Postgres
@@ -439,6 +440,15 @@ async def test_a_full_server_renews_no_connection_and_keeps_the_old_one(
         assert await reader.write_canary(canary(3))
         for connection in held:
             connection.terminate()
+
+
+async def test_asyncpgs_own_confusion_is_said_as_what_causes_it(database: Database) -> None:
+    """Its protocol says so when a session was ended between two calls."""
+    link = Link(parse_url(database.dsn), TIMEOUT)
+    with pytest.raises(ShardUnavailable, match="connection lost"):
+        async with link.session():
+            raise asyncpg.InternalClientError("cannot switch to state 12")
+    link.close()
 
 
 async def test_a_renewed_canary_is_the_same_in_another_place(database: Database) -> None:

@@ -273,6 +273,8 @@ def translate(shard: str, error: Exception, limit: float) -> StoreError | None:
         error, asyncpg.exceptions.ClientConfigurationError | asyncpg.exceptions.DataError
     ):
         return ShardRefused(shard, _first_line(error))
+    if type(error) is asyncpg.InternalClientError:  # its words are for asyncpg's developers
+        return ShardUnavailable(shard, "connection lost")
     if isinstance(error, asyncpg.InternalClientError | asyncpg.InterfaceError):
         return ShardUnavailable(shard, _first_line(error))
     if isinstance(error, ValueError | LookupError | BufferError | EOFError):
