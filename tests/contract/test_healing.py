@@ -140,6 +140,19 @@ async def test_two_members_in_one_slot_part_within_a_beat(lab: KeyedLab) -> None
             assert {sequence for _, sequence in look.beats.values()} >= {second.sequence}
 
 
+@pytest.mark.parametrize("store_kind", KEYED)
+async def test_nobody_stays_hidden_behind_a_newcomer_in_its_slot(lab: KeyedLab) -> None:
+    """Whose beat is overwritten before every sweep is told nothing by the store."""
+    store = lab.open()
+    first, coordinator = Agent(store, [host(1)]), Coordinator(store)
+    newcomers = Agent(store, hosts(20)[10:])
+    async with closing_all(first, coordinator, newcomers):
+        await run([first], coordinator, 2)
+        lab.lose("counter and holder", host(1))
+        look = await run([first, newcomers], coordinator, 4)
+        assert look.sequences[host(1).name] == first.sequence
+
+
 @pytest.mark.parametrize("store_kind", SERVERS)
 async def test_a_restarted_server_costs_nobody_its_seat(lab: Lab) -> None:
     store = lab.open()
