@@ -118,11 +118,17 @@ class BeatsReply:
             end = count * self._stride
             if bytes(buffer[end : end + len(END)]) == END and self._take(bytes_, count):
                 return end + len(END)
-        elif bytes(buffer[-len(END) :]) != END:
+        elif not self._may_be_all(buffer):
             self._blocks = len(starts)
             return None
         self._exact = ValuesReply(self._shard, frozenset(self._block.keys.split(b" ")))
         return self._read_exactly(self._exact, buffer)
+
+    def _may_be_all(self, buffer: memoryview) -> bool:
+        """Whether the last bytes end a line where no block ends: the stride was broken before."""
+        tail = bytes(buffer[-len(END) :])
+        in_stride = len(buffer) % self._stride in (0, self._record_at)
+        return tail == END or (tail.endswith(b"\r\n") and not in_stride)
 
     def _take(self, bytes_: NDArray[np.uint8], count: int) -> bool:
         """Take ``count`` blocks if all of them are what they should be."""

@@ -1,0 +1,167 @@
+"""Replies of memcached out of a stream of bytes, whole and cut anywhere, right and wrong."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musterd.beat import SIZE, Beat, pack
+from musterd.errors import ShardCorrupt, ShardRefused, StoreError
+from musterd.stores.keyed import Keys
+from musterd.stores.keyed_seats import Block
+from musterd.stores.memcached_replies import BeatsReply, Reply, ValuesReply
+
+KEYS = Keys("fleet")
+NEXT = b"VALUE fleet:b:00000000 0 3\r\nodd\r\nEND\r\n"  # the reply to another command
+
+
+@dataclass
+class Stored:
+    """What a server holds in a slot."""
+
+    slot: int
+    value: bytes
+    flags: int = 0
+
+    @property
+    def text(self) -> bytes:
+        head = b"VALUE %b %d %d\r\n" % (KEYS.beat(self.slot), self.flags, len(self.value))
+        return head + self.value + b"\r\n"
+
+    @property
+    def is_record(self) -> bool:
+        return len(self.value) == SIZE and not self.flags
+
+
+def record(slot: int) -> bytes:
+    return pack(Beat(slot + 1, 7, slot + 1, 1000))
+
+
+def block_of(slots: list[int]) -> Block:
+    return Block(np.array(slots, np.int64), b" ".join(map(KEYS.beat, slots)))
+
+
+def reply_to(slots: list[int]) -> BeatsReply:
+    return BeatsReply("mc", block_of(slots), KEYS.beat_prefix)
+
+
+def feed(reply: Reply, data: bytes, cuts: list[int]) -> int | None:
+    """Show ``reply`` more and more of ``data``, as a connection does; how much of it it took."""
+    for end in [*sorted(cut for cut in cuts if 0 < cut < len(data)), len(data)]:
+        size = reply.read(memoryview(bytearray(data[:end])))
+        if size is not None:
+            return size
+    return None
+
+
+def taken(reply: BeatsReply) -> tuple[dict[int, bytes], int]:
+    slots, records, odd = reply.result
+    return {slot: row.tobytes() for slot, row in zip(slots.tolist(), records, strict=True)}, odd
+
+
+records = st.builds(Stored, st.integers(0, 40), st.binary(min_size=SIZE, max_size=SIZE))
+oddities = st.builds(
+    Stored, st.integers(0, 40), st.binary(max_size=200), st.sampled_from([0, 0, 1, 65535])
+)
+contents = st.lists(st.one_of(records, records, oddities), max_size=12, unique_by=lambda s: s.slot)
+cuts = st.lists(st.integers(0, 2000), max_size=6)
+
+
+@given(contents, cuts, st.booleans(), st.booleans())
+def test_beats_are_read_however_they_come(
+    stored: list[Stored], cuts: list[int], in_order: bool, more_follows: bool
+) -> None:
+    if in_order:
+        stored = sorted(stored, key=lambda s: s.slot)
+    data = b"".join(s.text for s in stored) + b"END\r\n"
+    reply = reply_to(list(range(41)))
+    assert feed(reply, data + NEXT * more_follows, cuts) == len(data)
+    found, odd = taken(reply)
+    assert found == {s.slot: s.value for s in stored if s.is_record}
+    assert odd == sum(not s.is_record for s in stored)
+
+
+@given(st.data(), contents.filter(bool), cuts)
+def test_a_spoiled_reply_is_never_believed_beyond_what_was_asked(
+    data: st.DataObject, stored: list[Stored], cuts: list[int]
+) -> None:
+    text = bytearray(b"".join(s.text for s in stored) + b"END\r\n")
+    for _ in range(data.draw(st.integers(1, 3))):
+        text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
+    asked = sorted({s.slot for s in stored} | {41, 42})
+    reply = reply_to(asked)
+    try:
+        size = feed(reply, bytes(text), cuts)
+    except StoreError:
+        return
+    if size is not None:
+        slots = reply.result[0].tolist()
+        assert set(slots) <= set(asked)
+        assert len(set(slots)) == len(slots)
+
+
+@given(contents, st.integers(1, 2000))
+def test_a_reply_that_stops_short_is_never_complete(stored: list[Stored], missing: int) -> None:
+    data = b"".join(s.text for s in stored) + b"END\r\n"
+    cut = data[: max(0, len(data) - missing)]
+    whole_in_there = cut.endswith(b"END\r\n")  # in the value of a record
+    if not whole_in_there:
+        assert feed(reply_to(list(range(41))), cut, []) is None
+
+
+def test_all_blocks_by_stride() -> None:
+    """The fast way, at full size."""
+    slots = list(range(5000, 6000))
+    reply = reply_to(slots)
+    data = b"".join(Stored(slot, record(slot)).text for slot in slots) + b"END\r\n"
+    assert feed(reply, data + NEXT, [1, 100, 65536, 100_000]) == len(data)
+    assert taken(reply) == ({slot: record(slot) for slot in slots}, 0)
+
+
+def test_records_do_not_change_with_the_buffer() -> None:
+    """Also when there is only one, of which NumPy need not make a copy."""
+    for slots in ([3], [3, 4]):
+        data = bytearray(b"".join(Stored(slot, record(slot)).text for slot in slots) + b"END\r\n")
+        reply = reply_to(slots)
+        reply.read(memoryview(data))
+        data[:] = bytes(len(data))
+        assert taken(reply) == ({slot: record(slot) for slot in slots}, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (Stored(2, record(2)).text + b"END\r\n", "not asked for"),
+        (Stored(2, b"odd").text + b"END\r\n", "another key"),
+        (Stored(1, record(1)).text * 2 + b"END\r\n", "twice"),
+        (Stored(1, b"odd").text * 2 + b"END\r\n", "another key"),
+        (b"VALUE fleet:b:00000001 0 3\r\nlong\r\nEND\r\n", "is not 3 bytes long"),
+        (b"VALUE fleet:b:00000001 0 99999999\r\n", "reply is not memcached's"),
+        (b"VALUE fleet:b:00000001 0 -1\r\nEND\r\n", "reply is not memcached's"),
+        (b"VALUE fleet:b:00000001 0\r\nEND\r\n", "reply is not memcached's"),
+        (b"VALUES fleet:b:00000001 0 3\r\nodd\r\nEND\r\n", "reply is not memcached's"),
+        (b"STORED\r\n", "reply is not memcached's: 'STORED'"),
+        (b"\x00\x01\x02\r\n", "reply is not memcached's"),
+        (b"x" * 5000, "reply is not memcached's"),
+    ],
+)
+def test_wrong_replies(text: bytes, complaint: str) -> None:
+    with pytest.raises(ShardCorrupt, match=complaint):
+        feed(reply_to([1, 3]), text, [])
+
+
+@pytest.mark.parametrize("before", [b"", Stored(1, record(1)).text, Stored(1, b"odd").text])
+def test_errors_of_the_server(before: bytes) -> None:
+    line = b"SERVER_ERROR out of memory writing get response\r\n"
+    with pytest.raises(ShardRefused, match="mc: SERVER_ERROR out of memory writing get response"):
+        feed(reply_to([1, 3]), before + line, [len(before) + 10])
+
+
+@given(st.dictionaries(st.integers(0, 40), st.binary(max_size=300)), cuts)
+def test_values_are_read_however_they_come(values: dict[int, bytes], cuts: list[int]) -> None:
+    data = b"".join(Stored(slot, value).text for slot, value in values.items()) + b"END\r\n"
+    reply = ValuesReply("mc", [KEYS.beat(slot) for slot in range(41)])
+    assert feed(reply, data + NEXT, cuts) == len(data)
+    assert reply.values == {KEYS.beat(slot): value for slot, value in values.items()}
