@@ -113,6 +113,15 @@ def test_faults_alone_call_nobody_down_and_a_clock_that_always_counts_does(seed:
     assert own.time[-1] < naive.time[-1]
 
 
+def test_a_store_that_hangs_at_every_beat_of_some_members_lets_nobody_be_judged() -> None:
+    """Two and a half seconds in every interval: their silence grows between, and never ends."""
+    begin = np.arange(100.0, 500.0, FAULTY.interval) + 3.5
+    faults = Faults(np.stack([begin, begin + 2.5], axis=1), np.empty(0), np.empty((0, 2)))
+    scenario = replace(FAULTY, duration=600.0)
+    assert simulate(scenario, faults=faults).ledger.mistakes.sum() == 0
+    assert simulate(scenario, AlwaysCounting, faults=faults).ledger.count(Blame.FAULT) > 100
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_faults_add_no_mistakes_to_those_of_loss(seed: int) -> None:
     """Each beat that a fault swallows needs no loss; but then its time does not count."""
