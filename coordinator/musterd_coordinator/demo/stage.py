@@ -84,7 +84,7 @@ class Stage:
         self._version = status.version
         states = group.states if group else {}
         self._bar.n = states.get(State.UP, 0)
-        others = [f"{states[state]} {state}" for state in states if state is not State.UP]
+        others = [f"{n} {state}" for state, n in states.items() if n and state is not State.UP]
         hearing = "listening" if status.listening else f"NOT LISTENING: {status.shards[0].reason}"
         self._bar.set_description_str("roll", refresh=False)
         self._bar.set_postfix_str(", ".join([*others, hearing]))

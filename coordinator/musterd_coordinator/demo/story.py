@@ -68,9 +68,9 @@ def _settings(cast: Cast, directory: Path) -> Settings:
 
 async def _play(cast: Cast, stage: Stage, url: str) -> list[Scene]:
     stage.say(
-        f"musterd demo: {len(cast.names)} hosts beat once a second into a store of their own\n"
-        f"process; down after {SERVICE_DOWN_TIME:g} s of listening without a beat; swept twice a"
-        f" second.\nThe coordinator answers at {url}"
+        f"musterd demo: {len(cast.names)} hosts beat once a second into a store, all of them real"
+        f" processes.\nDown after {SERVICE_DOWN_TIME:g} s of listening without a beat; swept twice a"
+        f" second.\nThe coordinator answers at {url} (a page, too)"
     )
     acts: dict[str, Callable[[Cast, Stage], Awaitable[Scene]]] = {
         "All hosts start": _roll_call,
