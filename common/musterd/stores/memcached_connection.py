@@ -102,7 +102,8 @@ def cut(transport: asyncio.WriteTransport) -> None:
     """
     connection = transport.get_extra_info("socket")
     if connection is not None:
-        with suppress(OSError):  # it may be closed already
+        # Where it is closed already asyncio says OSError, and uvloop ValueError.
+        with suppress(OSError, ValueError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
 
