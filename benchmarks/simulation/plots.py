@@ -95,7 +95,7 @@ def _axes(x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def _save(figure: Figure, axes: Axes, path: Path) -> Path:
-    axes.legend(frameon=False)
+    axes.legend(framealpha=0.9)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=90)
     return path
