@@ -32,6 +32,7 @@ def run(settings: Settings) -> int:
             " agent's beats; use memcached://, postgresql:// or embedded://"
         )
     anyio.run(_serve, store, settings)
+    signal.setitimer(signal.ITIMER_REAL, 0.0)  # no thread is left that could hold up the end
     return 0
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd.beat import Status, member_id, pack
+from musterd.beat import Status, member_id, new_incarnation, pack
 from musterd_agent.beating import Beating, next_tick, phase_of, retry_pause
 
 member_ids = st.integers(0, 2**64 - 1)
@@ -20,14 +20,17 @@ def slot_of(instant: float, phase: float, interval: float) -> int:
 
 
 @given(member_ids, intervals)
-def test_phase_is_within_the_interval_and_the_same_after_a_restart(
-    number: int, interval: float
-) -> None:
+def test_the_phase_is_within_the_interval_and_ticks_are_there(number: int, interval: float) -> None:
     phase = phase_of(number, interval)
     assert 0.0 <= phase < interval
-    assert Beating(number, interval, 1).tick_after(0.0, -interval) == pytest.approx(
-        phase or interval
-    )
+    first = Beating(number, interval, 1).tick_after(0.0, -interval)
+    assert first == pytest.approx(phase or interval)
+
+
+def test_two_runs_of_one_member_have_phases_of_their_own() -> None:
+    number = member_id("musterd", "compute", "host-1")
+    ticks = [Beating(number, 10.0, new_incarnation()).tick_after(0.0, 0.0) for _ in range(100)]
+    assert len({round(tick, 3) for tick in ticks}) > 90
 
 
 def test_ten_thousand_members_are_spread_over_the_interval() -> None:
