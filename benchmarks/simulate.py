@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 
 from tabulate import tabulate
@@ -72,6 +73,8 @@ def main() -> int:
         scenario = Scenario(**{name: args[name] for name in names})
     except ValueError as error:
         parser.error(str(error))
+    if args["plot"] is not None and find_spec("matplotlib") is None:
+        parser.error("--plot needs: .venv/bin/pip install -c constraints.txt --group bench")
     clocks: dict[str, type[ListeningClock]] = {"musterd": ListeningClock}
     if args["naive"]:
         clocks["naive"] = AlwaysCounting
@@ -79,7 +82,7 @@ def main() -> int:
     outcomes = {name: simulate(scenario, clock, _bar(name)) for name, clock in clocks.items()}
     _print(outcomes, time.perf_counter() - began, args["json"])
     if args["plot"] is not None:
-        return _draw(outcomes, args["plot"])
+        _draw(outcomes, args["plot"])
     return 0
 
 
@@ -124,16 +127,11 @@ def _print(outcomes: Mapping[str, Outcome], seconds: float, as_json: bool) -> No
     print(*(f"{key}: {value}" for key, value in {**told, **run}.items()), sep="\n")
 
 
-def _draw(outcomes: Mapping[str, Outcome], folder: Path) -> int:
-    try:
-        from benchmarks.simulation.plots import draw
-    except ModuleNotFoundError as error:
-        cure = ".venv/bin/pip install -c constraints.txt --group bench"
-        print(f"--plot needs {error.name}: {cure}", file=sys.stderr)
-        return 1
+def _draw(outcomes: Mapping[str, Outcome], folder: Path) -> None:
+    from benchmarks.simulation.plots import draw  # needs matplotlib
+
     for path in draw(outcomes, folder):
         print(f"drew {path}", file=sys.stderr)
-    return 0
 
 
 if __name__ == "__main__":
