@@ -113,7 +113,7 @@ def test_opening_a_store_connects_to_nothing() -> None:
         (asyncpg.InsufficientPrivilegeError("denied"), ShardRefused, "init-db --print"),
         (asyncpg.DiskFullError("disk\nDETAIL: x"), ShardRefused, "^disk$"),
         (asyncpg.InterfaceError("connection is closed"), ShardUnavailable, "closed"),
-        (asyncpg.InternalClientError("unexpected"), ShardUnavailable, "unexpected"),
+        (asyncpg.InternalClientError("unexpected"), ShardUnavailable, "connection lost"),
         (asyncpg.ClientConfigurationError("bad"), ShardRefused, "bad"),
         (UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), ShardCorrupt, "unreadable answer"),
     ],
