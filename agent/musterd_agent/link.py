@@ -39,7 +39,8 @@ class Link:
         self._missed = 0
         self._announced = False
         self._turn = anyio.Lock(fast_acquire=True)
-        shard.expect(str(member))
+        self._name = str(member)
+        shard.expect(self._name)
 
     async def push(self, beat: Beat, within: float | None = None) -> bool:
         """Whether the shard took ``beat`` within that many seconds (default: the push timeout).
@@ -57,14 +58,13 @@ class Link:
         return failure is None
 
     async def _deliver(self, beat: Beat, within: float) -> None:
-        deadline = anyio.current_time() + within
         async with self._turn:
             beat = replace(beat, missed=self._missed)
             while True:
                 try:
                     return await self._carry(beat)
                 except (ShardUnavailable, ShardCorrupt):  # as when its server was restarted
-                    left = deadline - anyio.current_time()
+                    left = anyio.current_effective_deadline() - anyio.current_time()
                     pause = retry_pause(left, within, self._rng)
                     if pause is None or self._missed:
                         raise
@@ -82,12 +82,12 @@ class Link:
         self.accepted += 1
         self.last_accepted = anyio.current_time()
         self._missed = 0
-        self.shard.took(str(self._member))
+        self.shard.took(self._name)
 
     def _failed(self, reason: str) -> None:
         self.failed += 1
         self._missed += 1
-        self.shard.failed(str(self._member), reason)
+        self.shard.failed(self._name, reason)
 
 
 async def _failure_of(delivery: Awaitable[None], within: float) -> str | None:
