@@ -1,0 +1,175 @@
+"""One beat and its 64 bytes; many beats and their columns."""
+
+import struct
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musterd.beat import (
+    SIZE,
+    Beat,
+    BeatError,
+    Status,
+    member_id,
+    new_incarnation,
+    pack,
+    unpack,
+)
+from musterd.columns import Beats, Rejected, parse
+
+U32 = st.integers(0, 2**32 - 1)
+U64 = st.integers(0, 2**64 - 1)
+beats = st.builds(
+    Beat,
+    member_id=U64,
+    incarnation=st.integers(1, 2**64 - 1),
+    sequence=st.integers(1, 2**64 - 1),
+    interval_ms=U32,
+    status=st.sampled_from(Status),
+    sent_ms=st.integers(-(2**63), 2**63 - 1),
+    missed=U32,
+    lag_ms=U32,
+    mac=st.binary(min_size=16, max_size=16),
+)
+GOOD = Beat(member_id=1, incarnation=2, sequence=3, interval_ms=1000)
+
+
+@given(beats)
+def test_a_beat_comes_back_as_it_was(beat: Beat) -> None:
+    assert len(pack(beat)) == SIZE
+    assert unpack(pack(beat)) == beat
+
+
+def test_the_bytes_are_those_of_the_contract() -> None:
+    beat = Beat(
+        member_id=0x1122334455667788,
+        incarnation=0x99AABBCCDDEEFF01,
+        sequence=5,
+        interval_ms=10_000,
+        status=Status.DRAINING,
+        sent_ms=1_700_000_000_000,
+        missed=6,
+        lag_ms=7,
+    )
+    expected = (
+        "424d" "01" "02" "10270000" "8877665544332211" "01ffeeddccbbaa99" "0500000000000000"
+        "0068e5cf8b010000" "06000000" "07000000" "00000000000000000000000000000000"
+    )  # fmt: skip
+    assert pack(beat).hex() == expected
+
+
+def test_counters_stop_at_their_largest_value() -> None:
+    beat = msgspec.structs.replace(GOOD, missed=2**40, lag_ms=2**40, interval_ms=2**40)
+    largest = 2**32 - 1
+    again = unpack(pack(beat))
+    assert (again.missed, again.lag_ms, again.interval_ms) == (largest, largest, largest)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(BeatError, match="does not fit"):
+        pack(msgspec.structs.replace(GOOD, sequence=2**64))
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "what"),
+    [
+        (0, 0x41, "magic"),
+        (2, 9, "version is 9"),
+        (3, 4, "status is 4"),
+        (16, 0, "never zero"),
+        (24, 0, "never zero"),
+    ],
+)
+def test_one_wrong_field_is_named(at: int, value: int, what: str) -> None:
+    record = bytearray(pack(GOOD))
+    record[at] = value
+    with pytest.raises(BeatError, match=what):
+        unpack(bytes(record))
+
+
+@given(st.binary(max_size=2 * SIZE))
+def test_any_bytes_are_a_beat_or_a_beat_error(data: bytes) -> None:
+    try:
+        beat = unpack(data)
+    except BeatError:
+        return
+    assert pack(beat) == data
+
+
+@given(st.lists(beats, max_size=30))
+def test_many_parse_to_the_columns_of_each(given_beats: list[Beat]) -> None:
+    slots = np.arange(100, 100 + len(given_beats))
+    columns, rejected = parse(slots, b"".join(map(pack, given_beats)))
+    assert rejected == Rejected()
+    assert columns.slot.tolist() == slots.tolist()
+    for name in Beats._fields[1:]:
+        assert getattr(columns, name).tolist() == [getattr(beat, name) for beat in given_beats]
+
+
+@dataclass(frozen=True)
+class Spoilt:
+    """A record with bytes overwritten, and how parsing must count it."""
+
+    at: int
+    bytes_: bytes
+    counted: str
+
+
+SPOILT = [
+    Spoilt(0, b"\0\0", "magic"),
+    Spoilt(2, b"\2", "version"),
+    Spoilt(3, b"\4", "field"),
+    Spoilt(16, bytes(8), "field"),
+    Spoilt(24, bytes(8), "field"),
+]
+
+
+@given(st.lists(st.sampled_from([None, *SPOILT]), max_size=30))
+def test_spoilt_records_are_counted_and_the_others_kept(fates: list[Spoilt | None]) -> None:
+    data, kept = bytearray(), []
+    counts = dict.fromkeys(Rejected._fields, 0)
+    for number, fate in enumerate(fates, 1):
+        record = bytearray(pack(msgspec.structs.replace(GOOD, sequence=number)))
+        if fate is None:
+            kept.append(number)
+        else:
+            record[fate.at : fate.at + len(fate.bytes_)] = fate.bytes_
+            counts[fate.counted] += 1
+        data += record
+    columns, rejected = parse(np.arange(len(fates)), data)
+    assert columns.sequence.tolist() == kept
+    assert rejected._asdict() == counts
+
+
+@given(st.binary(min_size=SIZE, max_size=SIZE))
+def test_one_and_many_agree_on_any_bytes(data: bytes) -> None:
+    columns, _ = parse(np.array([0]), data)
+    try:
+        expected = [unpack(data).sequence]
+    except BeatError:
+        expected = []
+    assert columns.sequence.tolist() == expected
+
+
+@pytest.mark.parametrize("length", [0, SIZE - 1, SIZE + 1])
+def test_a_length_that_does_not_match_is_refused(length: int) -> None:
+    with pytest.raises(ValueError, match="records of 64"):
+        parse(np.array([0]), bytes(length))
+
+
+def test_members_are_told_apart_by_all_three_names() -> None:
+    names = [("a", "b", "c"), ("a", "c", "b"), ("b", "b", "c"), ("a", "b", "d")]
+    assert len({member_id(*each) for each in names}) == len(names)
+    digest = struct.pack("<Q", member_id("musterd", "compute", "host-0042"))
+    assert digest.hex() == "1e83dbe76d681e84"  # stored by fleets that run: it must never change
+
+
+def test_incarnations_are_random_and_never_zero() -> None:
+    drawn = {new_incarnation() for _ in range(1000)}
+    assert len(drawn) == 1000
+    assert min(drawn) > 0
+    assert max(drawn) < 2**64
