@@ -9,9 +9,9 @@ import structlog
 from musterd.errors import ConfigError
 from musterd.settings import Settings
 from musterd.stores import Guarantees, Store, open_store
+from musterd.systemd import Systemd
 from musterd_agent.agent import LEAVE_TIMEOUT, Agent
 from musterd_agent.shard import say
-from musterd_agent.systemd import Systemd
 
 log = structlog.get_logger(__name__)
 

@@ -2,8 +2,8 @@
 
 import anyio
 
+from musterd.systemd import Systemd
 from musterd_agent.main import feed_watchdog
-from musterd_agent.systemd import Systemd
 from tests.agent_support import RecordingShard, agent_of, settings_of
 
 

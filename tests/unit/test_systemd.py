@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from musterd_agent.systemd import Systemd
+from musterd.systemd import Systemd
 
 
 @pytest.fixture(params=["path", "abstract"])
