@@ -1,0 +1,192 @@
+"""Orders of operators and the writing behind, over a real SQLite registry."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+from structlog.testing import capture_logs
+
+from musterd.errors import ConfigError, Conflict, NotFound, RegistryError
+from musterd.model import Facts, FactsChange, Member, State, Transition
+from musterd_coordinator.changes import LOG_LIMIT, ChangeLog
+from musterd_coordinator.office import Office, changed, described
+from musterd_coordinator.recorder import Recorder
+from musterd_coordinator.registry import Entry, Registry, open_registry
+from musterd_coordinator.status import Identity
+from tests.unit.test_roll import NAMESPACE, Stage, host
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Bureau:
+    """An office with two members, a is up and b has not beaten."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.stage = Stage()
+        self.registry = registry
+        self.retired: list[Member] = []
+        roll = self.stage.roll
+        self.recorder = Recorder(
+            roll, registry, history=timedelta(days=30), wall=lambda: self.stage.wall
+        )
+        identity = Identity("c1", "memory:", registry.url, START, 0.5)
+        self.office = Office(roll, registry, self.recorder, identity, self.retire)
+        self.stage.sweep()
+        self.stage.sweep({0: (7, 1)}, seated=((0, host("a")), (1, host("b"))))
+
+    async def retire(self, member: Member) -> None:
+        self.retired.append(member)
+
+
+@asynccontextmanager
+async def bureau(directory: Path) -> AsyncIterator[Bureau]:
+    registry = open_registry(f"sqlite:///{directory}/r.db", namespace=NAMESPACE, timeout=5)
+    await registry.open()
+    try:
+        yield Bureau(registry)
+    finally:
+        await registry.aclose()
+
+
+async def test_an_order_is_durable_shown_and_in_the_history(tmp_path: Path) -> None:
+    async with bureau(tmp_path) as at:
+        change = FactsChange(disabled=True, reason="kernel")
+        answer = await at.office.change_facts("compute", "a", change)
+        assert (answer.up, answer.schedulable, answer.disabled_reason) == (True, False, "kernel")
+        (entry,) = [e for e in await at.registry.load() if e.member.name == "a"]
+        assert entry.facts == Facts(disabled=True, disabled_reason="kernel")
+        history = await at.office.history("compute", "a", 10)
+        assert [change.reason for change in history.changes] == [
+            "operator: disabled: kernel",
+            "first beat seen",
+        ]
+
+
+async def test_forced_down_is_down_whatever_the_beats_say(tmp_path: Path) -> None:
+    async with bureau(tmp_path) as at:
+        await at.office.change_facts("compute", "a", FactsChange(forced_down=True, reason="psu"))
+        at.stage.sweep({0: (7, 2)})
+        verdict = at.office.query("compute", ["a"]).members["a"]
+        assert (verdict.up, verdict.down, verdict.state) == (False, True, State.UP)
+        answer = await at.office.change_facts("compute", "a", FactsChange(forced_down=False))
+        assert (answer.up, answer.forced_down_reason) == (True, "")
+
+
+async def test_one_that_is_up_is_forgotten_only_by_force(tmp_path: Path) -> None:
+    async with bureau(tmp_path) as at:
+        with pytest.raises(Conflict, match="stop its agent first"):
+            await at.office.forget("compute", "a")
+        await at.office.forget("compute", "a", force=True)
+        await at.office.forget("compute", "b")
+        assert [member.name for member in at.retired] == ["a", "b"]
+        assert await at.registry.load() == []
+        with pytest.raises(NotFound, match="no group compute"):
+            at.office.member("compute", "a")
+        assert (await at.office.history("compute", "a", 10)).changes  # kept until it is pruned
+
+
+async def test_nonsense_is_refused(tmp_path: Path) -> None:
+    async with bureau(tmp_path) as at:
+        for change, what in (
+            (FactsChange(reason="why"), "reason belongs to"),
+            (FactsChange(zone="z\n"), "control characters"),
+            (FactsChange(metadata={"a b": "c"}), "metadata key"),
+        ):
+            with pytest.raises(ConfigError, match=what):
+                await at.office.change_facts("compute", "a", change)
+        with pytest.raises(NotFound, match="no member c among its 2"):
+            await at.office.change_facts("compute", "c", FactsChange(disabled=True))
+        with pytest.raises(NotFound):
+            await at.office.history("compute", "c", 10)
+
+
+class Away:
+    """A registry that cannot be reached until it is back."""
+
+    url = "sqlite:///away"
+
+    def __init__(self) -> None:
+        self.away = True
+        self.recorded: list[Transition] = []
+        self.failed = anyio.Event()
+        self.written = anyio.Event()
+
+    async def record(self, entries: Sequence[Entry], transitions: Sequence[Transition]) -> None:
+        if self.away:
+            self.failed.set()
+            raise RegistryError("disk full")
+        self.recorded += transitions
+        self.written.set()
+
+    async def changed(self) -> Sequence[Entry]:
+        return []
+
+    async def prune(self, before: datetime) -> int:
+        return 0
+
+
+async def test_what_a_lost_registry_missed_is_written_when_it_is_back() -> None:
+    registry = Away()
+    at = Bureau(registry)  # type: ignore[arg-type]  # as much of a registry as the recorder uses
+    with capture_logs() as lines:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(at.recorder.run)
+            await registry.failed.wait()
+            registry.away = False
+            with anyio.fail_after(5):
+                await registry.written.wait()
+            tasks.cancel_scope.cancel()
+    assert [transition.member for transition in registry.recorded] == ["a"]
+    assert [line["event"] for line in lines] == ["registry lost", "registry back"]
+    assert at.stage.roll.unsaved == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "facts", "words"),
+    [
+        (
+            FactsChange(disabled=True, reason="x"),
+            Facts(disabled=True, disabled_reason="x", zone="z"),
+            "operator: disabled: x",
+        ),
+        (FactsChange(disabled=False), Facts(zone="z"), "operator: enabled"),
+        (FactsChange(zone=None), Facts(), "operator: zone as announced"),
+        (FactsChange(owner="me"), Facts(zone="z", owner="me"), "operator: owner set to me"),
+        (
+            FactsChange(forced_down=True),
+            Facts(zone="z", forced_down=True),
+            "operator: forced down",
+        ),
+    ],
+)
+def test_a_change_changes_what_it_names(change: FactsChange, facts: Facts, words: str) -> None:
+    assert changed(Facts(zone="z"), change) == facts
+    assert described(change) == words
+
+
+async def test_waiting_for_a_version_ends_with_the_next_one() -> None:
+    stage = Stage()
+    before = stage.roll.version
+    seen: list[int] = []
+
+    async def wait() -> None:
+        seen.append(await stage.roll.changes.wait(before))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        stage.sweep(seated=((0, host("a")),))
+    assert seen == [before + 1] * 3
+
+
+def test_a_change_too_large_for_the_log_sends_readers_back_to_the_start() -> None:
+    stage = Stage()
+    log: ChangeLog = stage.roll.changes
+    before = log.version
+    stage.sweep(seated=tuple((n, host(f"h{n}")) for n in range(LOG_LIMIT + 1)))
+    assert log.since(before, None) is None
+    assert log.since(log.version, None) == []
