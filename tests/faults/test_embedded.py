@@ -9,6 +9,7 @@ from tests.faults.lab import SERVICE_DOWN_TIME, Lab
 from tests.processes import held_port
 
 KIND = "embedded"
+RECORDED = 1.5  # seconds after which the registry has whoever came
 
 
 @pytest.fixture
@@ -20,6 +21,7 @@ def url() -> Iterator[str]:
 
 def test_coordinator_restarted(url: str, start_lab: StartLab) -> None:
     lab: Lab = start_lab(url, kind=KIND)
+    lab.last(RECORDED)
     with lab.fault("coordinator killed and restarted"):
         lab.coordinator.kill()
         lab.coordinator.start()
@@ -30,6 +32,7 @@ def test_coordinator_restarted(url: str, start_lab: StartLab) -> None:
 @pytest.mark.full_only
 def test_coordinator_restarted_after_a_long_absence(url: str, start_lab: StartLab) -> None:
     lab: Lab = start_lab(url, kind=KIND)
+    lab.last(RECORDED)
     with lab.fault("coordinator away 10 s, then back"):
         lab.coordinator.kill()
         lab.last(2.5 * SERVICE_DOWN_TIME)
@@ -40,6 +43,7 @@ def test_coordinator_restarted_after_a_long_absence(url: str, start_lab: StartLa
 @pytest.mark.full_only
 def test_coordinator_restarted_again_and_again(url: str, start_lab: StartLab) -> None:
     lab: Lab = start_lab(url, kind=KIND)
+    lab.last(RECORDED)
     with lab.fault("coordinator killed four times, once in 3 s"):
         for _ in range(4):
             lab.coordinator.kill()

@@ -91,8 +91,8 @@ def test_flushed_in_a_loop(memcached: Memcached, start_lab: StartLab, every: flo
     [
         pytest.param((60, 68), 20_000, id="the size of beats"),
         pytest.param((60, 68), 4_000, id="the size of beats, slowly"),
-        pytest.param((1, 900), 10_000, id="all sizes"),
-        pytest.param((1, 900), 2_000, id="all sizes, slowly"),
+        pytest.param((1, 300), 30_000, id="all sizes"),
+        pytest.param((1, 300), 8_000, id="all sizes, slowly"),
     ],
 )
 def test_full(

@@ -10,7 +10,7 @@ from musterd.testing import CuttingProxy
 from tests.faults.conftest import StartLab
 from tests.faults.lab import Lab
 from tests.faults.proxied import Proxied
-from tests.faults.test_memcached import explains
+from tests.faults.test_memcached import explains, order
 from tests.servers import Memcached
 
 KIND = "one memcached behind a proxy"
@@ -96,6 +96,19 @@ def test_reset_in_mid_reply(way: Proxied, start_lab: StartLab, after: int) -> No
         for further in range(round(LAST / 0.25)):
             way.cut_replies(after + further)
             lab.last(0.25)
+        way.heal()
+    lab.verify()
+
+
+@full_only
+def test_flushed_when_slow(memcached: Memcached, way: Proxied, start_lab: StartLab) -> None:
+    """An agent that must announce itself anew needs more round trips than a beat does."""
+    lab = start_lab(way.url, kind=KIND)
+    with lab.fault("flush_all at a latency of 0.25 s"):
+        way.delay(0.25)
+        lab.last(3)
+        order(memcached, b"flush_all")
+        lab.last(LAST)
         way.heal()
     lab.verify()
 
