@@ -45,7 +45,6 @@ HASTY_ROUND = 8  # the same after the server lost its memory
 STRIDE = 20 * BLOCK  # new slots between two notes of how far we got
 QUIET_PORTION = 2 * BLOCK  # silent members asked after per update
 SEEK_UPDATES = 128  # how often a member that was driven out of its slot is asked after
-SEEK_KNOCK = 32  # after every so many of them it is knocked for: it may beat there still, unseen
 MEND_PORTION = 200  # writes per update, of each kind: healing must not become a load
 HINTS = 128
 FEW_HINTS = 16
@@ -269,17 +268,9 @@ class RosterKeeper:
         identities = dict.fromkeys([*held.tolist(), *self._sought])
         await in_lanes(self._bulk, _portions(list(identities)), self._ask_index)
         await self._look(np.unique(np.fromiter(self._moved.values(), np.int64)))
-        self._knocks.update(self._hiding())
         # Agents write m before i: where m does not bear i out, i is wrong.
         self._misled.update(self._moved.keys() - self._twice.keys())
         self._moved.clear()
-
-    def _hiding(self) -> Iterator[int]:
-        """Slots where members that were driven out may beat, each time overwritten by the holder."""
-        for who, slot in self._moved.items():
-            left = self._sought.get(who)
-            if left is not None and (SEEK_UPDATES - left) % SEEK_KNOCK == 1:
-                yield slot
 
     async def _ask_index(self, lane: int, identities: list[int]) -> None:
         values = await self._bulk.values(lane, [self._keys.index(who) for who in identities])

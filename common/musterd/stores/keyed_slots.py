@@ -1,6 +1,7 @@
 """The agent's side of the slot protocol (see :mod:`musterd.stores.keyed`)."""
 
 import random
+from dataclasses import dataclass
 
 from musterd.beat import Beat, pack
 from musterd.errors import ShardCorrupt
@@ -21,6 +22,14 @@ from musterd.stores.keyed import (
 )
 
 _HINTS_TRIED = 3
+
+ASSURE_EVERY = 3
+"""Beats between two looks at who holds the slot, the first of them included.
+
+Two that beat in one slot, after the loss of some keys, overwrite each other. A coordinator that
+sees only one of them cannot help the other, so each makes sure of its own seat, before a silence
+of that length could count.
+"""
 
 
 class SlotTable:
@@ -58,6 +67,11 @@ class SlotTable:
                 await self.knock(slot)
         await self._shard.delete(index)  # last: while it is there, a repeated call finds the rest
         self._remembered.pop(identity, None)
+
+    async def is_held(self, slot: int, member: Member) -> bool:
+        """Whether the slot is said to be the member's."""
+        value, _ = await self._shard.gets(self._keys.holder(slot))
+        return value == write_holder(member)
 
     async def release(self, slot: int, member: Member) -> None:
         """Free a slot in which ``member`` sits by mistake, having another one."""
@@ -189,6 +203,13 @@ def _names(value: bytes, member: Member) -> bool:
     return holder is not None and (holder.group, holder.name) == (member.group, member.name)
 
 
+@dataclass(slots=True)
+class _Seat:
+    slot: int
+    member: Member
+    beats: int = 0
+
+
 class KeyedWriter:
     """An agent's way to one shard (:class:`musterd.stores.base.ShardWriter`)."""
 
@@ -199,32 +220,34 @@ class KeyedWriter:
         self._timeout = timeout
         self._ttl = whole_ttl(beat_ttl)
         self._slots = SlotTable(shard, self._keys, self._ttl)
-        self._seats: dict[int, int] = {}
-        self._first: set[int] = set()  # members whose next beat is the first in their seat
+        self._seats: dict[int, _Seat] = {}
 
     async def announce(self, member: Member) -> None:
         """Take or find a slot, and restore whatever of the member's keys was lost."""
-        identity = self._keys.identity(member)
         with deadline(self.name, self._timeout):
             slot = await self._slots.seat(member)
-        self._seats[identity] = slot
-        self._first.add(identity)
+        self._seats[self._keys.identity(member)] = _Seat(slot, member)
 
     async def beat(self, beat: Beat) -> bool:
         """Overwrite the beat; False when the shard lost it, or the member has no slot."""
-        identity = beat.member_id
-        if identity not in self._seats:
+        seat = self._seats.get(beat.member_id)
+        if seat is None:
             return False
-        key, record = self._keys.beat(self._seats[identity]), pack(beat)
         with deadline(self.name, self._timeout):
-            if identity in self._first:
-                await self._shard.set(key, record, self._ttl)
-                self._first.discard(identity)
+            if await self._write(seat, pack(beat)):
+                seat.beats += 1
                 return True
-            if await self._shard.replace(key, record, self._ttl):
-                return True
-        self._seats.pop(identity, None)
+        self._seats.pop(beat.member_id, None)
         return False
+
+    async def _write(self, seat: "_Seat", record: bytes) -> bool:
+        key = self._keys.beat(seat.slot)
+        if not seat.beats:
+            await self._shard.set(key, record, self._ttl)
+            return True
+        if seat.beats % ASSURE_EVERY == 0 and not await self._slots.is_held(seat.slot, seat.member):
+            return False
+        return await self._shard.replace(key, record, self._ttl)
 
     async def retire(self, member: Member) -> None:
         """Give up the member's slot and remove its keys."""
