@@ -7,7 +7,8 @@ from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores.base import Roster, Sweep
 from musterd.stores.keyed import Keys, KeyValue, deadline, whole_ttl
-from musterd.stores.keyed_roster import Bulk, RosterKeeper, in_lanes
+from musterd.stores.keyed_bulk import Bulk, in_lanes
+from musterd.stores.keyed_roster import RosterKeeper
 from musterd.stores.keyed_seats import Block, Harvest, SeatMap
 
 log = structlog.get_logger(__name__)

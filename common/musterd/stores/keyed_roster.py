@@ -11,18 +11,13 @@ A slot is left only when its ``m`` says so: another member, or retired. A missin
 eviction or a flush: its holder is kept, and knocked for if it beats.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from heapq import nsmallest
 from itertools import islice
-from typing import Protocol, TypeVar
 
-import anyio
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from musterd.columns import Slots
-from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores.keyed import (
     HolderError,
@@ -33,65 +28,22 @@ from musterd.stores.keyed import (
     read_slots,
     write_slots,
 )
-from musterd.stores.keyed_seats import BLOCK, Block, SeatMap
+from musterd.stores.keyed_bulk import Bulk, in_lanes, portions
+from musterd.stores.keyed_seats import BLOCK, SeatMap
 from musterd.stores.keyed_slots import SlotTable
 
 log = structlog.get_logger(__name__)
 
-_T = TypeVar("_T")
-
 ROUND = 64  # updates in which every slot is read again
 HASTY_ROUND = 8  # the same after the server lost its memory
-STRIDE = 20 * BLOCK  # new slots between two notes of how far we got
+STRIDE = 8 * BLOCK  # new slots between two notes of how far we got
 QUIET_PORTION = 2 * BLOCK  # silent members asked after per update
 SEEK_UPDATES = 128  # how often a member that was driven out of its slot is asked after
 MEND_PORTION = 200  # writes per update, of each kind: healing must not become a load
 HINTS = 128
 FEW_HINTS = 16
+TAIL = 100  # slots above the counter that are looked at all the same
 KNOWN_FREE = 4096
-
-
-class Bulk(Protocol):
-    """Batched reads of one shard, ``lanes`` of them at a time. Raises nothing but StoreError."""
-
-    lanes: int
-
-    async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values of up to BLOCK different ``keys``; what is absent is not in it."""
-
-    async def beats(self, lane: int, block: Block) -> tuple[Slots, NDArray[np.void], int]:
-        """The slots of ``block`` that have a record, the records, and how many are no record's size.
-
-        The arrays have shape (n,), the second the dtype of :data:`musterd.columns.RECORD`; both
-        belong to the caller.
-        """
-
-    def close(self) -> None:
-        """Drop the connections at once; the next call connects anew."""
-
-
-async def in_lanes(
-    bulk: Bulk, jobs: Iterable[_T], work: Callable[[int, _T], Awaitable[None]]
-) -> None:
-    """Do ``work(lane, job)`` for all jobs, one at a time in each lane.
-
-    A lane ends at its first StoreError while the others go on; then the first of them is raised.
-    """
-    left = iter(jobs)
-    failures: list[StoreError] = []
-
-    async def follow(lane: int) -> None:
-        try:
-            for job in left:
-                await work(lane, job)
-        except StoreError as error:
-            failures.append(error)
-
-    async with anyio.create_task_group() as group:
-        for lane in range(bulk.lanes):
-            group.start_soon(follow, lane)
-    if failures:
-        raise failures[0]
 
 
 class RosterKeeper:
@@ -131,6 +83,7 @@ class RosterKeeper:
         await self._look(np.union1d(suspects, self._odd(most)))
         await self._seek(suspects)
         await self._settle()
+        self._count = max(self._count, self._seats.top)
         await self._mend(counter, hints)
 
     async def retire(self, member: Member) -> None:
@@ -165,10 +118,15 @@ class RosterKeeper:
             self._read_to = self._count = max(self._count, self._seats.top)
 
     def _odd(self, most: int) -> Slots:
-        """Slots whose beats look odd, and free ones that newcomers were pointed to."""
+        """Slots whose beats look odd, free ones that newcomers were pointed to, and the next new.
+
+        A counter that was lost before we ever saw it high leaves holders above it.
+        """
+        next_new = range(self._count, self._count + TAIL)
         hinted = [slot for slot in self._hinted if self._seats.member(slot) is None]
         self._hinted = dict.fromkeys(hinted[-2 * BLOCK :])
-        return np.array([*islice(self.foreign | self.doubtful, most), *self._hinted], np.int64)
+        odd = islice(self.foreign | self.doubtful, most)
+        return np.array([*odd, *self._hinted, *next_new], np.int64)
 
     def _slice(self, most: int) -> Slots:
         """The next few of all slots."""
@@ -188,7 +146,7 @@ class RosterKeeper:
 
     async def _look(self, slots: Slots) -> None:
         """Read who holds ``slots``."""
-        await in_lanes(self._bulk, _portions(slots.tolist()), self._look_at)
+        await in_lanes(self._bulk, portions(slots.tolist()), self._look_at)
 
     async def _look_at(self, lane: int, slots: list[int]) -> None:
         values = await self._bulk.values(lane, [self._keys.holder(slot) for slot in slots])
@@ -266,7 +224,7 @@ class RosterKeeper:
         held = self._seats.member_id[taken[self._seats.taken[taken]]]
         self._sought = {who: left - 1 for who, left in self._sought.items() if left > 0}
         identities = dict.fromkeys([*held.tolist(), *self._sought])
-        await in_lanes(self._bulk, _portions(list(identities)), self._ask_index)
+        await in_lanes(self._bulk, portions(list(identities)), self._ask_index)
         await self._look(np.unique(np.fromiter(self._moved.values(), np.int64)))
         # Agents write m before i: where m does not bear i out, i is wrong.
         self._misled.update(self._moved.keys() - self._twice.keys())
@@ -330,7 +288,3 @@ class RosterKeeper:
             hints = [*left, *more]
             await self._shard.set(self._keys.free, write_slots(*hints), self._ttl)
         self._hinted |= dict.fromkeys(hints)
-
-
-def _portions(items: list[_T]) -> Iterator[list[_T]]:
-    return (items[at : at + BLOCK] for at in range(0, len(items), BLOCK))

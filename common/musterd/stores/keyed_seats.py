@@ -29,7 +29,7 @@ class Block:
     keys: bytes
 
     def records(self, values: Sequence[bytes | None]) -> tuple[Slots, NDArray[np.void], int]:
-        """What :meth:`~musterd.stores.keyed_roster.Bulk.beats` returns, from a value per slot."""
+        """What :meth:`~musterd.stores.keyed_bulk.Bulk.beats` returns, from a value per slot."""
         sizes = np.array([-1 if value is None else len(value) for value in values])
         good = sizes == SIZE
         data = b"".join(value for value in values if value is not None and len(value) == SIZE)

@@ -29,7 +29,7 @@ _ROOM = 64 << 10  # at least this much for each read of the socket
 
 
 class MemcachedBulk:
-    """A :class:`~musterd.stores.keyed_roster.Bulk` over connections made when needed."""
+    """A :class:`~musterd.stores.keyed_bulk.Bulk` over connections made when needed."""
 
     lanes = CONNECTIONS * DEPTH
 

@@ -134,7 +134,7 @@ class TableConnection:
 
 
 class TableBulk:
-    """A :class:`~musterd.stores.keyed_roster.Bulk` over a table."""
+    """A :class:`~musterd.stores.keyed_bulk.Bulk` over a table."""
 
     lanes = 1
 

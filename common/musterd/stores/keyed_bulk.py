@@ -1,0 +1,62 @@
+"""Batched reads of a store that knows keys and values and nothing else."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+import anyio
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.columns import Slots
+from musterd.errors import StoreError
+from musterd.stores.keyed_seats import BLOCK, Block
+
+_T = TypeVar("_T")
+
+
+class Bulk(Protocol):
+    """Batched reads of one shard, ``lanes`` of them at a time. Raises nothing but StoreError."""
+
+    lanes: int
+
+    async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values of up to BLOCK different ``keys``; what is absent is not in it."""
+
+    async def beats(self, lane: int, block: Block) -> tuple[Slots, NDArray[np.void], int]:
+        """The slots of ``block`` that have a record, the records, and how many are no record's size.
+
+        The arrays have shape (n,), the second the dtype of :data:`musterd.columns.RECORD`; both
+        belong to the caller.
+        """
+
+    def close(self) -> None:
+        """Drop the connections at once; the next call connects anew."""
+
+
+async def in_lanes(
+    bulk: Bulk, jobs: Iterable[_T], work: Callable[[int, _T], Awaitable[None]]
+) -> None:
+    """Do ``work(lane, job)`` for all jobs, one at a time in each lane.
+
+    A lane ends at its first StoreError while the others go on; then the first of them is raised.
+    """
+    left = iter(jobs)
+    failures: list[StoreError] = []
+
+    async def follow(lane: int) -> None:
+        try:
+            for job in left:
+                await work(lane, job)
+        except StoreError as error:
+            failures.append(error)
+
+    async with anyio.create_task_group() as group:
+        for lane in range(bulk.lanes):
+            group.start_soon(follow, lane)
+    if failures:
+        raise failures[0]
+
+
+def portions(items: list[_T]) -> Iterator[list[_T]]:
+    """``items`` in lists of at most BLOCK."""
+    return (items[at : at + BLOCK] for at in range(0, len(items), BLOCK))
