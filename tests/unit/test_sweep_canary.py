@@ -1,0 +1,154 @@
+"""What a sweep must have seen to prove anything."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import anyio
+import pytest
+from structlog.testing import capture_logs
+
+from musterd.beat import Beat, member_id
+from musterd.columns import Rejected, no_beats
+from musterd.errors import ShardUnavailable
+from musterd.model import Member
+from musterd.stores import Roster, Sweep
+from musterd_coordinator.sweep import Sweeper, Swept
+
+
+class Shard:
+    """A reader of an empty shard that does as it is told, for what no real one does on demand."""
+
+    name = "mc1:11211"
+
+    def __init__(self) -> None:
+        self.canary: Beat | None = None
+        self.kept = True
+        self.read: Callable[[Sweep], Sweep] = lambda sweep: sweep
+        self.before_write: Callable[[], None] = lambda: None
+        self.hangs_at = ""
+
+    async def write_canary(self, beat: Beat) -> bool:
+        await self._maybe_hang("canary")
+        self.before_write()
+        self.canary = beat
+        return self.kept
+
+    async def renew(self) -> None: ...
+
+    async def roster(self) -> Roster:
+        await self._maybe_hang("roster")
+        return Roster([(0, Member("compute", "h1"))])
+
+    async def sweep(self) -> Sweep:
+        await self._maybe_hang("sweep")
+        return self.read(Sweep(no_beats(), Rejected(), self.canary))
+
+    async def retire(self, member: Member) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+    async def _maybe_hang(self, where: str) -> None:
+        if self.hangs_at == where:
+            await anyio.sleep_forever()
+
+
+def sweeper(shard: Shard) -> Sweeper:
+    return Sweeper(
+        shard,
+        member_id("test", "", "c1"),
+        period=0.1,
+        timeout=0.1,
+        canary_timeout=lambda: 0.05,
+        wall=lambda: 1_700_000_000.0,
+    )
+
+
+async def outcome(shard: Shard, sweeps: int = 1) -> Swept:
+    made = sweeper(shard)
+    for _ in range(sweeps - 1):
+        await made.once()
+    return await made.once()
+
+
+async def test_all_well() -> None:
+    swept = await outcome(Shard(), sweeps=3)
+    assert (swept.proven, swept.reason) == (True, "")
+    assert swept.end >= swept.begin
+
+
+async def test_a_canary_that_does_not_come_back_proves_nothing() -> None:
+    shard = Shard()
+    shard.read = lambda sweep: replace(sweep, canary=None)
+    swept = await outcome(shard)
+    assert (swept.proven, "did not come back" in swept.reason) == (False, True)
+
+
+async def test_an_older_canary_proves_nothing() -> None:
+    shard = Shard()
+    old: list[Beat] = []
+
+    def stale(sweep: Sweep) -> Sweep:
+        assert sweep.canary is not None
+        old.append(sweep.canary)
+        return replace(sweep, canary=old[0])
+
+    shard.read = stale
+    swept = await outcome(shard, sweeps=2)
+    assert (swept.proven, "older canary" in swept.reason) == (False, True)
+
+
+async def test_a_canary_of_another_run_proves_nothing() -> None:
+    shard = Shard()
+    shard.read = lambda sweep: replace(
+        sweep, canary=Beat(member_id=1, incarnation=1, sequence=1, interval_ms=1)
+    )
+    assert not (await outcome(shard)).proven
+
+
+async def test_a_shard_that_lost_the_last_canary_proves_nothing() -> None:
+    shard = Shard()
+    shard.kept = False
+    swept = await outcome(shard)
+    assert (swept.proven, "lost the canary" in swept.reason) == (False, True)
+
+
+async def test_an_incomplete_sweep_proves_nothing_and_keeps_what_it_brought() -> None:
+    shard = Shard()
+    shard.read = lambda sweep: replace(sweep, complete=False, reason="cut off")
+    swept = await outcome(shard)
+    assert (swept.proven, swept.reason) == (False, "cut off")
+    assert swept.sweep is not None
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ("canary", "the canary was not accepted within 0.05 s"),
+        ("roster", "no answer within 0.1 s"),
+        ("sweep", "no answer within 0.1 s"),
+    ],
+)
+async def test_nothing_hangs(where: str, reason: str) -> None:
+    shard = Shard()
+    shard.hangs_at = where
+    with anyio.fail_after(5):
+        swept = await outcome(shard)
+    assert (swept.proven, swept.reason) == (False, reason)
+    assert bool(swept.roster.seated) == (where == "sweep")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(ShardUnavailable("mc1", "reset"), "reset"), (ZeroDivisionError(), "fault in the driver")],
+)
+async def test_no_error_of_a_driver_ends_the_sweeps(error: Exception, reason: str) -> None:
+    shard = Shard()
+
+    def fail() -> None:
+        raise error
+
+    shard.before_write = fail
+    with capture_logs():
+        swept = await outcome(shard)
+    assert not swept.proven
+    assert swept.reason.startswith(reason)
