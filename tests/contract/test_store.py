@@ -160,6 +160,19 @@ async def test_two_agents_with_one_name_share_a_slot(lab: Lab) -> None:
         assert first.announcements == second.announcements == len(store.place(0))
 
 
+async def test_two_agents_with_one_name_do_not_fight_over_its_facts(lab: Lab) -> None:
+    """Or coordinators would write them to their registries at the pace of beats."""
+    store = lab.open()
+    twins = [Agent(store, [host(1, zone="a")]), Agent(store, [host(1, zone="b")])]
+    coordinator = Coordinator(store)
+    async with closing_all(*twins, coordinator):
+        await run(twins, coordinator, 2)
+        announcements = [twin.announcements for twin in twins]
+        for _ in range(8):
+            assert not (await run(twins, coordinator, 1)).seated
+        assert [twin.announcements for twin in twins] == announcements
+
+
 async def test_one_member_announced_by_many_at_once_gets_one_slot(lab: Lab) -> None:
     store = lab.open()
     agents = [Agent(store, [host(1)]) for _ in range(8)]

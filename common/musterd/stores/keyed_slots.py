@@ -24,7 +24,7 @@ from musterd.stores.keyed import (
 _HINTS_TRIED = 3
 
 ASSURE_EVERY = 3
-"""Beats between two looks at who holds the slot, the first of them included.
+"""Beats from one look at who holds the slot to the next.
 
 Two that beat in one slot, after the loss of some keys, overwrite each other. A coordinator that
 sees only one of them cannot help the other, so each makes sure of its own seat, before a silence
@@ -69,9 +69,17 @@ class SlotTable:
         self._remembered.pop(identity, None)
 
     async def is_held(self, slot: int, member: Member) -> bool:
-        """Whether the slot is said to be the member's."""
+        """Whether the slot is said to be the member's, with whatever facts.
+
+        Two agents with one name may tell different facts of it; if each insisted on its own, they
+        would change for ever.
+        """
         value, _ = await self._shard.gets(self._keys.holder(slot))
-        return value == write_holder(member)
+        try:
+            holder = read_holder(value) if value is not None else None
+        except HolderError:
+            return False
+        return holder is not None and _same_name(holder, member)
 
     async def release(self, slot: int, member: Member) -> None:
         """Free a slot in which ``member`` sits by mistake, having another one."""
@@ -200,7 +208,11 @@ def _names(value: bytes, member: Member) -> bool:
         holder = read_holder(value)
     except HolderError:
         return True
-    return holder is not None and (holder.group, holder.name) == (member.group, member.name)
+    return holder is not None and _same_name(holder, member)
+
+
+def _same_name(one: Member, other: Member) -> bool:
+    return (one.group, one.name) == (other.group, other.name)
 
 
 @dataclass(slots=True)
@@ -234,20 +246,23 @@ class KeyedWriter:
         if seat is None:
             return False
         with deadline(self.name, self._timeout):
-            if await self._write(seat, pack(beat)):
-                seat.beats += 1
+            if await self._write(seat, pack(beat)) and await self._assure(seat):
                 return True
         self._seats.pop(beat.member_id, None)
         return False
 
     async def _write(self, seat: "_Seat", record: bytes) -> bool:
-        key = self._keys.beat(seat.slot)
-        if not seat.beats:
-            await self._shard.set(key, record, self._ttl)
+        key, seat.beats = self._keys.beat(seat.slot), seat.beats + 1
+        if seat.beats > 1:
+            return await self._shard.replace(key, record, self._ttl)
+        await self._shard.set(key, record, self._ttl)
+        return True
+
+    async def _assure(self, seat: "_Seat") -> bool:
+        """Whether the seat is the member's still, as far as that is looked at now."""
+        if seat.beats % ASSURE_EVERY:
             return True
-        if seat.beats % ASSURE_EVERY == 0 and not await self._slots.is_held(seat.slot, seat.member):
-            return False
-        return await self._shard.replace(key, record, self._ttl)
+        return await self._slots.is_held(seat.slot, seat.member)
 
     async def retire(self, member: Member) -> None:
         """Give up the member's slot and remove its keys."""
