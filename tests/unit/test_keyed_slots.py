@@ -182,10 +182,10 @@ async def play(dice: Random, steps: int) -> None:
 
 
 @settings(max_examples=80)
-@given(st.randoms(use_true_random=False), st.integers(1, 25))
-def test_it_comes_right_whatever_happened(dice: Random, steps: int) -> None:
+@given(st.integers(0, 2**64), st.integers(1, 25))
+def test_it_comes_right_whatever_happened(seed: int, steps: int) -> None:
     """Each member in one slot, seen by every coordinator, when the bad luck is over."""
-    anyio.run(play, dice, steps)
+    anyio.run(play, Random(seed), steps)  # luck of our own: Hypothesis prefers simple numbers
 
 
 @settings(max_examples=50)
