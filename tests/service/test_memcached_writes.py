@@ -10,12 +10,13 @@ from musterd.beat import Beat, member_id
 from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores import Store, open_store
+from musterd.stores.memcached_lanes import LANES
 from musterd.testing import CuttingProxy
 from tests.conftest import StartMemcached
 from tests.servers import Memcached
 
 HOST = Member("compute", "host-1")
-HOST_ID = member_id("fleet", HOST.group, HOST.name)
+TIMEOUT = 1.5  # seconds
 
 
 async def test_a_beat_given_up_never_overwrites_a_newer_one(memcached: Memcached) -> None:
@@ -38,6 +39,25 @@ async def test_a_beat_given_up_never_overwrites_a_newer_one(memcached: Memcached
         await reader.aclose()
 
 
+async def test_many_members_beat_in_time_over_a_slow_path(memcached: Memcached) -> None:
+    """Which would take one connection three seconds."""
+    async with CuttingProxy(memcached.host, memcached.port) as proxy:
+        store = opened(f"memcached://{proxy.address}")
+        writer = store.writer(0)
+        members = [Member("compute", f"host-{number}") for number in range(16)]
+        for member in members:
+            await writer.announce(member)
+            assert await writer.beat(beat(1, member))
+        assert proxy.accepted == 1
+        proxy.replies.delay(0.2)
+        with anyio.fail_after(2):
+            async with anyio.create_task_group() as tasks:
+                for member in members:
+                    tasks.start_soon(writer.beat, beat(2, member))
+        assert 1 < proxy.accepted <= LANES
+        await writer.aclose()
+
+
 @pytest.mark.parametrize("coordinator", ["c", "host-with-a-long-name." * 9])
 async def test_what_evicts_beats_evicts_canaries(
     start_memcached: StartMemcached, coordinator: str
@@ -57,11 +77,12 @@ async def test_what_evicts_beats_evicts_canaries(
 
 
 def opened(url: str) -> Store:
-    return open_store(url, namespace="fleet", timeout=0.5, beat_ttl=600)
+    return open_store(url, namespace="fleet", timeout=TIMEOUT, beat_ttl=600)
 
 
-def beat(sequence: int) -> Beat:
-    return Beat(HOST_ID, incarnation=1, sequence=sequence, interval_ms=1000)
+def beat(sequence: int, member: Member = HOST) -> Beat:
+    identity = member_id("fleet", member.group, member.name)
+    return Beat(identity, incarnation=1, sequence=sequence, interval_ms=1000)
 
 
 def write_many(memcached: Memcached, number: int, *, key: str, size: int) -> None:

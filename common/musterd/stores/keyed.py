@@ -20,7 +20,7 @@ is healed by *knocking*: whoever finds a beat where it does not belong, or a bea
 gone, deletes the beat. Its agent is told NOT_STORED at the next one and announces again, which
 checks and restores ``n``, ``m`` and ``i``. Knocking at the wrong door costs one extra announcement
 and never a verdict. Where two beat in one slot, and one always overwrites the other, no coordinator
-knows whom to knock for: so every few beats an agent reads ``m`` before it beats.
+knows whom to knock for: so every few beats an agent reads ``m`` too.
 """
 
 import re

@@ -246,23 +246,20 @@ class KeyedWriter:
         if seat is None:
             return False
         with deadline(self.name, self._timeout):
-            if await self._write(seat, pack(beat)) and await self._assure(seat):
+            if await self._write(seat, pack(beat)):
                 return True
         self._seats.pop(beat.member_id, None)
         return False
 
     async def _write(self, seat: "_Seat", record: bytes) -> bool:
-        key, seat.beats = self._keys.beat(seat.slot), seat.beats + 1
-        if seat.beats > 1:
-            return await self._shard.replace(key, record, self._ttl)
-        await self._shard.set(key, record, self._ttl)
-        return True
-
-    async def _assure(self, seat: "_Seat") -> bool:
-        """Whether the seat is the member's still, as far as that is looked at now."""
-        if seat.beats % ASSURE_EVERY:
-            return True
-        return await self._slots.is_held(seat.slot, seat.member)
+        """Whether the beat is stored, and the seat still the member's where that is looked at."""
+        key = self._keys.beat(seat.slot)
+        if not seat.beats:
+            await self._shard.set(key, record, self._ttl)
+        elif not await self._shard.replace(key, record, self._ttl):
+            return False
+        seat.beats += 1
+        return bool(seat.beats % ASSURE_EVERY) or await self._slots.is_held(seat.slot, seat.member)
 
     async def retire(self, member: Member) -> None:
         """Give up the member's slot and remove its keys."""

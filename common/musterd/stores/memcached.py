@@ -7,6 +7,7 @@ from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
 from musterd.stores.keyed import coordinator_module
 from musterd.stores.keyed_slots import KeyedWriter
 from musterd.stores.memcached_connection import MemcachedConnection, Server
+from musterd.stores.memcached_lanes import MemcachedLanes
 from musterd.urls import host_and_port, without_secret
 
 MEMCACHED_PORT = 11211
@@ -46,9 +47,9 @@ class MemcachedDriver:
         self._beat_ttl = beat_ttl
 
     def writer(self, shard: int) -> ShardWriter:
-        """An agent's way to one server: one connection."""
-        connection = MemcachedConnection(self._servers[shard])
-        return KeyedWriter(connection, self._namespace, self._timeout, self._beat_ttl)
+        """An agent's way to one server."""
+        lanes = MemcachedLanes(self._servers[shard])
+        return KeyedWriter(lanes, self._namespace, self._timeout, self._beat_ttl)
 
     def reader(self, shard: int, coordinator: str) -> ShardReader:
         """A coordinator's way to one server: a connection like an agent's, and two for sweeps."""

@@ -1,0 +1,91 @@
+"""An agent's way to one memcached: one connection, and more where one is not fast enough.
+
+aiomcache has one call at a time on a connection. A process that beats for many members must not
+be bound by that when every call takes long, or some of them would fall silent on a path that is
+open, only slow. A process of one member never has more than one connection.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from musterd.stores.memcached_connection import MemcachedConnection, Server
+
+LANES = 8
+PATIENCE = 0.1  # seconds that a call waits for its turn before it takes another connection
+
+
+class MemcachedLanes:
+    """A :class:`~musterd.stores.keyed.KeyValue`: up to ``LANES`` calls at a time."""
+
+    def __init__(self, server: Server) -> None:
+        self.name = server.name
+        self._server = server
+        self._lanes = [MemcachedConnection(server)]
+        self._idle = list(self._lanes)  # the last to become so is the first in use
+        self._free = anyio.Semaphore(len(self._idle), fast_acquire=True)
+
+    async def gets(self, key: bytes) -> tuple[bytes | None, int]:
+        """The value and its cas number."""
+        async with self._lane() as lane:
+            return await lane.gets(key)
+
+    async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
+        """Store."""
+        async with self._lane() as lane:
+            await lane.set(key, value, ttl)
+
+    async def add(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
+        """Store if absent."""
+        async with self._lane() as lane:
+            return await lane.add(key, value, ttl)
+
+    async def replace(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
+        """Store if present."""
+        async with self._lane() as lane:
+            return await lane.replace(key, value, ttl)
+
+    async def cas(self, key: bytes, value: bytes, token: int, ttl: int = 0) -> bool:
+        """Store if unchanged."""
+        async with self._lane() as lane:
+            return await lane.cas(key, value, token, ttl)
+
+    async def incr(self, key: bytes, step: int) -> int | None:
+        """Add to a number."""
+        async with self._lane() as lane:
+            return await lane.incr(key, step)
+
+    async def delete(self, key: bytes) -> None:
+        """Remove."""
+        async with self._lane() as lane:
+            await lane.delete(key)
+
+    async def renew(self) -> None:
+        """Use a new connection in each lane."""
+        for lane in self._lanes:
+            await lane.renew()
+
+    def close(self) -> None:
+        """Abort all connections."""
+        for lane in self._lanes:
+            lane.close()
+
+    @asynccontextmanager
+    async def _lane(self) -> AsyncIterator[MemcachedConnection]:
+        lane = await self._take()
+        try:
+            yield lane
+        finally:
+            self._idle.append(lane)
+            self._free.release()
+
+    async def _take(self) -> MemcachedConnection:
+        with anyio.move_on_after(PATIENCE):
+            await self._free.acquire()
+            return self._idle.pop()
+        if len(self._lanes) < LANES:
+            self._lanes.append(MemcachedConnection(self._server))
+            return self._lanes[-1]
+        await self._free.acquire()
+        return self._idle.pop()
