@@ -107,16 +107,19 @@ def test_full(
 
 
 @full_only
-@pytest.mark.parametrize("option", ["maxconns_fast", "no_maxconns_fast"])
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [("maxconns_fast", "Too many open connections"), ("no_maxconns_fast", "not accepted within")],
+)
 def test_no_more_connections(
-    start_memcached: StartMemcached, start_lab: StartLab, option: str
+    start_memcached: StartMemcached, start_lab: StartLab, option: str, word: str
 ) -> None:
     """All that are left are taken by others, and so is every one that is closed from then on."""
     memcached = start_memcached("-c", "20", "-t", "1", "-o", option)
     lab = start_lab(memcached.url, kind=ONE)
     with lab.fault(f"connection limit reached (-o {option})"), crowded(memcached):
         lab.last(12)
-    lab.verify()
+    assert explains(lab.verify().explained, word)
 
 
 def test_one_of_three_gone_for_ever(start_memcached: StartMemcached, start_lab: StartLab) -> None:

@@ -97,7 +97,7 @@ def test_reset_in_mid_reply(way: Proxied, start_lab: StartLab, after: int) -> No
             way.cut_replies(after + further)
             lab.last(0.25)
         way.heal()
-    lab.verify()
+    assert explains(lab.verify().explained, "connection reset")
 
 
 @full_only
@@ -131,18 +131,21 @@ def spoil_beats(chunk: bytes) -> bytes:
     return bytes(byte ^ 0xFF if place in at else byte for place, byte in enumerate(chunk))
 
 
-CHANGES: dict[str, Callable[[bytes], bytes]] = {
-    "replies with the keys of other beats": swap_keys,
-    "replies with keys that nobody asked for": change_keys,
-    "corrupted bytes in beats": spoil_beats,
-    "replies cut in half": lambda chunk: chunk[: len(chunk) // 2],
-    "replies twice": lambda chunk: chunk * 2,
-    "garbage for replies": lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n",
-    "zeros for replies": lambda chunk: bytes(len(chunk)),
-    "every reply says END": lambda _: b"END\r\n",
-    "every reply says STORED": lambda _: b"STORED\r\n",
-    "every reply says NOT_STORED": lambda _: b"NOT_STORED\r\n",
-    "every reply is SERVER_ERROR": lambda _: b"SERVER_ERROR out of memory\r\n",
+SPOILED = "spoiled, or stored for another member"
+NONSENSE = "reply is not memcached's"
+LATE = "not accepted within"
+CHANGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "replies with the keys of other beats": (swap_keys, SPOILED),
+    "corrupted bytes in beats": (spoil_beats, SPOILED),
+    "replies with keys that nobody asked for": (change_keys, "reply for another key"),
+    "replies cut in half": (lambda chunk: chunk[: len(chunk) // 2], LATE),
+    "replies twice": (lambda chunk: chunk * 2, "more than one reply"),
+    "garbage for replies": (lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n", NONSENSE),
+    "zeros for replies": (lambda chunk: bytes(len(chunk)), LATE),
+    "every reply says END": (lambda _: b"END\r\n", NONSENSE),
+    "every reply says STORED": (lambda _: b"STORED\r\n", NONSENSE),
+    "every reply says NOT_STORED": (lambda _: b"NOT_STORED\r\n", "did not store"),
+    "every reply is SERVER_ERROR": (lambda _: b"SERVER_ERROR out of memory\r\n", "out of memory"),
 }
 SHORT = "replies with the keys of other beats"
 
@@ -152,8 +155,9 @@ SHORT = "replies with the keys of other beats"
 )
 def test_changed_replies(way: Proxied, start_lab: StartLab, what: str) -> None:
     lab: Lab = start_lab(way.url, kind=KIND)
+    function, word = CHANGES[what]
     with lab.fault(what):
-        way.change(CHANGES[what])
+        way.change(function)
         lab.last(LAST)
         way.heal()
-    lab.verify()
+    assert explains(lab.verify().explained, word)
