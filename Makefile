@@ -18,7 +18,7 @@ demo:  ## watch a small fleet fail and recover, e.g. ARGS='--members 500'
 
 test:  ## run all tests on real servers, e.g. ARGS='-k memcached'
 	@scripts/setup.sh test
-	.venv/bin/pytest -n 2 $(ARGS)
+	.venv/bin/pytest -n 4 $(ARGS)
 
 faults:  ## break everything there is to break, for an hour, and write docs/faults.md
 	@scripts/setup.sh faults

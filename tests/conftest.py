@@ -6,6 +6,7 @@ from typing import Protocol
 
 import hypothesis
 import pytest
+import structlog
 
 from tests import keeper
 from tests.servers import Database, Memcached, PgBouncer, Postgres
@@ -62,6 +63,13 @@ class StartPgBouncer(Protocol):
     """`start_pgbouncer(server, default_pool_size=2)` starts another one for this test."""
 
     def __call__(self, postgres: Postgres, **settings: object) -> PgBouncer: ...
+
+
+@pytest.fixture(autouse=True)
+def structlog_as_it_was() -> Iterator[None]:
+    """Undo what a test configures: a later one would log into its closed standard error."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
