@@ -1,7 +1,5 @@
 """Which row sits in which slot of a shard, and the last record that was read there."""
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,10 +58,6 @@ class Seats:
         """The member of ``row`` holds no slot any more."""
         if (slot := self._slot.get(row)) is not None:
             self.vacate(slot)
-
-    def rows(self) -> Iterable[int]:
-        """The rows that hold a slot."""
-        return self._slot.keys()
 
     def news(self, beats: Beats) -> tuple[Rows, Beats]:
         """The rows whose record is news, with those records; all of them are remembered."""

@@ -108,7 +108,7 @@ def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]
 
 def coordinator_name(settings: Settings) -> str:
     """What tells this coordinator from others on the same store: its host and its port."""
-    return f"{gethostname()}-{host_and_port(settings.listen)[1]}"
+    return f"{gethostname()}-{settings.listen_address[1]}"
 
 
 def _open_store(settings: Settings) -> Store:
