@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from musterd.beat import Beat
 from musterd.errors import ShardCorrupt, ShardUnavailable
 from musterd.model import Member
+from musterd.stores.bounds import Turn
 from musterd_agent.beating import retry_pause
 from musterd_agent.shard import Shard, reason_of
 
@@ -38,7 +39,7 @@ class Link:
         self._rng = rng
         self._missed = 0
         self._announced = False
-        self._turn = anyio.Lock(fast_acquire=True)
+        self._turn = Turn()
         self._name = str(member)
         shard.expect(self._name)
 

@@ -24,18 +24,15 @@ knows whom to knock for: so every few beats an agent reads ``m`` too.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import blake2b
 from importlib import import_module
 from types import ModuleType
 from typing import Protocol
 
-import anyio
 import msgspec
 
 from musterd.beat import member_id
-from musterd.errors import ConfigError, ShardUnavailable
+from musterd.errors import ConfigError
 from musterd.model import Member, check_member
 
 SLOT_LIMIT = 2**24
@@ -163,13 +160,3 @@ def read_counter(value: bytes | None) -> int:
 def whole_ttl(seconds: float) -> int:
     """``seconds`` as an expiry that memcached takes for a duration, never for "never"."""
     return max(1, min(TTL_LIMIT, round(seconds)))
-
-
-@contextmanager
-def deadline(shard: str, timeout: float) -> Iterator[None]:
-    """Let what is inside take ``timeout`` seconds, then raise ShardUnavailable."""
-    try:
-        with anyio.fail_after(timeout):
-            yield
-    except TimeoutError:
-        raise ShardUnavailable(shard, f"no answer within {timeout:g} s") from None

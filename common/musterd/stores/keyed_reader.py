@@ -6,7 +6,8 @@ from musterd.beat import Beat, BeatError, pack, unpack
 from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores.base import Roster, Sweep
-from musterd.stores.keyed import Keys, KeyValue, deadline, whole_ttl
+from musterd.stores.bounds import Deadline
+from musterd.stores.keyed import Keys, KeyValue, whole_ttl
 from musterd.stores.keyed_bulk import Bulk, in_lanes
 from musterd.stores.keyed_roster import RosterKeeper
 from musterd.stores.keyed_seats import Block, Harvest, SeatMap
@@ -43,7 +44,7 @@ class KeyedReader:
     async def write_canary(self, beat: Beat) -> bool:
         """Overwrite the canary; False when the shard had lost the one before."""
         record = pack(beat)
-        with deadline(self.name, self._timeout):
+        with Deadline(self.name, self._timeout):
             kept = await self._shard.replace(self._canary, record, self._ttl)
             if not kept:
                 await self._shard.set(self._canary, record, self._ttl)
@@ -53,13 +54,13 @@ class KeyedReader:
 
     async def renew(self) -> None:
         """Use new connections, and let the canary's find room beside all old ones."""
-        with deadline(self.name, self._timeout):
+        with Deadline(self.name, self._timeout):
             await self._shard.renew()
         self._bulk.close()
 
     async def roster(self) -> Roster:
         """Who came, changed or went; a call that fails keeps what it learnt for the next one."""
-        with deadline(self.name, self._timeout):
+        with Deadline(self.name, self._timeout):
             await self._keeper.update()
         return self._seats.changes()
 
@@ -71,7 +72,7 @@ class KeyedReader:
         """
         harvest = Harvest(self._seats)
         try:
-            with deadline(self.name, self._timeout):
+            with Deadline(self.name, self._timeout):
                 await self._gather(harvest)
                 canary = await self._read_canary()
         except StoreError as error:
@@ -83,7 +84,7 @@ class KeyedReader:
 
     async def retire(self, member: Member) -> None:
         """Remove all keys of a forgotten member."""
-        with deadline(self.name, self._timeout):
+        with Deadline(self.name, self._timeout):
             await self._keeper.retire(member)
 
     async def aclose(self) -> None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from musterd.beat import Beat, pack
 from musterd.errors import ShardCorrupt
 from musterd.model import Member
+from musterd.stores.bounds import Deadline
 from musterd.stores.keyed import (
     RETIRED,
     SLOT_LIMIT,
     HolderError,
     Keys,
     KeyValue,
-    deadline,
     read_counter,
     read_holder,
     read_slots,
@@ -236,7 +236,7 @@ class KeyedWriter:
 
     async def announce(self, member: Member) -> None:
         """Take or find a slot, and restore whatever of the member's keys was lost."""
-        with deadline(self.name, self._timeout):
+        with Deadline(self.name, self._timeout):
             slot = await self._slots.seat(member)
         self._seats[self._keys.identity(member)] = _Seat(slot, member)
 
@@ -245,7 +245,7 @@ class KeyedWriter:
         seat = self._seats.get(beat.member_id)
         if seat is None:
             return False
-        with deadline(self.name, self._timeout):
+        with Deadline(self.name, self._timeout):
             if await self._write(seat, pack(beat)):
                 return True
         self._seats.pop(beat.member_id, None)
@@ -264,7 +264,7 @@ class KeyedWriter:
     async def retire(self, member: Member) -> None:
         """Give up the member's slot and remove its keys."""
         self._seats.pop(self._keys.identity(member), None)
-        with deadline(self.name, self._timeout):
+        with Deadline(self.name, self._timeout):
             await self._slots.retire(member)
 
     async def aclose(self) -> None:

@@ -23,11 +23,11 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 import aiomcache
-import anyio
 from aiomcache.exceptions import ClientException
 from aiomcache.pool import Connection, MemcachePool
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
+from musterd.stores.bounds import Turn
 
 LINE_LIMIT = 2048
 VALUE_LIMIT = 1 << 20
@@ -202,7 +202,7 @@ class MemcachedConnection:
     def __init__(self, server: Server) -> None:
         self.name = server.name
         self._server = server
-        self._turn = anyio.Lock(fast_acquire=True)
+        self._turn = Turn()
         self._link: _Link | None = None
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:

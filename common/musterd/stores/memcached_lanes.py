@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
+from musterd.stores.bounds import Pool
 from musterd.stores.memcached_connection import MemcachedConnection, Server
 
 LANES = 8
@@ -23,8 +24,7 @@ class MemcachedLanes:
         self.name = server.name
         self._server = server
         self._lanes = [MemcachedConnection(server)]
-        self._idle = list(self._lanes)  # the last to become so is the first in use
-        self._free = anyio.Semaphore(len(self._idle), fast_acquire=True)
+        self._idle = Pool(self._lanes)
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
         """The value and its cas number."""
@@ -77,15 +77,13 @@ class MemcachedLanes:
         try:
             yield lane
         finally:
-            self._idle.append(lane)
-            self._free.release()
+            self._idle.give(lane)
 
     async def _take(self) -> MemcachedConnection:
-        with anyio.move_on_after(PATIENCE):
-            await self._free.acquire()
-            return self._idle.pop()
-        if len(self._lanes) < LANES:
-            self._lanes.append(MemcachedConnection(self._server))
-            return self._lanes[-1]
-        await self._free.acquire()
-        return self._idle.pop()
+        if self._idle.is_empty and len(self._lanes) < LANES:
+            with anyio.move_on_after(PATIENCE):
+                return await self._idle.take()
+            if len(self._lanes) < LANES:  # still
+                self._lanes.append(MemcachedConnection(self._server))
+                return self._lanes[-1]
+        return await self._idle.take()

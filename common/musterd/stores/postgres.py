@@ -19,6 +19,7 @@ _ANNOUNCE = "SELECT musterd.announce($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _BEAT = """
 UPDATE musterd.beat SET record = $3, seen_at = now() WHERE slot = $1 AND member_id = $2
 """
+_PREPARED = "musterd_beat"  # named: else every beat would be parsed and planned anew
 # The same as one simple query, which is one transaction to a pooler and needs nothing prepared.
 _POOLED_BEAT = """
 SET LOCAL statement_timeout = {limit};
@@ -125,7 +126,7 @@ async def _update(session: Session, slot: int, its_id: int, record: bytes, limit
         )
         return status == "UPDATE 1"
     if session.prepared is None:
-        session.prepared = await session.connection.prepare(_BEAT)
+        session.prepared = await session.connection.prepare(_BEAT, name=_PREPARED)
     await session.prepared.fetch(slot, its_id, record)
     return session.prepared.get_statusmsg() == "UPDATE 1"
 

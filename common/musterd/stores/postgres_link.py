@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-import anyio
 import asyncpg
 
 from musterd.errors import (
@@ -26,6 +25,7 @@ from musterd.errors import (
     ShardUnavailable,
     StoreError,
 )
+from musterd.stores.bounds import Deadline, Turn
 from musterd.urls import host_and_port, without_secret
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Link:
         self.name = target.name
         self.timeout = timeout
         self._target = target
-        self._lock = anyio.Lock(fast_acquire=True)
+        self._lock = Turn()
         self._session: Session | None = None
         self._turn = 0
         self._closed = False
@@ -178,7 +178,7 @@ class Link:
         """
         limit = self.timeout if limit is None else limit
         try:
-            with anyio.fail_after(limit):
+            with Deadline(self.name, limit):
                 async with self._lock:
                     try:
                         yield await self._connected()

@@ -1,0 +1,105 @@
+"""One call at a time, and each within its time: at the least cost, for an agent pays it per beat.
+
+On an idle host every line that runs once a second runs from cold memory. anyio's Lock and
+``fail_after`` are used wherever they do something; here is what spares them where they do not.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import anyio
+
+from musterd.errors import ShardUnavailable
+
+_T = TypeVar("_T")
+
+
+class Pool(Generic[_T]):
+    """Things of which each is lent to one caller at a time; who waits longest is next."""
+
+    def __init__(self, things: Iterable[_T]) -> None:
+        self._free = list(things)  # the last that was given back is lent first
+        self._queue: deque[_Waiter[_T]] = deque()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether whoever asks now has to wait."""
+        return not self._free
+
+    async def take(self) -> _T:
+        """One of the things. Asks nothing of the event loop where one is free."""
+        if self._free:
+            return self._free.pop()
+        waiter = _Waiter[_T]()
+        self._queue.append(waiter)
+        try:
+            await waiter.served.wait()
+        except BaseException:
+            if waiter.got:  # it came to us while we were being cancelled
+                self.give(waiter.got[0])
+            else:
+                self._queue.remove(waiter)
+            raise
+        return waiter.got[0]
+
+    def give(self, thing: _T) -> None:
+        """Give it back, or add one."""
+        if not self._queue:
+            self._free.append(thing)
+            return
+        waiter = self._queue.popleft()  # straight to it, so that nobody steps in between
+        waiter.got.append(thing)
+        waiter.served.set()
+
+
+class _Waiter(Generic[_T]):
+    def __init__(self) -> None:
+        self.served = anyio.Event()
+        self.got: list[_T] = []
+
+
+class Turn:
+    """A fair mutex, for ``async with``."""
+
+    def __init__(self) -> None:
+        self._pool = Pool((None,))
+
+    async def __aenter__(self) -> None:
+        await self._pool.take()
+
+    async def __aexit__(self, *error: object) -> None:
+        self._pool.give(None)
+
+
+class Deadline:
+    """Lets what is inside take ``timeout`` seconds, then raises ShardUnavailable for ``shard``.
+
+    Where the caller gave it less time than that, the caller's own deadline is enough.
+    """
+
+    __slots__ = ("_scope", "_shard", "_timeout")
+
+    def __init__(self, shard: str, timeout: float) -> None:
+        self._shard = shard
+        self._timeout = timeout
+        self._scope: anyio.CancelScope | None = None
+
+    def __enter__(self) -> None:
+        end = anyio.current_time() + self._timeout
+        if anyio.current_effective_deadline() > end:
+            self._scope = anyio.CancelScope(deadline=end)
+            self._scope.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        scope = self._scope
+        handled = scope is not None and bool(scope.__exit__(kind, error, trace))
+        if (scope is not None and scope.cancelled_caught) or isinstance(error, TimeoutError):
+            raise ShardUnavailable(self._shard, f"no answer within {self._timeout:g} s") from None
+        return handled
