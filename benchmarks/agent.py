@@ -1,6 +1,6 @@
 """What one agent costs its host: memory, CPU per beat, and time to its first accepted beat.
 
-``python -m benchmarks.agent --agents 50 --duration 30 --store memcached|postgresql|embedded``
+``python -m benchmarks agent --agents 50 --duration 30 --store memcached|postgresql|embedded``
 starts a real server and that many real `musterd agent` processes, one after the other, and lets
 them beat. Everything is measured from outside: memory and CPU from /proc, the first beat by what
 the agent tells systemd (its status line), the beats themselves in the store.
@@ -194,15 +194,15 @@ def judged(figures: Mapping[str, Sequence[float]]) -> list[dict[str, object]]:
     return rows
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, and give exit status 1 when a limit is not kept."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.agent", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks agent", description=__doc__)
     parser.add_argument("--agents", type=int, default=50)
     parser.add_argument("--duration", type=float, default=30.0, help="seconds of beating")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between beats")
     parser.add_argument("--store", choices=STORES, default="memcached")
     parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     with STORES[args.store]() as store:
         figures = measure(store, args.agents, args.duration, args.interval)
     rows = judged(figures)

@@ -1,6 +1,6 @@
 """How often musterd errs, and how soon it finds a death: its detector in simulated time.
 
-``python -m benchmarks.simulate --members 1000000 --loss 0.01 --stalls 12 --naive`` runs a fleet
+``python -m benchmarks simulate --members 1000000 --loss 0.01 --stalls 12 --naive`` runs a fleet
 through independent losses and faults that hit everybody, and prints the quality of service of the
 failure detector as Chen, Toueg and Aguilera define it, beside their closed forms adapted to
 musterd's detector. docs/simulation.md says what is simulated. Distributions are written
@@ -13,7 +13,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,7 +34,7 @@ DEFAULTS = Scenario()
 def arguments() -> argparse.ArgumentParser:
     """The command line; an option for each field of a scenario."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.simulate",
+        prog="python -m benchmarks simulate",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -64,10 +64,10 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Simulate, print, and draw; exit status 2 for options that make no sense."""
     parser = arguments()
-    args = vars(parser.parse_args())
+    args = vars(parser.parse_args(argv))
     names = {field.name for field in fields(Scenario)}
     try:
         scenario = Scenario(**{name: args[name] for name in names})

@@ -1,0 +1,33 @@
+"""What musterd costs, measured: ``python -m benchmarks BENCHMARK --help`` says how each is run.
+
+sweep     read every beat of a store, against other clients of the same server
+load      a swarm of agents against a store of yours
+query     questions answered while a store is swept
+agent     what one agent costs its host
+peers     Nova's own drivers on the same servers
+growth    cost against the number of members
+simulate  how often the detector errs, and how soon it finds a death
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+BENCHMARKS = ("sweep", "load", "query", "agent", "peers", "growth", "simulate")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one benchmark; its exit status, or 2 for a name that is none."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
+    if not words or words[0] not in BENCHMARKS:
+        print(f"usage: python -m benchmarks {{{','.join(BENCHMARKS)}}} …", file=sys.stderr)
+        return 2
+    status: int = import_module(f"benchmarks.{words[0]}").main(words[1:])
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""How every benchmark states, prints and hands on what it measured.
+
+A :class:`Result` is figures (each the values of repeated runs), facts (what was asked for and seen
+once) and plots. :func:`show` prints it as a table or as one JSON object; the JSON is what
+:mod:`benchmarks.report` makes a page of.
+"""
+
+import json
+import shlex
+import statistics
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
+
+from tabulate import tabulate
+from tqdm import tqdm
+
+from benchmarks.machine import describe
+from musterd.urls import without_secrets
+
+T = TypeVar("T")
+
+HEADERS = ("figure", "unit", "median", "least", "most", "goal", "kept")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One quantity: the values of its runs, and the goal for their median, if there is one."""
+
+    name: str
+    unit: str
+    values: Sequence[float]
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def median(self) -> float:
+        """The middle one of the values."""
+        return statistics.median(self.values)
+
+    @property
+    def goal(self) -> str:
+        """The goal in words, empty where there is none."""
+        if self.at_most is not None:
+            return f"≤ {self.at_most:g}"
+        return "" if self.at_least is None else f"≥ {self.at_least:g}"
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether the median meets the goal; None where there is none."""
+        if self.at_most is not None:
+            return self.median <= self.at_most
+        return None if self.at_least is None else self.median >= self.at_least
+
+    def row(self) -> dict[str, Any]:
+        """The figure as it is handed on: median and spread, to four significant digits."""
+        return {
+            "figure": self.name,
+            "unit": self.unit,
+            "median": rounded(self.median),
+            "least": rounded(min(self.values)),
+            "most": rounded(max(self.values)),
+            "runs": len(self.values),
+            "goal": self.goal,
+            "kept": self.kept,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Lines to draw: by name, points of x and y."""
+
+    title: str
+    x: str
+    y: str
+    lines: Mapping[str, Sequence[tuple[float, float]]]
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one run of a benchmark found out.
+
+    ``facts`` are single values by name; JSON has them at the top. ``command`` repeats the run.
+    """
+
+    benchmark: str
+    title: str
+    figures: Sequence[Figure]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    plots: Sequence[Plot] = ()
+    notes: Sequence[str] = ()
+    command: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The one JSON object of the run."""
+        return {
+            **self.facts,
+            "benchmark": self.benchmark,
+            "title": self.title,
+            "command": self.command,
+            "figures": [figure.row() for figure in self.figures],
+            "plots": [asdict(plot) for plot in self.plots],
+            "notes": list(self.notes),
+            "machine": describe(),
+        }
+
+
+def show(result: Result, as_json: bool) -> int:
+    """Print to standard output; 0, or 1 when a goal was missed."""
+    if as_json:
+        print(json.dumps(result.as_json()))
+    else:
+        print(result.title, table(figure.row() for figure in result.figures), sep="\n\n")
+        print(*(f"{name}: {value}" for name, value in result.facts.items()), sep="\n")
+        print(*result.notes, *(f"{k}: {v}" for k, v in describe().items()), sep="\n")
+    return 1 if any(figure.kept is False for figure in result.figures) else 0
+
+
+def table(rows: Iterable[Mapping[str, Any]], style: str = "simple") -> str:
+    """Rows of figures as a table of text."""
+    cells = [[_cell(row.get(name)) for name in HEADERS] for row in rows]
+    return tabulate(cells, HEADERS, tablefmt=style, disable_numparse=True)
+
+
+def rounded(value: float) -> float:
+    """Four significant digits; what is whole stays whole."""
+    exact = float(f"{value:.4g}") if abs(value) < 10_000 else round(value)
+    return int(exact) if exact == int(exact) else exact
+
+
+def command_of(benchmark: str, argv: Sequence[str] | None) -> str:
+    """The command that repeats a run of ``argv``, or of this process's own; without passwords."""
+    own = map(without_secrets, sys.argv[1:] if argv is None else argv)
+    return shlex.join(["python", "-m", "benchmarks", benchmark, *own])
+
+
+def progress(items: Iterable[T], text: str, unit: str) -> "tqdm[T]":
+    """A bar over ``items`` on standard error; none where that is not a terminal."""
+    return tqdm(items, text, unit=unit, leave=False, disable=None)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "NO"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "" if value is None else str(value)

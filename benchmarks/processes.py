@@ -1,0 +1,46 @@
+"""What processes cost, from /proc."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from tests import keeper
+
+_TICK = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(root: int) -> float:
+    """CPU time so far of a process, its descendants, and those of its children that ended."""
+    return sum(map(_running, keeper.tree(root))) + _ended(root)
+
+
+def memory_bytes(root: int) -> int:
+    """Memory of a process and its descendants now; what they share is counted once (PSS)."""
+    return 1024 * sum(_rollup(pid).get("Pss", 0) for pid in keeper.tree(root))
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident memory of one process now."""
+    return 1024 * _rollup(pid)["Rss"]
+
+
+def _running(pid: int) -> float:
+    """Of all its threads, to the nanosecond; of a process that is gone, nothing."""
+    nanoseconds = 0
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            nanoseconds += int((task / "schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
+
+
+def _ended(pid: int) -> float:
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = after_name[13:15]  # cutime and cstime, proc(5)
+    return (int(user) + int(system)) * _TICK
+
+
+def _rollup(pid: int) -> dict[str, int]:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+        return {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    return {}
