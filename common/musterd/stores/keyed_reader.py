@@ -79,8 +79,9 @@ class KeyedReader:
             if not harvest.size:
                 raise
             return self._swept(harvest, None, error.reason)
+        swept = self._swept(harvest, canary, "")
         harvest.finish()
-        return self._swept(harvest, canary, "")
+        return swept
 
     async def retire(self, member: Member) -> None:
         """Remove all keys of a forgotten member."""
@@ -109,6 +110,7 @@ class KeyedReader:
             return None
 
     def _swept(self, harvest: Harvest, canary: Beat | None, reason: str) -> Sweep:
+        beats = harvest.beats()
         self._keeper.foreign.update(harvest.foreign)
         self._keeper.doubtful.update(harvest.restarted)
-        return Sweep(harvest.beats(), harvest.rejected, canary, not reason, reason)
+        return Sweep(beats, harvest.rejected, canary, not reason, reason)

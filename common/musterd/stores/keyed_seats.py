@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.beat import SIZE
-from musterd.columns import RECORD, Beats, Bools, Rejected, Slots, check_records
+from musterd.columns import RECORD, Beats, Bools, Rejected, Slots, check_records, join_records
 from musterd.model import Member
 from musterd.stores.base import Roster
 from musterd.stores.keyed import Keys
 
 BLOCK = 1000
 """Slots that are swept by one command; also the most keys that are asked for at once."""
+
+
+_AT_ONCE = 8 * BLOCK  # records that are checked together: few calls, and they stay in the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,14 +149,18 @@ class SeatMap:
 class Harvest:
     """The beats of one sweep, checked against the seats as they come in.
 
-    ``foreign`` are slots with a record of a member that does not sit there, ``restarted`` those
-    whose incarnation is not the one seen before.
+    ``size`` counts those that came. ``foreign`` are slots with a record of a member that does not
+    sit there, ``restarted`` those whose incarnation is not the one seen before; both are complete
+    once :meth:`beats` was called.
     """
 
     def __init__(self, seats: SeatMap) -> None:
         self._seats = seats
         self._columns = _empty_columns(len(seats))
         self._heard = np.zeros(len(seats.taken), np.bool_)
+        self._unchecked: list[tuple[Slots, NDArray[np.void]]] = []
+        self._checked = 0  # of those that came
+        self._good = 0
         self.size = 0
         self.rejected = Rejected()
         self.foreign: list[int] = []
@@ -164,26 +171,38 @@ class Harvest:
 
         No slot may come twice in a harvest.
         """
-        beats, rejected = check_records(slots, records)
-        wrong = self._seats.member_id[beats.slot] != beats.member_id
-        if wrong.any():
-            self.foreign += beats.slot[wrong].tolist()
-            beats = beats.where(~wrong)
-        self.rejected += rejected + Rejected(length=odd, member_id=int(wrong.sum()))
-        self._note(beats)
-        end = self.size + len(beats.slot)
-        for column, part in zip(self._columns, beats, strict=True):
-            column[self.size : end] = part
-        self.size = end
+        self.rejected += Rejected(length=odd)
+        self.size += len(slots)
+        self._unchecked.append((slots, records))
+        if self.size - self._checked >= _AT_ONCE:
+            self._check()
 
     def beats(self) -> Beats:
         """What is good of all that was taken in."""
-        return Beats._make(column[: self.size] for column in self._columns)
+        if self._unchecked:
+            self._check()
+        return Beats._make(column[: self._good] for column in self._columns)
 
     def finish(self) -> None:
         """All blocks were asked for and answered: whoever is not in here was not there."""
         self._seats.heard = self._heard
         self._seats.swept = True
+
+    def _check(self) -> None:
+        slots, records = zip(*self._unchecked, strict=True)
+        self._unchecked.clear()
+        self._checked = self.size
+        beats, rejected = check_records(np.concatenate(slots), join_records(records))
+        wrong = self._seats.member_id[beats.slot] != beats.member_id
+        if wrong.any():
+            self.foreign += beats.slot[wrong].tolist()
+            beats = beats.where(~wrong)
+        self.rejected += rejected + Rejected(member_id=int(wrong.sum()))
+        self._note(beats)
+        end = self._good + len(beats.slot)
+        for column, part in zip(self._columns, beats, strict=True):
+            column[self._good : end] = part
+        self._good = end
 
     def _note(self, beats: Beats) -> None:
         self._heard[beats.slot] = True

@@ -63,6 +63,9 @@ class MemcachedBulk:
         await link.ask(b"get " + keys + b"\r\n", reply)
 
     async def _link(self, number: int) -> "_Link":
+        link = self._links[number]
+        if link is not None and link.is_usable:
+            return link
         async with self._connecting[number]:
             link = self._links[number]
             if link is None or not link.is_usable:
