@@ -1,0 +1,83 @@
+"""Real stores of a benchmark's own, started and stopped with it."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from tests.agent_process import COMMAND
+from tests.servers import HOST, Memcached, Postgres, held_port
+
+from benchmarks.fleet import Fill, Fleet, KeyedFill, PostgresFill
+from musterd.urls import host_and_port
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A store that runs: ``url`` is its store URL, ``setting`` says in words how it was started."""
+
+    url: str
+    pid: int
+    setting: str
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of a store with keys and values."""
+        return host_and_port(self.url.partition("://")[2])
+
+    def fill(self, fleet: Fleet) -> Fill:
+        """The way to write ``fleet`` into it."""
+        if self.url.startswith("postgresql"):
+            return PostgresFill(self.url, fleet)
+        return KeyedFill("{}:{}".format(*self.address), fleet)
+
+
+@contextmanager
+def memcached(members: int, threads: int) -> Iterator[Server]:
+    """A memcached with room for that many members and more: nothing is ever evicted."""
+    options = ["-m", str(64 + members // 800), "-t", str(threads)]
+    with Memcached(*options) as server:
+        yield Server(server.url, server.pid, " ".join(["memcached", *options]))
+
+
+@contextmanager
+def postgresql(members: int, threads: int) -> Iterator[Server]:
+    """A PostgreSQL with musterd's tables, and room for them in its shared buffers."""
+    del threads  # it has a process for each connection
+    settings = {
+        "shared_buffers": f"{128 + members // 1500}MB",
+        "max_wal_size": "4GB",
+        "max_connections": 200,
+    }
+    with Postgres(**settings) as server, server.database() as database:
+        _make_tables(database.dsn)
+        said = ", ".join(f"{name} {value}" for name, value in settings.items())
+        yield Server(database.dsn, server.pid, f"PostgreSQL, {said}")
+
+
+@contextmanager
+def embedded(members: int, threads: int) -> Iterator[Server]:
+    """The coordinator's embedded store alone in a process."""
+    del members, threads
+    with held_port() as port:
+        command = [sys.executable, "-m", "benchmarks.embedded", HOST, str(port)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            try:
+                yield Server(f"embedded://{HOST}:{port}", process.pid, "embedded, its own process")
+            finally:
+                process.terminate()
+
+
+def _make_tables(dsn: str) -> None:
+    command = [*COMMAND, "init-db"]
+    subprocess.run(command, env={"MUSTERD_STORE": dsn}, check=True, stdout=subprocess.DEVNULL)
+
+
+STORES: Mapping[str, Callable[[int, int], AbstractContextManager[Server]]] = {
+    "memcached": memcached,
+    "postgresql": postgresql,
+    "embedded": embedded,
+}

@@ -1,0 +1,204 @@
+"""What it takes to read every beat of a store, by musterd's own reader and by other clients.
+
+A real server is filled with a fleet. Before each measured sweep all beats are written again in
+random order, as agents write that know nothing of each other: a memcached filled in the order of
+its keys is read up to twice as fast, and no fleet fills one so. All clients take turns in one run,
+for the same machine takes longer in one hour than in another: judge by the ratios.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from statistics import median
+
+import anyio
+
+from benchmarks.figures import Figure, Result, command_of, progress, rounded, show
+from benchmarks.fleet import Fill, Fleet
+from benchmarks.processes import cpu_seconds
+from benchmarks.stores import STORES, Server
+from benchmarks.sweep_clients import Client, Cost, Fetch, Product, c_program, keyed_peers
+from benchmarks.sweep_detector import Judge
+
+EXAMPLE = """\
+example:
+  python -m benchmarks sweep --store memcached --members 100000
+"""
+# Goals, with the number of members from which on they hold.
+MOST_MS = {
+    ("memcached", 100_000): 120.0,
+    ("memcached", 1_000_000): 1800.0,
+    ("postgresql", 100_000): 35.0,
+    ("postgresql", 1_000_000): 300.0,
+}
+FASTER = {("C", 100_000): 0.9, ("fetch", 1_000_000): 5.0}
+CHEAPER = {("aiomcache", 100_000): 15.0}
+MOST_DETECTOR_NS = 15.0  # a member
+MOST_STALL_MS = 5.0
+
+
+@dataclass(slots=True)
+class Measured:
+    """Everything that was measured, one value per repeat; seconds."""
+
+    costs: dict[str, list[Cost]] = field(default_factory=dict)
+    server: list[float] = field(default_factory=list)
+    stalls: list[float] = field(default_factory=list)
+    detector: list[float] = field(default_factory=list)
+    roster: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks sweep",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--store", choices=STORES, default="memcached")
+    parser.add_argument("--members", type=int, default=100_000)
+    parser.add_argument("--repeats", type=int, default=5, help="measured sweeps of each client")
+    parser.add_argument("--threads", type=int, default=1, help="threads of memcached")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print; 1 when a goal was missed."""
+    args = arguments().parse_args(argv)
+    fleet = Fleet(args.members)
+    with STORES[args.store](args.members, args.threads) as server:
+        measured = anyio.run(
+            measure, server, fleet, args.repeats, backend_options={"use_uvloop": True}
+        )
+    command = command_of("sweep", argv)
+    return show(stated(args.store, server.setting, args.members, measured, command), args.json)
+
+
+async def measure(server: Server, fleet: Fleet, repeats: int) -> Measured:
+    """Fill the server, and sweep it with each client in turn, ``repeats`` times."""
+    measured = Measured()
+    async with AsyncExitStack() as stack:
+        fill = server.fill(fleet)
+        stack.push_async_callback(fill.aclose)
+        await fill.fill()
+        product = Product(server.url, fleet)
+        stack.push_async_callback(product.aclose)
+        measured.roster = await product.begin()
+        peers = await _peers(server, fleet, stack, measured)
+        judge = Judge(len(fleet))
+        judge.begin(product.beats)
+        for _ in progress(range(repeats), "sweeping", "round"):
+            await _round(server, fleet, fill, [*peers, product], measured)
+            measured.detector.append(judge.sweep(product.beats))
+            await _rewrite(fleet, fill)
+            measured.stalls.append(await product.longest_stall())
+    return measured
+
+
+async def _peers(
+    server: Server, fleet: Fleet, stack: AsyncExitStack, measured: Measured
+) -> list[Client]:
+    """The other clients, connected and warm."""
+    if server.url.startswith("postgresql"):
+        peers: list[Client] = [await Fetch.connect(server.url, fleet)]
+    else:
+        program = stack.enter_context(c_program())
+        peers, measured.notes = keyed_peers(server.address, fleet, program)
+    for peer in peers:
+        stack.push_async_callback(peer.aclose)
+        await peer.sweep()
+    return peers
+
+
+async def _round(
+    server: Server, fleet: Fleet, fill: Fill, clients: Sequence[Client], measured: Measured
+) -> None:
+    """A sweep by each client; the last one is musterd's, whose cost to the server is noted."""
+    for client in clients:
+        await _rewrite(fleet, fill)
+        before = cpu_seconds(server.pid)
+        measured.costs.setdefault(client.name, []).append(await client.sweep())
+    measured.server.append(cpu_seconds(server.pid) - before)
+
+
+async def _rewrite(fleet: Fleet, fill: Fill) -> None:
+    fleet.beat()
+    await fill.rewrite(fleet.shuffled())
+
+
+def stated(store: str, setting: str, members: int, measured: Measured, command: str) -> Result:
+    """The figures with their goals, and the facts that scripts read."""
+    ours = measured.costs[Product.name]
+    large = members >= 100_000
+    figures = [
+        Figure(
+            "sweep",
+            "ms",
+            [1e3 * cost.seconds for cost in ours],
+            at_most=MOST_MS.get((store, members)),
+        ),
+        Figure("client CPU", "µs/key", [1e6 * cost.cpu / members for cost in ours]),
+        Figure("server CPU", "µs/key", [1e6 * cpu / members for cpu in measured.server]),
+        Figure(
+            "longest stall of the event loop",
+            "ms",
+            [1e3 * stall for stall in measured.stalls],
+            at_most=MOST_STALL_MS if members <= 100_000 else None,
+        ),
+        Figure(
+            "detector, all rows",
+            "ms",
+            [1e3 * seconds for seconds in measured.detector],
+            at_most=MOST_DETECTOR_NS * members / 1e6 if large else None,
+        ),
+    ]
+    facts: dict[str, object] = {
+        "store": store,
+        "server": setting,
+        "members": members,
+        "seconds": rounded(median(cost.seconds for cost in ours)),
+        "client_us_per_key": rounded(figures[1].median),
+        "stall_ms": rounded(figures[3].median),
+        "detector_ms": rounded(figures[4].median),
+        "roster_seconds": rounded(measured.roster),
+    }
+    for name, theirs in measured.costs.items():
+        if name != Product.name:
+            compared = _compared(name, theirs, ours, members)
+            figures += compared
+            facts |= {f"ratio_{name.lower()}": rounded(compared[2].median)}
+            facts |= {f"ratio_{name.lower()}_cpu": rounded(compared[3].median)}
+    title = f"Sweep of {members:,} members, {store}"
+    return Result("sweep", title, figures, facts, notes=measured.notes, command=command)
+
+
+def _compared(
+    name: str, theirs: Sequence[Cost], ours: Sequence[Cost], members: int
+) -> list[Figure]:
+    """What a peer took, and how many times as much as musterd in the same round."""
+    pairs = list(zip(theirs, ours, strict=True))
+    faster = [their.seconds / our.seconds for their, our in pairs]
+    cheaper = [their.cpu / our.cpu for their, our in pairs]
+    return [
+        Figure(f"{name}: sweep", "ms", [1e3 * cost.seconds for cost in theirs]),
+        Figure(f"{name}: client CPU", "µs/key", [1e6 * cost.cpu / members for cost in theirs]),
+        Figure(
+            f"musterd's throughput / {name}'s", "", faster, at_least=_least(FASTER, name, members)
+        ),
+        Figure(f"{name}'s CPU / musterd's", "", cheaper, at_least=_least(CHEAPER, name, members)),
+    ]
+
+
+def _least(goals: Mapping[tuple[str, int], float], name: str, members: int) -> float | None:
+    """The goal for fleets of this size: that of the greatest size that is not above it."""
+    sizes = [size for peer, size in goals if peer == name and size <= members]
+    return goals[name, max(sizes)] if sizes else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,290 @@
+"""Who reads all beats of a store: musterd's own reader, and the clients that it is held against.
+
+Each ``sweep()`` reads every beat once and gives the :class:`Cost` of that. Whoever brings fewer
+than all of them, or old ones, fails: a fast sweep that misses something is none.
+"""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol, Self
+
+import aiomcache
+import anyio
+import asyncpg
+import numpy as np
+
+from benchmarks.fleet import NAMESPACE, TIMEOUT, TTL, Fleet
+from musterd.beat import Beat, new_incarnation
+from musterd.columns import RECORD, Beats, check_records
+from musterd.stores import ShardReader, Sweep, open_store
+from musterd.stores.keyed import Keys
+from musterd.stores.postgres import namespace_key
+
+COMMAND_KEYS = 1000
+CONNECTIONS = 4  # of aiomcache, which has one command at a time on each
+TICK = 0.001
+_FETCH = "SELECT slot, record FROM musterd.beat WHERE namespace_key = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one sweep took: ``seconds`` on the wall, ``cpu`` seconds of the client."""
+
+    seconds: float
+    cpu: float
+
+
+class Client(Protocol):
+    """One way of reading all beats."""
+
+    name: str
+
+    async def sweep(self) -> Cost:
+        """Read all beats once. Raises RuntimeError when it did not."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+
+
+async def clocked(work: Callable[[], Awaitable[None]]) -> Cost:
+    """The cost of ``work`` in this process."""
+    cpu, began = time.process_time(), time.perf_counter()
+    await work()
+    return Cost(time.perf_counter() - began, time.process_time() - cpu)
+
+
+class Product:
+    """musterd's reader as a coordinator has it: roster known, every check on."""
+
+    name = "musterd"
+
+    def __init__(self, url: str, fleet: Fleet) -> None:
+        store = open_store(url, namespace=NAMESPACE, timeout=TIMEOUT, beat_ttl=TTL)
+        self._reader: ShardReader = store.reader(0, "benchmark")
+        self._fleet = fleet
+        self._swept: Sweep | None = None
+
+    async def begin(self) -> float:
+        """Learn who sits where, as a coordinator does once; the seconds that took."""
+        began = time.perf_counter()
+        await self._reader.write_canary(Beat(1, new_incarnation(), 1, 1000))
+        await self._reader.roster()
+        seconds = time.perf_counter() - began
+        await self.sweep()
+        return seconds
+
+    async def sweep(self) -> Cost:
+        """Read all beats once."""
+        self._swept = None
+        cost = await clocked(self._read)
+        self.check()
+        return cost
+
+    async def longest_stall(self) -> float:
+        """The longest that the event loop was away during a sweep, in seconds.
+
+        A sweep of its own: the task that looks at the clock every millisecond costs time too.
+        """
+        longest = 0.0
+
+        async def tick() -> None:
+            nonlocal longest
+            while True:
+                before = time.perf_counter()
+                await anyio.sleep(TICK)
+                longest = max(longest, time.perf_counter() - before - TICK)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(tick)
+            await self._read()
+            group.cancel_scope.cancel()
+        return longest
+
+    @property
+    def beats(self) -> Beats:
+        """What the newest sweep brought."""
+        assert self._swept is not None
+        return self._swept.beats
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._reader.aclose()
+
+    def check(self) -> None:
+        """Raise RuntimeError unless the newest sweep brought the newest beat of everybody."""
+        swept, expected = self._swept, self._fleet.records
+        assert swept is not None
+        if not swept.complete or swept.canary is None or len(self.beats.slot) != len(expected):
+            raise RuntimeError(f"incomplete: {len(self.beats.slot)} beats, {swept.reason!r}")
+        if (self.beats.sequence != expected["sequence"][self.beats.slot]).any():
+            raise RuntimeError("the sweep brought old beats")
+
+    async def _read(self) -> None:
+        self._swept = await self._reader.sweep()
+
+
+class Aiomcache:
+    """``multi_get`` of a thousand keys, on four connections."""
+
+    name = "aiomcache"
+
+    def __init__(self, address: tuple[str, int], keys: Sequence[list[bytes]]) -> None:
+        self._client = aiomcache.Client(*address, pool_size=CONNECTIONS, pool_minsize=CONNECTIONS)
+        self._keys = keys
+        self._brought = 0
+
+    async def sweep(self) -> Cost:
+        """Read all beats once."""
+        self._brought = 0
+        cost = await clocked(self._read)
+        expect(self._brought, sum(map(len, self._keys)))
+        return cost
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _read(self) -> None:
+        left = iter(self._keys)
+
+        async def follow() -> None:
+            for keys in left:
+                values = await self._client.multi_get(*keys)
+                self._brought += len(values) - values.count(None)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(CONNECTIONS):
+                group.start_soon(follow)
+
+
+class Pymemcache:
+    """``get_many`` of a thousand keys, on its one connection; blocks."""
+
+    name = "pymemcache"
+
+    def __init__(self, address: tuple[str, int], keys: Sequence[list[bytes]]) -> None:
+        from pymemcache.client.base import Client  # the group bench brings it
+
+        self._client = Client(address, no_delay=True, timeout=TIMEOUT)
+        self._keys = keys
+        self._brought = 0
+
+    async def sweep(self) -> Cost:
+        """Read all beats once."""
+        self._brought = 0
+        cost = await clocked(self._read)
+        expect(self._brought, sum(map(len, self._keys)))
+        return cost
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    async def _read(self) -> None:
+        for keys in self._keys:
+            self._brought += len(self._client.get_many(keys))
+
+
+class InC:
+    """The program of sweep_client.c, which takes its own time and checks what it gets."""
+
+    name = "C"
+
+    def __init__(self, program: Path, address: tuple[str, int], fleet: Fleet) -> None:
+        host, port = address
+        prefix = Keys(NAMESPACE).beat_prefix.decode()
+        self._command = [str(program), host, str(port), prefix, str(len(fleet))]
+        self._fleet = fleet
+
+    async def sweep(self) -> Cost:
+        """Read all beats once."""
+        with anyio.fail_after(TIMEOUT):
+            printed = await anyio.run_process(self._command, check=False)
+        if printed.returncode:
+            raise RuntimeError(printed.stderr.decode().strip())
+        seconds, cpu, keys, sequences = printed.stdout.split()
+        expect(int(keys), len(self._fleet))
+        expect(int(sequences), int(self._fleet.records["sequence"].sum()))
+        return Cost(float(seconds), float(cpu))
+
+    async def aclose(self) -> None:
+        """Each run had connections of its own."""
+
+
+class Fetch:
+    """asyncpg's ``fetch`` of the columns that musterd copies, put into the same arrays."""
+
+    name = "fetch"
+
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", fleet: Fleet) -> None:
+        self._connection = connection
+        self._fleet = fleet
+        self._brought = 0
+
+    @classmethod
+    async def connect(cls, dsn: str, fleet: Fleet) -> Self:
+        """One that is connected."""
+        return cls(await asyncpg.connect(dsn, command_timeout=TIMEOUT), fleet)
+
+    async def sweep(self) -> Cost:
+        """Read all beats once."""
+        cost = await clocked(self._read)
+        expect(self._brought, len(self._fleet) + 1)  # and musterd's canary
+        return cost
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+    async def _read(self) -> None:
+        rows = await self._connection.fetch(_FETCH, namespace_key(NAMESPACE))
+        slots = np.fromiter((row["slot"] for row in rows), np.int64, len(rows))
+        records = np.frombuffer(b"".join(row["record"] for row in rows), RECORD)
+        beats, _ = check_records(slots, records)
+        self._brought = len(beats.slot)
+
+
+@contextmanager
+def c_program() -> Iterator[Path | None]:
+    """sweep_client.c, compiled; None where there is no compiler."""
+    compiler = shutil.which("cc")
+    with TemporaryDirectory() as folder:
+        program = Path(folder) / "sweep_client"
+        source = Path(__file__).with_name("sweep_client.c")
+        if compiler is not None:
+            subprocess.run([compiler, "-O2", "-o", program, source], check=True)
+        yield program if compiler else None
+
+
+def keyed_peers(
+    address: tuple[str, int], fleet: Fleet, program: Path | None
+) -> tuple[list[Client], list[str]]:
+    """The other clients of memcached that there are here; and what to say of those that are not."""
+    keys, slots = Keys(NAMESPACE), range(len(fleet))
+    blocks = [
+        [keys.beat(slot) for slot in slots[at : at + COMMAND_KEYS]] for at in slots[::COMMAND_KEYS]
+    ]
+    peers: list[Client] = [Aiomcache(address, blocks)]
+    notes: list[str] = []
+    if find_spec("pymemcache"):
+        peers.append(Pymemcache(address, blocks))
+    else:
+        notes.append("pymemcache is left out: it comes with the dependency group bench")
+    if program is not None:
+        peers.append(InC(program, address, fleet))
+    else:
+        notes.append("the C client is left out: there is no compiler (cc)")
+    return peers, notes
+
+
+def expect(brought: int, expected: int) -> None:
+    """Raise RuntimeError unless a peer brought what it should."""
+    if brought != expected:
+        raise RuntimeError(f"the sweep brought {brought} of {expected}")
