@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
+import anyio
 import asyncpg
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ NAMESPACE = "musterd"
 GROUP = "compute"
 TTL = 24 * 3600
 TIMEOUT = 60.0
+TURNS = 100  # in which a whole fleet beats once
 _PORTION = 10_000
 _STATEMENT = 1000  # rows of one UPDATE: with many more, PostgreSQL reads the whole table for it
 
@@ -68,6 +70,18 @@ class Fill(Protocol):
 
     async def aclose(self) -> None:
         """Close the connection."""
+
+
+async def keep_beating(fleet: Fleet, fill: Fill, interval: float) -> None:
+    """Beat for ever: everybody once an interval (seconds), in an order that is no order."""
+    share = min(TURNS, len(fleet))
+    due = anyio.current_time()
+    while True:
+        for rows in np.array_split(fleet.shuffled(), share):
+            fleet.beat(rows)
+            await fill.rewrite(rows)
+            due = max(due + interval / share, anyio.current_time())
+            await anyio.sleep_until(due)
 
 
 class KeyedFill:

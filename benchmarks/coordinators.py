@@ -1,0 +1,44 @@
+"""A real coordinator process over the store of a benchmark."""
+
+import http.client
+import time
+
+import anyio.to_thread
+from tests.system.daemons import Coordinator
+
+PATIENCE = 120.0
+POLL = 0.02
+
+
+def coordinator(url: str) -> Coordinator:
+    """One with the settings that users get: a sweep a second, down after a minute."""
+    return Coordinator(url, sweep_period=1.0, service_down_time=60.0, log_level="error")
+
+
+async def start(process: Coordinator) -> float:
+    """Start it, and wait until it is ready to answer for everybody; the seconds that took.
+
+    The loop goes on meanwhile, so that the members of a fleet can go on beating. Raises
+    TimeoutError.
+    """
+    return await anyio.to_thread.run_sync(_start, process)
+
+
+def _start(process: Coordinator) -> float:
+    began = time.monotonic()
+    process.start()
+    while not is_ready(process.host, process.port):
+        if time.monotonic() - began > PATIENCE:
+            raise TimeoutError(f"the coordinator is not ready after {PATIENCE:g} s")
+        time.sleep(POLL)
+    return time.monotonic() - began
+
+
+def is_ready(host: str, port: int) -> bool:
+    """Whether ``/readyz`` answers 200."""
+    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    finally:
+        connection.close()

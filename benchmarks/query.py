@@ -1,0 +1,186 @@
+"""How many questions a coordinator answers while it sweeps, and how fast.
+
+A real coordinator watches a fleet in a real store, in which everybody beats in time, in no order. Then one kind of question after another is asked as fast as it is answered, over as many
+connections as a scheduler's workers may have: by wrk where it is installed, else by a program of
+our own. Both run in a process of their own, on a core of their own where there are enough.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import anyio
+import anyio.to_thread
+from tests.system.daemons import Coordinator
+
+from benchmarks.coordinators import coordinator, start
+from benchmarks.figures import Figure, Result, command_of, progress, rounded, show
+from benchmarks.fleet import GROUP, Fleet, keep_beating
+from benchmarks.processes import cpu_seconds, resident_bytes
+from benchmarks.stores import STORES, Server
+
+EXAMPLE = """\
+example:
+  python -m benchmarks query --members 100000 --duration 5
+"""
+NAMES = 1000  # in one query, and in a page
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One kind of request; ``least`` is the goal in requests a second, ``most_p99`` in ms."""
+
+    name: str
+    connections: int
+    least: float | None = None
+    most_p99: float | None = None
+
+
+ONE = Question("GET one member", 32, 18_000, 5.0)
+MANY = Question(f"POST {NAMES} names", 8, 2_000, 10.0)
+PAGE = Question("GET a page of the list", 4)
+QUESTIONS = (ONE, MANY, PAGE)
+Run = Mapping[str, float]
+Runs = dict[Question, list[Run]]
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks query",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--store", choices=STORES, default="memcached")
+    parser.add_argument("--members", type=int, default=100_000)
+    parser.add_argument("--interval", type=float, default=10.0, help="seconds between two beats")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each kind of question")
+    parser.add_argument("--duration", type=float, default=3.0, help="seconds of each run")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print; 1 when a goal was missed."""
+    args = arguments().parse_args(argv)
+    with STORES[args.store](args.members, 1) as server:
+        runs = anyio.run(measure, server, args.members, args.interval, args.repeats, args.duration)
+        setting = server.setting
+    facts = {
+        "store": args.store,
+        "server": setting,
+        "members": args.members,
+        "asked_by": "wrk" if shutil.which("wrk") else "benchmarks/query_load.py",
+    }
+    return show(stated(facts, runs, command_of("query", argv)), args.json)
+
+
+async def measure(
+    server: Server, members: int, interval: float, repeats: int, duration: float
+) -> Runs:
+    """Let everybody beat, and ask every kind of question in turn."""
+    fleet = Fleet(members, interval)
+    fill = server.fill(fleet)
+    await fill.fill()
+    with closing(coordinator(server.url)) as process, TemporaryDirectory() as folder:
+        files = written(fleet.names, Path(folder))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(keep_beating, fleet, fill, interval)
+            await start(process)
+            runs = await _ask_all(process, files, repeats, duration)
+            tasks.cancel_scope.cancel()
+    await fill.aclose()
+    return runs
+
+
+def written(names: Sequence[str], folder: Path) -> Mapping[Question, Path]:
+    """A file of requests for each kind of question: see benchmarks/query_load.py."""
+    chance = random.Random(1)
+    members = f"/v1/groups/{GROUP}/members"
+    lines = {
+        ONE: [f"GET\t{members}/{chance.choice(names)}\t" for _ in range(5000)],
+        MANY: [f"POST\t/v1/groups/{GROUP}/query\t{_body(names, chance)}" for _ in range(50)],
+        PAGE: [f"GET\t{members}?after={name}\t" for name in names[::NAMES]],
+    }
+    files = {question: folder / f"{at}.txt" for at, question in enumerate(QUESTIONS)}
+    for question, file in files.items():
+        file.write_text("\n".join(lines[question]) + "\n")
+    return files
+
+
+def _body(names: Sequence[str], chance: random.Random) -> str:
+    return json.dumps({"members": chance.choices(names, k=NAMES)}, separators=(",", ":"))
+
+
+async def _ask_all(
+    process: Coordinator, files: Mapping[Question, Path], repeats: int, duration: float
+) -> Runs:
+    runs: Runs = {}
+    for _ in progress(range(repeats), "asking", "round"):
+        for question, file in files.items():
+            command = _command(question, process, file, duration)
+            runs.setdefault(question, []).append(await _ask(process, command))
+    shards = (await anyio.to_thread.run_sync(process.client.status)).shards
+    if unproven := sum(shard.unproven_sweeps for shard in shards):
+        raise RuntimeError(f"{unproven} sweeps proved nothing while questions were asked")
+    return runs
+
+
+async def _ask(process: Coordinator, command: Sequence[str]) -> Run:
+    began, before = anyio.current_time(), cpu_seconds(process.pid)
+    printed = (await anyio.run_process(command, cwd=HERE.parent)).stdout.decode()
+    cpu = (cpu_seconds(process.pid) - before) / (anyio.current_time() - began)
+    run: dict[str, float] = json.loads(printed.splitlines()[-1])
+    if run["errors"]:
+        raise RuntimeError(f"{run['errors']} requests failed: {' '.join(command)}")
+    return run | {"cpu": cpu, "memory": resident_bytes(process.pid)}
+
+
+def _command(
+    question: Question, process: Coordinator, file: Path, duration: float
+) -> Sequence[str]:
+    if wrk := shutil.which("wrk"):
+        load = [wrk, "-t1", f"-c{question.connections}", f"-d{max(1, round(duration))}s"]
+        url = f"http://{process.host}:{process.port}/"
+        return [*load, "--latency", "-s", str(HERE / "query_load.lua"), url, "--", str(file)]
+    numbers = str(process.port), str(question.connections), str(duration)
+    return [sys.executable, "-m", "benchmarks.query_load", process.host, *numbers, str(file)]
+
+
+def stated(facts: Mapping[str, object], runs: Runs, command: str) -> Result:
+    """The figures with their goals, and the facts that scripts read."""
+    figures = [figure for question, asked in runs.items() for figure in _figures(question, asked)]
+    every = [run for asked in runs.values() for run in asked]
+    figures.append(Figure("coordinator, memory", "MB", [run["memory"] / 1e6 for run in every]))
+    names = ("get_per_second", "query_per_second", "page_per_second")
+    medians = [rounded(median(run["per_second"] for run in asked)) for asked in runs.values()]
+    title = f"Questions about {facts['members']:,} members while they are swept"
+    seen = {**facts, **dict(zip(names, medians, strict=True))}
+    return Result("query", title, figures, seen, command=command)
+
+
+def _figures(question: Question, asked: Sequence[Run]) -> list[Figure]:
+    def of(key: str) -> list[float]:
+        return [run[key] for run in asked]
+
+    name = f"{question.name}, {question.connections} connections"
+    return [
+        Figure(name, "1/s", of("per_second"), at_least=question.least),
+        Figure(f"{question.name}: median", "ms", of("p50")),
+        Figure(f"{question.name}: p99", "ms", of("p99"), at_most=question.most_p99),
+        Figure(f"{question.name}: coordinator", "cores", of("cpu")),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
