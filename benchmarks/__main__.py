@@ -13,11 +13,13 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from tests.processes import ServerError
+
 BENCHMARKS = ("sweep", "load", "query", "agent", "peers", "growth", "simulate")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one benchmark; its exit status, or 2 for a name that is none."""
+    """Run one benchmark; its exit status, or 2 for what is no benchmark or lacks a server."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] in (["-h"], ["--help"]):
         print(__doc__)
@@ -25,7 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or words[0] not in BENCHMARKS:
         print(f"usage: python -m benchmarks {{{','.join(BENCHMARKS)}}} …", file=sys.stderr)
         return 2
-    status: int = import_module(f"benchmarks.{words[0]}").main(words[1:])
+    try:
+        status: int = import_module(f"benchmarks.{words[0]}").main(words[1:])
+    except ServerError as error:
+        print(f"{words[0]}: {error}", file=sys.stderr)
+        return 2
     return status
 
 
