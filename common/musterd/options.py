@@ -24,6 +24,7 @@ class Role(StrEnum):
     EVERYONE = "every command"
     AGENT = "agent"
     COORDINATOR = "coordinator"
+    RELAY = "relay"
     READER = "reader"
 
 

@@ -65,8 +65,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Option(
             "Where beats go: memcached://h1:11211,h2:11211?replicas=2,"
-            " postgresql://user@host:5432/db, embedded://host:port (the coordinator itself listens"
-            " there) or memory: (one process only).",
+            " postgresql://user@host:5432/db, relay://r1:11411,r2:11411 (agents only: relays that"
+            " write to PostgreSQL), embedded://host:port (the coordinator itself listens there) or"
+            " memory: (one process only).",
             Text(
                 "the URL of a store, as in memcached://mc1:11211",
                 "URL",
@@ -259,6 +260,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             Role.COORDINATOR,
         ),
     ] = 30
+
+    relay_listen: Annotated[
+        str,
+        Option(
+            "Where the relay takes the beats of agents whose store is relay://.",
+            Text("host:port, or [address]:port for IPv6", "HOST:PORT", check_address),
+            "0.0.0.0:11411",
+            Role.RELAY,
+        ),
+    ] = "127.0.0.1:11411"
+    relay_period: Annotated[
+        float,
+        Option(
+            "Seconds between two writes to the database; a beat is acknowledged when it was"
+            " committed there, so it takes as long at most, and the write.",
+            Seconds(0.01, 5.0),
+            "0.5",
+            Role.RELAY,
+        ),
+    ] = 0.25
 
     coordinator: Annotated[
         str,

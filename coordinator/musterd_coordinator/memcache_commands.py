@@ -31,11 +31,35 @@ _INT32 = (1 << 31) - 1
 _INT64 = (1 << 63) - 1
 
 
+class Later:
+    """An outcome that is not known when the data has come; ``tell`` it once.
+
+    ``abandoned`` is set when nobody waits for it any more.
+    """
+
+    __slots__ = ("abandoned", "outcome", "wake")
+
+    def __init__(self) -> None:
+        self.outcome: bytes | None = None
+        self.wake: Callable[[], None] | None = None  # called when it is told
+        self.abandoned = False
+
+    def tell(self, outcome: bytes) -> None:
+        """It is known now."""
+        self.outcome = outcome
+        if self.wake is not None:
+            self.wake()
+
+
+Store = Callable[[bytes], "bytes | Later"]
+"""Takes the data of a storage command; the reply without its line end."""
+
+
 class Upload(NamedTuple):
     """A storage command that waits for ``size`` bytes of data and a line end."""
 
     size: int
-    store: Callable[[bytes], Outcome]
+    store: Store
 
 
 class Refusal(NamedTuple):
@@ -108,7 +132,23 @@ def _line_with_cas(key: bytes, item: Item) -> bytes:
 # Storing
 
 
-def begin_store(table: Table, verb: bytes, words: list[bytes]) -> Upload | Refusal:
+class StoreCommand(NamedTuple):
+    """The line of a storage command, whose key and numbers are good."""
+
+    verb: bytes
+    key: bytes
+    flags: int
+    exptime: int
+    unique: int
+
+
+Storekeeper = Callable[[StoreCommand], "Store | None"]
+"""Who stores what a command brings, if it shall not go into the table."""
+
+
+def begin_store(
+    table: Table, verb: bytes, words: list[bytes], storekeeper: Storekeeper | None = None
+) -> Upload | Refusal:
     """Judge the line of a storage command before its data comes."""
     flags = parse_integer(words[1], 0, _UINT32)
     exptime = parse_integer(words[2], -_INT64, _INT64)
@@ -119,15 +159,16 @@ def begin_store(table: Table, verb: bytes, words: list[bytes]) -> Upload | Refus
     key = words[0]
     refused = table.refusal(key, size, flags)
     if refused is None:
-        return Upload(size, _storer(table, verb, key, flags, exptime, unique))
+        command = StoreCommand(verb, key, flags, exptime, unique)
+        elsewhere = storekeeper(command) if storekeeper is not None else None
+        return Upload(size, elsewhere or _into(table, command))
     table.refuse(key, refused, stale=verb == b"set")
     # A bad key's data is taken for commands, as memcached does up to 1.6.39.
     return Refusal(refused + b"\r\n", 0 if refused is Outcome.BAD_KEY else size + 2)
 
 
-def _storer(
-    table: Table, verb: bytes, key: bytes, flags: int, exptime: int, unique: int
-) -> Callable[[bytes], Outcome]:
+def _into(table: Table, command: StoreCommand) -> Store:
+    verb, key, flags, exptime, unique = command
     match verb:
         case b"append":
             return lambda value: table.append(key, value)

@@ -1,4 +1,4 @@
-"""Connections of the embedded store: each takes turns, and together they keep a budget."""
+"""Connections of a memcached server: each takes turns, and together they keep a budget."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from typing import cast
 import anyio
 import structlog
 
-from musterd_coordinator.memcache_protocol import Conversation
+from musterd_coordinator.memcache_protocol import LINE_LIMIT, Conversation
 
 log = structlog.get_logger(__name__)
 
@@ -31,11 +31,14 @@ class Limits:
 
 
 class Crowd:
-    """All connections of one server, and what they hold together."""
+    """All connections of one server, which logs call ``called``, and what they hold together."""
 
-    def __init__(self, converse: Callable[[], Conversation], limits: Limits) -> None:
+    def __init__(
+        self, converse: Callable[[], Conversation], limits: Limits, called: str = "embedded store"
+    ) -> None:
         self.converse = converse
         self.limits = limits
+        self.called = called
         self.links: set[Link] = set()
         self.waiting_bytes = 0
         self.accepted = self.refused = self.bytes_read = self.bytes_written = 0
@@ -47,7 +50,7 @@ class Crowd:
         """Count a new connection; False if there are too many, or no more are wanted."""
         full = len(self.links) >= self.limits.connections
         if full and not self._full:
-            log.warning("embedded store full", connections=len(self.links))
+            log.warning("server full", server=self.called, connections=len(self.links))
         self._full = full
         if full or self._dismissed:
             self.refused += 1
@@ -93,6 +96,7 @@ class Link(asyncio.Protocol):
         self._crowd = crowd
         self._loop = asyncio.get_running_loop()
         self._conversation = crowd.converse()
+        self._conversation.wake = self._wake
         self._transport: asyncio.Transport
         self._choked = False  # the client does not read its replies
         self._is_cut_off = False
@@ -115,6 +119,7 @@ class Link(asyncio.Protocol):
             if handle is not None:
                 handle.cancel()
         self._is_cut_off = True
+        self._conversation.abandon()
         self.weigh()
         self._crowd.forget(self)
 
@@ -162,6 +167,10 @@ class Link(asyncio.Protocol):
         self._crowd.waiting_bytes += weight - self.weight
         self.weight = weight
 
+    def _wake(self) -> None:
+        if self._next_turn is None:
+            self._take_turn()
+
     def _take_turn(self) -> None:
         self._next_turn = None
         if self._transport.is_closing():
@@ -169,7 +178,7 @@ class Link(asyncio.Protocol):
         try:
             reply, unfinished = self._converse()
         except Exception:
-            log.exception("embedded store failed")
+            log.exception("server failed", server=self._crowd.called)
             self.cut_off("its request could not be answered")
             return
         if reply:
@@ -194,7 +203,9 @@ class Link(asyncio.Protocol):
         return b"".join(parts), False
 
     def _steer(self, unfinished: bool) -> None:
-        if unfinished or self._choked:
+        conversation = self._conversation
+        impatient = conversation.waits and conversation.held > LINE_LIMIT
+        if unfinished or self._choked or impatient:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()

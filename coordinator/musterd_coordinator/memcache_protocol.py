@@ -6,7 +6,7 @@ not depend on how the input was cut. The meta and binary protocols, and the comm
 memcached's own memory and threads, are not there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from musterd.stores.table import Table
@@ -15,7 +15,9 @@ from musterd_coordinator.memcache_commands import (
     ERROR,
     GETS,
     STORES,
+    Later,
     Refusal,
+    Storekeeper,
     Upload,
     answer_get,
     begin_store,
@@ -42,11 +44,20 @@ class Statistics(Protocol):
 
 
 class Conversation:
-    """What one client has said, as far as it is not answered. ``closed``: hang up."""
+    """What one client has said, as far as it is not answered. ``closed``: hang up.
 
-    def __init__(self, table: Table, statistics: Statistics) -> None:
+    An outcome that is known only :class:`Later` is waited for before the next command is looked
+    at, so that replies keep their order; ``wake`` is called when it is known.
+    """
+
+    def __init__(
+        self, table: Table, statistics: Statistics, storekeeper: Storekeeper | None = None
+    ) -> None:
+        self.wake: Callable[[], None] = _nothing
         self._table = table
         self._statistics = statistics
+        self._storekeeper = storekeeper
+        self._later: Later | None = None
         self._input = bytearray()
         self._searched = 0  # there is no newline before this
         self._answer: Iterator[bytes] | None = None
@@ -60,14 +71,26 @@ class Conversation:
         """Bytes received and not yet consumed."""
         return len(self._input)
 
+    @property
+    def waits(self) -> bool:
+        """Whether an outcome has to be known before anything else is answered."""
+        return self._later is not None
+
     def feed(self, data: bytes) -> None:
         """Hear ``data``."""
         self._input += data
+
+    def abandon(self) -> None:
+        """The client is gone: whatever it still waits for need not be done."""
+        if self._later is not None:
+            self._later.abandoned = True
 
     def step(self) -> bytes | None:
         """The next part of the replies, perhaps empty; None: nothing to do before more is heard."""
         if self.closed:
             return None
+        if self._later is not None:
+            return self._take_outcome(self._later)
         if self._answer is not None:
             part = next(self._answer, None)
             if part is not None:
@@ -107,9 +130,22 @@ class Conversation:
             return None
         self._upload = None
         block = self._take(upload.size + 2)
-        whole = block.endswith(b"\r\n")
-        reply = upload.store(block[:-2]) + b"\r\n" if whole else _BAD_CHUNK
-        return b"" if self._quiet else reply
+        if not block.endswith(b"\r\n"):
+            return b"" if self._quiet else _BAD_CHUNK
+        outcome = upload.store(block[:-2])
+        if self._quiet:
+            return b""
+        if isinstance(outcome, bytes):
+            return outcome + b"\r\n"
+        self._later = outcome
+        outcome.wake = self.wake
+        return self._take_outcome(outcome)
+
+    def _take_outcome(self, later: Later) -> bytes | None:
+        if later.outcome is None:
+            return None
+        self._later = None
+        return later.outcome + b"\r\n"
 
     def _obey(self, line: bytes) -> bytes | None:
         line = line.removesuffix(b"\r").partition(b"\0")[0]  # memcached reads C strings
@@ -128,7 +164,7 @@ class Conversation:
         if len(words) not in (expected, expected + 1):
             return ERROR
         self._quiet = words[-1] == b"noreply"
-        begun = begin_store(self._table, verb, words)
+        begun = begin_store(self._table, verb, words, self._storekeeper)
         if isinstance(begun, Refusal):
             self._ignored = begun.size
             return b"" if self._quiet else begun.reply
@@ -156,3 +192,7 @@ class Conversation:
         if report is None:
             return ERROR
         return b"".join(f"STAT {name} {report[name]}\r\n".encode() for name in report) + END
+
+
+def _nothing() -> None:
+    pass

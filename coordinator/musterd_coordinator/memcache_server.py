@@ -19,6 +19,7 @@ import structlog
 
 from musterd.errors import ConfigError
 from musterd.stores.table import Table
+from musterd_coordinator.memcache_commands import Storekeeper
 from musterd_coordinator.memcache_link import Crowd, Limits, Link
 from musterd_coordinator.memcache_protocol import Conversation
 
@@ -33,17 +34,37 @@ _SPARE_DESCRIPTORS = 128  # for everything else that the process opens
 
 
 class MemcacheServer:
-    """The server of one table. ``port`` is the bound one once it is started."""
+    """The server of one table. ``port`` is the bound one once it is started.
 
-    def __init__(self, host: str, port: int, table: Table, limits: Limits | None = None) -> None:
+    ``storekeeper`` takes what shall not go into the table.
+    """
+
+    called = "embedded store"
+    address_from = "the store's URL"
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        table: Table,
+        limits: Limits | None = None,
+        storekeeper: Storekeeper | None = None,
+    ) -> None:
         self.host = host
         self.port = port
         self.table = table
         self.limits = limits or Limits()
         self.version = f"{version('musterd')}-musterd"
-        self._crowd = Crowd(lambda: Conversation(table, self), self.limits)
+        self._crowd = Crowd(
+            lambda: Conversation(table, self, storekeeper), self.limits, self.called
+        )
         self._started = time.monotonic()
         self._server: asyncio.Server | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._crowd.links)
 
     @property
     def address(self) -> str:
@@ -53,7 +74,7 @@ class MemcacheServer:
     async def start(self) -> None:
         """Listen. Raises ConfigError if the address cannot be had."""
         if not 0 <= self.port <= _LAST_PORT:  # uvloop would take its lowest 16 bits
-            raise ConfigError(_why_not(self.address, f"there are ports up to {_LAST_PORT}"))
+            raise ConfigError(self._why_not(f"there are ports up to {_LAST_PORT}"))
         _allow_descriptors(self.limits.connections)
         loop = asyncio.get_running_loop()
         try:
@@ -63,7 +84,7 @@ class MemcacheServer:
         except OSError as error:
             in_use = error.errno == errno.EADDRINUSE
             reason = "another server listens there" if in_use else error.strerror or str(error)
-            raise ConfigError(_why_not(self.address, reason)) from error
+            raise ConfigError(self._why_not(reason)) from error
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def aclose(self) -> None:
@@ -92,6 +113,12 @@ class MemcacheServer:
         """Count from 0."""
         self.table.reset_stats()
         self._crowd.reset()
+
+    def _why_not(self, reason: str) -> str:
+        return (
+            f"{self.called} cannot listen on {self.address} ({reason}): stop what is there,"
+            f" or choose another host and port in {self.address_from}"
+        )
 
     def _general(self) -> dict[str, object]:
         crowd = self._crowd
@@ -149,13 +176,6 @@ async def serve(
         yield server
     finally:
         await server.aclose()
-
-
-def _why_not(address: str, reason: str) -> str:
-    return (
-        f"embedded store cannot listen on {address} ({reason}):"
-        " stop what is there, or choose another host and port in the store's URL"
-    )
 
 
 def _allow_descriptors(connections: int) -> None:

@@ -40,6 +40,7 @@ class Command(NamedTuple):
 DAEMONS = {
     "coordinator": Command("coordinator", "watch the store and answer who is up"),
     "agent": Command("agent", "beat for this host's members"),
+    "relay": Command("relay", "take agents' beats and write them to PostgreSQL in batches"),
 }
 QUESTIONS = {
     "groups": Command("groups", "list the groups, with counts by state"),

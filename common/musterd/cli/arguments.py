@@ -67,6 +67,7 @@ def _add_flags(flags: argparse._ArgumentGroup, role: Role, *, hidden: bool = Fal
 _TITLES = {
     Role.AGENT: "options of the agent",
     Role.COORDINATOR: "options of the coordinator",
+    Role.RELAY: "options of the relay",
     Role.READER: "which coordinator",
 }
 _CONFIG_HELP = (

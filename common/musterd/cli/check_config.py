@@ -41,7 +41,7 @@ class Report(msgspec.Struct, frozen=True):
 def parser(name: str) -> Parser:
     """The command line of ``musterd check-config``."""
     example = "musterd check-config --config /etc/nova/nova.conf"
-    made = new_parser(name, example, Role.AGENT, Role.COORDINATOR, Role.READER)
+    made = new_parser(name, example, Role.AGENT, Role.COORDINATOR, Role.RELAY, Role.READER)
     add_json(made)
     return made
 

@@ -13,6 +13,7 @@ _TITLES = {
     Role.EVERYONE: "For every command",
     Role.AGENT: "For the agent",
     Role.COORDINATOR: "For the coordinator",
+    Role.RELAY: "For the relay",
     Role.READER: "For commands that ask a coordinator",
 }
 

@@ -3,6 +3,7 @@
 ==============================================  ==============================================
 ``memcached://h1:11211,h2:11211?replicas=2``    each server is one shard
 ``postgresql://user@host:5432/db``              one database is one shard
+``relay://r1:11411,r2:11411``                   relays that write to PostgreSQL; for agents
 ``embedded://127.0.0.1:11311``                  the coordinator is the memcached server there
 ``memory:`` or ``memory:name``                  a table in this process
 ==============================================  ==============================================
@@ -20,6 +21,7 @@ _DRIVERS = {
     "embedded": "musterd.stores.memcached",
     "postgresql": "musterd.stores.postgres",
     "postgres": "musterd.stores.postgres",
+    "relay": "musterd.stores.relay",
     "memory": "musterd.stores.memory",
 }
 

@@ -20,8 +20,8 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
 
     ``replicas`` is 2, or 1 where there is only one server, unless the URL says otherwise.
     """
-    parts = _Parts(url)
-    servers = parts.servers()
+    parts = Parts(url)
+    servers = parts.servers(EMBEDDED_PORT if parts.scheme == "embedded" else MEMCACHED_PORT)
     replicas = parts.replicas(len(servers))
     embedded = parts.scheme == "embedded"
     if embedded and len(servers) > 1:
@@ -66,7 +66,7 @@ class MemcachedDriver:
         return reader
 
 
-class _Parts:
+class Parts:
     """A store URL taken apart; errors name the part and never show a password."""
 
     def __init__(self, url: str) -> None:
@@ -74,17 +74,17 @@ class _Parts:
         self.scheme, separator, rest = url.partition("://")
         if not separator:
             raise self.error(f"needs // after {self.scheme.partition(':')[0]}:")
-        rest, _, self._query = rest.partition("?")
+        rest, _, self.query = rest.partition("?")
         self._hosts = rest.removesuffix("/")
         if "@" in rest:
             raise self.error("has a user name; memcached is reached without one")
         if "/" in self._hosts or "#" in url:
             raise self.error("has more than servers and ?replicas=")
 
-    def servers(self) -> list[Server]:
+    def servers(self, default_port: int) -> list[Server]:
         """The servers, in the order of the URL."""
-        default = EMBEDDED_PORT if self.scheme == "embedded" else MEMCACHED_PORT
-        servers = [self._server(address.strip(), default) for address in self._hosts.split(",")]
+        hosts = self._hosts.split(",")
+        servers = [self._server(address.strip(), default_port) for address in hosts]
         for at, server in enumerate(servers):
             if server in servers[:at]:
                 raise self.error(f"names {server.name} twice")
@@ -92,7 +92,7 @@ class _Parts:
 
     def replicas(self, servers: int) -> int:
         """How many servers each member beats to."""
-        options = dict(parse_qsl(self._query, keep_blank_values=True))
+        options = dict(parse_qsl(self.query, keep_blank_values=True))
         text = options.pop("replicas", str(min(DEFAULT_REPLICAS, servers)))
         for name in options:
             raise self.error(f"has an option {name!r}; the only one is replicas")

@@ -1,0 +1,219 @@
+"""Relays by URL: an agent's way to PostgreSQL by way of whichever of them takes its beats.
+
+All relays write into one database, so they are one shard. An agent beats to one of them at a time,
+its favourite by rendezvous hashing, and goes to the next when that one fails it.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from math import inf
+from random import Random
+
+import anyio
+import structlog
+
+from musterd.beat import Beat, member_id
+from musterd.errors import ConfigError, StoreError
+from musterd.model import Member
+from musterd.stores.base import Guarantees, ShardReader, Store, place
+from musterd.stores.keyed_slots import KeyedWriter
+from musterd.stores.memcached import Parts
+from musterd.stores.memcached_connection import Server
+from musterd.stores.memcached_lanes import MemcachedLanes
+
+log = structlog.get_logger(__name__)
+
+RELAY_PORT = 11411
+LOOK_AFTER = 60.0
+"""Seconds that an agent stays away from its favourite relay: as many at least, twice that at most.
+
+Drawn for each agent, so that those which lost a relay together do not come back together.
+"""
+LONGEST_AWAY = 16 * LOOK_AFTER  # for a relay that takes its agents back and fails them again
+_LOOK_TIMEOUT = 1.0
+
+
+def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
+    """``relay://r1:11411,[::1]:11412``; raises ConfigError for a URL that is not well formed."""
+    parts = Parts(url)
+    if parts.query:
+        raise parts.error("has options; a relay takes none")
+    servers = parts.servers(RELAY_PORT)
+    name = ",".join(server.name for server in servers)
+    return Store(
+        url=f"relay://{name}",
+        shard_names=(name,),
+        replicas=1,
+        guarantees=Guarantees.NEVER_EVICTS | Guarantees.SHARED,
+        driver=RelayDriver(servers, namespace, timeout, beat_ttl),
+    )
+
+
+class RelayDriver:
+    """Makes writers; a coordinator must read the database itself."""
+
+    def __init__(
+        self, servers: Sequence[Server], namespace: str, timeout: float, beat_ttl: float
+    ) -> None:
+        self._servers = servers
+        self._namespace = namespace
+        self._timeout = timeout
+        self._beat_ttl = beat_ttl
+
+    def writer(self, shard: int) -> "RelayWriter":
+        """An agent's way to the relays."""
+        del shard
+        relays = [
+            Relay(one, self._namespace, self._timeout, self._beat_ttl) for one in self._servers
+        ]
+        return RelayWriter(relays, self._namespace)
+
+    def reader(self, shard: int, coordinator: str) -> ShardReader:
+        """There is none: raises ConfigError."""
+        del shard, coordinator
+        names = ",".join(server.name for server in self._servers)
+        raise ConfigError(
+            f"store relay://{names} takes the beats of agents and shows none: give a coordinator"
+            " the postgresql:// URL that the relays write to"
+        )
+
+
+class Relay:
+    """One relay, and this agent's connection to it."""
+
+    def __init__(self, server: Server, namespace: str, timeout: float, beat_ttl: float) -> None:
+        self.name = server.name
+        self._server = server
+        self._options = namespace, timeout, beat_ttl
+        self.writer = self._new_writer()
+
+    async def leave(self) -> None:
+        """Abort what is under way there, and forget which members were announced.
+
+        An aborted beat cannot overtake the ones that go another way from now on.
+        """
+        old, self.writer = self.writer, self._new_writer()
+        await old.aclose()
+
+    def _new_writer(self) -> KeyedWriter:
+        return KeyedWriter(MemcachedLanes(self._server), *self._options)
+
+
+class RelayWriter:
+    """One agent process's way to the relays: see :class:`musterd.stores.base.ShardWriter`.
+
+    A beat that fails at one relay is False, "announce the member again", which then happens at the
+    next relay: so both are tried within one push.
+    """
+
+    def __init__(self, relays: Sequence[Relay], namespace: str, rng: Random | None = None) -> None:
+        self.name = ",".join(relay.name for relay in relays)
+        self._relays = list(relays)  # favourite first, once a member is known
+        self._namespace = namespace
+        self._rng = rng or Random()
+        self._members: dict[int, Member] = {}
+        self._failed: set[int] = set()  # members whose beat failed at one relay in this push
+        self._at = 0
+        self._used = ""  # the relay that took the last beat
+        self._reason = ""
+        self._look_at = inf
+        self._came_back = -inf
+        self._away = LOOK_AFTER
+
+    async def announce(self, member: Member) -> None:
+        """Announce the member at the relay whose turn it is."""
+        identity = member_id(self._namespace, member.group, member.name)
+        if not self._members:
+            self._rank(identity)
+        self._members[identity] = member
+        relay = self._relays[self._at]
+        writer = relay.writer
+        try:
+            await writer.announce(member)
+        except BaseException as error:
+            await self._leave(relay, writer, error)
+            if isinstance(error, StoreError):
+                raise type(error)(self.name, f"relay {relay.name}: {error.reason}") from None
+            raise
+
+    async def beat(self, beat: Beat) -> bool:
+        """Overwrite the member's beat; False when it has to be announced, here or elsewhere."""
+        relay = self._relays[self._at]
+        writer = relay.writer
+        try:
+            stored = await writer.beat(beat)
+        except BaseException as error:
+            await self._leave(relay, writer, error)
+            if not isinstance(error, StoreError):
+                raise
+            if len(self._relays) > 1 and beat.member_id not in self._failed:
+                self._failed.add(beat.member_id)
+                return False
+            self._failed.discard(beat.member_id)
+            raise type(error)(self.name, f"relay {relay.name}: {error.reason}") from None
+        if stored:
+            self._took(relay, beat)
+            await self._look_for_favourite(beat.member_id)
+        return stored
+
+    async def retire(self, member: Member) -> None:
+        """Give up the member's slot at the relay; only a coordinator can forget a member."""
+        await self._relays[self._at].writer.retire(member)
+
+    async def aclose(self) -> None:
+        """Drop the connections."""
+        for relay in self._relays:
+            await relay.leave()
+
+    def _rank(self, identity: int) -> None:
+        order = place(identity, [relay.name for relay in self._relays], len(self._relays))
+        self._relays = [self._relays[at] for at in order]
+
+    async def _leave(self, relay: Relay, writer: KeyedWriter, error: BaseException) -> None:
+        """Go on to the next relay, unless another call has done so already."""
+        if relay.writer is not writer:
+            await writer.aclose()
+            return
+        await relay.leave()
+        if self._relays[self._at] is not relay:
+            return
+        self._reason = error.reason if isinstance(error, StoreError) else "no answer in time"
+        if self._at == 0:
+            self._stay_away()
+        self._at = (self._at + 1) % len(self._relays)
+
+    def _stay_away(self) -> None:
+        now = anyio.current_time()
+        brief = now - self._came_back < LONGEST_AWAY
+        self._away = min(2 * self._away, LONGEST_AWAY) if brief else LOOK_AFTER
+        self._look_at = now + self._rng.uniform(1, 2) * self._away
+
+    def _took(self, relay: Relay, beat: Beat) -> None:
+        self._failed.discard(beat.member_id)
+        if relay.name == self._used:
+            return
+        if self._used:
+            with suppress(OSError, ValueError):  # a log that cannot be written stops no beat
+                log.info("relay changed", relay=relay.name, before=self._used, reason=self._reason)
+        self._used = relay.name
+
+    async def _look_for_favourite(self, identity: int) -> None:
+        """Go back to the first relay if it is time to, and it answers.
+
+        The beat is stored already; half of what its push has left is enough for a look.
+        """
+        now = anyio.current_time()
+        if self._at == 0 or now < self._look_at:
+            return
+        self._look_at = inf  # for the other members of this process
+        favourite, away_at = self._relays[0], self._relays[self._at]
+        left = (anyio.current_effective_deadline() - now) / 2
+        with anyio.move_on_after(min(left, _LOOK_TIMEOUT)), suppress(StoreError):
+            await favourite.writer.announce(self._members[identity])
+            self._came_back = now
+            self._reason = "favourite"
+            self._at = 0
+            await away_at.leave()
+            return
+        await favourite.leave()
+        self._stay_away()

@@ -1,0 +1,120 @@
+"""What a relay says to PostgreSQL: one statement for many members. Every call raises StoreError.
+
+Two relays that hold beats of the same members, as while agents change over, must not wait for each
+other in a ring. So rows are locked in the order of their slots: that is the order of the rows that
+come in, which only a nested loop keeps; and one relay announces at a time.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from musterd.stores.postgres import namespace_key, signed
+from musterd.stores.postgres_link import Connection, Link, milliseconds
+from musterd.stores.postgres_schema import LOCK
+from musterd_coordinator.relay.waiting import Newcomer
+
+_KEEP_ORDER = """
+SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off
+"""
+# A beat that was under way for long, by another relay, must not undo a newer one of the same run.
+# Sequences are compared by their lowest three bytes, as serial numbers (RFC 1982).
+_WRITE = """
+UPDATE musterd.beat b SET record = n.record, seen_at = now()
+FROM unnest($1::integer[], $2::bigint[], $3::bytea[]) n (slot, member_id, record)
+WHERE b.slot = n.slot AND b.member_id = n.member_id AND (
+    substring(b.record, 17, 8) <> substring(n.record, 17, 8)
+    OR (get_byte(n.record, 24) - get_byte(b.record, 24)
+        + (get_byte(n.record, 25) - get_byte(b.record, 25)) * 256
+        + (get_byte(n.record, 26) - get_byte(b.record, 26)) * 65536) & 16777215 < 8388608)
+"""
+_WRITE_AND_TELL = f"{_WRITE} RETURNING b.member_id"
+_FIND = """
+SELECT n.member_id, m.slot,
+    b.slot IS NOT NULL AND (m.zone, m.owner, m.metadata) = (n.zone, n.owner, n.metadata::jsonb)
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) n (member_id, zone, owner, metadata)
+JOIN musterd.member m ON m.member_id = n.member_id
+LEFT JOIN musterd.beat b ON b.slot = m.slot AND b.member_id = m.member_id
+"""
+_ONE_ANNOUNCES = f"SELECT pg_advisory_xact_lock({LOCK})"
+_ANNOUNCE = """
+SELECT n.member_id, musterd.announce(
+    n.member_id, n.namespace, n."group", n.name, n.zone, n.owner, n.metadata::jsonb, n.key, $9)
+FROM unnest(
+    $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+    $8::integer[]
+) n (member_id, namespace, "group", name, zone, owner, metadata, key)
+"""
+_GREET = "SELECT FROM musterd.beat LIMIT 0"
+
+
+class Row(NamedTuple):
+    """One beat as the table keeps it."""
+
+    slot: int
+    member_id: int
+    record: bytes
+
+
+async def greet(link: Link) -> None:
+    """Make sure that the database is there and has musterd's tables."""
+    async with link.transaction() as connection:
+        await connection.execute(_GREET)
+
+
+async def write(link: Link, rows: Sequence[Row]) -> set[int]:
+    """Overwrite the beats in ``rows``, at most one a member; the member_ids of those it did not.
+
+    They sit in that slot no more, or a newer beat is there. All others are committed now.
+    """
+    rows = sorted(rows)
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    async with link.transaction() as connection:
+        await connection.execute(_KEEP_ORDER)
+        if await connection.execute(_WRITE, *columns) == f"UPDATE {len(rows)}":
+            return set()
+        written = await connection.fetch(_WRITE_AND_TELL, *columns)
+    return {_unsigned(row.member_id) for row in rows} - {_unsigned(its_id) for (its_id,) in written}
+
+
+async def find_seats(link: Link, newcomers: Sequence[Newcomer]) -> dict[int, int | None]:
+    """The members, by member_id, that have a seat already.
+
+    The slot is None where the member has to be announced all the same, because it tells other
+    facts or its row of beats was lost. They are in the order of their slots.
+    """
+    columns = [list(column) for column in zip(*map(_facts, newcomers), strict=True)]
+    async with link.transaction() as connection:
+        found = await connection.fetch(_FIND, *(columns[at] for at in (0, 4, 5, 6)))
+    ordered = sorted((slot, its_id, settled) for its_id, slot, settled in found)
+    return {_unsigned(its_id): slot if settled else None for slot, its_id, settled in ordered}
+
+
+async def announce(link: Link, newcomers: Sequence[Newcomer]) -> dict[int, int]:
+    """Give each a seat, in this order; slots by member_id."""
+    columns = [list(column) for column in zip(*map(_facts, newcomers), strict=True)]
+    async with link.transaction() as connection:
+        found = await _announce_all(connection, columns, milliseconds(link.timeout))
+    return {_unsigned(its_id): slot for its_id, slot in found}
+
+
+async def _announce_all(
+    connection: Connection, columns: list[list[object]], patience: int
+) -> list[tuple[int, int]]:
+    await connection.execute(_ONE_ANNOUNCES)
+    return [tuple(row) for row in await connection.fetch(_ANNOUNCE, *columns, patience)]
+
+
+def _facts(newcomer: Newcomer) -> tuple[object, ...]:
+    namespace, member, _ = newcomer
+    return (
+        signed(newcomer.identity),
+        *(namespace, member.group, member.name, member.zone, member.owner),
+        msgspec.json.encode(member.metadata).decode(),
+        namespace_key(namespace),
+    )
+
+
+def _unsigned(number: int) -> int:
+    return number % (1 << 64)

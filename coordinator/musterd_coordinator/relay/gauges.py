@@ -1,0 +1,81 @@
+"""What a relay counts, and the one line it logs when the database is lost or back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from musterd.errors import StoreError
+
+log = structlog.get_logger(__name__)
+
+
+class Path:
+    """One way to the database: open, or lost since some time. ``what`` goes over it, for logs."""
+
+    def __init__(self, what: str, clock: Callable[[], float]) -> None:
+        self.reason = ""
+        self.refused = 0
+        self._what = what
+        self._clock = clock
+        self._lost_at = 0.0
+        self._refused_now = 0
+
+    def failed(self, error: StoreError, refused: int) -> None:
+        """A statement failed, and so many agents were told so."""
+        if not self.reason:
+            self._lost_at = self._clock()
+            log.warning("store lost", store=error.shard, refused=self._what, reason=error.reason)
+        self.reason = error.reason
+        self.refused += refused
+        self._refused_now += refused
+
+    def worked(self) -> None:
+        """A statement was committed."""
+        if not self.reason:
+            return
+        seconds = round(self._clock() - self._lost_at, 1)
+        log.info("store back", taken=self._what, seconds=seconds, refused=self._refused_now)
+        self.reason = ""
+        self._refused_now = 0
+
+
+@dataclass
+class Gauges:
+    """Counts since the start. ``lost`` are beats of members whom the database did not know."""
+
+    clock: Callable[[], float]
+    stored: int = 0
+    lost: int = 0
+    batches: int = 0
+    seconds: float = 0.0  # that the last batch took
+    beats: Path = field(init=False)
+    newcomers: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.beats = Path("beats", self.clock)
+        self.newcomers = Path("newcomers", self.clock)
+
+    def wrote(self, stored: int, lost: int, seconds: float) -> None:
+        """A batch was committed."""
+        self.stored += stored
+        self.lost += lost
+        self.batches += 1
+        self.seconds = seconds
+        self.beats.worked()
+
+    @property
+    def reason(self) -> str:
+        """Why beats are refused at present; empty if they are not."""
+        return self.beats.reason or self.newcomers.reason
+
+    def report(self) -> dict[str, object]:
+        """All counts by name."""
+        return {
+            "beats_stored": self.stored,
+            "beats_not_stored": self.lost,
+            "beats_refused": self.beats.refused + self.newcomers.refused,
+            "batches": self.batches,
+            "last_batch_seconds": round(self.seconds, 6),
+            "store_lost": self.reason or "no",
+        }

@@ -1,0 +1,26 @@
+"""The relay's own end of the memcached protocol: as the embedded store's, with other words."""
+
+from musterd.stores.table import Table
+from musterd_coordinator.memcache_commands import Storekeeper
+from musterd_coordinator.memcache_server import Limits, MemcacheServer
+from musterd_coordinator.relay.gauges import Gauges
+
+LIMITS = Limits(connections=200_000, waiting_bytes=256 << 20)
+TABLE_MEMORY = 1 << 30  # bytes: the announcements of a million members
+
+
+class RelayServer(MemcacheServer):
+    """``stats relay`` shows its counts."""
+
+    called = "relay"
+    address_from = "relay_listen"
+
+    def __init__(
+        self, host: str, port: int, table: Table, storekeeper: Storekeeper, gauges: Gauges
+    ) -> None:
+        super().__init__(host, port, table, LIMITS, storekeeper)
+        self._gauges = gauges
+
+    def report(self, kind: str) -> dict[str, object] | None:
+        """The statistics that ``stats KIND`` shows; None if there is no such kind."""
+        return self._gauges.report() if kind == "relay" else super().report(kind)

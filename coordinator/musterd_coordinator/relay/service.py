@@ -1,0 +1,110 @@
+"""A relay, wired: what is started in which order, and how it stops."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from random import uniform
+
+import anyio
+import structlog
+
+from musterd.errors import ConfigError, StoreError
+from musterd.settings import Settings
+from musterd.stores.postgres_link import Link, parse_url
+from musterd.stores.table import Table
+from musterd.urls import host_and_port, without_secret
+from musterd_coordinator.relay import database
+from musterd_coordinator.relay.gauges import Gauges
+from musterd_coordinator.relay.reception import Reception
+from musterd_coordinator.relay.server import TABLE_MEMORY, RelayServer
+from musterd_coordinator.relay.writer import BeatWriter, Usher
+
+log = structlog.get_logger(__name__)
+
+STOPPING = b"SERVER_ERROR this relay is stopping"
+_STOP_TIMEOUT = 2.0
+_TIDY_PERIOD = 10.0
+_TIDY_AT_A_TIME = 2000
+_GREET_PAUSE = 1.0
+
+
+class Relay:
+    """All the parts of one relay; made inside a running loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        if not settings.store.startswith(("postgresql:", "postgres:")):
+            raise ConfigError(
+                f"a relay writes to PostgreSQL and the store is {without_secret(settings.store)}:"
+                " name a database with --store postgresql://user@host/database"
+            )
+        self._target = parse_url(settings.store)
+        self._timeout = settings.effective_push_timeout  # an agent waits no longer
+        self._ttl = settings.beat_ttl
+        self.links = [Link(self._target, self._timeout) for _ in range(2)]
+        self.gauges = Gauges(anyio.current_time)
+        table = Table(TABLE_MEMORY)
+        self.reception = Reception(table, anyio.current_time)
+        host, port = host_and_port(settings.relay_listen)
+        self.server = RelayServer(host, port, table, self.reception.storekeeper, self.gauges)
+        self.writer = BeatWriter(self.reception, self.links[0], settings.relay_period, self.gauges)
+        self.usher = Usher(self.reception, self.links[1], self.gauges)
+
+    @property
+    def store(self) -> str:
+        """The database, without its password."""
+        return self._target.url
+
+    async def reached(self) -> None:
+        """Until the database was reached, however long that takes."""
+        while True:
+            try:
+                await database.greet(self.links[1])
+            except StoreError as error:
+                self.gauges.newcomers.failed(error, 0)
+                await anyio.sleep(uniform(0.5, 1.0) * _GREET_PAUSE)
+            else:
+                self.gauges.newcomers.worked()
+                return
+
+    async def tidy(self) -> None:
+        """Drop members who did not beat for long, until cancelled."""
+        while True:
+            await anyio.sleep(_TIDY_PERIOD)
+            oldest = anyio.current_time() - self._ttl
+            for at, (identity, seat) in enumerate(list(self.reception.seats.items()), 1):
+                if seat.used < oldest and self.reception.seats.get(identity) is seat:
+                    self.reception.vacate(identity, seat)
+                if not at % _TIDY_AT_A_TIME:
+                    await anyio.lowlevel.checkpoint()
+
+    async def stop(self) -> None:
+        """Acknowledge what is being committed, refuse all else, and hang up."""
+        self.reception.close(STOPPING)
+        with anyio.move_on_after(_STOP_TIMEOUT), suppress(StoreError):
+            async with self.writer.turn:
+                pass
+        await self.server.aclose()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Relay]:
+    """A relay at work; leaves nothing running behind. Raises ConfigError when it cannot begin.
+
+    A database that does not answer is no reason not to begin.
+    """
+    relay = Relay(settings)
+    await relay.server.start()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(relay.writer.run)
+            tasks.start_soon(relay.usher.run)
+            tasks.start_soon(relay.tidy)
+            try:
+                yield relay
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await relay.stop()
+                tasks.cancel_scope.cancel()
+    finally:
+        await relay.server.aclose()
+        for link in relay.links:
+            link.close()

@@ -1,0 +1,156 @@
+"""The two loops of a relay that speak to the database: one writes beats, one seats newcomers.
+
+Each has a connection of its own, on which one statement follows the other. So an announcement that
+takes long delays no beat, and no two statements of a relay are at one row: a member has a seat, or
+is waiting for one.
+"""
+
+from collections.abc import Sequence
+
+import anyio
+
+from musterd.errors import ShardRefused, StoreError
+from musterd.stores.items import Outcome
+from musterd.stores.postgres import signed
+from musterd.stores.postgres_link import Link
+from musterd_coordinator.relay import database
+from musterd_coordinator.relay.gauges import Gauges
+from musterd_coordinator.relay.reception import Reception
+from musterd_coordinator.relay.waiting import Newcomer, Waiting
+
+MOST_ROWS = 4000  # in one statement that writes beats
+MOST_SEATS = 2000  # looked up in one statement
+MOST_NEWCOMERS = 256  # announced in one: others' newcomers wait as long
+_REFUSALS = 8  # in a row, after which no more of those who wait are tried
+_AT_A_TIME = 500  # replies written before the loop serves others
+
+
+class BeatWriter:
+    """Writes what waits, at most once a ``period`` (seconds); at once when nothing did before."""
+
+    def __init__(self, reception: Reception, link: Link, period: float, gauges: Gauges) -> None:
+        self.turn = anyio.Lock()  # held while a batch is under way
+        self._reception = reception
+        self._link = link
+        self._period = period
+        self._gauges = gauges
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._reception.known.wait()
+            began = anyio.current_time()
+            async with self.turn:
+                await self._write(self._reception.known.take())
+            await anyio.sleep_until(began + self._period)
+
+    async def _write(self, beats: Sequence[Waiting]) -> None:
+        """Write these beats and tell their agents; when one statement fails, try no further."""
+        rows = sorted((_row(beat), beat) for beat in beats)
+        for at in range(0, len(rows), MOST_ROWS):
+            try:
+                await self._write_some(rows[at : at + MOST_ROWS])
+            except StoreError as error:
+                self._gauges.beats.failed(error, len(rows) - at)
+                await settle([beat for _, beat in rows[at:]], refusal(error))
+                return
+
+    async def _write_some(self, rows: Sequence[tuple[database.Row, Waiting]]) -> None:
+        began = anyio.current_time()
+        lost = await database.write(self._link, [row for row, _ in rows])
+        now = anyio.current_time()
+        self._gauges.wrote(len(rows) - len(lost), len(lost), now - began)
+        stored, gone = [], []
+        for _, beat in rows:
+            if beat.identity in lost:
+                self._reception.forget(beat.identity)
+                gone.append(beat)
+            elif beat.seat is not None:
+                beat.seat.used = now
+                stored.append(beat)
+        await settle(stored, Outcome.STORED)
+        await settle(gone, Outcome.NOT_STORED)
+
+
+class Usher:
+    """Finds or takes seats in the database for the members whose first beat waits."""
+
+    def __init__(self, reception: Reception, link: Link, gauges: Gauges) -> None:
+        self._reception = reception
+        self._link = link
+        self._gauges = gauges
+        self._most = MOST_NEWCOMERS
+
+    async def run(self) -> None:
+        """Seat newcomers until cancelled."""
+        while True:
+            await self._reception.new.wait()
+            if beats := self._reception.new.take(MOST_SEATS):
+                await self._seat(beats)
+
+    async def _seat(self, beats: Sequence[Waiting]) -> None:
+        try:
+            found = await database.find_seats(self._link, _newcomers(beats))
+        except StoreError as error:
+            await self._refuse(beats, error)
+            return
+        by_identity = {beat.identity: beat for beat in beats}
+        self._admit(by_identity, {who: slot for who, slot in found.items() if slot is not None})
+        known = [by_identity.pop(who) for who in found if who in by_identity]
+        await self._announce([*known, *by_identity.values()])
+
+    async def _announce(self, beats: Sequence[Waiting]) -> None:
+        """Give seats, many at a time; fewer when the database refuses.
+
+        It may be one of them that it refuses, which must not keep out the others for ever.
+        """
+        refusals = 0
+        while beats:
+            some, beats = beats[: self._most], beats[self._most :]
+            try:
+                slots = await database.announce(self._link, _newcomers(some))
+            except StoreError as error:
+                refusals += 1
+                self._most = max(1, self._most // 8)
+                hopeless = not isinstance(error, ShardRefused) or refusals == _REFUSALS
+                await self._refuse([*some, *beats] if hopeless else some, error)
+                if hopeless:
+                    return
+            else:
+                self._most = min(2 * self._most, MOST_NEWCOMERS)
+                self._admit({beat.identity: beat for beat in some}, slots)
+
+    def _admit(self, beats: dict[int, Waiting], slots: dict[int, int]) -> None:
+        for identity, slot in slots.items():
+            beat = beats.pop(identity)
+            self._reception.seat(beat, slot)
+            self._reception.admit(beat)
+        if slots:
+            self._gauges.newcomers.worked()
+
+    async def _refuse(self, beats: Sequence[Waiting], error: StoreError) -> None:
+        self._gauges.newcomers.failed(error, len(beats))
+        await settle(beats, refusal(error))
+
+
+async def settle(beats: Sequence[Waiting], outcome: bytes) -> None:
+    """Tell the agents of all these beats what became of them."""
+    for at, beat in enumerate(beats, 1):
+        beat.settle(outcome)
+        if not at % _AT_A_TIME:
+            await anyio.lowlevel.checkpoint()
+
+
+def refusal(error: StoreError) -> bytes:
+    """What an agent is told of a database that did not take its beat."""
+    text = "".join(c if c.isascii() and c.isprintable() else "?" for c in str(error))
+    return b"SERVER_ERROR " + text.encode()
+
+
+def _row(beat: Waiting) -> database.Row:
+    slot = beat.seat.slot if beat.seat is not None else -1
+    return database.Row(slot, signed(beat.identity), beat.record)
+
+
+def _newcomers(beats: Sequence[Waiting]) -> list[Newcomer]:
+    return [beat.newcomer for beat in beats if beat.newcomer is not None]
