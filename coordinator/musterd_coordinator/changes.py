@@ -30,12 +30,14 @@ class ChangeLog:
 
     def touch(self, row: int) -> None:
         """The member of ``row`` is not as it was, or is new."""
-        self._rows[row] = None
+        if len(self._rows) <= LOG_LIMIT:  # beyond it who changed does not matter: see publish()
+            self._rows[row] = None
 
     def forget(self, row: int, last: MemberChange) -> None:
         """The member of ``row`` is gone; ``last`` is what was last true of it."""
         self._rows.pop(row, None)
-        self._gone.append(last)
+        if len(self._gone) <= LOG_LIMIT:
+            self._gone.append(last)
 
     def notice(self) -> None:
         """Something that belongs to no member changed, such as whether we are listening."""

@@ -12,9 +12,10 @@ short:
   much of a zone falls silent at once, it becomes suspect instead, and down only after a hold.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +86,19 @@ class Changes:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def parts(self, size: int) -> Iterator["Changes"]:
+        """The same in portions of at most ``size``."""
+        for at in range(0, len(self), size):
+            part = slice(at, at + size)
+            yield Changes(*(column[part] for column in self._columns()))
+
+    def lists(self) -> Iterator[list[Any]]:
+        """The columns as lists of Python's own numbers."""
+        return (column.tolist() for column in self._columns())
+
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return self.rows, self.old, self.new, self.cause, self.silence
+
 
 class Detector:
     """Judges the members of a table by the sweeps of their shards."""
@@ -100,9 +114,20 @@ class Detector:
         self, shards: Iterable[int], *, zone: int = 0, state: Code = Code.UNKNOWN, quiet: float = 0
     ) -> int:
         """A row for a member placed on ``shards``; its silence begins at ``quiet`` seconds."""
-        row = self.members.add(state, zone, shards)
-        self.members.heard[:, row] = self._time[self.members.shard[:, row]] - quiet
-        return row
+        (row,) = self.add_all(np.array([state], np.uint8), [tuple(shards)], np.array([quiet]))
+        self.members.zone[row] = zone
+        return int(row)
+
+    def add_all(
+        self, states: NDArray[np.uint8], shards: Sequence[Sequence[int]], quiet: Seconds
+    ) -> Rows:
+        """Rows for n members in ``states`` (n), each on as many ``shards`` (n), as :meth:`add`."""
+        placed = np.full((self.members.replicas, len(states)), NO_SHARD, np.int16)
+        places = np.array(shards, np.int16).reshape(len(states), -1).T
+        placed[: len(places)] = places
+        rows = self.members.add(states, placed)
+        self.members.heard[:, rows] = self._time[placed] - quiet
+        return rows
 
     def move(self, row: int, shards: Sequence[int]) -> None:
         """The member beats to other shards than was thought; its silence there begins now."""

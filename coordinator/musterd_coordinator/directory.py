@@ -1,9 +1,10 @@
 """Names to rows and back, sorted by group, and the zones that members are counted in."""
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from musterd.model import Member
+from sortedcontainers import SortedList
+
+from musterd.model import Member, slim
 
 
 class Group:
@@ -13,28 +14,26 @@ class Group:
         self.name = name
         self.rows: dict[str, int] = {}
         self.shards: set[int] = set()
-        self._names: list[str] | None = []
+        self._sorted: SortedList[str] | None = None  # from when it is first asked for
 
     def add(self, name: str, row: int) -> None:
         """``name`` sits in ``row``."""
         self.rows[name] = row
-        self._names = None
+        if self._sorted is not None:
+            self._sorted.add(name)
 
     def remove(self, name: str) -> None:
         """Forget ``name``."""
         del self.rows[name]
-        self._names = None
-
-    def names(self) -> Sequence[str]:
-        """All names in order; sorted when asked for, since most sweeps change none."""
-        if self._names is None:
-            self._names = sorted(self.rows)
-        return self._names
+        if self._sorted is not None:
+            self._sorted.remove(name)
 
     def after(self, name: str) -> Iterator[str]:
         """The names greater than ``name``, in order."""
-        names = self.names()
-        return (names[i] for i in range(bisect_right(names, name), len(names)))
+        if self._sorted is None:
+            self._sorted = SortedList(self.rows)
+        names: Iterator[str] = self._sorted.irange(name, inclusive=(False, False))
+        return names
 
 
 class Directory:
@@ -43,30 +42,34 @@ class Directory:
     def __init__(self) -> None:
         self.groups: dict[str, Group] = {}
         self._members: list[Member | None] = []
-        self._row_of_id: dict[int, int] = {}
+        self._count = 0
         self._zones: dict[tuple[str, str], int] = {}
         self._zone_names: list[tuple[str, str]] = []
 
     def __len__(self) -> int:
-        return len(self._row_of_id)
+        return self._count
 
-    def add(self, member: Member, member_id: int, row: int) -> None:
-        """``member`` sits in ``row``."""
+    def add(self, member: Member, row: int) -> Group:
+        """``member`` sits in ``row``; its group."""
         if row >= len(self._members):
             self._members.extend([None] * (row + 1 - len(self._members)))
-        self._members[row] = member
-        self._row_of_id[member_id] = row
-        self.groups.setdefault(member.group, Group(member.group)).add(member.name, row)
+        self._members[row] = slim(member)
+        self._count += 1
+        group = self.groups.get(member.group)
+        if group is None:
+            group = self.groups[member.group] = Group(member.group)
+        group.add(member.name, row)
+        return group
 
     def announce(self, row: int, member: Member) -> None:
         """The same member announced other facts."""
-        self._members[row] = member
+        self._members[row] = slim(member)
 
-    def remove(self, row: int, member_id: int) -> None:
+    def remove(self, row: int) -> None:
         """Forget the member of ``row``, and its group with the last of its members."""
         member = self.member(row)
         self._members[row] = None
-        del self._row_of_id[member_id]
+        self._count -= 1
         group = self.groups[member.group]
         group.remove(member.name)
         if not group.rows:
@@ -77,10 +80,6 @@ class Directory:
         member = self._members[row]
         assert member is not None, f"row {row} is free"
         return member
-
-    def row_of_id(self, member_id: int) -> int | None:
-        """The row of a member_id."""
-        return self._row_of_id.get(member_id)
 
     def row(self, group: str, member: str) -> int | None:
         """The row of a name."""

@@ -1,6 +1,5 @@
 """The columns that the detector decides on: one row per member, one array per property."""
 
-from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
@@ -100,17 +99,15 @@ class Members:
         """The rows that may hold members."""
         return slice(0, self.size)
 
-    def add(self, state: Code, zone: int, shards: Iterable[int]) -> int:
-        """A row for a new member that is placed on ``shards``."""
-        row = self._free.pop() if self._free else self._new_row()
+    def add(self, states: NDArray[np.uint8], shards: NDArray[np.int16]) -> Rows:
+        """Rows for n new members in ``states`` (n), placed on ``shards`` (replicas, n)."""
+        rows = self._take_rows(len(states))
         for name, (_, empty) in _COLUMNS.items():
-            getattr(self, name)[row] = empty
-        self.state[row], self.zone[row] = state, zone
-        self.shard[:, row] = NO_SHARD
-        self.heard[:, row] = 0.0
-        for place, shard in enumerate(shards):
-            self.shard[place, row] = shard
-        return row
+            getattr(self, name)[rows] = empty
+        self.state[rows] = states
+        self.shard[:, rows] = shards
+        self.heard[:, rows] = 0.0
+        return rows
 
     def remove(self, row: int) -> None:
         """Free a row."""
@@ -118,18 +115,22 @@ class Members:
         self.shard[:, row] = NO_SHARD
         self._free.append(row)
 
-    def _new_row(self) -> int:
-        if self.size == len(self.state):
-            self._grow(2 * self.size)
-        self.size += 1
-        return self.size - 1
+    def _take_rows(self, count: int) -> Rows:
+        again = [self._free.pop() for _ in range(min(count, len(self._free)))]
+        end = self.size + count - len(again)
+        if end > len(self.state):
+            self._grow(max(end, self.size + self.size // 2))
+        rows = np.array([*again, *range(self.size, end)], np.int64)
+        self.size = end
+        return rows
 
     def _grow(self, capacity: int) -> None:
         for name, (dtype, empty) in _COLUMNS.items():
             grown = np.full(capacity, empty, dtype)
-            grown[: self.size] = getattr(self, name)
+            grown[: self.size] = getattr(self, name)[: self.size]
             setattr(self, name, grown)
         shard = np.full((self.replicas, capacity), NO_SHARD, np.int16)
         heard = np.zeros((self.replicas, capacity))
-        shard[:, : self.size], heard[:, : self.size] = self.shard, self.heard
+        shard[:, : self.size] = self.shard[:, : self.size]
+        heard[:, : self.size] = self.heard[:, : self.size]
         self.shard, self.heard = shard, heard

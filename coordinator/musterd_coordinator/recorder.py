@@ -15,6 +15,9 @@ from musterd_coordinator.shard import wall_instant
 log = structlog.get_logger(__name__)
 
 PERIOD = 0.5
+PORTION = 2000
+"""Members, and changes, that are written at a time: some milliseconds of the event loop."""
+
 PRUNE_PERIOD = 3600.0
 BACKLOG_LIMIT = 100_000
 """State changes kept while the registry is away; beyond it the oldest are lost, and counted."""
@@ -49,17 +52,20 @@ class Recorder:
     async def flush(self) -> None:
         """Write all that is unsaved now. Raises RegistryError; nothing is lost by that."""
         async with self._lock:
-            roll = self._roll
-            rows, transitions = roll.unsaved, roll.transitions
-            if not rows and not transitions:
-                return
-            roll.unsaved, roll.transitions = set(), []
-            try:
-                await self._registry.record([roll.entry(row) for row in rows], transitions)
-            except BaseException:
-                roll.unsaved |= rows
-                roll.transitions = self._bounded(transitions + roll.transitions)
-                raise
+            while self._roll.unsaved or self._roll.transitions:
+                await self._flush_some()
+
+    async def _flush_some(self) -> None:
+        roll = self._roll
+        rows = roll.unsaved.take(PORTION)
+        transitions, roll.transitions = roll.transitions[:PORTION], roll.transitions[PORTION:]
+        try:
+            entries = [roll.entry(row) for row in rows.tolist()]
+            await self._registry.record(entries, transitions)
+        except BaseException:
+            roll.unsaved.add(rows)
+            roll.transitions = self._bounded(transitions + roll.transitions)
+            raise
 
     async def _once(self, prune: bool) -> None:
         try:

@@ -4,12 +4,15 @@ One roll serves all shards. Whatever one sweep changes becomes visible at once, 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import partial
+from itertools import repeat
 from math import isnan
 
 import numpy as np
 import structlog
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from musterd.beat import Status, member_id
 from musterd.model import Facts, Member, MemberChange, State, Transition, Verdict
@@ -18,15 +21,19 @@ from musterd_coordinator.changes import ChangeLog
 from musterd_coordinator.detector import Cause, Changes, Detector, Rules
 from musterd_coordinator.directory import Directory
 from musterd_coordinator.listening import ListeningClock, Step
-from musterd_coordinator.members import CODES, STATES, Code
+from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
 from musterd_coordinator.registry import Entry
+from musterd_coordinator.rowset import RowSet
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.sweep import Swept
-from musterd_coordinator.wording import BEATING, cause_text, silence
+from musterd_coordinator.wording import BEATING, EVIDENT, cause_text, silence
 
 log = structlog.get_logger(__name__)
 
 NO_FACTS = Facts()
+_ANNOUNCED = "announced; no beat seen yet"
+_CAUSES = {int(cause): cause for cause in Cause}
+_AT_ONCE = 10_000  # changes that are Python objects at one time
 
 
 def decide(code: int, draining: bool, facts: Facts) -> Verdict:
@@ -70,7 +77,7 @@ class Roll:
         self.clocks = clocks
         self.changes = ChangeLog(int(clocks.wall() * 1000), self._change)
         self.facts: dict[int, Facts] = {}
-        self.unsaved: set[int] = set()
+        self.unsaved = RowSet()
         self.transitions: list[Transition] = []
         self._reasons: list[str] = []
         self._forgotten: set[int] = set()  # by another coordinator, and still seated
@@ -128,8 +135,7 @@ class Roll:
 
     def restore(self, entries: Iterable[Entry]) -> None:
         """Begin with the members, states and facts that a registry kept."""
-        for entry in entries:
-            self._restore(entry)
+        self._restore(list(entries))
         self.changes.publish()
 
     def merge(self, changed: Iterable[Entry | tuple[str, str]]) -> None:
@@ -139,7 +145,7 @@ class Roll:
                 if (row := self.directory.row(*each)) is not None:
                     self._forgotten_elsewhere(row)
             elif (row := self.directory.row(each.member.group, each.member.name)) is None:
-                self._restore(each)
+                self._restore([each])
             elif each.facts != self.facts.get(row, NO_FACTS):
                 self._set_facts(row, each.facts)
         self.changes.publish()
@@ -148,7 +154,8 @@ class Roll:
         """An operator's order, already durable; ``note`` goes into the history."""
         self._set_facts(row, facts)
         state = self.state(row)
-        self.transitions.append(self._transition(row, state, state, note))
+        now = wall_instant(self.clocks.wall())
+        self.transitions.append(self._transition(row, state, state, note, now))
         self.changes.publish()
 
     def remove(self, row: int) -> None:
@@ -217,8 +224,15 @@ class Roll:
             row = seats.vacate(slot)
             if row in self._forgotten and not self._is_seated(row):
                 self._remove(row)
+        new: dict[tuple[str, str], tuple[int, Member]] = {}
         for slot, member in roster.seated:
-            seats.seat(slot, self._row_for(member, index))
+            row = self.directory.row(member.group, member.name)
+            if row is None:
+                new[member.group, member.name] = slot, member
+            else:
+                self._meet(row, index, member)
+                seats.seat(slot, row)
+        self._welcome(index, list(new.values()))
 
     def _is_seated(self, row: int) -> bool:
         return any(shard.seats.holds(row) for shard in self.shards)
@@ -235,19 +249,29 @@ class Roll:
         else:
             self._remove(row)
 
-    def _row_for(self, member: Member, index: int) -> int:
-        row = self.directory.row(member.group, member.name)
-        if row is None:
-            row = self._add(member, State.UNKNOWN, "announced; no beat seen yet", quiet=0.0)
-            self.unsaved.add(row)
-        elif member != self.directory.member(row):
+    def _welcome(self, index: int, newcomers: Sequence[tuple[int, Member]]) -> None:
+        """Members that were never heard of took these slots."""
+        if not newcomers:
+            return
+        slots, members = zip(*newcomers, strict=True)
+        states, quiet = np.full(len(members), Code.UNKNOWN, np.uint8), np.zeros(len(members))
+        rows = self._add(members, states, repeat(_ANNOUNCED), quiet)
+        self.unsaved.add(rows)
+        placed = (self.detector.members.shard[:, rows] == index).any(axis=0).tolist()
+        for row, slot, member, here in zip(rows.tolist(), slots, members, placed, strict=True):
+            if not here:
+                self._replace(row, index, member)
+            self.shards[index].seats.seat(slot, row)
+
+    def _meet(self, row: int, index: int, member: Member) -> None:
+        """A member that is known took a slot, or announced other facts."""
+        if member != self.directory.member(row):
             self.directory.announce(row, member)
             self._set_zone(row)
-            self.unsaved.add(row)
+            self.unsaved.add(np.array([row]))
             self.changes.touch(row)
         if index not in self.detector.members.shard[:, row]:
             self._replace(row, index, member)
-        return row
 
     def _replace(self, row: int, index: int, member: Member) -> None:
         """A member that beats elsewhere than its placement says: its agent has other settings."""
@@ -261,38 +285,51 @@ class Roll:
         self.detector.move(row, [index, *others][: self.detector.members.replicas])
         self.directory.groups[member.group].shards.add(index)
 
-    def _add(self, member: Member, state: State, reason: str, quiet: float) -> int:
-        identity = member_id(self._namespace, member.group, member.name)
-        row = self.detector.add(self._place(identity), state=CODES[state], quiet=quiet)
-        self.directory.add(member, identity, row)
-        self.directory.groups[member.group].shards.update(self._place(identity))
-        if row >= len(self._reasons):
-            self._reasons.extend([""] * (row + 1 - len(self._reasons)))
-        self._reasons[row] = reason
-        self.detector.members.since[row] = self.clocks.wall()
-        self._set_zone(row)
-        self.changes.touch(row)
-        return row
+    def _add(
+        self,
+        members: Sequence[Member],
+        states: NDArray[np.uint8],
+        reasons: Iterable[str],
+        quiet: Seconds,
+    ) -> Rows:
+        """Rows for new ``members`` in these states and silent for ``quiet`` seconds; all n long."""
+        places = [self.place_of(member.group, member.name) for member in members]
+        rows = self.detector.add_all(states, places, quiet)
+        self._reasons.extend(repeat("", int(rows.max()) + 1 - len(self._reasons)))
+        zone_code, touch = self.directory.zone_code, self.changes.touch
+        for row, member, place, reason in zip(
+            rows.tolist(), members, places, reasons, strict=False
+        ):
+            self.directory.add(member, row).shards.update(place)
+            self._reasons[row] = reason
+            touch(row)
+        self.detector.members.zone[rows] = [zone_code(each.group, each.zone) for each in members]
+        self.detector.members.since[rows] = self.clocks.wall()
+        return rows
 
-    def _restore(self, entry: Entry) -> None:
-        down_time = self.detector.rules.service_down_time
-        dead = entry.state in (State.DOWN, State.LEFT)
-        since = entry.since.timestamp()
+    def _restore(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        down_time, now = self.detector.rules.service_down_time, self.clocks.wall()
+        states = np.array([CODES[entry.state] for entry in entries], np.uint8)
+        since = np.array([entry.since.timestamp() for entry in entries])
         # Long past any mass silence: what fell before this coordinator began is no part of one.
-        quiet = max(3 * down_time, self.clocks.wall() - since) if dead else 0.0
-        row = self._add(entry.member, entry.state, entry.reason, quiet)
-        self.detector.members.since[row] = since
-        self.detector.members.interval[row] = entry.interval
-        if entry.facts != NO_FACTS:
-            self.facts[row] = entry.facts
-            self._set_zone(row)
+        dead = np.isin(states, (Code.DOWN, Code.LEFT))
+        quiet = np.where(dead, np.maximum(3 * down_time, now - since), 0.0)
+        members = [entry.member for entry in entries]
+        rows = self._add(members, states, (entry.reason for entry in entries), quiet)
+        self.detector.members.since[rows] = since
+        self.detector.members.interval[rows] = [entry.interval for entry in entries]
+        for row, entry in zip(rows.tolist(), entries, strict=True):
+            if entry.facts != NO_FACTS:
+                self.facts[row] = entry.facts
+                self._set_zone(row)
 
     def _remove(self, row: int) -> None:
-        member = self.directory.member(row)
         self.changes.forget(row, replace(self._change(row), gone=True, version=self.version + 1))
         for shard in self.shards:
             shard.seats.leave(row)
-        self.directory.remove(row, member_id(self._namespace, member.group, member.name))
+        self.directory.remove(row)
         self.detector.members.remove(row)
         self.facts.pop(row, None)
         self.unsaved.discard(row)
@@ -313,33 +350,35 @@ class Roll:
     # -- what changed --------------------------------------------------------------------
 
     def _apply(self, changes: Changes, shard: Shard) -> None:
-        for row, old, new, cause, silent in zip(
-            changes.rows.tolist(),
-            changes.old.tolist(),
-            changes.new.tolist(),
-            changes.cause.tolist(),
-            changes.silence.tolist(),
-            strict=True,
-        ):
-            reason = self._words(row, Cause(cause), silent, shard)
-            transition = self._transition(row, STATES[old], STATES[new], reason)
-            self._log(transition, Cause(cause))
+        wall = self.clocks.wall()
+        self.detector.members.since[changes.rows[changes.old != changes.new]] = wall
+        self.unsaved.add(changes.rows)
+        for part in changes.parts(_AT_ONCE):
+            self._tell(part, shard, wall_instant(wall))
+
+    def _tell(self, changes: Changes, shard: Shard, now: datetime) -> None:
+        """Say why, to the log, the history and whoever follows."""
+        for row, old, new, code, silent in zip(*changes.lists(), strict=True):
+            cause = _CAUSES[code]
+            reason = self._words(row, cause, silent, shard)
+            transition = self._transition(row, STATES[old], STATES[new], reason, now)
+            if cause is not Cause.FIRST_BEAT:  # a fleet's first beats are not worth a line each
+                _log_change(transition, cause)
             self.transitions.append(transition)
-            self._reasons[row] = reason if cause != Cause.CONFLICT_OVER else BEATING
-            if old != new:
-                self.detector.members.since[row] = self.clocks.wall()
-            self.unsaved.add(row)
+            self._reasons[row] = reason if cause is not Cause.CONFLICT_OVER else BEATING
             self.changes.touch(row)
 
     def _words(self, row: int, cause: Cause, silent: float, shard: Shard) -> str:
         members, rules = self.detector.members, self.detector.rules
-        heard_at = float(members.heard_at[row])
+        evidence = self._evidence(row, silent, shard) if cause in EVIDENT else ""
+        incarnations = members.incarnation.item(row), members.previous_incarnation.item(row)
+        return cause_text(cause, evidence, incarnations, rules.storm_hold)
+
+    def _evidence(self, row: int, silent: float, shard: Shard) -> str:
+        heard_at = float(self.detector.members.heard_at[row])
         last = None if isnan(heard_at) else f"{self.clocks.instant(heard_at):%Y-%m-%dT%H:%M:%SZ}"
         ago = shard.clock.staleness(self.clocks.monotonic()) or 0.0
-        incarnations = int(members.incarnation[row]), int(members.previous_incarnation[row])
-        return cause_text(
-            cause, silence(silent, last, shard.name, ago), incarnations, rules.storm_hold
-        )
+        return silence(silent, last, shard.name, ago)
 
     def _change(self, row: int) -> MemberChange:
         member, verdict = self.directory.member(row), self.verdict(row)
@@ -355,18 +394,18 @@ class Roll:
             reason=self._reasons[row],
         )
 
-    def _transition(self, row: int, old: State, new: State, reason: str) -> Transition:
+    def _transition(
+        self, row: int, old: State, new: State, reason: str, now: datetime
+    ) -> Transition:
         member = self.directory.member(row)
-        now = wall_instant(self.clocks.wall())
         return Transition(self.version + 1, now, member.group, member.name, old, new, reason)
 
-    def _log(self, transition: Transition, cause: Cause) -> None:
-        """Deaths, conflicts and returns are worth a line each; a fleet's first beats are not."""
-        if cause is Cause.FIRST_BEAT:
-            return
-        tell = log.info if transition.new in (State.UP, State.LEFT) else log.warning
-        if cause is Cause.CONFLICT:
-            tell = log.warning
-        event = f"member {transition.new}" if transition.old != transition.new else "member beats"
-        name = f"{transition.group}/{transition.member}"
-        tell(event, member=name, was=str(transition.old), reason=transition.reason)
+
+def _log_change(transition: Transition, cause: Cause) -> None:
+    """Deaths, conflicts and returns are worth a line each."""
+    tell = log.info if transition.new in (State.UP, State.LEFT) else log.warning
+    if cause is Cause.CONFLICT:
+        tell = log.warning
+    event = f"member {transition.new}" if transition.old != transition.new else "member beats"
+    name = f"{transition.group}/{transition.member}"
+    tell(event, member=name, was=str(transition.old), reason=transition.reason)

@@ -1,5 +1,7 @@
 """Which row sits in which slot of a shard, and the last record that was read there."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,16 +23,16 @@ class Seats:
     def __init__(self, capacity: int = 1024) -> None:
         self.swept = False  # completely, at least once
         self.count = 0
-        self._row: NDArray[np.int64] = np.full(capacity, NOBODY)
+        self._row: NDArray[np.int32] = np.full(capacity, NOBODY, np.int32)
         self._incarnation = np.zeros(capacity, np.uint64)
         self._sequence = np.zeros(capacity, np.uint64)
         self._empty_before = np.zeros(capacity, np.bool_)
-        self._slot: dict[int, int] = {}
+        self._slot: NDArray[np.int32] = np.full(capacity, NOBODY, np.int32)  # by row
 
     def seat(self, slot: int, row: int) -> None:
         """The member of ``row`` holds ``slot`` from now on, and no other slot of this shard."""
-        self._reserve(slot + 1)
-        if self._row[slot] == row:
+        self._reserve(slot + 1, row + 1)
+        if self._row.item(slot) == row:
             return
         self.leave(row)
         self.vacate(slot)
@@ -42,22 +44,22 @@ class Seats:
 
     def holds(self, row: int) -> bool:
         """Does the member of ``row`` hold a slot?"""
-        return row in self._slot
+        return row < len(self._slot) and self._slot.item(row) != NOBODY
 
     def vacate(self, slot: int) -> int | None:
         """Nobody holds ``slot`` any more; the row of who did."""
-        if slot >= len(self._row) or self._row[slot] == NOBODY:
+        if slot >= len(self._row) or self._row.item(slot) == NOBODY:
             return None
-        row = int(self._row[slot])
-        del self._slot[row]
+        row = self._row.item(slot)
+        self._slot[row] = NOBODY
         self._row[slot] = NOBODY
         self.count -= 1
         return row
 
     def leave(self, row: int) -> None:
         """The member of ``row`` holds no slot any more."""
-        if (slot := self._slot.get(row)) is not None:
-            self.vacate(slot)
+        if self.holds(row):
+            self.vacate(self._slot.item(row))
 
     def news(self, beats: Beats) -> tuple[Rows, Beats]:
         """The rows whose record is news, with those records; all of them are remembered."""
@@ -75,14 +77,19 @@ class Seats:
         news = (self._incarnation[slot] != 0) | self._empty_before[slot]
         self._incarnation[slot], self._sequence[slot] = beats.incarnation, beats.sequence
         beats = beats.where(news)
-        return self._row[beats.slot], beats
+        return self._row[beats.slot].astype(np.int64), beats
 
-    def _reserve(self, capacity: int) -> None:
-        have = len(self._row)
-        if capacity <= have:
-            return
-        more = max(capacity, 2 * have) - have
-        self._row = np.concatenate([self._row, np.full(more, NOBODY)])
-        self._incarnation = np.concatenate([self._incarnation, np.zeros(more, np.uint64)])
-        self._sequence = np.concatenate([self._sequence, np.zeros(more, np.uint64)])
-        self._empty_before = np.concatenate([self._empty_before, np.zeros(more, np.bool_)])
+    def _reserve(self, slots: int, rows: int) -> None:
+        if (more := _more(self._row, slots)) > 0:
+            self._row = np.pad(self._row, (0, more), constant_values=NOBODY)
+            self._incarnation = np.pad(self._incarnation, (0, more))
+            self._sequence = np.pad(self._sequence, (0, more))
+            self._empty_before = np.pad(self._empty_before, (0, more))
+        if (more := _more(self._slot, rows)) > 0:
+            self._slot = np.pad(self._slot, (0, more), constant_values=NOBODY)
+
+
+def _more(column: NDArray[Any], size: int) -> int:
+    """By how much ``column`` should grow to have ``size`` places; not above 0: it has them."""
+    lacking = size - len(column)
+    return lacking + len(column) // 2 if lacking > 0 else 0

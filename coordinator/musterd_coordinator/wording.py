@@ -4,6 +4,16 @@ from musterd.beat import Status
 from musterd_coordinator.detector import Cause
 
 BEATING = "beating"
+EVIDENT = frozenset(
+    {Cause.SILENT, Cause.MASS_SILENCE, Cause.HOLD_OVER, Cause.NEVER_BEAT}
+)  # by silence
+_PLAIN = {
+    Cause.FIRST_BEAT: "first beat seen",
+    Cause.BEAT: "beating again",
+    Cause.LEAVING: "its agent said that it is leaving",
+    Cause.CHECK_FAILING: "its agent reports a failing check",
+    Cause.CONFLICT_OVER: "only one agent beats under this name now",
+}
 
 
 def hexadecimal(incarnation: int) -> str | None:
@@ -23,21 +33,18 @@ def silence(seconds: float, last_beat: str | None, shard: str, proven_ago: float
 
 
 def cause_text(cause: Cause, evidence: str, incarnations: tuple[int, int], hold: float) -> str:
-    """The reason of one change. ``evidence`` is the text of :func:`silence` where it matters."""
+    """The reason of one change. ``evidence`` is the text of :func:`silence` where it is EVIDENT."""
+    if (text := _PLAIN.get(cause)) is not None:
+        return text
     now, before = (hexadecimal(each) for each in incarnations)
     texts = {
-        Cause.FIRST_BEAT: "first beat seen",
-        Cause.BEAT: "beating again",
         Cause.RESTARTED: f"its agent restarted: incarnation {now} after {before}",
-        Cause.LEAVING: "its agent said that it is leaving",
-        Cause.CHECK_FAILING: "its agent reports a failing check",
         Cause.SILENT: evidence,
         Cause.MASS_SILENCE: f"{evidence}; so much of its zone fell silent at once that the"
         f" observer is the likelier culprit: held for {hold:g} s of listening before it counts as down",
         Cause.HOLD_OVER: f"{evidence}; the hold of a mass silence is over",
         Cause.NEVER_BEAT: evidence,
         Cause.CONFLICT: f"two agents beat under this name: incarnations {now} and {before}",
-        Cause.CONFLICT_OVER: "only one agent beats under this name now",
     }
     return texts[cause]
 

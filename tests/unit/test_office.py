@@ -141,7 +141,7 @@ async def test_what_a_lost_registry_missed_is_written_when_it_is_back() -> None:
             tasks.cancel_scope.cancel()
     assert [transition.member for transition in registry.recorded] == ["a"]
     assert [line["event"] for line in lines] == ["registry lost", "registry back"]
-    assert at.stage.roll.unsaved == set()
+    assert not at.stage.roll.unsaved
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from musterd.beat import Status, member_id
+from musterd.beat import Status
 from musterd.columns import Beats, Rejected, no_beats
 from musterd.errors import NotFound
 from musterd.model import Facts, Member, State
@@ -277,9 +277,3 @@ def test_ready_when_everybody_alive_has_been_heard() -> None:
     for sequence in range(41, 46):
         stage.sweep({0: (7, sequence), 1: (8, 1)})
     assert stage.roll.ready
-
-
-def test_identities_agree_with_the_agents() -> None:
-    stage = Stage()
-    stage.sweep(seated=((0, host("a")),))
-    assert stage.roll.directory.row_of_id(member_id(NAMESPACE, "compute", "a")) is not None

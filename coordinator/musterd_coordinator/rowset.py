@@ -1,0 +1,36 @@
+"""A set of rows, at a byte each: all of a million members may be in it at once."""
+
+import numpy as np
+
+from musterd_coordinator.members import Rows
+
+
+class RowSet:
+    """Rows that something is still to be done for."""
+
+    def __init__(self) -> None:
+        self._marked = np.zeros(1024, np.bool_)
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._marked))
+
+    def __bool__(self) -> bool:
+        return bool(self._marked.any())
+
+    def add(self, rows: Rows) -> None:
+        """Put ``rows`` (n) in."""
+        more = int(rows.max(initial=-1)) + 1 - len(self._marked)
+        if more > 0:
+            self._marked = np.pad(self._marked, (0, more + len(self._marked) // 4))
+        self._marked[rows] = True
+
+    def discard(self, row: int) -> None:
+        """Leave ``row`` out, whether or not it was in."""
+        if row < len(self._marked):
+            self._marked[row] = False
+
+    def take(self, most: int) -> Rows:
+        """Take out up to ``most`` rows, in ascending order."""
+        rows = np.flatnonzero(self._marked)[:most]
+        self._marked[rows] = False
+        return rows
