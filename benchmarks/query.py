@@ -92,7 +92,7 @@ async def measure(
     fleet = Fleet(members, interval)
     fill = server.fill(fleet)
     await fill.fill()
-    with closing(coordinator(server.url)) as process, TemporaryDirectory() as folder:
+    with closing(coordinator(server.url_to_watch)) as process, TemporaryDirectory() as folder:
         files = written(fleet.names, Path(folder))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(keep_beating, fleet, fill, interval)

@@ -26,6 +26,11 @@ class Server:
         """Host and port of a store with keys and values."""
         return host_and_port(self.url.partition("://")[2])
 
+    @property
+    def url_to_watch(self) -> str:
+        """Its URL for a coordinator, which would start an embedded store of its own."""
+        return self.url.replace("embedded://", "memcached://")
+
     def fill(self, fleet: Fleet) -> Fill:
         """The way to write ``fleet`` into it."""
         if self.url.startswith("postgresql"):

@@ -1,0 +1,39 @@
+"""How a cost grows with the number of members; pure."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import log2
+from typing import NamedTuple
+
+import numpy as np
+
+Points = Sequence[tuple[float, float]]
+"""Members, and the cost of so many; ascending."""
+
+
+class Doubling(NamedTuple):
+    """By how much a doubling of the members multiplies a cost, between two sizes."""
+
+    ratio: float
+    smaller: int
+    larger: int
+
+
+def exponent(points: Points) -> float:
+    """The b of the line a·N^b through the points: least squares of the logarithms.
+
+    1 is linear growth. Raises ValueError for fewer than two points.
+    """
+    if len(points) < 2:
+        raise ValueError("a line needs two points")
+    members, costs = np.log(np.array(points, float)).T
+    slope: float = np.polyfit(members, costs, 1)[0]
+    return float(slope)
+
+
+def worst_doubling(points: Points) -> Doubling:
+    """The steepest step from one size to the next, as the ratio that a doubling would have."""
+    return max(
+        Doubling((more / cost) ** (1 / log2(larger / smaller)), int(smaller), int(larger))
+        for (smaller, cost), (larger, more) in pairwise(points)
+    )

@@ -1,0 +1,141 @@
+"""One size of a fleet, measured: see :mod:`benchmarks.growth`."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from statistics import median
+
+import anyio
+import anyio.to_thread
+from tests.system.daemons import Coordinator
+
+from benchmarks.coordinators import coordinator, start
+from benchmarks.fleet import NAMESPACE, TIMEOUT, Fill, Fleet, keep_beating
+from benchmarks.processes import cpu_seconds, memory_bytes, resident_bytes
+from benchmarks.stores import Server
+from benchmarks.sweep_clients import Product
+from benchmarks.sweep_detector import Judge
+from musterd.model import State
+from musterd_coordinator.registry import open_registry
+
+TRIES = 5
+SETTLED = 3.0  # seconds after which a coordinator that is ready has come to rest
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Seconds between beats, measured sweeps, and seconds of watching."""
+
+    interval: float
+    repeats: int
+    steady: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One thing that costs; what does not grow has a floor or is a member's share."""
+
+    name: str
+    unit: str
+    grows: bool = True
+
+
+SWEEP = Cost("sweep", "ms")
+CLIENT = Cost("client CPU of a sweep", "ms")
+DETECTOR = Cost("detector", "ms")
+ROSTER = Cost("first reading of the roster", "s")
+STEADY = Cost("coordinator CPU", "cores")
+MEMORY = Cost("coordinator memory above an empty one", "MB")
+EACH = Cost("coordinator memory per member", "B", grows=False)
+STORED = Cost("server memory above an empty one", "MB")
+KNOWN = Cost("start until ready, members known", "s")
+UNKNOWN = Cost("start until ready, members unknown", "s", grows=False)  # until all have beaten
+Costs = dict[Cost, float]
+
+
+async def measure_empty(server: Server) -> float:
+    """Memory of a coordinator that watches nobody, in bytes."""
+    with closing(coordinator(server.url_to_watch)) as process:
+        await start(process)
+        await anyio.sleep(SETTLED)
+        return resident_bytes(process.pid)
+
+
+async def measure(server: Server, members: int, empty: float, plan: Plan) -> Costs:
+    """All costs of a fleet of this size; ``empty`` is what :func:`measure_empty` gave."""
+    before = memory_bytes(server.pid)
+    fleet = Fleet(members, plan.interval)
+    fill = server.fill(fleet)
+    await fill.fill()
+    costs = await _swept(server, fleet, fill, plan.repeats)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keep_beating, fleet, fill, plan.interval)
+        costs |= await _watched(server, members, empty, plan.steady)
+        tasks.cancel_scope.cancel()
+    await fill.aclose()
+    return costs | {STORED: (memory_bytes(server.pid) - before) / 1e6}
+
+
+async def _swept(server: Server, fleet: Fleet, fill: Fill, repeats: int) -> Costs:
+    product, judge = Product(server.url, fleet), Judge(len(fleet))
+    roster = await product.begin()
+    judge.begin(product.beats)
+    sweeps, verdicts = [], []
+    for _ in range(repeats):
+        fleet.beat()
+        await fill.rewrite(fleet.shuffled())
+        sweeps.append(await product.sweep())
+        verdicts.append(judge.sweep(product.beats))
+    await product.aclose()
+    return {
+        SWEEP: 1e3 * median(sweep.seconds for sweep in sweeps),
+        CLIENT: 1e3 * median(sweep.cpu for sweep in sweeps),
+        DETECTOR: 1e3 * median(verdicts),
+        ROSTER: roster,
+    }
+
+
+async def _watched(server: Server, members: int, empty: float, steady: float) -> Costs:
+    """By a coordinator that knows nobody, and by the same one started again."""
+    with closing(coordinator(server.url_to_watch)) as process:
+        unknown = await start(process)
+        cores, memory = await _until_saved(server, process, members, steady)
+        known = await start(process)
+        await anyio.sleep(SETTLED)
+        memory = max(memory, resident_bytes(process.pid))
+    return {
+        STEADY: cores,
+        MEMORY: (memory - empty) / 1e6,
+        EACH: (memory - empty) / members,
+        KNOWN: known,
+        UNKNOWN: unknown,
+    }
+
+
+async def _until_saved(
+    server: Server, process: Coordinator, members: int, steady: float
+) -> tuple[float, float]:
+    """Let it watch until its registry knows that everybody is up, and stop it.
+
+    Gives the cores that it used at last, and its memory in bytes. Raises RuntimeError.
+    """
+    for _ in range(TRIES):
+        await anyio.sleep(steady)  # it may have been busy with what it learnt at the start
+        before = cpu_seconds(process.pid)
+        await anyio.sleep(steady)
+        cores = (cpu_seconds(process.pid) - before) / steady
+        memory = resident_bytes(process.pid)
+        await anyio.to_thread.run_sync(process.stop)
+        if await _saved_as_up(server, process) == members:
+            return cores, memory
+        await start(process)
+    raise RuntimeError(f"the registry does not know {members} members as up")
+
+
+async def _saved_as_up(server: Server, process: Coordinator) -> int:
+    own = f"sqlite:///{process.directory}/musterd.db"
+    url = server.url if server.url.startswith("postgresql") else own
+    registry = open_registry(url, namespace=NAMESPACE, timeout=TIMEOUT)
+    await registry.open()
+    entries = await registry.load()
+    await registry.aclose()
+    return sum(entry.state is State.UP for entry in entries)
