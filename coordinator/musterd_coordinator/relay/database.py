@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from musterd.model import Member
 from musterd.stores.postgres import namespace_key, signed
 from musterd.stores.postgres_link import Connection, Link, milliseconds
 from musterd.stores.postgres_schema import LOCK
@@ -31,11 +32,9 @@ WHERE b.slot = n.slot AND b.member_id = n.member_id AND (
 """
 _WRITE_AND_TELL = f"{_WRITE} RETURNING b.member_id"
 _FIND = """
-SELECT n.member_id, m.slot,
-    b.slot IS NOT NULL AND (m.zone, m.owner, m.metadata) = (n.zone, n.owner, n.metadata::jsonb)
-FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) n (member_id, zone, owner, metadata)
-JOIN musterd.member m ON m.member_id = n.member_id
-LEFT JOIN musterd.beat b ON b.slot = m.slot AND b.member_id = m.member_id
+SELECT m.member_id, m.slot, b.slot IS NOT NULL AS has_beat, m.zone, m.owner, m.metadata::text
+FROM musterd.member m LEFT JOIN musterd.beat b ON b.slot = m.slot AND b.member_id = m.member_id
+WHERE m.member_id = ANY($1::bigint[]) ORDER BY m.slot
 """
 _ONE_ANNOUNCES = f"SELECT pg_advisory_xact_lock({LOCK})"
 _ANNOUNCE = """
@@ -84,11 +83,15 @@ async def find_seats(link: Link, newcomers: Sequence[Newcomer]) -> dict[int, int
     The slot is None where the member has to be announced all the same, because it tells other
     facts or its row of beats was lost. They are in the order of their slots.
     """
-    columns = [list(column) for column in zip(*map(_facts, newcomers), strict=True)]
+    wanted = {newcomer.identity: newcomer.member for newcomer in newcomers}
     async with link.transaction() as connection:
-        found = await connection.fetch(_FIND, *(columns[at] for at in (0, 4, 5, 6)))
-    ordered = sorted((slot, its_id, settled) for its_id, slot, settled in found)
-    return {_unsigned(its_id): slot if settled else None for slot, its_id, settled in ordered}
+        found = await connection.fetch(_FIND, [signed(identity) for identity in wanted])
+    seats: dict[int, int | None] = {}
+    for its_id, slot, has_beat, *facts in found:
+        identity = _unsigned(its_id)
+        settled = has_beat and _tells(wanted[identity], *facts)
+        seats[identity] = slot if settled else None
+    return seats
 
 
 async def announce(link: Link, newcomers: Sequence[Newcomer]) -> dict[int, int]:
@@ -114,6 +117,11 @@ def _facts(newcomer: Newcomer) -> tuple[object, ...]:
         msgspec.json.encode(member.metadata).decode(),
         namespace_key(namespace),
     )
+
+
+def _tells(member: Member, zone: str, owner: str, metadata: str) -> bool:
+    same = msgspec.json.decode(metadata) == member.metadata
+    return same and (zone, owner) == (member.zone, member.owner)
 
 
 def _unsigned(number: int) -> int:

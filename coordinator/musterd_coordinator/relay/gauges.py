@@ -20,6 +20,14 @@ class Path:
         self._clock = clock
         self._lost_at = 0.0
         self._refused_now = 0
+        self._last_refusal = ""
+
+    def refuses(self, error: StoreError, refused: int) -> None:
+        """The database is there and said no, perhaps to one of many only."""
+        self.refused += refused
+        if error.reason != self._last_refusal:
+            self._last_refusal = error.reason
+            log.warning("store refuses", store=error.shard, refused=self._what, reason=error.reason)
 
     def failed(self, error: StoreError, refused: int) -> None:
         """A statement failed, and so many agents were told so."""

@@ -65,16 +65,20 @@ class Relay:
                 self.gauges.newcomers.worked()
                 return
 
-    async def tidy(self) -> None:
+    async def keep_tidy(self) -> None:
         """Drop members who did not beat for long, until cancelled."""
         while True:
             await anyio.sleep(_TIDY_PERIOD)
-            oldest = anyio.current_time() - self._ttl
-            for at, (identity, seat) in enumerate(list(self.reception.seats.items()), 1):
-                if seat.used < oldest and self.reception.seats.get(identity) is seat:
-                    self.reception.vacate(identity, seat)
-                if not at % _TIDY_AT_A_TIME:
-                    await anyio.lowlevel.checkpoint()
+            await self.tidy()
+
+    async def tidy(self) -> None:
+        """Drop members who did not beat for as long as a store keeps a beat."""
+        oldest = anyio.current_time() - self._ttl
+        for at, (identity, seat) in enumerate(list(self.reception.seats.items()), 1):
+            if seat.used < oldest and self.reception.seats.get(identity) is seat:
+                self.reception.vacate(identity, seat)
+            if not at % _TIDY_AT_A_TIME:
+                await anyio.lowlevel.checkpoint()
 
     async def stop(self) -> None:
         """Acknowledge what is being committed, refuse all else, and hang up."""
@@ -97,7 +101,7 @@ async def running(settings: Settings) -> AsyncIterator[Relay]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(relay.writer.run)
             tasks.start_soon(relay.usher.run)
-            tasks.start_soon(relay.tidy)
+            tasks.start_soon(relay.keep_tidy)
             try:
                 yield relay
             finally:

@@ -112,7 +112,7 @@ class Usher:
             except StoreError as error:
                 refusals += 1
                 self._most = max(1, self._most // 8)
-                hopeless = not isinstance(error, ShardRefused) or refusals == _REFUSALS
+                hopeless = not isinstance(error, ShardRefused) or refusals >= _REFUSALS
                 await self._refuse([*some, *beats] if hopeless else some, error)
                 if hopeless:
                     return
@@ -129,7 +129,9 @@ class Usher:
             self._gauges.newcomers.worked()
 
     async def _refuse(self, beats: Sequence[Waiting], error: StoreError) -> None:
-        self._gauges.newcomers.failed(error, len(beats))
+        path = self._gauges.newcomers
+        say = path.refuses if isinstance(error, ShardRefused) else path.failed
+        say(error, len(beats))
         await settle(beats, refusal(error))
 
 
