@@ -1,6 +1,7 @@
-"""Coordinators and agents as the separate processes that users run."""
+"""Coordinators, agents and relays as the separate processes that users run."""
 
 import json
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ Setting = str | float | int | list[dict[str, str]]
 
 
 class Daemon(Server):
-    """`musterd coordinator` or `musterd agent`, configured by a file of its own."""
+    """`musterd coordinator`, `agent` or `relay`, configured by a file of its own."""
 
     subcommand: ClassVar[str]
     users = ("root",)
@@ -96,6 +97,23 @@ class Agent(Daemon):
         super().__init__(**{**fleet, **settings, "store": store, "member": members})
 
     def _is_ready(self) -> bool:
+        return True
+
+
+class Relay(Daemon):
+    """A relay that writes ten times a second."""
+
+    subcommand = "relay"
+
+    def __init__(self, store: str, **settings: Setting) -> None:
+        super().__init__(**{"relay_period": 0.1, **settings, "store": store})
+        self.settings = {"relay_listen": self.address, **self.settings}
+
+    def _is_ready(self) -> bool:
+        try:
+            socket.create_connection((self.host, self.port), 1.0).close()
+        except OSError:
+            return False
         return True
 
 

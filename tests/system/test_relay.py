@@ -1,0 +1,68 @@
+"""From outside: a relay is killed and the other one stopped, and no live member ever looks dead."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from musterd.model import State
+from tests.agent_process import COMMAND, AgentProcess
+from tests.servers import Database
+from tests.system.daemons import Agent, Coordinator, Relay, Watch, all_in
+
+NAMES = [f"host-{number}" for number in range(4)]
+DOWN_TIME = 2.0
+
+
+def test_a_fleet_behind_two_relays(database: Database) -> None:
+    fleet = {"service_down_time": DOWN_TIME, "interval": 0.5}
+    with ExitStack() as stack:
+        coordinator = stack.enter_context(
+            Coordinator(database.dsn, service_down_time=DOWN_TIME, sweep_period=0.25)
+        )
+        relays = [stack.enter_context(Relay(database.dsn, **fleet)) for _ in range(2)]
+        url = f"relay://{','.join(relay.address for relay in relays)}"
+        agents = {name: stack.enter_context(Agent(url, name, **fleet)) for name in NAMES}
+        watch = Watch(coordinator)
+        watch.until(all_in(State.UP, *NAMES), 10.0, "all up")
+        watch.forget()
+
+        relays[0].kill()
+        agents[NAMES[0]].kill()
+        watch.until(all_in(State.DOWN, NAMES[0]), DOWN_TIME + 3.0, "down")
+        relays[0].start()
+        relays[1].stop()
+        agents[NAMES[1]].stop()
+        watch.until(all_in(State.LEFT, NAMES[1]), 3.0, "left")
+        watch.for_seconds(1.0)
+        assert {name: watch.seen[name] for name in NAMES[2:]} == {
+            name: {State.UP} for name in NAMES[2:]
+        }
+        assert all("shard lost" not in agents[name].log for name in NAMES[2:])
+        assert relays[1].log.count("relay stopping") == 1
+
+
+@pytest.mark.parametrize("store", ["relay://127.0.0.1:9", "memcached://127.0.0.1:9"])
+def test_nobody_else_works_without_the_database(store: str, tmp_path: object) -> None:
+    """A coordinator cannot read a relay, and a relay cannot write to memcached."""
+    command = (*COMMAND, "coordinator" if store.startswith("relay") else "relay")
+    environ = {"MUSTERD_REGISTRY": f"sqlite:///{tmp_path}/r.db", "MUSTERD_LISTEN": "127.0.0.1:0"}
+    with AgentProcess(store, command=command, environ=environ) as process:
+        status, _ = process.end()
+        assert status == 2
+        [line] = process.output.splitlines()
+        assert "postgresql://" in line
+
+
+def test_tells_systemd_when_it_is_ready_and_how_it_goes(database: Database) -> None:
+    environ = {"MUSTERD_RELAY_LISTEN": "127.0.0.1:0", "WATCHDOG_USEC": "400000"}
+    command = (*COMMAND, "relay")
+    with AgentProcess(database.dsn, command=command, environ=environ) as relay:
+        relay.wait_for("store lost: no musterd tables in this database: run 'musterd init-db'")
+        with ExitStack() as stack:
+            stack.enter_context(Coordinator(database.dsn))
+            relay.wait_for("READY=1")
+        relay.wait_for("WATCHDOG=1\nSTATUS=0 connections, 0 beats/s, last batch 0 ms, 0 refused")
+        status, seconds = relay.stop()
+        assert status == 0
+        assert seconds < 3.0
+        relay.wait_for("STOPPING=1")
