@@ -1,6 +1,6 @@
 # Every target brings what it needs (scripts/setup.sh), skips what is there, and says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults lint format clean
+.PHONY: help setup demo test faults bench lint format clean
 
 ARGS ?=
 export PYTHON
@@ -26,6 +26,10 @@ faults:  ## break everything there is to break, for an hour, and write docs/faul
 	mkdir -p build/faults
 	MUSTERD_FAULTS_RESULTS="$(CURDIR)/build/faults" .venv/bin/pytest -n 4 tests/faults --faults full $(ARGS)
 	.venv/bin/python -m tests.faults.report build/faults docs
+
+bench:  ## measure everything, ten minutes, and write docs/benchmarks.md; ARGS=--quick takes one
+	@scripts/setup.sh bench
+	@.venv/bin/python -m benchmarks.every $(ARGS)
 
 lint:  ## check style, types and the arrows between packages
 	@scripts/setup.sh lint

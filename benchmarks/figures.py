@@ -9,7 +9,7 @@ import json
 import shlex
 import statistics
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
@@ -113,8 +113,8 @@ def show(result: Result, as_json: bool) -> int:
         print(json.dumps(result.as_json()))
     else:
         print(result.title, table(figure.row() for figure in result.figures), sep="\n\n")
-        print(*(f"{name}: {value}" for name, value in result.facts.items()), sep="\n")
-        print(*result.notes, *(f"{k}: {v}" for k, v in describe().items()), sep="\n")
+        print(*facts_as_text(result.facts), *result.notes, sep="\n")
+        print(*facts_as_text(describe()), sep="\n")
     return 1 if any(figure.kept is False for figure in result.figures) else 0
 
 
@@ -122,6 +122,15 @@ def table(rows: Iterable[Mapping[str, Any]], style: str = "simple") -> str:
     """Rows of figures as a table of text."""
     cells = [[_cell(row.get(name)) for name in HEADERS] for row in rows]
     return tabulate(cells, HEADERS, tablefmt=style, disable_numparse=True)
+
+
+def facts_as_text(facts: Mapping[str, Any], style: str = "simple") -> Iterator[str]:
+    """A line for each fact, and a table for those that are a list of rows."""
+    for name, value in facts.items():
+        if isinstance(value, list):
+            yield f"\n{tabulate(value, headers='keys', tablefmt=style)}\n"
+        else:
+            yield f"{name.replace('_', ' ')}: {value}"
 
 
 def rounded(value: float) -> float:

@@ -26,7 +26,7 @@ NAMESPACE = "musterd"
 GROUP = "compute"
 TTL = 24 * 3600
 TIMEOUT = 60.0
-TURNS = 100  # in which a whole fleet beats once
+PAUSE = 0.05  # seconds from one portion of a fleet's beats to the next
 _PORTION = 10_000
 _STATEMENT = 1000  # rows of one UPDATE: with many more, PostgreSQL reads the whole table for it
 
@@ -73,14 +73,17 @@ class Fill(Protocol):
 
 
 async def keep_beating(fleet: Fleet, fill: Fill, interval: float) -> None:
-    """Beat for ever: everybody once an interval (seconds), in an order that is no order."""
-    share = min(TURNS, len(fleet))
+    """Beat for ever: everybody once an interval (seconds), in an order that is no order.
+
+    What was late is made up for.
+    """
+    turns = max(1, round(interval / PAUSE))
     due = anyio.current_time()
     while True:
-        for rows in np.array_split(fleet.shuffled(), share):
+        for rows in np.array_split(fleet.shuffled(), turns):
             fleet.beat(rows)
             await fill.rewrite(rows)
-            due = max(due + interval / share, anyio.current_time())
+            due += interval / turns
             await anyio.sleep_until(due)
 
 

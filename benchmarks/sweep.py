@@ -15,7 +15,7 @@ from statistics import median
 
 import anyio
 
-from benchmarks.figures import Figure, Result, command_of, progress, rounded, show
+from benchmarks.figures import Figure, Plot, Result, command_of, progress, rounded, show
 from benchmarks.fleet import Fill, Fleet
 from benchmarks.processes import cpu_seconds
 from benchmarks.stores import STORES, Server
@@ -174,7 +174,16 @@ def stated(store: str, setting: str, members: int, measured: Measured, command: 
             facts |= {f"ratio_{name.lower()}": rounded(compared[2].median)}
             facts |= {f"ratio_{name.lower()}_cpu": rounded(compared[3].median)}
     title = f"Sweep of {members:,} members, {store}"
-    return Result("sweep", title, figures, facts, notes=measured.notes, command=command)
+    return Result("sweep", title, figures, facts, [_plot(measured)], measured.notes, command)
+
+
+def _plot(measured: Measured) -> Plot:
+    """Every sweep of every client, in the order in which they took turns."""
+    lines = {
+        name: [(float(turn), 1e3 * cost.seconds) for turn, cost in enumerate(costs, 1)]
+        for name, costs in measured.costs.items()
+    }
+    return Plot("Time of every sweep", "round", "ms", lines)
 
 
 def _compared(

@@ -7,6 +7,7 @@ import numpy as np
 from musterd.columns import Beats
 from musterd_coordinator.detector import Detector, Rules
 from musterd_coordinator.listening import ListeningClock
+from musterd_coordinator.members import Code
 from musterd_coordinator.seats import Seats
 
 PERIOD = 1.0
@@ -30,8 +31,10 @@ class Judge:
         self._seats = Seats()
         self._sequence = np.ones(members, np.uint64)
         self._sweeps = 0
-        for slot in range(members):
-            self._seats.seat(slot, self._detector.add([0]))
+        states = np.full(members, Code.UNKNOWN, np.uint8)
+        rows = self._detector.add_all(states, [(0,)] * members, np.zeros(members))
+        for slot, row in enumerate(rows.tolist()):
+            self._seats.seat(slot, row)
 
     def begin(self, beats: Beats) -> None:
         """Two sweeps after which everybody is up."""

@@ -3,7 +3,8 @@
 #   setup.sh demo   the virtual environment with what musterd itself needs
 #   setup.sh lint   the same with the tools of developers
 #   setup.sh test   the same with memcached, PostgreSQL and PgBouncer
-#   setup.sh faults the same with faketime, and what draws the pictures
+#   setup.sh bench  the same with what draws the pictures, and the peers of benchmarks
+#   setup.sh faults the same with faketime
 # Asks no questions, and leaves no server running that was not running before.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -115,12 +116,16 @@ main() {
             ensure_venv lint
             ensure_servers
             ;;
+        bench)
+            ensure_venv bench
+            ensure_servers
+            ;;
         faults)
             ensure_venv bench
             ensure_servers
             compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || install_system_packages faketime
             ;;
-        *) fail 'usage: scripts/setup.sh demo|lint|test|faults' ;;
+        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults' ;;
     esac
 }
 
