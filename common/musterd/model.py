@@ -77,6 +77,8 @@ def check_text(kind: str, text: str) -> str:
 
 def check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
     """``metadata`` itself if its keys are names and it is small enough, else ConfigError."""
+    if not metadata:
+        return metadata
     for key, value in metadata.items():
         check_name("metadata key", key)
         check_text(f"metadata {key}", value)

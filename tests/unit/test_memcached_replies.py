@@ -138,7 +138,7 @@ def test_records_do_not_change_with_the_buffer() -> None:
         (Stored(1, record(1)).text * 2 + b"END\r\n", "twice"),
         (Stored(1, b"odd").text * 2 + b"END\r\n", "another key"),
         (b"VALUE fleet:b:00000001 0 3\r\nlong\r\nEND\r\n", "is not 3 bytes long"),
-        (b"VALUE fleet:b:00000001 0 99999999\r\n", "reply is not memcached's"),
+        (b"VALUE fleet:b:00000001 0 99999999\r\n", "has 99999999 bytes"),
         (b"VALUE fleet:b:00000001 0 -1\r\nEND\r\n", "reply is not memcached's"),
         (b"VALUE fleet:b:00000001 0\r\nEND\r\n", "reply is not memcached's"),
         (b"VALUES fleet:b:00000001 0 3\r\nodd\r\nEND\r\n", "reply is not memcached's"),

@@ -68,7 +68,7 @@ class RosterKeeper:
         self._moved: dict[int, int] = {}  # member_id -> where i says, and we did not know
         self._misled: set[int] = set()  # member_ids whose i is gone or wrong
         self._sought: dict[int, int] = {}  # member_id of the driven out -> updates left
-        self._twice: dict[int, tuple[int, Member]] = {}  # member_id -> its second slot
+        self._twice: dict[int, tuple[int, Member, int]] = {}  # member_id -> its second slot
         self._knocks: set[int] = set()
         self._free: set[int] = set()
         self._hinted: dict[int, None] = {}  # slots that newcomers were pointed to
@@ -123,7 +123,7 @@ class RosterKeeper:
         A counter that was lost before we ever saw it high leaves holders above it.
         """
         next_new = range(self._count, self._count + TAIL)
-        hinted = [slot for slot in self._hinted if self._seats.member(slot) is None]
+        hinted = [slot for slot in self._hinted if not self._seats.is_held(slot)]
         self._hinted = dict.fromkeys(hinted[-2 * BLOCK :])
         odd = islice(self.foreign | self.doubtful, most)
         return np.array([*odd, *self._hinted, *next_new], np.int64)
@@ -149,44 +149,49 @@ class RosterKeeper:
         await in_lanes(self._bulk, portions(slots.tolist()), self._look_at)
 
     async def _look_at(self, lane: int, slots: list[int]) -> None:
-        values = await self._bulk.values(lane, [self._keys.holder(slot) for slot in slots])
+        keys = [self._keys.holder(slot) for slot in slots]
+        values = await self._bulk.values(lane, keys)
         vacant = [
             slot
-            for slot in slots
-            if not self._observe(slot, values.get(self._keys.holder(slot))) and slot < self._count
+            for slot, key in zip(slots, keys, strict=True)
+            if not self._observe(slot, values.get(key)) and slot < self._count
         ]
         if vacant:
             await self._look_for_strays(lane, vacant)
 
     def _observe(self, slot: int, value: bytes | None) -> bool:
         """Take in the ``m`` of ``slot``; whether somebody holds it."""
-        before = self._seats.member(slot)
+        before = self._seats.said(slot)
         held = before is not None
         if value is None and self._is_heard(slot):
             self._knocks.add(slot)  # its agent restores m when it announces again
         elif value is not None:
             held = self._read(slot, value)
-        if slot in self.foreign and self._seats.member(slot) is before:
+        if slot in self.foreign and self._seats.said(slot) == before:
             self._knocks.add(slot)  # whoever sits here by mistake finds out when it announces
         self.foreign.discard(slot)
         self.doubtful.discard(slot)
         return held
 
     def _read(self, slot: int, value: bytes) -> bool:
+        said = hash(value)
+        if self._seats.said(slot) == said:
+            self.malformed.discard(slot)
+            return True
         try:
             holder = read_holder(value)
         except HolderError as error:
             self._refuse(slot, error)
-            return self._seats.member(slot) is not None
+            return self._seats.is_held(slot)
         self.malformed.discard(slot)
         if holder is None:
             self._seats.vacate(slot)
         else:
-            self._sit(slot, holder)
+            self._sit(slot, holder, said)
         return holder is not None
 
     def _is_heard(self, slot: int) -> bool:
-        return self._seats.member(slot) is not None and bool(self._seats.heard[slot])
+        return self._seats.is_held(slot) and self._seats.heard.item(slot)
 
     def _refuse(self, slot: int, error: HolderError) -> None:
         if slot not in self.malformed:
@@ -195,15 +200,13 @@ class RosterKeeper:
         if self._is_heard(slot):
             self._knocks.add(slot)  # its agent overwrites it when it announces again
 
-    def _sit(self, slot: int, member: Member) -> None:
-        if self._seats.member(slot) == member:
-            return
+    def _sit(self, slot: int, member: Member, said: int) -> None:
         identity = self._keys.identity(member)
         known = self._seats.slot_of.get(identity)
         if known is not None and known != slot:
-            self._twice[identity] = slot, member
+            self._twice[identity] = slot, member, said
             return
-        driven_out = self._seats.seat(slot, member)
+        driven_out = self._seats.seat(slot, member, said)
         if driven_out is not None:
             self._sought[driven_out] = SEEK_UPDATES
         self._sought.pop(identity, None)
@@ -241,9 +244,9 @@ class RosterKeeper:
 
     async def _settle(self) -> None:
         """Give members that were found in two slots the one that ``i`` says, or the newer one."""
-        for identity, (slot, member) in list(islice(self._twice.items(), MEND_PORTION)):
+        for identity, (slot, member, said) in list(islice(self._twice.items(), MEND_PORTION)):
             if await self._settle_one(identity, slot, member):
-                self._seats.seat(slot, member)
+                self._seats.seat(slot, member, said)
             del self._twice[identity]
 
     async def _settle_one(self, identity: int, slot: int, member: Member) -> bool:
@@ -282,7 +285,7 @@ class RosterKeeper:
                 await self._slots.store(index, write_slots(slot), pointer, token)
 
     async def _point_to_free_slots(self, hints: list[int]) -> None:
-        left = [slot for slot in hints if self._seats.member(slot) is None]
+        left = [slot for slot in hints if not self._seats.is_held(slot)]
         more = nsmallest(HINTS, self._free.difference(left))
         if more and len(left) < FEW_HINTS:
             hints = [*left, *more]

@@ -11,6 +11,7 @@ from musterd.beat import SIZE
 from musterd.columns import RECORD, Beats, Bools, Rejected, Slots, check_records, join_records
 from musterd.model import Member
 from musterd.stores.base import Roster
+from musterd.stores.idmap import IdMap
 from musterd.stores.keyed import Keys
 
 BLOCK = 1000
@@ -41,24 +42,28 @@ class Block:
 
 
 class SeatMap:
-    """Who sits where. Columns have one row per slot; ``taken`` says which rows mean anything."""
+    """Who sits where. Columns have one row per slot; ``taken`` says which rows mean anything.
+
+    Of a holder no more than its member_id is kept, and a hash of what its ``m`` said, to see whether
+    that changed.
+    """
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self.swept = False  # in full, at least once
-        self.slot_of: dict[int, int] = {}  # by member_id
-        self._members: dict[int, Member] = {}  # by slot
+        self.slot_of = IdMap()
         self.taken: Bools = np.zeros(BLOCK, np.bool_)
         self.heard: Bools = np.zeros(BLOCK, np.bool_)  # its beat was there in the last full sweep
         self.member_id: NDArray[np.uint64] = np.zeros(BLOCK, np.uint64)
         self.incarnation: NDArray[np.uint64] = np.zeros(BLOCK, np.uint64)
+        self._said: NDArray[np.int64] = np.zeros(BLOCK, np.int64)
         self._blocks: dict[int, Block] = {}
         self._seated: dict[int, Member] = {}
         self._vacated: set[int] = set()
 
     def __len__(self) -> int:
         """How many slots are held."""
-        return len(self._members)
+        return len(self.slot_of)
 
     @property
     def top(self) -> int:
@@ -66,11 +71,15 @@ class SeatMap:
         held = np.flatnonzero(self.taken)
         return int(held[-1]) + 1 if len(held) else 0
 
-    def member(self, slot: int) -> Member | None:
-        """Who holds ``slot``."""
-        return self._members.get(slot)
+    def is_held(self, slot: int) -> bool:
+        """Whether somebody holds ``slot``."""
+        return slot < len(self.taken) and self.taken.item(slot)
 
-    def seat(self, slot: int, member: Member) -> int | None:
+    def said(self, slot: int) -> int | None:
+        """The hash of what the ``m`` of ``slot`` said of its holder; None: nobody holds it."""
+        return self._said.item(slot) if self.is_held(slot) else None
+
+    def seat(self, slot: int, member: Member, said: int) -> int | None:
         """``member`` holds ``slot`` now and no other; the member_id of whom it drove out, if any."""
         identity = self._keys.identity(member)
         driven_out = self._leave(slot, identity)
@@ -79,7 +88,7 @@ class SeatMap:
             self.vacate(before)
         if before != slot:
             self._sit(slot, identity)
-        self._members[slot] = member
+        self._said[slot] = said
         self._seated[slot] = member
         self._vacated.discard(slot)
         return driven_out
@@ -109,19 +118,19 @@ class SeatMap:
 
     def _leave(self, slot: int, unless: int | None) -> int | None:
         """Take whoever sits in ``slot`` out of it, unless it is that member; who it was."""
-        if slot not in self._members:
+        if not self.is_held(slot):
             return None
-        identity = int(self.member_id[slot])
+        identity = self.member_id.item(slot)
         if identity == unless:
             return None
-        del self._members[slot], self.slot_of[identity]
+        self.slot_of.remove(identity)
         self.taken[slot] = self.heard[slot] = False
         self._blocks.pop(slot // BLOCK, None)
         return identity
 
     def _sit(self, slot: int, identity: int) -> None:
         self._reserve(slot + 1)
-        self.slot_of[identity] = slot
+        self.slot_of.put(identity, slot)
         self.taken[slot] = True
         self.member_id[slot] = identity
         self.incarnation[slot] = 0
@@ -131,12 +140,12 @@ class SeatMap:
         have = len(self.taken)
         if size <= have:
             return
-        blocks = -(-max(size, 2 * have) // BLOCK)
+        blocks = -(-max(size, have + have // 2) // BLOCK)
         more = blocks * BLOCK - have
-        self.taken = np.concatenate([self.taken, np.zeros(more, np.bool_)])
-        self.heard = np.concatenate([self.heard, np.zeros(more, np.bool_)])
-        self.member_id = np.concatenate([self.member_id, np.zeros(more, np.uint64)])
-        self.incarnation = np.concatenate([self.incarnation, np.zeros(more, np.uint64)])
+        self.taken, self.heard = np.pad(self.taken, (0, more)), np.pad(self.heard, (0, more))
+        self.member_id = np.pad(self.member_id, (0, more))
+        self.incarnation = np.pad(self.incarnation, (0, more))
+        self._said = np.pad(self._said, (0, more))
 
     def _make_block(self, number: int) -> Block:
         first = number * BLOCK

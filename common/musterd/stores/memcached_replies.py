@@ -9,6 +9,7 @@ out as bytes (2 us a thousand) and compared with what it must be.
 Where anything breaks the stride, the reply is read again, value by value: slower, and exact.
 """
 
+import re
 from collections.abc import Collection
 from typing import Protocol
 
@@ -26,6 +27,8 @@ _HEAD = b"VALUE "
 _TAIL = b"0 %d\r\n" % SIZE
 _LINE_END = b"\r\n"
 _V = _HEAD[0]
+_CR, _LF = _LINE_END
+_VALUE = re.compile(rb"VALUE ([^ \r\n]+) (\d{1,10}) (\d{1,10})\r\n")
 
 BeatRecords = tuple[Slots, NDArray[np.void], int]
 
@@ -52,21 +55,37 @@ class ValuesReply:
 
     def read(self, buffer: memoryview) -> int | None:
         """Read on from where the last call had to stop."""
-        while (line := self._line(buffer)) is not None:
-            if line == END:
-                return self._at + len(END)
-            key, flags, size = self._header(line)
-            begin = self._at + len(line)
+        while header := _VALUE.match(buffer, self._at):
+            key, flags, digits = header.groups()
+            begin, size = header.end(), int(digits)
             end = begin + size
+            self._check(key, size)
             if len(buffer) < end + 2:
                 return None
-            if bytes(buffer[end : end + 2]) != b"\r\n":
+            if buffer[end] != _CR or buffer[end + 1] != _LF:
                 raise ShardCorrupt(self._shard, f"value of {shown(key)} is not {size} bytes long")
             self.values[key] = bytes(buffer[begin:end])
-            if flags:
+            if flags != b"0":
                 self.flagged.add(key)
             self._at = end + 2
-        return None
+        return self._end(buffer)
+
+    def _check(self, key: bytes, size: int) -> None:
+        if size > VALUE_LIMIT:
+            raise ShardCorrupt(self._shard, f"value of {shown(key)} has {size} bytes")
+        if key not in self._asked or key in self.values:
+            raise ShardCorrupt(self._shard, f"reply for another key: {shown(key)!r}")
+
+    def _end(self, buffer: memoryview) -> int | None:
+        """Where the reply ends, if it does here; None when more is to come."""
+        line = self._line(buffer)
+        if line is None:
+            return None
+        if line == END:
+            return self._at + len(END)
+        if (text := refusal(line)) is not None:
+            raise ShardRefused(self._shard, text)
+        raise ShardCorrupt(self._shard, f"reply is not memcached's: {shown(line)!r}")
 
     def _line(self, buffer: memoryview) -> bytes | None:
         start = bytes(buffer[self._at : self._at + LINE_LIMIT])
@@ -76,20 +95,6 @@ class ValuesReply:
         if len(start) == LINE_LIMIT:
             raise ShardCorrupt(self._shard, f"reply is not memcached's: {shown(start)!r}")
         return None
-
-    def _header(self, line: bytes) -> tuple[bytes, int, int]:
-        if (text := refusal(line)) is not None:
-            raise ShardRefused(self._shard, text)
-        try:
-            word, key, flags, size = line[:-2].split(b" ")
-            header = key, int(flags), int(size)
-        except ValueError:
-            word, header = b"", (b"", 0, 0)
-        if word != b"VALUE" or not 0 <= header[2] <= VALUE_LIMIT:
-            raise ShardCorrupt(self._shard, f"reply is not memcached's: {shown(line)!r}")
-        if header[0] not in self._asked or header[0] in self.values:
-            raise ShardCorrupt(self._shard, f"reply for another key: {shown(line)!r}")
-        return header
 
 
 class BeatsReply:
