@@ -1,0 +1,7 @@
+"""``python -m benchmarks.load``."""
+
+import sys
+
+from benchmarks.load.command import main
+
+sys.exit(main())

@@ -1,0 +1,185 @@
+"""The command line of ``python -m benchmarks load``."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import anyio
+from tests.processes import ServerError
+from tqdm import tqdm
+
+from benchmarks.figures import Result, command_of, show
+from benchmarks.load.field import swarm
+from benchmarks.load.ramp import climb
+from benchmarks.load.report import report, report_ramp
+from benchmarks.load.run import Glance, Stretch
+from benchmarks.load.settings import OWN, Settings
+from benchmarks.load.stage import Stage, open_stage
+from musterd.errors import MusterdError
+from musterd.model import State
+
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s {postfix}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run and print; 0, 1 when a goal was missed, 2 for what cannot be run, 130 when stopped."""
+    args = _parser().parse_args(argv)
+    settings = _settings(args)
+    try:
+        with _terminable(), open_stage(settings) as stage:
+            result = anyio.run(_run, settings, stage, command_of("load", argv))
+    except KeyboardInterrupt:
+        print("load: stopped; nothing was left running", file=sys.stderr)
+        return 130
+    except Exception as error:
+        cause = _first(error)
+        if not isinstance(cause, MusterdError | ServerError | OSError):
+            raise
+        print(f"load: {cause}", file=sys.stderr)
+        return 2
+    if args.plot:
+        draw(result, args.plot)
+    return show(result, args.json)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Have SIGTERM end a run in the orderly way of Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+async def _run(settings: Settings, stage: Stage, command: str) -> Result:
+    async with swarm(settings, stage) as field:
+        with _bar(settings) as glance:
+            if settings.ramp:
+                steps = await climb(field, settings, glance)
+                return report_ramp(field, settings, steps, command)
+            measured = await Stretch(field, settings, glance).measure()
+            return report(field, settings, measured, command)
+
+
+@contextmanager
+def _bar(settings: Settings) -> Iterator[Callable[[Glance], None]]:
+    """A bar on a terminal, with what is known so far."""
+    with tqdm(total=settings.duration, desc="load", bar_format=_BAR, disable=None) as bar:
+
+        def glance(at: Glance) -> None:
+            bar.n = at.seconds
+            bar.set_postfix_str(_in_short(at))
+
+        yield glance
+
+
+def _in_short(at: Glance) -> str:
+    latencies = at.tally.latencies
+    text = f"{at.rate:.0f} beats/s, p99 {1000 * latencies.percentile(99):.1f} ms"
+    status = at.status.status if at.status else None
+    if status is not None:
+        sweep = max((shard.sweep_seconds or 0 for shard in status.shards), default=0)
+        down = status.states.get(State.DOWN, 0)
+        text += f", sweep {sweep:.2f} s, up {status.states.get(State.UP, 0)}, down {down}"
+    bad = at.tally.failed + at.tally.lost
+    return f"{text}, {bad} beats lost" if bad else text
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def draw(result: Result, file: str) -> None:
+    """Write the plots of ``result`` into one PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(result.plots), figsize=(6 * len(result.plots), 4))
+    for plot, axis in zip(result.plots, axes, strict=True):
+        for name, points in plot.lines.items():
+            axis.plot(*zip(*points, strict=True), marker=".", label=name)
+        axis.set(title=plot.title, xlabel=plot.x, ylabel=plot.y)
+        axis.set_yscale("log" if plot.logarithmic else "linear")
+        axis.legend()
+    figure.tight_layout()
+    figure.savefig(file, dpi=120)
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    values = {name: value for name, value in vars(args).items() if name not in ("json", "plot")}
+    return Settings(**values)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks load",
+        description="A swarm of simulated agents against a store, and what it made of them.",
+    )
+    add = parser.add_argument
+    add(
+        "--store",
+        required=True,
+        metavar="URL",
+        help=f"a store URL, or for our own: {', '.join(OWN)}",
+    )
+    add("--agents", type=_count, default=10_000, metavar="N", help="members that beat")
+    add("--interval", type=_positive, default=10.0, metavar="S", help="seconds between beats")
+    add(
+        "--duration",
+        type=_positive,
+        default=120.0,
+        metavar="S",
+        help="seconds to measure; of each step with --ramp",
+    )
+    add(
+        "--processes",
+        type=_count,
+        default=max(1, len(os.sched_getaffinity(0)) - 1),
+        metavar="P",
+        help="of the generator (default: one less than cores)",
+    )
+    add(
+        "--connections",
+        type=_count,
+        metavar="C",
+        help="to each shard, of all members (default: one each up to 4000, then shared)",
+    )
+    add(
+        "--kill",
+        type=int,
+        metavar="K",
+        help="members that stop after a third of the run (default: 20, at most a tenth)",
+    )
+    add("--service-down-time", type=_positive, default=60.0, metavar="S", help="of the coordinator")
+    add("--sweep-period", type=_positive, default=1.0, metavar="S", help="of the coordinator")
+    add("--threads", type=_count, default=2, metavar="T", help="of our own memcached")
+    add("--relay", metavar="URL", help="relay:// URL that agents beat to; the store is PostgreSQL")
+    add("--relays", type=_count, default=1, metavar="R", help="relays of our own (--store relay)")
+    add("--ramp", action="store_true", help="shorten the interval until something gives way")
+    add("--p99", type=_positive, default=0.5, metavar="S", help="latency at which a ramp ends")
+    add("--plot", metavar="FILE", help="write the plots of a ramp to this PNG")
+    add("--json", action="store_true", help="print one JSON object")
+    add("--keep", action="store_true", help="leave the members in the user's store")
+    return parser

@@ -1,0 +1,159 @@
+"""The parent's side of the worker processes."""
+
+import sys
+from collections.abc import Sequence
+from functools import reduce
+from pathlib import Path
+from subprocess import PIPE
+from types import TracebackType
+from typing import Self
+
+import anyio
+import msgspec
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from benchmarks.load.orders import (
+    Announce,
+    Answer,
+    Counted,
+    Done,
+    Failed,
+    Interval,
+    Measure,
+    Order,
+    Placed,
+    Plan,
+)
+from benchmarks.load.tally import Tally
+from musterd.errors import MusterdError
+
+ROOT = Path(__file__).parents[2]
+_LINE = 2**24
+
+
+class LoadError(MusterdError):
+    """The run cannot go on; the text is for the user."""
+
+
+class _Hand:
+    """One worker process."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.process = process
+        self.latest = Counted(-1, Tally())
+        self._stdin = process.stdin
+        self._lines = BufferedByteReceiveStream(process.stdout)
+        self._said, self._hear = anyio.create_memory_object_stream[Placed | Done](8)
+
+    async def tell(self, message: Order | Plan) -> None:
+        try:
+            await self._stdin.send(msgspec.json.encode(message) + b"\n")
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            raise LoadError("a worker of the swarm died") from None
+
+    async def answer(self) -> Placed | Done:
+        return await self._hear.receive()
+
+    async def listen(self) -> None:
+        decode = msgspec.json.Decoder(Answer).decode
+        while True:
+            try:
+                said = decode(await self._lines.receive_until(b"\n", _LINE))
+            except (anyio.IncompleteRead, anyio.EndOfStream):
+                raise LoadError("a worker of the swarm died") from None
+            if isinstance(said, Failed):
+                raise LoadError(said.reason)
+            if isinstance(said, Counted):
+                self.latest = said
+            else:
+                await self._said.send(said)
+
+
+class Crew:
+    """All workers, for ``async with``. Raises LoadError in the caller's task when one fails."""
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self._plans = plans
+        self._hands: list[_Hand] = []
+        self._tasks = anyio.create_task_group()
+        self._round = 0
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        try:
+            for plan in self._plans:
+                await self._start(plan)
+        except BaseException:
+            self._kill()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        self._tasks.cancel_scope.cancel()
+        try:
+            return await self._tasks.__aexit__(kind, error, trace)
+        finally:
+            self._kill()
+
+    @property
+    def pids(self) -> list[int]:
+        """The workers' process IDs."""
+        return [hand.process.pid for hand in self._hands]
+
+    async def placed(self) -> list[list[int]]:
+        """How many members of each worker (rows) go to each shard (columns)."""
+        answers = [await hand.answer() for hand in self._hands]
+        return [answer.shards for answer in answers if isinstance(answer, Placed)]
+
+    async def announce(self, bases: Sequence[list[int]]) -> None:
+        """Have each worker announce its members in the slots from its ``bases`` on."""
+        for hand, base in zip(self._hands, bases, strict=True):
+            await hand.tell(Announce(base))
+        await self._done()
+
+    async def order(self, order: Order, *, wait: bool = False) -> None:
+        """Tell everybody; ``wait`` until all have done it."""
+        for hand in self._hands:
+            await hand.tell(order)
+        if wait:
+            await self._done()
+
+    async def measure(self, interval: float | None = None) -> None:
+        """Count anew from now on, at another interval if one is given."""
+        if interval is not None:
+            await self.order(Interval(interval))
+        self._round += 1
+        await self.order(Measure())
+
+    def tally(self) -> Tally:
+        """What all of them counted in this round so far."""
+        latest = (hand.latest for hand in self._hands)
+        counted = (said.tally for said in latest if said.round == self._round)
+        return reduce(Tally.__add__, counted, Tally())
+
+    async def _start(self, plan: Plan) -> None:
+        command = [sys.executable, "-m", "benchmarks.load.worker"]
+        process = await anyio.open_process(
+            command, stdin=PIPE, stdout=PIPE, stderr=None, cwd=ROOT, start_new_session=True
+        )
+        hand = _Hand(process)
+        self._hands.append(hand)
+        await hand.tell(plan)
+        self._tasks.start_soon(hand.listen)
+
+    async def _done(self) -> None:
+        for hand in self._hands:
+            await hand.answer()
+
+    def _kill(self) -> None:
+        for hand in self._hands:
+            if hand.process.returncode is None:
+                hand.process.kill()

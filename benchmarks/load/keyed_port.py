@@ -1,0 +1,111 @@
+"""A memcached, or an embedded store, as a swarm's agents meet it."""
+
+import asyncio
+import os
+from collections.abc import Iterable
+
+import anyio
+
+from benchmarks.load.fleet import Seated
+from benchmarks.load.keyed_announcement import announcement, removal
+from benchmarks.load.keyed_script import KeyedScript
+from benchmarks.load.lane import Lane
+from benchmarks.load.port import TIMEOUT
+from musterd.errors import ShardRefused, ShardUnavailable
+from musterd.model import Member
+from musterd.stores.keyed import Keys
+from musterd.stores.keyed_slots import SlotTable
+from musterd.stores.memcached_connection import Server, unreachable
+from musterd.stores.memcached_lanes import MemcachedLanes
+from musterd.urls import host_and_port
+
+PORTS = 10_000
+
+
+class KeyedPort:
+    """One server of the slot protocol (:class:`benchmarks.load.port.Port`).
+
+    ``name`` is its ``host:port``; beats expire after ``ttl`` seconds.
+    """
+
+    def __init__(self, name: str, namespace: str, ttl: int) -> None:
+        self.name = name
+        self._address = host_and_port(name)
+        self._connected = 0
+        self._keys = Keys(namespace)
+        self._ttl = ttl
+        self._shard = MemcachedLanes(Server.of(*self._address))
+        self._slots = SlotTable(self._shard, self._keys, ttl)
+
+    def script(self, members: Seated) -> KeyedScript:
+        """The beats of ``members`` as commands."""
+        return KeyedScript(self._keys, self._ttl, members)
+
+    async def connect(self, lane: Lane) -> None:
+        """Connect ``lane`` to the server. Raises StoreError."""
+        try:
+            with anyio.fail_after(TIMEOUT):
+                loop = asyncio.get_running_loop()
+                own = _own_address(self._address[0], self._connected)
+                self._connected += 1
+                await loop.create_connection(lambda: lane, *self._address, local_addr=own)
+        except TimeoutError:
+            raise ShardUnavailable(self.name, f"no connection within {TIMEOUT:g} s") from None
+        except OSError as error:
+            raise ShardUnavailable(self.name, unreachable(error)) from None
+
+    async def announce_all(self, members: Seated) -> None:
+        """Write the keys of all members; the counter is :meth:`count_slots`. Raises StoreError."""
+        await self._pour(announcement(self._keys, self._ttl, members))
+
+    async def remove_all(self, members: Seated) -> None:
+        """Delete all keys of the members. Raises StoreError."""
+        await self._pour(removal(self._keys, members))
+
+    async def announce(self, member: Member, record: bytes) -> int:
+        """Announce as agents do, and beat. Raises StoreError."""
+        with anyio.move_on_after(TIMEOUT):
+            slot = await self._slots.seat(member)
+            await self._shard.set(self._keys.beat(slot), record, self._ttl)
+            return slot
+        raise ShardUnavailable(self.name, f"no answer within {TIMEOUT:g} s")
+
+    async def count_slots(self, slots: int) -> None:
+        """Set the slot counter, so that every slot below ``slots`` is read. Raises StoreError."""
+        await self._shard.set(self._keys.counter, b"%d" % slots)
+
+    async def forget(self, coordinator: str) -> None:
+        """Delete the keys that are no member's, and the canary of that coordinator."""
+        for key in (self._keys.counter, self._keys.free, self._keys.canary(coordinator)):
+            await self._shard.delete(key)
+
+    def close(self) -> None:
+        """Drop the connections that belong to no lane."""
+        self._shard.close()
+
+    async def _pour(self, commands: Iterable[bytes]) -> None:
+        """Send commands that have no reply, and wait until the server has seen them all."""
+        try:
+            async with await anyio.connect_tcp(*self._address) as stream:
+                for part in commands:
+                    with anyio.fail_after(TIMEOUT):
+                        await stream.send(part)
+                await stream.send(b"version\r\n")
+                with anyio.fail_after(TIMEOUT):
+                    answer = await stream.receive()
+        except TimeoutError:
+            raise ShardUnavailable(self.name, f"no answer within {TIMEOUT:g} s") from None
+        except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+            raise ShardUnavailable(self.name, f"connection lost: {error}") from None
+        if not answer.startswith(b"VERSION"):
+            raise ShardRefused(self.name, answer[:100].decode("ascii", "replace").strip())
+
+
+def _own_address(host: str, number: int) -> tuple[str, int] | None:
+    """Where our side of connection ``number`` to ``host`` is; None: the system chooses.
+
+    One address has ports for some 28,000 connections; on loopback there are more addresses.
+    """
+    if host not in ("127.0.0.1", "localhost") or number < PORTS:
+        return None
+    return f"127.0.{1 + os.getpid() % 250}.{number // PORTS % 250}", 0

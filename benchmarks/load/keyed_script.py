@@ -1,0 +1,84 @@
+"""The slot protocol of memcached, the embedded store and the relay, in rows of bytes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.load.fleet import ZONES, Seated, Texts, decimal, hexadecimal, join, member
+from benchmarks.load.schedule import Rows
+from benchmarks.load.script import Look, Reply
+from musterd.beat import SIZE
+from musterd.columns import RECORD
+from musterd.stores.keyed import Keys, write_holder
+
+_END = b"END\r\n"
+_NAME, _ZONE = 8, 3  # digits
+
+
+class KeyedScript:
+    """Beats as ``replace``, and the holder of the slot read back every few beats.
+
+    Agents read it by ``gets``; ``get`` costs a server the same and its answer has a fixed width.
+    """
+
+    through = b"STORED\r\n"
+
+    def __init__(self, keys: Keys, ttl: int, members: Seated) -> None:
+        self._keys = keys
+        self._numbers = members.fleet.number
+        self._slots = members.slots.copy()
+        head = b"replace " + self._keys.beat_prefix
+        middle = b" 0 %d %d\r\n" % (ttl, SIZE)
+        self.commands = np.zeros(
+            len(self._slots),
+            [
+                *(("head", f"S{len(head)}"), ("slot", "u1", (8,)), ("middle", f"S{len(middle)}")),
+                *(("record", RECORD), ("end", "S2")),
+            ],
+        )
+        self.commands["head"], self.commands["middle"], self.commands["end"] = head, middle, b"\r\n"
+        self.commands["slot"] = hexadecimal(self._slots, 8)
+        self.commands["record"] = members.records
+
+    def look(self, rows: Rows) -> Look:
+        """``get`` of who holds the slots of ``rows``."""
+        key = join(self._keys.holder(0)[:-8], hexadecimal(self._slots[rows], 8))
+        value = holders(self._numbers[rows])
+        size = b" 0 %d\r\n" % value.shape[1]
+        return Look(join(b"get ", key, b"\r\n"), join(b"VALUE ", key, size, value, b"\r\n", _END))
+
+    def reply(self, data: bytes, looked: bool) -> Reply | None:
+        """See :class:`benchmarks.load.script.Script`."""
+        end = data.find(b"\n") + 1
+        if not end:
+            return None
+        word = data[:end].strip()
+        size = end + self._look_size(data[end:]) if looked else end
+        if size < end:
+            return None
+        if word == b"NOT_STORED" or (looked and word == b"STORED"):
+            return Reply(size, True, "")
+        return Reply(size, False, word.decode("ascii", "replace")[:100])
+
+    def move(self, row: int, slot: int) -> None:
+        """The member in ``row`` was given another slot."""
+        self._slots[row] = slot
+        self.commands["slot"][row] = np.frombuffer(b"%08x" % slot, np.uint8)
+
+    def _look_size(self, data: bytes) -> int:
+        """The bytes of the answer to a look; negative while it is not whole."""
+        if not data.startswith(b"VALUE "[: len(data)]):
+            return data.find(b"\n") + 1 or -(SIZE**2)  # END, or an error
+        whole = data.find(b"\r\n" + _END)
+        return whole + 2 + len(_END) if whole >= 0 else -(SIZE**2)
+
+
+def holders(numbers: NDArray[np.int64]) -> Texts:
+    """:func:`musterd.stores.keyed.write_holder` of the members with these numbers (n, width)."""
+    some = member(0)
+    pattern = write_holder(some)
+    name = pattern.index(some.name.encode()) + len(some.name) - _NAME
+    zone = pattern.index(some.zone.encode()) + len(some.zone) - _ZONE
+    texts = np.tile(np.frombuffer(pattern, np.uint8), (len(numbers), 1))
+    texts[:, name : name + _NAME] = decimal(numbers, _NAME)
+    texts[:, zone : zone + _ZONE] = decimal(numbers % ZONES, _ZONE)
+    return texts

@@ -1,0 +1,58 @@
+"""One connection that many members share."""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import cast
+
+from benchmarks.load.replies import BadReply, Batch, Replies
+from benchmarks.load.script import Script
+from benchmarks.load.tally import Count
+
+
+class Lane(asyncio.Protocol):
+    """Writes batches and checks their replies. A lane without a connection fails its batches.
+
+    ``owner`` is whatever has to live as long as the connection.
+    """
+
+    def __init__(self, script: Script, count: Count, lost: Callable[[int], None]) -> None:
+        self.owner: object = None
+        self._count = count
+        self._replies = Replies(script, count, lost)
+        self._transport: asyncio.Transport | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has a connection."""
+        return self._transport is not None
+
+    def send(self, batch: Batch, commands: bytes | memoryview) -> None:
+        """Write the commands of ``batch``."""
+        self._count.tally.sent += len(batch.rows)
+        if self._transport is None:
+            self._count.failed("no connection", len(batch.rows))
+            return
+        self._count.tally.writes += 1
+        self._replies.expect(batch)
+        self._transport.write(commands)
+
+    def close(self) -> None:
+        """Drop the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._replies.feed(data, monotonic())
+        except BadReply as error:
+            self._count.failed(str(error), 0)
+            self.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self.owner = None
+        self._replies.abandon(f"connection lost: {error or 'closed by the server'}")

@@ -1,0 +1,82 @@
+"""The beats of the PostgreSQL driver as messages of the extended query protocol, in rows of bytes.
+
+Each beat is what an agent sends: Bind of its prepared UPDATE, Execute, Sync (PostgreSQL's manual,
+"Message Formats"). A Sync ends a transaction, so that beats which share a connection share nothing
+else.
+"""
+
+import struct
+
+import numpy as np
+
+from benchmarks.load.fleet import Seated
+from benchmarks.load.schedule import Rows
+from benchmarks.load.script import Reply
+from musterd.beat import SIZE
+from musterd.columns import RECORD
+
+STATEMENT = "load_beat"
+_IDLE = b"Z\x00\x00\x00\x05I"
+
+
+def _message(kind: bytes, body: bytes) -> bytes:
+    return kind + struct.pack("!i", len(body) + 4) + body
+
+
+class PostgresScript:
+    """Beats as executions of :data:`STATEMENT`, whose parameters are slot, member_id and record."""
+
+    through = _message(b"2", b"") + _message(b"C", b"UPDATE 1\0") + _IDLE
+
+    def __init__(self, members: Seated) -> None:
+        head = b"\0" + STATEMENT.encode() + b"\0" + struct.pack("!hhh", 1, 1, 3)
+        tail = struct.pack("!h", 0) + _message(b"E", b"\0" + bytes(4)) + _message(b"S", b"")
+        length = 4 + len(head) + 4 + 4 + 4 + 8 + 4 + SIZE + 2
+        self.commands = np.zeros(
+            len(members.slots),
+            [
+                *(("kind", "V1"), ("length", ">i4"), ("head", f"V{len(head)}")),
+                *(("four", ">i4"), ("slot", ">i4"), ("eight", ">i4"), ("member_id", ">u8")),
+                *(("size", ">i4"), ("record", RECORD), ("tail", f"V{len(tail)}")),
+            ],
+        )
+        fixed = {"kind": b"B", "head": head, "tail": tail}
+        for name, text in fixed.items():
+            self.commands[name] = np.void(text)
+        numbers = {"length": length, "four": 4, "eight": 8, "size": SIZE}
+        for name, number in numbers.items():
+            self.commands[name] = number
+        self.commands["slot"] = members.slots
+        self.commands["member_id"] = members.fleet.member_id
+        self.commands["record"] = members.records
+
+    def look(self, rows: Rows) -> None:
+        """Nothing: the UPDATE itself says whose slot it is."""
+        del rows
+
+    def reply(self, data: bytes, looked: bool) -> Reply | None:
+        """See :class:`benchmarks.load.script.Script`."""
+        del looked
+        at, reason = 0, "an answer that is none to a beat"
+        while at + 5 <= len(data):
+            kind, (size,) = data[at : at + 1], struct.unpack_from("!i", data, at + 1)
+            body = data[at + 5 : at + 1 + size]
+            at += 1 + size
+            if at > len(data):
+                break
+            if kind == b"E":
+                reason = _error_text(body)
+            elif kind == b"C":
+                reason = body.rstrip(b"\0").decode("ascii", "replace")
+            elif kind == b"Z":
+                return Reply(at, reason == "UPDATE 0", reason)
+        return None
+
+    def move(self, row: int, slot: int) -> None:
+        """The member in ``row`` was given another slot."""
+        self.commands["slot"][row] = slot
+
+
+def _error_text(body: bytes) -> str:
+    fields = {field[:1]: field[1:] for field in body.split(b"\0")}
+    return fields.get(b"M", b"error").decode("utf-8", "replace")[:100]

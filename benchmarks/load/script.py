@@ -1,0 +1,54 @@
+"""What a swarm says to a server, and what it is answered when all is well.
+
+Everything has a fixed width, so that a thousand beats are one copy of rows of an array with a few
+columns changed, and their replies are right when they are equal to bytes known beforehand.
+"""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.load.fleet import Texts
+from benchmarks.load.schedule import Rows
+
+
+class Reply(NamedTuple):
+    """One reply that is not what it should be: its ``size`` in bytes, and what it means.
+
+    ``lost``: the server does not have the member (any more), who has to announce itself again.
+    Otherwise the beat just failed, and ``reason`` says why.
+    """
+
+    size: int
+    lost: bool
+    reason: str
+
+
+class Look(NamedTuple):
+    """What follows the beats of some rows, (n, width) each: a question, and its right answer."""
+
+    commands: Texts
+    answers: Texts
+
+
+class Script(Protocol):
+    """The beats of the members of one shard, rows in the order of their fleet."""
+
+    commands: NDArray[np.void]
+    """(n,) with a field ``record`` (:data:`musterd.columns.RECORD`): one beat of each member."""
+
+    through: bytes
+    """The answer to a beat that got through."""
+
+    def look(self, rows: Rows) -> Look | None:
+        """How agents make sure of their slots every few beats; None where they need not."""
+
+    def reply(self, data: bytes, looked: bool) -> Reply | None:
+        """The first reply in ``data``, which is not the expected one; None: it is not whole yet.
+
+        ``looked``: it answers a beat together with the look that followed it.
+        """
+
+    def move(self, row: int, slot: int) -> None:
+        """The member in ``row`` was given another slot."""

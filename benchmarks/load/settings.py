@@ -1,0 +1,113 @@
+"""What a load run is asked to do, and what follows from that; pure."""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from benchmarks.load.fleet import ZONES
+
+OWN = ("memcached", "postgresql", "embedded", "relay")
+"""Words that start a server of our own, instead of a store URL."""
+
+ONE_EACH = 4000
+"""Members up to this number have a connection each; more share."""
+
+SHARED = 128
+"""Connections of one process whose members share them."""
+
+SESSIONS = 16
+"""The same for PostgreSQL, which keeps a process for each connection."""
+
+RELAYED = 1.0
+"""Seconds from one beat on a connection to the next, through relays: on one connection they take a
+beat only when the one before was committed, as no agent has two under way.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One run. Durations are seconds; None means: made from the others."""
+
+    store: str
+    agents: int
+    interval: float
+    duration: float
+    processes: int
+    connections: int | None = None
+    kill: int | None = None
+    service_down_time: float = 60.0
+    sweep_period: float = 1.0
+    threads: int = 2
+    relay: str | None = None
+    relays: int = 1
+    ramp: bool = False
+    p99: float = 0.5
+    keep: bool = False
+
+    @property
+    def lanes(self) -> int:
+        """Connections of one process to one shard."""
+        if self.connections is not None:
+            return max(1, self.connections // self.processes)
+        most = math.ceil(self.agents / self.processes)
+        if self.is_relayed:
+            return min(most, math.ceil(RELAYED * most / self.interval))
+        if self.is_postgres:
+            return min(SESSIONS, most)
+        return most if self.agents <= ONE_EACH else SHARED
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether agents beat to relays."""
+        return self.store == "relay" or self.relay is not None
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether agents beat to PostgreSQL itself."""
+        return self.store.startswith("postgres")
+
+    @property
+    def push_timeout(self) -> float:
+        """What an agent gives one beat (:attr:`musterd.settings.Settings.push_timeout_for`)."""
+        return min(5.0, 0.8 * self.interval)
+
+    @property
+    def beat_ttl(self) -> float:
+        """How long a store keeps a beat, as :attr:`musterd.settings.Settings.beat_ttl`."""
+        return 10 * self.service_down_time
+
+    @property
+    def bound(self) -> float:
+        """A member that stopped is down at most so much later."""
+        return self.service_down_time + self.sweep_period + self.interval
+
+    @property
+    def stop_at(self) -> float:
+        """When, in the run, members are stopped on purpose."""
+        return self.duration / 3
+
+    @property
+    def measures_detection(self) -> bool:
+        """Whether those members can be found before the run ends."""
+        return not self.ramp and self.duration - self.stop_at > self.bound
+
+    @property
+    def stopped(self) -> list[int]:
+        """The numbers of the members that are stopped, spread over the fleet."""
+        if not self.measures_detection:
+            return []
+        count = min(20, self.agents // 10) if self.kill is None else min(self.kill, self.agents)
+        return [self._one_of(place, place * self.agents // count) for place in range(count)]
+
+    def _one_of(self, place: int, start: int) -> int:
+        """The member number ``place`` of those that are stopped, at ``start`` or soon after it.
+
+        Each is of another zone, or they would be held back as a mass silence.
+        """
+        number = start + (place - start) % ZONES
+        return number if number < self.agents else start
+
+    def shares(self) -> list[range]:
+        """The members of each process."""
+        edges = [share * self.agents // self.processes for share in range(self.processes + 1)]
+        return [range(begin, end) for begin, end in pairwise(edges)]

@@ -1,0 +1,101 @@
+"""What a worker counts; the numbers add up over workers."""
+
+from typing import Self
+
+import msgspec
+
+from benchmarks.load.latency import Latencies
+
+REASONS = 5
+
+
+class Tally(msgspec.Struct):
+    """What became of beats since the counting began.
+
+    ``due`` beats are what the schedule asked for; each was ``skipped`` or ``sent``; of those that
+    were sent some got ``through``, some found their member ``lost``, some ``failed``. ``late`` left
+    late by our own fault, ``slow`` were answered after the agents' push timeout. ``writes`` is how
+    many times a socket was written to. ``behind`` is how far the worker fell behind its clock, at
+    most (seconds).
+    """
+
+    due: int = 0
+    skipped: int = 0
+    sent: int = 0
+    through: int = 0
+    lost: int = 0
+    failed: int = 0
+    late: int = 0
+    slow: int = 0
+    announced: int = 0
+    reconnects: int = 0
+    writes: int = 0
+    behind: float = 0.0
+    longest: float = 0.0
+    counts: list[int] = []
+    reasons: dict[str, int] = {}
+
+    def __add__(self, other: Self) -> "Tally":
+        both = Latencies(self.counts, self.longest) + Latencies(other.counts, other.longest)
+        reasons = dict(self.reasons)
+        for reason, times in other.reasons.items():
+            reasons[reason] = reasons.get(reason, 0) + times
+        added = {name: getattr(self, name) + getattr(other, name) for name in _COUNTERS}
+        return Tally(
+            **added,
+            behind=max(self.behind, other.behind),
+            longest=both.longest,
+            counts=both.counts.tolist(),
+            reasons=reasons,
+        )
+
+    @property
+    def latencies(self) -> Latencies:
+        """The latencies of the beats that got through."""
+        return Latencies(self.counts, self.longest)
+
+    @property
+    def unanswered(self) -> int:
+        """Beats that were sent and that nothing was heard of."""
+        return self.sent - self.through - self.lost - self.failed
+
+
+_COUNTERS = tuple(field.name for field in msgspec.structs.fields(Tally) if field.type is int)
+
+
+class Count:
+    """A :class:`Tally` in the making, with its latencies as an array."""
+
+    def __init__(self, push_timeout: float) -> None:
+        self.tally = Tally()
+        self.latencies = Latencies()
+        self.push_timeout = push_timeout
+
+    def begin(self) -> None:
+        """Count anew. Beats that are under way count as sent now."""
+        under_way = self.tally.unanswered
+        self.tally, self.latencies = Tally(sent=under_way), Latencies()
+
+    def fell_behind(self, seconds: float) -> None:
+        """The clock was looked at so much too late."""
+        self.tally.behind = max(self.tally.behind, seconds)
+
+    def got_through(self, seconds: float, times: int) -> None:
+        """So many beats were answered as they should be, after so long."""
+        self.tally.through += times
+        self.latencies.add(seconds, times)
+        if seconds > self.push_timeout:
+            self.tally.slow += times
+
+    def failed(self, reason: str, times: int = 1) -> None:
+        """So many beats came to nothing."""
+        self.tally.failed += times
+        reasons = self.tally.reasons
+        if reason in reasons or len(reasons) < REASONS:
+            reasons[reason] = reasons.get(reason, 0) + times
+
+    def so_far(self) -> Tally:
+        """Everything counted up to now."""
+        return msgspec.structs.replace(
+            self.tally, counts=self.latencies.counts.tolist(), longest=self.latencies.longest
+        )
