@@ -1,0 +1,74 @@
+"""From costs to figures, ratios and goals: pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from benchmarks.figures import Figure
+from benchmarks.peers.meter import Cost
+
+LARGE = 100_000
+"""Members from which on a view has a goal."""
+
+VIEW_RATIO = 100.0
+
+
+class Goals:
+    """How many times less than Nova's a heartbeat must cost: (CPU, WAL)."""
+
+    DIRECT = (8.0, 5.0)
+    RELAY = (50.0, 100.0)
+
+
+def beat_figures(
+    store: str, costs: Mapping[str, Sequence[Cost]], statements: Mapping[str, float]
+) -> list[Figure]:
+    """Costs of a heartbeat by whoever sent it (several runs each), and the ratios to Nova's."""
+    figures = [figure for name in costs for figure in _costs_of(store, name, costs[name])]
+    figures += [
+        Figure(f"{store}: statements per heartbeat, {name}", "", [count])
+        for name, count in statements.items()
+    ]
+    novas = [costs[name] for name in costs if name.startswith("Nova")]
+    for name in costs:
+        if name.startswith("musterd"):
+            figures += _ratios(store, name, novas, costs[name])
+    return figures
+
+
+def _costs_of(store: str, name: str, runs: Sequence[Cost]) -> Iterator[Figure]:
+    yield Figure(f"{store}: server CPU, {name}", "µs", [run.server_us for run in runs])
+    if store == "PostgreSQL":
+        yield Figure(f"{store}: WAL, {name}", "B", [run.wal for run in runs])
+    yield Figure(f"{store}: client CPU, {name}", "µs", [run.client_us for run in runs])
+    yield Figure(f"{store}: heartbeats, {name}", "/s", [run.beats_per_second for run in runs])
+
+
+def _ratios(
+    store: str, name: str, novas: Sequence[Sequence[Cost]], runs: Sequence[Cost]
+) -> Iterator[Figure]:
+    in_database = store == "PostgreSQL"
+    cpu_goal, wal_goal = Goals.RELAY if "relay" in name else Goals.DIRECT
+    cpu = [
+        min(one.server_us for one in of_nova) / ours.server_us
+        for *of_nova, ours in zip(*novas, runs, strict=True)
+    ]
+    goal = cpu_goal if in_database else None
+    yield Figure(f"{store}: server CPU, Nova / {name}", "times", cpu, at_least=goal)
+    if in_database:
+        wal = [
+            min(one.wal for one in of_nova) / max(ours.wal, 1e-3)
+            for *of_nova, ours in zip(*novas, runs, strict=True)
+        ]
+        yield Figure(f"{store}: WAL, Nova / {name}", "times", wal, at_least=wal_goal)
+
+
+def view_figures(members: int, views: Mapping[str, Sequence[float]]) -> list[Figure]:
+    """Seconds of each view of so many members, and the ratios to Nova's of the same store."""
+    figures = [
+        Figure(f"view of {members}: {name}", "s", seconds) for name, seconds in views.items()
+    ]
+    for ours, novas in (("musterd, PostgreSQL", "Nova db"), ("musterd, memcached", "Nova mc")):
+        ratios = [nova / own for nova, own in zip(views[novas], views[ours], strict=True)]
+        goal = VIEW_RATIO if members >= LARGE else None
+        name = f"view of {members}: {novas} / {ours}"
+        figures.append(Figure(name, "times", ratios, at_least=goal))
+    return figures

@@ -1,0 +1,40 @@
+"""A virtual environment with Nova in it, made on first use and kept under `build/`."""
+
+import hashlib
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from tqdm import tqdm
+
+CONSTRAINTS = Path(__file__).with_name("constraints.txt")
+PACKAGES = ("nova==34.0.0", "psycopg2-binary", "python-memcached")
+PLACE = Path(__file__).parents[2] / "build" / "nova"
+
+
+class NoNova(Exception):
+    """Nova could not be installed; the text says what pip had to say."""
+
+
+def nova_python(place: Path = PLACE) -> Path:
+    """The Python that has Nova; installs it when it is not there as pinned. Raises NoNova."""
+    python, done = place / "bin" / "python", place / "done"
+    if not (done.exists() and done.read_text() == _fingerprint()):
+        tqdm.write(f"installing {PACKAGES[0]} and what it needs, once", file=sys.stderr)
+        venv.create(place, clear=True, with_pip=True, symlinks=True)
+        _install(python)
+        done.write_text(_fingerprint())
+    return python
+
+
+def _install(python: Path) -> None:
+    command = [str(python), "-m", "pip", "install", "-q", "-c", str(CONSTRAINTS), *PACKAGES]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NoNova(f"{PACKAGES[0]} cannot be installed: {done.stderr.strip().splitlines()[-1]}")
+
+
+def _fingerprint() -> str:
+    words = (CONSTRAINTS.read_text(), *PACKAGES, sys.version)
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()

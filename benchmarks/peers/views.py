@@ -1,0 +1,131 @@
+"""musterd's side of "who is up?": what a coordinator does for it, and what a scheduler."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+from anyio.from_thread import BlockingPortal
+from tests.system.daemons import Coordinator
+
+from benchmarks.fleet import GROUP, Fill, Fleet, KeyedFill, PostgresFill
+from benchmarks.peers.beats import DOWN_TIME, TIMEOUT
+from musterd.client import Client, Replica
+from musterd.errors import NotFound
+from musterd.model import State
+from musterd.settings import Settings
+from musterd.stores import open_store
+from musterd_coordinator.answers import Answers
+from musterd_coordinator.service import make_roll, make_sweepers
+from musterd_coordinator.shard import Clocks
+
+View = tuple[int, float]
+"""How many are up, and the seconds that it took to know."""
+
+
+PATIENCE = 60.0
+
+
+class Crowd:
+    """The same members in musterd's tables of a PostgreSQL and in a memcached."""
+
+    def __init__(self, portal: BlockingPortal, size: int, dsn: str, memcached: str) -> None:
+        self._portal = portal
+        self._fleet = Fleet(size)
+        self.names = self._fleet.names
+        self._fills: Sequence[Fill] = (
+            PostgresFill(dsn, self._fleet),
+            KeyedFill(memcached, self._fleet),
+        )
+        for fill in self._fills:
+            portal.call(fill.fill)
+
+    def beat(self) -> None:
+        """Everybody beats once, in random order."""
+        self._fleet.beat()
+        order = self._fleet.shuffled()
+        for fill in self._fills:
+            self._portal.call(fill.rewrite, order)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for fill in self._fills:
+            self._portal.call(fill.aclose)
+
+
+class Watcher:
+    """A coordinator's sweeps and judgement in this process, one at a time."""
+
+    def __init__(self, portal: BlockingPortal, url: str) -> None:
+        self._portal = portal
+        settings = Settings(store=url, service_down_time=DOWN_TIME)
+        store = open_store(url, namespace=settings.namespace, timeout=TIMEOUT, beat_ttl=DOWN_TIME)
+        self._roll = make_roll(settings, store, Clocks(time.monotonic, time.time))
+        (self._sweeper,) = make_sweepers(settings, store, self._roll)
+
+    def view(self) -> View:
+        """Read every beat of the store, with the canary and every check, and judge."""
+        start = time.perf_counter()
+        swept = self._portal.call(self._sweeper.once)
+        self._roll.take(0, swept)
+        up = Answers(self._roll).states().get(State.UP, 0)
+        assert swept.proven, swept.reason
+        return up, time.perf_counter() - start
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._portal.call(self._sweeper.reader.aclose)
+
+
+class Scheduler:
+    """Somebody who asks a coordinator about the same members again and again."""
+
+    def __init__(self, portal: BlockingPortal, address: str, names: Sequence[str]) -> None:
+        self._portal = portal
+        self._names = names
+        self._url = f"http://{address}"
+        self._client = Client(self._url, timeout=TIMEOUT)
+
+    def wait(self, beat: Callable[[], None]) -> None:
+        """Until the coordinator has heard all of them, who beat meanwhile."""
+        deadline = time.monotonic() + PATIENCE
+        while self._up() < len(self._names):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the coordinator has not heard everybody in {PATIENCE:g} s")
+            beat()
+            time.sleep(0.5)
+
+    def ask(self) -> View:
+        """Ask for a verdict on each of them by name, over one connection."""
+        start = time.perf_counter()
+        answer = self._client.query(GROUP, self._names)
+        up = sum(verdict.up for verdict in answer.members.values())
+        return up, time.perf_counter() - start
+
+    def look(self, times: int) -> list[View]:
+        """Look into a local replica, which the coordinator keeps up to date."""
+        return self._portal.call(self._look, times)
+
+    def close(self) -> None:
+        """Close its connection."""
+        self._client.close()
+
+    def _up(self) -> int:
+        try:
+            return self._client.group(GROUP).states.get(State.UP, 0)
+        except NotFound:
+            return 0
+
+    async def _look(self, times: int) -> list[View]:
+        async with Replica(self._url, GROUP) as replica:
+            await replica.wait_ready()
+            return [self._look_once(replica) for _ in range(times)]
+
+    def _look_once(self, replica: Replica) -> View:
+        start = time.perf_counter()
+        up = sum(map(replica.is_up, self._names))
+        return up, time.perf_counter() - start
+
+
+def coordinator(url: str) -> AbstractContextManager[Coordinator]:
+    """A real coordinator on the store of ``url``, with a registry of its own."""
+    return Coordinator(url, service_down_time=DOWN_TIME, registry="sqlite:///registry.db")

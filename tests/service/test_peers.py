@@ -1,0 +1,103 @@
+"""The benchmark against Nova: musterd's half, end to end and tiny, and the comparison of both."""
+
+from collections.abc import Iterator
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from benchmarks.peers.beats import sender
+from benchmarks.peers.compare import beat_figures, view_figures
+from benchmarks.peers.measure import musterd_tables
+from benchmarks.peers.meter import Books, Cost, cost
+from benchmarks.peers.relay import relay
+from benchmarks.peers.views import Crowd, Scheduler, Watcher, coordinator
+
+from tests.servers import Database, Memcached, Postgres
+
+
+@pytest.fixture
+def portal() -> Iterator[BlockingPortal]:
+    with start_blocking_portal() as portal:
+        yield portal
+
+
+@pytest.fixture
+def tables(postgres: Postgres) -> Iterator[Database]:
+    with musterd_tables(postgres) as database:
+        yield database
+
+
+def test_a_direct_beat_is_one_commit_record(
+    portal: BlockingPortal, postgres: Postgres, tables: Database
+) -> None:
+    books = Books.open(portal, postgres.dsn)
+    with books as counted, sender(portal, tables.dsn, 2, 4) as send:
+        found = cost(postgres.pid, counted, send, 200, 4)
+    assert 40 <= found.wal < 200  # others in this server may write at the same time
+    assert found.server_us > 0
+    assert found.client_us > 0
+    assert found.beats_per_second > 0
+    rows = tables.execute("SELECT count(*) FROM musterd.beats WHERE sequence > 0")
+    assert rows == "4"
+
+
+def test_the_relay_takes_the_same_beats(portal: BlockingPortal, tables: Database) -> None:
+    with relay(tables.dsn) as (url, pid), sender(portal, url, 5, 5) as send:
+        assert send(10).beats == 10
+        assert pid > 0
+    assert tables.execute("SELECT count(*) FROM musterd.beats WHERE sequence > 0") == "5"
+
+
+def test_every_view_sees_everybody_up(
+    portal: BlockingPortal, tables: Database, memcached: Memcached
+) -> None:
+    crowd = Crowd(portal, 7, tables.dsn, memcached.address)
+    for url in (tables.dsn, memcached.url):
+        watcher = Watcher(portal, url)
+        watcher.view()
+        crowd.beat()
+        watcher.view()
+        assert watcher.view()[0] == 7
+        watcher.close()
+    with coordinator(memcached.url) as running:
+        scheduler = Scheduler(portal, running.address, crowd.names)
+        scheduler.wait(crowd.beat)
+        assert scheduler.ask()[0] == 7
+        assert [up for up, _ in scheduler.look(2)] == [7, 7]
+        scheduler.close()
+    crowd.close()
+
+
+def costs(server_us: float, wal: float) -> list[Cost]:
+    return [Cost(server_us, 1.0, wal, 100.0)] * 3
+
+
+def test_ratios_are_taken_to_the_cheaper_nova() -> None:
+    figures = beat_figures(
+        "PostgreSQL",
+        {
+            "Nova db, 1 threads": costs(500, 220),
+            "Nova db, 8 threads": costs(400, 230),
+            "musterd direct, 1 connections": costs(50, 40),
+            "musterd through the relay": costs(10, 0.5),
+        },
+        {},
+    )
+    found = {figure.name: figure for figure in figures}
+    direct = found["PostgreSQL: server CPU, Nova / musterd direct, 1 connections"]
+    assert (direct.median, direct.kept) == (8.0, True)
+    relayed = found["PostgreSQL: server CPU, Nova / musterd through the relay"]
+    assert (relayed.median, relayed.kept) == (40.0, False)
+    assert found["PostgreSQL: WAL, Nova / musterd direct, 1 connections"].median == 5.5
+    assert found["PostgreSQL: WAL, Nova / musterd through the relay"].kept
+
+
+def test_only_a_large_view_has_a_goal() -> None:
+    seconds = {
+        "Nova db": [5.0],
+        "Nova mc": [9.0],
+        "musterd, PostgreSQL": [0.05],
+        "musterd, memcached": [0.1],
+    }
+    assert all(figure.kept is None for figure in view_figures(1_000, seconds))
+    kept = [figure.kept for figure in view_figures(100_000, seconds)]
+    assert kept[-2:] == [True, False]
