@@ -120,7 +120,7 @@ def show(result: Result, as_json: bool) -> int:
 
 def table(rows: Iterable[Mapping[str, Any]], style: str = "simple") -> str:
     """Rows of figures as a table of text."""
-    cells = [[_cell(row.get(name)) for name in HEADERS] for row in rows]
+    cells = [[cell(row.get(name)) for name in HEADERS] for row in rows]
     return tabulate(cells, HEADERS, tablefmt=style, disable_numparse=True)
 
 
@@ -140,9 +140,13 @@ def rounded(value: float) -> float:
 
 
 def command_of(benchmark: str, argv: Sequence[str] | None) -> str:
-    """The command that repeats a run of ``argv``, or of this process's own; without passwords."""
+    """The command that repeats a run of ``argv``, or of this process's own, and prints a table.
+
+    It has no passwords.
+    """
     own = map(without_secrets, sys.argv[1:] if argv is None else argv)
-    return shlex.join(["python", "-m", "benchmarks", benchmark, *own])
+    options = [option for option in own if option != "--json"]
+    return shlex.join(["python", "-m", "benchmarks", benchmark, *options])
 
 
 def progress(items: Iterable[T], text: str, unit: str) -> "tqdm[T]":
@@ -150,7 +154,8 @@ def progress(items: Iterable[T], text: str, unit: str) -> "tqdm[T]":
     return tqdm(items, text, unit=unit, leave=False, disable=None)
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """What stands in a table for a value of a figure."""
     if isinstance(value, bool):
         return "yes" if value else "NO"
     if isinstance(value, float):

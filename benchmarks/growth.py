@@ -9,6 +9,7 @@ again, which knows its members from its registry.
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 import anyio
 
@@ -42,7 +43,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help=f"up to {QUICK:,} members only")
     parser.add_argument("--interval", type=float, default=10.0, help="seconds between two beats")
     parser.add_argument("--repeats", type=int, default=5, help="measured sweeps of each size")
-    parser.add_argument("--steady", type=float, default=10.0, help="seconds of watching")
+    parser.add_argument("--steady", type=float, default=5.0, help="seconds of watching, each time")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measured(store: str, sizes: Sequence[int], plan: Plan) -> Grown:
     grown: dict[int, Costs] = {}
     with STORES[store](0, 1) as server:
-        empty = anyio.run(measure_empty, server)
+        empty = anyio.run(measure_empty, server, plan.steady)
     for members in progress(sizes, "growing", "size"):
         with STORES[store](members, 1) as server:
             grown[members] = anyio.run(
@@ -74,9 +75,9 @@ def stated(facts: Mapping[str, object], grown: Grown, command: str) -> Result:
     most = max(grown)
     costs = list(grown[most])
     figures = [figure for cost in costs for figure in _figures(cost, grown)]
-    lines = {_titled(cost): [(size, grown[size][cost]) for size in grown] for cost in costs}
+    lines = {_titled(cost): _points(cost, grown) for cost in costs}
     points = [
-        {"members": size, **{_titled(cost): rounded(grown[size][cost]) for cost in costs}}
+        {"members": size, **{_titled(cost): rounded(median(grown[size][cost])) for cost in costs}}
         for size in grown
     ]
     return Result(
@@ -94,7 +95,7 @@ def _figures(cost: Cost, grown: Grown) -> list[Figure]:
     """The cost of the largest fleet, and how steeply it came to that."""
     most = max(grown)
     goal = MOST_OF_A_MILLION.get(cost) if most == MILLION else None
-    figures = [Figure(f"{cost.name}, {most:,} members", cost.unit, [grown[most][cost]], goal)]
+    figures = [Figure(f"{cost.name}, {most:,} members", cost.unit, grown[most][cost], goal)]
     if cost.grows and len(grown) > 1:
         points = _points(cost, grown)
         worst = worst_doubling(points).ratio
@@ -120,7 +121,7 @@ def _steep(costs: Sequence[Cost], grown: Grown) -> list[str]:
 
 def _points(cost: Cost, grown: Grown) -> list[tuple[float, float]]:
     """The cost by size; what is too little to be seen counts as a little."""
-    return [(size, max(grown[size][cost], 1e-3)) for size in sorted(grown)]
+    return [(size, max(median(grown[size][cost]), 1e-3)) for size in sorted(grown)]
 
 
 def _titled(cost: Cost) -> str:

@@ -1,8 +1,8 @@
 """One size of a fleet, measured: see :mod:`benchmarks.growth`."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from statistics import median
 
 import anyio
 import anyio.to_thread
@@ -18,12 +18,11 @@ from musterd.model import State
 from musterd_coordinator.registry import open_registry
 
 TRIES = 5
-SETTLED = 3.0  # seconds after which a coordinator that is ready has come to rest
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Seconds between beats, measured sweeps, and seconds of watching."""
+    """Seconds between beats, measured sweeps, and seconds in which a coordinator comes to rest."""
 
     interval: float
     repeats: int
@@ -49,14 +48,15 @@ EACH = Cost("coordinator memory per member", "B", grows=False)
 STORED = Cost("server memory above an empty one", "MB")
 KNOWN = Cost("start until ready, members known", "s")
 UNKNOWN = Cost("start until ready, members unknown", "s", grows=False)  # until all have beaten
-Costs = dict[Cost, float]
+Costs = dict[Cost, Sequence[float]]
+"""The values of every run; what is done once has one."""
 
 
-async def measure_empty(server: Server) -> float:
+async def measure_empty(server: Server, steady: float) -> float:
     """Memory of a coordinator that watches nobody, in bytes."""
     with closing(coordinator(server.url_to_watch)) as process:
         await start(process)
-        await anyio.sleep(SETTLED)
+        await anyio.sleep(steady)
         return resident_bytes(process.pid)
 
 
@@ -72,7 +72,7 @@ async def measure(server: Server, members: int, empty: float, plan: Plan) -> Cos
         costs |= await _watched(server, members, empty, plan.steady)
         tasks.cancel_scope.cancel()
     await fill.aclose()
-    return costs | {STORED: (memory_bytes(server.pid) - before) / 1e6}
+    return costs | {STORED: [(memory_bytes(server.pid) - before) / 1e6]}
 
 
 async def _swept(server: Server, fleet: Fleet, fill: Fill, repeats: int) -> Costs:
@@ -87,10 +87,10 @@ async def _swept(server: Server, fleet: Fleet, fill: Fill, repeats: int) -> Cost
         verdicts.append(judge.sweep(product.beats))
     await product.aclose()
     return {
-        SWEEP: 1e3 * median(sweep.seconds for sweep in sweeps),
-        CLIENT: 1e3 * median(sweep.cpu for sweep in sweeps),
-        DETECTOR: 1e3 * median(verdicts),
-        ROSTER: roster,
+        SWEEP: [1e3 * sweep.seconds for sweep in sweeps],
+        CLIENT: [1e3 * sweep.cpu for sweep in sweeps],
+        DETECTOR: [1e3 * seconds for seconds in verdicts],
+        ROSTER: [roster],
     }
 
 
@@ -100,14 +100,14 @@ async def _watched(server: Server, members: int, empty: float, steady: float) ->
         unknown = await start(process)
         cores, memory = await _until_saved(server, process, members, steady)
         known = await start(process)
-        await anyio.sleep(SETTLED)
+        await anyio.sleep(steady)
         memory = max(memory, resident_bytes(process.pid))
     return {
-        STEADY: cores,
-        MEMORY: (memory - empty) / 1e6,
-        EACH: (memory - empty) / members,
-        KNOWN: known,
-        UNKNOWN: unknown,
+        STEADY: [cores],
+        MEMORY: [(memory - empty) / 1e6],
+        EACH: [(memory - empty) / members],
+        KNOWN: [known],
+        UNKNOWN: [unknown],
     }
 
 

@@ -7,13 +7,13 @@ command that repeats it. Plots go into a folder beside the page.
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
-from benchmarks.figures import table
+from benchmarks.figures import cell, table
 
 Run = Mapping[str, Any]
 HEAD = """\
@@ -28,7 +28,6 @@ by. How often the detector errs, and how soon it finds a death, is in [simulatio
 Repeat all of it with `make bench`, or one part with the command below its title. `make bench
 ARGS=--quick` takes a minute, and leaves its page in `build/benchmarks`.
 """
-Draw = Callable[[Mapping[str, Any], Path], None]
 
 
 def main() -> None:
@@ -56,11 +55,24 @@ def page(runs: Mapping[str, Run]) -> str:
     """The page about these runs, by name."""
     machine = next(iter(runs.values()))["machine"]
     parts = [HEAD, "## The machine", tabulate(machine.items(), ("", ""), tablefmt="github")]
+    parts += ["## The goals", goals(list(runs.values()))]
     for name, run in runs.items():
         parts += _section(name, run)
         if run["machine"] != machine:
             parts.append(f"On another machine: {_listed(run['machine'])}.")
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def goals(runs: Sequence[Run]) -> str:
+    """A table of every figure that has a goal."""
+    names = ("figure", "unit", "median", "goal", "kept")
+    rows = [
+        [run["title"], *(cell(figure[name]) for name in names)]
+        for run in runs
+        for figure in run["figures"]
+        if figure["goal"]
+    ]
+    return tabulate(rows, ("benchmark", *names), tablefmt="github", disable_numparse=True)
 
 
 def pictures_of(name: str, run: Run) -> list[str]:
@@ -100,6 +112,9 @@ def draw(plot: Mapping[str, Any], path: Path) -> None:
     if plot["logarithmic"]:
         axes.set_xscale("log")
         axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+        axes.locator_params(axis="x", integer=True)
     axes.set(title=plot["title"], xlabel=plot["x"], ylabel=plot["y"])
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right center", frameon=False, fontsize="small")

@@ -1,0 +1,58 @@
+"""Every benchmark runs from its command line to its JSON: tiny, and for what it says only."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GOOD = (0, 1)  # 1: a goal was missed, as such small fleets may
+
+
+def run(command: str) -> Any:
+    argv = [sys.executable, "-m", "benchmarks", *command.split(), "--json"]
+    ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode in GOOD, ran.stderr
+    assert ran.stderr == ""  # no bar where there is no terminal
+    return json.loads(ran.stdout)
+
+
+@pytest.mark.parametrize(("store", "peer"), [("memcached", "aiomcache"), ("postgresql", "fetch")])
+def test_sweep(store: str, peer: str) -> None:
+    told = run(f"sweep --store {store} --members 1100 --repeats 2")
+    assert told["members"] == 1100
+    assert min(told["seconds"], told["client_us_per_key"], told[f"ratio_{peer}_cpu"]) > 0
+    assert {"median", "least", "most", "runs"} <= told["figures"][0].keys()
+
+
+def test_query() -> None:
+    told = run("query --members 1100 --interval 0.2 --repeats 1 --duration 1")
+    assert min(told["get_per_second"], told["query_per_second"], told["page_per_second"]) > 0
+
+
+def test_growth() -> None:
+    told = run("growth --members 500 --interval 0.2 --repeats 1 --steady 0.4")
+    assert [point["members"] for point in told["points"]] == [500]
+    figures = {figure["figure"]: figure["median"] for figure in told["figures"]}
+    assert figures["start until ready, members known, 500 members"] > 0
+
+
+def test_agent() -> None:
+    told = run("agent --agents 1 --duration 1")
+    assert told["pushes missed"] == 0
+
+
+@pytest.mark.parametrize("name", ["sweep", "query", "growth", "agent", "simulate"])
+def test_help_has_an_example(name: str) -> None:
+    argv = [sys.executable, "-m", "benchmarks", name, "--help"]
+    printed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert f"python -m benchmarks {name} --" in printed
+
+
+def test_what_is_no_benchmark_is_said() -> None:
+    argv = [sys.executable, "-m", "benchmarks", "sweeep"]
+    ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, "usage" in ran.stderr) == (2, True)
