@@ -89,7 +89,7 @@ async def _swept(server: Server, fleet: Fleet, fill: Fill, repeats: int) -> Cost
     return {
         SWEEP: [1e3 * sweep.seconds for sweep in sweeps],
         CLIENT: [1e3 * sweep.cpu for sweep in sweeps],
-        DETECTOR: [1e3 * seconds for seconds in verdicts],
+        DETECTOR: [1e3 * verdict.seconds for verdict in verdicts],
         ROSTER: [roster],
     }
 

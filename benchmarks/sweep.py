@@ -20,7 +20,7 @@ from benchmarks.fleet import Fill, Fleet
 from benchmarks.processes import cpu_seconds
 from benchmarks.stores import STORES, Server
 from benchmarks.sweep_clients import Client, Cost, Fetch, Product, c_program, keyed_peers
-from benchmarks.sweep_detector import Judge
+from benchmarks.sweep_detector import Judge, Verdict
 
 EXAMPLE = """\
 example:
@@ -46,7 +46,7 @@ class Measured:
     costs: dict[str, list[Cost]] = field(default_factory=dict)
     server: list[float] = field(default_factory=list)
     stalls: list[float] = field(default_factory=list)
-    detector: list[float] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
     roster: float = 0.0
     notes: list[str] = field(default_factory=list)
 
@@ -94,7 +94,7 @@ async def measure(server: Server, fleet: Fleet, repeats: int) -> Measured:
         judge.begin(product.beats)
         for _ in progress(range(repeats), "sweeping", "round"):
             await _round(server, fleet, fill, [*peers, product], measured)
-            measured.detector.append(judge.sweep(product.beats))
+            measured.verdicts.append(judge.sweep(product.beats))
             await _rewrite(fleet, fill)
             measured.stalls.append(await product.longest_stall())
     return measured
@@ -153,8 +153,13 @@ def stated(store: str, setting: str, members: int, measured: Measured, command: 
         Figure(
             "detector, all rows",
             "ms",
-            [1e3 * seconds for seconds in measured.detector],
+            [1e3 * verdict.seconds for verdict in measured.verdicts],
             at_most=MOST_DETECTOR_NS * members / 1e6 if large else None,
+        ),
+        Figure(
+            "of that, who is silent",
+            "ms",
+            [1e3 * verdict.silence for verdict in measured.verdicts],
         ),
     ]
     facts: dict[str, object] = {

@@ -1,6 +1,7 @@
 """What a coordinator's judgement over all rows costs, after the sweep that brought the beats."""
 
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,13 @@ RULES = Rules(
 )
 
 
+class Verdict(NamedTuple):
+    """Seconds: all of it, and what came after the new beats were told from the old ones."""
+
+    seconds: float
+    silence: float
+
+
 class Judge:
     """A detector over one row per slot, all up; every tenth member beats between two sweeps."""
 
@@ -43,12 +51,12 @@ class Judge:
         self._sequence += np.uint64(1)
         self._take(beats)
 
-    def sweep(self, beats: Beats) -> float:
-        """Seconds that the judgement takes; ``beats`` say in which order the rows come."""
+    def sweep(self, beats: Beats) -> Verdict:
+        """What the judgement takes; ``beats`` say in which order the rows come."""
         self._sequence[self._sweeps % BEATEN :: BEATEN] += np.uint64(1)
         return self._take(beats)
 
-    def _take(self, beats: Beats) -> float:
+    def _take(self, beats: Beats) -> Verdict:
         beats = beats._replace(sequence=self._sequence[beats.slot])
         at = self._sweeps * PERIOD
         self._sweeps += 1
@@ -57,6 +65,8 @@ class Judge:
         rows, news = self._seats.news(beats)
         if len(rows):
             self._detector.hear(rows, news, at)
+        heard = time.perf_counter()
         self._detector.judge(0)
         self._detector.end_conflicts(at)
-        return time.perf_counter() - began
+        ended = time.perf_counter()
+        return Verdict(ended - began, ended - heard)
