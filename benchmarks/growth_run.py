@@ -40,7 +40,7 @@ class Cost:
 
 SWEEP = Cost("sweep", "ms")
 CLIENT = Cost("client CPU of a sweep", "ms")
-DETECTOR = Cost("detector", "ms")
+DETECTOR = Cost("judging a sweep", "ms")
 ROSTER = Cost("first reading of the roster", "s")
 STEADY = Cost("coordinator CPU", "cores")
 MEMORY = Cost("coordinator memory above an empty one", "MB")
@@ -89,7 +89,7 @@ async def _swept(server: Server, fleet: Fleet, fill: Fill, repeats: int) -> Cost
     return {
         SWEEP: [1e3 * sweep.seconds for sweep in sweeps],
         CLIENT: [1e3 * sweep.cpu for sweep in sweeps],
-        DETECTOR: [1e3 * verdict.seconds for verdict in verdicts],
+        DETECTOR: [1e3 * sum(verdict) for verdict in verdicts],
         ROSTER: [roster],
     }
 

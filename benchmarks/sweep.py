@@ -153,13 +153,13 @@ def stated(store: str, setting: str, members: int, measured: Measured, command: 
         Figure(
             "detector, all rows",
             "ms",
-            [1e3 * verdict.seconds for verdict in measured.verdicts],
+            [1e3 * verdict.detector for verdict in measured.verdicts],
             at_most=MOST_DETECTOR_NS * members / 1e6 if large else None,
         ),
         Figure(
-            "of that, who is silent",
+            "telling new beats from old",
             "ms",
-            [1e3 * verdict.silence for verdict in measured.verdicts],
+            [1e3 * verdict.news for verdict in measured.verdicts],
         ),
     ]
     facts: dict[str, object] = {
