@@ -32,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ServerError as error:
         print(f"{words[0]}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"{words[0]}: stopped; nothing was left running", file=sys.stderr)
+        return 130
     return status
 
 

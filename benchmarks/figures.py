@@ -5,6 +5,7 @@ once) and plots. :func:`show` prints it as a table or as one JSON object; the JS
 :mod:`benchmarks.report` makes a page of.
 """
 
+import argparse
 import json
 import shlex
 import statistics
@@ -147,6 +148,13 @@ def command_of(benchmark: str, argv: Sequence[str] | None) -> str:
     own = map(without_secrets, sys.argv[1:] if argv is None else argv)
     options = [option for option in own if option != "--json"]
     return shlex.join(["python", "-m", "benchmarks", benchmark, *options])
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 def progress(items: Iterable[T], text: str, unit: str) -> "tqdm[T]":

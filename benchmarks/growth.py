@@ -13,7 +13,7 @@ from statistics import median
 
 import anyio
 
-from benchmarks.figures import Figure, Plot, Result, command_of, progress, rounded, show
+from benchmarks.figures import Figure, Plot, Result, command_of, positive, progress, rounded, show
 from benchmarks.growth_fit import exponent, worst_doubling
 from benchmarks.growth_run import EACH, KNOWN, Cost, Costs, Plan, measure, measure_empty
 from benchmarks.stores import STORES
@@ -39,10 +39,10 @@ def arguments() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--store", choices=STORES, default="memcached")
-    parser.add_argument("--members", type=int, default=MILLION, help="the largest size")
+    parser.add_argument("--members", type=positive, default=MILLION, help="the largest size")
     parser.add_argument("--quick", action="store_true", help=f"up to {QUICK:,} members only")
     parser.add_argument("--interval", type=float, default=10.0, help="seconds between two beats")
-    parser.add_argument("--repeats", type=int, default=5, help="measured sweeps of each size")
+    parser.add_argument("--repeats", type=positive, default=5, help="measured sweeps of each size")
     parser.add_argument("--steady", type=float, default=5.0, help="seconds of watching, each time")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser

@@ -22,7 +22,7 @@ import anyio.to_thread
 from tests.system.daemons import Coordinator
 
 from benchmarks.coordinators import coordinator, start
-from benchmarks.figures import Figure, Result, command_of, progress, rounded, show
+from benchmarks.figures import Figure, Result, command_of, positive, progress, rounded, show
 from benchmarks.fleet import GROUP, Fleet, keep_beating
 from benchmarks.processes import cpu_seconds, resident_bytes
 from benchmarks.stores import STORES, Server
@@ -62,9 +62,9 @@ def arguments() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--store", choices=STORES, default="memcached")
-    parser.add_argument("--members", type=int, default=100_000)
+    parser.add_argument("--members", type=positive, default=100_000)
     parser.add_argument("--interval", type=float, default=10.0, help="seconds between two beats")
-    parser.add_argument("--repeats", type=int, default=5, help="runs of each kind of question")
+    parser.add_argument("--repeats", type=positive, default=5, help="runs of each kind of question")
     parser.add_argument("--duration", type=float, default=3.0, help="seconds of each run")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser

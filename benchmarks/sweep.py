@@ -15,7 +15,7 @@ from statistics import median
 
 import anyio
 
-from benchmarks.figures import Figure, Plot, Result, command_of, progress, rounded, show
+from benchmarks.figures import Figure, Plot, Result, command_of, positive, progress, rounded, show
 from benchmarks.fleet import Fill, Fleet
 from benchmarks.processes import cpu_seconds
 from benchmarks.stores import STORES, Server
@@ -60,9 +60,11 @@ def arguments() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--store", choices=STORES, default="memcached")
-    parser.add_argument("--members", type=int, default=100_000)
-    parser.add_argument("--repeats", type=int, default=5, help="measured sweeps of each client")
-    parser.add_argument("--threads", type=int, default=1, help="threads of memcached")
+    parser.add_argument("--members", type=positive, default=100_000)
+    parser.add_argument(
+        "--repeats", type=positive, default=5, help="measured sweeps of each client"
+    )
+    parser.add_argument("--threads", type=positive, default=1, help="threads of memcached")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
