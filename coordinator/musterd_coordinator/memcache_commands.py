@@ -7,7 +7,7 @@ has it, and so is a number too large for its field, which memcached cuts to its 
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from musterd.stores.items import KEY_LIMIT, Item, Outcome, parse_integer, parse_unsigned
 from musterd.stores.table import Table
@@ -142,8 +142,17 @@ class StoreCommand(NamedTuple):
     unique: int
 
 
-Storekeeper = Callable[[StoreCommand], "Store | None"]
-"""Who stores what a command brings, if it shall not go into the table."""
+class Storekeeper(Protocol):
+    """Who stores what commands bring, where it shall not go into the table."""
+
+    def storer(self, command: StoreCommand) -> Store | None:
+        """What takes the data of this command; None: the table."""
+
+    def glance(self, data: bytes) -> Later | None:
+        """The outcome of what is one whole command for this storekeeper, as it came.
+
+        None, and nothing done, for anything less usual.
+        """
 
 
 def begin_store(
@@ -160,7 +169,7 @@ def begin_store(
     refused = table.refusal(key, size, flags)
     if refused is None:
         command = StoreCommand(verb, key, flags, exptime, unique)
-        elsewhere = storekeeper(command) if storekeeper is not None else None
+        elsewhere = storekeeper.storer(command) if storekeeper is not None else None
         return Upload(size, elsewhere or _into(table, command))
     table.refuse(key, refused, stale=verb == b"set")
     # A bad key's data is taken for commands, as memcached does up to 1.6.39.

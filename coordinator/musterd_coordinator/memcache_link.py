@@ -126,6 +126,8 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer, unless there is still something to answer before."""
         self._crowd.bytes_read += len(data)
+        if self._conversation.glance(data):
+            return
         self._conversation.feed(data)
         if self._next_turn is None:
             self._take_turn()
@@ -168,8 +170,14 @@ class Link(asyncio.Protocol):
         self.weight = weight
 
     def _wake(self) -> None:
-        if self._next_turn is None:
+        """Write the reply that was waited for, and see to whatever came after its command."""
+        if self._next_turn is not None:
+            return
+        if self._conversation.held or self._choked or self._transport.is_closing():
             self._take_turn()
+        elif reply := self._conversation.step():
+            self._crowd.bytes_written += len(reply)
+            self._transport.write(reply)
 
     def _take_turn(self) -> None:
         self._next_turn = None

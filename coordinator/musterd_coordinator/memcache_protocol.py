@@ -54,6 +54,7 @@ class Conversation:
         self, table: Table, statistics: Statistics, storekeeper: Storekeeper | None = None
     ) -> None:
         self.wake: Callable[[], None] = _nothing
+        self._glance = None if storekeeper is None else storekeeper.glance
         self._table = table
         self._statistics = statistics
         self._storekeeper = storekeeper
@@ -79,6 +80,22 @@ class Conversation:
     def feed(self, data: bytes) -> None:
         """Hear ``data``."""
         self._input += data
+
+    def glance(self, data: bytes) -> bool:
+        """Take ``data`` at once if it is what the storekeeper knows at a glance.
+
+        False: nothing was done, :meth:`feed` it. This spares most steps of the usual case: one
+        whole command comes when nothing else is under way.
+        """
+        if self._glance is None or self._input or self.closed:
+            return False
+        if self._later or self._upload or self._ignored or self._answer is not None:
+            return False
+        self._later = self._glance(data)
+        if self._later is None:
+            return False
+        self._later.wake = self.wake
+        return True
 
     def abandon(self) -> None:
         """The client is gone: whatever it still waits for need not be done."""

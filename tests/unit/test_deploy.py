@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from musterd.cli import DAEMONS
 from musterd.config import load
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -20,3 +23,13 @@ def test_example_secrets_are_settings() -> None:
     assert loaded.warnings == []
     assert loaded.sources["store"] == "MUSTERD_STORE"
     assert loaded.sources["registry"] == "MUSTERD_REGISTRY"
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_every_daemon_has_a_hardened_unit(daemon: str) -> None:
+    lines = (DEPLOY / f"musterd-{daemon}.service").read_text().splitlines()
+    assert f"ExecStart=/usr/local/bin/musterd {daemon}" in lines
+    least = (DEPLOY / "musterd-coordinator.service").read_text().partition("DynamicUser")[2]
+    wanted = [line for line in least.splitlines() if "=" in line and not line.startswith("#")]
+    assert "NoNewPrivileges=yes" in wanted
+    assert set(wanted) <= set(lines)

@@ -5,11 +5,13 @@ told by the keys of :mod:`musterd.stores.keyed`: ``set`` of a beat's key is the 
 announcement, ``replace`` is every other one.
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 
 import anyio
 
+from musterd.beat import SIZE
 from musterd.stores.items import Outcome
 from musterd.stores.keyed import HolderError, Keys, read_holder, read_slots, write_slots
 from musterd.stores.table import Table
@@ -20,6 +22,9 @@ NOT_A_BEAT = b"CLIENT_ERROR bad data chunk: not a beat"
 _NOBODYS = b"SERVER_ERROR nobody announced the member of this beat here"
 _BEAT, _HOLDER = b":b:", b":m:"
 _DIGITS = 8  # of a slot, at the end of a key
+_USUAL = re.compile(
+    rb"replace [!-~]+:b:[0-9a-f]{8} 0 [1-9][0-9]{0,9} 64\r\nBM\x01.{5}(.{8}).{48}\r\n", re.DOTALL
+).fullmatch
 _HINTS = 64  # slots that the key of free ones names
 
 
@@ -62,7 +67,7 @@ class Reception:
         self._clock = clock
         self._closed: bytes | None = None
 
-    def storekeeper(self, command: StoreCommand) -> Store | None:
+    def storer(self, command: StoreCommand) -> Store | None:
         """Who takes this command's data; None: the table."""
         key = command.key
         if key[-_DIGITS - len(_BEAT) : -_DIGITS] != _BEAT:
@@ -70,6 +75,20 @@ class Reception:
         if command.verb == b"replace":
             return self._take_next
         return partial(self._take_first, key) if command.verb == b"set" else None
+
+    def glance(self, data: bytes) -> Later | None:
+        """The usual case: one whole ``replace`` of a member who has a seat."""
+        found = _USUAL(data)
+        if found is None or self._closed is not None:
+            return None
+        identity = int.from_bytes(found[1], "little")
+        seat = self.seats.get(identity)
+        if seat is None:
+            return None
+        beat = Waiting(identity, data[-2 - SIZE : -2], seat.key)
+        beat.seat = seat
+        self.known.add(beat)
+        return beat
 
     def close(self, reason: bytes) -> None:
         """Refuse all that waits and all that comes, for ``reason``: a whole reply."""

@@ -44,7 +44,7 @@ class Relay:
         table = Table(TABLE_MEMORY)
         self.reception = Reception(table, anyio.current_time)
         host, port = host_and_port(settings.relay_listen)
-        self.server = RelayServer(host, port, table, self.reception.storekeeper, self.gauges)
+        self.server = RelayServer(host, port, table, self.reception, self.gauges)
         self.writer = BeatWriter(self.reception, self.links[0], settings.relay_period, self.gauges)
         self.usher = Usher(self.reception, self.links[1], self.gauges)
 

@@ -1,0 +1,162 @@
+"""What a relay does with the commands of agents, without a socket and without a database."""
+
+import pytest
+
+from musterd.beat import Beat, member_id, pack
+from musterd.model import Member
+from musterd.stores.keyed import Keys, write_holder
+from musterd.stores.table import Table
+from musterd_coordinator.memcache_protocol import Conversation
+from musterd_coordinator.relay.reception import Reception
+from musterd_coordinator.relay.waiting import Waiting
+
+KEYS = Keys("fleet")
+MEMBER = Member("compute", "h1", "z")
+IDENTITY = member_id("fleet", "compute", "h1")
+
+
+class Mute:
+    """A server with nothing to tell of itself."""
+
+    version = ""
+
+    def report(self, kind: str) -> dict[str, object] | None:
+        raise AssertionError(kind)
+
+    def reset(self) -> None:
+        raise AssertionError
+
+
+class Desk:
+    """A reception where one member was announced, and a client's conversation with it."""
+
+    def __init__(self, *, known: bool = True) -> None:
+        self.table = Table()
+        self.table.set(KEYS.holder(3), write_holder(MEMBER))
+        self.reception = Reception(self.table, lambda: 5.0)
+        self.conversation = Conversation(self.table, Mute(), self.reception)
+        if known:
+            self.say(beat(1, b"set"))
+            [first] = self.reception.new.take()
+            self.reception.seat(first, 42)
+            self.reception.admit(first)
+            self.settle(b"STORED")
+
+    def say(self, text: bytes) -> bytes:
+        self.conversation.feed(text)
+        return self.heard()
+
+    def heard(self) -> bytes:
+        parts = []
+        while (part := self.conversation.step()) is not None:
+            parts.append(part)
+        return b"".join(parts)
+
+    def settle(self, outcome: bytes) -> list[Waiting]:
+        taken = self.reception.known.take()
+        for one in taken:
+            one.settle(outcome)
+        self.heard()
+        return taken
+
+
+def beat(sequence: int, verb: bytes = b"replace", rest: bytes = b"0 600 64") -> bytes:
+    record = pack(Beat(IDENTITY, 1, sequence, 1000))
+    return b"%b %b %b\r\n%b\r\n" % (verb, KEYS.beat(3), rest, record)
+
+
+def test_a_first_beat_is_that_of_whoever_was_announced() -> None:
+    desk = Desk(known=False)
+    assert desk.say(beat(1)) == b"NOT_STORED\r\n"
+    assert desk.say(beat(1, b"set")) == b""
+    [waiting] = desk.reception.new.take()
+    assert waiting.newcomer is not None
+    assert waiting.newcomer.member == MEMBER
+    desk.reception.seat(waiting, 42)
+    desk.reception.admit(waiting)
+    [waiting] = desk.reception.known.take()
+    assert waiting.seat is not None
+    assert waiting.seat.slot == 42
+    waiting.settle(b"STORED")
+    assert desk.heard() == b"STORED\r\n"
+
+
+def test_other_facts_are_announced_anew() -> None:
+    desk = Desk()
+    assert desk.say(beat(2, b"set")) == b""
+    assert len(desk.settle(b"STORED")) == 1
+    desk.table.set(KEYS.holder(3), write_holder(Member("compute", "h1", "other zone")))
+    assert desk.say(beat(3, b"set")) == b""
+    assert len(desk.reception.new.take()) == 1
+    assert desk.settle(b"STORED") == []
+
+
+def test_what_comes_after_a_beat_waits_for_it() -> None:
+    desk = Desk()
+    assert desk.say(beat(2) + b"verbosity 1\r\n" + beat(3)) == b""
+    desk.reception.known.take()[0].settle(b"SERVER_ERROR db1: no")
+    assert desk.heard() == b"SERVER_ERROR db1: no\r\nOK\r\n"
+    assert len(desk.settle(b"STORED")) == 1
+
+
+def test_a_whole_beat_is_known_at_a_glance_and_means_the_same() -> None:
+    desk = Desk()
+    assert desk.conversation.glance(beat(2))
+    assert desk.heard() == b""
+    [waiting] = desk.reception.known.take()
+    waiting.settle(b"STORED")
+    assert desk.heard() == b"STORED\r\n"
+    assert desk.say(beat(2)) == b""
+    [other] = desk.reception.known.take()
+    assert other.identity == waiting.identity
+    assert other.record == waiting.record
+    assert other.seat is waiting.seat
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        beat(2)[:-1],
+        beat(2) + b"x",
+        beat(2) + beat(3),
+        beat(2, b"set"),
+        beat(2, b"cas"),
+        beat(2, rest=b"0 600 64 noreply"),
+        beat(2, rest=b"0 600 65"),
+        beat(2, rest=b"1 600 64"),
+        beat(2, rest=b"0 -1 64"),
+        beat(2).replace(b"BM", b"XX"),
+        beat(2).replace(b":b:", b":m:"),
+        beat(2).replace(pack(Beat(IDENTITY, 1, 2, 1000)), pack(Beat(IDENTITY + 1, 1, 2, 1000))),
+        b"",
+    ],
+)
+def test_anything_less_usual_is_looked_at_closely(text: bytes) -> None:
+    desk = Desk()
+    assert not desk.conversation.glance(text)
+    assert not desk.reception.known.beats
+    assert not desk.conversation.waits
+
+
+def test_nothing_is_taken_at_a_glance_while_something_is_under_way() -> None:
+    for before in (beat(2), b"get x", b"set x 0 0 5\r\nab", b"set x 0 0 9999999\r\n"):
+        desk = Desk()
+        desk.say(before)
+        assert not desk.conversation.glance(beat(3))
+
+
+def test_a_client_that_went_away_is_not_written_for() -> None:
+    desk = Desk()
+    desk.say(beat(2))
+    desk.conversation.abandon()
+    assert desk.reception.known.take() == []
+
+
+def test_a_reception_that_closed_refuses_what_waits_and_what_comes() -> None:
+    desk = Desk()
+    desk.say(beat(2))
+    desk.reception.close(b"SERVER_ERROR over")
+    assert desk.heard() == b"SERVER_ERROR over\r\n"
+    assert not desk.conversation.glance(beat(3))
+    assert desk.say(beat(3) + beat(4, b"set")) == b"SERVER_ERROR over\r\n" * 2
+    assert desk.reception.known.take() == []
