@@ -126,7 +126,8 @@ def _wait_for_port(port: int) -> None:
 async def beats_of(store: str) -> dict[int, tuple[int, int]]:
     """Sequence and missed pushes of every member in the store, by member_id."""
     shard = open_store(store, namespace="musterd", timeout=5.0, beat_ttl=600.0).reader(0, "bench")
-    await shard.roster()
+    while (await shard.roster()).more:
+        pass
     beats = (await shard.sweep()).beats
     await shard.aclose()
     columns = (beats.member_id, beats.sequence, beats.missed)

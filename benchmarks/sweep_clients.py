@@ -75,7 +75,8 @@ class Product:
         """Learn who sits where, as a coordinator does once; the seconds that took."""
         began = time.perf_counter()
         await self._reader.write_canary(Beat(1, new_incarnation(), 1, 1000))
-        await self._reader.roster()
+        while (await self._reader.roster()).more:
+            pass
         seconds = time.perf_counter() - began
         await self.sweep()
         return seconds

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from sys import intern
 
 import msgspec
 
@@ -17,9 +16,6 @@ from musterd.errors import ConfigError
 NAME_LIMIT = 255
 METADATA_LIMIT = 4096
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]*")
-
-
-NO_METADATA: Mapping[str, str] = {}
 
 
 class State(StrEnum):
@@ -43,12 +39,6 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 
     def __str__(self) -> str:
         return f"{self.group}/{self.name}"
-
-
-def slim(member: Member) -> Member:
-    """The same member in less memory: what many members have in common is there once."""
-    group, zone, owner = map(intern, (member.group, member.zone, member.owner))
-    return Member(group, member.name, zone, owner, member.metadata or NO_METADATA)
 
 
 def check_name(kind: str, name: str) -> str:

@@ -1,10 +1,13 @@
 """Names to rows and back, sorted by group, and the zones that members are counted in."""
 
+from array import array
 from collections.abc import Iterator
+from itertools import repeat
 
 from sortedcontainers import SortedList
 
-from musterd.model import Member, slim
+from musterd.model import Member
+from musterd_coordinator.announced import Announced
 
 
 class Group:
@@ -41,7 +44,9 @@ class Directory:
 
     def __init__(self) -> None:
         self.groups: dict[str, Group] = {}
-        self._members: list[Member | None] = []
+        self._names: list[str | None] = []  # by row
+        self._announced = Announced()
+        self._number = array("i")  # of what the member in a row announced
         self._count = 0
         self._zones: dict[tuple[str, str], int] = {}
         self._zone_names: list[tuple[str, str]] = []
@@ -51,9 +56,11 @@ class Directory:
 
     def add(self, member: Member, row: int) -> Group:
         """``member`` sits in ``row``; its group."""
-        if row >= len(self._members):
-            self._members.extend([None] * (row + 1 - len(self._members)))
-        self._members[row] = slim(member)
+        if (more := row + 1 - len(self._names)) > 0:
+            self._names.extend(repeat(None, more))
+            self._number.extend(repeat(0, more))
+        self._names[row] = member.name
+        self._number[row] = self._announced.take(member)
         self._count += 1
         group = self.groups.get(member.group)
         if group is None:
@@ -63,12 +70,15 @@ class Directory:
 
     def announce(self, row: int, member: Member) -> None:
         """The same member announced other facts."""
-        self._members[row] = slim(member)
+        before = self._number[row]
+        self._number[row] = self._announced.take(member)
+        self._announced.give(before)
 
     def remove(self, row: int) -> None:
         """Forget the member of ``row``, and its group with the last of its members."""
         member = self.member(row)
-        self._members[row] = None
+        self._names[row] = None
+        self._announced.give(self._number[row])
         self._count -= 1
         group = self.groups[member.group]
         group.remove(member.name)
@@ -77,9 +87,9 @@ class Directory:
 
     def member(self, row: int) -> Member:
         """The member in ``row``, as its agent announced it."""
-        member = self._members[row]
-        assert member is not None, f"row {row} is free"
-        return member
+        name = self._names[row]
+        assert name is not None, f"row {row} is free"
+        return self._announced.member(self._number[row], name)
 
     def row(self, group: str, member: str) -> int | None:
         """The row of a name."""

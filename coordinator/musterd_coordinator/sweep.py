@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Protocol
 
 import anyio
+import anyio.lowlevel
 import structlog
 
 from musterd.beat import Beat, new_incarnation
@@ -94,7 +95,11 @@ class Sweeper:
         due = anyio.current_time()
         try:
             while True:
-                take(await self.once())
+                swept = await self.once()
+                take(swept)
+                if swept.roster.more:
+                    await anyio.lowlevel.checkpoint()
+                    continue
                 pause = self._period * self._rng.uniform(1 - SOONER, 1)
                 due = max(due + pause, anyio.current_time())
                 await anyio.sleep_until(due)
@@ -130,6 +135,8 @@ class Sweeper:
         kept = await self._write(canary)
         attempt.canary_seconds = self._stopwatch() - attempt.started
         attempt.roster = await self.reader.roster()
+        if attempt.roster.more:
+            return "still reading who is there"
         attempt.sweep = await self.reader.sweep()
         if not attempt.sweep.complete:
             return attempt.sweep.reason

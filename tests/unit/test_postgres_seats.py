@@ -20,26 +20,28 @@ def records(*beats: Beat | None) -> NDArray[np.void]:
 
 def test_seated_changed_and_vacated() -> None:
     seats = Seats()
-    assert seats.update([seat(0), seat(5)], whole=True).vacated == []
+    assert seats.update([seat(0), seat(5)]).vacated == []
     assert not seats.is_news(5, 1)
     assert seats.is_news(5, 2)
     assert seats.is_news(6, 1)
-    roster = seats.update([Seat(5, 2), Seat(9, 2), seat(0, 2)], whole=False)
+    roster = seats.update([Seat(5, 2), Seat(9, 2), seat(0, 2)])
     assert [slot for slot, _ in roster.seated] == [0]
     assert roster.vacated == [5]
 
 
 def test_a_whole_reading_vacates_what_it_does_not_have() -> None:
     seats = Seats()
-    seats.update([seat(0), seat(1), seat(2)], whole=True)
-    roster = seats.update([seat(1, 7, number=8)], whole=True)
+    seats.update([seat(0), seat(1), seat(2)])
+    seats.begin()
+    roster = seats.update([seat(1, 7, number=8)])
     assert [member.name for _, member in roster.seated] == ["m8"]
-    assert roster.vacated == [0, 2]
+    assert seats.vacate_unread() == [0, 2]
+    assert seats.vacate_unread() == []
 
 
 def test_only_the_rightful_holder_is_believed() -> None:
     seats = Seats()
-    seats.update([seat(0), seat(1), seat(2), seat(3)], whole=True)
+    seats.update([seat(0), seat(1), seat(2), seat(3)])
     slots = np.array([3, 0, 1, 2, 4000, -7])
     beats, rejected = seats.believe(
         slots,

@@ -59,11 +59,13 @@ class Roster:
     """The changes between two reads of who holds which slot of a shard.
 
     ``seated`` are slots whose member is new, or whose announced facts changed; ``vacated`` are
-    slots that nobody holds any more. A slot is in at most one of them.
+    slots that nobody holds any more. A slot is in at most one of them. ``more`` says that this is a
+    part of them, and the next call brings the next.
     """
 
     seated: Sequence[tuple[int, Member]] = ()
     vacated: Sequence[int] = ()
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,12 @@ class ShardReader(Protocol):
         """
 
     async def roster(self) -> Roster:
-        """Who came, changed or went since the last call; the first call brings everyone."""
+        """Who came, changed or went since the last call; the first calls bring everyone.
+
+        A million at once would be as much memory as they take for good, and seconds in which the
+        event loop does nothing else, so there may be :attr:`Roster.more` to ask for. Until all was
+        brought a sweep means nothing.
+        """
 
     async def sweep(self) -> Sweep:
         """Read every beat of the shard, and the canary."""

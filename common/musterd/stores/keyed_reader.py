@@ -61,8 +61,8 @@ class KeyedReader:
     async def roster(self) -> Roster:
         """Who came, changed or went; a call that fails keeps what it learnt for the next one."""
         with Deadline(self.name, self._timeout):
-            await self._keeper.update()
-        return self._seats.changes()
+            more = await self._keeper.update()
+        return self._seats.changes(more=more)
 
     async def sweep(self) -> Sweep:
         """Read every beat, then the canary.

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 ROUND = 64  # updates in which every slot is read again
 HASTY_ROUND = 8  # the same after the server lost its memory
-STRIDE = 8 * BLOCK  # new slots between two notes of how far we got
+STRIDE = 8 * BLOCK  # new slots that are read by one update
 QUIET_PORTION = 2 * BLOCK  # silent members asked after per update
 SEEK_UPDATES = 128  # how often a member that was driven out of its slot is asked after
 MEND_PORTION = 200  # writes per update, of each kind: healing must not become a load
@@ -73,11 +73,15 @@ class RosterKeeper:
         self._free: set[int] = set()
         self._hinted: dict[int, None] = {}  # slots that newcomers were pointed to
 
-    async def update(self) -> None:
-        """Bring the seats up to date. Raises StoreError; what was learnt by then stays."""
+    async def update(self) -> bool:
+        """Bring the seats up to date; whether more slots that are new must be read before they are.
+
+        Raises StoreError; what was learnt by then stays.
+        """
         counter, hints = await self._read_counter()
         self._count = max(self._count, counter)
-        await self._read_new()
+        if await self._read_new():
+            return True
         most = max(5 * BLOCK, self._count // HASTY_ROUND)
         suspects = np.union1d(self._some_quiet(), self._slice(most))
         await self._look(np.union1d(suspects, self._odd(most)))
@@ -85,6 +89,7 @@ class RosterKeeper:
         await self._settle()
         self._count = max(self._count, self._seats.top)
         await self._mend(counter, hints)
+        return False
 
     async def retire(self, member: Member) -> None:
         """Remove all keys of ``member``; the next update vacates its slot."""
@@ -106,16 +111,18 @@ class RosterKeeper:
             self._read_beyond = False
         return counter, [slot for slot in read_slots(values.get(self._keys.free)) if slot < counter]
 
-    async def _read_new(self) -> None:
-        """Read every slot that the counter added; beyond it too when it may have been lost."""
-        while self._read_to < self._count:
-            end = min(self._read_to + STRIDE, self._count)
-            await self._look(np.arange(self._read_to, end))
-            self._read_to = end
+    async def _read_new(self) -> bool:
+        """Read slots that the counter added, and beyond it when it may have been lost; more left?"""
+        end = min(self._read_to + STRIDE, self._count)
+        await self._look(np.arange(self._read_to, end))
+        self._read_to = max(self._read_to, end)
+        if self._read_to < self._count:
+            return True
         while not self._read_beyond:
             await self._look(np.arange(self._read_to, self._read_to + BLOCK))
             self._read_beyond = self._seats.top <= self._read_to
             self._read_to = self._count = max(self._count, self._seats.top)
+        return False
 
     def _odd(self, most: int) -> Slots:
         """Slots whose beats look odd, free ones that newcomers were pointed to, and the next new.

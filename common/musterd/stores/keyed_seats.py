@@ -99,9 +99,9 @@ class SeatMap:
             self._seated.pop(slot, None)
             self._vacated.add(slot)
 
-    def changes(self) -> Roster:
-        """What changed since the last call."""
-        roster = Roster(list(self._seated.items()), sorted(self._vacated))
+    def changes(self, *, more: bool) -> Roster:
+        """What changed since the last call; ``more`` is to come."""
+        roster = Roster(list(self._seated.items()), sorted(self._vacated), more)
         self._seated, self._vacated = {}, set()
         return roster
 
@@ -140,7 +140,7 @@ class SeatMap:
         have = len(self.taken)
         if size <= have:
             return
-        blocks = -(-max(size, have + have // 2) // BLOCK)
+        blocks = -(-max(size, have + have // 8) // BLOCK)
         more = blocks * BLOCK - have
         self.taken, self.heard = np.pad(self.taken, (0, more)), np.pad(self.heard, (0, more))
         self.member_id = np.pad(self.member_id, (0, more))

@@ -29,6 +29,9 @@ log = structlog.get_logger(__name__)
 PAGE = 500
 """Rows of the roster read at a time: a few milliseconds of the event loop."""
 
+PORTION = 10_000
+"""Rows of the roster that one call brings, and a page more."""
+
 BLOCK = 100_000
 """Rows of a sweep taken apart at a time: as many milliseconds."""
 
@@ -115,11 +118,17 @@ class PostgresReader:
         """What changed among the seats since the last call."""
         async with self._tables():
             reading = await self._begin()
-            while not reading.finished:
+            while not reading.finished and len(reading.seats) < PORTION:
                 async with self._link.transaction() as connection:
                     await self._read_page(connection, reading)
+        seats, reading.seats = reading.seats, {}
+        roster = self._seats.update(seats.values())
+        if not reading.finished:
+            return Roster(roster.seated, roster.vacated, more=True)
         self._mark, self._reading = reading.mark, None
-        return self._seats.update(reading.seats.values(), whole=reading.since is None)
+        if reading.since is None:
+            roster = Roster(roster.seated, [*roster.vacated, *self._seats.vacate_unread()])
+        return roster
 
     async def sweep(self) -> Sweep:
         """One COPY of the namespace's beats, and the canary among them."""
@@ -170,6 +179,7 @@ class PostgresReader:
             now = await mark(connection, "musterd.member")
             if self._reading is None or now.since(self._reading.mark) is None:
                 self._reading = _Reading(now, now.since(self._mark))
+                self._seats.begin()
             await self._read_page(connection, self._reading)
             return self._reading
 

@@ -25,6 +25,7 @@ class Seats:
 
     def __init__(self) -> None:
         self._taken: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._read: NDArray[np.bool_] = np.zeros(0, np.bool_)  # in the reading that goes on
         self._id: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._changed: NDArray[np.int64] = np.zeros(0, np.int64)
 
@@ -32,23 +33,29 @@ class Seats:
         """Whether the row of ``slot`` as transaction ``changed`` wrote it was not taken over yet."""
         return slot >= len(self._changed) or bool(self._changed[slot] != changed)
 
-    def update(self, seats: Collection[Seat], *, whole: bool) -> Roster:
-        """Take over what was read; what it means for the roster.
+    def begin(self) -> None:
+        """A reading begins: no row was read in it yet."""
+        self._read[:] = False
 
-        ``whole``: every row was read, so a slot without one is vacant too.
-        """
-        before = self._taken.copy()
-        if whole:
-            self._taken[:] = False
+    def vacate_unread(self) -> list[int]:
+        """Every row was read in this reading: slots without one are vacant; those that were not."""
+        gone = np.flatnonzero(self._taken & ~self._read)
+        self._taken[gone] = False
+        return gone.tolist()
+
+    def update(self, seats: Collection[Seat]) -> Roster:
+        """Take over what was read; what it means for the roster."""
         slots = np.fromiter((seat.slot for seat in seats), np.int64, len(seats))
         self._reserve(1 + int(slots.max(initial=-1)))
-        self._taken[slots] = [seat.member is not None for seat in seats]
+        taken = np.fromiter((seat.member is not None for seat in seats), np.bool_, len(seats))
+        vacated = slots[self._taken[slots] & ~taken]
+        self._taken[slots] = taken
+        self._read[slots] = True
         self._id[slots] = np.fromiter((seat.member_id for seat in seats), np.uint64, len(seats))
         self._changed[slots] = [seat.changed for seat in seats]
-        vacated = np.flatnonzero(before & ~self._taken[: len(before)])
         return Roster(
             [(seat.slot, seat.member) for seat in seats if seat.member is not None],
-            vacated.tolist(),
+            np.sort(vacated).tolist(),
         )
 
     def believe(
@@ -74,7 +81,8 @@ class Seats:
     def _reserve(self, size: int) -> None:
         more = size - len(self._taken)
         if more > 0:
-            more += size // 4
+            more += size // 8
             self._taken = np.pad(self._taken, (0, more))
+            self._read = np.pad(self._read, (0, more))
             self._id = np.pad(self._id, (0, more))
             self._changed = np.pad(self._changed, (0, more))

@@ -1,0 +1,68 @@
+"""Who is in which row, and what they announced, in little memory and none that is left behind."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musterd.model import Member
+from musterd_coordinator.announced import Announced
+from musterd_coordinator.directory import Directory
+
+names = st.sampled_from(["a", "b", "c", "d"])
+members = st.builds(
+    Member,
+    st.sampled_from(["compute", "network"]),
+    names,
+    st.sampled_from(["", "z1"]),
+    st.just(""),
+    st.dictionaries(st.sampled_from(["rack", "role"]), st.sampled_from(["1", "2"])),
+)
+
+
+@given(st.lists(st.tuples(st.booleans(), members), max_size=40))
+def test_it_says_of_everyone_what_they_announced_last(steps: list[tuple[bool, Member]]) -> None:
+    ours, model = Directory(), dict[tuple[str, str], Member]()
+    free = list(range(20))
+    for comes, member in steps:
+        key = member.group, member.name
+        row = ours.row(*key)
+        assert (row is not None) == (key in model)
+        if comes and row is None:
+            ours.add(member, free.pop())
+            model[key] = member
+        elif comes and row is not None:
+            ours.announce(row, member)
+            model[key] = member
+        elif row is not None:
+            ours.remove(row)
+            free.append(row)
+            del model[key]
+        assert len(ours) == len(model)
+        assert {name: set(group.after("")) for name, group in ours.groups.items()} == {
+            group: {name for g, name in model if g == group} for group, _ in model
+        }
+    for key, member in model.items():
+        row = ours.row(*key)
+        assert row is not None
+        assert ours.member(row) == member
+
+
+def test_names_are_in_order_and_stay_so() -> None:
+    ours = Directory()
+    for row, name in enumerate("dbf"):
+        ours.add(Member("compute", name), row)
+    group = ours.groups["compute"]
+    assert list(group.after("")) == ["b", "d", "f"]
+    ours.add(Member("compute", "e"), 3)
+    ours.remove(1)
+    assert list(group.after("")) == ["d", "e", "f"]
+    assert list(group.after("d")) == ["e", "f"]
+
+
+def test_nothing_stays_of_what_nobody_announces_any_more() -> None:
+    announced = Announced()
+    for turn in range(100):
+        number = announced.take(Member("compute", f"h{turn}", metadata={"turn": str(turn)}))
+        assert number == 0
+        assert announced.member(number, "h").metadata == {"turn": str(turn)}
+        announced.give(number)
+    assert not len(announced)
