@@ -216,6 +216,8 @@ class Roll:
 
     def place_of(self, group: str, member: str) -> Sequence[int]:
         """The shards that a member is placed on."""
+        if len(self.shards) == 1:
+            return (0,)
         return self._place(member_id(self._namespace, group, member))
 
     def _seat(self, index: int, roster: Roster) -> None:
@@ -257,11 +259,10 @@ class Roll:
         states, quiet = np.full(len(members), Code.UNKNOWN, np.uint8), np.zeros(len(members))
         rows = self._add(members, states, repeat(_ANNOUNCED), quiet)
         self.unsaved.add(rows)
-        placed = (self.detector.members.shard[:, rows] == index).any(axis=0).tolist()
-        for row, slot, member, here in zip(rows.tolist(), slots, members, placed, strict=True):
-            if not here:
-                self._replace(row, index, member)
-            self.shards[index].seats.seat(slot, row)
+        self.shards[index].seats.seat_newcomers(np.array(slots, np.int64), rows)
+        elsewhere = ~(self.detector.members.shard[:, rows] == index).any(axis=0)
+        for at in np.flatnonzero(elsewhere).tolist():
+            self._replace(rows.item(at), index, members[at])
 
     def _meet(self, row: int, index: int, member: Member) -> None:
         """A member that is known took a slot, or announced other facts."""

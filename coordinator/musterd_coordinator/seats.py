@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.columns import Beats
+from musterd.columns import Beats, Slots
 from musterd_coordinator.members import Rows
 
 NOBODY = -1
@@ -41,6 +41,16 @@ class Seats:
         self._incarnation[slot] = self._sequence[slot] = 0
         self._empty_before[slot] = self.swept
         self.count += 1
+
+    def seat_newcomers(self, slots: Slots, rows: Rows) -> None:
+        """The same of many members who held no slot of this shard."""
+        self._reserve(int(slots.max()) + 1, int(rows.max()) + 1)
+        for slot in slots[self._row[slots] != NOBODY].tolist():
+            self.vacate(slot)
+        self._row[slots], self._slot[rows] = rows, slots
+        self._incarnation[slots] = self._sequence[slots] = 0
+        self._empty_before[slots] = self.swept
+        self.count += len(slots)
 
     def holds(self, row: int) -> bool:
         """Does the member of ``row`` hold a slot?"""

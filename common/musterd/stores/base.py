@@ -10,6 +10,7 @@ call starts on a clean one. Nothing here retries: the caller's next tick is the 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Flag, auto
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol
 
@@ -171,6 +172,7 @@ def place(member_id: int, shard_names: Sequence[str], replicas: int) -> tuple[in
     return tuple(ranked[:replicas])
 
 
+@lru_cache(1024)
 def shard_seed(shard_name: str) -> int:
     """The 64-bit number that stands for a shard in :func:`weight`."""
     return int.from_bytes(blake2b(shard_name.encode(), digest_size=8).digest(), "little")

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 ROUND = 64  # updates in which every slot is read again
 HASTY_ROUND = 8  # the same after the server lost its memory
-STRIDE = 8 * BLOCK  # new slots that are read by one update
+STRIDE = 16 * BLOCK  # new slots that are read by one update
 QUIET_PORTION = 2 * BLOCK  # silent members asked after per update
 SEEK_UPDATES = 128  # how often a member that was driven out of its slot is asked after
 MEND_PORTION = 200  # writes per update, of each kind: healing must not become a load

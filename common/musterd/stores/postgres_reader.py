@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 PAGE = 500
 """Rows of the roster read at a time: a few milliseconds of the event loop."""
 
-PORTION = 10_000
+PORTION = 16_000
 """Rows of the roster that one call brings, and a page more."""
 
 BLOCK = 100_000
