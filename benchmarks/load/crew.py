@@ -30,6 +30,7 @@ from musterd.errors import MusterdError
 
 ROOT = Path(__file__).parents[2]
 _LINE = 2**24
+_decode = msgspec.json.Decoder(Answer).decode
 
 
 class LoadError(MusterdError):
@@ -55,21 +56,33 @@ class _Hand:
             raise LoadError("a worker of the swarm died") from None
 
     async def answer(self) -> Placed | Done:
-        return await self._hear.receive()
+        try:
+            return await self._hear.receive()
+        except anyio.EndOfStream:
+            raise LoadError("a worker of the swarm died") from None
+
+    def close(self) -> None:
+        self._hear.close()
+        self._said.close()
 
     async def listen(self) -> None:
-        decode = msgspec.json.Decoder(Answer).decode
-        while True:
-            try:
-                said = decode(await self._lines.receive_until(b"\n", _LINE))
-            except (anyio.IncompleteRead, anyio.EndOfStream):
-                raise LoadError("a worker of the swarm died") from None
-            if isinstance(said, Failed):
-                raise LoadError(said.reason)
-            if isinstance(said, Counted):
-                self.latest = said
-            else:
-                await self._said.send(said)
+        with self._said:
+            while True:
+                said = await self._next()
+                if isinstance(said, Failed):
+                    raise LoadError(said.reason)
+                if isinstance(said, Counted):
+                    self.latest = said
+                else:
+                    await self._said.send(said)
+
+    async def _next(self) -> Answer:
+        try:
+            line = await self._lines.receive_until(b"\n", _LINE)
+        except (anyio.IncompleteRead, anyio.EndOfStream):
+            raise LoadError("a worker of the swarm died") from None
+        answer: Answer = _decode(line)
+        return answer
 
 
 class Crew:
@@ -87,7 +100,7 @@ class Crew:
             for plan in self._plans:
                 await self._start(plan)
         except BaseException:
-            self._kill()
+            await self._end()
             raise
         return self
 
@@ -101,7 +114,7 @@ class Crew:
         try:
             return await self._tasks.__aexit__(kind, error, trace)
         finally:
-            self._kill()
+            await self._end()
 
     @property
     def pids(self) -> list[int]:
@@ -153,7 +166,10 @@ class Crew:
         for hand in self._hands:
             await hand.answer()
 
-    def _kill(self) -> None:
-        for hand in self._hands:
-            if hand.process.returncode is None:
-                hand.process.kill()
+    async def _end(self) -> None:
+        with anyio.CancelScope(shield=True):
+            for hand in self._hands:
+                if hand.process.returncode is None:
+                    hand.process.kill()
+                await hand.process.aclose()
+                hand.close()

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from time import monotonic
@@ -12,7 +12,7 @@ from tests.system.daemons import Coordinator
 
 from benchmarks.load import orders, tables
 from benchmarks.load.costs import Roles
-from benchmarks.load.crew import Crew
+from benchmarks.load.crew import Crew, LoadError
 from benchmarks.load.fleet import GROUP
 from benchmarks.load.keyed_port import KeyedPort
 from benchmarks.load.orders import Plan
@@ -22,6 +22,7 @@ from benchmarks.load.postgres_port import PostgresPort
 from benchmarks.load.settings import Settings
 from benchmarks.load.stage import Stage, coordinator
 from benchmarks.load.watch import Watch
+from musterd.errors import StoreError
 
 NAMESPACE = "load-{}"
 
@@ -68,7 +69,7 @@ async def swarm(settings: Settings, stage: Stage) -> AsyncIterator[Field]:
                 tasks.cancel_scope.cancel()
             finally:
                 if not (stage.is_own or settings.keep):
-                    with anyio.CancelScope(shield=True), anyio.move_on_after(LONG):
+                    with anyio.move_on_after(LONG, shield=True), suppress(LoadError, StoreError):
                         await _clean_up(field, plans[0])
                 await watch.aclose()
 

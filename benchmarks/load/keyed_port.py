@@ -95,8 +95,10 @@ class KeyedPort:
                     answer = await stream.receive()
         except TimeoutError:
             raise ShardUnavailable(self.name, f"no answer within {TIMEOUT:g} s") from None
-        except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
-            raise ShardUnavailable(self.name, f"connection lost: {error}") from None
+        except OSError as error:
+            raise ShardUnavailable(self.name, unreachable(_root(error))) from None
+        except (anyio.BrokenResourceError, anyio.EndOfStream):
+            raise ShardUnavailable(self.name, "connection lost") from None
         if not answer.startswith(b"VERSION"):
             raise ShardRefused(self.name, answer[:100].decode("ascii", "replace").strip())
 
@@ -109,3 +111,11 @@ def _own_address(host: str, number: int) -> tuple[str, int] | None:
     if host not in ("127.0.0.1", "localhost") or number < PORTS:
         return None
     return f"127.0.{1 + os.getpid() % 250}.{number // PORTS % 250}", 0
+
+
+def _root(error: OSError) -> OSError:
+    """What the system said, where anyio says that all attempts failed."""
+    cause = error.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    return cause if isinstance(cause, OSError) else error

@@ -117,12 +117,11 @@ class Stretch:
             first = sample(field.roles)
             await self._watch_beats(first.at)
             cost, tally = spent(first, sample(field.roles)), field.crew.tally()
-            polls = field.watch.polls[self._polls :]
+            polls, changes = field.watch.polls[self._polls :], field.watch.changes[self._changes :]
             held = memory(field.roles)
             settled = await self._settle()
             tasks.cancel_scope.cancel()
         after = await tables.look(url) if url else None
-        changes = field.watch.changes[self._changes :]
         return Measured(
             tally=tally,
             settled=settled,
