@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import floor
 
 import structlog
 
@@ -28,7 +29,8 @@ class Clocks:
 
 def wall_instant(seconds: float) -> datetime:
     """Seconds of the wall clock as an aware datetime, to the millisecond."""
-    return datetime.fromtimestamp(round(seconds, 3), UTC)
+    # Python's round() to a digit takes six times as long, and every member has an instant.
+    return datetime.fromtimestamp(floor(seconds * 1000 + 0.5) / 1000, UTC)
 
 
 @dataclass(slots=True)

@@ -213,7 +213,7 @@ class RosterKeeper:
         if known is not None and known != slot:
             self._twice[identity] = slot, member, said
             return
-        driven_out = self._seats.seat(slot, member, said)
+        driven_out = self._seats.seat(slot, identity, member, said)
         if driven_out is not None:
             self._sought[driven_out] = SEEK_UPDATES
         self._sought.pop(identity, None)
@@ -253,7 +253,7 @@ class RosterKeeper:
         """Give members that were found in two slots the one that ``i`` says, or the newer one."""
         for identity, (slot, member, said) in list(islice(self._twice.items(), MEND_PORTION)):
             if await self._settle_one(identity, slot, member):
-                self._seats.seat(slot, member, said)
+                self._seats.seat(slot, identity, member, said)
             del self._twice[identity]
 
     async def _settle_one(self, identity: int, slot: int, member: Member) -> bool:

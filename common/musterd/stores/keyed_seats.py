@@ -79,9 +79,11 @@ class SeatMap:
         """The hash of what the ``m`` of ``slot`` said of its holder; None: nobody holds it."""
         return self._said.item(slot) if self.is_held(slot) else None
 
-    def seat(self, slot: int, member: Member, said: int) -> int | None:
-        """``member`` holds ``slot`` now and no other; the member_id of whom it drove out, if any."""
-        identity = self._keys.identity(member)
+    def seat(self, slot: int, identity: int, member: Member, said: int) -> int | None:
+        """``member`` holds ``slot`` now and no other; the member_id of whom it drove out, if any.
+
+        ``identity`` is its member_id, ``said`` the hash of what the slot's ``m`` says.
+        """
         driven_out = self._leave(slot, identity)
         before = self.slot_of.get(identity)
         if before is not None and before != slot:

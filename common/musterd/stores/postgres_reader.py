@@ -21,6 +21,7 @@ from musterd.stores.postgres import PostgresWriter, namespace_key, retire, signe
 from musterd.stores.postgres_changes import Mark, mark
 from musterd.stores.postgres_copy import parse_copy
 from musterd.stores.postgres_link import Connection, Link, Target
+from musterd.stores.postgres_relays import READ_MARKS, RelayWatch, marks_key
 from musterd.stores.postgres_schema import ensure_schema
 from musterd.stores.postgres_seats import Seat, Seats
 
@@ -91,6 +92,7 @@ class PostgresReader:
         self._canary = PostgresWriter(self._canary_link, namespace)
         self._has_tables = self._has_canary = False
         self._seats = Seats()
+        self._relays = RelayWatch()
         self._mark: Mark | None = None
         self._reading: _Reading | None = None
 
@@ -141,6 +143,7 @@ class PostgresReader:
             await connection.copy_from_query(
                 _COPY.format(key=self._key), output=take, format="binary"
             )
+            marks = await connection.fetch(READ_MARKS, marks_key(self._namespace))
         try:
             rows = parse_copy(data)
         except ValueError as error:
@@ -149,7 +152,10 @@ class PostgresReader:
         blocks = [await self._believed(rows[at : at + BLOCK]) for at in range(0, len(rows), BLOCK)]
         beats = join([beats for beats, _ in blocks])
         rejected = sum((rejected for _, rejected in blocks), Rejected())
-        return Sweep(beats, rejected, self._canary_in(rows))
+        reason = self._relays.judge(
+            dict(marks), int(beats.sequence.sum()), now=anyio.current_time()
+        )
+        return Sweep(beats, rejected, self._canary_in(rows), complete=not reason, reason=reason)
 
     async def retire(self, member: Member) -> None:
         """Remove a forgotten member's beat and vacate its slot."""
