@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 import anyio
+import msgspec
 import pytest
 
 from musterd.beat import Beat, pack, unpack
@@ -368,6 +369,27 @@ async def test_relays_with_the_same_members_never_wait_in_a_ring(ready: Database
             tasks.start_soon(write, link, seed, rows)
     for link in links:
         link.close()
+
+
+async def test_silence_counts_only_while_a_relay_is_at_work(ready: Database) -> None:
+    """A coordinator's canary does not go by way of a relay."""
+    settings = msgspec.structs.replace(settings_of(ready.dsn), service_down_time=0.5)
+    coordinator = coordinator_of(ready.dsn)
+
+    async def until(complete: bool) -> None:
+        with anyio.fail_after(10):
+            while (await coordinator.look()).complete is not complete:
+                pass
+
+    async with closing_all(coordinator):
+        assert (await coordinator.look()).complete
+        async with running(settings), running(settings):
+            await until(complete=True)
+        await until(complete=False)
+        [reader] = coordinator.readers
+        assert (await reader.sweep()).reason == "no relay is writing"
+        async with running(settings):
+            await until(complete=True)
 
 
 async def talk(relay: Relay, text: bytes, replies: int) -> list[bytes]:

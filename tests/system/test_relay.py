@@ -31,13 +31,16 @@ def test_a_fleet_behind_two_relays(database: Database) -> None:
         watch.until(all_in(State.DOWN, NAMES[0]), DOWN_TIME + 3.0, "down")
         relays[0].start()
         relays[1].stop()
+        assert all("shard lost" not in agents[name].log for name in NAMES[2:])
         agents[NAMES[1]].stop()
         watch.until(all_in(State.LEFT, NAMES[1]), 3.0, "left")
-        watch.for_seconds(1.0)
+        relays[0].kill()
+        watch.for_seconds(DOWN_TIME + 1.5)
+        [shard] = coordinator.client.status().shards
+        assert (shard.listening, shard.reason) == (False, "no relay is writing")
         assert {name: watch.seen[name] for name in NAMES[2:]} == {
             name: {State.UP} for name in NAMES[2:]
         }
-        assert all("shard lost" not in agents[name].log for name in NAMES[2:])
         assert relays[1].log.count("relay stopping") == 1
 
 

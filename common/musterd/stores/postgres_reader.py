@@ -153,7 +153,9 @@ class PostgresReader:
         beats = join([beats for beats, _ in blocks])
         rejected = sum((rejected for _, rejected in blocks), Rejected())
         reason = self._relays.judge(
-            dict(marks), int(beats.sequence.sum()), now=anyio.current_time()
+            {slot: record for slot, record in marks},  # noqa: C416 (a Record is no tuple to mypy)
+            int(beats.sequence.sum()),
+            anyio.current_time(),
         )
         return Sweep(beats, rejected, self._canary_in(rows), complete=not reason, reason=reason)
 

@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from musterd.beat import Beat, pack
 from musterd.model import Member
 from musterd.stores.postgres import namespace_key, signed
 from musterd.stores.postgres_link import Connection, Link, milliseconds
+from musterd.stores.postgres_relays import WRITE_MARK, mark_slot, marks_key
 from musterd.stores.postgres_schema import LOCK
 from musterd_coordinator.relay.waiting import Newcomer
 
@@ -45,7 +47,6 @@ FROM unnest(
     $8::integer[]
 ) n (member_id, namespace, "group", name, zone, owner, metadata, key)
 """
-_GREET = "SELECT FROM musterd.beat LIMIT 0"
 
 
 class Row(NamedTuple):
@@ -56,10 +57,11 @@ class Row(NamedTuple):
     record: bytes
 
 
-async def greet(link: Link) -> None:
-    """Make sure that the database is there and has musterd's tables."""
+async def mark(link: Link, namespace: str, relay: str, beat: Beat) -> None:
+    """Overwrite the row by which coordinators know that the relay of this name is at work."""
+    row = signed(beat.member_id), mark_slot(namespace, relay), marks_key(namespace), pack(beat)
     async with link.transaction() as connection:
-        await connection.execute(_GREET)
+        await connection.execute(WRITE_MARK, *row)
 
 
 async def write(link: Link, rows: Sequence[Row]) -> set[int]:

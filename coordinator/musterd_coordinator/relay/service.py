@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from random import uniform
+from socket import gethostname
 
 import anyio
 import structlog
 
+from musterd.beat import Beat, member_id, new_incarnation
 from musterd.errors import ConfigError, StoreError
 from musterd.settings import Settings
 from musterd.stores.postgres_link import Link, parse_url
@@ -24,7 +27,7 @@ STOPPING = b"SERVER_ERROR this relay is stopping"
 _STOP_TIMEOUT = 2.0
 _TIDY_PERIOD = 10.0
 _TIDY_AT_A_TIME = 2000
-_GREET_PAUSE = 1.0
+_MARK_PERIOD = 1.0
 
 
 class Relay:
@@ -39,6 +42,9 @@ class Relay:
         self._target = parse_url(settings.store)
         self._timeout = settings.effective_push_timeout  # an agent waits no longer
         self._ttl = settings.beat_ttl
+        self._namespace = settings.namespace
+        self._mark_period = min(_MARK_PERIOD, settings.service_down_time / 10)
+        self._reached = anyio.Event()
         self.links = [Link(self._target, self._timeout) for _ in range(2)]
         self.gauges = Gauges(anyio.current_time)
         table = Table(TABLE_MEMORY)
@@ -55,15 +61,25 @@ class Relay:
 
     async def reached(self) -> None:
         """Until the database was reached, however long that takes."""
-        while True:
+        await self._reached.wait()
+
+    async def keep_marking(self) -> None:
+        """Show coordinators that it is at work, until cancelled.
+
+        By the connection of beats: so a relay that cannot write them does not show either.
+        """
+        name = f"{gethostname()}-{self.server.port}"
+        identity, run = member_id(self._namespace, "", f"relay {name}"), new_incarnation()
+        for sequence in count(1):
+            beat = Beat(identity, run, sequence, round(self._mark_period * 1000))
             try:
-                await database.greet(self.links[1])
+                await database.mark(self.links[0], self._namespace, name, beat)
             except StoreError as error:
-                self.gauges.newcomers.failed(error, 0)
-                await anyio.sleep(uniform(0.5, 1.0) * _GREET_PAUSE)
+                self.gauges.beats.failed(error, 0)
             else:
-                self.gauges.newcomers.worked()
-                return
+                self.gauges.beats.worked()
+                self._reached.set()
+            await anyio.sleep(uniform(0.8, 1.0) * self._mark_period)
 
     async def keep_tidy(self) -> None:
         """Drop members who did not beat for long, until cancelled."""
@@ -101,6 +117,7 @@ async def running(settings: Settings) -> AsyncIterator[Relay]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(relay.writer.run)
             tasks.start_soon(relay.usher.run)
+            tasks.start_soon(relay.keep_marking)
             tasks.start_soon(relay.keep_tidy)
             try:
                 yield relay
