@@ -3,21 +3,28 @@
 import asyncio
 from collections.abc import Callable
 from time import monotonic
-from typing import cast
+from typing import Protocol, cast
 
 from benchmarks.load.replies import BadReply, Batch, Replies
 from benchmarks.load.script import Script
 from benchmarks.load.tally import Count
 
 
+class Owner(Protocol):
+    """Who made a connection."""
+
+    def close(self) -> None:
+        """Drop it without waiting for the network."""
+
+
 class Lane(asyncio.Protocol):
     """Writes batches and checks their replies. A lane without a connection fails its batches.
 
-    ``owner`` is whatever has to live as long as the connection.
+    ``owner`` is whoever made the connection, if it has to be closed along with it.
     """
 
     def __init__(self, script: Script, count: Count, lost: Callable[[int], None]) -> None:
-        self.owner: object = None
+        self.owner: Owner | None = None
         self._count = count
         self._replies = Replies(script, count, lost)
         self._transport: asyncio.Transport | None = None
@@ -41,6 +48,7 @@ class Lane(asyncio.Protocol):
         """Drop the connection at once."""
         if self._transport is not None:
             self._transport.abort()
+            self._disown()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are none
@@ -54,5 +62,10 @@ class Lane(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
-        self.owner = None
+        self._disown()
         self._replies.abandon(f"connection lost: {error or 'closed by the server'}")
+
+    def _disown(self) -> None:
+        owner, self.owner = self.owner, None
+        if owner is not None:
+            owner.close()

@@ -38,6 +38,10 @@ class _Owner(NamedTuple):
     link: Link
     prepared: object
 
+    def close(self) -> None:
+        """Drop the connection at once."""
+        self.link.close()
+
 
 class PostgresPort:
     """One database (:class:`benchmarks.load.port.Port`)."""

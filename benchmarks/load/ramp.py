@@ -39,8 +39,8 @@ def step_of(measured: Measured, settings: Settings) -> Step:
     tally = measured.tally
     p99 = tally.latencies.percentile(99)
     return Step(
-        asked=settings.agents / settings.interval,
-        achieved=tally.through / measured.spent.seconds,
+        asked=tally.due / max(tally.seconds, 1e-9),
+        achieved=tally.rate,
         p99=math.inf if math.isnan(p99) else p99,
         missed=tally.failed + tally.lost + tally.slow,
         sweeps_late=measured.sweeps_late(settings.sweep_period),

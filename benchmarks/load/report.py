@@ -71,11 +71,11 @@ def _title(field: Field, settings: Settings) -> str:
 
 
 def _beats(settings: Settings, measured: Measured) -> list[Figure]:
-    tally, seconds = measured.tally, measured.spent.seconds
+    tally = measured.tally
     rates = measured.rates[1:] or measured.rates
     return [
-        Figure("beats asked", "1/s", [tally.due / seconds]),
-        Figure("beats achieved", "1/s", [tally.through / seconds]),
+        Figure("beats asked", "1/s", [tally.due / tally.seconds]),
+        Figure("beats achieved", "1/s", [tally.rate]),
         Figure("beats achieved, by half second", "1/s", rates),
         *_latencies(measured),
         Figure("beats per write", "", [tally.sent / max(1, tally.writes)]),
@@ -95,13 +95,12 @@ def _latencies(measured: Measured) -> list[Figure]:
 
 def _costs(measured: Measured) -> list[Figure]:
     figures = []
-    beats = max(1, measured.tally.through)
+    rate = max(1.0, measured.tally.rate)
     for role, cores in measured.spent.cores.items():
         total = sum(cores)
         figures.append(Figure(f"{role} CPU", "cores", [total]))
         if role != "coordinator":
-            per_beat = total * measured.spent.seconds / beats * _MILLION
-            figures.append(Figure(f"{role} CPU per beat", "µs", [per_beat]))
+            figures.append(Figure(f"{role} CPU per beat", "µs", [total / rate * _MILLION]))
         figures.append(Figure(f"{role} memory", "MB", [measured.memory[role] / _MB]))
     return [*figures, Figure("machine CPU", "share", [measured.spent.machine])]
 

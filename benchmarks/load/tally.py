@@ -1,5 +1,6 @@
 """What a worker counts; the numbers add up over workers."""
 
+from time import monotonic
 from typing import Self
 
 import msgspec
@@ -16,9 +17,10 @@ class Tally(msgspec.Struct):
     were sent some got ``through``, some found their member ``lost``, some ``failed``. ``late`` left
     late by our own fault, ``slow`` were answered after the agents' push timeout. ``writes`` is how
     many times a socket was written to. ``behind`` is how far the worker fell behind its clock, at
-    most (seconds).
+    most (seconds); ``seconds`` is for how long it has been counted.
     """
 
+    seconds: float = 0.0
     due: int = 0
     skipped: int = 0
     sent: int = 0
@@ -43,11 +45,17 @@ class Tally(msgspec.Struct):
         added = {name: getattr(self, name) + getattr(other, name) for name in _COUNTERS}
         return Tally(
             **added,
+            seconds=max(self.seconds, other.seconds),
             behind=max(self.behind, other.behind),
             longest=both.longest,
             counts=both.counts.tolist(),
             reasons=reasons,
         )
+
+    @property
+    def rate(self) -> float:
+        """Beats a second that got through."""
+        return self.through / max(self.seconds, 1e-9)
 
     @property
     def latencies(self) -> Latencies:
@@ -70,11 +78,13 @@ class Count:
         self.tally = Tally()
         self.latencies = Latencies()
         self.push_timeout = push_timeout
+        self._began = monotonic()
 
     def begin(self) -> None:
         """Count anew. Beats that are under way count as sent now."""
         under_way = self.tally.unanswered
         self.tally, self.latencies = Tally(sent=under_way), Latencies()
+        self._began = monotonic()
 
     def fell_behind(self, seconds: float) -> None:
         """The clock was looked at so much too late."""
@@ -97,5 +107,8 @@ class Count:
     def so_far(self) -> Tally:
         """Everything counted up to now."""
         return msgspec.structs.replace(
-            self.tally, counts=self.latencies.counts.tolist(), longest=self.latencies.longest
+            self.tally,
+            seconds=monotonic() - self._began,
+            counts=self.latencies.counts.tolist(),
+            longest=self.latencies.longest,
         )

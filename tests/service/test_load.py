@@ -3,16 +3,19 @@
 import json
 import socket
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 import pytest
-from anyio import run
+from anyio import create_task_group, fail_after, run, sleep
 from benchmarks.load import main
 from benchmarks.load.fleet import make_fleet, member, seated
+from benchmarks.load.flow import Flow
 from benchmarks.load.keyed_port import KeyedPort
 from benchmarks.load.listeners import listener
 from benchmarks.load.port import Port
 from benchmarks.load.postgres_port import PostgresPort
+from benchmarks.load.tally import Count
 
 from musterd.stores import open_store
 from musterd.stores.postgres_schema import init_db
@@ -94,6 +97,42 @@ def test_a_coordinator_finds_what_was_announced_in_bulk(
     run(_roster_of, KeyedPort(memcached.address, "fleet", 60), memcached.url)
     run(init_db, database.dsn, 10.0)
     run(_roster_of, PostgresPort(database.dsn, "fleet"), database.dsn)
+
+
+async def _lose_everybody(port: Port, lose: Callable[[], object]) -> None:
+    members = seated(make_fleet(0, 30, "fleet", seed=1), 0, 0.2, wall=1.0)
+    await port.announce_all(members)
+    count = Count(push_timeout=1.0)
+    flow = Flow(members.fleet, port, port.script(members), 4, count)
+    flow.take_interval(0.2)
+    await flow.connect()
+    lose()
+    with fail_after(20):
+        async with create_task_group() as tasks:
+            tasks.start_soon(flow.mend)
+            since, turn = monotonic(), 0
+            while count.tally.announced < 30 or count.tally.through < 100:
+                await sleep(0.01)
+                since, turn, before = monotonic(), turn + 1, since
+                flow.tick(before, since, look=turn % 3 == 0)
+            tasks.cancel_scope.cancel()
+    flow.close()
+    port.close()
+    assert (count.tally.lost, count.tally.announced, count.tally.failed) == (30, 30, 0)
+
+
+def test_members_that_a_server_lost_announce_themselves_again(
+    memcached: Memcached, database: Database
+) -> None:
+    def flush() -> None:
+        with socket.create_connection((memcached.host, memcached.port)) as client:
+            client.sendall(b"flush_all\r\n")
+            assert client.recv(100) == b"OK\r\n"
+
+    run(_lose_everybody, KeyedPort(memcached.address, "fleet", 60), flush)
+    run(init_db, database.dsn, 10.0)
+    delete = "DELETE FROM musterd.beat"
+    run(_lose_everybody, PostgresPort(database.dsn, "fleet"), lambda: database.execute(delete))
 
 
 def test_a_server_on_this_host_is_found_by_its_url(memcached: Memcached) -> None:
