@@ -12,6 +12,7 @@ from tests.agent_process import COMMAND
 from tests.servers import Database, Memcached, Postgres
 
 from benchmarks.figures import Figure, progress
+from benchmarks.fleet import Fleet, KeyedFill, PostgresFill
 from benchmarks.peers.beats import sender
 from benchmarks.peers.compare import beat_figures, view_figures
 from benchmarks.peers.meter import Books, Cost, Sender, cost
@@ -120,7 +121,7 @@ def _views(bench: _Bench) -> list[Figure]:
         bench.nova.grow(size)
         bench.nova.fill("mc")
         with musterd_tables(bench.postgres) as database:
-            crowd = Crowd(bench.portal, size, database.dsn, bench.memcached.address)
+            crowd = crowd_in(bench.portal, size, database.dsn, bench.memcached.address)
             views = _views_of(bench, crowd, database.dsn) | _answered_views(bench, crowd)
             crowd.close()
         wrong = [name for name, seen in views.items() if any(up != size for up, _ in seen)]
@@ -128,6 +129,12 @@ def _views(bench: _Bench) -> list[Figure]:
             raise RuntimeError(f"not all of {size} live members were up to {', '.join(wrong)}")
         figures += view_figures(size, {k: [took for _, took in v] for k, v in views.items()})
     return figures
+
+
+def crowd_in(portal: BlockingPortal, size: int, dsn: str, memcached: str) -> Crowd:
+    """As many members in musterd's tables of a PostgreSQL, and in a memcached."""
+    fleet = Fleet(size)
+    return Crowd(portal, fleet, PostgresFill(dsn, fleet), KeyedFill(memcached, fleet))
 
 
 def _views_of(bench: _Bench, crowd: Crowd, dsn: str) -> dict[str, list[View]]:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from anyio.from_thread import BlockingPortal
 from tests.system.daemons import Coordinator
 
-from benchmarks.fleet import GROUP, Fill, Fleet, KeyedFill, PostgresFill
+from benchmarks.fleet import GROUP, Fill, Fleet
 from benchmarks.peers.beats import DOWN_TIME, TIMEOUT
 from musterd.client import Client, Replica
 from musterd.errors import NotFound
@@ -26,17 +26,14 @@ PATIENCE = 60.0
 
 
 class Crowd:
-    """The same members in musterd's tables of a PostgreSQL and in a memcached."""
+    """The same members in one store or in several."""
 
-    def __init__(self, portal: BlockingPortal, size: int, dsn: str, memcached: str) -> None:
+    def __init__(self, portal: BlockingPortal, fleet: Fleet, *fills: Fill) -> None:
         self._portal = portal
-        self._fleet = Fleet(size)
-        self.names = self._fleet.names
-        self._fills: Sequence[Fill] = (
-            PostgresFill(dsn, self._fleet),
-            KeyedFill(memcached, self._fleet),
-        )
-        for fill in self._fills:
+        self._fleet = fleet
+        self._fills = fills
+        self.names = fleet.names
+        for fill in fills:
             portal.call(fill.fill)
 
     def beat(self) -> None:

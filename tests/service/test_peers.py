@@ -6,10 +6,10 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from benchmarks.peers.beats import sender
 from benchmarks.peers.compare import beat_figures, view_figures
-from benchmarks.peers.measure import musterd_tables
+from benchmarks.peers.measure import crowd_in, musterd_tables
 from benchmarks.peers.meter import Books, Cost, cost
 from benchmarks.peers.relay import relay
-from benchmarks.peers.views import Crowd, Scheduler, Watcher, coordinator
+from benchmarks.peers.views import Scheduler, Watcher, coordinator
 
 from tests.servers import Database, Memcached, Postgres
 
@@ -50,7 +50,7 @@ def test_the_relay_takes_the_same_beats(portal: BlockingPortal, tables: Database
 def test_every_view_sees_everybody_up(
     portal: BlockingPortal, tables: Database, memcached: Memcached
 ) -> None:
-    crowd = Crowd(portal, 7, tables.dsn, memcached.address)
+    crowd = crowd_in(portal, 7, tables.dsn, memcached.address)
     for url in (tables.dsn, memcached.url):
         watcher = Watcher(portal, url)
         watcher.view()

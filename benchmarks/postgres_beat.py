@@ -1,0 +1,138 @@
+"""What a beat costs PostgreSQL: one at a time as agents send it, and in batches as relays do.
+
+``python -m benchmarks.postgres_beat --members 100000 --beats 2000000`` has a real server with
+musterd's tables take so many beats, most of them in a relay's batches, and reads what they cost off
+/proc, the position in the WAL and pg_stat_user_tables.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from numpy.typing import NDArray
+
+from benchmarks.figures import Figure, Result, command_of, progress, show
+from benchmarks.fleet import Fleet, PostgresFill
+from benchmarks.peers.beats import TIMEOUT, sender
+from benchmarks.peers.meter import Books, Cost, cost
+from benchmarks.processes import cpu_seconds
+from benchmarks.stores import Server, postgresql
+from musterd.stores.postgres_link import Link, parse_url
+from musterd_coordinator.relay import database
+
+CONNECTIONS = (1, 20)
+DIRECT_BEATS = 20_000
+DIRECT_MEMBERS = 1_000
+BATCH = 4_000
+SERVER_US, WAL, HOT, GROWTH, BATCHED = 60.0, 40.5, 0.99, 1.1, 150_000
+NOTES = (
+    "A direct beat's WAL is its commit record, 40 bytes; headers of the WAL's pages add 0.3 %.",
+    (
+        "Batched beats are written in random order, by the relay's own statement, and counted by second"
+        " of all the server's CPU. The table's size is compared with its size after every member's"
+        " first beat, at a fillfactor of 50."
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print; 0, or 1 when a goal was missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.postgres_beat", description=__doc__)
+    parser.add_argument("--members", type=int, default=100_000)
+    parser.add_argument("--beats", type=int, default=2_000_000, help="in batches")
+    parser.add_argument("--repeats", type=int, default=5, help="of direct beats, and of batches")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args(argv)
+    with postgresql(args.members, 1) as server, start_blocking_portal() as portal:
+        figures = _measure(portal, server, args)
+    facts = {"members": args.members, "beats": args.beats, "server": server.setting}
+    command = command_of("postgres_beat", argv).replace("benchmarks ", "benchmarks.")
+    title = "What a beat costs PostgreSQL"
+    return show(Result("postgres_beat", title, figures, facts, (), NOTES, command), args.json)
+
+
+def _measure(portal: BlockingPortal, server: Server, args: argparse.Namespace) -> list[Figure]:
+    fleet = Fleet(args.members)
+    with ExitStack() as stack:
+        books = stack.enter_context(Books.open(portal, server.url))
+        fill = PostgresFill(server.url, fleet)
+        portal.call(fill.fill)
+        portal.call(fill.aclose)
+        size = _size(books)
+        figures = _direct(portal, server, books, args.repeats)
+        batches = stack.enter_context(_batches(portal, server.url, fleet))
+        rates = []
+        for _ in progress(range(args.repeats), "batches", "repeat"):
+            cpu, beats = cpu_seconds(server.pid), 0
+            while beats < args.beats // args.repeats:
+                beats += batches()
+            rates.append(beats / (cpu_seconds(server.pid) - cpu))
+        grown = Figure("table growth", "times", [_size(books) / size], at_most=GROWTH)
+        batched = Figure("batched beats, per core", "1/s", rates, at_least=BATCHED)
+        return [*figures, batched, Figure("HOT updates", "share", [_hot(books)], None, HOT), grown]
+
+
+def _direct(portal: BlockingPortal, server: Server, books: Books, repeats: int) -> list[Figure]:
+    figures: list[Figure] = []
+    for connections in CONNECTIONS:
+        with sender(portal, server.url, connections, DIRECT_MEMBERS) as send:
+            costs = [
+                cost(server.pid, books, send, DIRECT_BEATS, DIRECT_MEMBERS)
+                for _ in progress(range(repeats), f"{connections} connections", "repeat")
+            ]
+        figures += _figures(f"{connections} connections", costs)
+    return figures
+
+
+def _figures(name: str, costs: Sequence[Cost]) -> Iterator[Figure]:
+    server = [one.server_us for one in costs]
+    yield Figure(f"server CPU per beat, {name}", "µs", server, at_most=SERVER_US)
+    yield Figure(f"WAL per beat, {name}", "B", [one.wal for one in costs], at_most=WAL)
+    yield Figure(f"beats, {name}", "1/s", [one.beats_per_second for one in costs])
+
+
+class _Batches:
+    """Called, it writes one beat of everybody in random order; how many that was."""
+
+    def __init__(self, portal: BlockingPortal, link: Link, fleet: Fleet) -> None:
+        self._portal, self._link, self._fleet = portal, link, fleet
+        self._ids: NDArray[np.int64] = fleet.records["member_id"].view(np.int64)
+
+    def __call__(self) -> int:
+        self._fleet.beat()
+        order = self._fleet.shuffled()
+        for at in range(0, len(order), BATCH):
+            self._portal.call(database.write, self._link, self._rows(order[at : at + BATCH]))
+        return len(order)
+
+    def _rows(self, chosen: NDArray[np.int64]) -> list[database.Row]:
+        records = self._fleet.records[chosen]
+        columns = (chosen.tolist(), self._ids[chosen].tolist(), map(bytes, records))
+        return [database.Row(*row) for row in zip(*columns, strict=True)]
+
+
+@contextmanager
+def _batches(portal: BlockingPortal, url: str, fleet: Fleet) -> Iterator[_Batches]:
+    link = Link(parse_url(url), TIMEOUT)
+    try:
+        yield _Batches(portal, link, fleet)
+    finally:
+        portal.call(link.close)
+
+
+def _size(books: Books) -> float:
+    return float(books.ask("SELECT pg_relation_size('musterd.beat')"))
+
+
+def _hot(books: Books) -> float:
+    """Of all updates so far; the sessions that made them have told by now."""
+    books.ask("SELECT pg_stat_force_next_flush()")
+    share = "n_tup_hot_upd::float8 / n_tup_upd"
+    return float(books.ask(f"SELECT {share} FROM pg_stat_user_tables WHERE relname = 'beat'"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

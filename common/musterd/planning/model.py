@@ -1,0 +1,83 @@
+"""What is asked of the planner and what it answers: plain structs, which are its JSON too."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """A way for beats to travel."""
+
+    MEMCACHED = "memcached"
+    POSTGRESQL = "postgresql"
+    RELAY = "relay"
+    EMBEDDED = "embedded"
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A fleet: one member to an agent, one agent to a host. Durations are seconds.
+
+    None: the planner chooses. ``loss`` is the share of beats that do not get through, each by
+    itself.
+    """
+
+    members: int
+    interval: float
+    store: Kind
+    service_down_time: float | None = None
+    sweep_period: float | None = None
+    loss: float = 0.01
+
+    def asked_of(self, store: Kind) -> "Question":
+        """The same fleet on another store."""
+        return msgspec.structs.replace(self, store=store, sweep_period=None)
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """What a fleet takes. Memory is bytes, CPU is cores; of one server, relay or coordinator.
+
+    ``connections`` are those of all agents; ``server_connections`` is what the busiest server
+    holds. ``network`` and ``wal`` are bytes a second, of everything together. ``sweep_seconds`` is
+    how long one sweep takes, ``reconnect_seconds`` how long a server's own CPU is busy with taking
+    everybody back after a restart.
+    """
+
+    server: str
+    servers: int
+    relays: int
+    coordinators: int
+    beats_a_second: float
+    connections: int
+    server_connections: int
+    server_memory: float
+    server_cores: float
+    relay_memory: float
+    relay_cores: float
+    coordinator_memory: float
+    coordinator_cores: float
+    sweep_period: float
+    sweep_seconds: float
+    reconnect_seconds: float
+    network: float
+    wal: float
+
+
+class Detection(msgspec.Struct, frozen=True):
+    """Seconds from a death until the member is down."""
+
+    average: float
+    longest: float
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan. ``settings`` are whole TOML files, by who reads them."""
+
+    question: Question
+    fits: bool
+    problems: list[str]
+    instead: str | None
+    service_down_time: float
+    need: Need
+    detection: Detection
+    false_downs_a_day: float
+    settings: dict[str, str]

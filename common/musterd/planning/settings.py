@@ -1,0 +1,69 @@
+"""The settings that go with a plan, as whole TOML files; host names are for the reader to change."""
+
+from collections.abc import Iterator
+
+from musterd.planning.model import Kind, Need, Question
+
+
+def settings(question: Question, down_time: float, need: Need) -> dict[str, str]:
+    """By who reads the file: ``agent``, ``coordinator``, and ``relay`` where there are some."""
+    beats_to, read_from = _urls(question, need)
+    files = {
+        "agent": _toml({"store": beats_to}, _times(question, down_time)),
+        "coordinator": _toml(
+            {"store": read_from, "listen": "0.0.0.0:8420"},
+            {"service_down_time": down_time, "sweep_period": need.sweep_period},
+        ),
+    }
+    if question.store is Kind.RELAY:
+        relay = {"store": read_from, "relay_listen": "0.0.0.0:11411"}
+        files["relay"] = _toml(relay, _times(question, down_time))
+    return files
+
+
+def server_advice(question: Question, need: Need) -> str:
+    """How to start the store's server."""
+    connections = need.server_connections + max(64, need.server_connections // 10)
+    match question.store:
+        case Kind.MEMCACHED:
+            megabytes = max(64, round(2 * need.server_memory / 2**20))
+            return f"memcached -m {megabytes} -c {connections} -t 4"
+        case Kind.EMBEDDED:
+            return "no server; raise the coordinator's limit of open files (ulimit -n)"
+        case _:
+            return f"PostgreSQL with max_connections = {connections}"
+
+
+def _urls(question: Question, need: Need) -> tuple[str, str]:
+    match question.store:
+        case Kind.MEMCACHED:
+            url = f"memcached://{_hosts('memcached', need.servers, 11211)}?replicas=2"
+            return url, url
+        case Kind.EMBEDDED:
+            return "embedded://coordinator-1:11311", "embedded://coordinator-1:11311"
+        case Kind.RELAY:
+            return f"relay://{_hosts('relay', need.relays, 11411)}", _DATABASE
+        case Kind.POSTGRESQL:
+            return "postgresql://musterd_agents@database/musterd", _DATABASE
+
+
+_DATABASE = "postgresql://musterd@database/musterd"
+
+
+def _hosts(name: str, count: int, port: int) -> str:
+    return ",".join(f"{name}-{number}:{port}" for number in range(1, count + 1))
+
+
+def _times(question: Question, down_time: float) -> dict[str, float]:
+    return {"interval": question.interval, "service_down_time": down_time}
+
+
+def _toml(texts: dict[str, str], numbers: dict[str, float]) -> str:
+    return "\n".join(_lines(texts, numbers)) + "\n"
+
+
+def _lines(texts: dict[str, str], numbers: dict[str, float]) -> Iterator[str]:
+    for key, text in texts.items():
+        yield f'{key} = "{text}"'
+    for key, number in numbers.items():
+        yield f"{key} = {number:.12g}"

@@ -1,0 +1,196 @@
+"""What a fleet takes on each store, by arithmetic over the coefficients."""
+
+import math
+from typing import Any
+
+from musterd.planning.coefficients import Coefficients
+from musterd.planning.model import Kind, Need, Question
+
+LEAST_SHARDS = 2
+"""memcached servers that are planned at least: each member beats to two, so one may be lost."""
+
+SPARE_RELAYS = 1
+CANARIES = 2  # connections of one coordinator to each shard
+
+_ROW_BYTES = 88
+"""A beat in what a relay writes: slot, member_id and record in three arrays, in binary."""
+
+_US = 1e-6
+
+
+def needed(question: Question, period: float, costs: Coefficients) -> Need:
+    """What ``question`` takes with sweeps every ``period`` seconds."""
+    return _BY_KIND[question.store](question, period, costs)
+
+
+def copies(kind: Kind) -> int:
+    """How many servers each member beats to."""
+    return LEAST_SHARDS if kind is Kind.MEMCACHED else 1
+
+
+def _memcached(question: Question, period: float, costs: Coefficients) -> Need:
+    twice = copies(Kind.MEMCACHED)
+    pushes = twice * question.members / question.interval
+    coordinators = int(costs.assumed("coordinators"))
+    swept = coordinators * twice * question.members / period
+    cores = _US * (pushes * costs["memcached.beat_us"] + swept * costs["memcached.swept_us"])
+    memory = (
+        twice
+        * question.members
+        * (costs["memcached.member_bytes"] + costs["memcached.connection_bytes"])
+    )
+    servers = max(
+        LEAST_SHARDS,
+        _times(cores, costs.assumed("server_cores") * costs.assumed("server_busy")),
+        _times(memory, costs.assumed("server_memory_gb") * 1e9 / 2),
+        _times(
+            twice * question.members,
+            costs.assumed("server_connections") - CANARIES * coordinators,
+        ),
+    )
+    each = math.ceil(twice * question.members / servers)
+    return Need(
+        server="memcached server",
+        servers=servers,
+        connections=twice * question.members,
+        server_connections=each + CANARIES * coordinators,
+        server_memory=memory / servers,
+        server_cores=cores / servers,
+        reconnect_seconds=_US * each * costs["memcached.connect_us"],
+        wal=0.0,
+        **_no_relays(),
+        **_coordinators(question, period, costs, "memcached", twice),
+        **_network(question, period, costs, "memcached", twice),
+    )
+
+
+def _postgresql(question: Question, period: float, costs: Coefficients) -> Need:
+    beats = question.members / question.interval
+    coordinators = int(costs.assumed("coordinators"))
+    connections = question.members + CANARIES * coordinators
+    return Need(
+        server="PostgreSQL",
+        servers=1,
+        connections=question.members,
+        server_connections=connections,
+        server_memory=_table(question, costs) + connections * costs["postgresql.connection_bytes"],
+        server_cores=_US * beats * costs["postgresql.beat_us"] + _swept(question, period, costs),
+        reconnect_seconds=_US * connections * costs["postgresql.connect_us"],
+        wal=beats * costs["postgresql.beat_wal_bytes"],
+        **_no_relays(),
+        **_coordinators(question, period, costs, "postgresql", 1),
+        **_network(question, period, costs, "postgresql", 1),
+    )
+
+
+def _relay(question: Question, period: float, costs: Coefficients) -> Need:
+    beats = question.members / question.interval
+    coordinators = int(costs.assumed("coordinators"))
+    relay_cores = _US * beats * costs["relay.beat_us"]
+    writing = _US * beats * costs["relay.database_us"]  # on one connection for each relay
+    working = max(
+        1,
+        _times(max(relay_cores, writing), costs.assumed("relay_busy")),
+        _times(question.members, costs.assumed("server_connections")),
+    )
+    relays = working + SPARE_RELAYS
+    each = math.ceil(question.members / working)  # while the spare one is away
+    connections = 2 * relays + CANARIES * coordinators
+    return Need(
+        server="PostgreSQL",
+        servers=1,
+        connections=question.members,
+        server_connections=connections,
+        server_memory=_table(question, costs) + connections * costs["postgresql.connection_bytes"],
+        server_cores=writing + _swept(question, period, costs),
+        reconnect_seconds=_US * connections * costs["postgresql.connect_us"],
+        wal=beats * costs["relay.beat_wal_bytes"],
+        relays=relays,
+        relay_cores=relay_cores / working,
+        relay_memory=costs["relay.base_bytes"] + each * costs["relay.connection_bytes"],
+        **_coordinators(question, period, costs, "postgresql", 1),
+        **_network(question, period, costs, "relay", 1),
+    )
+
+
+def _embedded(question: Question, period: float, costs: Coefficients) -> Need:
+    """All in one coordinator: its CPU and memory are the server's too."""
+    beats = question.members / question.interval
+    sizes = _coordinators(question, period, costs, "embedded", 1)
+    sizes["coordinators"] = 1
+    cores = _US * beats * costs["embedded.beat_us"]
+    cores += _US * question.members / period * costs["embedded.swept_us"]
+    each = costs["embedded.member_bytes"] + costs["embedded.connection_bytes"]
+    memory = question.members * each
+    sizes["coordinator_cores"] += cores
+    sizes["coordinator_memory"] += memory
+    return Need(
+        server="coordinator",
+        servers=0,
+        connections=question.members,
+        server_connections=question.members,
+        server_memory=memory,
+        server_cores=cores,
+        reconnect_seconds=_US * question.members * costs["embedded.connect_us"],
+        wal=0.0,
+        **_no_relays(),
+        **sizes,
+        **_network(question, period, costs, "embedded", 1),
+    )
+
+
+def _no_relays() -> dict[str, Any]:
+    return {"relays": 0, "relay_cores": 0, "relay_memory": 0}
+
+
+def _table(question: Question, costs: Coefficients) -> float:
+    return costs["postgresql.base_bytes"] + question.members * costs["postgresql.member_bytes"]
+
+
+def _swept(question: Question, period: float, costs: Coefficients) -> float:
+    """Cores of a PostgreSQL that all coordinators sweep."""
+    rows = costs.assumed("coordinators") * question.members / period
+    return _US * rows * costs["postgresql.swept_us"]
+
+
+def _coordinators(
+    question: Question, period: float, costs: Coefficients, store: str, copied: int
+) -> dict[str, Any]:
+    """One coordinator's share; a sweep takes what the slower end of it takes, and that once."""
+    records = copied * question.members
+    reading = _US * records * costs[f"{store}.read_us"]
+    serving = _US * question.members * costs[f"{store}.swept_us"]  # shards serve side by side
+    each = costs["coordinator.member_bytes"]
+    return {
+        "coordinators": int(costs.assumed("coordinators")),
+        "coordinator_cores": reading / period,
+        "coordinator_memory": costs["coordinator.base_bytes"] + question.members * each,
+        "sweep_period": period,
+        "sweep_seconds": reading + serving,
+    }
+
+
+def _network(
+    question: Question, period: float, costs: Coefficients, store: str, copied: int
+) -> dict[str, Any]:
+    beats = copied * question.members / question.interval
+    coordinators = 1 if question.store is Kind.EMBEDDED else costs.assumed("coordinators")
+    swept = coordinators * copied * question.members / period
+    read = "postgresql" if store == "relay" else store
+    each = costs[f"{store}.beat_wire_bytes"] + (_ROW_BYTES if store == "relay" else 0)
+    return {
+        "beats_a_second": question.members / question.interval,
+        "network": beats * each + swept * costs[f"{read}.swept_wire_bytes"],
+    }
+
+
+def _times(amount: float, each: float) -> int:
+    return math.ceil(amount / each)
+
+
+_BY_KIND = {
+    Kind.MEMCACHED: _memcached,
+    Kind.POSTGRESQL: _postgresql,
+    Kind.RELAY: _relay,
+    Kind.EMBEDDED: _embedded,
+}
