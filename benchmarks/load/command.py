@@ -29,30 +29,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     settings = _settings(args)
     try:
-        with _terminable(), open_stage(settings) as stage:
-            result = anyio.run(_run, settings, stage, command_of("load", argv))
-    except KeyboardInterrupt:
-        print("load: stopped; nothing was left running", file=sys.stderr)
-        return 130
+        with open_stage(settings) as stage:
+            result = anyio.run(_until_stopped, settings, stage, command_of("load", argv))
     except Exception as error:
         cause = _first(error)
         if not isinstance(cause, MusterdError | ServerError | OSError):
             raise
         print(f"load: {cause}", file=sys.stderr)
         return 2
+    if result is None:
+        print("load: stopped; nothing was left running", file=sys.stderr)
+        return 130
     if args.plot:
         draw(result, args.plot)
     return show(result, args.json)
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Have SIGTERM end a run in the orderly way of Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+async def _until_stopped(settings: Settings, stage: Stage, command: str) -> Result | None:
+    """Run, unless Ctrl-C or SIGTERM ends it."""
+    result = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
+        result = await _run(settings, stage, command)
+        tasks.cancel_scope.cancel()
+    return result
+
+
+async def _stop_on_signal(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
 
 
 async def _run(settings: Settings, stage: Stage, command: str) -> Result:
