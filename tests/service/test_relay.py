@@ -18,6 +18,7 @@ from musterd.stores.postgres import signed
 from musterd.stores.postgres_link import Link, parse_url
 from musterd.stores.postgres_schema import init_db
 from musterd_coordinator.relay import database as statements
+from musterd_coordinator.relay.main import summary
 from musterd_coordinator.relay.service import Relay, running
 from musterd_coordinator.relay.waiting import Newcomer
 from tests.conftest import StartPostgres
@@ -383,7 +384,9 @@ async def test_silence_counts_only_while_a_relay_is_at_work(ready: Database) -> 
 
     async with closing_all(coordinator):
         assert (await coordinator.look()).complete
-        async with running(settings), running(settings):
+        async with running(settings) as one, running(settings) as other:
+            await one.reached()
+            await other.reached()
             await until(complete=True)
         await until(complete=False)
         [reader] = coordinator.readers
@@ -413,6 +416,20 @@ async def test_replies_keep_their_order(ready: Database) -> None:
         assert said == [b"OK", b"STORED", b"END", b"STORED", b"END"]
         quiet = beat.replace(b"600 64", b"600 64 noreply")
         assert await talk(relay, quiet + b"get x\r\n", 1) == [b"END"]
+
+
+async def test_counts_what_it_does(ready: Database) -> None:
+    async with running(settings_of(ready.dsn)) as relay, crowd(store_of(relay), 3) as agents:
+        await all_beat(agents)
+        ready.execute("TRUNCATE musterd.beat")
+        await all_beat(agents)
+        lines = await talk(relay, b"stats relay\r\n", 7)
+        counts = dict(line.split(b" ", 2)[1:] for line in lines if line.startswith(b"STAT"))
+        assert counts[b"beats_stored"] == b"6"
+        assert counts[b"beats_not_stored"] == b"3"
+        assert counts[b"beats_refused"] == b"0"
+        assert counts[b"store_lost"] == b"no"
+        assert ", 5 beats/s, last batch " in summary(relay, 5.0)
 
 
 async def test_what_is_no_beat_is_refused(ready: Database) -> None:
