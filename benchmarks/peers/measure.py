@@ -78,10 +78,10 @@ def _database_beats(bench: _Bench) -> list[Figure]:
         database = stack.enter_context(musterd_tables(bench.postgres))
         books = stack.enter_context(Books.open(portal, bench.postgres.dsn))
         books.prepare()
-        senders = {f"Nova db, {n} threads": bench.nova.sender("db", n) for n in NOVA_THREADS}
+        senders = {f"Nova db, {n} at a time": bench.nova.sender("db", n) for n in NOVA_THREADS}
         for n in CONNECTIONS:
             direct = sender(portal, database.dsn, n, plan.beating)
-            senders[f"musterd direct, {n} connections"] = stack.enter_context(direct)
+            senders[f"musterd direct, {n} at a time"] = stack.enter_context(direct)
         relayed, _ = stack.enter_context(relay(database.dsn))
         through = sender(portal, relayed, plan.relayed, plan.relayed)
         senders["musterd through the relay"] = stack.enter_context(through)
@@ -94,10 +94,10 @@ def _database_beats(bench: _Bench) -> list[Figure]:
 def _memcached_beats(bench: _Bench) -> list[Figure]:
     plan = bench.plan
     with ExitStack() as stack:
-        senders = {f"Nova mc, {n} threads": bench.nova.sender("mc", n) for n in NOVA_THREADS}
+        senders = {f"Nova mc, {n} at a time": bench.nova.sender("mc", n) for n in NOVA_THREADS}
         for n in CONNECTIONS:
             direct = sender(bench.portal, bench.memcached.url, n, plan.beating)
-            senders[f"musterd, {n} connections"] = stack.enter_context(direct)
+            senders[f"musterd, {n} at a time"] = stack.enter_context(direct)
         costs = _costs(bench, bench.memcached.pid, None, senders)
         return beat_figures("memcached", costs, {})
 

@@ -75,19 +75,19 @@ def test_ratios_are_taken_to_the_cheaper_nova() -> None:
     figures = beat_figures(
         "PostgreSQL",
         {
-            "Nova db, 1 threads": costs(500, 220),
-            "Nova db, 8 threads": costs(400, 230),
-            "musterd direct, 1 connections": costs(50, 40),
+            "Nova db, 1 at a time": costs(500, 220),
+            "Nova db, 8 at a time": costs(400, 230),
+            "musterd direct, 1 at a time": costs(50, 40),
             "musterd through the relay": costs(10, 0.5),
         },
         {},
     )
     found = {figure.name: figure for figure in figures}
-    direct = found["PostgreSQL: server CPU, Nova / musterd direct, 1 connections"]
+    direct = found["PostgreSQL: server CPU, Nova / musterd direct, 1 at a time"]
     assert (direct.median, direct.kept) == (8.0, True)
     relayed = found["PostgreSQL: server CPU, Nova / musterd through the relay"]
     assert (relayed.median, relayed.kept) == (40.0, False)
-    assert found["PostgreSQL: WAL, Nova / musterd direct, 1 connections"].median == 5.5
+    assert found["PostgreSQL: WAL, Nova / musterd direct, 1 at a time"].median == 5.5
     assert found["PostgreSQL: WAL, Nova / musterd through the relay"].kept
 
 
