@@ -1,6 +1,6 @@
 """Many beats as NumPy columns, parsed without a Python object per beat."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,11 @@ class Beats(NamedTuple):
     sent_ms: NDArray[np.int64]
     missed: NDArray[np.uint32]
     lag_ms: NDArray[np.uint32]
+
+    def parts(self, size: int) -> "Iterator[Beats]":
+        """The same in portions of at most ``size``; views, no copies."""
+        for at in range(0, len(self.slot), size):
+            yield Beats._make(column[at : at + size] for column in self)
 
     def where(self, keep: Bools) -> "Beats":
         """Only the rows in ``keep``, a mask of shape (n,)."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musterd.errors import NotFound
 from musterd.model import (
@@ -18,10 +19,16 @@ from musterd.model import (
 )
 from musterd_coordinator.desk import PAGE_LIMIT
 from musterd_coordinator.directory import Group
-from musterd_coordinator.members import STATES, Code
+from musterd_coordinator.members import CODES, STATES, Code
 from musterd_coordinator.roll import NO_FACTS, Roll
 from musterd_coordinator.shard import wall_instant
 from musterd_coordinator.wording import hexadecimal, up_text
+
+FEW = 5000
+"""Members that may be sorted for one page; where more are left, the next ones by name come soon."""
+
+Counts = NDArray[np.int64]  # by Code
+_NOBODY = np.zeros(len(Code), np.int64)
 
 
 class Answers:
@@ -29,30 +36,29 @@ class Answers:
 
     def __init__(self, roll: Roll) -> None:
         self._roll = roll
+        self._counted: dict[str, dict[str, Counts]] = {}
+        self._counted_at: int | None = None
 
     def groups(self) -> GroupList:
         """All groups."""
         listening, staleness = self.freshness()
-        summaries = []
-        for name, group in sorted(self._roll.directory.groups.items()):
-            states = self._count(np.fromiter(group.rows.values(), np.int64))
-            summaries.append(GroupSummary(name, len(group.rows), states))
+        counts = self._counts()
+        summaries = [
+            GroupSummary(name, len(group.rows), _named(sum(counts.get(name, {}).values(), _NOBODY)))
+            for name, group in sorted(self._roll.directory.groups.items())
+        ]
         return GroupList(self._roll.version, listening, staleness, summaries)
 
     def group(self, group: str) -> GroupAnswer:
         """One group, counted by state and by zone."""
-        found = self._group(group)
-        rows = np.fromiter(found.rows.values(), np.int64)
-        zone = self._roll.detector.members.zone[rows]
-        names = {int(code): self._roll.directory.zone(int(code))[1] for code in np.unique(zone)}
-        zones = {name: self._count(rows[zone == code]) for code, name in names.items()}
+        found, counts = self._group(group), self._counts().get(group, {})
         return GroupAnswer(
             self._roll.version,
             *self.freshness(group),
             group,
-            len(rows),
-            self._count(rows),
-            dict(sorted(zones.items())),
+            len(found.rows),
+            _named(sum(counts.values(), _NOBODY)),
+            {zone: _named(count) for zone, count in sorted(counts.items())},
         )
 
     def members(
@@ -126,17 +132,30 @@ class Answers:
             raise NotFound(f"no group {group} among {len(self._roll.directory.groups)}")
         return found
 
-    def _count(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> dict[State, int]:
-        states = self._roll.detector.members.state[rows]
-        return _named(np.bincount(states, minlength=len(Code)))
+    def _counts(self) -> dict[str, dict[str, Counts]]:
+        """Members by state, in each zone of each group; counted once for each version."""
+        if self._counted_at != self._roll.version:
+            self._counted, self._counted_at = self._count(), self._roll.version
+        return self._counted
+
+    def _count(self) -> dict[str, dict[str, Counts]]:
+        members, directory = self._roll.detector.members, self._roll.directory
+        cells = members.zone[members.used] * len(Code) + members.state[members.used]
+        counts = np.bincount(cells, minlength=len(Code)).astype(np.int64)
+        counts = np.pad(counts, (0, -len(counts) % len(Code))).reshape(-1, len(Code))
+        counts[:, Code.FREE] = 0
+        by_zone: dict[str, dict[str, Counts]] = {name: {} for name in directory.groups}
+        for code in np.flatnonzero(counts.any(axis=1)).tolist():
+            group, zone = directory.zone(code)
+            by_zone[group][zone] = counts[code]
+        return by_zone
 
     def _chosen(
         self, group: Group, state: State | None, zone: str | None, up: bool | None, after: str
     ) -> Iterator[int]:
         members, roll = self._roll.detector.members, self._roll
         code = None if zone is None else roll.directory.zone_code(group.name, zone)
-        for name in group.after(after):
-            row = group.rows[name]
+        for row in self._candidates(group, state, code, up, after):
             if state is not None and STATES[members.state.item(row)] != state:
                 continue
             if code is not None and members.zone.item(row) != code:
@@ -144,6 +163,35 @@ class Answers:
             if up is not None and roll.verdict(row).up != up:
                 continue
             yield row
+
+    def _candidates(
+        self, group: Group, state: State | None, code: int | None, up: bool | None, after: str
+    ) -> Iterable[int]:
+        """All who may be chosen, by name: few by their columns where few may, else one by one."""
+        few = self._few(group, state, code, up)
+        if few is None:
+            return (group.rows[name] for name in group.after(after))
+        named = [(self._roll.directory.member(row).name, row) for row in few]
+        return (row for name, row in sorted(named) if name > after)
+
+    def _few(
+        self, group: Group, state: State | None, code: int | None, up: bool | None
+    ) -> list[int] | None:
+        """The rows that these filters leave, and some more; None when that is not few."""
+        members, roll = self._roll.detector.members, self._roll
+        used = members.used
+        left = members.state[used] != Code.FREE
+        if state is not None:
+            left &= members.state[used] == CODES[state]
+        if code is not None:
+            left &= members.zone[used] == code
+        if up is not None:
+            left &= np.isin(members.state[used], (Code.UP, Code.SUSPECT)) == up
+            left[list(roll.facts)] |= not up  # who was forced down
+        if np.count_nonzero(left) > FEW:
+            return None
+        rows = np.flatnonzero(left).tolist()
+        return [row for row in rows if roll.directory.member(row).group == group.name]
 
     def _answer(self, row: int) -> MemberAnswer:
         roll, members = self._roll, self._roll.detector.members

@@ -15,6 +15,7 @@ short:
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,13 @@ CONFLICT_MEMORY = 3
 """Service down times without a turn after which a conflict is over. Agents that beat shortly after
 one another are seldom both seen, so one quiet down time means little."""
 
-_UNDECIDED = np.array([Code.UNKNOWN, Code.UP, Code.SUSPECT], np.uint8)
+INTERVALS_KEPT = 60
+"""Calls between two counts of the intervals that members promised."""
+
+_IS_UNDECIDED = np.isin(np.arange(len(Code)), (Code.UNKNOWN, Code.UP, Code.SUSPECT))
+
+_ASKED = np.full(256, Code.UP, np.uint8)
+_ASKED[Status.CHECK_FAILING], _ASKED[Status.LEAVING] = Code.DOWN, Code.LEFT
 
 
 class Cause(IntEnum):
@@ -100,6 +107,22 @@ class Changes:
         return self.rows, self.old, self.new, self.cause, self.silence
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Members whose newest beat, of ``incarnation[i]`` and with ``status[i]``, asks for a state."""
+
+    rows: Rows
+    incarnation: NDArray[np.uint64]
+    status: NDArray[np.uint8]
+
+
+def join_asking(parts: Sequence[Asking]) -> Asking:
+    """All of ``parts``, of which there is at least one."""
+    return Asking(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in Asking.__slots__)
+    )
+
+
 class Detector:
     """Judges the members of a table by the sweeps of their shards."""
 
@@ -107,6 +130,7 @@ class Detector:
         self.rules = rules
         self.clocks = clocks
         self.members = Members(replicas)
+        self._shortest: dict[int, tuple[int, float]] = {}  # by shard: calls, and the interval
         # One more than there are shards: NO_SHARD (-1) reads, harmlessly, the last.
         self._time = np.zeros(len(clocks) + 1)
 
@@ -155,12 +179,22 @@ class Detector:
         return self.members.flips.item(row) >= CONFLICT_FLIPS
 
     def shortest_interval(self, shard: int) -> float:
-        """The briefest interval, in seconds, that a living member on ``shard`` has promised."""
+        """The briefest interval, in seconds, that a living member on ``shard`` has promised.
+
+        One that grew, or is gone, is noticed within :data:`INTERVALS_KEPT` calls: counting a
+        million at each sweep would take longer than to judge them.
+        """
+        calls, shortest = self._shortest.get(shard, (0, inf))
+        if calls % INTERVALS_KEPT == 0:
+            shortest = self._shortest_now(shard)
+        self._shortest[shard] = calls + 1, shortest
+        return shortest if shortest < inf else self.rules.interval
+
+    def _shortest_now(self, shard: int) -> float:
         members, used = self.members, self.members.used
         living = (members.state[used] == Code.UP) | (members.state[used] == Code.SUSPECT)
         living &= (members.shard[:, used] == shard).any(axis=0) & (members.interval[used] > 0)
-        promised = members.interval[used][living]
-        return float(promised.min()) if len(promised) else self.rules.interval
+        return float(members.interval[used].min(where=living, initial=inf))
 
     def heard_out(self, shard: int) -> bool:
         """Has everyone on ``shard`` who is still unknown had the time to be heard?"""
@@ -185,6 +219,11 @@ class Detector:
 
         Each row appears at most once. ``now`` is monotonic seconds.
         """
+        changes, asking = self.note(rows, beats, now)
+        return [*changes, self.answer(asking)]
+
+    def note(self, rows: Rows, beats: Beats, now: float) -> tuple[list[Changes], "Asking"]:
+        """The part of :meth:`hear` that changes no state, and who asks for another by it."""
         members = self.members
         incarnation, sequence = beats.incarnation, beats.sequence
         current = members.incarnation[rows]
@@ -199,17 +238,34 @@ class Detector:
         if not new.all():
             rows, beats = rows[new], beats.where(new)
         self._remember(rows, beats, now)
-        return [*changes, self._answer(rows, beats)]
+        differ = members.state[rows] != _ASKED[beats.status]
+        return changes, Asking(rows[differ], beats.incarnation[differ], beats.status[differ])
+
+    def answer(self, asking: "Asking") -> Changes:
+        """Give those who ask the state that they ask for, if they are still who asked."""
+        members = self.members
+        same = members.incarnation[asking.rows] == asking.incarnation
+        rows, status = asking.rows[same], asking.status[same]
+        old, new = members.state[rows], _ASKED[status]
+        cause = np.where(old == Code.UNKNOWN, Cause.FIRST_BEAT, Cause.BEAT).astype(np.uint8)
+        cause[status == Status.CHECK_FAILING] = Cause.CHECK_FAILING
+        cause[status == Status.LEAVING] = Cause.LEAVING
+        differ = (old != new) & (old != Code.FREE)
+        return self._change(rows[differ], new[differ], cause[differ])
 
     def judge(self, shard: int) -> list[Changes]:
         """The verdicts of a proven sweep of ``shard`` on those whose silence is complete."""
-        members, used = self.members, self.members.used
-        state = members.state[used]
-        due = self._silent_on(shard, self.rules.service_down_time)
-        rows = np.flatnonzero(due & np.isin(state, _UNDECIDED))
-        if not len(rows):
-            return []
-        return self._verdicts(rows, state[rows])
+        return self.verdicts(shard, self.due(shard, self.members.used))
+
+    def due(self, shard: int, among: slice) -> Rows:
+        """The rows ``among`` all whose silence on ``shard`` is complete, and who are not judged."""
+        rows: Rows = among.start + np.flatnonzero(self._is_due(shard, among))
+        return rows
+
+    def verdicts(self, shard: int, rows: Rows) -> list[Changes]:
+        """The verdicts of a proven sweep of ``shard`` on ``rows``, where they are (still) due."""
+        rows = rows[self._is_due(shard, rows)]
+        return self._verdicts(rows, self.members.state[rows]) if len(rows) else []
 
     def end_conflicts(self, now: float) -> list[Changes]:
         """Members whose two incarnations took no turns for CONFLICT_MEMORY down times."""
@@ -232,7 +288,7 @@ class Detector:
         and a push; another interval is for a push that gets lost in the rush of all coming back.
         """
         members, time = self.members, self.clocks[shard].time
-        undecided = np.isin(members.state[members.used], _UNDECIDED)
+        undecided = _IS_UNDECIDED[members.state[members.used]]
         for place in range(members.replicas):
             here = undecided & (members.shard[place, members.used] == shard)
             rows = np.flatnonzero(here)
@@ -275,7 +331,7 @@ class Detector:
         members.incarnation[rows] = beats.incarnation
         members.sequence[rows] = beats.sequence
         members.status[rows] = beats.status
-        members.interval[rows] = beats.interval_ms / 1000
+        self._promise(rows, (beats.interval_ms / 1000).astype(np.float32))
         members.sent_ms[rows] = beats.sent_ms
         members.missed[rows] = beats.missed
         members.lag_ms[rows] = beats.lag_ms
@@ -283,26 +339,30 @@ class Detector:
         for place in range(members.replicas):
             members.heard[place, rows] = self._time[members.shard[place, rows]]
 
-    def _answer(self, rows: Rows, beats: Beats) -> Changes:
-        """The states that new beats ask for, where they differ."""
-        old = self.members.state[rows]
-        new = np.full(len(rows), Code.UP, np.uint8)
-        cause = np.where(old == Code.UNKNOWN, Cause.FIRST_BEAT, Cause.BEAT).astype(np.uint8)
-        failing, leaving = (beats.status == s for s in (Status.CHECK_FAILING, Status.LEAVING))
-        new[failing], cause[failing] = Code.DOWN, Cause.CHECK_FAILING
-        new[leaving], cause[leaving] = Code.LEFT, Cause.LEAVING
-        differ = old != new
-        return self._change(rows[differ], new[differ], cause[differ])
+    def _promise(self, rows: Rows, intervals: NDArray[np.float32]) -> None:
+        """Note the intervals that members promise; a shorter one than was known, at once."""
+        members = self.members
+        others = members.interval[rows] != intervals
+        if not others.any():
+            return
+        rows, intervals = rows[others], intervals[others]
+        members.interval[rows] = intervals
+        for shard in range(len(self.clocks)):
+            here = (members.shard[:, rows] == shard).any(axis=0)
+            calls, shortest = self._shortest.get(shard, (0, inf))
+            briefest = float(intervals.min(where=here, initial=inf))
+            self._shortest[shard] = calls, min(shortest, briefest)
 
-    def _silent_on(self, shard: int, seconds: float) -> Mask:
-        members, used = self.members, self.members.used
-        heard_before = self.clocks[shard].time - seconds
-        silent = np.zeros(members.size, np.bool_)
+    def _is_due(self, shard: int, among: Rows | slice) -> Mask:
+        members = self.members
+        heard_before = self.clocks[shard].time - self.rules.service_down_time
+        undecided: Mask = _IS_UNDECIDED[members.state[among]]
+        silent = np.zeros(len(undecided), np.bool_)
         for place in range(members.replicas):
-            silent |= (members.shard[place, used] == shard) & (
-                members.heard[place, used] <= heard_before
+            silent |= (members.shard[place, among] == shard) & (
+                members.heard[place, among] <= heard_before
             )
-        return silent
+        return silent & undecided
 
     def _verdicts(self, rows: Rows, state: NDArray[np.uint8]) -> list[Changes]:
         members, silence = self.members, self.silence(rows)

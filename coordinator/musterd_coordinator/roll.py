@@ -3,7 +3,7 @@
 One roll serves all shards. Whatever one sweep changes becomes visible at once, as one version.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import repeat
@@ -18,7 +18,7 @@ from musterd.beat import Status, member_id
 from musterd.model import Facts, Member, MemberChange, State, Transition, Verdict
 from musterd.stores import Roster
 from musterd_coordinator.changes import ChangeLog
-from musterd_coordinator.detector import Cause, Changes, Detector, Rules
+from musterd_coordinator.detector import Asking, Cause, Changes, Detector, Rules, join_asking
 from musterd_coordinator.directory import Directory
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
@@ -34,6 +34,7 @@ NO_FACTS = Facts()
 _ANNOUNCED = "announced; no beat seen yet"
 _CAUSES = {int(cause): cause for cause in Cause}
 _AT_ONCE = 10_000  # changes that are Python objects at one time
+_STEP = 50_000  # members that are looked at in one step
 
 
 def decide(code: int, draining: bool, facts: Facts) -> Verdict:
@@ -111,25 +112,41 @@ class Roll:
 
     def take(self, index: int, swept: Swept) -> None:
         """Take in one sweep of shard ``index``: seats, beats, and, if it is proven, verdicts."""
+        for _ in self.steps(index, swept):
+            pass
+
+    def steps(self, index: int, swept: Swept) -> Iterator[None]:
+        """:meth:`take` in steps of a few milliseconds, between which questions can be answered.
+
+        No state changes before the last step, and that changes all of them.
+        """
         shard = self.shards[index]
         step = self.detector.advance(index, swept.begin, swept.end, swept.proven)
         if shard.note(swept, step, self.clocks.wall()):
             self.changes.notice()
         self._seat(index, swept.roster)
-        for changes in self._judge(index, swept, step):
-            self._apply(changes, shard)
-        self.changes.publish()
-
-    def _judge(self, index: int, swept: Swept, step: Step) -> Iterable[Changes]:
-        shard = self.shards[index]
+        told, asking, due = list[Changes](), list[Asking](), list[Rows]()
         if swept.sweep is not None:
-            rows, beats = shard.seats.news(swept.sweep.beats)
+            for beats in swept.sweep.beats.parts(_STEP):
+                rows, news = shard.seats.news(beats)
+                if len(rows):
+                    changes, asked = self.detector.note(rows, news, swept.begin)
+                    told += changes
+                    asking.append(asked)
+                yield
             shard.seats.swept |= swept.sweep.complete
-            if len(rows):
-                yield from self.detector.hear(rows, beats, swept.begin)
         if step is Step.ADVANCED:
-            yield from self.detector.judge(index)
-        yield from self.detector.end_conflicts(swept.begin)
+            for part in _slices(self.detector.members.size):
+                due.append(self.detector.due(index, part))
+                yield
+        if asking:
+            told.append(self.detector.answer(join_asking(asking)))
+        if due:
+            told += self.detector.verdicts(index, np.concatenate(due))
+        told += self.detector.end_conflicts(swept.begin)
+        for each in told:
+            self._apply(each, shard)
+        self.changes.publish()
 
     # -- who is on it --------------------------------------------------------------------
 
@@ -400,6 +417,10 @@ class Roll:
     ) -> Transition:
         member = self.directory.member(row)
         return Transition(self.version + 1, now, member.group, member.name, old, new, reason)
+
+
+def _slices(size: int) -> Iterator[slice]:
+    return (slice(at, min(at + _STEP, size)) for at in range(0, size, _STEP))
 
 
 def _log_change(transition: Transition, cause: Cause) -> None:

@@ -8,6 +8,7 @@ from socket import gethostname
 from time import time
 
 import anyio
+import anyio.lowlevel
 import structlog
 from anyio.abc import TaskGroup
 
@@ -24,7 +25,7 @@ from musterd_coordinator.registry import Registry, open_registry
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import Clocks, wall_instant
 from musterd_coordinator.status import Identity
-from musterd_coordinator.sweep import Sweeper
+from musterd_coordinator.sweep import Sweeper, Swept
 
 log = structlog.get_logger(__name__)
 
@@ -58,10 +59,15 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         for index, sweeper in enumerate(sweepers):
-            tasks.start_soon(sweeper.run, partial(roll.take, index))
+            tasks.start_soon(sweeper.run, partial(_take, roll, index))
         tasks.start_soon(recorder.run)
         identity = _identity(settings, store, registry, clocks)
         yield Office(roll, registry, recorder, identity, _retire(roll, sweepers))
+
+
+async def _take(roll: Roll, index: int, swept: Swept) -> None:
+    for _ in roll.steps(index, swept):
+        await anyio.lowlevel.checkpoint()
 
 
 def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:

@@ -96,7 +96,7 @@ class Sweeper:
         try:
             while True:
                 swept = await self.once()
-                take(swept)
+                await take(swept)
                 if swept.roster.more:
                     await anyio.lowlevel.checkpoint()
                     continue
@@ -189,7 +189,7 @@ def _spoiled(sweep: Sweep) -> str:
 class Take(Protocol):
     """Takes the outcome of each sweep."""
 
-    def __call__(self, swept: Swept, /) -> None: ...
+    async def __call__(self, swept: Swept, /) -> None: ...
 
 
 @dataclass(slots=True)

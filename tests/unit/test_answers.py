@@ -1,0 +1,143 @@
+"""Answers at scale: pages by columns or one by one, counts once a version, sweeps in steps."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import musterd_coordinator.answers as answers_module
+import musterd_coordinator.roll as roll_module
+from musterd.columns import Rejected
+from musterd.model import Facts, Member, State
+from musterd.stores import Roster, Sweep
+from musterd_coordinator.members import STATES, Code
+from musterd_coordinator.sweep import Swept
+from tests.unit.test_roll import Stage, _columns, host
+
+codes = st.sampled_from(sorted(STATES))
+fleets = st.lists(
+    st.tuples(st.sampled_from(["compute", "network"]), st.sampled_from("xy"), codes, st.booleans()),
+    max_size=12,
+)
+
+
+def staged(fleet: list[tuple[str, str, int, bool]]) -> Stage:
+    """A roll of members in these groups, zones and states, some of them forced down."""
+    stage = Stage()
+    seated = tuple(
+        (slot, Member(group, f"h{7 * slot % 12:02}", zone))
+        for slot, (group, zone, _, _) in enumerate(fleet)
+    )
+    stage.sweep(seated=seated)
+    for (_, member), (*_, code, forced) in zip(seated, fleet, strict=True):
+        row = stage.roll.directory.row(member.group, member.name)
+        assert row is not None
+        stage.roll.detector.members.state[row] = code
+        if forced:
+            stage.roll.set_facts(row, Facts(forced_down=True), "")
+    return stage
+
+
+@pytest.mark.parametrize("few", [0, 100])
+@given(fleets, st.sampled_from(["", "h03", "h07"]))
+@settings(max_examples=60)
+def test_a_page_has_whoever_passes_the_filters(
+    few: int, fleet: list[tuple[str, str, int, bool]], after: str
+) -> None:
+    before, answers_module.FEW = answers_module.FEW, few
+    try:
+        stage = staged(fleet)
+        for group in stage.roll.directory.groups:
+            everyone = stage.answers.members(group).members
+            assert [each.member for each in everyone] == sorted(each.member for each in everyone)
+            for state, zone, up in product((None, *State), (None, "x", "z"), (None, True, False)):
+                page = stage.answers.members(group, state=state, zone=zone, up=up, after=after)
+                assert page.members == [
+                    each
+                    for each in everyone
+                    if (state is None or each.state == state)
+                    and (zone is None or each.zone == zone)
+                    and (up is None or each.up == up)
+                    and each.member > after
+                ]
+    finally:
+        answers_module.FEW = before
+
+
+@given(fleets)
+@settings(max_examples=60)
+def test_counts_are_those_of_the_members(fleet: list[tuple[str, str, int, bool]]) -> None:
+    stage = staged(fleet)
+    stage.roll.changes.notice()
+    stage.roll.changes.publish()
+    for summary in stage.answers.groups().groups:
+        members = stage.answers.members(summary.group).members
+        assert summary.members == len(members)
+        answer = stage.answers.group(summary.group)
+        assert answer.states == summary.states
+        for state in State:
+            named = [each for each in members if each.state == state]
+            assert summary.states[state] == len(named)
+            for zone, counts in answer.zones.items():
+                assert counts[state] == sum(each.zone == zone for each in named)
+
+
+def sweep_of(
+    stage: Stage, beats: dict[int, tuple[int, int]], seated: tuple[str, ...] = ()
+) -> Swept:
+    stage.now += 0.5
+    sweep = Sweep(_columns(beats, 0), Rejected(), complete=True)  # type: ignore[arg-type]
+    roster = Roster([(slot, host(name)) for slot, name in enumerate(seated)])
+    return Swept(stage.now, stage.now, True, "", roster, sweep, 0.001, 0.01)
+
+
+def test_a_sweep_in_steps_shows_nothing_before_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roll_module, "_STEP", 2)
+    stage, names = Stage(), tuple("abcde")
+    stage.sweep()
+    stage.sweep(seated=tuple(enumerate(map(host, names))))
+    version, steps = stage.roll.version, 0
+    for _ in stage.roll.steps(0, sweep_of(stage, dict.fromkeys(range(5), (7, 1)))):
+        steps += 1
+        assert {stage.state(name) for name in names} == {State.UNKNOWN}
+        assert stage.roll.version == version
+    assert steps == 6  # three for the beats, three for the silence
+    assert {stage.state(name) for name in names} == {State.UP}
+    assert stage.roll.version == version + 1
+
+
+def test_who_is_forgotten_between_two_steps_does_not_come_back() -> None:
+    stage = Stage()
+    stage.sweep()
+    stage.sweep(seated=((0, host("a")), (1, host("b"))))
+    forgotten = stage.roll.directory.row("compute", "a")
+    assert forgotten is not None
+    steps = stage.roll.steps(0, sweep_of(stage, {0: (7, 1), 1: (8, 1)}))
+    next(steps)
+    stage.roll.remove(forgotten)
+    newcomer = stage.roll.detector.add((0,))  # in the row that became free
+    assert newcomer == forgotten
+    for _ in steps:
+        pass
+    assert stage.roll.detector.members.state[newcomer] == Code.UNKNOWN
+    assert stage.state("b") is State.UP
+
+
+def test_who_beats_between_two_steps_is_not_judged_by_the_first() -> None:
+    stage = Stage(shards=2, replicas=2)
+    for shard in (0, 1):
+        stage.sweep(shard=shard)
+        stage.sweep({0: (7, 1)}, seated=((0, host("a")),), shard=shard)
+    for _ in range(100):
+        steps = stage.roll.steps(0, sweep_of(stage, {}))
+        next(steps, None)
+        due = stage.roll.detector.due(0, slice(0, 1)).tolist()
+        if due:
+            stage.sweep({0: (7, 2)}, shard=1)
+        for _ in steps:
+            pass
+        assert stage.state("a") is State.UP
+        if due:
+            return
+    pytest.fail("its silence was never complete")
