@@ -1,7 +1,6 @@
 """What heartbeats cost a server: its processes from /proc, and what PostgreSQL counts itself."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -109,10 +108,3 @@ def cost(pid: int, books: Books | None, send: Sender, count: int, warm: int) -> 
         wal=wal / spent.beats,
         beats_per_second=spent.beats / spent.seconds,
     )
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """How long ``work`` takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
