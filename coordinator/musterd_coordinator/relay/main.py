@@ -27,7 +27,12 @@ async def serve(settings: Settings) -> None:
     async with anyio.create_task_group() as stopper:
         stopper.start_soon(_stop_on_signal, stopper.cancel_scope, systemd)
         async with running(settings) as relay, anyio.create_task_group() as tasks:
-            log.info("relay started", listen=relay.server.address, store=relay.store)
+            log.info(
+                "relay started",
+                listen=relay.server.address,
+                store=relay.store,
+                most_connections=relay.server.limits.connections,
+            )
             tasks.start_soon(_tell_ready, systemd, relay)
             await _tell_status(systemd, relay)
 

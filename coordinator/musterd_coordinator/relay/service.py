@@ -1,7 +1,7 @@
 """A relay, wired: what is started in which order, and how it stops."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from itertools import count
 from random import uniform
 from socket import gethostname
@@ -99,7 +99,7 @@ class Relay:
     async def stop(self) -> None:
         """Acknowledge what is being committed, refuse all else, and hang up."""
         self.reception.close(STOPPING)
-        with anyio.move_on_after(_STOP_TIMEOUT), suppress(StoreError):
+        with anyio.move_on_after(_STOP_TIMEOUT):
             async with self.writer.turn:
                 pass
         await self.server.aclose()
