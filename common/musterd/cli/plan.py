@@ -148,9 +148,15 @@ def _advice(answer: Answer) -> str:
 def text(answer: Answer, costs: Coefficients) -> str:
     """The plan for people: what it takes, what it does, the settings, and where figures are from."""
     parts = [render.facts(_facts(answer)), *_files(answer), render.facts(_assumed(answer, costs))]
-    used = sorted({one.source for one in costs.known.values()})
-    parts.append("\n".join(["measured by:", *(_source(costs.sources[name]) for name in used)]))
+    used = {costs.source(name) for name in costs.known if _counts(name, answer.question.store)}
+    parts.append("\n".join(["measured by:", *sorted(map(_source, used))]))
     return "\n\n".join(parts)
+
+
+def _counts(name: str, store: Kind) -> bool:
+    """Whether a plan for ``store`` is made with this coefficient."""
+    whose = name.partition(".")[0]
+    return whose in (store, "coordinator") or (store, whose) == (Kind.RELAY, Kind.POSTGRESQL)
 
 
 def _facts(answer: Answer) -> Iterator[tuple[str, str]]:

@@ -129,7 +129,8 @@ def _from_load(data: Mapping[str, Any]) -> _File:
     if "coordinator CPU" in found and run.store in _READ_AS:
         a_sweep = found["coordinator CPU"] * run.sweep_period / run.agents
         values[f"{_READ_AS[run.store]}.read_us"] = 1e6 * a_sweep
-    source = Source(run.command, "a load run of yours", ", ".join(run.machine.values()))
+    machine = ", ".join(f"{name} {value}" for name, value in run.machine.items())
+    source = Source(run.command, "a load run of yours", machine)
     return _File({"load": source}, {name: Coefficient(v, "load") for name, v in values.items()})
 
 
