@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if result is None:
         print("load: stopped; nothing was left running", file=sys.stderr)
         return 130
-    if args.plot:
+    if args.plot and result.plots:
         draw(result, args.plot)
     return show(result, args.json)
 
@@ -103,20 +103,18 @@ def _first(error: BaseException) -> BaseException:
 
 def draw(result: Result, file: str) -> None:
     """Write the plots of ``result`` into one PNG."""
-    import matplotlib
+    from matplotlib.figure import Figure  # the group bench brings it
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, len(result.plots), figsize=(6 * len(result.plots), 4))
+    figure = Figure(figsize=(7 * len(result.plots), 4.5), layout="constrained")
+    axes = figure.subplots(1, len(result.plots))
     for plot, axis in zip(result.plots, axes, strict=True):
         for name, points in plot.lines.items():
             axis.plot(*zip(*points, strict=True), marker=".", label=name)
         axis.set(title=plot.title, xlabel=plot.x, ylabel=plot.y)
-        axis.set_yscale("log" if plot.logarithmic else "linear")
+        if plot.logarithmic:
+            axis.set_yscale("log")
         axis.legend()
-    figure.tight_layout()
-    figure.savefig(file, dpi=120)
+    figure.savefig(file, dpi=90)
 
 
 def _settings(args: argparse.Namespace) -> Settings:

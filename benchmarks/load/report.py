@@ -139,7 +139,7 @@ def _verdicts(settings: Settings, measured: Measured) -> list[Figure]:
 
 def _facts(field: Field, settings: Settings) -> dict[str, object]:
     return {
-        "store": settings.store.partition(":")[0],
+        "store": "relay" if settings.is_relayed else settings.store.partition(":")[0],
         "agents": settings.agents,
         "interval": settings.interval,
         "duration": settings.duration,
@@ -162,6 +162,7 @@ def _counts(measured: Measured) -> dict[str, object]:
         "slow": tally.slow,
         "late": tally.late,
         "skipped": tally.skipped,
+        "generator_behind_ms": round(1000 * tally.behind),
         "announced_again": tally.announced,
         "reconnects": tally.reconnects,
         "suspects": len(measured.verdicts.suspects),
