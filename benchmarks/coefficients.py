@@ -145,7 +145,7 @@ def _sweeps(bench: Bench, name: str, server: Server, port: int) -> None:
     crowd = Crowd(bench.portal, fleet, server.fill(fleet))
     bench.note(f"{name}.member_bytes", (memory_bytes(server.pid) - before) / bench.members)
     watcher = Watcher(bench.portal, server.url)
-    watcher.view()
+    watcher.prepare()
     for _ in bench.each(f"{name}: sweeps"):
         crowd.beat()
         wire = Wire(port)

@@ -143,7 +143,7 @@ def _views_of(bench: _Bench, crowd: Crowd, dsn: str) -> dict[str, list[View]]:
         watchers = [Watcher(bench.portal, url) for url in (dsn, bench.memcached.url)]
         for watcher in watchers:
             stack.callback(watcher.close)
-            watcher.view()  # whom it has not seen before, it has to write down first
+            watcher.prepare()
         looks: Mapping[str, Callable[[], View]] = {
             "Nova db": partial(bench.nova.view, "db"),
             "Nova mc": partial(bench.nova.view, "mc"),
@@ -152,7 +152,7 @@ def _views_of(bench: _Bench, crowd: Crowd, dsn: str) -> dict[str, list[View]]:
         }
         crowd.beat()
         for watcher in watchers:
-            watcher.view()  # nor is anybody up of whom it has not seen a new beat
+            watcher.view()  # nobody is up of whom it has not seen a new beat
         views: dict[str, list[View]] = {name: [] for name in looks}
         for _ in progress(range(bench.plan.repeats), f"views of {len(crowd.names)}", "repeat"):
             crowd.beat()

@@ -17,6 +17,7 @@ from musterd.stores import open_store
 from musterd_coordinator.answers import Answers
 from musterd_coordinator.service import make_roll, make_sweepers
 from musterd_coordinator.shard import Clocks
+from musterd_coordinator.sweep import Swept
 
 View = tuple[int, float]
 """How many are up, and the seconds that it took to know."""
@@ -59,11 +60,17 @@ class Watcher:
         self._roll = make_roll(settings, store, Clocks(time.monotonic, time.time))
         (self._sweeper,) = make_sweepers(settings, store, self._roll)
 
+    def prepare(self) -> None:
+        """Sweep until it knows who is there, which it reads in portions."""
+        deadline = time.monotonic() + PATIENCE
+        while not self._sweep().proven:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the members are not known after {PATIENCE:g} s")
+
     def view(self) -> View:
         """Read every beat of the store, with the canary and every check, and judge."""
         start = time.perf_counter()
-        swept = self._portal.call(self._sweeper.once)
-        self._roll.take(0, swept)
+        swept = self._sweep()
         up = Answers(self._roll).states().get(State.UP, 0)
         assert swept.proven, swept.reason
         return up, time.perf_counter() - start
@@ -71,6 +78,11 @@ class Watcher:
     def close(self) -> None:
         """Close its connections."""
         self._portal.call(self._sweeper.reader.aclose)
+
+    def _sweep(self) -> Swept:
+        swept = self._portal.call(self._sweeper.once)
+        self._roll.take(0, swept)
+        return swept
 
 
 class Scheduler:

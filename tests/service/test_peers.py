@@ -53,7 +53,7 @@ def test_every_view_sees_everybody_up(
     crowd = crowd_in(portal, 7, tables.dsn, memcached.address)
     for url in (tables.dsn, memcached.url):
         watcher = Watcher(portal, url)
-        watcher.view()
+        watcher.prepare()
         crowd.beat()
         watcher.view()
         assert watcher.view()[0] == 7
