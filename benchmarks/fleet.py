@@ -115,9 +115,11 @@ class KeyedFill:
     async def rewrite(self, rows: Order) -> None:
         """Write the newest beats of these rows, in this order."""
         records = self._fleet.records.view(np.uint8).reshape(len(self._fleet), SIZE)
-        self._commands[rows, self._record_at : -2] = records[rows]
         for portion in portions(len(rows)):
-            self._socket.sendall(self._commands[rows[portion.start : portion.stop]].tobytes())
+            chosen = rows[portion.start : portion.stop]
+            commands = self._commands[chosen]
+            commands[:, self._record_at : -2] = records[chosen]
+            self._socket.sendall(commands.tobytes())
         self._settle()
 
     async def aclose(self) -> None:
