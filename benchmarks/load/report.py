@@ -1,6 +1,7 @@
 """What a run prints."""
 
 import math
+import statistics
 from collections.abc import Sequence
 
 from benchmarks.figures import Figure, Plot, Result
@@ -96,13 +97,14 @@ def _latencies(measured: Measured) -> list[Figure]:
 def _costs(measured: Measured) -> list[Figure]:
     figures = []
     rate = max(1.0, measured.tally.rate)
-    for role, cores in measured.spent.cores.items():
-        total = sum(cores)
-        figures.append(Figure(f"{role} CPU", "cores", [total]))
+    for role in measured.roles:
+        cores = [part.total(role) for part in measured.spent]
+        figures.append(Figure(f"{role} CPU", "cores", cores))
         if role != "coordinator":
-            figures.append(Figure(f"{role} CPU per beat", "µs", [total / rate * _MILLION]))
+            per_beat = [_MILLION * share / rate for share in cores]
+            figures.append(Figure(f"{role} CPU per beat", "µs", per_beat))
         figures.append(Figure(f"{role} memory", "MB", [measured.memory[role] / _MB]))
-    return [*figures, Figure("machine CPU", "share", [measured.spent.machine])]
+    return [*figures, Figure("machine CPU", "share", [part.machine for part in measured.spent])]
 
 
 def _coordinator(measured: Measured) -> list[Figure]:
@@ -181,6 +183,13 @@ def _notes(field: Field, settings: Settings, measured: Measured) -> list[str]:
         notes.append(
             f"measuring began with {field.up} of {settings.agents} members up: the coordinator had"
             " not found the others in time"
+        )
+    sweep = statistics.median(measured.sweeps or [0.0])
+    if sweep > settings.sweep_period:
+        notes.append(
+            f"a sweep takes {sweep:.1f} s and begins every {settings.sweep_period:g} s: listening time"
+            " runs slower than the clock then, and members are found later than promised; give the"
+            " coordinator a longer --sweep-period, or the server more"
         )
     if not settings.measures_detection:
         least = math.ceil(1.5 * settings.bound) + 1

@@ -1,15 +1,17 @@
 """One stretch of time in which a swarm beats and everything is measured."""
 
 import os
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from time import monotonic
 
 import anyio
 
 from benchmarks.load import orders, tables
-from benchmarks.load.costs import Spent, memory, sample, spent
+from benchmarks.load.costs import Sample, Spent, memory, sample, spent
 from benchmarks.load.field import Field
 from benchmarks.load.fleet import name_of
 from benchmarks.load.judge import Strain, Verdicts, judge
@@ -19,6 +21,9 @@ from benchmarks.load.tally import Tally
 from benchmarks.load.watch import Poll
 
 CORES = len(os.sched_getaffinity(0))
+
+PARTS = 10
+"""Of a stretch, each with its own figures of CPU: so that what the begin costs can be told."""
 
 GLANCE = 0.5
 """Seconds from one look at the workers' counts to the next."""
@@ -37,7 +42,7 @@ class Glance:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was seen in one stretch of ``spent.seconds``.
+    """What was seen in one stretch; ``spent`` in each part of it.
 
     ``tally`` is what was counted by its end, and ``settled`` once the last replies had come.
     ``rates`` are beats a second, one value for each glance. ``memory`` is in bytes by role.
@@ -46,7 +51,7 @@ class Measured:
     tally: Tally
     settled: Tally
     rates: Sequence[float]
-    spent: Spent
+    spent: Sequence[Spent]
     memory: dict[str, int]
     polls: Sequence[Poll]
     verdicts: Verdicts
@@ -79,19 +84,32 @@ class Measured:
         slow = sum(seconds > period for seconds in self.sweeps) / max(1, len(self.sweeps))
         return max(slow, unproven / max(1, proven + unproven))
 
+    @property
+    def roles(self) -> list[str]:
+        """Whose CPU was looked at."""
+        return list(self.spent[0].cores)
+
+    @property
+    def servers(self) -> list[str]:
+        """Those of them that are servers."""
+        return [role for role in self.roles if role not in ("generator", "coordinator")]
+
     def strain(self, settings: Settings) -> Strain:
         """How busy everything was."""
-        server = [role for role in self.spent.cores if role not in ("generator", "coordinator")]
+        server = self.servers
         threads = settings.threads if "memcached" in server else CORES
         return Strain(
             late=(self.tally.late + self.tally.skipped) / max(1, self.tally.due),
-            generator=max(self.spent.cores["generator"]),
-            server=sum(map(self.spent.total, server)) if server else None,
+            generator=self._usual(lambda part: max(part.cores["generator"])),
+            server=self._usual(lambda part: sum(map(part.total, server))) if server else None,
             server_threads=threads,
-            coordinator=self.spent.total("coordinator"),
+            coordinator=self._usual(lambda part: part.total("coordinator")),
             sweeps_late=self.sweeps_late(settings.sweep_period),
-            machine=self.spent.machine,
+            machine=self._usual(lambda part: part.machine),
         )
+
+    def _usual(self, value: Callable[[Spent], float]) -> float:
+        return statistics.median(map(value, self.spent))
 
 
 class Stretch:
@@ -103,6 +121,7 @@ class Stretch:
         self._show = show
         self._rates: list[float] = []
         self._stopped: dict[str, float] = {}
+        self._samples: list[Sample] = []
         self._polls = len(field.watch.polls)
         self._changes = len(field.watch.changes)
 
@@ -114,9 +133,8 @@ class Stretch:
             if field.up and field.watch.latest is not None:
                 tasks.start_soon(field.watch.follow, field.watch.latest.version)
             await field.crew.measure(interval)
-            first = sample(field.roles)
-            await self._watch_beats(first.at)
-            cost, tally = spent(first, sample(field.roles)), field.crew.tally()
+            await self._watch_beats()
+            tally = field.crew.tally()
             polls, changes = field.watch.polls[self._polls :], field.watch.changes[self._changes :]
             held = memory(field.roles)
             settled = await self._settle()
@@ -126,7 +144,7 @@ class Stretch:
             tally=tally,
             settled=settled,
             rates=self._rates,
-            spent=cost,
+            spent=[spent(one, other) for one, other in pairwise(self._samples)],
             memory=held,
             polls=polls,
             verdicts=judge(changes, self._stopped),
@@ -134,9 +152,10 @@ class Stretch:
             overrun=field.watch.overrun,
         )
 
-    async def _watch_beats(self, began: float) -> None:
+    async def _watch_beats(self) -> None:
         """Until the time is over."""
-        through, since = 0, began
+        self._samples = [sample(self._field.roles)]
+        through, since = 0, (began := self._samples[0].at)
         while (now := monotonic()) < began + self._settings.duration:
             await anyio.sleep(min(GLANCE, began + self._settings.duration - now))
             if not self._stopped and monotonic() - began >= self._settings.stop_at:
@@ -145,6 +164,8 @@ class Stretch:
             self._rates.append((tally.through - through) / (now - since))
             through, since = tally.through, now
             self._show(self._glance(now - began, tally))
+            if now - began >= len(self._samples) * self._settings.duration / PARTS:
+                self._samples.append(sample(self._field.roles))
 
     async def _stop_members(self) -> None:
         numbers = self._settings.stopped
