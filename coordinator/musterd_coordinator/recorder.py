@@ -1,5 +1,6 @@
 """Writes what changed to the registry: in batches, behind the sweeps, never in their way."""
 
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -58,13 +59,15 @@ class Recorder:
     async def _flush_some(self) -> None:
         roll = self._roll
         rows = roll.unsaved.take(PORTION)
-        transitions, roll.transitions = roll.transitions[:PORTION], roll.transitions[PORTION:]
+        count = min(PORTION, len(roll.transitions))
+        transitions = [roll.transitions.popleft() for _ in range(count)]
         try:
             entries = [roll.entry(row) for row in rows.tolist()]
             await self._registry.record(entries, transitions)
         except BaseException:
             roll.unsaved.add(rows)
-            roll.transitions = self._bounded(transitions + roll.transitions)
+            roll.transitions.extendleft(reversed(transitions))
+            self._bound(roll.transitions)
             raise
 
     async def _once(self, prune: bool) -> None:
@@ -82,8 +85,9 @@ class Recorder:
                 log.info("registry back")
             self._failing = False
 
-    def _bounded(self, transitions: list[Transition]) -> list[Transition]:
+    def _bound(self, transitions: deque[Transition]) -> None:
         lost = len(transitions) - BACKLOG_LIMIT
         if lost > 0:
             log.warning("history lost", changes=lost, reason="the registry is away for too long")
-        return transitions[-BACKLOG_LIMIT:]
+        for _ in range(lost):
+            transitions.popleft()

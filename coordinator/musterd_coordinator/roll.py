@@ -3,6 +3,7 @@
 One roll serves all shards. Whatever one sweep changes becomes visible at once, as one version.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -79,7 +80,7 @@ class Roll:
         self.changes = ChangeLog(int(clocks.wall() * 1000), self._change)
         self.facts: dict[int, Facts] = {}
         self.unsaved = RowSet()
-        self.transitions: list[Transition] = []
+        self.transitions: deque[Transition] = deque()
         self._reasons: list[str] = []
         self._forgotten: set[int] = set()  # by another coordinator, and still seated
         self._ready = False
@@ -172,7 +173,7 @@ class Roll:
         self._set_facts(row, facts)
         state = self.state(row)
         now = wall_instant(self.clocks.wall())
-        self.transitions.append(self._transition(row, state, state, note, now))
+        self.transitions.append(self._transition(row, state, state, note, now, self.version + 1))
         self.changes.publish()
 
     def remove(self, row: int) -> None:
@@ -376,10 +377,11 @@ class Roll:
 
     def _tell(self, changes: Changes, shard: Shard, now: datetime) -> None:
         """Say why, to the log, the history and whoever follows."""
+        version = self.version + 1  # one number for all, as a million of them would be memory
         for row, old, new, code, silent in zip(*changes.lists(), strict=True):
             cause = _CAUSES[code]
             reason = self._words(row, cause, silent, shard)
-            transition = self._transition(row, STATES[old], STATES[new], reason, now)
+            transition = self._transition(row, STATES[old], STATES[new], reason, now, version)
             if cause is not Cause.FIRST_BEAT:  # a fleet's first beats are not worth a line each
                 _log_change(transition, cause)
             self.transitions.append(transition)
@@ -413,10 +415,10 @@ class Roll:
         )
 
     def _transition(
-        self, row: int, old: State, new: State, reason: str, now: datetime
+        self, row: int, old: State, new: State, reason: str, now: datetime, version: int
     ) -> Transition:
         member = self.directory.member(row)
-        return Transition(self.version + 1, now, member.group, member.name, old, new, reason)
+        return Transition(version, now, member.group, member.name, old, new, reason)
 
 
 def _slices(size: int) -> Iterator[slice]:

@@ -34,7 +34,8 @@ from musterd.stores.keyed_slots import SlotTable
 
 log = structlog.get_logger(__name__)
 
-ROUND = 64  # updates in which every slot is read again
+ROUND = 64  # updates in which every slot is read again, or more where that were more than
+MOST_REREAD = 4 * BLOCK  # in each
 HASTY_ROUND = 8  # the same after the server lost its memory
 STRIDE = 16 * BLOCK  # new slots that are read by one update
 QUIET_PORTION = 2 * BLOCK  # silent members asked after per update
@@ -137,11 +138,14 @@ class RosterKeeper:
 
     def _slice(self, most: int) -> Slots:
         """The next few of all slots."""
-        size = min(most if self._hasty else max(BLOCK, self._count // ROUND), self._count)
+        size = min(most if self._hasty else self._usual_slice(), self._count)
         slots = (self._cursor + np.arange(size)) % max(self._count, 1)
         self._cursor += size
         self._hasty = max(0, self._hasty - size)
         return slots
+
+    def _usual_slice(self) -> int:
+        return min(max(BLOCK, self._count // ROUND), MOST_REREAD)
 
     def _some_quiet(self) -> Slots:
         """Slots of silent members, in turn."""
