@@ -126,25 +126,23 @@ async def test_what_came_before_a_failure_counts(large: Memcached) -> None:
         assert len(await sequences(reader)) == members
 
 
-async def test_a_first_roster_that_is_cut_off_goes_on_where_it_was(
-    large: Memcached, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keyed_roster, "STRIDE", BLOCK)
-    fill(large, list(range(MANY, 30_000)))
-    async with reader_of(large.address, patience=0.05) as reader:
-        failures = 0
-        while not (seen := await roster_or_nothing(reader)):
-            failures += 1
-            assert failures < 200
-        assert failures
-        assert len(seen) == 30_000 - 1200
-
-
-async def roster_or_nothing(reader: ShardReader) -> dict[int, Member]:
-    try:
-        return dict((await reader.roster()).seated)
-    except StoreError:
-        return {}
+async def test_a_first_roster_that_is_cut_off_goes_on_where_it_was(large: Memcached) -> None:
+    fill(large, list(range(MANY, 3 * keyed_roster.STRIDE)))
+    async with (
+        CuttingProxy(large.host, large.port) as proxy,
+        reader_of(proxy.address) as reader,
+    ):
+        first = await reader.roster()
+        assert first.more
+        proxy.replies.reset_after(100_000)
+        with pytest.raises(ShardUnavailable, match="reset"):
+            await reader.roster()
+        proxy.heal()
+        seen = dict(first.seated)
+        while (roster := await reader.roster()).more:
+            seen |= dict(roster.seated)
+        assert not seen.keys() & dict(roster.seated).keys()
+        assert len(seen | dict(roster.seated)) == 3 * keyed_roster.STRIDE - 1200
 
 
 async def test_records_that_are_none(memcached: Memcached) -> None:

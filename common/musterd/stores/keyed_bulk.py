@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from musterd.columns import Slots
 from musterd.errors import StoreError
-from musterd.stores.keyed_seats import BLOCK, Block
+from musterd.stores.keyed_seats import Block
+
+PORTION = 500
+"""The most keys whose values are asked for at once: a few milliseconds of the event loop."""
 
 _T = TypeVar("_T")
 
@@ -20,7 +23,7 @@ class Bulk(Protocol):
     lanes: int
 
     async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values of up to BLOCK different ``keys``; what is absent is not in it."""
+        """The values of up to PORTION different ``keys``; what is absent is not in it."""
 
     async def beats(self, lane: int, block: Block) -> tuple[Slots, NDArray[np.void], int]:
         """The slots of ``block`` that have a record, the records, and how many are no record's size.
@@ -58,5 +61,5 @@ async def in_lanes(
 
 
 def portions(items: list[_T]) -> Iterator[list[_T]]:
-    """``items`` in lists of at most BLOCK."""
-    return (items[at : at + BLOCK] for at in range(0, len(items), BLOCK))
+    """``items`` in lists of at most PORTION."""
+    return (items[at : at + PORTION] for at in range(0, len(items), PORTION))

@@ -29,16 +29,17 @@ from musterd.stores.keyed import (
     write_slots,
 )
 from musterd.stores.keyed_bulk import Bulk, in_lanes, portions
-from musterd.stores.keyed_seats import BLOCK, SeatMap
+from musterd.stores.keyed_seats import SeatMap
 from musterd.stores.keyed_slots import SlotTable
 
 log = structlog.get_logger(__name__)
 
+PAGE = 1000  # slots
 ROUND = 64  # updates in which every slot is read again, or more where that were more than
-MOST_REREAD = 4 * BLOCK  # in each
+MOST_REREAD = 4 * PAGE  # in each
 HASTY_ROUND = 8  # the same after the server lost its memory
-STRIDE = 16 * BLOCK  # new slots that are read by one update
-QUIET_PORTION = 2 * BLOCK  # silent members asked after per update
+STRIDE = 16 * PAGE  # new slots that are read by one update
+QUIET_PORTION = 2 * PAGE  # silent members asked after per update
 SEEK_UPDATES = 128  # how often a member that was driven out of its slot is asked after
 MEND_PORTION = 200  # writes per update, of each kind: healing must not become a load
 HINTS = 128
@@ -83,7 +84,7 @@ class RosterKeeper:
         self._count = max(self._count, counter)
         if await self._read_new():
             return True
-        most = max(5 * BLOCK, self._count // HASTY_ROUND)
+        most = max(5 * PAGE, self._count // HASTY_ROUND)
         suspects = np.union1d(self._some_quiet(), self._slice(most))
         await self._look(np.union1d(suspects, self._odd(most)))
         await self._seek(suspects)
@@ -120,7 +121,7 @@ class RosterKeeper:
         if self._read_to < self._count:
             return True
         while not self._read_beyond:
-            await self._look(np.arange(self._read_to, self._read_to + BLOCK))
+            await self._look(np.arange(self._read_to, self._read_to + PAGE))
             self._read_beyond = self._seats.top <= self._read_to
             self._read_to = self._count = max(self._count, self._seats.top)
         return False
@@ -132,7 +133,7 @@ class RosterKeeper:
         """
         next_new = range(self._count, self._count + TAIL)
         hinted = [slot for slot in self._hinted if not self._seats.is_held(slot)]
-        self._hinted = dict.fromkeys(hinted[-2 * BLOCK :])
+        self._hinted = dict.fromkeys(hinted[-2 * PAGE :])
         odd = islice(self.foreign | self.doubtful, most)
         return np.array([*odd, *self._hinted, *next_new], np.int64)
 
@@ -145,7 +146,7 @@ class RosterKeeper:
         return slots
 
     def _usual_slice(self) -> int:
-        return min(max(BLOCK, self._count // ROUND), MOST_REREAD)
+        return min(max(PAGE, self._count // ROUND), MOST_REREAD)
 
     def _some_quiet(self) -> Slots:
         """Slots of silent members, in turn."""

@@ -1,6 +1,6 @@
 """Replies to a ``get`` of many keys, parsed out of a connection's buffer.
 
-The beats of up to a thousand slots come as blocks of one fixed length::
+The beats of a block of slots come as blocks of one fixed length::
 
     VALUE <ns>:b:%08x 0 64\r\n  <64 bytes>  \r\n
 
