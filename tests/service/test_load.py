@@ -23,7 +23,7 @@ from tests.servers import Database, Memcached
 
 BRIEF = [
     *("--interval", "0.25", "--service-down-time", "0.75", "--sweep-period", "0.1"),
-    *("--duration", "2.5", "--json"),
+    *("--duration", "2.0", "--json"),
 ]
 Load = Callable[..., Mapping[str, Any]]
 
