@@ -210,6 +210,33 @@ TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 
 
+# What Hypothesis found when a rule was wrong or missing: allowance, proven sweeps only.
+LIVES_THAT_ENDED_BADLY: dict[str, list[tuple[str, dict[str, object]]]] = {
+    "gaps too brief to come back in": [
+        ("begin", {"storm_min": 0, "replicas": 1}),
+        ("flapping_path", {"closed_for": 1, "open_for": 3, "paused": False, "times": 2}),
+        ("flapping_path", {"closed_for": 1, "open_for": 2, "paused": False, "times": 6}),
+    ],
+    "sweeps that prove nothing": [
+        ("begin", {"storm_min": 0, "replicas": 1}),
+        ("broken_sweep", {"seen": set()}),
+        ("broken_sweep", {"seen": set()}),
+        ("broken_sweep", {"seen": {0}}),
+        ("closed_path", {"count": 8}),
+    ],
+}
+
+
+@pytest.mark.parametrize("life", LIVES_THAT_ENDED_BADLY)
+def test_lives_that_ended_badly(life: str) -> None:
+    state = Life()
+    for step, arguments in LIVES_THAT_ENDED_BADLY[life]:
+        getattr(state, step)(**arguments)
+        state.nobody_alive_is_accused()
+        state.everyone_dead_is_found()
+        state.changes_replay_to_the_table()
+
+
 @pytest.mark.parametrize("status", list(Status))
 def test_every_status_has_a_state(status: Status) -> None:
     fleet = Fleet()
