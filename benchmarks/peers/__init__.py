@@ -23,8 +23,8 @@ NOTES = (
     ),
     "Ratios are Nova's cost by musterd's within one repeat; of Nova's two ways, the cheaper one.",
     (
-        "A view is: read everything from the store and judge everybody. What was written before it was"
-        " written in random order."
+        "A view is: read everything from the store and judge everybody. Everybody was written before,"
+        " in random order; before each view a tenth of musterd's members beat anew, and none of Nova's."
     ),
 )
 

@@ -22,6 +22,8 @@ from benchmarks.peers.views import Crowd, Scheduler, View, Watcher, coordinator
 
 NOVA_THREADS = (1, 8)
 CONNECTIONS = (1, 20)
+A_PERIOD = 0.1
+"""Of all members, those who beat between two sweeps: one second of an interval of ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ def _views_of(bench: _Bench, crowd: Crowd, dsn: str) -> dict[str, list[View]]:
             watcher.view()  # nobody is up of whom it has not seen a new beat
         views: dict[str, list[View]] = {name: [] for name in looks}
         for _ in progress(range(bench.plan.repeats), f"views of {len(crowd.names)}", "repeat"):
-            crowd.beat()
+            crowd.beat(A_PERIOD)
             for name, look in looks.items():
                 views[name].append(look())
         return views

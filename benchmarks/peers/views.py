@@ -1,5 +1,6 @@
 """musterd's side of "who is up?": what a coordinator does for it, and what a scheduler."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -37,10 +38,10 @@ class Crowd:
         for fill in fills:
             portal.call(fill.fill)
 
-    def beat(self) -> None:
-        """Everybody beats once, in random order."""
-        self._fleet.beat()
-        order = self._fleet.shuffled()
+    def beat(self, share: float = 1.0) -> None:
+        """So many of them, chosen at random, beat once, in random order."""
+        order = self._fleet.shuffled()[: math.ceil(share * len(self.names))]
+        self._fleet.beat(order)
         for fill in self._fills:
             self._portal.call(fill.rewrite, order)
 

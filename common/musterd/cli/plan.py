@@ -15,6 +15,7 @@ from musterd.planning.model import Need
 from musterd.planning.settings import server_advice
 from musterd.settings import DAY, MAX_INTERVAL
 
+_MILLION = 1_000_000
 _EXAMPLE = """\
 example:
   musterd plan --members 200000 --interval 5 --store relay"""
@@ -243,7 +244,7 @@ def _size(size: float) -> str:
 def _rare(per_day: float) -> str:
     if per_day >= 1:
         return f"{per_day:,.3g} a day"
-    years = 1 / per_day / 365 if per_day else float("inf")
-    if years == float("inf"):
-        return "none"
-    return f"one in {1 / per_day:,.3g} days" if years < 1 else f"one in {years:,.3g} years"
+    if per_day <= 1 / (365 * _MILLION):
+        return "less than one in a million years"
+    days = 1 / per_day
+    return f"one in {days:,.3g} days" if days < 365 else f"one in {days / 365:,.0f} years"

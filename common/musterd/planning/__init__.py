@@ -105,10 +105,11 @@ def _problems(
     most = coefficients.assumed("server_connections")
     if need.server_connections > most:
         yield f"{need.server_connections} connections on one {need.server}; {most:.0f} are allowed"
-    if need.coordinator_cores > coefficients.assumed("coordinator_busy"):
+    busy = coefficients.assumed("coordinator_busy")
+    if need.coordinator_cores > busy:
         yield (
-            f"sweeping every {need.sweep_period:g} s takes {need.coordinator_cores:.2f} cores of a"
-            f" coordinator, which has one, and half of it to spare: sweep less often"
+            f"a coordinator that sweeps every {need.sweep_period:g} s is busy for"
+            f" {need.coordinator_cores:.2f} of its one core; {busy:g} is there for it"
         )
     if need.sweep_seconds > need.sweep_period / 2:
         yield (

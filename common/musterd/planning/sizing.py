@@ -59,7 +59,7 @@ def _memcached(question: Question, period: float, costs: Coefficients) -> Need:
         reconnect_seconds=_US * each * costs["memcached.connect_us"],
         wal=0.0,
         **_no_relays(),
-        **_coordinators(question, period, costs, "memcached", twice),
+        **_coordinators(question, period, costs, "memcached", twice, servers),
         **_network(question, period, costs, "memcached", twice),
     )
 
@@ -78,7 +78,7 @@ def _postgresql(question: Question, period: float, costs: Coefficients) -> Need:
         reconnect_seconds=_US * connections * costs["postgresql.connect_us"],
         wal=beats * costs["postgresql.beat_wal_bytes"],
         **_no_relays(),
-        **_coordinators(question, period, costs, "postgresql", 1),
+        **_coordinators(question, period, costs, "postgresql"),
         **_network(question, period, costs, "postgresql", 1),
     )
 
@@ -108,7 +108,7 @@ def _relay(question: Question, period: float, costs: Coefficients) -> Need:
         relays=relays,
         relay_cores=relay_cores / working,
         relay_memory=costs["relay.base_bytes"] + each * costs["relay.connection_bytes"],
-        **_coordinators(question, period, costs, "postgresql", 1),
+        **_coordinators(question, period, costs, "postgresql"),
         **_network(question, period, costs, "relay", 1),
     )
 
@@ -116,7 +116,7 @@ def _relay(question: Question, period: float, costs: Coefficients) -> Need:
 def _embedded(question: Question, period: float, costs: Coefficients) -> Need:
     """All in one coordinator: its CPU and memory are the server's too."""
     beats = question.members / question.interval
-    sizes = _coordinators(question, period, costs, "embedded", 1)
+    sizes = _coordinators(question, period, costs, "embedded")
     sizes["coordinators"] = 1
     cores = _US * beats * costs["embedded.beat_us"]
     cores += _US * question.members / period * costs["embedded.swept_us"]
@@ -154,12 +154,17 @@ def _swept(question: Question, period: float, costs: Coefficients) -> float:
 
 
 def _coordinators(
-    question: Question, period: float, costs: Coefficients, store: str, copied: int
+    question: Question,
+    period: float,
+    costs: Coefficients,
+    store: str,
+    copied: int = 1,
+    shards: int = 1,
 ) -> dict[str, Any]:
-    """One coordinator's share; a sweep takes what the slower end of it takes, and that once."""
+    """One coordinator's share. It reads all shards with one core; they serve side by side."""
     records = copied * question.members
     reading = _US * records * costs[f"{store}.read_us"]
-    serving = _US * question.members * costs[f"{store}.swept_us"]  # shards serve side by side
+    serving = _US * records * costs[f"{store}.swept_us"] / shards
     each = costs["coordinator.member_bytes"]
     return {
         "coordinators": int(costs.assumed("coordinators")),
@@ -174,14 +179,13 @@ def _network(
     question: Question, period: float, costs: Coefficients, store: str, copied: int
 ) -> dict[str, Any]:
     beats = copied * question.members / question.interval
-    coordinators = 1 if question.store is Kind.EMBEDDED else costs.assumed("coordinators")
-    swept = coordinators * copied * question.members / period
-    read = "postgresql" if store == "relay" else store
-    each = costs[f"{store}.beat_wire_bytes"] + (_ROW_BYTES if store == "relay" else 0)
-    return {
-        "beats_a_second": question.members / question.interval,
-        "network": beats * each + swept * costs[f"{read}.swept_wire_bytes"],
-    }
+    each = costs[f"{store}.beat_wire_bytes"]
+    used = beats * (each + (_ROW_BYTES if store == "relay" else 0))
+    if store != "embedded":  # which is swept by its own process
+        swept = costs.assumed("coordinators") * copied * question.members / period
+        read = "postgresql" if store == "relay" else store
+        used += swept * costs[f"{read}.swept_wire_bytes"]
+    return {"beats_a_second": question.members / question.interval, "network": used}
 
 
 def _times(amount: float, each: float) -> int:
