@@ -69,8 +69,9 @@ class SeatMap:
     @property
     def top(self) -> int:
         """One more than the highest slot that is held."""
-        held = np.flatnonzero(self.taken)
-        return int(held[-1]) + 1 if len(held) else 0
+        from_the_end = self.taken[::-1]
+        last = int(from_the_end.argmax())
+        return len(self.taken) - last if from_the_end[last] else 0
 
     def is_held(self, slot: int) -> bool:
         """Whether somebody holds ``slot``."""
