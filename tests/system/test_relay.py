@@ -10,7 +10,7 @@ from tests.servers import Database
 from tests.system.daemons import Agent, Coordinator, Relay, Watch, all_in
 
 NAMES = [f"host-{number}" for number in range(4)]
-DOWN_TIME = 2.0
+DOWN_TIME = 2.5
 
 
 def test_a_fleet_behind_two_relays(database: Database) -> None:
@@ -29,12 +29,9 @@ def test_a_fleet_behind_two_relays(database: Database) -> None:
         relays[0].kill()
         agents[NAMES[0]].kill()
         watch.until(all_in(State.DOWN, NAMES[0]), DOWN_TIME + 3.0, "down")
-        relays[0].start()
-        relays[1].stop()
-        assert all("shard lost" not in agents[name].log for name in NAMES[2:])
         agents[NAMES[1]].stop()
         watch.until(all_in(State.LEFT, NAMES[1]), 3.0, "left")
-        relays[0].kill()
+        relays[1].stop()
         watch.for_seconds(DOWN_TIME + 1.5)
         [shard] = coordinator.client.status().shards
         assert (shard.listening, shard.reason) == (False, "no relay is writing")
