@@ -19,7 +19,6 @@ from benchmarks.load.orders import (
     Counted,
     Done,
     Failed,
-    Interval,
     Measure,
     Order,
     Placed,
@@ -139,10 +138,8 @@ class Crew:
         if wait:
             await self._done()
 
-    async def measure(self, interval: float | None = None) -> None:
-        """Count anew from now on, at another interval if one is given."""
-        if interval is not None:
-            await self.order(Interval(interval))
+    async def measure(self) -> None:
+        """Count anew from now on."""
         self._round += 1
         await self.order(Measure())
 

@@ -72,6 +72,9 @@ class Flow:
         """Until cancelled: connect again what broke, announce again whom the server lost."""
         while True:
             await anyio.sleep(random.uniform(0, 2 * PAUSE))  # many workers never in step
+            now = monotonic()
+            for lane in self._lanes:
+                lane.keep_time(now)
             await self._reconnect()
             async with anyio.create_task_group() as tasks:
                 for _ in range(min(AT_ONCE, len(self._lost))):

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 from benchmarks.load.replies import BadReply, Batch, Replies
 from benchmarks.load.script import Script
 from benchmarks.load.tally import Count
+from musterd.stores.memcached_connection import cut
 
 
 class Owner(Protocol):
@@ -48,6 +49,17 @@ class Lane(asyncio.Protocol):
         """Drop the connection at once."""
         if self._transport is not None:
             self._transport.abort()
+            self._disown()
+
+    def keep_time(self, now: float) -> None:
+        """Give up the connection when a beat waits for longer than agents do.
+
+        As theirs, its beats that are still under way must not arrive late and undo newer ones.
+        """
+        limit = self._count.push_timeout
+        if self._transport is not None and now - self._replies.waiting_since > limit:
+            self._replies.abandon(f"no answer within {limit:g} s")
+            cut(self._transport)
             self._disown()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

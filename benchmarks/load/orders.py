@@ -36,9 +36,10 @@ class Beat(msgspec.Struct, frozen=True, tag=True):
 
 
 class Interval(msgspec.Struct, frozen=True, tag=True):
-    """Beat at another interval (seconds)."""
+    """Beat at another interval, with another push timeout (seconds)."""
 
     interval: float
+    push_timeout: float
 
 
 class Measure(msgspec.Struct, frozen=True, tag=True):

@@ -8,6 +8,7 @@ import anyio
 
 from benchmarks.load.field import Field
 from benchmarks.load.judge import Step, limit
+from benchmarks.load.orders import Interval
 from benchmarks.load.run import Glance, Measured, Stretch
 from benchmarks.load.settings import Settings
 
@@ -26,7 +27,7 @@ async def climb(
     interval = settings.interval
     while not steps or not steps[-1][0].broken(settings.p99):
         now = replace(settings, interval=interval)
-        await field.crew.measure(interval)
+        await field.crew.order(Interval(interval, now.push_timeout))
         await anyio.sleep(SETTLE)
         measured = await Stretch(field, now, show).measure()
         steps.append((step_of(measured, now), measured))

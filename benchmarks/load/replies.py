@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from benchmarks.load.schedule import Rows
 from benchmarks.load.script import Reply, Script
@@ -44,6 +45,11 @@ class Replies:
     def expect(self, batch: Batch) -> None:
         """``batch`` is being written."""
         self._waiting.append(batch)
+
+    @property
+    def waiting_since(self) -> float:
+        """When the oldest batch was written that is not answered; infinite: none waits."""
+        return self._waiting[0].sent_at if self._waiting else inf
 
     def feed(self, data: bytes, now: float) -> None:
         """Take in what arrived at ``now``. Raises :class:`BadReply`."""

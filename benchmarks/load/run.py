@@ -125,14 +125,14 @@ class Stretch:
         self._polls = len(field.watch.polls)
         self._changes = len(field.watch.changes)
 
-    async def measure(self, interval: float | None = None) -> Measured:
+    async def measure(self) -> Measured:
         """Measure for the settings' duration, stopping members on the way if they say so."""
         field, url = self._field, self._field.stage.tables
         before = await tables.look(url) if url else None
         async with anyio.create_task_group() as tasks:
             if field.up and field.watch.latest is not None:
                 tasks.start_soon(field.watch.follow, field.watch.latest.version)
-            await field.crew.measure(interval)
+            await field.crew.measure()
             await self._watch_beats()
             tally = field.crew.tally()
             polls, changes = field.watch.polls[self._polls :], field.watch.changes[self._changes :]

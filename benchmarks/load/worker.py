@@ -73,7 +73,8 @@ class Worker:
                 await self._announce(bases)
             case orders.Beat():
                 await tasks.start(self._beat)
-            case orders.Interval(interval):
+            case orders.Interval(interval, push_timeout):
+                self._count.push_timeout = push_timeout
                 for flow in self._flows:
                     flow.take_interval(interval)
             case orders.Measure():

@@ -135,6 +135,35 @@ def test_members_that_a_server_lost_announce_themselves_again(
     run(_lose_everybody, PostgresPort(database.dsn, "fleet"), lambda: database.execute(delete))
 
 
+async def _hang(server: Memcached) -> None:
+    port = KeyedPort(server.address, "fleet", 60)
+    members = seated(make_fleet(0, 30, "fleet", seed=1), 0, 0.2, wall=1.0)
+    await port.announce_all(members)
+    count = Count(push_timeout=0.1)
+    flow = Flow(members.fleet, port, port.script(members), 4, count)
+    flow.take_interval(0.2)
+    await flow.connect()
+    server.pause()
+    with fail_after(20):
+        async with create_task_group() as tasks:
+            tasks.start_soon(flow.mend)
+            since = monotonic()
+            while not count.tally.reconnects or not count.tally.through:
+                await sleep(0.01)
+                since, before = monotonic(), since
+                flow.tick(before, since, look=False)
+                if count.tally.failed:
+                    server.resume()
+            tasks.cancel_scope.cancel()
+    flow.close()
+    port.close()
+    assert "no answer within 0.1 s" in count.tally.reasons
+
+
+def test_a_server_that_hangs_is_given_up_as_agents_do(memcached: Memcached) -> None:
+    run(_hang, memcached)
+
+
 def test_a_server_on_this_host_is_found_by_its_url(memcached: Memcached) -> None:
     assert listener(memcached.url) == memcached.pid
     assert listener("memcached://192.0.2.1:11211") is None

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Sequence
 from itertools import pairwise
+from math import inf
 
 import numpy as np
 import pytest
@@ -165,7 +166,9 @@ def test_an_update_of_no_row_counts_as_lost(gone: set[int], cuts: list[int]) -> 
 
 def test_what_waits_fails_with_its_connection() -> None:
     heard = Heard(KeyedScript(KEYS, 60, members()))
+    assert heard.replies.waiting_since == inf
     heard.expect(range(4))
+    assert heard.replies.waiting_since == 0.0
     heard.replies.feed(FINE + b"STO", 0.5)
     heard.replies.abandon("connection lost")
     assert heard.count.tally.through == 1
