@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.simulation.fleet import Fleet
 from benchmarks.simulation.scenario import Scenario
 from benchmarks.simulation.statistics import Estimate, rate, ratio
-from musterd_coordinator.detector import Changes
+from musterd_coordinator.judgements import Changes
 from musterd_coordinator.members import Code, Rows, Seconds
 
 

@@ -9,7 +9,8 @@ from benchmarks.simulation.faults import Faults, Schedule, schedule
 from benchmarks.simulation.fleet import ALIVE, BACK, DEAD, Fleet
 from benchmarks.simulation.ledger import Ledger
 from benchmarks.simulation.scenario import Scenario
-from musterd_coordinator.detector import Changes, Detector, Rules
+from musterd_coordinator.detector import Detector, Rules
+from musterd_coordinator.judgements import Changes
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import Code, Mask, Members, Rows, Seconds
 

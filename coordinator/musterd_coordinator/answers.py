@@ -20,8 +20,9 @@ from musterd.model import (
 from musterd_coordinator.desk import PAGE_LIMIT
 from musterd_coordinator.directory import Group
 from musterd_coordinator.members import CODES, STATES, Code
-from musterd_coordinator.roll import NO_FACTS, Roll
+from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import wall_instant
+from musterd_coordinator.verdicts import NO_FACTS
 from musterd_coordinator.wording import hexadecimal, up_text
 
 FEW = 5000

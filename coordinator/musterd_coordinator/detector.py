@@ -12,17 +12,16 @@ short:
   much of a zone falls silent at once, it becomes suspect instead, and down only after a hold.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from math import inf
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musterd.beat import Status
 from musterd.columns import Beats
+from musterd_coordinator.judgements import Asking, Cause, Changes
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import NO_SHARD, Code, Mask, Members, Rows, Seconds
 
@@ -45,22 +44,6 @@ _ASKED = np.full(256, Code.UP, np.uint8)
 _ASKED[Status.CHECK_FAILING], _ASKED[Status.LEAVING] = Code.DOWN, Code.LEFT
 
 
-class Cause(IntEnum):
-    """Why a member changed."""
-
-    FIRST_BEAT = 0
-    BEAT = 1
-    RESTARTED = 2
-    LEAVING = 3
-    CHECK_FAILING = 4
-    SILENT = 5
-    MASS_SILENCE = 6
-    HOLD_OVER = 7
-    NEVER_BEAT = 8
-    CONFLICT = 9
-    CONFLICT_OVER = 10
-
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The numbers that the detector goes by; durations in seconds of listening time.
@@ -75,52 +58,6 @@ class Rules:
     storm_min: int
     storm_fraction: float
     storm_hold: float
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What one sweep changed: row ``rows[i]`` went from ``old[i]`` to ``new[i]`` by ``cause[i]``.
-
-    ``silence`` is how long, in seconds of listening, each had been silent.
-    """
-
-    rows: Rows
-    old: NDArray[np.uint8]
-    new: NDArray[np.uint8]
-    cause: NDArray[np.uint8]
-    silence: Seconds
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def parts(self, size: int) -> Iterator["Changes"]:
-        """The same in portions of at most ``size``."""
-        for at in range(0, len(self), size):
-            part = slice(at, at + size)
-            yield Changes(*(column[part] for column in self._columns()))
-
-    def lists(self) -> Iterator[list[Any]]:
-        """The columns as lists of Python's own numbers."""
-        return (column.tolist() for column in self._columns())
-
-    def _columns(self) -> tuple[NDArray[Any], ...]:
-        return self.rows, self.old, self.new, self.cause, self.silence
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """Members whose newest beat, of ``incarnation[i]`` and with ``status[i]``, asks for a state."""
-
-    rows: Rows
-    incarnation: NDArray[np.uint64]
-    status: NDArray[np.uint8]
-
-
-def join_asking(parts: Sequence[Asking]) -> Asking:
-    """All of ``parts``, of which there is at least one."""
-    return Asking(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in Asking.__slots__)
-    )
 
 
 class Detector:

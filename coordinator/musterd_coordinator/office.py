@@ -22,8 +22,9 @@ from musterd.model import (
 from musterd_coordinator.answers import Answers
 from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import Registry
-from musterd_coordinator.roll import NO_FACTS, Roll
+from musterd_coordinator.roll import Roll
 from musterd_coordinator.status import Identity, status
+from musterd_coordinator.verdicts import NO_FACTS
 
 log = structlog.get_logger(__name__)
 

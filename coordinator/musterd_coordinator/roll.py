@@ -8,53 +8,35 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import repeat
-from math import isnan
 
 import numpy as np
 import structlog
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from musterd.beat import Status, member_id
+from musterd.beat import member_id
 from musterd.model import Facts, Member, MemberChange, State, Transition, Verdict
 from musterd.stores import Roster
 from musterd_coordinator.changes import ChangeLog
-from musterd_coordinator.detector import Asking, Cause, Changes, Detector, Rules, join_asking
+from musterd_coordinator.detector import Detector, Rules
 from musterd_coordinator.directory import Directory
+from musterd_coordinator.judgements import Asking, Cause, Changes, join_asking
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
 from musterd_coordinator.registry import Entry
 from musterd_coordinator.rowset import RowSet
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.sweep import Swept
-from musterd_coordinator.wording import BEATING, EVIDENT, cause_text, silence
+from musterd_coordinator.telling import Teller, log_change
+from musterd_coordinator.verdicts import NO_FACTS, overlaid, verdict_of
+from musterd_coordinator.wording import BEATING
 
 log = structlog.get_logger(__name__)
 
-NO_FACTS = Facts()
 _ANNOUNCED = "announced; no beat seen yet"
 _CAUSES = {int(cause): cause for cause in Cause}
 _AT_ONCE = 10_000  # changes that are Python objects at one time
 _STEP = 50_000  # members that are looked at in one step
-
-
-def decide(code: int, draining: bool, facts: Facts) -> Verdict:
-    """The verdict on a member in a state, by what its agent and operators say. Pure."""
-    up = code in (Code.UP, Code.SUSPECT) and not facts.forced_down
-    return Verdict(
-        up=up,
-        schedulable=up and not facts.disabled and not draining,
-        down=code in (Code.DOWN, Code.LEFT) or facts.forced_down,
-        state=STATES[Code(code)],
-    )
-
-
-# Most members have no facts: their verdicts are made once.
-_VERDICTS = {
-    (int(code), draining): decide(code, draining, NO_FACTS)
-    for code in STATES
-    for draining in (False, True)
-}
 
 
 class Roll:
@@ -77,6 +59,7 @@ class Roll:
         self.detector = Detector(rules, [shard.clock for shard in self.shards], replicas)
         self.directory = Directory()
         self.clocks = clocks
+        self._teller = Teller(self.detector, self.directory, clocks)
         self.changes = ChangeLog(int(clocks.wall() * 1000), self._change)
         self.facts: dict[int, Facts] = {}
         self.unsaved = RowSet()
@@ -173,7 +156,9 @@ class Roll:
         self._set_facts(row, facts)
         state = self.state(row)
         now = wall_instant(self.clocks.wall())
-        self.transitions.append(self._transition(row, state, state, note, now, self.version + 1))
+        self.transitions.append(
+            self._teller.transition(row, state, state, note, now, self.version + 1)
+        )
         self.changes.publish()
 
     def remove(self, row: int) -> None:
@@ -183,16 +168,7 @@ class Roll:
 
     def effective(self, row: int) -> Member:
         """The member with zone, owner and metadata as operators see them."""
-        member, facts = self.directory.member(row), self.facts.get(row)
-        if facts is None:
-            return member
-        return Member(
-            member.group,
-            member.name,
-            member.zone if facts.zone is None else facts.zone,
-            member.owner if facts.owner is None else facts.owner,
-            member.metadata if facts.metadata is None else facts.metadata,
-        )
+        return overlaid(self.directory.member(row), self.facts.get(row))
 
     def state(self, row: int) -> State:
         """Its state."""
@@ -205,19 +181,13 @@ class Roll:
     def verdict(self, row: int) -> Verdict:
         """May I talk to it, may I place work on it, may I evacuate it?"""
         members = self.detector.members
-        return self._verdict(row, members.state.item(row), members.status.item(row))
+        return verdict_of(members.state.item(row), members.status.item(row), self.facts.get(row))
 
     def verdicts(self, rows: Sequence[int]) -> list[Verdict]:
         """The same for many at once."""
         members, chosen = self.detector.members, np.array(rows, np.int64)
         states, statuses = members.state[chosen].tolist(), members.status[chosen].tolist()
-        return list(map(self._verdict, rows, states, statuses))
-
-    def _verdict(self, row: int, code: int, status: int) -> Verdict:
-        draining = status == Status.DRAINING
-        if (facts := self.facts.get(row)) is None:
-            return _VERDICTS[code, draining]
-        return decide(code, draining, facts)
+        return list(map(verdict_of, states, statuses, map(self.facts.get, rows)))
 
     def entry(self, row: int) -> Entry:
         """What the registry should keep of it."""
@@ -380,25 +350,14 @@ class Roll:
         version = self.version + 1  # one number for all, as a million of them would be memory
         for row, old, new, code, silent in zip(*changes.lists(), strict=True):
             cause = _CAUSES[code]
-            reason = self._words(row, cause, silent, shard)
-            transition = self._transition(row, STATES[old], STATES[new], reason, now, version)
-            if cause is not Cause.FIRST_BEAT:  # a fleet's first beats are not worth a line each
-                _log_change(transition, cause)
+            reason = self._teller.reason(row, cause, silent, shard)
+            transition = self._teller.transition(
+                row, STATES[old], STATES[new], reason, now, version
+            )
+            log_change(transition, cause)
             self.transitions.append(transition)
             self._reasons[row] = reason if cause is not Cause.CONFLICT_OVER else BEATING
             self.changes.touch(row)
-
-    def _words(self, row: int, cause: Cause, silent: float, shard: Shard) -> str:
-        members, rules = self.detector.members, self.detector.rules
-        evidence = self._evidence(row, silent, shard) if cause in EVIDENT else ""
-        incarnations = members.incarnation.item(row), members.previous_incarnation.item(row)
-        return cause_text(cause, evidence, incarnations, rules.storm_hold)
-
-    def _evidence(self, row: int, silent: float, shard: Shard) -> str:
-        heard_at = float(self.detector.members.heard_at[row])
-        last = None if isnan(heard_at) else f"{self.clocks.instant(heard_at):%Y-%m-%dT%H:%M:%SZ}"
-        ago = shard.clock.staleness(self.clocks.monotonic()) or 0.0
-        return silence(silent, last, shard.name, ago)
 
     def _change(self, row: int) -> MemberChange:
         member, verdict = self.directory.member(row), self.verdict(row)
@@ -414,22 +373,6 @@ class Roll:
             reason=self._reasons[row],
         )
 
-    def _transition(
-        self, row: int, old: State, new: State, reason: str, now: datetime, version: int
-    ) -> Transition:
-        member = self.directory.member(row)
-        return Transition(version, now, member.group, member.name, old, new, reason)
-
 
 def _slices(size: int) -> Iterator[slice]:
     return (slice(at, min(at + _STEP, size)) for at in range(0, size, _STEP))
-
-
-def _log_change(transition: Transition, cause: Cause) -> None:
-    """Deaths, conflicts and returns are worth a line each."""
-    tell = log.info if transition.new in (State.UP, State.LEFT) else log.warning
-    if cause is Cause.CONFLICT:
-        tell = log.warning
-    event = f"member {transition.new}" if transition.old != transition.new else "member beats"
-    name = f"{transition.group}/{transition.member}"
-    tell(event, member=name, was=str(transition.old), reason=transition.reason)

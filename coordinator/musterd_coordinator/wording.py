@@ -1,7 +1,7 @@
 """The reason of every verdict in words that an operator understands. Pure."""
 
 from musterd.beat import Status
-from musterd_coordinator.detector import Cause
+from musterd_coordinator.judgements import Cause
 
 BEATING = "beating"
 EVIDENT = frozenset(

@@ -6,7 +6,8 @@ import numpy as np
 
 from musterd.beat import Status
 from musterd.columns import Beats
-from musterd_coordinator.detector import Cause, Changes, Detector, Rules
+from musterd_coordinator.detector import Detector, Rules
+from musterd_coordinator.judgements import Cause, Changes
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import Code
 

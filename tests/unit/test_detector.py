@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musterd.beat import Status
-from musterd_coordinator.detector import Cause
+from musterd_coordinator.judgements import Cause
 from musterd_coordinator.members import Code
 from tests.unit.fleet import Fleet
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from musterd.beat import Status
-from musterd_coordinator.detector import Cause
+from musterd_coordinator.judgements import Cause
 from musterd_coordinator.listening import LONGEST_STEP, Step
 from musterd_coordinator.members import CODES, STATES, Code
 from tests.unit.fleet import Fleet

@@ -1,0 +1,73 @@
+"""What the detector says of members, in columns: who changes, to what, and why."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd_coordinator.members import Rows, Seconds
+
+
+class Cause(IntEnum):
+    """Why a member changed."""
+
+    FIRST_BEAT = 0
+    BEAT = 1
+    RESTARTED = 2
+    LEAVING = 3
+    CHECK_FAILING = 4
+    SILENT = 5
+    MASS_SILENCE = 6
+    HOLD_OVER = 7
+    NEVER_BEAT = 8
+    CONFLICT = 9
+    CONFLICT_OVER = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one sweep changed: row ``rows[i]`` went from ``old[i]`` to ``new[i]`` by ``cause[i]``.
+
+    ``silence`` is how long, in seconds of listening, each had been silent.
+    """
+
+    rows: Rows
+    old: NDArray[np.uint8]
+    new: NDArray[np.uint8]
+    cause: NDArray[np.uint8]
+    silence: Seconds
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def parts(self, size: int) -> Iterator["Changes"]:
+        """The same in portions of at most ``size``."""
+        for at in range(0, len(self), size):
+            part = slice(at, at + size)
+            yield Changes(*(column[part] for column in self._columns()))
+
+    def lists(self) -> Iterator[list[Any]]:
+        """The columns as lists of Python's own numbers."""
+        return (column.tolist() for column in self._columns())
+
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return self.rows, self.old, self.new, self.cause, self.silence
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Members whose newest beat, of ``incarnation[i]`` and with ``status[i]``, asks for a state."""
+
+    rows: Rows
+    incarnation: NDArray[np.uint64]
+    status: NDArray[np.uint8]
+
+
+def join_asking(parts: Sequence[Asking]) -> Asking:
+    """All of ``parts``, of which there is at least one."""
+    return Asking(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in Asking.__slots__)
+    )
