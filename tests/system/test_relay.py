@@ -10,7 +10,7 @@ from tests.servers import Database
 from tests.system.daemons import Agent, Coordinator, Relay, Watch, all_in
 
 NAMES = [f"host-{number}" for number in range(4)]
-DOWN_TIME = 2.5
+DOWN_TIME = 2.0
 
 
 def test_a_fleet_behind_two_relays(database: Database) -> None:
@@ -32,7 +32,7 @@ def test_a_fleet_behind_two_relays(database: Database) -> None:
         agents[NAMES[1]].stop()
         watch.until(all_in(State.LEFT, NAMES[1]), 3.0, "left")
         relays[1].stop()
-        watch.for_seconds(DOWN_TIME + 1.5)
+        watch.for_seconds(DOWN_TIME + 1.0)
         [shard] = coordinator.client.status().shards
         assert (shard.listening, shard.reason) == (False, "no relay is writing")
         assert {name: watch.seen[name] for name in NAMES[2:]} == {
