@@ -13,6 +13,12 @@ BUSY = 0.9
 LATE_BEATS = 0.001
 """A share of all beats; more of them late by our own fault, and the figures are the generator's."""
 
+SWEEPS_LATE = 0.05
+"""A share of sweeps; more of them late or not proven, and the coordinator does not keep up."""
+
+ACHIEVED = 0.99
+"""A share of the beats asked for; with less a step of a ramp is broken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
@@ -70,7 +76,7 @@ def limit(strain: Strain) -> str:
         return f"the server: it uses {strain.server:.2f} cores"
     if strain.machine > BUSY:
         return f"this machine: {strain.machine:.0%} of its CPU is used"
-    if strain.sweeps_late:
+    if strain.sweeps_late > SWEEPS_LATE:
         return f"the coordinator: {strain.sweeps_late:.0%} of its sweeps were late or not proven"
     if strain.generator > BUSY:
         return f"the GENERATOR: a process of it uses {strain.generator:.2f} cores"
@@ -101,7 +107,3 @@ class Step:
         if self.achieved < ACHIEVED * self.asked:
             return f"only {self.achieved / self.asked:.1%} of the beats were made"
         return ""
-
-
-SWEEPS_LATE = 0.05
-ACHIEVED = 0.99
