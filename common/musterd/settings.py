@@ -260,6 +260,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             Role.COORDINATOR,
         ),
     ] = 30
+    forget_left: Annotated[
+        float | None,
+        Option(
+            "Seconds after which a member whose agent said goodbye is forgotten, unless an operator"
+            " said something of it. For fleets whose names are short-lived.",
+            Seconds(1, 3650 * DAY),
+            "86400",
+            Role.COORDINATOR,
+            when_unset="never",
+        ),
+    ] = None
 
     relay_listen: Annotated[
         str,

@@ -19,6 +19,7 @@ from musterd.model import Member
 from musterd.stores import Store, open_store
 from musterd.urls import host_and_port
 from musterd_coordinator.detector import Rules
+from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.office import Office
 from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import Registry, open_registry
@@ -62,7 +63,10 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
             tasks.start_soon(sweeper.run, partial(_take, roll, index))
         tasks.start_soon(recorder.run)
         identity = _identity(settings, store, registry, clocks)
-        yield Office(roll, registry, recorder, identity, _retire(roll, sweepers))
+        office = Office(roll, registry, recorder, identity, _retire(roll, sweepers))
+        if settings.forget_left is not None:
+            tasks.start_soon(Farewell(roll, office, settings.forget_left).run)
+        yield office
 
 
 async def _take(roll: Roll, index: int, swept: Swept) -> None:

@@ -9,9 +9,11 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
+from musterd.beat import Status
 from musterd.errors import ConfigError, Conflict, NotFound, RegistryError
 from musterd.model import Facts, FactsChange, Member, State, Transition
 from musterd_coordinator.changes import LOG_LIMIT, ChangeLog
+from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.office import Office, changed, described
 from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import Entry, Registry, open_registry
@@ -86,6 +88,34 @@ async def test_one_that_is_up_is_forgotten_only_by_force(tmp_path: Path) -> None
         with pytest.raises(NotFound, match="no group compute"):
             at.office.member("compute", "a")
         assert (await at.office.history("compute", "a", 10)).changes  # kept until it is pruned
+
+
+async def test_who_said_goodbye_is_forgotten_after_a_while(tmp_path: Path) -> None:
+    async with bureau(tmp_path) as at:
+        farewell = Farewell(at.stage.roll, at.office, after=60.0)
+        at.stage.sweep(seated=((2, host("c")),))
+        at.stage.sweep({1: (8, 1), 2: (9, 1)})
+        at.stage.sweep({1: (8, 2), 2: (9, 2)}, status=Status.LEAVING)
+        await at.office.change_facts("compute", "c", FactsChange(disabled=True, reason="broken"))
+        at.stage.now += 59.0
+        await farewell.once()
+        assert at.retired == []
+        at.stage.now += 1.0
+        await farewell.once()
+        assert at.retired == [host("b")]  # c has an operator's word, and a never left
+        assert [entry.member.name for entry in await at.registry.load()] == ["a", "c"]
+
+
+async def test_who_left_before_a_restart_is_forgotten_too(tmp_path: Path) -> None:
+    async with bureau(tmp_path) as at:
+        at.stage.roll.restore([left_entry(at.stage.wall - 61.0)])
+        await Farewell(at.stage.roll, at.office, after=60.0).once()
+        assert at.retired == [host("z")]
+
+
+def left_entry(since: float) -> Entry:
+    at = datetime.fromtimestamp(since, UTC)
+    return Entry(host("z"), Facts(), State.LEFT, "left", at, at, 1.0)
 
 
 async def test_nonsense_is_refused(tmp_path: Path) -> None:

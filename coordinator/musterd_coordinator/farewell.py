@@ -1,0 +1,48 @@
+"""Forgets members that said goodbye: for fleets whose names are short-lived and never return."""
+
+import anyio
+import numpy as np
+
+from musterd.errors import Conflict, NotFound, RegistryError
+from musterd_coordinator.members import Code, Rows
+from musterd_coordinator.office import Office
+from musterd_coordinator.roll import Roll
+
+PERIOD = 5.0
+PORTION = 5000
+"""Members forgotten at a time; as many as leave a fleet in a period, were it a thousand a second."""
+
+
+class Farewell:
+    """Forgets whoever left at least ``after`` seconds ago and of whom no operator said anything."""
+
+    def __init__(self, roll: Roll, office: Office, after: float) -> None:
+        self._roll = roll
+        self._office = office
+        self._after = after
+
+    async def run(self) -> None:
+        """Look for them every few seconds, for ever."""
+        while True:
+            await anyio.sleep(PERIOD)
+            await self.once()
+
+    async def once(self) -> None:
+        """Forget those who are due. While the registry is away, they are left to the next time."""
+        for row in self._due().tolist():
+            member = self._roll.directory.member(row)
+            try:
+                await self._office.forget(member.group, member.name)
+            except (Conflict, NotFound):  # it is back, or somebody was faster
+                continue
+            except RegistryError:
+                return
+
+    def _due(self) -> Rows:
+        members, clocks = self._roll.detector.members, self._roll.clocks
+        rows = np.flatnonzero(members.state[members.used] == Code.LEFT)
+        # One that left before this coordinator began was not heard by it.
+        since = members.since[rows] - clocks.wall() + clocks.monotonic()
+        left_at = np.where(np.isnan(members.heard_at[rows]), since, members.heard_at[rows])
+        due = rows[clocks.monotonic() - left_at >= self._after]
+        return due[[row not in self._roll.facts for row in due.tolist()]][:PORTION]
