@@ -11,7 +11,11 @@ _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 def cpu_seconds(root: int) -> float:
     """CPU time so far of a process, its descendants, and those of its children that ended."""
-    return sum(map(_running, keeper.tree(root))) + _ended(root)
+    while True:
+        ended = _ended(root)
+        running = sum(map(_running, keeper.tree(root)))
+        if _ended(root) == ended:  # else one that ended meanwhile may be in both
+            return running + ended
 
 
 def memory_bytes(root: int) -> int:

@@ -42,6 +42,7 @@ class Nova:
     def __init__(self, connection: str, memcached: str) -> None:
         CONF([], project="nova", default_config_files=[])
         CONF.set_override("connection", connection, "database")
+        CONF.set_override("max_pool_size", 20, "database")  # or some would connect for each beat
         CONF.set_override("service_down_time", DOWN_TIME)
         CONF.set_override("enabled", True, "cache")
         CONF.set_override("backend", "dogpile.cache.memcached", "cache")
