@@ -27,7 +27,7 @@ CONNECTIONS = (1, 20)
 DIRECT_BEATS = 20_000
 DIRECT_MEMBERS = 1_000
 BATCH = 4_000
-SERVER_US, WAL, HOT, GROWTH, BATCHED = 60.0, 40.5, 0.99, 1.1, 150_000
+SERVER_US, WAL, HOT, GROWTH, BATCHED = 60.0, 40.0, 0.99, 1.1, 150_000
 NOTES = (
     "A direct beat's WAL is its commit record, 40 bytes; headers of the WAL's pages add 0.3 %.",
     (

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -347,12 +348,26 @@ def test_a_watcher_says_once_that_nobody_answers_and_once_that_somebody_does(
         )
 
 
+# Whoever runs these tests in the background has a shell that told them to ignore ^C.
+HEEDING_INTERRUPTS = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from musterd.cli import main
+sys.exit(main())
+"""
+
+
 def test_watch_prints_changes_until_it_is_interrupted(coordinator: Coordinator) -> None:
-    argv = [sys.executable, "-m", "musterd", "watch", "storage", "--period", "0.1", "--json"]
+    watch = ["watch", "storage", "--period", "0.1", "--json"]
     process = subprocess.Popen(
-        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+        [sys.executable, "-c", HEEDING_INTERRUPTS, *watch],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
     )
-    with process:
+    with process, ExitStack() as stack:
+        stack.callback(process.kill)
         assert process.stdout is not None
         assert process.stderr is not None
         assert "watching" in process.stderr.readline()
