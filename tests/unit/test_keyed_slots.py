@@ -281,6 +281,6 @@ def test_a_million_short_lived_names_need_few_slots() -> None:
             await reader.roster()
         count = table.get((KEYS.counter,))[0]
         assert count is not None
-        assert int(count.value) < 150
+        assert int(count.value) < 200  # 126 on average, with a deviation of 10
 
     anyio.run(churn)
