@@ -126,14 +126,19 @@ async def _ask_all(
     process: Coordinator, files: Mapping[Question, Path], repeats: int, duration: float
 ) -> Runs:
     runs: Runs = {}
+    before = await _unproven(process)  # to read who is there, at first, took some
     for _ in progress(range(repeats), "asking", "round"):
         for question, file in files.items():
             command = _command(question, process, file, duration)
             runs.setdefault(question, []).append(await _ask(process, command))
-    shards = (await anyio.to_thread.run_sync(process.client.status)).shards
-    if unproven := sum(shard.unproven_sweeps for shard in shards):
+    if unproven := await _unproven(process) - before:
         raise RuntimeError(f"{unproven} sweeps proved nothing while questions were asked")
     return runs
+
+
+async def _unproven(process: Coordinator) -> int:
+    shards = (await anyio.to_thread.run_sync(process.client.status)).shards
+    return sum(shard.unproven_sweeps for shard in shards)
 
 
 async def _ask(process: Coordinator, command: Sequence[str]) -> Run:
