@@ -87,7 +87,12 @@ def memcached() -> Iterator[str]:
 def postgresql() -> Iterator[str]:
     """A PostgreSQL of our own with musterd's tables; gives its store URL."""
     with Postgres(max_connections=400) as server, server.database() as database:
-        subprocess.run([*COMMAND, "init-db"], env={"MUSTERD_STORE": database.dsn}, check=True)
+        subprocess.run(
+            [*COMMAND, "init-db"],
+            env={"MUSTERD_STORE": database.dsn},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         yield database.dsn
 
 

@@ -25,12 +25,12 @@ FULL = {
     "sweep-embedded": "sweep --store embedded --members 10000",
     "query-100000": "query --members 100000",
     "query-1000000": "query --members 1000000 --repeats 2",
-    "agent-memcached": "agent --store memcached --agents 10 --duration 10",
-    "agent-postgresql": "agent --store postgresql --agents 10 --duration 10",
+    "agent-memcached": "agent --store memcached --agents 30 --duration 10",
+    "agent-postgresql": "agent --store postgresql --agents 30 --duration 10",
     "load-memcached": "load --store memcached --agents 100000 --duration 45 --service-down-time 15",
     "load-relay": "load --store relay --agents 50000 --duration 45 --service-down-time 15",
     "peers": "peers --quick",
-    "growth": "growth --store memcached --repeats 3 --steady 2",
+    "growth": "growth --store memcached --repeats 3 --steady 6",
 }
 QUICK = {
     "sweep-memcached": "sweep --store memcached --members 20000 --repeats 3",
