@@ -1,18 +1,17 @@
 """`musterd relay`: runs until it is told to stop."""
 
 import os
-import signal
+from collections.abc import Callable
 
 import anyio
 import structlog
 
 from musterd.settings import Settings
 from musterd.systemd import Systemd
+from musterd_coordinator.daemon import keep_telling, stop_on_signal
 from musterd_coordinator.relay.service import Relay, running
 
 log = structlog.get_logger(__name__)
-
-STATUS_PERIOD = 5.0
 
 
 def run(settings: Settings) -> int:
@@ -25,7 +24,7 @@ async def serve(settings: Settings) -> None:
     """A whole relay."""
     systemd = Systemd.from_environment(os.environ)
     async with anyio.create_task_group() as stopper:
-        stopper.start_soon(_stop_on_signal, stopper.cancel_scope, systemd)
+        stopper.start_soon(stop_on_signal, "relay stopping", stopper.cancel_scope, systemd)
         async with running(settings) as relay, anyio.create_task_group() as tasks:
             log.info(
                 "relay started",
@@ -34,15 +33,7 @@ async def serve(settings: Settings) -> None:
                 most_connections=relay.server.limits.connections,
             )
             tasks.start_soon(_tell_ready, systemd, relay)
-            await _tell_status(systemd, relay)
-
-
-async def _stop_on_signal(scope: anyio.CancelScope, systemd: Systemd) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            log.info("relay stopping", signal=signal.Signals(number).name)
-            systemd.tell(STOPPING="1", STATUS="stopping")
-            scope.cancel()
+            await keep_telling(systemd, _summaries(relay))
 
 
 async def _tell_ready(systemd: Systemd, relay: Relay) -> None:
@@ -51,16 +42,18 @@ async def _tell_ready(systemd: Systemd, relay: Relay) -> None:
     log.info("store reached", store=relay.store)
 
 
-async def _tell_status(systemd: Systemd, relay: Relay) -> None:
-    """For ever, a line of status and the watchdog's ping, from the loop that serves agents."""
-    period = min(STATUS_PERIOD, (systemd.watchdog or STATUS_PERIOD) / 2)
+def _summaries(relay: Relay) -> Callable[[], str]:
+    """:func:`summary` with the rate since the call before."""
     stored, since = 0, anyio.current_time()
-    while True:
+
+    def next_one() -> str:
+        nonlocal stored, since
         now, total = anyio.current_time(), relay.gauges.stored
         rate = (total - stored) / (now - since) if now > since else 0.0
         stored, since = total, now
-        systemd.tell(WATCHDOG="1", STATUS=summary(relay, rate))
-        await anyio.sleep(period)
+        return summary(relay, rate)
+
+    return next_one
 
 
 def summary(relay: Relay, rate: float) -> str:
