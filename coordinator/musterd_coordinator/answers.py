@@ -179,6 +179,8 @@ class Answers:
         self, group: Group, state: State | None, code: int | None, up: bool | None
     ) -> list[int] | None:
         """The rows that these filters leave, and some more; None when that is not few."""
+        if state is None and code is None and up is None:
+            return None
         members, roll = self._roll.detector.members, self._roll
         used = members.used
         left = members.state[used] != Code.FREE

@@ -11,7 +11,6 @@ from time import perf_counter
 from typing import Protocol
 
 import anyio
-import anyio.lowlevel
 import structlog
 
 from musterd.beat import Beat, new_incarnation
@@ -98,7 +97,6 @@ class Sweeper:
                 swept = await self.once()
                 await take(swept)
                 if swept.roster.more:
-                    await anyio.lowlevel.checkpoint()
                     continue
                 pause = self._period * self._rng.uniform(1 - SOONER, 1)
                 due = max(due + pause, anyio.current_time())
