@@ -7,6 +7,7 @@ than all of them, or old ones, fails: a fast sweep that misses something is none
 import shutil
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,13 +132,10 @@ class Product:
         self._swept = await self._reader.sweep()
 
 
-class Aiomcache:
-    """``multi_get`` of a thousand keys, on four connections."""
+class KeyedPeer(ABC):
+    """Reads ``keys``, list by list, and counts the values that came."""
 
-    name = "aiomcache"
-
-    def __init__(self, address: tuple[str, int], keys: Sequence[list[bytes]]) -> None:
-        self._client = aiomcache.Client(*address, pool_size=CONNECTIONS, pool_minsize=CONNECTIONS)
+    def __init__(self, keys: Sequence[list[bytes]]) -> None:
         self._keys = keys
         self._brought = 0
 
@@ -147,6 +145,20 @@ class Aiomcache:
         cost = await clocked(self._read)
         expect(self._brought, sum(map(len, self._keys)))
         return cost
+
+    @abstractmethod
+    async def _read(self) -> None:
+        """Read them and count."""
+
+
+class Aiomcache(KeyedPeer):
+    """``multi_get`` of a thousand keys, on four connections."""
+
+    name = "aiomcache"
+
+    def __init__(self, address: tuple[str, int], keys: Sequence[list[bytes]]) -> None:
+        super().__init__(keys)
+        self._client = aiomcache.Client(*address, pool_size=CONNECTIONS, pool_minsize=CONNECTIONS)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -165,7 +177,7 @@ class Aiomcache:
                 group.start_soon(follow)
 
 
-class Pymemcache:
+class Pymemcache(KeyedPeer):
     """``get_many`` of a thousand keys, on its one connection; blocks."""
 
     name = "pymemcache"
@@ -173,16 +185,8 @@ class Pymemcache:
     def __init__(self, address: tuple[str, int], keys: Sequence[list[bytes]]) -> None:
         from pymemcache.client.base import Client  # the group bench brings it
 
+        super().__init__(keys)
         self._client = Client(address, no_delay=True, timeout=TIMEOUT)
-        self._keys = keys
-        self._brought = 0
-
-    async def sweep(self) -> Cost:
-        """Read all beats once."""
-        self._brought = 0
-        cost = await clocked(self._read)
-        expect(self._brought, sum(map(len, self._keys)))
-        return cost
 
     async def aclose(self) -> None:
         """Close the connection."""
