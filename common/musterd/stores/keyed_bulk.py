@@ -4,10 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import anyio
-import numpy as np
-from numpy.typing import NDArray
 
-from musterd.columns import Slots
+from musterd.columns import Slots, Words
 from musterd.errors import StoreError
 from musterd.stores.keyed_seats import Block
 
@@ -25,11 +23,10 @@ class Bulk(Protocol):
     async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The values of up to PORTION different ``keys``; what is absent is not in it."""
 
-    async def beats(self, lane: int, block: Block) -> tuple[Slots, NDArray[np.void], int]:
+    async def beats(self, lane: int, block: Block) -> tuple[Slots, Words, int]:
         """The slots of ``block`` that have a record, the records, and how many are no record's size.
 
-        The arrays have shape (n,), the second the dtype of :data:`musterd.columns.RECORD`; both
-        belong to the caller.
+        Slots have shape (n,) and ascend, records are the words of n; both belong to the caller.
         """
 
     def close(self) -> None:

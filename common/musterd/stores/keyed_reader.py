@@ -9,8 +9,9 @@ from musterd.stores.base import Roster, Sweep
 from musterd.stores.bounds import Deadline
 from musterd.stores.keyed import Keys, KeyValue, whole_ttl
 from musterd.stores.keyed_bulk import Bulk, in_lanes
+from musterd.stores.keyed_harvest import Harvest
 from musterd.stores.keyed_roster import RosterKeeper
-from musterd.stores.keyed_seats import Block, Harvest, SeatMap
+from musterd.stores.keyed_seats import Block, SeatMap
 
 log = structlog.get_logger(__name__)
 

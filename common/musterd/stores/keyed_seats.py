@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musterd.beat import SIZE
-from musterd.columns import RECORD, Beats, Bools, Rejected, Slots, check_records, join_records
+from musterd.columns import Bools, Slots, Words, words_in
 from musterd.model import Member
 from musterd.stores.base import Roster
 from musterd.stores.idmap import IdMap
@@ -17,9 +16,6 @@ from musterd.stores.keyed import Keys
 BLOCK = 2000
 """Slots that are swept by one command. With half as many, a beat costs a tenth more CPU to read; with
 twice as many it costs no less."""
-
-
-_AT_ONCE = 4 * BLOCK  # records that are checked together: few calls, and they stay in the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,13 +29,13 @@ class Block:
     slots: Slots
     keys: bytes
 
-    def records(self, values: Sequence[bytes | None]) -> tuple[Slots, NDArray[np.void], int]:
+    def records(self, values: Sequence[bytes | None]) -> tuple[Slots, Words, int]:
         """What :meth:`~musterd.stores.keyed_bulk.Bulk.beats` returns, from a value per slot."""
         sizes = np.array([-1 if value is None else len(value) for value in values])
         good = sizes == SIZE
         data = b"".join(value for value in values if value is not None and len(value) == SIZE)
         odd = int(np.count_nonzero((sizes >= 0) & ~good))
-        return self.slots[good], np.frombuffer(data, RECORD), odd
+        return self.slots[good], words_in(data, len(data) // SIZE, 0, SIZE), odd
 
 
 class SeatMap:
@@ -157,75 +153,3 @@ class SeatMap:
         block = Block(slots, b" ".join(map(self._keys.beat, slots.tolist())))
         self._blocks[number] = block
         return block
-
-
-class Harvest:
-    """The beats of one sweep, checked against the seats as they come in.
-
-    ``size`` counts those that came. ``foreign`` are slots with a record of a member that does not
-    sit there, ``restarted`` those whose incarnation is not the one seen before; both are complete
-    once :meth:`beats` was called.
-    """
-
-    def __init__(self, seats: SeatMap) -> None:
-        self._seats = seats
-        self._columns = _empty_columns(len(seats))
-        self._heard = np.zeros(len(seats.taken), np.bool_)
-        self._unchecked: list[tuple[Slots, NDArray[np.void]]] = []
-        self._checked = 0  # of those that came
-        self._good = 0
-        self.size = 0
-        self.rejected = Rejected()
-        self.foreign: list[int] = []
-        self.restarted: list[int] = []
-
-    def take(self, slots: Slots, records: NDArray[np.void], odd: int) -> None:
-        """Take in ``records`` (n, dtype RECORD) from ``slots`` (n); ``odd`` more had no record's size.
-
-        No slot may come twice in a harvest.
-        """
-        self.rejected += Rejected(length=odd)
-        self.size += len(slots)
-        self._unchecked.append((slots, records))
-        if self.size - self._checked >= _AT_ONCE:
-            self._check()
-
-    def beats(self) -> Beats:
-        """What is good of all that was taken in."""
-        if self._unchecked:
-            self._check()
-        return Beats._make(column[: self._good] for column in self._columns)
-
-    def finish(self) -> None:
-        """All blocks were asked for and answered: whoever is not in here was not there."""
-        self._seats.heard = self._heard
-        self._seats.swept = True
-
-    def _check(self) -> None:
-        slots, records = zip(*self._unchecked, strict=True)
-        self._unchecked.clear()
-        self._checked = self.size
-        beats, rejected = check_records(np.concatenate(slots), join_records(records))
-        wrong = self._seats.member_id[beats.slot] != beats.member_id
-        if wrong.any():
-            self.foreign += beats.slot[wrong].tolist()
-            beats = beats.where(~wrong)
-        self.rejected += rejected + Rejected(member_id=int(wrong.sum()))
-        self._note(beats)
-        end = self._good + len(beats.slot)
-        for column, part in zip(self._columns, beats, strict=True):
-            column[self._good : end] = part
-        self._good = end
-
-    def _note(self, beats: Beats) -> None:
-        self._heard[beats.slot] = True
-        known = self._seats.incarnation[beats.slot]
-        other = (known != beats.incarnation) & (known != 0)
-        if other.any():
-            self.restarted += beats.slot[other].tolist()
-        self._seats.incarnation[beats.slot] = beats.incarnation
-
-
-def _empty_columns(size: int) -> list[NDArray[Any]]:
-    types = (np.int64, *[np.uint64] * 3, np.uint32, np.uint8, np.int64, np.uint32, np.uint32)
-    return [np.empty(size, column) for column in types]

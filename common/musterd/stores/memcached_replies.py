@@ -5,7 +5,9 @@ The beats of a block of slots come as blocks of one fixed length::
     VALUE <ns>:b:%08x 0 64\r\n  <64 bytes>  \r\n
 
 so a whole reply is an array with one row per block, and is checked column by column: each is copied
-out as bytes (2 us a thousand) and compared with what it must be.
+out as bytes and compared with what it must be. Columns are cut to eight bytes where they can be,
+which are copied in a third of the time: the two bytes that end a block go with the word that begins
+the next, and those of a record's magic with what stands before it.
 Where anything breaks the stride, the reply is read again, value by value: slower, and exact.
 """
 
@@ -16,8 +18,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.beat import SIZE
-from musterd.columns import RECORD, Slots
+from musterd.beat import MAGIC, SIZE
+from musterd.columns import WORDS, Slots, Words, words_in
 from musterd.errors import ShardCorrupt, ShardRefused
 from musterd.stores.keyed_seats import Block
 from musterd.stores.memcached_connection import LINE_LIMIT, VALUE_LIMIT, refusal, shown
@@ -27,10 +29,13 @@ _HEAD = b"VALUE "
 _TAIL = b"0 %d\r\n" % SIZE
 _LINE_END = b"\r\n"
 _V = _HEAD[0]
+_BORDER = _LINE_END + _HEAD
+_LAST = _LINE_END + END
+_BEGIN = _TAIL + MAGIC.to_bytes(2, "little")
 _CR, _LF = _LINE_END
 _VALUE = re.compile(rb"VALUE ([^ \r\n]+) (\d{1,10}) (\d{1,10})\r\n")
 
-BeatRecords = tuple[Slots, NDArray[np.void], int]
+BeatRecords = tuple[Slots, Words, int]
 
 
 class Reply(Protocol):
@@ -73,8 +78,10 @@ class ValuesReply:
     def _check(self, key: bytes, size: int) -> None:
         if size > VALUE_LIMIT:
             raise ShardCorrupt(self._shard, f"value of {shown(key)} has {size} bytes")
-        if key not in self._asked or key in self.values:
+        if key not in self._asked:
             raise ShardCorrupt(self._shard, f"reply for another key: {shown(key)!r}")
+        if key in self.values:
+            raise ShardCorrupt(self._shard, f"reply with {shown(key)!r} twice")
 
     def _end(self, buffer: memoryview) -> int | None:
         """Where the reply ends, if it does here; None when more is to come."""
@@ -131,6 +138,8 @@ class BeatsReply:
 
     def _count(self, buffer: memoryview) -> int:
         """How many blocks begin as they should before one place does not."""
+        if bytes(buffer[self._most - len(END) : self._most]) == END:
+            return len(self._block.slots)
         starts = np.frombuffer(buffer, np.uint8)[: self._most : self._stride]
         others = np.flatnonzero(starts != _V)
         return int(others[0]) if len(others) else len(starts)
@@ -138,28 +147,28 @@ class BeatsReply:
     def _take(self, buffer: memoryview, count: int) -> bool:
         """Take ``count`` blocks if all of them are what they should be."""
         if not count:
-            self.result = self._block.slots[:0], np.empty(0, RECORD), 0
+            self.result = self._block.slots[:0], np.empty((WORDS, 0), np.uint64), 0
             return True
 
-        def column(at: int, width: int) -> NDArray[np.void]:
-            layout = f"V{width}"
-            return np.ndarray((count,), layout, buffer, offset=at, strides=(self._stride,))
+        def column(at: int, width: int, rows: int) -> NDArray[np.void]:
+            return np.ndarray((rows,), f"V{width}", buffer, at, (self._stride,))
 
-        keys = column(len(_HEAD), self._key)
+        after = self._record_at + SIZE
+        last = after + (count - 1) * self._stride
         regular = (
-            column(0, len(_HEAD)).tobytes() == _HEAD * count
-            and column(len(_HEAD) + self._key, len(_TAIL)).tobytes() == _TAIL * count
-            and column(self._record_at + SIZE, len(_LINE_END)).tobytes() == _LINE_END * count
+            bytes(buffer[: len(_HEAD)]) == _HEAD
+            and column(after, len(_BORDER), count - 1).tobytes() == _BORDER * (count - 1)
+            and bytes(buffer[last : last + len(_LAST)]) == _LAST
+            and column(len(_HEAD) + self._key, len(_BEGIN), count).tobytes() == _BEGIN * count
         )
-        slots = self._slots(keys) if regular else None
+        slots = self._slots(column(len(_HEAD), self._key, count)) if regular else None
         if slots is None:
             return False
-        records = column(self._record_at, SIZE).copy()  # the buffer is about to be used again
-        self.result = slots, records.view(RECORD), 0
+        self.result = slots, words_in(buffer, count, self._record_at, self._stride), 0
         return True
 
     def _slots(self, keys: NDArray[np.void]) -> Slots | None:
-        """The slots of these keys, ShardCorrupt unless all were asked for; None: no hex digits."""
+        """The slots of these keys, ShardCorrupt unless all were asked for; None: not in order."""
         asked = self._block.slots
         if keys.tobytes()[:-1] == self._block.keys:
             return asked
@@ -173,9 +182,7 @@ class BeatsReply:
         command = np.frombuffer(self._block.keys + b" ", keys.dtype)
         if not found.all() or command[places].tobytes() != keys.tobytes():
             raise ShardCorrupt(self._shard, "reply with a beat that was not asked for")
-        if len(np.unique(slots)) != len(slots):
-            raise ShardCorrupt(self._shard, "reply with a beat twice")
-        return slots
+        return slots if (np.diff(slots) > 0).all() else None
 
     def _read_exactly(self, exact: ValuesReply, buffer: memoryview) -> int | None:
         end = exact.read(buffer)

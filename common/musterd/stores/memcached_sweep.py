@@ -11,15 +11,12 @@ from collections.abc import Sequence
 from typing import cast
 
 import anyio
-import numpy as np
-from numpy.typing import NDArray
 
-from musterd.columns import Slots
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.keyed import Keys
 from musterd.stores.keyed_seats import Block
 from musterd.stores.memcached_connection import Server, keep_alive, refusal, shown, unreachable
-from musterd.stores.memcached_replies import BeatsReply, Reply, ValuesReply
+from musterd.stores.memcached_replies import BeatRecords, BeatsReply, Reply, ValuesReply
 
 CONNECTIONS = 2
 DEPTH = 2
@@ -45,7 +42,7 @@ class MemcachedBulk:
         await self._ask(lane, b" ".join(keys), reply)
         return reply.values
 
-    async def beats(self, lane: int, block: Block) -> tuple[Slots, NDArray[np.void], int]:
+    async def beats(self, lane: int, block: Block) -> BeatRecords:
         """The records in the slots of ``block``."""
         reply = BeatsReply(self._server.name, block, self._beat_prefix)
         await self._ask(lane, block.keys, reply)

@@ -18,10 +18,7 @@ from musterd.stores.keyed_slots import KeyedWriter
 from musterd.stores.table import Outcome, Table
 
 if TYPE_CHECKING:  # NumPy is for coordinators
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from musterd.columns import Slots
+    from musterd.columns import Slots, Words
     from musterd.stores.keyed_seats import Block
 
 _MEMORY_LIMIT = 1 << 34
@@ -147,7 +144,7 @@ class TableBulk:
         items = self._table.get(keys)
         return {key: i.value for key, i in zip(keys, items, strict=True) if i is not None}
 
-    async def beats(self, lane: int, block: "Block") -> "tuple[Slots, NDArray[np.void], int]":
+    async def beats(self, lane: int, block: "Block") -> "tuple[Slots, Words, int]":
         """The records in the slots of ``block``."""
         await checkpoint()
         items = self._table.get(block.keys.split(b" "))

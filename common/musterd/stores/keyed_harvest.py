@@ -1,0 +1,84 @@
+"""The beats of one sweep, checked against the seats as they come in; NumPy all the way."""
+
+import numpy as np
+
+from musterd.columns import WORDS, Beats, Rejected, Slots, Words, all_good, from_words, sift
+from musterd.stores.keyed_seats import SeatMap
+
+
+class Harvest:
+    """The good beats of one sweep so far.
+
+    ``size`` counts those that came. ``foreign`` are slots with a record of a member that does not
+    sit there, ``restarted`` those whose incarnation is not the one seen before.
+    """
+
+    def __init__(self, seats: SeatMap) -> None:
+        self._seats = seats
+        self._slots = np.empty(len(seats), np.int64)
+        self._words = np.empty((WORDS, len(seats)), np.uint64)
+        self._heard = np.zeros(len(seats.taken), np.bool_)
+        self._good = 0
+        self.size = 0
+        self.rejected = Rejected()
+        self.foreign: list[int] = []
+        self.restarted: list[int] = []
+
+    def take(self, slots: Slots, words: Words, odd: int) -> None:
+        """Take in the records ``words`` (WORDS, n) from ``slots`` (n), which ascend.
+
+        ``odd`` more had no record's size. No slot may come twice in a harvest.
+        """
+        self.size += len(slots)
+        if odd:
+            self.rejected += Rejected(length=odd)
+        if not len(slots):
+            return
+        if not all_good(words):
+            slots, words = self._without_bad(slots, words)
+        if not np.array_equal(self._seats.member_id[_places(slots)], words[1]):
+            slots, words = self._without_foreign(slots, words)
+        self._note(slots, words[2])
+        self._append(slots, words)
+
+    def beats(self) -> Beats:
+        """What is good of all that was taken in."""
+        return from_words(self._slots[: self._good], self._words[:, : self._good])
+
+    def finish(self) -> None:
+        """All blocks were asked for and answered: whoever is not in here was not there."""
+        self._seats.heard = self._heard
+        self._seats.swept = True
+
+    def _without_bad(self, slots: Slots, words: Words) -> tuple[Slots, Words]:
+        good, rejected = sift(words)
+        self.rejected += rejected
+        return slots[good], words[:, good]
+
+    def _without_foreign(self, slots: Slots, words: Words) -> tuple[Slots, Words]:
+        own = self._seats.member_id[slots] == words[1]
+        self.foreign += slots[~own].tolist()
+        self.rejected += Rejected(member_id=len(slots) - int(own.sum()))
+        return slots[own], words[:, own]
+
+    def _note(self, slots: Slots, incarnation: Words) -> None:
+        places = _places(slots)
+        self._heard[places] = True
+        known = self._seats.incarnation[places]
+        if not np.array_equal(known, incarnation):
+            other = (known != incarnation) & (known != 0)
+            self.restarted += slots[other].tolist()
+            self._seats.incarnation[places] = incarnation
+
+    def _append(self, slots: Slots, words: Words) -> None:
+        end = self._good + len(slots)
+        self._slots[self._good : end] = slots
+        self._words[:, self._good : end] = words
+        self._good = end
+
+
+def _places(slots: Slots) -> Slots | slice:
+    """An index to the rows of ``slots``, which ascend: a slice where that is the same, and faster."""
+    if len(slots) and slots[-1] - slots[0] == len(slots) - 1:
+        return slice(slots[0], slots[-1] + 1)
+    return slots
