@@ -108,6 +108,33 @@ def test_a_spoiled_reply_is_never_believed_beyond_what_was_asked(
         assert len(set(slots)) == len(slots)
 
 
+@given(st.integers(1, 4), st.data())
+def test_by_stride_is_believed_what_is_believed_value_by_value(
+    count: int, data: st.DataObject
+) -> None:
+    text = bytearray(
+        b"".join(Stored(slot, record(slot)).text for slot in range(count)) + b"END\r\n"
+    )
+    block = len(Stored(0, record(0)).text)
+    in_block = st.one_of(st.integers(0, block - SIZE), st.integers(block - 3, block + 4))
+    at = block * data.draw(st.integers(0, count - 1)) + data.draw(in_block)
+    text[at] ^= data.draw(st.sampled_from([1, 32]))
+    by_value = ValuesReply("mc", [KEYS.beat(slot) for slot in range(count)])
+    by_stride = reply_to(list(range(count)))
+    read = size_of(by_stride, bytes(text))
+    assert read == size_of(by_value, bytes(text))
+    if read is not None:
+        assert len(by_stride.result[0]) == len(by_value.values) - len(by_value.flagged)
+
+
+def size_of(reply: Reply, data: bytes) -> int | None:
+    """How much of ``data`` the reply takes; None: not believed."""
+    try:
+        return feed(reply, data, [])
+    except StoreError:
+        return None
+
+
 @given(contents, st.integers(1, 2000))
 def test_a_reply_that_stops_short_is_never_complete(stored: list[Stored], missing: int) -> None:
     data = b"".join(s.text for s in stored) + b"END\r\n"
