@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from musterd.beat import Beat, member_id
-from musterd.errors import ShardRefused, ShardUnavailable, StoreError
+from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.model import Member
 from musterd.stores import ShardReader, ShardWriter, open_store
 from musterd.stores.postgres_link import Link, parse_url
@@ -214,6 +214,39 @@ async def test_foreign_and_broken_records_are_counted_not_believed(database: Dat
         sweep = await reader.sweep()
         assert sweep.beats.slot.tolist() == [3]
         assert (sweep.rejected.magic, sweep.rejected.member_id, sweep.rejected.field) == (1, 1, 1)
+
+
+async def test_a_sweep_of_many_chunks(database: Database) -> None:
+    """Members between many rows that are nobody's, and the canary behind them."""
+    async with both(database.dsn) as (writer, reader):
+        rows = (
+            "INSERT INTO musterd.beat SELECT n, now(), n, namespace_key, record"
+            " FROM musterd.beat, generate_series({0}, {0} + 19999) n WHERE slot = 0"
+        )
+        for number in range(3):
+            await writer.announce(host(number))
+            assert await writer.beat(beat_of(host(number), 7 + number))
+            database.execute(rows.format(100 + 20000 * number))
+        await reader.write_canary(canary(3))
+        await reader.roster()
+        sweep = await reader.sweep()
+        assert sweep.beats.sequence.tolist() == [7, 8, 9]
+        assert (sweep.canary, sweep.complete, sum(sweep.rejected)) == (canary(3), True, 0)
+
+
+async def test_a_copy_of_something_else_is_corrupt_and_the_next_sweep_is_right(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with both(database.dsn) as (writer, reader):
+        await writer.announce(host(1))
+        await writer.beat(beat_of(host(1), 5))
+        await reader.roster()
+        with monkeypatch.context() as patch:
+            other = "SELECT slot, '\\x00'::bytea FROM musterd.beat, generate_series(1, 50000)"
+            patch.setattr("musterd.stores.postgres_reader._COPY", other)
+            with pytest.raises(ShardCorrupt, match="a row of a COPY has"):
+                await reader.sweep()
+        assert await sequences(reader) == {0: 5}
 
 
 async def test_a_seat_that_did_not_beat_yet_is_no_reject(database: Database) -> None:

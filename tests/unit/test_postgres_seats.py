@@ -14,6 +14,12 @@ def seat(slot: int, changed: int = 1, number: int = 0) -> Seat:
     return Seat(slot, changed, number or slot + 100, Member("g", f"m{number or slot}"))
 
 
+def seats_of(count: int) -> Seats:
+    seats = Seats()
+    seats.update([seat(slot) for slot in range(count)])
+    return seats
+
+
 def records(*beats: Beat | None) -> NDArray[np.void]:
     return np.frombuffer(b"".join(pack(b) if b else bytes(64) for b in beats), RECORD)
 
@@ -52,6 +58,25 @@ def test_only_the_rightful_holder_is_believed() -> None:
     )
     assert beats.slot.tolist() == [3]
     assert (rejected.member_id, rejected.field, sum(rejected)) == (1, 1, 2)
+
+
+def test_beats_that_are_all_good_and_all_but_one() -> None:
+    beats, rejected = seats_of(3).believe(
+        np.array([2, 1]), records(Beat(102, 9, 9, 1000), Beat(101, 8, 7, 1000))
+    )
+    assert (beats.slot.tolist(), beats.sequence.tolist()) == ([2, 1], [9, 7])
+    assert sum(rejected) == 0
+    beats, rejected = seats_of(3).believe(
+        np.array([2, 1]), records(Beat(101, 9, 9, 1000), Beat(101, 8, 7, 1000))
+    )
+    assert (beats.slot.tolist(), rejected.member_id) == ([1], 1)
+
+
+def test_seats_are_counted() -> None:
+    seats = seats_of(5)
+    assert seats.count() == 5
+    seats.update([Seat(2, 9)])
+    assert seats.count() == 4
 
 
 def test_nobody_and_nothing() -> None:

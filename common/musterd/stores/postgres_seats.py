@@ -29,6 +29,10 @@ class Seats:
         self._id: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._changed: NDArray[np.int64] = np.zeros(0, np.int64)
 
+    def count(self) -> int:
+        """How many members sit somewhere."""
+        return int(np.count_nonzero(self._taken))
+
     def is_news(self, slot: int, changed: int) -> bool:
         """Whether the row of ``slot`` as transaction ``changed`` wrote it was not taken over yet."""
         return slot >= len(self._changed) or bool(self._changed[slot] != changed)
@@ -64,15 +68,16 @@ class Seats:
         """The good beats of members who sit in those ``slots``, and how many were not good.
 
         Slots where nobody sits (not yet, or others' canaries) say nothing, nor do members who
-        took their slot and did not beat yet. Shapes: (n,), and (n,) of dtype RECORD.
+        took their slot and did not beat yet. Shapes: (n,), and (n,) of dtype RECORD, of which the
+        beats may be views.
         """
         known = (slots >= 0) & (slots < len(self._taken))
         known[known] = self._taken[slots[known]]
         known &= (records["magic"] != 0) | (records["incarnation"] != 0)
-        beats, rejected = check(
-            from_records(slots, records).where(known),
-            *(records["magic"][known], records["version"][known]),
-        )
+        beats, magic, version = from_records(slots, records), records["magic"], records["version"]
+        if not known.all():  # seldom, and as much work as all the rest
+            beats, magic, version = beats.where(known), magic[known], version[known]
+        beats, rejected = check(beats, magic, version)
         rightful = beats.member_id == self._id[beats.slot]
         if rightful.all():
             return beats, rejected

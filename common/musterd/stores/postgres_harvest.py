@@ -1,0 +1,66 @@
+"""The beats of one sweep of a database, judged while they still arrive; pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.beat import SIZE, Beat, BeatError, unpack
+from musterd.columns import Beats, Rejected, no_beats
+from musterd.errors import ShardCorrupt
+from musterd.stores.postgres_copy import Copy
+from musterd.stores.postgres_seats import Seats
+
+
+class Harvest:
+    """What a COPY of beats says of those who have ``seats``, and the canary of ``canary_slot``.
+
+    Everything that is read of a row is copied out of it at once, into columns with room for all
+    who have seats. So nothing is left to do at the end that would block an event loop, and the
+    rows themselves are never all in memory.
+    """
+
+    def __init__(self, shard: str, seats: Seats, canary_slot: int) -> None:
+        self._shard = shard
+        self._seats = seats
+        self._canary_slot = canary_slot
+        self._copy = Copy(shard)
+        self._room = seats.count()
+        self._columns: Sequence[NDArray[Any]] = [
+            np.empty(self._room, column.dtype) for column in no_beats()
+        ]
+        self._size = 0
+        self.rejected = Rejected()
+        self.canary: Beat | None = None
+
+    def take(self, chunk: bytes) -> None:
+        """Take in some bytes of the COPY. Raises ShardCorrupt for what is none."""
+        rows = self._copy.rows(chunk)
+        slots = rows["slot"].astype(np.int64)
+        beats, rejected = self._seats.believe(slots, rows["record"])
+        self.rejected += rejected
+        self._keep(beats)
+        own = rows["record"][slots == self._canary_slot]
+        if len(own):
+            self.canary = _unpacked(own.tobytes()[:SIZE])
+
+    def finish(self) -> Beats:
+        """All good beats, once the COPY has ended. Raises ShardCorrupt if it has not."""
+        self._copy.finish()
+        return Beats._make(column[: self._size] for column in self._columns)
+
+    def _keep(self, beats: Beats) -> None:
+        end = self._size + len(beats.slot)
+        if end > self._room:
+            raise ShardCorrupt(self._shard, f"a COPY has more beats than the {self._room} members")
+        for column, part in zip(self._columns, beats, strict=True):
+            column[self._size : end] = part
+        self._size = end
+
+
+def _unpacked(record: bytes) -> Beat | None:
+    try:
+        return unpack(record)
+    except BeatError:
+        return None
