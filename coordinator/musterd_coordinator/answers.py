@@ -1,8 +1,10 @@
 """Answers from the roll. They read memory only: no store, no registry, no waiting."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import compress, islice, repeat
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from musterd.model import (
 )
 from musterd_coordinator.desk import PAGE_LIMIT
 from musterd_coordinator.directory import Group
-from musterd_coordinator.members import CODES, STATES, Code
+from musterd_coordinator.members import CODES, STATES, Code, Rows
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import wall_instant
 from musterd_coordinator.verdicts import NO_FACTS
@@ -30,6 +32,7 @@ FEW = 5000
 
 Counts = NDArray[np.int64]  # by Code
 _NOBODY = np.zeros(len(Code), np.int64)
+_NO_ROW = -1
 
 
 class Answers:
@@ -90,11 +93,12 @@ class Answers:
 
     def query(self, group: str, members: list[str]) -> QueryAnswer:
         """Verdicts on the named members."""
-        found = self._group(group)
-        rows = {name: found.rows.get(name) for name in members}
-        missing = [name for name, row in rows.items() if row is None]
-        known = {name: row for name, row in rows.items() if row is not None}
-        verdicts = dict(zip(known, self._roll.verdicts(list(known.values())), strict=True))
+        rows = _rows(self._group(group).rows, members)
+        missing: list[str] = []
+        if (unknown := rows == _NO_ROW).any():
+            missing = list(dict.fromkeys(compress(members, unknown)))
+            members, rows = list(compress(members, ~unknown)), rows[~unknown]
+        verdicts = dict(zip(members, self._roll.verdicts(rows), strict=True))
         return QueryAnswer(self._roll.version, *self.freshness(group), verdicts, missing)
 
     def row(self, group: str, member: str) -> int:
@@ -233,6 +237,16 @@ class Answers:
             return reason
         missed, lag = members.missed.item(row), members.lag_ms.item(row) / 1000
         return up_text(reason, members.status.item(row), missed, lag, interval)
+
+
+def _rows(rows: Mapping[str, int], names: Sequence[str]) -> Rows:
+    """The row of each of n ``names``, or _NO_ROW."""
+    if len(names) > 1:  # else an itemgetter gives no tuple
+        # Look-ups in a large dict wait for memory. With nothing between them the processor has
+        # several under way: half the time of one call after another.
+        with suppress(KeyError):
+            return np.fromiter(itemgetter(*names)(rows), np.int64, len(names))
+    return np.fromiter(map(rows.get, names, repeat(_NO_ROW)), np.int64, len(names))
 
 
 def _named(counts: Iterable[int]) -> dict[State, int]:

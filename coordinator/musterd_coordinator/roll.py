@@ -28,7 +28,7 @@ from musterd_coordinator.rowset import RowSet
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.sweep import Swept
 from musterd_coordinator.telling import Teller, log_change
-from musterd_coordinator.verdicts import NO_FACTS, overlaid, verdict_of
+from musterd_coordinator.verdicts import NO_FACTS, overlaid, verdict_of, verdicts_of
 from musterd_coordinator.wording import BEATING
 
 log = structlog.get_logger(__name__)
@@ -183,11 +183,15 @@ class Roll:
         members = self.detector.members
         return verdict_of(members.state.item(row), members.status.item(row), self.facts.get(row))
 
-    def verdicts(self, rows: Sequence[int]) -> list[Verdict]:
+    def verdicts(self, rows: Rows) -> list[Verdict]:
         """The same for many at once."""
-        members, chosen = self.detector.members, np.array(rows, np.int64)
-        states, statuses = members.state[chosen].tolist(), members.status[chosen].tolist()
-        return list(map(verdict_of, states, statuses, map(self.facts.get, rows)))
+        members = self.detector.members
+        verdicts = verdicts_of(members.state[rows], members.status[rows])
+        if self.facts:
+            for at, facts in enumerate(map(self.facts.get, rows.tolist())):
+                if facts is not None:
+                    verdicts[at] = self.verdict(rows.item(at))
+        return verdicts
 
     def entry(self, row: int) -> Entry:
         """What the registry should keep of it."""

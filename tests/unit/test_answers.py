@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 import musterd_coordinator.answers as answers_module
 import musterd_coordinator.roll as roll_module
+from musterd.beat import Status
 from musterd.columns import Rejected
-from musterd.model import Facts, Member, State
+from musterd.model import Facts, Member, State, Verdict
 from musterd.stores import Roster, Sweep
 from musterd_coordinator.members import STATES, Code
 from musterd_coordinator.sweep import Swept
@@ -81,6 +82,25 @@ def test_counts_are_those_of_the_members(fleet: list[tuple[str, str, int, bool]]
             assert summary.states[state] == len(named)
             for zone, counts in answer.zones.items():
                 assert counts[state] == sum(each.zone == zone for each in named)
+
+
+@given(fleets, st.lists(st.sampled_from(["nobody", *(f"h{number:02}" for number in range(12))])))
+@settings(max_examples=100)
+def test_a_query_says_of_each_what_is_said_of_it_alone(
+    fleet: list[tuple[str, str, int, bool]], names: list[str]
+) -> None:
+    stage = staged(fleet)
+    members = stage.roll.detector.members
+    members.status[members.used] = Status.DRAINING
+    members.status[:1] = Status.OK
+    for group, found in stage.roll.directory.groups.items():
+        answer = stage.answers.query(group, names)
+        assert answer.not_found == [name for name in dict.fromkeys(names) if name not in found.rows]
+        assert list(answer.members) == [name for name in dict.fromkeys(names) if name in found.rows]
+        for name, verdict in answer.members.items():
+            alone = stage.answers.member(group, name)
+            flags = alone.up, alone.schedulable, alone.down, alone.state
+            assert verdict == Verdict(*flags)
 
 
 def sweep_of(
