@@ -123,8 +123,8 @@ class Answers:
 
     def states(self) -> dict[State, int]:
         """All members, counted by state."""
-        members = self._roll.detector.members
-        return _named(np.bincount(members.state[members.used], minlength=len(Code)))
+        zones = (zone for group in self._counts().values() for zone in group.values())
+        return _named(sum(zones, _NOBODY))
 
     def _concerned(self, group: str | None) -> Iterable[int]:
         if group is None:

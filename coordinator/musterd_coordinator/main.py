@@ -1,6 +1,8 @@
 """`musterd coordinator`: runs until it is told to stop."""
 
+import gc
 import os
+import sys
 from functools import partial
 
 import anyio
@@ -16,12 +18,19 @@ from musterd_coordinator.service import running
 
 log = structlog.get_logger(__name__)
 
+TURN = 0.0005
+"""Seconds that another thread may keep the loop waiting for the interpreter: ten times shorter than
+Python's own. The registry's thread runs Python, and each time it has its turn answers wait."""
+
+SETTLE_POLL = 1.0
+
 
 def run(settings: Settings) -> int:
     """Run a coordinator until SIGTERM or SIGINT; the exit status.
 
     Raises ConfigError or RegistryError when it cannot begin.
     """
+    sys.setswitchinterval(TURN)
     anyio.run(serve, settings, backend_options={"use_uvloop": True})
     return 0
 
@@ -35,7 +44,20 @@ async def serve(settings: Settings) -> None:
             urls: list[str] = await tasks.start(serve_http, make_app(office), settings.listen)
             _say_started(office, urls)
             systemd.tell(READY="1")
+            tasks.start_soon(_settle, office)
             await keep_telling(systemd, partial(_summary, office))
+
+
+async def _settle(office: Office) -> None:
+    """Once everybody is known, keep the garbage collector away from what is kept of them.
+
+    Looking through a million members took 70 ms, each time, and found nothing: what belongs to
+    members is in no cycles. Only once, as cycles of what is alive by then are never collected.
+    """
+    while not office.ready:
+        await anyio.sleep(SETTLE_POLL)
+    gc.collect()
+    gc.freeze()
 
 
 def _say_started(office: Office, urls: list[str]) -> None:

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 _ANNOUNCED = "announced; no beat seen yet"
 _CAUSES = {int(cause): cause for cause in Cause}
 _AT_ONCE = 10_000  # changes that are Python objects at one time
-_STEP = 50_000  # members that are looked at in one step
+_STEP = 16_000  # members that are looked at in one step: about a millisecond
 
 
 class Roll:
@@ -100,7 +100,7 @@ class Roll:
             pass
 
     def steps(self, index: int, swept: Swept) -> Iterator[None]:
-        """:meth:`take` in steps of a few milliseconds, between which questions can be answered.
+        """:meth:`take` in steps of a millisecond or two, between which questions can be answered.
 
         No state changes before the last step, and that changes all of them.
         """
