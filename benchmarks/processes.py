@@ -18,6 +18,11 @@ def cpu_seconds(root: int) -> float:
             return running + ended
 
 
+def waited_seconds(pid: int) -> float:
+    """For how long the main thread of a process could have run so far and had no core."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def memory_bytes(root: int) -> int:
     """Memory of a process and its descendants now; what they share is counted once (PSS)."""
     return 1024 * sum(_rollup(pid).get("Pss", 0) for pid in keeper.tree(root))

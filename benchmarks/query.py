@@ -1,8 +1,14 @@
 """How many questions a coordinator answers while it sweeps, and how fast.
 
-A real coordinator watches a fleet in a real store, in which everybody beats in time, in no order. Then one kind of question after another is asked as fast as it is answered, over as many
-connections as a scheduler's workers may have: by wrk where it is installed, else by a program of
-our own. Both run in a process of their own, on a core of their own where there are enough.
+A real coordinator watches a fleet in a real store, in which everybody beats in time, in no order.
+Then one kind of question after another is asked over as many connections as a scheduler's workers may
+have: first as fast as it is answered, by wrk where it is installed, else by a program of our own.
+What a question waits for then is mostly the other ones; so two kinds are also asked at a rate below
+that, by our own program. It asks by the clock, and what is late counts from when it was due.
+
+The coordinator uses one core. The store, the fleet that beats and who asks have a process of their
+own each, and share the cores that there are: where there are fewer than four, they are in each
+other's way. How much of the time the coordinator could have run and had no core is printed too.
 """
 
 import argparse
@@ -24,7 +30,7 @@ from tests.system.daemons import Coordinator
 from benchmarks.coordinators import coordinator, start
 from benchmarks.figures import Figure, Result, command_of, positive, progress, rounded, show
 from benchmarks.fleet import GROUP, Fleet, keep_beating
-from benchmarks.processes import cpu_seconds, resident_bytes
+from benchmarks.processes import cpu_seconds, resident_bytes, waited_seconds
 from benchmarks.stores import STORES, Server
 
 EXAMPLE = """\
@@ -37,18 +43,25 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One kind of request; ``least`` is the goal in requests a second, ``most_p99`` in ms."""
+    """One kind of request; ``least`` is the goal in requests a second, ``most_p99`` in ms.
 
+    ``rate`` is how many a second are asked; 0 is as many as are answered.
+    """
+
+    key: str
     name: str
     connections: int
     least: float | None = None
     most_p99: float | None = None
+    rate: int = 0
 
 
-ONE = Question("GET one member", 32, 18_000, 5.0)
-MANY = Question(f"POST {NAMES} names", 8, 2_000, 10.0)
-PAGE = Question("GET a page of the list", 4)
-QUESTIONS = (ONE, MANY, PAGE)
+ONE = Question("get", "GET one member", 32, 18_000, 5.0)
+MANY = Question("query", f"POST {NAMES} names", 8, 2_000, 10.0)
+PAGE = Question("page", "GET a page of the list", 4)
+SOME = Question("steady_get", "GET one member, 5000/s asked", 32, most_p99=5.0, rate=5_000)
+FEW = Question("steady_query", f"POST {NAMES} names, 200/s asked", 8, most_p99=5.0, rate=200)
+QUESTIONS = (ONE, MANY, PAGE, SOME, FEW)
 Run = Mapping[str, float]
 Runs = dict[Question, list[Run]]
 
@@ -112,6 +125,7 @@ def written(names: Sequence[str], folder: Path) -> Mapping[Question, Path]:
         MANY: [f"POST\t/v1/groups/{GROUP}/query\t{_body(names, chance)}" for _ in range(50)],
         PAGE: [f"GET\t{members}?after={name}\t" for name in names[::NAMES]],
     }
+    lines |= {SOME: lines[ONE], FEW: lines[MANY]}
     files = {question: folder / f"{at}.txt" for at, question in enumerate(QUESTIONS)}
     for question, file in files.items():
         file.write_text("\n".join(lines[question]) + "\n")
@@ -142,24 +156,28 @@ async def _unproven(process: Coordinator) -> int:
 
 
 async def _ask(process: Coordinator, command: Sequence[str]) -> Run:
-    began, before = anyio.current_time(), cpu_seconds(process.pid)
+    began, before = anyio.current_time(), (cpu_seconds(process.pid), waited_seconds(process.pid))
     printed = (await anyio.run_process(command, cwd=HERE.parent)).stdout.decode()
-    cpu = (cpu_seconds(process.pid) - before) / (anyio.current_time() - began)
+    took = anyio.current_time() - began
+    cpu = (cpu_seconds(process.pid) - before[0]) / took
+    waited = (waited_seconds(process.pid) - before[1]) / took
     run: dict[str, float] = json.loads(printed.splitlines()[-1])
     if run["errors"]:
         raise RuntimeError(f"{run['errors']} requests failed: {' '.join(command)}")
-    return run | {"cpu": cpu, "memory": resident_bytes(process.pid)}
+    return run | {"cpu": cpu, "waited": 100 * waited, "memory": resident_bytes(process.pid)}
 
 
 def _command(
     question: Question, process: Coordinator, file: Path, duration: float
 ) -> Sequence[str]:
-    if wrk := shutil.which("wrk"):
+    wrk = shutil.which("wrk")
+    if wrk and not question.rate:
         load = [wrk, "-t1", f"-c{question.connections}", f"-d{max(1, round(duration))}s"]
         url = f"http://{process.host}:{process.port}/"
         return [*load, "--latency", "-s", str(HERE / "query_load.lua"), url, "--", str(file)]
     numbers = str(process.port), str(question.connections), str(duration)
-    return [sys.executable, "-m", "benchmarks.query_load", process.host, *numbers, str(file)]
+    load = [sys.executable, "-m", "benchmarks.query_load", process.host, *numbers, str(file)]
+    return [*load, str(question.rate)]
 
 
 def stated(facts: Mapping[str, object], runs: Runs, command: str) -> Result:
@@ -167,11 +185,12 @@ def stated(facts: Mapping[str, object], runs: Runs, command: str) -> Result:
     figures = [figure for question, asked in runs.items() for figure in _figures(question, asked)]
     every = [run for asked in runs.values() for run in asked]
     figures.append(Figure("coordinator, memory", "MB", [run["memory"] / 1e6 for run in every]))
-    names = ("get_per_second", "query_per_second", "page_per_second")
-    medians = [rounded(median(run["per_second"] for run in asked)) for asked in runs.values()]
+    medians = {
+        f"{question.key}_per_second": rounded(median(run["per_second"] for run in asked))
+        for question, asked in runs.items()
+    }
     title = f"Questions about {facts['members']:,} members while they are swept"
-    seen = {**facts, **dict(zip(names, medians, strict=True))}
-    return Result("query", title, figures, seen, command=command)
+    return Result("query", title, figures, {**facts, **medians}, command=command)
 
 
 def _figures(question: Question, asked: Sequence[Run]) -> list[Figure]:
@@ -183,7 +202,9 @@ def _figures(question: Question, asked: Sequence[Run]) -> list[Figure]:
         Figure(name, "1/s", of("per_second"), at_least=question.least),
         Figure(f"{question.name}: median", "ms", of("p50")),
         Figure(f"{question.name}: p99", "ms", of("p99"), at_most=question.most_p99),
+        Figure(f"{question.name}: longest", "ms", of("most")),
         Figure(f"{question.name}: coordinator", "cores", of("cpu")),
+        Figure(f"{question.name}: coordinator had no core", "%", of("waited")),
     ]
 
 

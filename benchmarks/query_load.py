@@ -1,33 +1,60 @@
-"""HTTP requests over connections that stay open, as fast as they are answered.
+"""HTTP requests over connections that stay open, as fast as they are answered or at a rate.
 
-``python -m benchmarks.query_load HOST PORT CONNECTIONS SECONDS FILE`` is for machines without wrk.
-FILE has one request in a line: method, path and body, with tabs between; they are sent in turn. A
-bare protocol and no HTTP client: what is measured is to be the server. Prints a JSON object.
+``python -m benchmarks.query_load HOST PORT CONNECTIONS SECONDS FILE [RATE]``. FILE has one request in
+a line: method, path and body, with tabs between; they are sent in turn. With RATE, in requests a
+second, they are wanted by the clock, whatever became of those before, and what one waits for a
+connection to be free belongs to its latency. A bare protocol and no HTTP client: what is measured is
+to be the server. Prints a JSON object.
 """
 
 import asyncio
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import cycle
+from contextlib import suppress
+from itertools import cycle, repeat
 from pathlib import Path
 from typing import cast
 
 END = b"\r\n\r\n"
+TICK = 0.001
+"""Seconds from one look at the clock to the next: what became due is wanted from then on."""
 
 
 class Answers:
     """What came back on all connections: latencies in seconds, and answers other than 200."""
 
-    def __init__(self, requests: Sequence[bytes]) -> None:
+    def __init__(self, requests: Sequence[bytes], rate: float = 0) -> None:
         self.requests: Iterator[bytes] = cycle(requests)
         self.latencies: list[float] = []
         self.errors = 0
+        self.idle: list[Connection] = []
+        self._rate = rate
+        self._wanted: deque[float] = deque()  # since when, for each request that is due
+
+    def next_wanted(self) -> float | None:
+        """Since when another request is wanted; None: none is."""
+        if not self._rate:
+            return time.perf_counter()
+        return self._wanted.popleft() if self._wanted else None
+
+    async def keep_wanting(self) -> None:
+        """For ever, want what is due by the rate."""
+        began, count = time.perf_counter(), 0
+        while True:
+            await asyncio.sleep(TICK)
+            now = time.perf_counter()
+            due = int((now - began) * self._rate) - count
+            count += due
+            self._wanted.extend(repeat(now, due))
+            while self._wanted and self.idle:
+                self.idle.pop().take_turn()
 
 
 class Connection(asyncio.Protocol):
-    """Sends a request, waits for its answer, sends the next one."""
+    """Sends a request, waits for its answer, sends the next one when it is wanted."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
@@ -39,7 +66,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
         self._transport = cast(asyncio.Transport, transport)
-        self._send()
+        self.take_turn()
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
@@ -49,7 +76,7 @@ class Connection(asyncio.Protocol):
             self._answers.latencies.append(time.perf_counter() - self._began)
             self._answers.errors += not head.startswith(b"HTTP/1.1 200 ")
             self._received = b""
-            self._send()
+            self.take_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
@@ -61,10 +88,15 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _send(self) -> None:
+    def take_turn(self) -> None:
+        """Send the next request that is wanted, or be idle."""
         assert self._transport is not None
-        self._began = time.perf_counter()
-        self._transport.write(next(self._answers.requests))
+        wanted = self._answers.next_wanted()
+        if wanted is None:
+            self._answers.idle.append(self)
+        else:
+            self._began = wanted
+            self._transport.write(next(self._answers.requests))
 
 
 def length(head: bytes) -> int:
@@ -86,17 +118,19 @@ def written(line: str, host: str) -> bytes:
 
 
 async def load(
-    host: str, port: int, connections: int, seconds: float, lines: Sequence[str]
+    host: str, port: int, connections: int, seconds: float, lines: Sequence[str], rate: float = 0
 ) -> dict[str, float]:
-    """Requests a second, latencies in milliseconds, and errors."""
-    answers = Answers([written(line, host) for line in lines])
+    """Answers a second, latencies in milliseconds, and errors; ``rate`` 0: as fast as it goes."""
+    answers = Answers([written(line, host) for line in lines], rate)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     opened = [
         (await loop.create_connection(lambda: Connection(answers), host, port))[1]
         for _ in range(connections)
     ]
-    await asyncio.sleep(seconds)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await (answers.keep_wanting() if rate else asyncio.sleep(2 * seconds))
     took = time.perf_counter() - began
     for connection in opened:
         connection.stop()
@@ -117,9 +151,10 @@ def percentile(ascending: Sequence[float], share: float) -> float:
 
 def main() -> None:
     """Load, and print."""
-    host, port, connections, seconds, file = sys.argv[1:]
-    lines = Path(file).read_text().splitlines()
-    print(json.dumps(asyncio.run(load(host, int(port), int(connections), float(seconds), lines))))
+    host, port, connections, seconds, file, *rates = sys.argv[1:]
+    lines, rate = Path(file).read_text().splitlines(), float(rates[0]) if rates else 0.0
+    found = load(host, int(port), int(connections), float(seconds), lines, rate)
+    print(json.dumps(asyncio.run(found)))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """The load generator for machines without wrk."""
 
+import asyncio
+
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.abc import SocketStream
-from benchmarks.query_load import END, load, written
+from benchmarks.query_load import END, Answers, Connection, load, written
 
 LINES = ["GET\t/a\t", 'POST\t/b\t{"members":[]}']
 
 
-async def served(status: str) -> tuple[dict[str, float], set[bytes]]:
+async def served(status: str, rate: float = 0) -> tuple[dict[str, float], set[bytes]]:
     """What one load of a tenth of a second found, and the requests that came."""
     seen: set[bytes] = set()
 
@@ -26,7 +29,7 @@ async def served(status: str) -> tuple[dict[str, float], set[bytes]]:
         port = listener.extra(anyio.abc.SocketAttribute.local_port)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(listener.serve, answer)
-            found = await load("127.0.0.1", port, 2, 0.1, LINES)
+            found = await load("127.0.0.1", port, 2, 0.1, LINES, rate)
             tasks.cancel_scope.cancel()
     return found, seen
 
@@ -37,6 +40,50 @@ async def test_requests_go_out_in_turn_and_answers_are_timed() -> None:
     assert found["errors"] == 0
     assert found["per_second"] > 0
     assert 0 < found["p50"] <= found["p99"] <= found["most"]
+
+
+async def test_at_a_rate_no_more_is_asked_than_is_due() -> None:
+    found, seen = await served("200 OK", rate=200)
+    assert seen == {written(line, "127.0.0.1") for line in LINES}
+    assert found["errors"] == 0
+    assert 0 < found["per_second"] <= 200
+
+
+class Clock:
+    """Stands in for the module ``time``."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+class Wire(asyncio.Transport):
+    """Sends nothing."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+
+async def test_what_waits_for_a_connection_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("benchmarks.query_load.time", clock)
+    answers = Answers([b"x"], rate=10)
+    only, released = Connection(answers), anyio.Event()
+    only.connection_made(Wire())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(answers.keep_wanting)
+        await anyio.lowlevel.checkpoint()
+        clock.now = 0.2  # two are due, and there is one connection
+        only.take_turn = released.set  # type: ignore[method-assign]
+        await released.wait()
+        tasks.cancel_scope.cancel()
+    del only.take_turn
+    only.take_turn()
+    for clock.now in (0.5, 0.9):
+        only.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+    assert answers.latencies == [pytest.approx(0.3), pytest.approx(0.7)]
+    assert answers.idle == [only]
 
 
 async def test_an_answer_that_refuses_is_an_error() -> None:
