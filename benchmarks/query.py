@@ -12,6 +12,7 @@ other's way. How much of the time the coordinator could have run and had no core
 """
 
 import argparse
+import http.client
 import json
 import random
 import shutil
@@ -27,7 +28,7 @@ import anyio
 import anyio.to_thread
 from tests.system.daemons import Coordinator
 
-from benchmarks.coordinators import coordinator, start
+from benchmarks.coordinators import PATIENCE, coordinator, start
 from benchmarks.figures import Figure, Result, command_of, positive, progress, rounded, show
 from benchmarks.fleet import GROUP, Fleet, keep_beating
 from benchmarks.processes import cpu_seconds, resident_bytes, waited_seconds
@@ -110,6 +111,7 @@ async def measure(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(keep_beating, fleet, fill, interval)
             await start(process)
+            await anyio.to_thread.run_sync(_settle, process, fleet.names[0])
             runs = await _ask_all(process, files, repeats, duration)
             tasks.cancel_scope.cancel()
     await fill.aclose()
@@ -148,6 +150,18 @@ async def _ask_all(
     if unproven := await _unproven(process) - before:
         raise RuntimeError(f"{unproven} sweeps proved nothing while questions were asked")
     return runs
+
+
+def _settle(process: Coordinator, name: str) -> None:
+    """Wait until its registry knows everybody, as that of a coordinator that runs for a while does.
+
+    To ask for a history takes as long, because it has what is not written yet written first.
+    """
+    connection = http.client.HTTPConnection(process.host, process.port, timeout=PATIENCE)
+    with closing(connection):
+        connection.request("GET", f"/v1/groups/{GROUP}/members/{name}/history")
+        if (status := connection.getresponse().status) != 200:
+            raise RuntimeError(f"the history of {name} could not be had: HTTP {status}")
 
 
 async def _unproven(process: Coordinator) -> int:

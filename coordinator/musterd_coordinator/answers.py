@@ -242,8 +242,9 @@ class Answers:
 def _rows(rows: Mapping[str, int], names: Sequence[str]) -> Rows:
     """The row of each of n ``names``, or _NO_ROW."""
     if len(names) > 1:  # else an itemgetter gives no tuple
-        # Look-ups in a large dict wait for memory. With nothing between them the processor has
-        # several under way: half the time of one call after another.
+        # Look-ups in a large dict wait for memory. With nothing between them, not even the hashing
+        # of names, the processor has several under way: half the time of one call after another.
+        tuple(map(hash, names))
         with suppress(KeyError):
             return np.fromiter(itemgetter(*names)(rows), np.int64, len(names))
     return np.fromiter(map(rows.get, names, repeat(_NO_ROW)), np.int64, len(names))
