@@ -99,7 +99,6 @@ class _Batches:
 
     def __init__(self, portal: BlockingPortal, link: Link, fleet: Fleet) -> None:
         self._portal, self._link, self._fleet = portal, link, fleet
-        self._ids: NDArray[np.int64] = fleet.records["member_id"].view(np.int64)
 
     def __call__(self) -> int:
         self._fleet.beat()
@@ -108,10 +107,10 @@ class _Batches:
             self._portal.call(database.write, self._link, self._rows(order[at : at + BATCH]))
         return len(order)
 
-    def _rows(self, chosen: NDArray[np.int64]) -> list[database.Row]:
-        records = self._fleet.records[chosen]
-        columns = (chosen.tolist(), self._ids[chosen].tolist(), map(bytes, records))
-        return [database.Row(*row) for row in zip(*columns, strict=True)]
+    def _rows(self, chosen: NDArray[np.int64]) -> database.Rows:
+        slots = np.sort(chosen)
+        records = self._fleet.records[slots]
+        return database.Rows(slots.astype(np.int32), records["member_id"], records)
 
 
 @contextmanager

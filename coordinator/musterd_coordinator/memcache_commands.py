@@ -44,8 +44,18 @@ class Later:
         self.wake: Callable[[], None] | None = None  # called when it is told
         self.abandoned = False
 
+    @property
+    def size(self) -> int:
+        """How many bytes are held until it is known."""
+        return 0
+
+    @property
+    def lets_pass(self) -> bool:
+        """Whether the commands that follow may be looked at before it is known."""
+        return False
+
     def tell(self, outcome: bytes) -> None:
-        """It is known now."""
+        """It is known now: replies, without the last one's line end."""
         self.outcome = outcome
         if self.wake is not None:
             self.wake()
@@ -152,6 +162,12 @@ class Storekeeper(Protocol):
         """The outcome of what is one whole command for this storekeeper, as it came.
 
         None, and nothing done, for anything less usual.
+        """
+
+    def glance_at_run(self, data: bytearray) -> tuple[Later, int] | None:
+        """The outcome of several such commands with which ``data`` begins, and their length.
+
+        None, and nothing done, where there are none.
         """
 
 

@@ -170,14 +170,15 @@ class Link(asyncio.Protocol):
         self.weight = weight
 
     def _wake(self) -> None:
-        """Write the reply that was waited for, and see to whatever came after its command."""
+        """Write the reply that was waited for; if others may be known too, all in a turn soon."""
         if self._next_turn is not None:
             return
-        if self._conversation.held or self._choked or self._transport.is_closing():
-            self._take_turn()
-        elif reply := self._conversation.step():
+        usual = not self._choked and not self._transport.is_closing()
+        if usual and (reply := self._conversation.only_reply()):
             self._crowd.bytes_written += len(reply)
             self._transport.write(reply)
+        else:
+            self._next_turn = self._loop.call_soon(self._take_turn)
 
     def _take_turn(self) -> None:
         self._next_turn = None

@@ -23,6 +23,7 @@ from musterd_coordinator.memcache_commands import (
     begin_store,
     run,
 )
+from musterd_coordinator.memcache_replies import Replies
 
 LINE_LIMIT = 2048  # bytes of a command line; a longer one ends the conversation
 GET_LINE_LIMIT = 1 << 20  # bytes of one that asks for many keys
@@ -44,38 +45,42 @@ class Statistics(Protocol):
 
 
 class Conversation:
-    """What one client has said, as far as it is not answered. ``closed``: hang up.
+    """What one client has said, as far as it is not answered.
 
-    An outcome that is known only :class:`Later` is waited for before the next command is looked
-    at, so that replies keep their order; ``wake`` is called when it is known.
+    Where an outcome is known only :class:`Later`, the next commands are looked at meanwhile if it
+    lets them pass; replies keep their order. ``wake`` is called when it is known.
     """
 
     def __init__(
         self, table: Table, statistics: Statistics, storekeeper: Storekeeper | None = None
     ) -> None:
         self.wake: Callable[[], None] = _nothing
-        self._glance = None if storekeeper is None else storekeeper.glance
         self._table = table
         self._statistics = statistics
         self._storekeeper = storekeeper
-        self._later: Later | None = None
+        self._replies = Replies()
         self._input = bytearray()
         self._searched = 0  # there is no newline before this
         self._answer: Iterator[bytes] | None = None
         self._upload: Upload | None = None
         self._quiet = False  # the upload's outcome is not wanted
         self._ignored = 0  # bytes to come of a refused upload
-        self.closed = False
+        self._ends = False  # nothing more is heard
+
+    @property
+    def closed(self) -> bool:
+        """Whether to hang up."""
+        return self._ends and not self._replies
 
     @property
     def held(self) -> int:
-        """Bytes received and not yet consumed."""
-        return len(self._input)
+        """Bytes received and not yet consumed, and of what waits for an outcome."""
+        return len(self._input) + self._replies.size
 
     @property
     def waits(self) -> bool:
-        """Whether an outcome has to be known before anything else is answered."""
-        return self._later is not None
+        """Whether an outcome has to be known before anything else is looked at."""
+        return self._replies.stop
 
     def feed(self, data: bytes) -> None:
         """Hear ``data``."""
@@ -87,27 +92,41 @@ class Conversation:
         False: nothing was done, :meth:`feed` it. This spares most steps of the usual case: one
         whole command comes when nothing else is under way.
         """
-        if self._glance is None or self._input or self.closed:
+        if self._storekeeper is None or self._input or self._ends or self._replies:
             return False
-        if self._later or self._upload or self._ignored or self._answer is not None:
+        if self._upload or self._ignored or self._answer is not None:
             return False
-        self._later = self._glance(data)
-        if self._later is None:
+        later = self._storekeeper.glance(data)
+        if later is None:
             return False
-        self._later.wake = self.wake
+        self._wait_for(later)
         return True
 
     def abandon(self) -> None:
         """The client is gone: whatever it still waits for need not be done."""
-        if self._later is not None:
-            self._later.abandoned = True
+        self._replies.abandon()
+
+    def only_reply(self) -> bytes | None:
+        """The one reply that was waited for, when nothing else is under way."""
+        if len(self._replies) != 1 or self._input or self._ends or self._answer is not None:
+            return None
+        return self._replies.next()
 
     def step(self) -> bytes | None:
         """The next part of the replies, perhaps empty; None: nothing to do before more is heard."""
-        if self.closed:
-            return None
-        if self._later is not None:
-            return self._take_outcome(self._later)
+        if not self._replies:
+            return None if self._ends else self._go_on()
+        reply = self._replies.next()
+        if reply is not None or self._ends or self._replies.stop:
+            return reply
+        part = self._go_on()
+        if part and self._replies:
+            self._replies.add(part)
+            return b""
+        return part
+
+    def _go_on(self) -> bytes | None:
+        """Work off a bit of what was heard."""
         if self._answer is not None:
             part = next(self._answer, None)
             if part is not None:
@@ -117,7 +136,25 @@ class Conversation:
             return self._take_block(self._upload)
         if self._ignored:
             self._ignored -= len(self._take(min(self._ignored, len(self._input))))
-        return None if self._ignored else self._take_line()
+        if self._ignored or not self._input:
+            return None
+        if self._storekeeper is not None and self._take_run(self._storekeeper):
+            return b""
+        return self._take_line()
+
+    def _wait_for(self, later: Later) -> None:
+        later.wake = self.wake
+        self._replies.add(later)
+
+    def _take_run(self, storekeeper: Storekeeper) -> bool:
+        """Take several commands at once if the storekeeper knows them at a glance."""
+        found = storekeeper.glance_at_run(self._input)
+        if found is None:
+            return False
+        later, size = found
+        del self._input[:size]
+        self._wait_for(later)
+        return True
 
     def _take(self, size: int) -> bytes:
         data = bytes(self._input[:size])
@@ -128,7 +165,7 @@ class Conversation:
         end = self._input.find(b"\n", self._searched)
         size = len(self._input) if end < 0 else end
         if self._is_overlong(size) or self._input.startswith(_BINARY_MAGIC):
-            self.closed = True
+            self._ends = True
             return None
         if end < 0:
             self._searched = size
@@ -154,15 +191,8 @@ class Conversation:
             return b""
         if isinstance(outcome, bytes):
             return outcome + b"\r\n"
-        self._later = outcome
-        outcome.wake = self.wake
-        return self._take_outcome(outcome)
-
-    def _take_outcome(self, later: Later) -> bytes | None:
-        if later.outcome is None:
-            return None
-        self._later = None
-        return later.outcome + b"\r\n"
+        self._wait_for(outcome)
+        return b""
 
     def _obey(self, line: bytes) -> bytes | None:
         line = line.removesuffix(b"\r").partition(b"\0")[0]  # memcached reads C strings
@@ -195,11 +225,11 @@ class Conversation:
             case b"stats":
                 return self._stats(words[0] if words else b"")
             case b"quit":
-                self.closed = True
+                self._ends = True
                 return b""
         # A web browser that was led here sends headers next, and perhaps commands in a body.
-        self.closed = len(verb) > 1 and [verb, *words][-1].startswith(b"HTTP/")
-        return b"" if self.closed else ERROR
+        self._ends = len(verb) > 1 and [verb, *words][-1].startswith(b"HTTP/")
+        return b"" if self._ends else ERROR
 
     def _stats(self, kind: bytes) -> bytes:
         if kind == b"reset":

@@ -1,20 +1,21 @@
 """A relay in this process, on real PostgreSQL: what agents are told, and what the database has."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
 
 import anyio
 import msgspec
+import numpy as np
 import pytest
 
 from musterd.beat import Beat, pack, unpack
+from musterd.columns import RECORD
 from musterd.errors import ConfigError, ShardRefused, StoreError
 from musterd.model import Member
 from musterd.settings import Settings
 from musterd.stores import ShardReader, ShardWriter, Store, open_store
-from musterd.stores.postgres import signed
 from musterd.stores.postgres_link import Link, parse_url
 from musterd.stores.postgres_schema import init_db
 from musterd_coordinator.relay import database as statements
@@ -316,6 +317,13 @@ async def test_one_whom_the_database_refuses_keeps_nobody_out(postgres: Postgres
     postgres.execute("DROP DATABASE latin WITH (FORCE)")
 
 
+def rows_of(beats: Mapping[int, tuple[int, bytes]]) -> statements.Rows:
+    """Slots and records by member_id as the writer has them."""
+    slots, records = zip(*beats.values(), strict=True)
+    ids = np.array(list(beats), np.uint64)
+    return statements.Rows(np.array(slots, np.int32), ids, np.frombuffer(b"".join(records), RECORD))
+
+
 async def test_an_older_beat_does_not_undo_a_newer_one(ready: Database) -> None:
     """Not of the same run, over however many relays; another run's may."""
     async with running(settings_of(ready.dsn)) as relay, crowd(store_of(relay), 1) as [agent]:
@@ -325,8 +333,8 @@ async def test_an_older_beat_does_not_undo_a_newer_one(ready: Database) -> None:
 
         async def write(sequence: int, incarnation: int = agent.incarnation) -> bool:
             record = pack(Beat(identity, incarnation, sequence, interval_ms=1000))
-            row = statements.Row(0, signed(identity), record)
-            return not await statements.write(link, [row])
+            [written] = await statements.write(link, rows_of({identity: (0, record)}))
+            return bool(written)
 
         wrap = 2**24
         orders = [(5, 5, True), (6, 5, False), (wrap, wrap - 1, False), (wrap - 1, wrap, True)]
@@ -352,22 +360,19 @@ async def test_relays_with_the_same_members_never_wait_in_a_ring(ready: Database
             assert slots.setdefault(seed, len(found)) == len(members)
             assert sorted(found.values()) == list(range(len(members)))
 
-    async def write(link: Link, seed: int, rows: Sequence[statements.Row]) -> None:
+    async def write(link: Link, rows: statements.Rows) -> None:
         for _ in range(10):
-            assert not await statements.write(link, Random(seed).sample(rows, len(rows)))
+            assert (await statements.write(link, rows)).all()
 
     async with anyio.create_task_group() as tasks:
         for seed, link in enumerate(links):
             tasks.start_soon(announce, link, seed)
     found = await statements.find_seats(links[0], newcomers)
     assert list(found.values()) == list(range(400))
-    rows = [
-        statements.Row(slot or 0, signed(identity), pack(Beat(identity, 1, 1, 1000)))
-        for identity, slot in found.items()
-    ]
+    rows = rows_of({who: (slot or 0, pack(Beat(who, 1, 1, 1000))) for who, slot in found.items()})
     async with anyio.create_task_group() as tasks:
-        for seed, link in enumerate(links):
-            tasks.start_soon(write, link, seed, rows)
+        for link in links:
+            tasks.start_soon(write, link, rows)
     for link in links:
         link.close()
 
@@ -457,10 +462,11 @@ async def test_members_who_went_away_leave_nothing_behind(ready: Database) -> No
         await all_beat(agents)
         table, seats = relay.server.table, relay.reception.seats
         stays = agents[4].identity(host(4))
-        for identity in seats.keys() - {stays}:
-            seats[identity].used -= BEAT_TTL + 1
+        assert len(seats) == 5
+        seats.used[seats.identity != stays] -= BEAT_TTL + 1
         await relay.tidy()
-        assert list(seats) == [stays]
+        assert len(seats) == 1
+        assert seats.find(stays) is not None
         assert len(table) == 1 + 2 + 1  # counter, the one member's keys, free slots
         newcomers = [Agent(store_of(relay), [host(100 + at)]) for at in range(3)]
         async with closing_all(*newcomers):

@@ -1,9 +1,10 @@
 """The map of member_ids beside a dict."""
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd.stores.idmap import IdMap
+from musterd.stores.idmap import NONE, IdMap
 
 # Few low bits, so that they get in each other's way, also across the end of the table.
 ids = st.builds(
@@ -26,6 +27,8 @@ def test_it_maps_as_a_dict_does(steps: list[tuple[str, int]]) -> None:
     assert {identity: ours.get(identity) for _, identity in steps} == {
         identity: model.get(identity) for _, identity in steps
     }
+    asked = np.array([identity for _, identity in steps], np.uint64)
+    assert ours.get_all(asked).tolist() == [model.get(identity, NONE) for _, identity in steps]
 
 
 def test_it_grows_with_what_it_holds() -> None:

@@ -7,7 +7,9 @@ from musterd.model import Member
 from musterd.stores.keyed import Keys, write_holder
 from musterd.stores.table import Table
 from musterd_coordinator.memcache_protocol import Conversation
+from musterd_coordinator.memcache_replies import QUEUE_LIMIT
 from musterd_coordinator.relay.reception import Reception
+from musterd_coordinator.relay.runs import MOST
 from musterd_coordinator.relay.waiting import Waiting
 
 KEYS = Keys("fleet")
@@ -39,7 +41,6 @@ class Desk:
             self.say(beat(1, b"set"))
             [first] = self.reception.new.take()
             self.reception.seat(first, 42)
-            self.reception.admit(first)
             self.settle(b"STORED")
 
     def say(self, text: bytes) -> bytes:
@@ -70,13 +71,11 @@ def test_a_first_beat_is_that_of_whoever_was_announced() -> None:
     assert desk.say(beat(1)) == b"NOT_STORED\r\n"
     assert desk.say(beat(1, b"set")) == b""
     [waiting] = desk.reception.new.take()
-    assert waiting.newcomer is not None
     assert waiting.newcomer.member == MEMBER
     desk.reception.seat(waiting, 42)
-    desk.reception.admit(waiting)
-    [waiting] = desk.reception.known.take()
-    assert waiting.seat is not None
-    assert waiting.seat.slot == 42
+    assert desk.reception.known.take() == [waiting]
+    place = desk.reception.seats.find(IDENTITY)
+    assert desk.reception.seats.slot[place] == 42
     waiting.settle(b"STORED")
     assert desk.heard() == b"STORED\r\n"
 
@@ -91,12 +90,45 @@ def test_other_facts_are_announced_anew() -> None:
     assert desk.settle(b"STORED") == []
 
 
-def test_what_comes_after_a_beat_waits_for_it() -> None:
+def test_what_comes_after_a_beat_is_looked_at_and_answered_after_it() -> None:
     desk = Desk()
     assert desk.say(beat(2) + b"verbosity 1\r\n" + beat(3)) == b""
-    desk.reception.known.take()[0].settle(b"SERVER_ERROR db1: no")
-    assert desk.heard() == b"SERVER_ERROR db1: no\r\nOK\r\n"
+    first, second = desk.reception.known.take()
+    second.settle(b"STORED")
+    assert desk.heard() == b""
+    first.settle(b"SERVER_ERROR db1: no")
+    assert desk.heard() == b"SERVER_ERROR db1: no\r\nOK\r\nSTORED\r\n"
+
+
+def test_what_comes_after_a_first_beat_waits_for_the_seat() -> None:
+    desk = Desk(known=False)
+    assert desk.say(beat(1, b"set") + beat(2) + b"verbosity 1\r\n") == b""
+    assert desk.conversation.waits
+    [first] = desk.reception.new.take()
+    desk.reception.seat(first, 42)
     assert len(desk.settle(b"STORED")) == 1
+    assert len(desk.settle(b"STORED")) == 1
+
+
+def test_what_comes_before_quit_is_answered() -> None:
+    desk = Desk()
+    assert desk.say(beat(2) + b"quit\r\n" + beat(3)) == b""
+    assert not desk.conversation.closed
+    [waiting] = desk.reception.known.take()
+    waiting.settle(b"STORED")
+    assert desk.heard() == b"STORED\r\n"
+    assert desk.conversation.closed
+
+
+def test_no_more_than_so_much_waits_on_one_connection() -> None:
+    desk = Desk()
+    commands = QUEUE_LIMIT // 64 + 2 * MOST
+    assert desk.say(beat(2) * commands) == b""
+    assert desk.conversation.waits
+    taken = sum(len(one.records) // 64 for one in desk.settle(b"STORED"))
+    assert QUEUE_LIMIT // 64 <= taken < commands
+    assert not desk.conversation.waits
+    assert taken + sum(len(one.records) // 64 for one in desk.settle(b"STORED")) == commands
 
 
 def test_a_whole_beat_is_known_at_a_glance_and_means_the_same() -> None:
@@ -108,9 +140,7 @@ def test_a_whole_beat_is_known_at_a_glance_and_means_the_same() -> None:
     assert desk.heard() == b"STORED\r\n"
     assert desk.say(beat(2)) == b""
     [other] = desk.reception.known.take()
-    assert other.identity == waiting.identity
-    assert other.record == waiting.record
-    assert other.seat is waiting.seat
+    assert other.records == waiting.records
 
 
 @pytest.mark.parametrize(
@@ -134,8 +164,7 @@ def test_a_whole_beat_is_known_at_a_glance_and_means_the_same() -> None:
 def test_anything_less_usual_is_looked_at_closely(text: bytes) -> None:
     desk = Desk()
     assert not desk.conversation.glance(text)
-    assert not desk.reception.known.beats
-    assert not desk.conversation.waits
+    assert desk.reception.known.take() == []
 
 
 def test_nothing_is_taken_at_a_glance_while_something_is_under_way() -> None:

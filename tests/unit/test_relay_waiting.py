@@ -1,27 +1,36 @@
-"""Beats that wait in a relay: the newest of each member, and everybody is told."""
+"""Beats that wait in a relay: the newest of each member counts, and everybody is told."""
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd.beat import Beat, pack, unpack
-from musterd_coordinator.relay.waiting import Newest, Waiting, identity_in
+from musterd.beat import SIZE, Beat, pack, unpack
+from musterd.model import Member
+from musterd_coordinator.relay.batch import LOST, REFUSED, STORED, Batch
+from musterd_coordinator.relay.waiting import First, Newcomer, Newest, Waiting, identity_in
 
 runs = st.integers(1, 2)
 sequences = st.integers(1, 4)
 arrivals = st.lists(st.tuples(st.integers(1, 3), runs, sequences, st.booleans()), max_size=30)
+WORDS = (b"STORED", b"NOT_STORED", b"SERVER_ERROR no")
 
 
-def waiting(identity: int, run: int = 1, sequence: int = 1) -> Waiting:
-    return Waiting(identity, pack(Beat(identity, run, sequence, 1000)), b"fleet:b:00000000")
+def record(identity: int, run: int = 1, sequence: int = 1) -> bytes:
+    return pack(Beat(identity, run, sequence, 1000))
+
+
+def first(identity: int, run: int = 1, sequence: int = 1) -> First:
+    newcomer = Newcomer("fleet", Member("compute", "h1"), b"")
+    return First(identity, record(identity, run, sequence), b"fleet:b:00000000", newcomer)
 
 
 @given(arrivals)
-def test_each_member_once_by_its_newest_beat_and_all_are_told(
+def test_each_newcomer_once_by_its_newest_beat_and_all_are_told(
     came: list[tuple[int, int, int, bool]],
 ) -> None:
     newest, beats = Newest(), []
     for identity, run, sequence, abandoned in came:
-        beat = waiting(identity, run, sequence)
+        beat = first(identity, run, sequence)
         beat.abandoned = abandoned
         newest.add(beat)
         beats.append(beat)
@@ -32,33 +41,64 @@ def test_each_member_once_by_its_newest_beat_and_all_are_told(
     assert {beat.identity for beat in taken} == wanted
     for beat in taken:
         of_member = [other for other in beats if other.identity == beat.identity]
-        assert beat is one_after_the_other(of_member)
+        assert beat.records == one_after_the_other([other.records for other in of_member])
         beat.settle(b"STORED")
         assert all(other.outcome == b"STORED" for other in of_member)
 
 
-def one_after_the_other(beats: list[Waiting]) -> Waiting:
+@given(st.lists(st.lists(st.tuples(st.integers(1, 5), runs, sequences), min_size=1, max_size=5)))
+def test_a_batch_has_each_member_once_by_its_newest_beat(
+    came: list[list[tuple[int, int, int]]],
+) -> None:
+    waiting = [Waiting(b"".join(record(*beat) for beat in together)) for together in came]
+    batch = Batch(waiting)
+    records: dict[int, list[bytes]] = {}
+    for identity, run, sequence in (beat for together in came for beat in together):
+        records.setdefault(identity, []).append(record(identity, run, sequence))
+    assert {int(batch.identity[row]): batch.records[row].tobytes() for row in batch.newest} == {
+        identity: one_after_the_other(some) for identity, some in records.items()
+    }
+
+    fate = {identity: (STORED, LOST, REFUSED)[identity % 3] for identity in records}
+    batch.fate[batch.newest] = [
+        fate[identity] for identity in batch.identity[batch.newest].tolist()
+    ]
+    assert sum(1 for _ in batch.settle(WORDS)) == len(waiting)
+    for one, together in zip(waiting, came, strict=True):
+        assert one.outcome == b"\r\n".join(WORDS[fate[identity]] for identity, _, _ in together)
+
+
+def one_after_the_other(beats: list[bytes]) -> bytes:
     """What a table would hold that refuses to go back within a run."""
     held, *rest = beats
     for beat in rest:
-        mine, its = unpack(beat.record), unpack(held.record)
+        mine, its = unpack(beat), unpack(held)
         if mine.incarnation != its.incarnation or mine.sequence >= its.sequence:
             held = beat
     return held
 
 
+def test_those_who_came_together_are_told_together() -> None:
+    waiting = [Waiting(record(1) + record(2)), Waiting(record(3))]
+    batch = Batch(waiting)
+    assert np.array_equal(batch.newest, [0, 1, 2])
+    batch.fate[:] = STORED
+    list(batch.settle(WORDS))
+    assert [one.outcome for one in waiting] == [b"STORED\r\nSTORED", b"STORED"]
+
+
 def test_the_last_of_two_runs_counts() -> None:
     newest = Newest()
     for run, sequence in ((1, 9), (2, 1)):
-        newest.add(waiting(7, run, sequence))
+        newest.add(first(7, run, sequence))
     [beat] = newest.take()
-    assert beat.record[16] == 2
+    assert beat.records[16] == 2
 
 
 def test_everybody_who_waits_is_woken_once() -> None:
     newest, woken = Newest(), []
     for sequence in (2, 1, 3):
-        beat = waiting(7, sequence=sequence)
+        beat = first(7, sequence=sequence)
         beat.wake = lambda sequence=sequence: woken.append(sequence)
         newest.add(beat)
     [beat] = newest.take()
@@ -69,14 +109,15 @@ def test_everybody_who_waits_is_woken_once() -> None:
 def test_some_are_taken_in_the_order_they_came() -> None:
     newest = Newest()
     for identity in (5, 3, 4):
-        newest.add(waiting(identity))
+        newest.add(first(identity))
     assert [beat.identity for beat in newest.take(2)] == [5, 3]
     assert [beat.identity for beat in newest.take(2)] == [4]
     assert newest.take(2) == []
 
 
 def test_whose_beat_it_is() -> None:
-    record = pack(Beat(2**64 - 5, 1, 1, 1000))
-    assert identity_in(record) == 2**64 - 5
-    for nonsense in (b"", record[:-1], record + b"x", b"X" + record[1:], record[:2] + b"\2" * 62):
+    data = record(2**64 - 5)
+    assert len(data) == SIZE
+    assert identity_in(data) == 2**64 - 5
+    for nonsense in (b"", data[:-1], data + b"x", b"X" + data[1:], data[:2] + b"\2" * 62):
         assert identity_in(nonsense) is None

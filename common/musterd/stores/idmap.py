@@ -28,6 +28,16 @@ class IdMap:
         slot: int = self._slots[self._find(identity)]
         return None if slot == NONE else slot
 
+    def get_all(self, identities: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """The slots of many (n), ``NONE`` for those that are not here."""
+        ids, slots = np.asarray(self._ids), np.asarray(self._slots)
+        at = (identities & np.uint64(self._mask)).astype(np.int64)
+        rows = np.flatnonzero((slots[at] != NONE) & (ids[at] != identities))
+        while len(rows):  # their places are others': they look at the next ones
+            at[rows] = (at[rows] + 1) & self._mask
+            rows = rows[(slots[at[rows]] != NONE) & (ids[at[rows]] != identities[rows])]
+        return slots[at].astype(np.int64)
+
     def put(self, identity: int, slot: int) -> None:
         """It sits in ``slot`` from now on."""
         at = self._find(identity)

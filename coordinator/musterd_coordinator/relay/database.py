@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from musterd.beat import Beat, pack
+from musterd.beat import SIZE, Beat, pack
 from musterd.model import Member
 from musterd.stores.postgres import namespace_key, signed
 from musterd.stores.postgres_link import Connection, Link, milliseconds
@@ -38,6 +40,7 @@ SELECT m.member_id, m.slot, b.slot IS NOT NULL AS has_beat, m.zone, m.owner, m.m
 FROM musterd.member m LEFT JOIN musterd.beat b ON b.slot = m.slot AND b.member_id = m.member_id
 WHERE m.member_id = ANY($1::bigint[]) ORDER BY m.slot
 """
+_BYTES = f"V{SIZE}"
 _ONE_ANNOUNCES = f"SELECT pg_advisory_xact_lock({LOCK})"
 _ANNOUNCE = """
 SELECT n.member_id, musterd.announce(
@@ -49,12 +52,15 @@ FROM unnest(
 """
 
 
-class Row(NamedTuple):
-    """One beat as the table keeps it."""
+Slots = NDArray[np.int32]
 
-    slot: int
-    member_id: int
-    record: bytes
+
+class Rows(NamedTuple):
+    """Columns of n beats of as many members, in the order of their slots."""
+
+    slot: Slots
+    member_id: NDArray[np.uint64]
+    record: NDArray[np.void]  # musterd.columns.RECORD
 
 
 async def mark(link: Link, namespace: str, relay: str, beat: Beat) -> None:
@@ -64,19 +70,19 @@ async def mark(link: Link, namespace: str, relay: str, beat: Beat) -> None:
         await connection.execute(WRITE_MARK, *row)
 
 
-async def write(link: Link, rows: Sequence[Row]) -> set[int]:
-    """Overwrite the beats in ``rows``, at most one a member; the member_ids of those it did not.
+async def write(link: Link, rows: Rows) -> NDArray[np.bool_]:
+    """Overwrite the beats in ``rows``; which of them were (n). These are committed now.
 
-    They sit in that slot no more, or a newer beat is there. All others are committed now.
+    The others sit in that slot no more, or a newer beat is there.
     """
-    rows = sorted(rows)
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    ids = rows.member_id.view(np.int64)
+    columns = rows.slot.tolist(), ids.tolist(), rows.record.view(_BYTES).tolist()
     async with link.transaction() as connection:
         await connection.execute(_KEEP_ORDER)
-        if await connection.execute(_WRITE, *columns) == f"UPDATE {len(rows)}":
-            return set()
+        if await connection.execute(_WRITE, *columns) == f"UPDATE {len(ids)}":
+            return np.ones(len(ids), np.bool_)
         written = await connection.fetch(_WRITE_AND_TELL, *columns)
-    return {_unsigned(row.member_id) for row in rows} - {_unsigned(its_id) for (its_id,) in written}
+    return np.isin(ids, np.array([its_id for (its_id,) in written], np.int64))
 
 
 async def find_seats(link: Link, newcomers: Sequence[Newcomer]) -> dict[int, int | None]:

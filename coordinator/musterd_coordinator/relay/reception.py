@@ -16,7 +16,9 @@ from musterd.stores.items import Outcome
 from musterd.stores.keyed import HolderError, Keys, read_holder, read_slots, write_slots
 from musterd.stores.table import Table
 from musterd_coordinator.memcache_commands import Later, Store, StoreCommand
-from musterd_coordinator.relay.waiting import Newcomer, Newest, Seat, Waiting, identity_in
+from musterd_coordinator.relay.runs import find_run
+from musterd_coordinator.relay.seats import Seats
+from musterd_coordinator.relay.waiting import First, Newcomer, Newest, Waiting, identity_in
 
 NOT_A_BEAT = b"CLIENT_ERROR bad data chunk: not a beat"
 _NOBODYS = b"SERVER_ERROR nobody announced the member of this beat here"
@@ -28,41 +30,72 @@ _USUAL = re.compile(
 _HINTS = 64  # slots that the key of free ones names
 
 
-class Queue:
-    """Beats that wait for the same thing, and a way to wait for the first of them."""
+class Filled:
+    """A way to wait until something is there."""
 
     def __init__(self) -> None:
-        self.beats = Newest()
-        self._filled = anyio.Event()
+        self._event = anyio.Event()
 
-    def add(self, beat: Waiting) -> None:
-        """Let it wait."""
-        if not self.beats:
-            self._filled.set()
-        self.beats.add(beat)
-
-    def take(self, most: int | None = None) -> list[Waiting]:
-        """As :meth:`Newest.take`."""
-        taken = self.beats.take(most)
-        if not self.beats:
-            self._filled = anyio.Event()
-        return taken
+    def say(self, filled: bool) -> None:
+        """Whether something is there now."""
+        if filled:
+            self._event.set()
+        elif self._event.is_set():
+            self._event = anyio.Event()
 
     async def wait(self) -> None:
-        """Until there is one."""
-        await self._filled.wait()
+        """Until something is."""
+        await self._event.wait()
+
+
+class Known:
+    """Beats of members with a seat in the database, in the order they came."""
+
+    def __init__(self) -> None:
+        self._beats: list[Waiting] = []
+        self._filled = Filled()
+        self.wait = self._filled.wait
+
+    def add(self, beats: Waiting) -> None:
+        """Let them wait."""
+        if not self._beats:
+            self._filled.say(True)
+        self._beats.append(beats)
+
+    def take(self) -> list[Waiting]:
+        """Remove and give those that somebody waits for."""
+        taken, self._beats = self._beats, []
+        self._filled.say(False)
+        return [beats for beats in taken if beats.is_wanted]
+
+
+class New:
+    """First beats of members that need a seat: the newest of each."""
+
+    def __init__(self) -> None:
+        self._beats = Newest()
+        self._filled = Filled()
+        self.wait = self._filled.wait
+
+    def add(self, beat: First) -> None:
+        """Let it wait."""
+        self._beats.add(beat)
+        self._filled.say(True)
+
+    def take(self, most: int | None = None) -> list[First]:
+        """As :meth:`Newest.take`."""
+        taken = self._beats.take(most)
+        self._filled.say(bool(self._beats))
+        return taken
 
 
 class Reception:
-    """What the server asks about every storage command.
-
-    ``known`` are beats of members with a seat in the database, ``new`` those that need one.
-    """
+    """What the server asks about every storage command."""
 
     def __init__(self, table: Table, clock: Callable[[], float]) -> None:
-        self.known = Queue()
-        self.new = Queue()
-        self.seats: dict[int, Seat] = {}
+        self.known = Known()
+        self.new = New()
+        self.seats = Seats()
         self._table = table
         self._clock = clock
         self._closed: bytes | None = None
@@ -81,48 +114,50 @@ class Reception:
         found = _USUAL(data)
         if found is None or self._closed is not None:
             return None
-        identity = int.from_bytes(found[1], "little")
-        seat = self.seats.get(identity)
-        if seat is None:
+        if self.seats.find(int.from_bytes(found[1], "little")) is None:
             return None
-        beat = Waiting(identity, data[-2 - SIZE : -2], seat.key)
-        beat.seat = seat
+        beat = Waiting(data[-2 - SIZE : -2])
         self.known.add(beat)
         return beat
+
+    def glance_at_run(self, data: bytearray) -> tuple[Later, int] | None:
+        """Many usual ones; who of them has no seat is seen when they are written."""
+        found = find_run(data) if self._closed is None else None
+        if found is None:
+            return None
+        beats = Waiting(found[0])
+        self.known.add(beats)
+        return beats, found[1]
 
     def close(self, reason: bytes) -> None:
         """Refuse all that waits and all that comes, for ``reason``: a whole reply."""
         self._closed = reason
-        for beat in self.known.take() + self.new.take():
+        for beat in [*self.known.take(), *self.new.take()]:
             beat.settle(reason)
 
-    def admit(self, beat: Waiting) -> None:
-        """Let a beat whose member has a seat by now go the way of all others."""
+    def seat(self, beat: First, slot: int) -> None:
+        """The database keeps this slot for a newcomer, whose beat now goes the way of all others."""
+        holder, now = beat.newcomer.holder, self._clock()
+        self.seats.put(beat.identity, slot, holder, beat.key, now)
         if self._closed is not None:
             beat.settle(self._closed)
         else:
             self.known.add(beat)
 
-    def seat(self, beat: Waiting, slot: int) -> None:
-        """Note that the database keeps this slot for the newcomer who sent this beat."""
-        if beat.newcomer is not None:
-            beat.seat = Seat(slot, beat.newcomer.holder, beat.key, self._clock())
-            self.seats[beat.identity] = beat.seat
-
-    def forget(self, identity: int) -> None:
-        """The database has no such member: its next beat is NOT_STORED, until it announces."""
-        self.seats.pop(identity, None)
-
-    def vacate(self, identity: int, seat: Seat) -> None:
+    def vacate(self, identity: int) -> None:
         """Drop all that is kept of a member who went away, and let a newcomer have its slot."""
-        self.forget(identity)
-        keys = Keys(seat.key[: -_DIGITS - len(_BEAT)].decode())
-        if self._announced(seat.key) != seat.holder:
+        place = self.seats.find(identity)
+        if place is None:
+            return
+        key, holder = self.seats.keys[place], self.seats.holders[place]
+        self.seats.remove(identity)
+        keys = Keys(key[: -_DIGITS - len(_BEAT)].decode())
+        if self._announced(key) != holder:
             return  # another member has the slot by now, or the same one came back
-        self._table.delete(_holder_key(seat.key))
+        self._table.delete(_holder_key(key))
         self._table.delete(keys.index(identity))
         free = self._table.get((keys.free,))[0]
-        slots = [int(seat.key[-_DIGITS:], 16), *read_slots(free.value if free else None)]
+        slots = [int(key[-_DIGITS:], 16), *read_slots(free.value if free else None)]
         self._table.set(keys.free, write_slots(*dict.fromkeys(slots[:_HINTS])))
 
     def _take_next(self, record: bytes) -> bytes | Later:
@@ -131,11 +166,9 @@ class Reception:
             return NOT_A_BEAT
         if self._closed is not None:
             return self._closed
-        seat = self.seats.get(identity)
-        if seat is None:
+        if self.seats.find(identity) is None:
             return Outcome.NOT_STORED
-        beat = Waiting(identity, record, seat.key)
-        beat.seat = seat
+        beat = Waiting(record)
         self.known.add(beat)
         return beat
 
@@ -145,18 +178,18 @@ class Reception:
             return NOT_A_BEAT
         if self._closed is not None:
             return self._closed
-        beat = Waiting(identity, record, key)
-        beat.seat = self.seats.get(identity)
-        holder = self._announced(key)
-        if beat.seat is not None and beat.seat.holder == holder:
-            beat.seat.key = key
-            self.known.add(beat)
-            return beat
-        beat.newcomer = _newcomer(key, holder)
-        if beat.newcomer is None or beat.newcomer.identity != identity:
+        place, holder = self.seats.find(identity), self._announced(key)
+        if place is not None and self.seats.holders[place] == holder:
+            self.seats.keys[place] = key
+            again = Waiting(record)
+            self.known.add(again)
+            return again
+        newcomer = _newcomer(key, holder)
+        if newcomer is None or newcomer.identity != identity:
             return _NOBODYS
-        self.new.add(beat)
-        return beat
+        first = First(identity, record, key, newcomer)
+        self.new.add(first)
+        return first
 
     def _announced(self, key: bytes) -> bytes | None:
         item = self._table.get((_holder_key(key),))[0]

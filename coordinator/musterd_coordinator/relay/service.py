@@ -90,9 +90,8 @@ class Relay:
     async def tidy(self) -> None:
         """Drop members who did not beat for as long as a store keeps a beat."""
         oldest = anyio.current_time() - self._ttl
-        for at, (identity, seat) in enumerate(list(self.reception.seats.items()), 1):
-            if seat.used < oldest and self.reception.seats.get(identity) is seat:
-                self.reception.vacate(identity, seat)
+        for at, identity in enumerate(self.reception.seats.unused_since(oldest), 1):
+            self.reception.vacate(identity)
             if not at % _TIDY_AT_A_TIME:
                 await anyio.lowlevel.checkpoint()
 

@@ -8,15 +8,16 @@ is waiting for one.
 from collections.abc import Sequence
 
 import anyio
+import numpy as np
 
 from musterd.errors import ShardRefused, StoreError
 from musterd.stores.items import Outcome
-from musterd.stores.postgres import signed
 from musterd.stores.postgres_link import Link
 from musterd_coordinator.relay import database
+from musterd_coordinator.relay.batch import LOST, STORED, Batch, Rows
 from musterd_coordinator.relay.gauges import Gauges
 from musterd_coordinator.relay.reception import Reception
-from musterd_coordinator.relay.waiting import Newcomer, Waiting
+from musterd_coordinator.relay.waiting import First, Newcomer, Waiting
 
 MOST_ROWS = 4000  # in one statement that writes beats
 MOST_SEATS = 2000  # looked up in one statement
@@ -41,35 +42,52 @@ class BeatWriter:
             await self._reception.known.wait()
             began = anyio.current_time()
             async with self.turn:
-                await self._write(self._reception.known.take())
+                if waiting := self._reception.known.take():
+                    await self._write(waiting)
             await anyio.sleep_until(began + self._period)
 
-    async def _write(self, beats: Sequence[Waiting]) -> None:
+    async def _write(self, waiting: Sequence[Waiting]) -> None:
         """Write these beats and tell their agents; when one statement fails, try no further."""
-        rows = sorted((_row(beat), beat) for beat in beats)
+        batch = Batch(waiting)
+        refused = b""
+        rows, slots = self._seated(batch)
         for at in range(0, len(rows), MOST_ROWS):
+            part = slice(at, at + MOST_ROWS)
             try:
-                await self._write_some(rows[at : at + MOST_ROWS])
+                await self._write_some(batch, rows[part], slots[part])
             except StoreError as error:
                 self._gauges.beats.failed(error, len(rows) - at)
-                await settle([beat for _, beat in rows[at:]], refusal(error))
-                return
+                refused = refusal(error)
+                break
+        words = (Outcome.STORED, Outcome.NOT_STORED, refused)
+        for told, _ in enumerate(batch.settle(words), 1):
+            if not told % _AT_A_TIME:
+                await anyio.lowlevel.checkpoint()
 
-    async def _write_some(self, rows: Sequence[tuple[database.Row, Waiting]]) -> None:
+    def _seated(self, batch: Batch) -> tuple[Rows, database.Slots]:
+        """The rows to write, and the slots where; they are in the order of these."""
+        seats = self._reception.seats
+        places = seats.find_all(batch.identity[batch.newest])
+        batch.fate[batch.newest[places < 0]] = LOST
+        rows, slots = batch.newest[places >= 0], seats.slot[places[places >= 0]]
+        order = np.argsort(slots, kind="stable")
+        return rows[order], slots[order]
+
+    async def _write_some(self, batch: Batch, rows: Rows, slots: database.Slots) -> None:
         began = anyio.current_time()
-        lost = await database.write(self._link, [row for row, _ in rows])
+        identity = batch.identity[rows]
+        written = await database.write(
+            self._link, database.Rows(slots, identity, batch.records[rows])
+        )
         now = anyio.current_time()
+        batch.fate[rows] = np.where(written, STORED, LOST)
+        lost = identity[~written].tolist()
         self._gauges.wrote(len(rows) - len(lost), len(lost), now - began)
-        stored, gone = [], []
-        for _, beat in rows:
-            if beat.identity in lost:
-                self._reception.forget(beat.identity)
-                gone.append(beat)
-            elif beat.seat is not None:
-                beat.seat.used = now
-                stored.append(beat)
-        await settle(stored, Outcome.STORED)
-        await settle(gone, Outcome.NOT_STORED)
+        seats = self._reception.seats
+        for one in lost:
+            seats.remove(one)
+        places = seats.find_all(identity[written])
+        seats.used[places[places >= 0]] = now
 
 
 class Usher:
@@ -88,7 +106,7 @@ class Usher:
             if beats := self._reception.new.take(MOST_SEATS):
                 await self._seat(beats)
 
-    async def _seat(self, beats: Sequence[Waiting]) -> None:
+    async def _seat(self, beats: Sequence[First]) -> None:
         try:
             found = await database.find_seats(self._link, _newcomers(beats))
         except StoreError as error:
@@ -99,7 +117,7 @@ class Usher:
         known = [by_identity.pop(who) for who in found if who in by_identity]
         await self._announce([*known, *by_identity.values()])
 
-    async def _announce(self, beats: Sequence[Waiting]) -> None:
+    async def _announce(self, beats: Sequence[First]) -> None:
         """Give seats, many at a time; fewer when the database refuses.
 
         It may be one of them that it refuses, which must not keep out the others for ever.
@@ -120,22 +138,20 @@ class Usher:
                 self._most = min(2 * self._most, MOST_NEWCOMERS)
                 self._admit({beat.identity: beat for beat in some}, slots)
 
-    def _admit(self, beats: dict[int, Waiting], slots: dict[int, int]) -> None:
+    def _admit(self, beats: dict[int, First], slots: dict[int, int]) -> None:
         for identity, slot in slots.items():
-            beat = beats.pop(identity)
-            self._reception.seat(beat, slot)
-            self._reception.admit(beat)
+            self._reception.seat(beats.pop(identity), slot)
         if slots:
             self._gauges.newcomers.worked()
 
-    async def _refuse(self, beats: Sequence[Waiting], error: StoreError) -> None:
+    async def _refuse(self, beats: Sequence[First], error: StoreError) -> None:
         path = self._gauges.newcomers
         say = path.refuses if isinstance(error, ShardRefused) else path.failed
         say(error, len(beats))
         await settle(beats, refusal(error))
 
 
-async def settle(beats: Sequence[Waiting], outcome: bytes) -> None:
+async def settle(beats: Sequence[First], outcome: bytes) -> None:
     """Tell the agents of all these beats what became of them."""
     for at, beat in enumerate(beats, 1):
         beat.settle(outcome)
@@ -149,10 +165,5 @@ def refusal(error: StoreError) -> bytes:
     return b"SERVER_ERROR " + text.encode()
 
 
-def _row(beat: Waiting) -> database.Row:
-    slot = beat.seat.slot if beat.seat is not None else -1
-    return database.Row(slot, signed(beat.identity), beat.record)
-
-
-def _newcomers(beats: Sequence[Waiting]) -> list[Newcomer]:
-    return [beat.newcomer for beat in beats if beat.newcomer is not None]
+def _newcomers(beats: Sequence[First]) -> list[Newcomer]:
+    return [beat.newcomer for beat in beats]
