@@ -89,6 +89,7 @@ def make_plans(settings: Settings, stage: Stage, namespace: str) -> list[Plan]:
             push_timeout=settings.push_timeout,
             beat_ttl=settings.beat_ttl,
             lanes=settings.lanes,
+            together=settings.together,
         )
         for share in settings.shares()
     ]

@@ -10,7 +10,7 @@ import anyio
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.load.fleet import Fleet, join, member, milliseconds, texts
+from benchmarks.load.fleet import Fleet, member, milliseconds
 from benchmarks.load.lane import Lane
 from benchmarks.load.port import Port
 from benchmarks.load.replies import Batch
@@ -29,9 +29,22 @@ _STOPPED, _BEATING, _ANNOUNCING = range(3)
 
 
 class Flow:
-    """Beats of the members in ``fleet`` to the shard of ``port``; they were announced before."""
+    """Beats of the members in ``fleet`` to the shard of ``port``; they were announced before.
 
-    def __init__(self, fleet: Fleet, port: Port, script: Script, lanes: int, count: Count) -> None:
+    So many of them as ``together`` says, whose beats are due one after the other, share a
+    connection with others who are due at other times.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        port: Port,
+        script: Script,
+        lanes: int,
+        count: Count,
+        *,
+        together: int = 1,
+    ) -> None:
         self._interval = 1.0
         self._fleet = fleet
         self._port = port
@@ -39,8 +52,8 @@ class Flow:
         self._count = count
         self._lost: deque[int] = deque()
         self._lanes = [Lane(script, count, self._lose) for _ in range(lanes)]
-        # In the order in which they are due, so that those of one lane are far apart in time.
-        self._lane = np.arange(len(fleet.number)) % lanes
+        # Members are in the order in which they are due.
+        self._lane = np.arange(len(fleet.number)) // together % lanes
         self._sequence = np.ones(len(fleet.number), np.uint64)
         self._mode = np.full(len(fleet.number), _BEATING, np.int8)
 
@@ -98,20 +111,18 @@ class Flow:
         lanes = self._lane[rows]
         order = np.argsort(lanes, kind="stable")
         rows, lanes = rows[order], lanes[order]
-        commands = texts(self._beats(rows, late[order]))
-        expected = self._script.through * len(rows)
-        looked = self._script.look(rows) if look else None
-        if looked is not None:
-            commands = join(commands, looked.commands)
-            expected = join(self._script.through, looked.answers).tobytes()
-        text, width = memoryview(commands.tobytes()), commands.shape[1]
-        size = len(expected) // len(rows)
+        beats, looked = self._beats(rows, late[order]), self._script.look(rows) if look else None
         edges = [0, *(1 + np.flatnonzero(np.diff(lanes))).tolist(), len(rows)]
-        now = monotonic()
+        through, now = self._script.through, monotonic()
         for begin, end in pairwise(edges):
-            replies = expected[begin * size : end * size]
-            batch = Batch(now, rows[begin:end], replies, size, looked is not None)
-            self._lanes[lanes[begin]].send(batch, text[begin * width : end * width])
+            part = slice(begin, end)
+            batch = Batch(now, rows[part], through * (end - begin), len(through))
+            commands, looks = beats[part].tobytes(), None
+            if looked is not None:
+                answers = looked.answers[part]
+                looks = Batch(now, rows[part], answers.tobytes(), answers.shape[1], batch)
+                commands += looked.commands[part].tobytes()
+            self._lanes[lanes[begin]].send(commands, batch, looks)
 
     def _beats(self, rows: Rows, late: NDArray[np.float64]) -> NDArray[np.void]:
         commands = self._script.commands[rows]

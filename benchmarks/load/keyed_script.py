@@ -48,28 +48,25 @@ class KeyedScript:
 
     def reply(self, data: bytes, looked: bool) -> Reply | None:
         """See :class:`benchmarks.load.script.Script`."""
-        end = data.find(b"\n") + 1
-        if not end:
+        size = _look_size(data) if looked else data.find(b"\n") + 1
+        if not size:
             return None
-        word = data[:end].strip()
-        size = end + self._look_size(data[end:]) if looked else end
-        if size < end:
-            return None
-        if word == b"NOT_STORED" or (looked and word == b"STORED"):
-            return Reply(size, True, "")
-        return Reply(size, False, word.decode("ascii", "replace")[:100])
+        word = data[:size].strip()
+        lost = word.startswith((b"VALUE ", b"END")) if looked else word == b"NOT_STORED"
+        return Reply(size, lost, "" if lost else word.decode("ascii", "replace")[:100])
 
     def move(self, row: int, slot: int) -> None:
         """The member in ``row`` was given another slot."""
         self._slots[row] = slot
         self.commands["slot"][row] = np.frombuffer(b"%08x" % slot, np.uint8)
 
-    def _look_size(self, data: bytes) -> int:
-        """The bytes of the answer to a look; negative while it is not whole."""
-        if not data.startswith(b"VALUE "[: len(data)]):
-            return data.find(b"\n") + 1 or -(SIZE**2)  # END, or an error
-        whole = data.find(b"\r\n" + _END)
-        return whole + 2 + len(_END) if whole >= 0 else -(SIZE**2)
+
+def _look_size(data: bytes) -> int:
+    """The bytes of the answer to a look; 0 while it is not whole."""
+    if not data.startswith(b"VALUE "[: len(data)]):
+        return data.find(b"\n") + 1  # END, or an error
+    whole = data.find(b"\r\n" + _END)
+    return whole + 2 + len(_END) if whole >= 0 else 0
 
 
 def holders(numbers: NDArray[np.int64]) -> Texts:

@@ -35,14 +35,16 @@ class Lane(asyncio.Protocol):
         """Whether it has a connection."""
         return self._transport is not None
 
-    def send(self, batch: Batch, commands: bytes | memoryview) -> None:
-        """Write the commands of ``batch``."""
-        self._count.tally.sent += len(batch.rows)
+    def send(self, commands: bytes, beats: Batch, looks: Batch | None) -> None:
+        """Write ``commands``: beats, and perhaps looks after them."""
+        self._count.tally.sent += len(beats.rows)
         if self._transport is None:
-            self._count.failed("no connection", len(batch.rows))
+            self._count.failed("no connection", len(beats.rows))
             return
         self._count.tally.writes += 1
-        self._replies.expect(batch)
+        self._replies.expect(beats)
+        if looks is not None:
+            self._replies.expect(looks)
         self._transport.write(commands)
 
     def close(self) -> None:

@@ -9,8 +9,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What one worker is to simulate: ``count`` members from number ``first`` on.
 
     ``beats_to`` is the store URL that agents are given; ``tables`` that of the PostgreSQL where a
-    relay keeps what it is told, else None. ``lanes`` are connections to each shard. Durations are
-    seconds.
+    relay keeps what it is told, else None. ``lanes`` are connections to each shard, on which
+    members have turns, so many as ``together`` says. Durations are seconds.
     """
 
     beats_to: str
@@ -23,6 +23,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     push_timeout: float
     beat_ttl: float
     lanes: int
+    together: int
 
 
 class Announce(msgspec.Struct, frozen=True, tag=True):

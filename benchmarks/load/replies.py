@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 from benchmarks.load.schedule import Rows
@@ -18,13 +18,18 @@ class BadReply(Exception):
 
 @dataclass(slots=True)
 class Batch:
-    """Beats that were written together. ``expected`` are their replies, each ``width`` bytes."""
+    """What was written together. ``expected`` are the replies, each ``width`` bytes.
+
+    One for each beat in ``rows``; or, where there are ``beats``, for a look after each of those.
+    ``wrong`` are rows of beats that came to nothing, by their own answers or those to the looks.
+    """
 
     sent_at: float
     rows: Rows
     expected: bytes
     width: int
-    looked: bool
+    beats: "Batch | None" = None
+    wrong: set[int] = field(default_factory=set)
     done: int = 0
     at: int = 0  # bytes of `expected` that have come; `done` rows and maybe a part of the next
 
@@ -71,7 +76,8 @@ class Replies:
 
     def abandon(self, reason: str) -> None:
         """The connection is gone: whatever waits has failed."""
-        waiting = sum(len(batch.rows) - batch.done for batch in self._waiting)
+        beats = (batch for batch in self._waiting if batch.beats is None)
+        waiting = sum(len(batch.rows) - batch.done for batch in beats)
         if waiting:
             self._count.failed(reason, waiting)
         self._waiting.clear()
@@ -80,7 +86,7 @@ class Replies:
     def _came(self, batch: Batch, at: int, now: float) -> None:
         batch.at, before = at, batch.done
         batch.done = at // batch.width
-        if batch.done > before:
+        if batch.done > before and batch.beats is None:
             self._count.got_through(now - batch.sent_at, batch.done - before)
 
     def _read_singly(self, batch: Batch, data: bytes, now: float) -> bytes:
@@ -94,12 +100,13 @@ class Replies:
                 at += len(came)
                 self._came(batch, batch.at + len(came), now)
                 continue
-            reply = self._script.reply(data[at : at + LONGEST_REPLY], batch.looked)
+            looked = batch.beats is not None
+            reply = self._script.reply(data[at : at + LONGEST_REPLY], looked)
             if reply is None:
                 self._keep(data[at:])
                 return b""
             at += reply.size
-            self._note(reply, int(batch.rows[batch.done]))
+            self._note(batch, reply, int(batch.rows[batch.done]))
             batch.at += width
             batch.done += 1
         return data[at:]
@@ -109,7 +116,13 @@ class Replies:
             raise BadReply(f"no end of an answer: {rest[:40]!r}")
         self._rest = rest
 
-    def _note(self, reply: Reply, row: int) -> None:
+    def _note(self, batch: Batch, reply: Reply, row: int) -> None:
+        beats = batch.beats or batch
+        if row in beats.wrong:
+            return
+        beats.wrong.add(row)
+        if beats is not batch:  # it was taken for one that got through
+            self._count.tally.through -= 1
         if reply.lost:
             self._count.tally.lost += 1
             self._lost(row)

@@ -26,7 +26,7 @@ class Reply(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What follows the beats of some rows, (n, width) each: a question, and its right answer."""
+    """Questions that follow the beats of some rows, (n, width) each, and their right answers."""
 
     commands: Texts
     answers: Texts
@@ -47,7 +47,7 @@ class Script(Protocol):
     def reply(self, data: bytes, looked: bool) -> Reply | None:
         """The first reply in ``data``, which is not the expected one; None: it is not whole yet.
 
-        ``looked``: it answers a beat together with the look that followed it.
+        ``looked``: it answers a look and not a beat.
         """
 
     def move(self, row: int, slot: int) -> None:

@@ -18,10 +18,8 @@ SHARED = 128
 SESSIONS = 16
 """The same for PostgreSQL, which keeps a process for each connection."""
 
-RELAYED = 1.0
-"""Seconds from one beat on a connection to the next, through relays: on one connection they take a
-beat only when the one before was committed, as no agent has two under way.
-"""
+TOGETHER = 32
+"""Members whose beats travel together to a relay, where they share connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +48,14 @@ class Settings:
         if self.connections is not None:
             return max(1, self.connections // self.processes)
         most = math.ceil(self.agents / self.processes)
-        if self.is_relayed:
-            return min(most, math.ceil(RELAYED * most / self.interval))
-        if self.is_postgres:
+        if self.is_postgres and not self.is_relayed:
             return min(SESSIONS, most)
         return most if self.agents <= ONE_EACH else SHARED
+
+    @property
+    def together(self) -> int:
+        """How many members that are due one after the other share a connection."""
+        return TOGETHER if self.is_relayed and self.agents > ONE_EACH else 1
 
     @property
     def is_relayed(self) -> bool:

@@ -98,7 +98,10 @@ class Worker:
 
     async def _beat(self, *, task_status: TaskStatus[None]) -> None:
         for port, members in zip(self._ports.shards, self._members, strict=True):
-            flow = Flow(members.fleet, port, port.script(members), self._plan.lanes, self._count)
+            script, plan = port.script(members), self._plan
+            flow = Flow(
+                members.fleet, port, script, plan.lanes, self._count, together=plan.together
+            )
             flow.take_interval(self._plan.interval)
             await flow.connect()
             self._flows.append(flow)

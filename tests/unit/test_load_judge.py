@@ -128,7 +128,8 @@ def test_members_have_a_connection_each_until_there_are_too_many() -> None:
     assert settings(agents=1_000_000).lanes * 2 < 1000
     assert settings(connections=10).lanes == 5
     assert settings(store="postgresql").lanes <= 16
-    assert settings(store="relay", agents=100_000).lanes * 2 == 10_000  # one beat a second on each
+    assert settings(store="relay", agents=100_000).lanes * 2 < 1000
+    assert settings(store="relay", agents=100_000).together > settings(store="relay").together == 1
     assert [len(share) for share in settings(agents=5).shares()] == [2, 3]
 
 
