@@ -14,12 +14,14 @@ from musterd_coordinator.memcache_commands import (
     END,
     ERROR,
     GETS,
+    PLAIN_GETS,
     STORES,
     Later,
     Refusal,
     Storekeeper,
     Upload,
     answer_get,
+    answer_one,
     begin_store,
     run,
 )
@@ -197,6 +199,8 @@ class Conversation:
     def _obey(self, line: bytes) -> bytes | None:
         line = line.removesuffix(b"\r").partition(b"\0")[0]  # memcached reads C strings
         verb, _, rest = line.lstrip(b" ").partition(b" ")
+        if verb in PLAIN_GETS and rest and b" " not in rest:
+            return answer_one(self._table, verb, rest)
         if verb in GETS:
             self._answer = answer_get(self._table, verb, rest)
             return next(self._answer)
