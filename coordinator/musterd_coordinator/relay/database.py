@@ -24,10 +24,14 @@ _KEEP_ORDER = """
 SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off
 """
 # A beat that was under way for long, by another relay, must not undo a newer one of the same run.
-# Sequences are compared by their lowest three bytes, as serial numbers (RFC 1982).
-_WRITE = """
+# Sequences are compared by their lowest three bytes, as serial numbers (RFC 1982). Records come as
+# one text, which costs both sides less than an array of them; OFFSET 0 has each cut out only once.
+_WRITE = f"""
 UPDATE musterd.beat b SET record = n.record, seen_at = now()
-FROM unnest($1::integer[], $2::bigint[], $3::bytea[]) n (slot, member_id, record)
+FROM (
+    SELECT slot, member_id, substr($3::bytea, 1 + {SIZE} * (place::integer - 1), {SIZE}) AS record
+    FROM unnest($1::integer[], $2::bigint[]) WITH ORDINALITY rows (slot, member_id, place) OFFSET 0
+) n
 WHERE b.slot = n.slot AND b.member_id = n.member_id AND (
     substring(b.record, 17, 8) <> substring(n.record, 17, 8)
     OR (get_byte(n.record, 24) - get_byte(b.record, 24)
@@ -40,7 +44,6 @@ SELECT m.member_id, m.slot, b.slot IS NOT NULL AS has_beat, m.zone, m.owner, m.m
 FROM musterd.member m LEFT JOIN musterd.beat b ON b.slot = m.slot AND b.member_id = m.member_id
 WHERE m.member_id = ANY($1::bigint[]) ORDER BY m.slot
 """
-_BYTES = f"V{SIZE}"
 _ONE_ANNOUNCES = f"SELECT pg_advisory_xact_lock({LOCK})"
 _ANNOUNCE = """
 SELECT n.member_id, musterd.announce(
@@ -76,7 +79,7 @@ async def write(link: Link, rows: Rows) -> NDArray[np.bool_]:
     The others sit in that slot no more, or a newer beat is there.
     """
     ids = rows.member_id.view(np.int64)
-    columns = rows.slot.tolist(), ids.tolist(), rows.record.view(_BYTES).tolist()
+    columns = rows.slot.tolist(), ids.tolist(), rows.record.tobytes()
     async with link.transaction() as connection:
         await connection.execute(_KEEP_ORDER)
         if await connection.execute(_WRITE, *columns) == f"UPDATE {len(ids)}":

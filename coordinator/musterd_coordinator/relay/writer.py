@@ -19,7 +19,7 @@ from musterd_coordinator.relay.gauges import Gauges
 from musterd_coordinator.relay.reception import Reception
 from musterd_coordinator.relay.waiting import First, Newcomer, Waiting
 
-MOST_ROWS = 4000  # in one statement that writes beats
+MOST_ROWS = 12_000  # in one statement that writes beats
 MOST_SEATS = 2000  # looked up in one statement
 MOST_NEWCOMERS = 256  # announced in one: others' newcomers wait as long
 _REFUSALS = 8  # in a row, after which no more of those who wait are tried
