@@ -28,7 +28,7 @@ FULL = {
     "agent-memcached": "agent --store memcached --agents 30 --duration 10",
     "agent-postgresql": "agent --store postgresql --agents 30 --duration 10",
     "load-memcached": "load --store memcached --agents 100000 --duration 45 --service-down-time 15",
-    "load-relay": "load --store relay --agents 50000 --duration 45 --service-down-time 15",
+    "load-relay": "load --store relay --agents 50000 --connections 5000 --duration 45 --service-down-time 15",
     "peers": "peers --quick",
     "growth": "growth --store memcached --repeats 3 --steady 6",
 }

@@ -55,7 +55,8 @@ class Settings:
     @property
     def together(self) -> int:
         """How many members that are due one after the other share a connection."""
-        return TOGETHER if self.is_relayed and self.agents > ONE_EACH else 1
+        shared = self.agents > ONE_EACH and self.connections is None
+        return TOGETHER if self.is_relayed and shared else 1
 
     @property
     def is_relayed(self) -> bool:

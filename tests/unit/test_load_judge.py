@@ -129,7 +129,9 @@ def test_members_have_a_connection_each_until_there_are_too_many() -> None:
     assert settings(connections=10).lanes == 5
     assert settings(store="postgresql").lanes <= 16
     assert settings(store="relay", agents=100_000).lanes * 2 < 1000
-    assert settings(store="relay", agents=100_000).together > settings(store="relay").together == 1
+    relayed = settings(store="relay", agents=100_000)
+    assert relayed.together > settings(store="relay").together == 1
+    assert replace(relayed, connections=5000).together == 1
     assert [len(share) for share in settings(agents=5).shares()] == [2, 3]
 
 
