@@ -136,6 +136,6 @@ async def _saved_as_up(server: Server, process: Coordinator) -> int:
     url = server.url if server.url.startswith("postgresql") else own
     registry = open_registry(url, namespace=NAMESPACE, timeout=TIMEOUT)
     await registry.open()
-    entries = await registry.load()
+    portions = [portion async for portion in registry.load()]
     await registry.aclose()
-    return sum(entry.state is State.UP for entry in entries)
+    return sum(entry.state is State.UP for portion in portions for entry in portion)

@@ -46,8 +46,11 @@ class Changes:
     def parts(self, size: int) -> Iterator["Changes"]:
         """The same in portions of at most ``size``."""
         for at in range(0, len(self), size):
-            part = slice(at, at + size)
-            yield Changes(*(column[part] for column in self._columns()))
+            yield self.where(slice(at, at + size))
+
+    def where(self, chosen: NDArray[np.bool_] | slice) -> "Changes":
+        """Those that a mask (n) or a slice chooses."""
+        return Changes(*(column[chosen] for column in self._columns()))
 
     def lists(self) -> Iterator[list[Any]]:
         """The columns as lists of Python's own numbers."""

@@ -1,6 +1,7 @@
 """The desk of a running coordinator: answers from the roll, orders through the registry."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
 
 import anyio
 import structlog
@@ -78,8 +79,8 @@ class Office(Answers):
         async with self._orders:
             row = self.row(group, member)
             facts = changed(self._roll.facts.get(row, NO_FACTS), change)
-            await self._recorder.flush()  # the registry must know the member first
-            await self._registry.change_facts(group, member, facts)
+            async with self._recorder.holding(row):
+                await self._registry.change_facts(group, member, facts)
             if self._roll.directory.row(group, member) != row:
                 raise NotFound(f"{group}/{member} was forgotten meanwhile")
             note = described(change)
@@ -99,20 +100,22 @@ class Office(Answers):
                     f"{group}/{member} is {self._roll.state(row)}: stop its agent first, or force it"
                 )
             forgotten = self._roll.directory.member(row)
-            await self._recorder.flush()
-            await self._registry.forget(group, member)
-            if self._roll.directory.row(group, member) == row:
-                self._roll.remove(row)
+            async with self._recorder.holding(row):  # or it might be written once more after that
+                await self._registry.forget(group, member)
+                if self._roll.directory.row(group, member) == row:
+                    self._roll.remove(row)
             log.info("member forgotten", member=f"{group}/{member}", forced=force)
             await self._retire(forgotten)
 
     async def history(self, group: str, member: str, limit: int) -> History:
         """Its state changes, newest first; a forgotten member's too, while they are kept."""
-        await self._recorder.flush()
-        transitions = await self._registry.history(group, member, limit)
-        if not transitions:
+        kept = await self._registry.history(group, member, limit)
+        row = self._roll.directory.row(group, member)
+        news = self._recorder.unwritten(row, group, member)
+        if not (kept or news):
             self.row(group, member)
-        return History(group, member, list(transitions))
+        lines = dict.fromkeys([*reversed(kept), *news])  # some may just have been written
+        return History(group, member, sorted(lines, key=attrgetter("at"))[: -limit - 1 : -1])
 
 
 def changed(facts: Facts, change: FactsChange) -> Facts:

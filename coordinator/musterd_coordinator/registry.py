@@ -5,15 +5,18 @@ Kept apart from beats and never written at heartbeat rate. One Protocol, two hom
 by several coordinators.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from musterd.errors import ConfigError
 from musterd.model import Facts, Member, State, Transition
+
+Row = tuple[Any, ...]
+"""What is written of a member, or of a change: see :mod:`musterd_coordinator.registry_rows`."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -36,8 +39,8 @@ class Registry(Protocol):
     async def open(self) -> None:
         """Connect, and create or upgrade the schema where this user may."""
 
-    async def load(self) -> Sequence[Entry]:
-        """Every member that was not forgotten."""
+    def load(self) -> AsyncIterator[Sequence[Entry]]:
+        """Every member that was not forgotten, in portions."""
 
     async def changed(self) -> Sequence[Entry | tuple[str, str]]:
         """Members that *other* coordinators changed since the last call, as they are now.
@@ -45,13 +48,13 @@ class Registry(Protocol):
         A ``(group, member)`` pair stands for one that was forgotten. Empty on SQLite.
         """
 
-    async def record(self, entries: Sequence[Entry], transitions: Sequence[Transition]) -> None:
-        """In one transaction: insert members not known yet, save the states of all ``entries``,
-        append ``transitions`` to the history.
+    async def record(self, members: Sequence[Row], history: Sequence[Row]) -> None:
+        """In one transaction: insert members not known yet, save the states of all ``members``, of
+        whom none may be there twice, and append to the history what is not in it yet.
 
         For members known already what is announced, state, reason, since and interval are
         written: facts are changed by :meth:`change_facts` alone, so a sweep never undoes an
-        operator.
+        operator. A call that was given up may be made again, whether or not it was done.
         """
 
     async def change_facts(self, group: str, member: str, facts: Facts) -> None:

@@ -19,16 +19,8 @@ from musterd.model import Facts, Transition
 from musterd.stores.postgres_changes import Mark, mark
 from musterd.stores.postgres_link import Connection, Link, Target, parse_url
 from musterd.stores.postgres_schema import LOCK, ensure_schema
-from musterd_coordinator.registry import Entry
-from musterd_coordinator.registry_rows import (
-    Row,
-    as_json,
-    entry_of,
-    entry_rows,
-    time_for,
-    transition_of,
-    transition_rows,
-)
+from musterd_coordinator.registry import Entry, Row
+from musterd_coordinator.registry_rows import as_json, entry_of, time_for, transition_of
 
 SAME_CHANGE = timedelta(seconds=30)
 PAGE = 1000
@@ -133,25 +125,25 @@ class PostgresRegistry:
         except StoreError as error:
             raise RegistryError(f"registry {error}") from None
 
-    async def load(self) -> Sequence[Entry]:
-        """Every member that was not forgotten."""
+    async def load(self) -> AsyncIterator[Sequence[Entry]]:
+        """Every member that was not forgotten, in portions."""
         self._mark, self._heard = None, set()
-        found = await self._read(told_by=None)
-        return [each for each in found if isinstance(each, Entry)]
+        async for news in self._read(told_by=None):
+            yield [each for each in news if isinstance(each, Entry)]
 
     async def changed(self) -> Sequence[Entry | tuple[str, str]]:
         """Members that were added or forgotten by others, or whose facts anybody changed."""
-        return await self._read(told_by=self._me)
+        return [each async for news in self._read(told_by=self._me) for each in news]
 
-    async def record(self, entries: Sequence[Entry], transitions: Sequence[Transition]) -> None:
+    async def record(self, members: Sequence[Row], history: Sequence[Row]) -> None:
         """Save members and their states, and append to the history, in one transaction."""
-        limit = time_for(len(entries) + len(transitions), self._timeout)
+        limit = time_for(len(members) + len(history), self._timeout)
         async with self._transaction(self._batches, limit) as connection:
             # In turn: else each would miss what the other is writing, and both could deadlock.
             await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK + 1})")
-            for columns in _batches(entry_rows(entries)):
+            for columns in _batches(members):
                 await connection.execute(_SAVE, self._namespace, self._me, *columns)
-            for columns in _batches(transition_rows(transitions)):
+            for columns in _batches(history):
                 await connection.execute(_APPEND, self._namespace, self._me, SAME_CHANGE, *columns)
 
     async def change_facts(self, group: str, member: str, facts: Facts) -> None:
@@ -202,21 +194,24 @@ class PostgresRegistry:
         except StoreError as error:
             raise RegistryError(f"registry {error}") from None
 
-    async def _read(self, told_by: int | None) -> list[Entry | tuple[str, str]]:
+    async def _read(self, told_by: int | None) -> AsyncIterator[list[Entry | tuple[str, str]]]:
         """What changed since the last reading, without what ``told_by`` itself did."""
         async with self._transaction(self._batches) as connection:
             now = await mark(connection, "musterd.registry")
-        heard, news = set(), []
-        async for row in self._rows(now.since(self._mark) or 0, told_by):
-            version = _version(row)
-            if version not in self._heard:
-                news.append(_news(row))
-            if version[0] >= now.oldest:
-                heard.add(version)
+        heard = set()
+        async for page in self._pages(now.since(self._mark) or 0, told_by):
+            versions = list(map(_version, page))
+            heard |= {version for version in versions if version[0] >= now.oldest}
+            yield [
+                _news(row)
+                for row, version in zip(page, versions, strict=True)
+                if version not in self._heard
+            ]
         self._mark, self._heard = now, heard
-        return news
 
-    async def _rows(self, since: int, told_by: int | None) -> AsyncIterator[asyncpg.Record]:
+    async def _pages(
+        self, since: int, told_by: int | None
+    ) -> AsyncIterator[Sequence[asyncpg.Record]]:
         position = since, "", ""
         while True:
             async with self._transaction(self._batches) as connection:
@@ -224,8 +219,8 @@ class PostgresRegistry:
                 page = await connection.fetch(
                     *(_PAGE, self._namespace, str(position[0]), *position[1:], told_by, PAGE)
                 )
-            for row in page:
-                yield row
+            if page:
+                yield page
             if len(page) < PAGE:
                 return
             position = _version(page[-1])

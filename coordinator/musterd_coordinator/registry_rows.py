@@ -6,22 +6,25 @@ JSON.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from musterd.errors import RegistryError
 from musterd.model import Facts, Member, State, Transition
-from musterd_coordinator.registry import Entry
-
-Row = tuple[Any, ...]
+from musterd_coordinator.registry import Entry, Row
 
 ROWS_PER_TIMEOUT = 20_000
 """A call that reads or writes more rows than this has that much more time."""
 
-_metadata = msgspec.json.Decoder(dict[str, str])
-_facts = msgspec.json.Decoder(Facts)
+_STATES = {state.value: state for state in State}
+
+# Most members have the same facts, and announce the same; a million are loaded at a start.
+_SHARED = 4096
+_facts = lru_cache(_SHARED)(msgspec.json.Decoder(Facts).decode)
+_metadata = lru_cache(_SHARED)(msgspec.json.Decoder(dict[str, str]).decode)
 
 
 def as_json(value: object) -> str:
@@ -29,42 +32,35 @@ def as_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def entry_rows(entries: Iterable[Entry]) -> list[Row]:
-    """A row for each member among ``entries``; the last one counts if it is there twice."""
-    latest = {(entry.member.group, entry.member.name): entry for entry in entries}
-    return [
-        (
-            *(entry.member.group, entry.member.name, entry.member.zone, entry.member.owner),
-            *(as_json(entry.member.metadata), as_json(entry.facts)),
-            *(entry.state.value, entry.reason),
-            *(entry.since.astimezone(UTC), entry.first_seen.astimezone(UTC), entry.interval),
-        )
-        for entry in latest.values()
-    ]
+def entry_row(entry: Entry) -> Row:
+    """The row of a member."""
+    member = entry.member
+    return (
+        *(member.group, member.name, member.zone, member.owner, as_json(member.metadata)),
+        *(as_json(entry.facts), entry.state.value, entry.reason),
+        *(entry.since, entry.first_seen, entry.interval),
+    )
 
 
 def entry_of(row: Iterable[Any]) -> Entry:
     """The entry that ``row`` stands for. Raises RegistryError if it makes no sense."""
     group, name, zone, owner, metadata, facts, state, reason, since, first_seen, interval = row
     try:
-        member = Member(group, name, zone, owner, _metadata.decode(metadata))
+        member = Member(group, name, zone, owner, _metadata(metadata))
         return Entry(
-            *(member, _facts.decode(facts), State(state), reason),
+            *(member, _facts(facts), _STATES[state], reason),
             *(_instant(since), _instant(first_seen), interval),
         )
-    except (ValueError, msgspec.MsgspecError) as error:
+    except (KeyError, ValueError, msgspec.MsgspecError) as error:
         raise RegistryError(f"the registry's row of {group}/{name} is damaged: {error}") from None
 
 
-def transition_rows(transitions: Iterable[Transition]) -> list[Row]:
-    """A row of history for each of ``transitions``."""
-    return [
-        (
-            *(each.version, each.at.astimezone(UTC), each.group, each.member),
-            *(each.old.value, each.new.value, each.reason),
-        )
-        for each in transitions
-    ]
+def transition_row(change: Transition) -> Row:
+    """The row of a line of history."""
+    return (
+        *(change.version, change.at, change.group, change.member),
+        *(change.old.value, change.new.value, change.reason),
+    )
 
 
 def transition_of(row: Iterable[Any]) -> Transition:

@@ -2,9 +2,11 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,19 +15,13 @@ from anyio import to_thread
 
 from musterd.errors import ConfigError, RegistryError
 from musterd.model import Facts, Transition
-from musterd_coordinator.registry import Entry
-from musterd_coordinator.registry_rows import (
-    Row,
-    as_json,
-    entry_of,
-    entry_rows,
-    time_for,
-    transition_of,
-    transition_rows,
-)
+from musterd_coordinator.registry import Entry, Row
+from musterd_coordinator.registry_rows import as_json, entry_of, time_for, transition_of
 
 VERSION = 1
 PRUNE_BATCH = 10_000
+LOAD_BATCH = 10_000
+_STAGED = 100  # rows of one statement: the event loop waits for Python's lock no longer than that
 _APPLICATION = 0x4D555354  # "MUST": tells our file from another program's
 _FORM = "write sqlite:///relative.db or sqlite:////absolute/path.db"
 
@@ -65,10 +61,21 @@ PRAGMA user_version = {VERSION};
 _COLUMNS = (
     '"group", name, zone, owner, metadata, facts, state, reason, since, first_seen, interval_s'
 )
-_COUNT = "SELECT count(*) FROM member"
-_LOAD = f"SELECT {_COLUMNS} FROM member WHERE namespace = ?"
+_LOAD = f"""
+SELECT {_COLUMNS} FROM member WHERE namespace = ? AND ("group", name) > (?, ?)
+ORDER BY "group", name LIMIT ?
+"""
+# Members change in no order of their names. Sorted, a page of the tables is written once for all of
+# them that are on it, which halves what a large batch costs; and it is SQLite that sorts, outside
+# of Python's lock, so that the event loop goes on meanwhile.
+_NEWS = """
+CREATE TEMP TABLE new_member (
+    "group", name, zone, owner, metadata, facts, state, reason, since, first_seen, interval_s);
+CREATE TEMP TABLE new_history (version, at, "group", name, old, new, reason);
+"""
 _SAVE = f"""
-INSERT INTO member (namespace, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO member (namespace, {_COLUMNS}) SELECT ?, * FROM new_member WHERE true
+ORDER BY "group", name
 ON CONFLICT DO UPDATE SET
     zone = excluded.zone, owner = excluded.owner, metadata = excluded.metadata,
     state = excluded.state, reason = excluded.reason, since = excluded.since,
@@ -77,9 +84,11 @@ ON CONFLICT DO UPDATE SET
 # A call that was given up may have been done all the same, and is then made again.
 _APPEND = """
 INSERT INTO history (namespace, version, at, "group", name, old, new, reason)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (
-    SELECT 1 FROM history WHERE (namespace, "group", name, at) = (?1, ?4, ?5, ?3)
-    AND (version, old, new, reason) = (?2, ?6, ?7, ?8))
+SELECT ?1, * FROM new_history AS new WHERE NOT EXISTS (
+    SELECT 1 FROM history
+    WHERE (namespace, "group", name, at) = (?1, new."group", new.name, new.at)
+    AND (version, old, new, reason) = (new.version, new.old, new.new, new.reason))
+ORDER BY "group", name, new.rowid
 """
 _HISTORY = """
 SELECT version, at, "group", name, old, new, reason FROM history
@@ -124,26 +133,25 @@ class SqliteRegistry:
         """Open the file, make or check its tables, and keep other coordinators out."""
         await self._call(self._open)
 
-    async def load(self) -> Sequence[Entry]:
-        """Every member that was not forgotten."""
-        (count,) = await self._call(lambda: self._db.execute(_COUNT).fetchone())
-        row = (self._namespace,)
-        return await self._call(
-            lambda: [entry_of(each) for each in self._db.execute(_LOAD, row)], count
-        )
+    async def load(self) -> AsyncIterator[Sequence[Entry]]:
+        """Every member that was not forgotten, in portions, by name."""
+        last = "", ""
+        while portion := await self._call(partial(self._load_after, *last), LOAD_BATCH):
+            yield portion
+            last = portion[-1].member.group, portion[-1].member.name
 
     async def changed(self) -> Sequence[Entry | tuple[str, str]]:
         """Nothing: nobody else can write to the file."""
         return ()
 
-    async def record(self, entries: Sequence[Entry], transitions: Sequence[Transition]) -> None:
+    async def record(self, members: Sequence[Row], history: Sequence[Row]) -> None:
         """Save members and their states, and append to the history, in one transaction."""
 
         def save() -> None:
-            self._db.executemany(_SAVE, self._texts(entry_rows(entries)))
-            self._db.executemany(_APPEND, self._texts(transition_rows(transitions)))
+            self._write("new_member", members, _SAVE)
+            self._write("new_history", history, _APPEND)
 
-        await self._call(save, len(entries) + len(transitions))
+        await self._call(save, len(members) + len(history))
 
     async def change_facts(self, group: str, member: str, facts: Facts) -> None:
         """Replace a member's facts, durably."""
@@ -172,7 +180,7 @@ class SqliteRegistry:
         """Drop history older than ``before``; how many rows went."""
         total, batch = 0, PRUNE_BATCH
         while batch == PRUNE_BATCH:
-            row = self._namespace, _text(before.astimezone(UTC)), PRUNE_BATCH
+            row = self._namespace, _text(before), PRUNE_BATCH
             batch = await self._execute(_PRUNE, row)
             total += batch
         return total
@@ -244,8 +252,22 @@ class SqliteRegistry:
         if database is not None:
             database.close()
 
-    def _texts(self, rows: Sequence[Row]) -> list[Row]:
-        return [(self._namespace, *map(_text, row)) for row in rows]
+    def _load_after(self, group: str, name: str) -> list[Entry]:
+        row = self._namespace, group, name, LOAD_BATCH
+        return [entry_of(each) for each in self._db.execute(_LOAD, row)]
+
+    def _write(self, table: str, rows: Sequence[Row], sql: str) -> None:
+        """Put ``rows`` into a temporary table, and by ``sql`` from there where they belong."""
+        for at in range(0, len(rows), _STAGED):
+            part = rows[at : at + _STAGED]
+            places = f"({', '.join('?' * len(part[0]))})"
+            values = list(map(_text, chain.from_iterable(part)))
+            self._db.execute(
+                f"INSERT INTO {table} VALUES {', '.join([places] * len(part))}", values
+            )
+        if rows:
+            self._db.execute(sql, (self._namespace,))
+            self._db.execute(f"DELETE FROM {table}")
 
 
 def _prepare(database: sqlite3.Connection) -> None:
@@ -267,7 +289,7 @@ def _prepare(database: sqlite3.Connection) -> None:
             f" {VERSION}: upgrade this musterd"
         )
     database.execute("PRAGMA journal_mode = WAL")
-    database.executescript(f"BEGIN EXCLUSIVE; {'' if tables else _TABLES} COMMIT;")
+    database.executescript(f"BEGIN EXCLUSIVE; {'' if tables else _TABLES} COMMIT; {_NEWS}")
 
 
 def _reason(error: sqlite3.Error) -> str:
@@ -282,4 +304,9 @@ def _reason(error: sqlite3.Error) -> str:
 
 
 def _text(value: object) -> object:
-    return value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value
+    return _instant_text(value) if isinstance(value, datetime) else value
+
+
+@lru_cache(1024)  # a batch of a hundred thousand has a few
+def _instant_text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")

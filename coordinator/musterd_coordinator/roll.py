@@ -3,10 +3,9 @@
 One roll serves all shards. Whatever one sweep changes becomes visible at once, as one version.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from itertools import repeat
 
 import numpy as np
@@ -15,7 +14,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from musterd.beat import member_id
-from musterd.model import Facts, Member, MemberChange, State, Transition, Verdict
+from musterd.model import Facts, Member, MemberChange, State, Verdict
 from musterd.stores import Roster
 from musterd_coordinator.changes import ChangeLog
 from musterd_coordinator.detector import Detector, Rules
@@ -23,11 +22,12 @@ from musterd_coordinator.directory import Directory
 from musterd_coordinator.judgements import Asking, Cause, Changes, join_asking
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
-from musterd_coordinator.registry import Entry
-from musterd_coordinator.rowset import RowSet
+from musterd_coordinator.registry import Entry, Row
+from musterd_coordinator.registry_rows import as_json
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.sweep import Swept
 from musterd_coordinator.telling import Teller, log_change
+from musterd_coordinator.unsaved import FIRST_BEAT, FirstBeats, Unsaved
 from musterd_coordinator.verdicts import NO_FACTS, overlaid, verdict_of, verdicts_of
 from musterd_coordinator.wording import BEATING
 
@@ -37,6 +37,8 @@ _ANNOUNCED = "announced; no beat seen yet"
 _CAUSES = {int(cause): cause for cause in Cause}
 _AT_ONCE = 10_000  # changes that are Python objects at one time
 _STEP = 16_000  # members that are looked at in one step: about a millisecond
+_NO_FACTS = as_json(NO_FACTS)
+_instant = lru_cache(1024)(wall_instant)  # of a sweep's changes all are of one instant
 
 
 class Roll:
@@ -62,8 +64,7 @@ class Roll:
         self._teller = Teller(self.detector, self.directory, clocks)
         self.changes = ChangeLog(int(clocks.wall() * 1000), self._change)
         self.facts: dict[int, Facts] = {}
-        self.unsaved = RowSet()
-        self.transitions: deque[Transition] = deque()
+        self.unsaved = Unsaved(self.directory)
         self._reasons: list[str] = []
         self._forgotten: set[int] = set()  # by another coordinator, and still seated
         self._ready = False
@@ -156,7 +157,7 @@ class Roll:
         self._set_facts(row, facts)
         state = self.state(row)
         now = wall_instant(self.clocks.wall())
-        self.transitions.append(
+        self.unsaved.lines.append(
             self._teller.transition(row, state, state, note, now, self.version + 1)
         )
         self.changes.publish()
@@ -193,17 +194,35 @@ class Roll:
                     verdicts[at] = self.verdict(rows.item(at))
         return verdicts
 
-    def entry(self, row: int) -> Entry:
-        """What the registry should keep of it."""
-        since = wall_instant(self.detector.members.since[row])
-        return Entry(
-            member=self.directory.member(row),
-            facts=self.facts.get(row, NO_FACTS),
-            state=self.state(row),
-            reason=self._reasons[row],
-            since=since,
-            first_seen=since,
-            interval=float(self.detector.members.interval[row]),
+    def to_save(self, patience: float) -> Rows:
+        """Rows that the registry should save, in ascending order; they stay in ``unsaved``.
+
+        Newcomers are left out for ``patience`` seconds: with their first verdict they are written
+        once and not twice.
+        """
+        members = self.detector.members
+        waiting = members.state[members.used] == Code.UNKNOWN
+        waiting &= members.since[members.used] > self.clocks.wall() - patience
+        return self.unsaved.rows.but(waiting)
+
+    def take_unsaved(self, rows: Rows) -> tuple[Rows, list[Row]]:
+        """Take those of ``rows`` that are unsaved still: which they are, and what to write."""
+        rows, members = self.unsaved.rows.take(rows), self.detector.members
+        columns = (members.state[rows], members.since[rows], members.interval[rows])
+        each = zip(rows.tolist(), *(column.tolist() for column in columns), strict=True)
+        return rows, [self._saved(*one) for one in each]
+
+    def give_back(self, rows: Rows) -> None:
+        """These could not be saved; who was forgotten meanwhile is left out."""
+        self.unsaved.rows.add(rows[self.detector.members.state[rows] != Code.FREE])
+
+    def _saved(self, row: int, code: int, since: float, interval: float) -> Row:
+        member, facts, at = self.directory.member(row), self.facts.get(row), _instant(since)
+        return (
+            *(member.group, member.name, member.zone, member.owner),
+            "{}" if not member.metadata else as_json(member.metadata),
+            _NO_FACTS if facts is None else as_json(facts),
+            *(STATES[code].value, self._reasons[row], at, at, interval),
         )
 
     def place_of(self, group: str, member: str) -> Sequence[int]:
@@ -250,7 +269,7 @@ class Roll:
         slots, members = zip(*newcomers, strict=True)
         states, quiet = np.full(len(members), Code.UNKNOWN, np.uint8), np.zeros(len(members))
         rows = self._add(members, states, repeat(_ANNOUNCED), quiet)
-        self.unsaved.add(rows)
+        self.unsaved.rows.add(rows)
         self.shards[index].seats.seat_newcomers(np.array(slots, np.int64), rows)
         elsewhere = ~(self.detector.members.shard[:, rows] == index).any(axis=0)
         for at in np.flatnonzero(elsewhere).tolist():
@@ -261,7 +280,7 @@ class Roll:
         if member != self.directory.member(row):
             self.directory.announce(row, member)
             self._set_zone(row)
-            self.unsaved.add(np.array([row]))
+            self.unsaved.rows.add(np.array([row]))
             self.changes.touch(row)
         if index not in self.detector.members.shard[:, row]:
             self._replace(row, index, member)
@@ -320,12 +339,12 @@ class Roll:
 
     def _remove(self, row: int) -> None:
         self.changes.forget(row, replace(self._change(row), gone=True, version=self.version + 1))
+        self.unsaved.forget(row)
         for shard in self.shards:
             shard.seats.leave(row)
         self.directory.remove(row)
         self.detector.members.remove(row)
         self.facts.pop(row, None)
-        self.unsaved.discard(row)
         self._forgotten.discard(row)
 
     def _set_facts(self, row: int, facts: Facts) -> None:
@@ -345,9 +364,19 @@ class Roll:
     def _apply(self, changes: Changes, shard: Shard) -> None:
         wall = self.clocks.wall()
         self.detector.members.since[changes.rows[changes.old != changes.new]] = wall
-        self.unsaved.add(changes.rows)
-        for part in changes.parts(_AT_ONCE):
+        self.unsaved.rows.add(changes.rows)
+        first = changes.cause == Cause.FIRST_BEAT
+        self._tell_first_beats(changes.rows[first], wall_instant(wall))
+        for part in changes.where(~first).parts(_AT_ONCE):
             self._tell(part, shard, wall_instant(wall))
+
+    def _tell_first_beats(self, rows: Rows, now: datetime) -> None:
+        """The same for those whose first beat this is: as many as a whole fleet, and no news."""
+        self.unsaved.began(FirstBeats(self.version + 1, now, rows))
+        reasons, touch = self._reasons, self.changes.touch
+        for row in rows.tolist():
+            reasons[row] = FIRST_BEAT
+            touch(row)
 
     def _tell(self, changes: Changes, shard: Shard, now: datetime) -> None:
         """Say why, to the log, the history and whoever follows."""
@@ -359,7 +388,7 @@ class Roll:
                 row, STATES[old], STATES[new], reason, now, version
             )
             log_change(transition, cause)
-            self.transitions.append(transition)
+            self.unsaved.lines.append(transition)
             self._reasons[row] = reason if cause is not Cause.CONFLICT_OVER else BEATING
             self.changes.touch(row)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from musterd_coordinator.members import Rows
+from musterd_coordinator.members import Mask, Rows
 
 
 class RowSet:
@@ -29,8 +29,15 @@ class RowSet:
         if row < len(self._marked):
             self._marked[row] = False
 
-    def take(self, most: int) -> Rows:
-        """Take out up to ``most`` rows, in ascending order."""
-        rows = np.flatnonzero(self._marked)[:most]
+    def but(self, waiting: Mask) -> Rows:
+        """All rows that are in, in ascending order, without those of the mask ``waiting`` (n)."""
+        marked = self._marked.copy()
+        marked[: len(waiting)] &= ~waiting[: len(marked)]
+        return np.flatnonzero(marked)
+
+    def take(self, rows: Rows) -> Rows:
+        """Take ``rows`` (n) out; those of them that were in."""
+        rows = rows[rows < len(self._marked)]
+        rows = rows[self._marked[rows]]
         self._marked[rows] = False
         return rows

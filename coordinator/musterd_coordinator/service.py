@@ -52,7 +52,8 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         stack.push_async_callback(registry.aclose)
         clocks = Clocks(anyio.current_time, time)
         roll = make_roll(settings, store, clocks)
-        roll.restore(await registry.load())
+        async for entries in registry.load():
+            roll.restore(entries)
         sweepers = make_sweepers(settings, store, roll)
         recorder = Recorder(
             roll, registry, history=timedelta(days=settings.history_days), wall=clocks.wall

@@ -45,9 +45,7 @@ class Teller:
 
 
 def log_change(transition: Transition, cause: Cause) -> None:
-    """Deaths, conflicts and returns are worth a line each; a fleet's first beats are not."""
-    if cause is Cause.FIRST_BEAT:
-        return
+    """A line for a death, a conflict or a return."""
     tell = log.info if transition.new in (State.UP, State.LEFT) else log.warning
     if cause is Cause.CONFLICT:
         tell = log.warning

@@ -8,7 +8,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ import pytest
 from musterd.errors import ConfigError, RegistryError
 from musterd.model import Facts, Member, State, Transition
 from musterd_coordinator.registry import Entry, Registry, open_registry
-from musterd_coordinator.registry_rows import Row
+from musterd_coordinator.registry_rows import entry_row, transition_row
 from musterd_coordinator.registry_sqlite import SqliteRegistry
 from tests.conftest import StartPgBouncer, StartPostgres
 from tests.servers import Database
@@ -78,17 +78,27 @@ def change(
     return Transition(version, T0 + timedelta(minutes=version), "compute", name, old, new, reason)
 
 
+async def loaded(registry: Registry) -> list[Entry]:
+    return [each async for portion in registry.load() for each in portion]
+
+
+async def record(
+    registry: Registry, entries: Iterable[Entry], changes: Iterable[Transition] = ()
+) -> None:
+    await registry.record([*map(entry_row, entries)], [*map(transition_row, changes)])
+
+
 def by_name(entries: object) -> dict[str, Entry]:
     assert isinstance(entries, list)
     return {each.member.name: each for each in entries}
 
 
 async def test_an_empty_registry(registry: Registry) -> None:
-    assert list(await registry.load()) == []
+    assert await loaded(registry) == []
     assert list(await registry.changed()) == []
     assert list(await registry.history("compute", "a", 10)) == []
     assert await registry.prune(T0) == 0
-    await registry.record([], [])
+    await record(registry, [])
 
 
 async def test_what_is_recorded_is_loaded_again(url: str) -> None:
@@ -98,13 +108,13 @@ async def test_what_is_recorded_is_loaded_again(url: str) -> None:
         entry("c", member=Member("storage", "c"), interval=0.25),
     ]
     async with opened(url) as registry:
-        await registry.record(entries, [])
+        await record(registry, entries)
     async with opened(url) as registry:
-        assert by_name(await registry.load()) == {each.member.name: each for each in entries}
+        assert by_name(await loaded(registry)) == {each.member.name: each for each in entries}
 
 
 async def test_recording_again_saves_states_and_not_facts(registry: Registry) -> None:
-    await registry.record([entry("a")], [])
+    await record(registry, [entry("a")])
     facts = Facts(disabled=True, disabled_reason="disk")
     await registry.change_facts("compute", "a", facts)
     later = entry(
@@ -115,14 +125,9 @@ async def test_recording_again_saves_states_and_not_facts(registry: Registry) ->
         reason="silent",
         interval=2.5,
     )
-    await registry.record([later], [])
+    await record(registry, [later])
     expected = msgspec.structs.replace(later, facts=facts, first_seen=entry("a").first_seen)
-    assert list(await registry.load()) == [expected]
-
-
-async def test_a_member_that_is_there_twice_is_saved_once(registry: Registry) -> None:
-    await registry.record([entry("a"), entry("a", State.DOWN)], [])
-    assert [each.state for each in await registry.load()] == [State.DOWN]
+    assert await loaded(registry) == [expected]
 
 
 async def test_facts_of_an_unknown_member_are_refused(registry: Registry) -> None:
@@ -131,23 +136,23 @@ async def test_facts_of_an_unknown_member_are_refused(registry: Registry) -> Non
 
 
 async def test_forgotten_members_are_gone_and_may_come_back(registry: Registry) -> None:
-    await registry.record([entry("a"), entry("b")], [change("a", 1)])
+    await record(registry, [entry("a"), entry("b")], [change("a", 1)])
     await registry.change_facts("compute", "a", Facts(forced_down=True))
     await registry.forget("compute", "a")
     await registry.forget("compute", "a")
-    assert list(by_name(await registry.load())) == ["b"]
+    assert list(by_name(await loaded(registry))) == ["b"]
     assert len(await registry.history("compute", "a", 10)) == 1
     with pytest.raises(RegistryError):
         await registry.change_facts("compute", "a", Facts(disabled=True))
     anew = entry("a", first_seen=T0 + timedelta(hours=1))
-    await registry.record([anew], [])
-    assert by_name(await registry.load())["a"] == anew
+    await record(registry, [anew])
+    assert by_name(await loaded(registry))["a"] == anew
 
 
 async def test_history_is_newest_first_and_limited(registry: Registry) -> None:
     changes = [change("a", version) for version in range(1, 8)]
-    await registry.record([entry("a")], changes[:4])
-    await registry.record([], [*changes[4:], change("b", 9)])
+    await record(registry, [entry("a")], changes[:4])
+    await record(registry, [], [*changes[4:], change("b", 9)])
     assert list(await registry.history("compute", "a", 100)) == changes[::-1]
     assert list(await registry.history("compute", "a", 2)) == changes[:-3:-1]
     assert list(await registry.history("compute", "none", 2)) == []
@@ -156,8 +161,21 @@ async def test_history_is_newest_first_and_limited(registry: Registry) -> None:
 async def test_recording_the_same_again_does_not_repeat_history(registry: Registry) -> None:
     changes = [change("a", 1), change("a", 2, State.DOWN, State.UP, "beats again")]
     for _ in range(3):
-        await registry.record([entry("a")], changes)
+        await record(registry, [entry("a")], changes)
     assert list(await registry.history("compute", "a", 10)) == changes[::-1]
+
+
+async def test_a_fleet_is_loaded_in_portions(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for home, batch in (("sqlite", "LOAD_BATCH"), ("postgres", "PAGE")):
+        monkeypatch.setattr(f"musterd_coordinator.registry_{home}.{batch}", 3)
+    entries = [entry(f"h{number:02}") for number in range(9)]
+    twin = entry("h04", member=Member("storage", "h04"))
+    await record(registry, [*entries, twin])
+    portions = [portion async for portion in registry.load()]
+    assert [len(portion) for portion in portions] == [3, 3, 3, 1]
+    assert [each for portion in portions for each in portion] == [*entries, twin]
 
 
 async def test_prune_drops_old_history_only(
@@ -166,47 +184,47 @@ async def test_prune_drops_old_history_only(
     for home, batch in (("sqlite", "PRUNE_BATCH"), ("postgres", "BATCH")):
         monkeypatch.setattr(f"musterd_coordinator.registry_{home}.{batch}", 3)
     changes = [change("a", version) for version in range(1, 11)]
-    await registry.record([entry("a")], changes)
+    await record(registry, [entry("a")], changes)
     assert await registry.prune(changes[7].at) == 7
     assert list(await registry.history("compute", "a", 100)) == changes[:6:-1]
     assert await registry.prune(changes[7].at) == 0
 
 
 async def test_namespaces_do_not_meet(registry: Registry, url: str) -> None:
-    await registry.record([entry("a")], [change("a", 1)])
+    await record(registry, [entry("a")], [change("a", 1)])
     await registry.aclose()
     async with opened(url, "other") as other:
-        assert list(await other.load()) == []
+        assert await loaded(other) == []
         assert list(await other.history("compute", "a", 9)) == []
         assert await other.prune(T0 + timedelta(days=9)) == 0
         await other.forget("compute", "a")
     async with opened(url) as again:
-        assert list(by_name(await again.load())) == ["a"]
+        assert list(by_name(await loaded(again))) == ["a"]
 
 
 async def test_a_whole_fleet_in_seconds(registry: Registry) -> None:
     count = 20_000
     entries = [entry(f"host-{number:06}") for number in range(count)]
     begin = time.perf_counter()
-    await registry.record(entries, [change(each.member.name, 1) for each in entries])
-    assert len(await registry.load()) == count
+    await record(registry, entries, [change(each.member.name, 1) for each in entries])
+    assert len(await loaded(registry)) == count
     assert time.perf_counter() - begin < 30  # takes about one; the figure is for a busy machine
 
 
 async def test_cancelled_at_any_moment_the_next_call_is_right(registry: Registry) -> None:
-    await registry.record([entry("a")], [])
+    await record(registry, [entry("a")])
     for number in range(1, 41):
         facts = Facts(disabled=True, disabled_reason=str(number))
         calls = (
             lambda: registry.change_facts("compute", "a", Facts()),
-            lambda: registry.record([entry("a")], [change("a", number)]),  # noqa: B023
-            registry.load,
+            lambda: record(registry, [entry("a")], [change("a", number)]),  # noqa: B023
+            lambda: loaded(registry),
             registry.changed,
         )
         with anyio.move_on_after(0.0002 * (number % 13)):
             await calls[number % 4]()
         await registry.change_facts("compute", "a", facts)
-        assert by_name(await registry.load())["a"].facts == facts
+        assert by_name(await loaded(registry))["a"].facts == facts
 
 
 # Facts that were acknowledged survive whatever happens to the coordinator.
@@ -230,14 +248,14 @@ _WRITER = """
 
 async def test_acknowledged_facts_survive_kill_9(url: str) -> None:
     async with opened(url) as registry:
-        await registry.record([entry("a")], [])
+        await record(registry, [entry("a")])
     acknowledged = 0
     for delay in (0.0, 0.013, 0.031):
         acknowledged = await anyio.to_thread.run_sync(_write_and_kill, url, acknowledged, delay)
         async with opened(url) as registry:
-            (loaded,) = await registry.load()
-            assert loaded.facts.disabled
-            assert int(loaded.facts.disabled_reason) in (acknowledged, acknowledged + 1)
+            (kept,) = await loaded(registry)
+            assert kept.facts.disabled
+            assert int(kept.facts.disabled_reason) in (acknowledged, acknowledged + 1)
 
 
 def _write_and_kill(url: str, number: int, delay: float) -> int:
@@ -258,15 +276,15 @@ def _write_and_kill(url: str, number: int, delay: float) -> int:
 async def test_coordinators_hear_of_each_other(database: Database) -> None:
     async with opened(database.dsn) as one, opened(database.dsn) as two:
         for each in (one, two):
-            assert list(await each.load()) == []
-        await one.record([entry("a"), entry("b")], [])
+            assert await loaded(each) == []
+        await record(one, [entry("a"), entry("b")])
         assert list(await one.changed()) == []
         assert set(by_name(await two.changed())) == {"a", "b"}
         assert list(await two.changed()) == []
         facts = Facts(forced_down=True, forced_down_reason="fire")
         await two.change_facts("compute", "a", facts)
         assert [each.facts for each in by_name(await one.changed()).values()] == [facts]
-        await two.record([entry("a", State.DOWN)], [])  # a state alone is nobody else's business
+        await record(two, [entry("a", State.DOWN)])  # a state alone is nobody else's business
         assert list(await one.changed()) == []
         await one.forget("compute", "b")
         assert ("compute", "b") in await two.changed()
@@ -276,7 +294,7 @@ async def test_coordinators_hear_of_each_other(database: Database) -> None:
 async def test_the_writer_hears_of_facts_too(database: Database) -> None:
     """Orders of two coordinators that cross leave both with the last one."""
     async with opened(database.dsn) as one, opened(database.dsn) as two:
-        await one.record([entry("a")], [])
+        await record(one, [entry("a")])
         await one.changed()
         await two.change_facts("compute", "a", Facts(zone="two"))
         await one.change_facts("compute", "a", Facts(zone="one"))
@@ -286,8 +304,8 @@ async def test_the_writer_hears_of_facts_too(database: Database) -> None:
 
 async def test_changes_committed_late_are_not_missed(database: Database) -> None:
     async with opened(database.dsn) as one, opened(database.dsn) as two:
-        await one.record([entry("a"), entry("b")], [])
-        await two.load()
+        await record(one, [entry("a"), entry("b")])
+        await loaded(two)
         late = await asyncpg.connect(database.dsn)
         transaction = late.transaction()
         await transaction.start()
@@ -308,14 +326,14 @@ async def test_one_change_seen_by_two_coordinators_is_one_line(database: Databas
     async with opened(database.dsn) as one, opened(database.dsn) as two:
         down, up = change("a", 1), change("a", 2, State.DOWN, State.UP, "beats again")
         note = change("a", 3, State.UP, State.UP, "disabled: disk")
-        await one.record([entry("a")], [down, up, note])
+        await record(one, [entry("a")], [down, up, note])
         seen_later = [
             msgspec.structs.replace(each, version=50 + n, at=each.at + timedelta(seconds=2))
             for n, each in enumerate((down, up))
         ]
         other_note = msgspec.structs.replace(note, version=52, reason="zone: z9")
         again = change("a", 9)
-        await two.record([entry("a")], [*seen_later, other_note, again])
+        await record(two, [entry("a")], [*seen_later, other_note, again])
         lines = [(each.version, each.reason) for each in await one.history("compute", "a", 99)]
         assert lines == [
             *((9, "silent"), (52, "zone: z9")),
@@ -325,11 +343,11 @@ async def test_one_change_seen_by_two_coordinators_is_one_line(database: Databas
 
 async def test_a_late_state_does_not_bring_a_forgotten_member_back(database: Database) -> None:
     async with opened(database.dsn) as one, opened(database.dsn) as two:
-        await one.record([entry("a")], [])
-        (known,) = await two.load()
+        await record(one, [entry("a")])
+        (known,) = await loaded(two)
         await one.forget("compute", "a")
-        await two.record([known], [])
-        assert list(await one.load()) == []
+        await record(two, [known])
+        assert await loaded(one) == []
         assert list(await two.changed()) == [("compute", "a")]
         assert list(await two.changed()) == []
 
@@ -341,44 +359,44 @@ async def test_changes_in_pages_come_in_the_order_of_transactions(
     monkeypatch.setattr("musterd_coordinator.registry_postgres.PAGE", 2)
     names = [f"h{number}" for number in range(9)]
     async with opened(database.dsn) as one:
-        await one.record([entry(name) for name in names], [])
+        await record(one, [entry(name) for name in names])
         for number, name in enumerate(names):
             database.execute(
                 f"UPDATE musterd.registry SET changed = '{96 + number}' WHERE name = '{name}'"
             )
-        assert [each.member.name for each in await one.load()] == names
+        assert [each.member.name for each in await loaded(one)] == names
 
 
 async def test_two_coordinators_record_everybody_at_once(database: Database) -> None:
     names = [f"h{number}" for number in range(3000)]
     async with opened(database.dsn) as one, opened(database.dsn) as two:
 
-        async def record(registry: Registry, order: int) -> None:
+        async def record_in(registry: Registry, order: int) -> None:
             ordered = names[::order]
-            await registry.record([entry(n) for n in ordered], [change(n, 1) for n in ordered])
+            await record(registry, [entry(n) for n in ordered], [change(n, 1) for n in ordered])
 
         for _ in range(3):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(record, one, 1)
-                tasks.start_soon(record, two, -1)
-        assert len(await one.load()) == 3000
+                tasks.start_soon(record_in, one, 1)
+                tasks.start_soon(record_in, two, -1)
+        assert len(await loaded(one)) == 3000
         assert len(await one.history("compute", "h7", 99)) == 1
 
 
 async def test_a_server_that_is_away_is_an_error_in_words(start_postgres: StartPostgres) -> None:
     server = start_postgres()
     async with opened(server.dsn, timeout=0.5) as registry:
-        await registry.record([entry("a")], [])
+        await record(registry, [entry("a")])
         server.kill()
         with pytest.raises(RegistryError, match=r"registry 127\.0\.0\.1"):
             await registry.changed()
         with pytest.raises(RegistryError, match="connection refused"):
-            await registry.load()
+            await loaded(registry)
         server.start()
         with anyio.fail_after(10):
             while True:
                 try:
-                    assert list(by_name(await registry.load())) == ["a"]
+                    assert list(by_name(await loaded(registry))) == ["a"]
                     break
                 except RegistryError:
                     await anyio.sleep(0.05)
@@ -407,9 +425,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def test_relative_and_absolute_files(folder: Path) -> None:
     async with opened("sqlite:///here.db") as registry:
-        await registry.record([entry("a")], [])
+        await record(registry, [entry("a")])
     async with opened(f"sqlite:///{folder}/here.db") as registry:
-        assert list(by_name(await registry.load())) == ["a"]
+        assert list(by_name(await loaded(registry))) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -483,13 +501,13 @@ async def test_a_newer_file_is_refused(folder: Path) -> None:
 
 async def test_a_damaged_row_is_named(folder: Path) -> None:
     async with opened("sqlite:///x.db") as registry:
-        await registry.record([entry("a")], [])
+        await record(registry, [entry("a")])
     with sqlite3.connect(folder / "x.db") as database:
         database.execute("UPDATE member SET state = 'sideways'")
     database.close()
     async with opened("sqlite:///x.db") as registry:
         with pytest.raises(RegistryError, match="row of compute/a is damaged: 'sideways'"):
-            await registry.load()
+            await loaded(registry)
 
 
 async def test_a_disk_that_hangs_is_given_up_and_the_next_call_waits_for_it(
@@ -497,16 +515,16 @@ async def test_a_disk_that_hangs_is_given_up_and_the_next_call_waits_for_it(
 ) -> None:
     disk = threading.Event()
 
-    def hang(_: object) -> list[Row]:
+    def hang(_: object) -> str:
         disk.wait(10)
-        return []
+        return ""
 
     async with opened("sqlite:///x.db", timeout=0.3) as registry:
-        await registry.record([entry("a")], [])
+        await record(registry, [entry("a")])
         with monkeypatch.context() as patched:
-            patched.setattr("musterd_coordinator.registry_sqlite.entry_rows", hang)
-            for call in (registry.record([], []), registry.load()):
+            patched.setattr("musterd_coordinator.registry_sqlite._text", hang)
+            for call in (record(registry, [entry("a")]), loaded(registry)):
                 with pytest.raises(RegistryError, match="is the disk stuck"):
                     await call
         disk.set()
-        assert list(by_name(await registry.load())) == ["a"]
+        assert list(by_name(await loaded(registry))) == ["a"]

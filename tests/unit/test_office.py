@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
+import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
@@ -15,8 +16,9 @@ from musterd.model import Facts, FactsChange, Member, State, Transition
 from musterd_coordinator.changes import LOG_LIMIT, ChangeLog
 from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.office import Office, changed, described
-from musterd_coordinator.recorder import Recorder
-from musterd_coordinator.registry import Entry, Registry, open_registry
+from musterd_coordinator.recorder import PATIENCE, Recorder
+from musterd_coordinator.registry import Entry, Registry, Row, open_registry
+from musterd_coordinator.registry_rows import transition_of, transition_row
 from musterd_coordinator.status import Identity
 from tests.unit.test_roll import NAMESPACE, Stage, host
 
@@ -43,6 +45,10 @@ class Bureau:
         self.retired.append(member)
 
 
+async def loaded(registry: Registry) -> list[Entry]:
+    return [entry async for portion in registry.load() for entry in portion]
+
+
 @asynccontextmanager
 async def bureau(directory: Path) -> AsyncIterator[Bureau]:
     registry = open_registry(f"sqlite:///{directory}/r.db", namespace=NAMESPACE, timeout=5)
@@ -58,7 +64,7 @@ async def test_an_order_is_durable_shown_and_in_the_history(tmp_path: Path) -> N
         change = FactsChange(disabled=True, reason="kernel")
         answer = await at.office.change_facts("compute", "a", change)
         assert (answer.up, answer.schedulable, answer.disabled_reason) == (True, False, "kernel")
-        (entry,) = [e for e in await at.registry.load() if e.member.name == "a"]
+        (entry,) = [e for e in await loaded(at.registry) if e.member.name == "a"]
         assert entry.facts == Facts(disabled=True, disabled_reason="kernel")
         history = await at.office.history("compute", "a", 10)
         assert [change.reason for change in history.changes] == [
@@ -84,7 +90,7 @@ async def test_one_that_is_up_is_forgotten_only_by_force(tmp_path: Path) -> None
         await at.office.forget("compute", "a", force=True)
         await at.office.forget("compute", "b")
         assert [member.name for member in at.retired] == ["a", "b"]
-        assert await at.registry.load() == []
+        assert await loaded(at.registry) == []
         with pytest.raises(NotFound, match="no group compute"):
             at.office.member("compute", "a")
         assert (await at.office.history("compute", "a", 10)).changes  # kept until it is pruned
@@ -103,7 +109,7 @@ async def test_who_said_goodbye_is_forgotten_after_a_while(tmp_path: Path) -> No
         at.stage.now += 1.0
         await farewell.once()
         assert at.retired == [host("b")]  # c has an operator's word, and a never left
-        assert [entry.member.name for entry in await at.registry.load()] == ["a", "c"]
+        assert [entry.member.name for entry in await loaded(at.registry)] == ["c"]
 
 
 async def test_who_left_before_a_restart_is_forgotten_too(tmp_path: Path) -> None:
@@ -140,15 +146,17 @@ class Away:
 
     def __init__(self) -> None:
         self.away = True
+        self.members: list[Row] = []
         self.recorded: list[Transition] = []
         self.failed = anyio.Event()
         self.written = anyio.Event()
 
-    async def record(self, entries: Sequence[Entry], transitions: Sequence[Transition]) -> None:
+    async def record(self, members: Sequence[Row], history: Sequence[Row]) -> None:
         if self.away:
             self.failed.set()
             raise RegistryError("disk full")
-        self.recorded += transitions
+        self.members += members
+        self.recorded += map(transition_of, history)
         self.written.set()
 
     async def changed(self) -> Sequence[Entry]:
@@ -172,6 +180,87 @@ async def test_what_a_lost_registry_missed_is_written_when_it_is_back() -> None:
     assert [transition.member for transition in registry.recorded] == ["a"]
     assert [line["event"] for line in lines] == ["registry lost", "registry back"]
     assert not at.stage.roll.unsaved
+
+
+async def test_a_newcomer_is_written_once_with_its_first_verdict() -> None:
+    registry = Away()
+    at = Bureau(registry)  # type: ignore[arg-type]
+    registry.away = False
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(at.recorder.run)
+        await registry.written.wait()
+        assert written(registry) == [("a", "up")]  # b has not beaten, and there is no hurry
+        at.stage.wall += PATIENCE
+        registry.written = anyio.Event()
+        with anyio.fail_after(5):
+            await registry.written.wait()
+        assert written(registry) == [("a", "up"), ("b", "unknown")]
+        tasks.cancel_scope.cancel()
+
+
+async def test_when_it_stops_everything_is_written_in_however_many_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("BATCH", "PORTION", "LEAST_BATCH"):
+        monkeypatch.setattr(f"musterd_coordinator.recorder.{name}", 2)
+    registry = Away()
+    at = Bureau(registry)  # type: ignore[arg-type]
+    names = [f"h{number}" for number in range(7)]
+    at.stage.sweep(seated=tuple((2 + slot, host(name)) for slot, name in enumerate(names)))
+    at.stage.sweep({2 + slot: (9, 1) for slot in range(len(names))})
+    registry.away = False
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(at.recorder.run)
+        tasks.cancel_scope.cancel()
+    assert sorted(written(registry)) == [("a", "up"), ("b", "unknown"), *((n, "up") for n in names)]
+    assert [line.member for line in registry.recorded] == ["a", *names]
+    assert not at.stage.roll.unsaved
+
+
+async def test_when_it_stops_a_registry_that_is_away_is_not_waited_for() -> None:
+    registry = Away()
+    at = Bureau(registry)  # type: ignore[arg-type]
+    with capture_logs() as lines, anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(at.recorder.run)
+            await registry.failed.wait()
+            tasks.cancel_scope.cancel()
+    assert lines[-1]["event"] == "registry not up to date"
+    assert (lines[-1]["members"], lines[-1]["reason"]) == (2, "disk full")
+
+
+async def test_who_is_forgotten_while_a_write_fails_is_not_written_again() -> None:
+    registry = Away()
+    at = Bureau(registry)  # type: ignore[arg-type]
+    with pytest.raises(RegistryError):
+        async with at.recorder.holding(at.office.row("compute", "a")):
+            pass
+    rows, _ = at.stage.roll.take_unsaved(np.array([0, 1]))
+    at.stage.roll.remove(at.office.row("compute", "a"))
+    at.stage.roll.give_back(rows)
+    registry.away = False
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(at.recorder.run)
+        tasks.cancel_scope.cancel()
+    assert written(registry) == [("b", "unknown")]
+    assert [line.member for line in registry.recorded] == ["a"]  # its history stays
+
+
+async def test_a_history_has_what_is_not_written_yet(tmp_path: Path) -> None:
+    async with bureau(tmp_path) as at:
+        at.stage.sweep({0: (8, 1)})
+        before = (await at.office.history("compute", "a", 10)).changes
+        await at.registry.record([], [transition_row(change) for change in before[1:]])
+        assert (await at.office.history("compute", "a", 10)).changes == before
+        assert (await at.office.history("compute", "a", 1)).changes == before[:1]
+        assert [change.reason.partition(":")[0] for change in before] == [
+            *("its agent restarted", "first beat seen"),
+        ]
+
+
+def written(registry: Away) -> list[tuple[str, str]]:
+    """Names and states, in the order of writing."""
+    return [(row[1], row[6]) for row in registry.members]
 
 
 @pytest.mark.parametrize(
