@@ -276,7 +276,6 @@ class Detector:
         members.sequence[rows] = beats.sequence
         members.status[rows] = beats.status
         self._promise(rows, (beats.interval_ms / 1000).astype(np.float32))
-        members.sent_ms[rows] = beats.sent_ms
         members.missed[rows] = beats.missed
         members.lag_ms[rows] = beats.lag_ms
         members.heard_at[rows] = now

@@ -46,7 +46,6 @@ _COLUMNS: dict[str, tuple[Any, Any]] = {
     "previous_sequence": (np.uint64, 0),
     "flips": (np.uint8, 0),
     "flipped_at": (np.float64, 0.0),
-    "sent_ms": (np.int64, 0),
     "missed": (np.uint32, 0),
     "lag_ms": (np.uint32, 0),
     "heard_at": (np.float64, np.nan),
@@ -74,7 +73,6 @@ class Members:
     previous_sequence: NDArray[np.uint64]
     flips: NDArray[np.uint8]
     flipped_at: Seconds
-    sent_ms: NDArray[np.int64]
     missed: NDArray[np.uint32]
     lag_ms: NDArray[np.uint32]
     heard_at: Seconds
@@ -87,7 +85,7 @@ class Members:
         self.size = 0  # rows ever used; those beyond are empty
         self._free: list[int] = []
         for name, (dtype, empty) in _COLUMNS.items():
-            setattr(self, name, np.full(capacity, empty, dtype))
+            setattr(self, name, _column(capacity, empty, dtype))
         self.shard = np.full((replicas, capacity), NO_SHARD, np.int16)
         self.heard = np.zeros((replicas, capacity))
 
@@ -102,17 +100,16 @@ class Members:
     def add(self, states: NDArray[np.uint8], shards: NDArray[np.int16]) -> Rows:
         """Rows for n new members in ``states`` (n), placed on ``shards`` (replicas, n)."""
         rows = self._take_rows(len(states))
-        for name, (_, empty) in _COLUMNS.items():
-            getattr(self, name)[rows] = empty
         self.state[rows] = states
         self.shard[:, rows] = shards
-        self.heard[:, rows] = 0.0
         return rows
 
     def remove(self, row: int) -> None:
-        """Free a row."""
-        self.state[row] = Code.FREE
+        """Free a row, which is as empty from then on as one that was never used."""
+        for name, (_, empty) in _COLUMNS.items():
+            getattr(self, name)[row] = empty
         self.shard[:, row] = NO_SHARD
+        self.heard[:, row] = 0.0
         self._free.append(row)
 
     def _take_rows(self, count: int) -> Rows:
@@ -126,11 +123,17 @@ class Members:
 
     def _grow(self, capacity: int) -> None:
         for name, (dtype, empty) in _COLUMNS.items():
-            grown = np.full(capacity, empty, dtype)
-            grown[: self.size] = getattr(self, name)[: self.size]
+            column, grown = getattr(self, name), _column(capacity, empty, dtype)
+            if empty != 0 or column.any():  # what nobody wrote to takes no memory
+                grown[: self.size] = column[: self.size]
             setattr(self, name, grown)
         shard = np.full((self.replicas, capacity), NO_SHARD, np.int16)
         heard = np.zeros((self.replicas, capacity))
         shard[:, : self.size] = self.shard[:, : self.size]
         heard[:, : self.size] = self.heard[:, : self.size]
         self.shard, self.heard = shard, heard
+
+
+def _column(capacity: int, empty: float, dtype: Any) -> NDArray[Any]:
+    """An empty column. One of zeros gets its memory from the system page by page as it is used."""
+    return np.full(capacity, empty, dtype) if empty != 0 else np.zeros(capacity, dtype)

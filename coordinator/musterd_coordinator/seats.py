@@ -14,7 +14,9 @@ NOBODY = -1
 class Seats:
     """The slots of one shard.
 
-    A record is news only when it differs from the one read before in the same slot. What stands in
+    A record is news only when it differs from the one read before in the same slot. Of that one the
+    incarnation and the sequence are kept, as their sum: within an incarnation sums differ as sequences
+    do, and incarnations are random, so that of two runs they are the same once in 2^64. What stands in
     the store when a coordinator starts may be a dead member's last word, so until the first
     complete sweep records are remembered and mean nothing; a slot taken after that was empty
     before, and its first record is news.
@@ -24,8 +26,7 @@ class Seats:
         self.swept = False  # completely, at least once
         self.count = 0
         self._row: NDArray[np.int32] = np.full(capacity, NOBODY, np.int32)
-        self._incarnation = np.zeros(capacity, np.uint64)
-        self._sequence = np.zeros(capacity, np.uint64)
+        self._read = np.zeros(capacity, np.uint64)  # 0: nothing yet
         self._empty_before = np.zeros(capacity, np.bool_)
         self._slot: NDArray[np.int32] = np.full(capacity, NOBODY, np.int32)  # by row
 
@@ -38,7 +39,7 @@ class Seats:
         self.vacate(slot)
         self._row[slot] = row
         self._slot[row] = slot
-        self._incarnation[slot] = self._sequence[slot] = 0
+        self._read[slot] = 0
         self._empty_before[slot] = self.swept
         self.count += 1
 
@@ -48,7 +49,7 @@ class Seats:
         for slot in slots[self._row[slots] != NOBODY].tolist():
             self.vacate(slot)
         self._row[slots], self._slot[rows] = rows, slots
-        self._incarnation[slots] = self._sequence[slots] = 0
+        self._read[slots] = 0
         self._empty_before[slots] = self.swept
         self.count += len(slots)
 
@@ -73,27 +74,21 @@ class Seats:
 
     def news(self, beats: Beats) -> tuple[Rows, Beats]:
         """The rows whose record is news, with those records; all of them are remembered."""
-        slot = beats.slot
-        known = slot < len(self._row)
+        known = beats.slot < len(self._row)
         if not known.all():
             beats = beats.where(known)
-            slot = beats.slot
-        changed = (self._sequence[slot] != beats.sequence) | (
-            self._incarnation[slot] != beats.incarnation
-        )
-        changed &= self._row[slot] != NOBODY
-        beats = beats.where(changed)
-        slot = beats.slot
-        news = (self._incarnation[slot] != 0) | self._empty_before[slot]
-        self._incarnation[slot], self._sequence[slot] = beats.incarnation, beats.sequence
+        read = beats.incarnation + beats.sequence
+        changed = (self._read[beats.slot] != read) & (self._row[beats.slot] != NOBODY)
+        beats, read = beats.where(changed), read[changed]
+        news = (self._read[beats.slot] != 0) | self._empty_before[beats.slot]
+        self._read[beats.slot] = read
         beats = beats.where(news)
         return self._row[beats.slot].astype(np.int64), beats
 
     def _reserve(self, slots: int, rows: int) -> None:
         if (more := _more(self._row, slots)) > 0:
             self._row = np.pad(self._row, (0, more), constant_values=NOBODY)
-            self._incarnation = np.pad(self._incarnation, (0, more))
-            self._sequence = np.pad(self._sequence, (0, more))
+            self._read = np.pad(self._read, (0, more))
             self._empty_before = np.pad(self._empty_before, (0, more))
         if (more := _more(self._slot, rows)) > 0:
             self._slot = np.pad(self._slot, (0, more), constant_values=NOBODY)
