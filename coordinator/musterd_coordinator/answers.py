@@ -1,10 +1,8 @@
 """Answers from the roll. They read memory only: no store, no registry, no waiting."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from itertools import compress, islice, repeat
-from operator import itemgetter
+from collections.abc import Iterable, Iterator
+from itertools import compress, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +18,8 @@ from musterd.model import (
     State,
 )
 from musterd_coordinator.desk import PAGE_LIMIT
-from musterd_coordinator.directory import Group
-from musterd_coordinator.members import CODES, STATES, Code, Rows
+from musterd_coordinator.directory import NOBODY, Group
+from musterd_coordinator.members import CODES, STATES, Code
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import wall_instant
 from musterd_coordinator.verdicts import NO_FACTS
@@ -32,7 +30,6 @@ FEW = 5000
 
 Counts = NDArray[np.int64]  # by Code
 _NOBODY = np.zeros(len(Code), np.int64)
-_NO_ROW = -1
 
 
 class Answers:
@@ -93,18 +90,20 @@ class Answers:
 
     def query(self, group: str, members: list[str]) -> QueryAnswer:
         """Verdicts on the named members."""
-        rows = _rows(self._group(group).rows, members)
-        missing: list[str] = []
-        if (unknown := rows == _NO_ROW).any():
-            missing = list(dict.fromkeys(compress(members, unknown)))
-            members, rows = list(compress(members, ~unknown)), rows[~unknown]
-        verdicts = dict(zip(members, self._roll.verdicts(rows), strict=True))
+        found = self._group(group)
+        names = list(dict.fromkeys(members))
+        rows = self._roll.directory.rows(found.name, names)
+        known, missing = rows != NOBODY, list[str]()
+        if not known.all():
+            missing = list(compress(names, ~known))
+            names, rows = list(compress(names, known)), rows[known]
+        verdicts = dict(zip(names, self._roll.verdicts(rows), strict=True))
         return QueryAnswer(self._roll.version, *self.freshness(group), verdicts, missing)
 
     def row(self, group: str, member: str) -> int:
         """The row of a member; NotFound names the group's size."""
         found = self._group(group)
-        row = found.rows.get(member)
+        row = self._roll.directory.row(group, member)
         if row is None:
             raise NotFound(f"group {group} has no member {member} among its {len(found.rows)}")
         return row
@@ -175,9 +174,14 @@ class Answers:
         """All who may be chosen, by name: few by their columns where few may, else one by one."""
         few = self._few(group, state, code, up)
         if few is None:
-            return (group.rows[name] for name in group.after(after))
+            return self._by_name(group, after)
         named = [(self._roll.directory.member(row).name, row) for row in few]
         return (row for name, row in sorted(named) if name > after)
+
+    def _by_name(self, group: Group, after: str) -> Iterator[int]:
+        names = self._roll.directory.after(group, after)
+        while some := list(islice(names, PAGE_LIMIT)):
+            yield from self._roll.directory.rows(group.name, some).tolist()
 
     def _few(
         self, group: Group, state: State | None, code: int | None, up: bool | None
@@ -237,17 +241,6 @@ class Answers:
             return reason
         missed, lag = members.missed.item(row), members.lag_ms.item(row) / 1000
         return up_text(reason, members.status.item(row), missed, lag, interval)
-
-
-def _rows(rows: Mapping[str, int], names: Sequence[str]) -> Rows:
-    """The row of each of n ``names``, or _NO_ROW."""
-    if len(names) > 1:  # else an itemgetter gives no tuple
-        # Look-ups in a large dict wait for memory. With nothing between them, not even the hashing
-        # of names, the processor has several under way: half the time of one call after another.
-        tuple(map(hash, names))
-        with suppress(KeyError):
-            return np.fromiter(itemgetter(*names)(rows), np.int64, len(names))
-    return np.fromiter(map(rows.get, names, repeat(_NO_ROW)), np.int64, len(names))
 
 
 def _named(counts: Iterable[int]) -> dict[State, int]:

@@ -1,71 +1,72 @@
 """Names to rows and back, sorted by group, and the zones that members are counted in."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 
+import numpy as np
 from sortedcontainers import SortedList
 
 from musterd.model import Member
+from musterd.stores.idmap import IdMap
 from musterd_coordinator.announced import Announced
+from musterd_coordinator.members import Rows
+
+_ALL_BITS = 2**64 - 1
+NOBODY = -1
 
 
 class Group:
-    """The members of one group by name, and the shards that they were ever placed on."""
+    """The rows of one group's members, in no order, and the shards that they were ever placed on."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.rows: dict[str, int] = {}
+        self.rows = array("i")
         self.shards: set[int] = set()
-        self._sorted: SortedList[str] | None = None  # from when it is first asked for
-
-    def add(self, name: str, row: int) -> None:
-        """``name`` sits in ``row``."""
-        self.rows[name] = row
-        if self._sorted is not None:
-            self._sorted.add(name)
-
-    def remove(self, name: str) -> None:
-        """Forget ``name``."""
-        del self.rows[name]
-        if self._sorted is not None:
-            self._sorted.remove(name)
-
-    def after(self, name: str) -> Iterator[str]:
-        """The names greater than ``name``, in order."""
-        if self._sorted is None:
-            self._sorted = SortedList(self.rows)
-        names: Iterator[str] = self._sorted.irange(name, inclusive=(False, False))
-        return names
+        self.sorted: SortedList[str] | None = None  # names, from when they are first asked for
 
 
 class Directory:
-    """Who is in which row. Rows are those of :class:`musterd_coordinator.members.Members`."""
+    """Who is in which row. Rows are those of :class:`musterd_coordinator.members.Members`.
+
+    Rows are found by 64 bits of Python's own hash of names, which is keyed with a secret of this
+    process: as with member_ids, two of a million names have the same once in 40 million fleets. A
+    dict of names, and a number for each, would take a hundred bytes a member more.
+    """
 
     def __init__(self) -> None:
         self.groups: dict[str, Group] = {}
+        self._rows = IdMap()
         self._names: list[str | None] = []  # by row
         self._announced = Announced()
         self._number = array("i")  # of what the member in a row announced
-        self._count = 0
+        self._place = array("i")  # of a row among those of its group
         self._zones: dict[tuple[str, str], int] = {}
         self._zone_names: list[tuple[str, str]] = []
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._rows)
 
-    def add(self, member: Member, row: int) -> Group:
-        """``member`` sits in ``row``; its group."""
-        if (more := row + 1 - len(self._names)) > 0:
+    def add(self, members: Sequence[Member], rows: Rows) -> list[Group]:
+        """New ``members`` (n) sit in ``rows`` (n); their groups (n)."""
+        if (more := int(rows.max(initial=-1)) + 1 - len(self._names)) > 0:
             self._names.extend(repeat(None, more))
             self._number.extend(repeat(0, more))
-        self._names[row] = member.name
-        self._number[row] = self._announced.take(member)
-        self._count += 1
+            self._place.extend(repeat(0, more))
+        identities = np.array([_identity(each.group, each.name) for each in members], np.uint64)
+        self._rows.put_all(identities, rows)
+        return list(map(self._add, members, rows.tolist()))
+
+    def _add(self, member: Member, row: int) -> Group:
         group = self.groups.get(member.group)
         if group is None:
             group = self.groups[member.group] = Group(member.group)
-        group.add(member.name, row)
+        self._names[row] = member.name
+        self._number[row] = self._announced.take(member)
+        self._place[row] = len(group.rows)
+        group.rows.append(row)
+        if group.sorted is not None:
+            group.sorted.add(member.name)
         return group
 
     def announce(self, row: int, member: Member) -> None:
@@ -77,11 +78,15 @@ class Directory:
     def remove(self, row: int) -> None:
         """Forget the member of ``row``, and its group with the last of its members."""
         member = self.member(row)
+        group = self.groups[member.group]
+        self._rows.remove(_identity(member.group, member.name))
         self._names[row] = None
         self._announced.give(self._number[row])
-        self._count -= 1
-        group = self.groups[member.group]
-        group.remove(member.name)
+        place, last = self._place[row], group.rows.pop()
+        if last != row:
+            group.rows[place], self._place[last] = last, place
+        if group.sorted is not None:
+            group.sorted.remove(member.name)
         if not group.rows:
             del self.groups[member.group]
 
@@ -93,8 +98,19 @@ class Directory:
 
     def row(self, group: str, member: str) -> int | None:
         """The row of a name."""
-        found = self.groups.get(group)
-        return None if found is None else found.rows.get(member)
+        return self._rows.get(_identity(group, member))
+
+    def rows(self, group: str, members: Sequence[str]) -> Rows:
+        """The rows of names (n), NOBODY where there is no such member: of many at once."""
+        hashes = np.fromiter(map(hash, members), np.int64, len(members)) ^ _salt(group)
+        return self._rows.get_all(hashes.view(np.uint64))
+
+    def after(self, group: Group, name: str) -> Iterator[str]:
+        """The names of ``group`` that are greater than ``name``, in order."""
+        if group.sorted is None:
+            group.sorted = SortedList(map(self._names.__getitem__, group.rows))
+        names: Iterator[str] = group.sorted.irange(name, inclusive=(False, False))
+        return names
 
     def zone_code(self, group: str, zone: str) -> int:
         """A small number for a zone of a group; the same one each time."""
@@ -107,3 +123,11 @@ class Directory:
     def zone(self, code: int) -> tuple[str, str]:
         """The group and zone of a number."""
         return self._zone_names[code]
+
+
+def _identity(group: str, member: str) -> int:
+    return (hash(member) ^ _salt(group)) & _ALL_BITS
+
+
+def _salt(group: str) -> int:
+    return hash((group,))  # not that of the group's name, which a member may have as well

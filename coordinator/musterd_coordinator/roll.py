@@ -309,10 +309,9 @@ class Roll:
         rows = self.detector.add_all(states, places, quiet)
         self._reasons.extend(repeat("", int(rows.max()) + 1 - len(self._reasons)))
         zone_code, touch = self.directory.zone_code, self.changes.touch
-        for row, member, place, reason in zip(
-            rows.tolist(), members, places, reasons, strict=False
-        ):
-            self.directory.add(member, row).shards.update(place)
+        groups = self.directory.add(members, rows)
+        for row, group, place, reason in zip(rows.tolist(), groups, places, reasons, strict=False):
+            group.shards.update(place)
             self._reasons[row] = reason
             touch(row)
         self.detector.members.zone[rows] = [zone_code(each.group, each.zone) for each in members]

@@ -1,5 +1,6 @@
 """Who is in which row, and what they announced, in little memory and none that is left behind."""
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +28,7 @@ def test_it_says_of_everyone_what_they_announced_last(steps: list[tuple[bool, Me
         row = ours.row(*key)
         assert (row is not None) == (key in model)
         if comes and row is None:
-            ours.add(member, free.pop())
+            ours.add([member], np.array([free.pop()]))
             model[key] = member
         elif comes and row is not None:
             ours.announce(row, member)
@@ -37,7 +38,7 @@ def test_it_says_of_everyone_what_they_announced_last(steps: list[tuple[bool, Me
             free.append(row)
             del model[key]
         assert len(ours) == len(model)
-        assert {name: set(group.after("")) for name, group in ours.groups.items()} == {
+        assert {name: set(ours.after(group, "")) for name, group in ours.groups.items()} == {
             group: {name for g, name in model if g == group} for group, _ in model
         }
     for key, member in model.items():
@@ -48,14 +49,13 @@ def test_it_says_of_everyone_what_they_announced_last(steps: list[tuple[bool, Me
 
 def test_names_are_in_order_and_stay_so() -> None:
     ours = Directory()
-    for row, name in enumerate("dbf"):
-        ours.add(Member("compute", name), row)
+    ours.add([Member("compute", name) for name in "dbf"], np.arange(3))
     group = ours.groups["compute"]
-    assert list(group.after("")) == ["b", "d", "f"]
-    ours.add(Member("compute", "e"), 3)
+    assert list(ours.after(group, "")) == ["b", "d", "f"]
+    ours.add([Member("compute", "e")], np.array([3]))
     ours.remove(1)
-    assert list(group.after("")) == ["d", "e", "f"]
-    assert list(group.after("d")) == ["e", "f"]
+    assert list(ours.after(group, "")) == ["d", "e", "f"]
+    assert list(ours.after(group, "d")) == ["e", "f"]
 
 
 def test_nothing_stays_of_what_nobody_announces_any_more() -> None:

@@ -5,6 +5,8 @@ with linear probing and backward shift deletion (Knuth, The Art of Computer Prog
 Algorithms L and R). Member_ids are hashes already, so their low bits are the place to begin at.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,15 +35,16 @@ class IdMap:
         return None if slot == NONE else slot
 
     def get_all(self, identities: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """The slots of many (n), ``NONE`` for those that are not here."""
-        table = np.asarray(self._slots)
+        """The slots of ``identities`` (n), NONE where there is none: of many at once."""
+        table, ids = np.asarray(self._slots), self.ids
         at = (identities & np.uint64(self._mask)).astype(np.int64)
-        rows = np.flatnonzero((table[at] != NONE) & (self.ids[table[at]] != identities))
-        while len(rows):  # their places are others': they look at the next ones
-            at[rows] = (at[rows] + 1) & self._mask
-            slots = table[at[rows]]
-            rows = rows[(slots != NONE) & (self.ids[slots] != identities[rows])]
-        return table[at].astype(np.int64)
+        slots = table[at].astype(np.int64)
+        left = np.flatnonzero((slots != NONE) & (ids[slots] != identities))
+        while len(left):
+            at[left] = (at[left] + 1) & self._mask
+            slots[left] = table[at[left]]
+            left = left[(slots[left] != NONE) & (ids[slots[left]] != identities[left])]
+        return slots
 
     def reserve(self, slots: int) -> None:
         """Make room for slots below ``slots``."""
@@ -58,6 +61,16 @@ class IdMap:
         self._ids[slot], self._slots[at] = identity, slot
         if self._size > _FULL * (self._mask + 1):
             self._grow()
+
+    def put_all(self, identities: NDArray[np.uint64], slots: NDArray[np.int64]) -> None:
+        """The same of many who were not here: ``identities`` (n), all different, in ``slots`` (n)."""
+        if (top := int(slots.max(initial=NONE))) >= len(self._ids):
+            self.reserve(top + 1 + top // 8)
+        self.ids[slots] = identities
+        self._size += len(slots)
+        while self._size > _FULL * (self._mask + 1):
+            self._grow()
+        self._place(slots)
 
     def remove(self, identity: int) -> None:
         """Forget it, if it is here; whoever gave way to it moves closer to where they belong."""
@@ -91,8 +104,8 @@ class IdMap:
         self._clear(2 * len(slots))
         self._place(slots[slots != NONE])
 
-    def _place(self, slots: NDArray[np.int32]) -> None:
-        """Put all of them into an empty table: in each round, the first to come to a free place."""
+    def _place(self, slots: NDArray[Any]) -> None:
+        """Put all of them into the table: in each round, the first to come to a free place."""
         table = np.asarray(self._slots)
         at = (self.ids[slots] & np.uint64(self._mask)).astype(np.int64)
         while len(at):
