@@ -3,14 +3,14 @@
 import anyio
 import numpy as np
 
-from musterd.errors import Conflict, NotFound, RegistryError
+from musterd.errors import RegistryError
 from musterd_coordinator.members import Code, Rows
 from musterd_coordinator.office import Office
 from musterd_coordinator.roll import Roll
 
 PERIOD = 5.0
-PORTION = 5000
-"""Members forgotten at a time; as many as leave a fleet in a period, were it a thousand a second."""
+PORTION = 500
+"""Members forgotten at a time: a transaction, and as long as operators' orders wait for it."""
 
 
 class Farewell:
@@ -29,12 +29,11 @@ class Farewell:
 
     async def once(self) -> None:
         """Forget those who are due. While the registry is away, they are left to the next time."""
-        for row in self._due().tolist():
-            member = self._roll.directory.member(row)
+        while len(rows := self._due()):
             try:
-                await self._office.forget(member.group, member.name)
-            except (Conflict, NotFound):  # it is back, or somebody was faster
-                continue
+                await self._office.forget_left(
+                    list(map(self._roll.directory.member, rows.tolist()))
+                )
             except RegistryError:
                 return
 

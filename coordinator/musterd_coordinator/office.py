@@ -16,6 +16,7 @@ from musterd.model import (
     Member,
     MemberAnswer,
     MemberChange,
+    State,
     StatusAnswer,
     check_metadata,
     check_text,
@@ -29,13 +30,13 @@ from musterd_coordinator.verdicts import NO_FACTS
 
 log = structlog.get_logger(__name__)
 
-Retire = Callable[[Member], Awaitable[None]]
+Retire = Callable[[Sequence[Member]], Awaitable[None]]
 
 
 class Office(Answers):
     """Implements :class:`musterd_coordinator.desk.Desk`.
 
-    ``retire`` removes a member from the shards that can be reached. Orders are taken one at a
+    ``retire`` removes members from the shards that can be reached. Orders are taken one at a
     time, and each is durable before it shows.
     """
 
@@ -79,7 +80,7 @@ class Office(Answers):
         async with self._orders:
             row = self.row(group, member)
             facts = changed(self._roll.facts.get(row, NO_FACTS), change)
-            async with self._recorder.holding(row):
+            async with self._recorder.holding([row]):
                 await self._registry.change_facts(group, member, facts)
             if self._roll.directory.row(group, member) != row:
                 raise NotFound(f"{group}/{member} was forgotten meanwhile")
@@ -100,12 +101,30 @@ class Office(Answers):
                     f"{group}/{member} is {self._roll.state(row)}: stop its agent first, or force it"
                 )
             forgotten = self._roll.directory.member(row)
-            async with self._recorder.holding(row):  # or it might be written once more after that
-                await self._registry.forget(group, member)
+            async with self._recorder.holding([row]):  # or it might be written once more after that
+                await self._registry.forget([(group, member)])
                 if self._roll.directory.row(group, member) == row:
-                    self._roll.remove(row)
+                    self._roll.remove([row])
             log.info("member forgotten", member=f"{group}/{member}", forced=force)
-            await self._retire(forgotten)
+            await self._retire([forgotten])
+
+    async def forget_left(self, members: Sequence[Member]) -> None:
+        """Forget those of ``members`` who left and of whom no operator said anything, all at once."""
+        async with self._orders:
+            gone = {row: member for member in members if (row := self._left(member)) is not None}
+            names = [(member.group, member.name) for member in gone.values()]
+            async with self._recorder.holding(list(gone)):
+                await self._registry.forget(names)
+                self._roll.remove([row for row, each in gone.items() if self._left(each) == row])
+            log.info("members forgotten", count=len(gone), reason="they left")
+            await self._retire(list(gone.values()))
+
+    def _left(self, member: Member) -> int | None:
+        """The row of ``member`` if it left, and no operator said anything of it."""
+        row = self._roll.directory.row(member.group, member.name)
+        if row is None or row in self._roll.facts or self._roll.state(row) is not State.LEFT:
+            return None
+        return row
 
     async def history(self, group: str, member: str, limit: int) -> History:
         """Its state changes, newest first; a forgotten member's too, while they are kept."""

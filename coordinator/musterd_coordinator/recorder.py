@@ -1,6 +1,6 @@
 """Writes what changed to the registry: in batches, behind the sweeps, never in their way."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 
@@ -78,15 +78,15 @@ class Recorder:
                 await self._finish()
 
     @asynccontextmanager
-    async def holding(self, row: int) -> AsyncIterator[None]:
-        """Within, the registry knows the member of ``row``, and nothing else is being written.
+    async def holding(self, rows: Sequence[int]) -> AsyncIterator[None]:
+        """Within, the registry knows the members of ``rows``, and nothing else is being written.
 
         Raises RegistryError; nothing is lost by that.
         """
         async with self._lock:
-            rows, members = self._roll.take_unsaved(np.array([row]))
+            taken, members = self._roll.take_unsaved(np.array(rows, np.int64))
             if members:
-                with self._given_back([rows]):
+                with self._given_back([taken]):
                     await self._registry.record(members, [])
             yield
 

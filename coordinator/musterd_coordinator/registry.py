@@ -60,8 +60,11 @@ class Registry(Protocol):
     async def change_facts(self, group: str, member: str, facts: Facts) -> None:
         """Replace a member's facts; on return they survive a kill -9 and a power cut."""
 
-    async def forget(self, group: str, member: str) -> None:
-        """Drop a member; its history stays until it is pruned. Idempotent."""
+    async def forget(self, members: Sequence[tuple[str, str]]) -> None:
+        """Drop members by group and name, all at once; their history stays until it is pruned.
+
+        Idempotent.
+        """
 
     async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
         """The newest ``limit`` state changes of a member, newest first."""

@@ -80,7 +80,8 @@ WHERE (namespace, "group", name) = ($1, $2, $3) AND forgotten_at IS NULL
 """
 _FORGET = """
 UPDATE musterd.registry SET forgotten_at = now(), changed = pg_current_xact_id(), changed_by = $4
-WHERE (namespace, "group", name) = ($1, $2, $3) AND forgotten_at IS NULL
+FROM unnest($2::text[], $3::text[]) AS gone (in_group, called)
+WHERE (namespace, "group", name) = ($1, in_group, called) AND forgotten_at IS NULL
 """
 _DURABLE = """
 SELECT set_config('synchronous_commit', 'on', true)
@@ -155,11 +156,12 @@ class PostgresRegistry:
         if hit != "UPDATE 1":
             raise RegistryError(f"the registry knows no member {group}/{member}")
 
-    async def forget(self, group: str, member: str) -> None:
-        """Drop a member; its history stays, and its row until everybody heard of it."""
+    async def forget(self, members: Sequence[tuple[str, str]]) -> None:
+        """Drop members; their history stays, and their rows until everybody heard of it."""
+        groups, names = zip(*members, strict=True) if members else ((), ())
         async with self._transaction(self._orders) as connection:
             await connection.execute(_DURABLE)
-            await connection.execute(_FORGET, self._namespace, group, member, self._me)
+            await connection.execute(_FORGET, self._namespace, groups, names, self._me)
 
     async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
         """The newest ``limit`` state changes of a member, newest first."""

@@ -94,6 +94,7 @@ _HISTORY = """
 SELECT version, at, "group", name, old, new, reason FROM history
 WHERE (namespace, "group", name) = (?, ?, ?) ORDER BY at DESC, id DESC LIMIT ?
 """
+_FORGET = 'DELETE FROM member WHERE (namespace, "group", name) = (?, ?, ?)'
 _PRUNE = """
 DELETE FROM history WHERE id IN (
     SELECT id FROM history WHERE namespace = ? AND at < ? LIMIT ?)
@@ -162,12 +163,9 @@ class SqliteRegistry:
         if not found:
             raise RegistryError(f"the registry knows no member {group}/{member}")
 
-    async def forget(self, group: str, member: str) -> None:
-        """Drop a member; its history stays."""
-        await self._execute(
-            'DELETE FROM member WHERE (namespace, "group", name) = (?, ?, ?)',
-            (self._namespace, group, member),
-        )
+    async def forget(self, members: Sequence[tuple[str, str]]) -> None:
+        """Drop members; their history stays."""
+        await self._call(lambda: self._db.executemany(_FORGET, self._texts(members)), len(members))
 
     async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
         """The newest ``limit`` state changes of a member, newest first."""

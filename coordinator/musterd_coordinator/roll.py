@@ -162,9 +162,10 @@ class Roll:
         )
         self.changes.publish()
 
-    def remove(self, row: int) -> None:
-        """Forget a member."""
-        self._remove(row)
+    def remove(self, rows: Iterable[int]) -> None:
+        """Forget members."""
+        for row in rows:
+            self._remove(row)
         self.changes.publish()
 
     def effective(self, row: int) -> Member:

@@ -1,6 +1,6 @@
 """A coordinator, wired: what is started in which order, and how it stops."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -156,20 +156,29 @@ def _identity(settings: Settings, store: Store, registry: Registry, clocks: Cloc
     )
 
 
-def _retire(roll: Roll, sweepers: list[Sweeper]) -> Callable[[Member], Awaitable[None]]:
-    """Remove a forgotten member from every shard at once; one that is away is left to its expiry."""
+def _retire(roll: Roll, sweepers: list[Sweeper]) -> Callable[[Sequence[Member]], Awaitable[None]]:
+    """Remove forgotten members from all shards at once; one that is away is left to its expiry."""
 
-    async def from_shard(sweeper: Sweeper, member: Member) -> None:
-        try:
-            with anyio.fail_after(RETIRE_TIMEOUT):
-                await sweeper.retire(member)
-        except (StoreError, TimeoutError) as error:
-            log.warning("member not retired", member=str(member), reason=str(error))
+    async def from_shard(sweeper: Sweeper, members: Sequence[Member]) -> None:
+        for at, member in enumerate(members):
+            try:
+                with anyio.fail_after(RETIRE_TIMEOUT):
+                    await sweeper.retire(member)
+            except (StoreError, TimeoutError) as error:
+                left = len(members) - at
+                log.warning(
+                    "members not retired", shard=sweeper.reader.name, reason=str(error), left=left
+                )
+                return
 
-    async def retire(member: Member) -> None:
+    async def retire(members: Sequence[Member]) -> None:
+        placed: dict[int, list[Member]] = {}
+        for member in members:
+            for index in roll.place_of(member.group, member.name):
+                placed.setdefault(index, []).append(member)
         tasks: TaskGroup
         async with anyio.create_task_group() as tasks:
-            for index in roll.place_of(member.group, member.name):
-                tasks.start_soon(from_shard, sweepers[index], member)
+            for index, theirs in placed.items():
+                tasks.start_soon(from_shard, sweepers[index], theirs)
 
     return retire

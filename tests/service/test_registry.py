@@ -138,8 +138,8 @@ async def test_facts_of_an_unknown_member_are_refused(registry: Registry) -> Non
 async def test_forgotten_members_are_gone_and_may_come_back(registry: Registry) -> None:
     await record(registry, [entry("a"), entry("b")], [change("a", 1)])
     await registry.change_facts("compute", "a", Facts(forced_down=True))
-    await registry.forget("compute", "a")
-    await registry.forget("compute", "a")
+    await registry.forget([("compute", "a")])
+    await registry.forget([("compute", "a")])
     assert list(by_name(await loaded(registry))) == ["b"]
     assert len(await registry.history("compute", "a", 10)) == 1
     with pytest.raises(RegistryError):
@@ -197,7 +197,7 @@ async def test_namespaces_do_not_meet(registry: Registry, url: str) -> None:
         assert await loaded(other) == []
         assert list(await other.history("compute", "a", 9)) == []
         assert await other.prune(T0 + timedelta(days=9)) == 0
-        await other.forget("compute", "a")
+        await other.forget([("compute", "a")])
     async with opened(url) as again:
         assert list(by_name(await loaded(again))) == ["a"]
 
@@ -286,7 +286,7 @@ async def test_coordinators_hear_of_each_other(database: Database) -> None:
         assert [each.facts for each in by_name(await one.changed()).values()] == [facts]
         await record(two, [entry("a", State.DOWN)])  # a state alone is nobody else's business
         assert list(await one.changed()) == []
-        await one.forget("compute", "b")
+        await one.forget([("compute", "b")])
         assert ("compute", "b") in await two.changed()
         assert list(await two.changed()) == []
 
@@ -345,7 +345,7 @@ async def test_a_late_state_does_not_bring_a_forgotten_member_back(database: Dat
     async with opened(database.dsn) as one, opened(database.dsn) as two:
         await record(one, [entry("a")])
         (known,) = await loaded(two)
-        await one.forget("compute", "a")
+        await one.forget([("compute", "a")])
         await record(two, [known])
         assert await loaded(one) == []
         assert list(await two.changed()) == [("compute", "a")]

@@ -135,7 +135,7 @@ def test_who_is_forgotten_between_two_steps_does_not_come_back() -> None:
     assert forgotten is not None
     steps = stage.roll.steps(0, sweep_of(stage, {0: (7, 1), 1: (8, 1)}))
     next(steps)
-    stage.roll.remove(forgotten)
+    stage.roll.remove([forgotten])
     newcomer = stage.roll.detector.add((0,))  # in the row that became free
     assert newcomer == forgotten
     for _ in steps:

@@ -41,8 +41,8 @@ class Bureau:
         self.stage.sweep()
         self.stage.sweep({0: (7, 1)}, seated=((0, host("a")), (1, host("b"))))
 
-    async def retire(self, member: Member) -> None:
-        self.retired.append(member)
+    async def retire(self, members: Sequence[Member]) -> None:
+        self.retired += members
 
 
 async def loaded(registry: Registry) -> list[Entry]:

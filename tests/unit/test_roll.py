@@ -211,7 +211,7 @@ def test_forgetting_is_a_change_and_frees_the_name() -> None:
     stage.sweep(seated=((0, host("a")), (1, host("b"))))
     row = stage.answers.row("compute", "a")
     before = stage.roll.version
-    stage.roll.remove(row)
+    stage.roll.remove([row])
     changes = stage.roll.changes.since(before, "compute")
     assert changes is not None
     assert [(c.member, c.gone) for c in changes] == [("a", True)]

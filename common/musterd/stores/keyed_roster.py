@@ -42,7 +42,9 @@ STRIDE = 16 * PAGE  # new slots that are read by one update
 QUIET_PORTION = 2 * PAGE  # silent members asked after per update
 SEEK_UPDATES = 128  # how often a member that was driven out of its slot is asked after
 MEND_PORTION = 200  # writes per update, of each kind: healing must not become a load
-HINTS = 128
+HINTS = 128  # free slots that newcomers are pointed to, at least
+MOST_HINTS = 3 * PAGE
+HINTS_FOR_EACH = 3  # newcomer since the last update: who finds none that is free takes a new slot
 FEW_HINTS = 16
 TAIL = 100  # slots above the counter that are looked at all the same
 KNOWN_FREE = 4096
@@ -133,7 +135,7 @@ class RosterKeeper:
         """
         next_new = range(self._count, self._count + TAIL)
         hinted = [slot for slot in self._hinted if not self._seats.is_held(slot)]
-        self._hinted = dict.fromkeys(hinted[-2 * PAGE :])
+        self._hinted = dict.fromkeys(hinted[-MOST_HINTS:])
         odd = islice(self.foreign | self.doubtful, most)
         return np.array([*odd, *self._hinted, *next_new], np.int64)
 
@@ -298,8 +300,10 @@ class RosterKeeper:
 
     async def _point_to_free_slots(self, hints: list[int]) -> None:
         left = [slot for slot in hints if not self._seats.is_held(slot)]
-        more = nsmallest(HINTS, self._free.difference(left))
-        if more and len(left) < FEW_HINTS:
+        newcomers = len(hints) - len(left)
+        wanted = min(max(HINTS, HINTS_FOR_EACH * newcomers), MOST_HINTS)
+        more = nsmallest(wanted - len(left), self._free.difference(left))
+        if more and (len(left) < FEW_HINTS or len(left) < wanted - HINTS):
             hints = [*left, *more]
             await self._shard.set(self._keys.free, write_slots(*hints), self._ttl)
         self._hinted |= dict.fromkeys(hints)

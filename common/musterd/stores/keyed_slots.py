@@ -21,7 +21,7 @@ from musterd.stores.keyed import (
     write_slots,
 )
 
-_HINTS_TRIED = 3
+_HINTS_TRIED = 6
 
 ASSURE_EVERY = 3
 """Beats from one look at who holds the slot to the next.
