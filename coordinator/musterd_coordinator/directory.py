@@ -11,6 +11,7 @@ from musterd.model import Member
 from musterd.stores.idmap import IdMap
 from musterd_coordinator.announced import Announced
 from musterd_coordinator.members import Rows
+from musterd_coordinator.zones import Zones
 
 _ALL_BITS = 2**64 - 1
 NOBODY = -1
@@ -41,8 +42,7 @@ class Directory:
         self._announced = Announced()
         self._number = array("i")  # of what the member in a row announced
         self._place = array("i")  # of a row among those of its group
-        self._zones: dict[tuple[str, str], int] = {}
-        self._zone_names: list[tuple[str, str]] = []
+        self.zones = Zones()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -111,18 +111,6 @@ class Directory:
             group.sorted = SortedList(map(self._names.__getitem__, group.rows))
         names: Iterator[str] = group.sorted.irange(name, inclusive=(False, False))
         return names
-
-    def zone_code(self, group: str, zone: str) -> int:
-        """A small number for a zone of a group; the same one each time."""
-        key = (group, zone)
-        if key not in self._zones:
-            self._zones[key] = len(self._zone_names)
-            self._zone_names.append(key)
-        return self._zones[key]
-
-    def zone(self, code: int) -> tuple[str, str]:
-        """The group and zone of a number."""
-        return self._zone_names[code]
 
 
 def _identity(group: str, member: str) -> int:

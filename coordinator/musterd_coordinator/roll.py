@@ -309,13 +309,13 @@ class Roll:
         places = [self.place_of(member.group, member.name) for member in members]
         rows = self.detector.add_all(states, places, quiet)
         self._reasons.extend(repeat("", int(rows.max()) + 1 - len(self._reasons)))
-        zone_code, touch = self.directory.zone_code, self.changes.touch
+        enter, touch = self.directory.zones.enter, self.changes.touch
         groups = self.directory.add(members, rows)
         for row, group, place, reason in zip(rows.tolist(), groups, places, reasons, strict=False):
             group.shards.update(place)
             self._reasons[row] = reason
             touch(row)
-        self.detector.members.zone[rows] = [zone_code(each.group, each.zone) for each in members]
+        self.detector.members.zone[rows] = [enter(each.group, each.zone) for each in members]
         self.detector.members.since[rows] = self.clocks.wall()
         return rows
 
@@ -342,6 +342,7 @@ class Roll:
         self.unsaved.forget(row)
         for shard in self.shards:
             shard.seats.leave(row)
+        self.directory.zones.leave(self.detector.members.zone.item(row))
         self.directory.remove(row)
         self.detector.members.remove(row)
         self.facts.pop(row, None)
@@ -356,8 +357,9 @@ class Roll:
         self.changes.touch(row)
 
     def _set_zone(self, row: int) -> None:
-        member = self.effective(row)
-        self.detector.members.zone[row] = self.directory.zone_code(member.group, member.zone)
+        member, zones, column = self.effective(row), self.directory.zones, self.detector.members.zone
+        before, column[row] = column.item(row), zones.enter(member.group, member.zone)
+        zones.leave(before)
 
     # -- what changed --------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from musterd.model import Member
 from musterd_coordinator.announced import Announced
 from musterd_coordinator.directory import Directory
+from musterd_coordinator.zones import Zones
 
 names = st.sampled_from(["a", "b", "c", "d"])
 members = st.builds(
@@ -66,3 +67,17 @@ def test_nothing_stays_of_what_nobody_announces_any_more() -> None:
         assert announced.member(number, "h").metadata == {"turn": str(turn)}
         announced.give(number)
     assert not len(announced)
+
+
+def test_a_zone_keeps_its_number_while_somebody_is_in_it() -> None:
+    zones = Zones()
+    first = zones.enter("compute", "z1")
+    assert zones.enter("compute", "z1") == first
+    assert zones.code("network", "z1") is None
+    zones.leave(first)
+    assert zones.code("compute", "z1") == first
+    zones.leave(first)
+    assert zones.code("compute", "z1") is None
+    assert zones.enter("network", "z9") == first  # numbers do not grow with zones that came and went
+    assert zones.zone(first) == ("network", "z9")
+    assert len(zones) == 1
