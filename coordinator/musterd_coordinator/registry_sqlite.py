@@ -165,7 +165,8 @@ class SqliteRegistry:
 
     async def forget(self, members: Sequence[tuple[str, str]]) -> None:
         """Drop members; their history stays."""
-        await self._call(lambda: self._db.executemany(_FORGET, self._texts(members)), len(members))
+        rows = [(self._namespace, *each) for each in members]
+        await self._call(lambda: self._db.executemany(_FORGET, rows), len(rows))
 
     async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
         """The newest ``limit`` state changes of a member, newest first."""

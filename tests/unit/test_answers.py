@@ -94,9 +94,11 @@ def test_a_query_says_of_each_what_is_said_of_it_alone(
     members.status[members.used] = Status.DRAINING
     members.status[:1] = Status.OK
     for group, found in stage.roll.directory.groups.items():
+        present = {stage.roll.directory.member(row).name for row in found.rows}
+        asked = list(dict.fromkeys(names))
         answer = stage.answers.query(group, names)
-        assert answer.not_found == [name for name in dict.fromkeys(names) if name not in found.rows]
-        assert list(answer.members) == [name for name in dict.fromkeys(names) if name in found.rows]
+        assert answer.not_found == [name for name in asked if name not in present]
+        assert list(answer.members) == [name for name in asked if name in present]
         for name, verdict in answer.members.items():
             alone = stage.answers.member(group, name)
             flags = alone.up, alone.schedulable, alone.down, alone.state

@@ -78,6 +78,8 @@ def test_a_zone_keeps_its_number_while_somebody_is_in_it() -> None:
     assert zones.code("compute", "z1") == first
     zones.leave(first)
     assert zones.code("compute", "z1") is None
-    assert zones.enter("network", "z9") == first  # numbers do not grow with zones that came and went
+    assert (
+        zones.enter("network", "z9") == first
+    )  # numbers do not grow with zones that came and went
     assert zones.zone(first) == ("network", "z9")
     assert len(zones) == 1

@@ -233,10 +233,10 @@ async def test_who_is_forgotten_while_a_write_fails_is_not_written_again() -> No
     registry = Away()
     at = Bureau(registry)  # type: ignore[arg-type]
     with pytest.raises(RegistryError):
-        async with at.recorder.holding(at.office.row("compute", "a")):
+        async with at.recorder.holding([at.office.row("compute", "a")]):
             pass
     rows, _ = at.stage.roll.take_unsaved(np.array([0, 1]))
-    at.stage.roll.remove(at.office.row("compute", "a"))
+    at.stage.roll.remove([at.office.row("compute", "a")])
     at.stage.roll.give_back(rows)
     registry.away = False
     async with anyio.create_task_group() as tasks:
