@@ -169,10 +169,10 @@ class BeatsReply:
 
     def _slots(self, keys: NDArray[np.void]) -> Slots | None:
         """The slots of these keys, ShardCorrupt unless all were asked for; None: not in order."""
-        asked = self._block.slots
-        if keys.tobytes()[:-1] == self._block.keys:
+        asked, text = self._block.slots, keys.tobytes()
+        if len(keys) == len(asked) and text.startswith(self._block.keys) and text.endswith(b" "):
             return asked
-        digits = np.frombuffer(keys.tobytes(), np.uint8).reshape(-1, self._key)[:, -9:-1]
+        digits = np.frombuffer(text, np.uint8).reshape(-1, self._key)[:, -9:-1]
         try:
             slots = np.frombuffer(bytes.fromhex(digits.tobytes().decode()), ">u4").astype(np.int64)
         except ValueError:
@@ -180,7 +180,7 @@ class BeatsReply:
         places = np.searchsorted(asked, slots)
         found = places < len(asked)
         command = np.frombuffer(self._block.keys + b" ", keys.dtype)
-        if not found.all() or command[places].tobytes() != keys.tobytes():
+        if not found.all() or command[places].tobytes() != text:
             raise ShardCorrupt(self._shard, "reply with a beat that was not asked for")
         return slots if (np.diff(slots) > 0).all() else None
 
