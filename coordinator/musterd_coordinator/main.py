@@ -44,11 +44,11 @@ async def serve(settings: Settings) -> None:
             urls: list[str] = await tasks.start(serve_http, make_app(office), settings.listen)
             _say_started(office, urls)
             systemd.tell(READY="1")
-            tasks.start_soon(_settle, office)
+            tasks.start_soon(settle, office)
             await keep_telling(systemd, partial(_summary, office))
 
 
-async def _settle(office: Office) -> None:
+async def settle(office: Office) -> None:
     """Once everybody is known, keep the garbage collector away from what is kept of them.
 
     Looking through a million members took 70 ms, each time, and found nothing: what belongs to

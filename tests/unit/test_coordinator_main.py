@@ -1,0 +1,28 @@
+"""What a coordinator's process does besides its work."""
+
+import gc
+from types import SimpleNamespace
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+import musterd_coordinator.main as main_module
+from musterd_coordinator.main import settle
+
+
+async def test_what_is_kept_of_members_is_collected_no_more_once_all_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(main_module, "SETTLE_POLL", 0.0)
+    office, frozen = SimpleNamespace(ready=False), gc.get_freeze_count()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(settle, office)
+            for _ in range(3):
+                await anyio.lowlevel.checkpoint()
+            assert gc.get_freeze_count() == frozen
+            office.ready = True
+        assert gc.get_freeze_count() > frozen
+    finally:
+        gc.unfreeze()
