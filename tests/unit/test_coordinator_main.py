@@ -1,7 +1,6 @@
 """What a coordinator's process does besides its work."""
 
 import gc
-from types import SimpleNamespace
 
 import anyio
 import anyio.lowlevel
@@ -15,14 +14,14 @@ async def test_what_is_kept_of_members_is_collected_no_more_once_all_are_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(main_module, "SETTLE_POLL", 0.0)
-    office, frozen = SimpleNamespace(ready=False), gc.get_freeze_count()
+    known, frozen = anyio.Event(), gc.get_freeze_count()
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(settle, office)
+            tasks.start_soon(settle, known.is_set)
             for _ in range(3):
                 await anyio.lowlevel.checkpoint()
             assert gc.get_freeze_count() == frozen
-            office.ready = True
+            known.set()
         assert gc.get_freeze_count() > frozen
     finally:
         gc.unfreeze()
