@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 
 from musterd.beat import SIZE, Beat, pack, unpack
 from musterd.model import Member
-from musterd_coordinator.relay.batch import LOST, REFUSED, STORED, Batch
+from musterd_coordinator.relay.batch import LOST, STORED, Batch
 from musterd_coordinator.relay.waiting import First, Newcomer, Newest, Waiting, identity_in
+from musterd_coordinator.relay.writer import portions
 
 runs = st.integers(1, 2)
 sequences = st.integers(1, 4)
 arrivals = st.lists(st.tuples(st.integers(1, 3), runs, sequences, st.booleans()), max_size=30)
-WORDS = (b"STORED", b"NOT_STORED", b"SERVER_ERROR no")
+WORDS = (b"STORED", b"NOT_STORED")
 
 
 def record(identity: int, run: int = 1, sequence: int = 1) -> bytes:
@@ -59,13 +60,23 @@ def test_a_batch_has_each_member_once_by_its_newest_beat(
         identity: one_after_the_other(some) for identity, some in records.items()
     }
 
-    fate = {identity: (STORED, LOST, REFUSED)[identity % 3] for identity in records}
+    fate = {identity: (STORED, LOST)[identity % 2] for identity in records}
     batch.fate[batch.newest] = [
         fate[identity] for identity in batch.identity[batch.newest].tolist()
     ]
     assert sum(1 for _ in batch.settle(WORDS)) == len(waiting)
     for one, together in zip(waiting, came, strict=True):
         assert one.outcome == b"\r\n".join(WORDS[fate[identity]] for identity, _, _ in together)
+
+
+@given(st.lists(st.integers(1, 9)), st.integers(1, 20))
+def test_a_statement_has_those_who_came_first(counts: list[int], most: int) -> None:
+    waiting = [Waiting(record(1) * count) for count in counts]
+    parts = list(portions(waiting, most))
+    assert [one for part in parts for one in part] == waiting
+    for part in parts[:-1]:
+        assert sum(one.count for one in part) >= most
+    assert all(sum(one.count for one in part[:-1]) < most for part in parts)
 
 
 def one_after_the_other(beats: list[bytes]) -> bytes:

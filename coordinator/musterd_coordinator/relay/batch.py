@@ -5,25 +5,24 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.beat import SIZE
 from musterd.columns import RECORD
 from musterd_coordinator.relay.waiting import Waiting, outdoes
 
 Rows = NDArray[np.int64]
-STORED, LOST, REFUSED = range(3)
+STORED, LOST = range(2)
 
 
 class Batch:
     """All beats of ``waiting``, n rows in the order they came.
 
     ``identity`` and ``records`` are theirs. ``newest`` are the rows to write, one a member; of
-    those, ``fate`` is to be set to STORED or LOST (there is no such member), or stays REFUSED.
+    those, ``fate`` is to be set to STORED where they were; the others are LOST, of no known member.
     """
 
     def __init__(self, waiting: Sequence[Waiting]) -> None:
         self.records = np.frombuffer(b"".join([one.records for one in waiting]), RECORD)
         self.identity: NDArray[np.uint64] = np.ascontiguousarray(self.records["member_id"])
-        self.fate = np.full(len(self.records), REFUSED, np.uint8)
+        self.fate = np.full(len(self.records), LOST, np.uint8)
         self._waiting = waiting
         self._winners = self._find_winners()
         self.newest: Rows = np.flatnonzero(self._winners == np.arange(len(self.records)))
@@ -37,7 +36,7 @@ class Batch:
             if alike is not None:
                 one.settle(alike)
             else:
-                end = begin + len(one.records) // SIZE
+                end = begin + one.count
                 one.settle_each([words[of_one] for of_one in fate[begin:end].tolist()])
                 begin = end
             yield

@@ -42,14 +42,18 @@ class Waiting(Later):
         return True
 
     @property
+    def count(self) -> int:
+        """How many beats these are."""
+        return len(self.records) // SIZE
+
+    @property
     def is_wanted(self) -> bool:
         """Whether anybody still waits."""
         return not self.abandoned
 
     def settle(self, outcome: bytes) -> None:
         """Say what became of all of them."""
-        count = len(self.records) // SIZE
-        self.tell(outcome if count == 1 else _BETWEEN.join([outcome] * count))
+        self.tell(_BETWEEN.join([outcome] * self.count))
 
     def settle_each(self, outcomes: list[bytes]) -> None:
         """Say what became of each."""

@@ -5,7 +5,7 @@ takes long delays no beat, and no two statements of a relay are at one row: a me
 is waiting for one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import anyio
 import numpy as np
@@ -19,7 +19,7 @@ from musterd_coordinator.relay.gauges import Gauges
 from musterd_coordinator.relay.reception import Reception
 from musterd_coordinator.relay.waiting import First, Newcomer, Waiting
 
-MOST_ROWS = 12_000  # in one statement that writes beats
+MOST_ROWS = 12_000  # in one statement that writes beats, or a few more that came together
 MOST_SEATS = 2000  # looked up in one statement
 MOST_NEWCOMERS = 256  # announced in one: others' newcomers wait as long
 _REFUSALS = 8  # in a row, after which no more of those who wait are tried
@@ -47,38 +47,39 @@ class BeatWriter:
             await anyio.sleep_until(began + self._period)
 
     async def _write(self, waiting: Sequence[Waiting]) -> None:
-        """Write these beats and tell their agents; when one statement fails, try no further."""
-        batch = Batch(waiting)
-        refused = b""
-        rows, slots = self._seated(batch)
-        for at in range(0, len(rows), MOST_ROWS):
-            part = slice(at, at + MOST_ROWS)
+        """Write these beats and tell their agents, first come first served.
+
+        When one statement fails, no more are tried.
+        """
+        parts = list(portions(waiting, MOST_ROWS))
+        for at, part in enumerate(parts):
+            batch = Batch([one for one in part if one.is_wanted])  # still
             try:
-                await self._write_some(batch, rows[part], slots[part])
+                await self._store(batch)
             except StoreError as error:
-                self._gauges.beats.failed(error, len(rows) - at)
-                refused = refusal(error)
-                break
-        words = (Outcome.STORED, Outcome.NOT_STORED, refused)
-        for told, _ in enumerate(batch.settle(words), 1):
-            if not told % _AT_A_TIME:
-                await anyio.lowlevel.checkpoint()
+                rest = [one for part in parts[at:] for one in part]
+                self._gauges.beats.failed(error, sum(one.count for one in rest))
+                await settle(rest, refusal(error))
+                return
+            for told, _ in enumerate(batch.settle((Outcome.STORED, Outcome.NOT_STORED)), 1):
+                if not told % _AT_A_TIME:
+                    await anyio.lowlevel.checkpoint()
 
     def _seated(self, batch: Batch) -> tuple[Rows, database.Slots]:
         """The rows to write, and the slots where; they are in the order of these."""
         seats = self._reception.seats
         places = seats.find_all(batch.identity[batch.newest])
-        batch.fate[batch.newest[places < 0]] = LOST
         rows, slots = batch.newest[places >= 0], seats.slot[places[places >= 0]]
         order = np.argsort(slots, kind="stable")
         return rows[order], slots[order]
 
-    async def _write_some(self, batch: Batch, rows: Rows, slots: database.Slots) -> None:
-        began = anyio.current_time()
-        identity = batch.identity[rows]
-        written = await database.write(
-            self._link, database.Rows(slots, identity, batch.records[rows])
-        )
+    async def _store(self, batch: Batch) -> None:
+        rows, slots = self._seated(batch)
+        if not len(rows):
+            return
+        began, identity = anyio.current_time(), batch.identity[rows]
+        columns = database.Rows(slots, identity, batch.records[rows])
+        written = await database.write(self._link, columns)
         now = anyio.current_time()
         batch.fate[rows] = np.where(written, STORED, LOST)
         lost = identity[~written].tolist()
@@ -151,7 +152,21 @@ class Usher:
         await settle(beats, refusal(error))
 
 
-async def settle(beats: Sequence[First], outcome: bytes) -> None:
+def portions(waiting: Sequence[Waiting], most: int) -> Iterator[list[Waiting]]:
+    """All in turn, as soon as they are ``most`` beats or more."""
+    some: list[Waiting] = []
+    count = 0
+    for one in waiting:
+        some.append(one)
+        count += one.count
+        if count >= most:
+            yield some
+            some, count = [], 0
+    if some:
+        yield some
+
+
+async def settle(beats: Sequence[Waiting], outcome: bytes) -> None:
     """Tell the agents of all these beats what became of them."""
     for at, beat in enumerate(beats, 1):
         beat.settle(outcome)
