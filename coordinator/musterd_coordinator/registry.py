@@ -19,7 +19,7 @@ Row = tuple[Any, ...]
 """What is written of a member, or of a change: see :mod:`musterd_coordinator.registry_rows`."""
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One member as the registry knows it."""
 
     member: Member  # as its agent last announced it
