@@ -239,14 +239,31 @@ class Roll:
             if row in self._forgotten and not self._is_seated(row):
                 self._remove(row)
         new: dict[tuple[str, str], tuple[int, Member]] = {}
+        known = list[tuple[int, int]]()
         for slot, member in roster.seated:
             row = self.directory.row(member.group, member.name)
             if row is None:
                 new[member.group, member.name] = slot, member
             else:
-                self._meet(row, index, member)
-                seats.seat(slot, row)
+                self._meet(row, member)
+                known.append((slot, row))
+        self._seat_known(index, known)
         self._welcome(index, list(new.values()))
+
+    def _seat_known(self, index: int, known: Sequence[tuple[int, int]]) -> None:
+        """Members that are known took these slots: after a restart, a whole fleet at once."""
+        if not known:
+            return
+        slots, rows = np.array(known, np.int64).T
+        seats = self.shards[index].seats
+        fresh = seats.are_free(slots, rows)
+        if fresh.any():
+            seats.seat_newcomers(slots[fresh], rows[fresh])
+        for slot, row in zip(slots[~fresh].tolist(), rows[~fresh].tolist(), strict=True):
+            seats.seat(slot, row)
+        elsewhere = ~(self.detector.members.shard[:, rows] == index).any(axis=0)
+        for row in rows[elsewhere].tolist():
+            self._replace(row, index, self.directory.member(row))
 
     def _is_seated(self, row: int) -> bool:
         return any(shard.seats.holds(row) for shard in self.shards)
@@ -276,15 +293,13 @@ class Roll:
         for at in np.flatnonzero(elsewhere).tolist():
             self._replace(rows.item(at), index, members[at])
 
-    def _meet(self, row: int, index: int, member: Member) -> None:
-        """A member that is known took a slot, or announced other facts."""
+    def _meet(self, row: int, member: Member) -> None:
+        """A member that is known may have announced other facts."""
         if member != self.directory.member(row):
             self.directory.announce(row, member)
             self._set_zone(row)
             self.unsaved.rows.add(np.array([row]))
             self.changes.touch(row)
-        if index not in self.detector.members.shard[:, row]:
-            self._replace(row, index, member)
 
     def _replace(self, row: int, index: int, member: Member) -> None:
         """A member that beats elsewhere than its placement says: its agent has other settings."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.columns import Beats, Slots
-from musterd_coordinator.members import Rows
+from musterd_coordinator.members import Mask, Rows
 
 NOBODY = -1
 
@@ -52,6 +52,12 @@ class Seats:
         self._read[slots] = 0
         self._empty_before[slots] = self.swept
         self.count += len(slots)
+
+    def are_free(self, slots: Slots, rows: Rows) -> Mask:
+        """Which ``slots[i]`` (n) nobody holds, while the member of ``rows[i]`` holds no other."""
+        self._reserve(int(slots.max()) + 1, int(rows.max()) + 1)
+        free: Mask = (self._row[slots] == NOBODY) & (self._slot[rows] == NOBODY)
+        return free
 
     def holds(self, row: int) -> bool:
         """Does the member of ``row`` hold a slot?"""

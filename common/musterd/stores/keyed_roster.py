@@ -177,19 +177,19 @@ class RosterKeeper:
         """Take in the ``m`` of ``slot``; whether somebody holds it."""
         before = self._seats.said(slot)
         held = before is not None
-        if value is None and self._is_heard(slot):
+        if value is not None:
+            held = self._read(slot, value, before)
+        elif self._is_heard(slot):
             self._knocks.add(slot)  # its agent restores m when it announces again
-        elif value is not None:
-            held = self._read(slot, value)
         if slot in self.foreign and self._seats.said(slot) == before:
             self._knocks.add(slot)  # whoever sits here by mistake finds out when it announces
         self.foreign.discard(slot)
         self.doubtful.discard(slot)
         return held
 
-    def _read(self, slot: int, value: bytes) -> bool:
+    def _read(self, slot: int, value: bytes, before: int | None) -> bool:
         said = hash(value)
-        if self._seats.said(slot) == said:
+        if said == before:
             self.malformed.discard(slot)
             return True
         try:
