@@ -89,6 +89,16 @@ def test_wrong_counts_and_lengths_are_refused(
             parse(bytes(whole), cuts)
 
 
+@given(ROWS, st.integers(0, len(HEADER) - 1), st.integers(1, 255), CUTS)
+def test_another_header_is_refused(
+    rows: list[tuple[int, bytes]], at: int, flipped: int, cuts: list[int]
+) -> None:
+    whole = bytearray(copy_of(rows))
+    whole[at] ^= flipped
+    with pytest.raises(ShardCorrupt, match="does not begin as one"):
+        parse(bytes(whole), cuts)
+
+
 @given(st.binary(max_size=300), CUTS)
 def test_anything_else_is_refused(data: bytes, cuts: list[int]) -> None:
     with pytest.raises(ShardCorrupt, match=r"COPY does not (begin|end) as one"):
