@@ -224,7 +224,13 @@ class InC:
 
 
 class Fetch:
-    """asyncpg's ``fetch`` of the columns that musterd copies, put into the same arrays."""
+    """asyncpg's ``fetch`` of the rows that musterd copies, made into the same columns.
+
+    It ends with what a sweep ends with: records checked, each held against who sits in its slot,
+    every field a column of its own. It takes the rows apart in the fastest way found (by index; by
+    name takes a tenth more, ``zip(*rows)`` six times as much). It is spared the transaction and the
+    relays' marks, which musterd's sweep has, and learning who sits where, which is not measured.
+    """
 
     name = "fetch"
 
@@ -241,7 +247,7 @@ class Fetch:
     async def sweep(self) -> Cost:
         """Read all beats once."""
         cost = await clocked(self._read)
-        expect(self._brought, len(self._fleet) + 1)  # and musterd's canary
+        expect(self._brought, len(self._fleet))
         return cost
 
     async def aclose(self) -> None:
@@ -250,10 +256,12 @@ class Fetch:
 
     async def _read(self) -> None:
         rows = await self._connection.fetch(_FETCH, namespace_key(NAMESPACE))
-        slots = np.fromiter((row["slot"] for row in rows), np.int64, len(rows))
-        records = np.frombuffer(b"".join(row["record"] for row in rows), RECORD)
+        slots = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        records = np.frombuffer(b"".join([row[1] for row in rows]), RECORD)
         beats, _ = check_records(slots, records)
-        self._brought = len(beats.slot)
+        members = beats.where(beats.slot >= 0)  # not musterd's canary
+        seated = self._fleet.records["member_id"][members.slot] == members.member_id
+        self._brought = int(seated.sum())
 
 
 @contextmanager
