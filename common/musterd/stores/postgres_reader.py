@@ -35,7 +35,7 @@ GULP = 128 << 10
 
 PAUSE = 0.001
 """Seconds for that. A server sends 8 kB at a time. Woken by each, we would take twice the CPU, and
-the server a quarter more for waking us."""
+the server a fifth more for waking us."""
 
 _COPY = "SELECT slot, record FROM musterd.beat WHERE namespace_key = {key}"
 _PAGE = """
