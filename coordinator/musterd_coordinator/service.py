@@ -63,8 +63,7 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         for index, sweeper in enumerate(sweepers):
             tasks.start_soon(sweeper.run, partial(_take, roll, index))
         tasks.start_soon(recorder.run)
-        identity = _identity(settings, store, registry, clocks)
-        office = Office(roll, registry, recorder, identity, _retire(roll, sweepers))
+        office = make_office(settings, store, registry, roll, recorder, sweepers)
         if settings.forget_left is not None:
             tasks.start_soon(Farewell(roll, office, settings.forget_left).run)
         yield office
@@ -115,6 +114,19 @@ def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]
         )
         for index in range(len(store.shard_names))
     ]
+
+
+def make_office(
+    settings: Settings,
+    store: Store,
+    registry: Registry,
+    roll: Roll,
+    recorder: Recorder,
+    sweepers: list[Sweeper],
+) -> Office:
+    """The desk of a coordinator made of these parts."""
+    identity = _identity(settings, store, registry, roll.clocks)
+    return Office(roll, registry, recorder, identity, _retire(roll, sweepers))
 
 
 def coordinator_name(settings: Settings) -> str:

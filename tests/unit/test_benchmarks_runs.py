@@ -40,12 +40,23 @@ def test_growth() -> None:
     assert figures["start until ready, members known, 500 members"] > 0
 
 
+def test_churn() -> None:
+    told = run("churn --names 3600 --rate 200")
+    figures = {figure["figure"]: figure["median"] for figure in told["figures"]}
+    grown = {name: ratio for name, ratio in figures.items() if "end against" in name}
+    there = ("members", "rows", "zones", "slots", "members in the registry", "keys in the store")
+    assert {name: ratio < 1.1 for name, ratio in grown.items() if name.startswith(there)} == {
+        name: True for name in grown if name.startswith(there)
+    }
+    assert figures["store requests to forget one"] < 6
+
+
 def test_agent() -> None:
     told = run("agent --agents 1 --duration 1")
     assert told["pushes missed"] == 0
 
 
-@pytest.mark.parametrize("name", ["sweep", "query", "growth", "agent", "simulate"])
+@pytest.mark.parametrize("name", ["sweep", "query", "growth", "churn", "agent", "simulate"])
 def test_help_has_an_example(name: str) -> None:
     argv = [sys.executable, "-m", "benchmarks", name, "--help"]
     printed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,196 @@
+"""Waves of short-lived members, and a coordinator that follows them: see :mod:`benchmarks.churn`."""
+
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import anyio
+
+from benchmarks.processes import resident_bytes
+from benchmarks.stores import Server
+from musterd.beat import Beat, Status
+from musterd.config import Settings
+from musterd.model import Member
+from musterd.stores import Store, open_store
+from musterd.stores.keyed import Keys
+from musterd_coordinator.farewell import Farewell
+from musterd_coordinator.recorder import Recorder
+from musterd_coordinator.registry import Registry, open_registry
+from musterd_coordinator.service import make_office, make_roll, make_sweepers
+from musterd_coordinator.shard import Clocks
+from musterd_coordinator.sweep import Sweeper
+
+LIVES = 3
+"""Turns from a member's first beat to its last."""
+
+_AT_ONCE = 64  # agents that wait for the store
+_LIMIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn cost the coordinator, in CPU seconds, and how much there is after it.
+
+    ``sweep`` is to read and judge, ``record`` to write to the registry, ``forget`` to forget those
+    that left. ``rows`` and ``slots`` are what was ever used at once in the coordinator's tables and in
+    the store.
+    """
+
+    sweep: float
+    record: float
+    forget: float
+    members: int
+    rows: int
+    zones: int
+    slots: int
+    saved: int
+    items: int
+    joining: float  # requests to the store for each member that joined, and that was forgotten
+    leaving: float
+    resident: float
+
+
+class Churn:
+    """One coordinator, without its timers, and all agents."""
+
+    def __init__(self, server: Server, store: Store, registry: Registry, settings: Settings) -> None:
+        self._server = server
+        self._keys = Keys(settings.namespace)
+        self._registry = registry
+        self._writer = store.writer(0)
+        clocks = Clocks(anyio.current_time, time.time)
+        self._roll = make_roll(settings, store, clocks)
+        sweepers = make_sweepers(settings, store, self._roll)
+        self._sweeper: Sweeper = sweepers[0]
+        history = timedelta(seconds=settings.history_days)
+        self._recorder = Recorder(self._roll, registry, history=history, wall=clocks.wall)
+        office = make_office(settings, store, registry, self._roll, self._recorder, sweepers)
+        self._farewell = Farewell(self._roll, office, 0.0)
+        self._living: deque[list[Member]] = deque()
+        self._turns = 0
+
+    async def turn(self, joining: int) -> Turn:
+        """So many new members join, everybody beats, and the coordinator comes by once."""
+        wave = [self._newcomer(number) for number in range(joining)]
+        self._living.append(wave)
+        self._turns += 1
+        before = requests(self._server)
+        await self._each(wave, self._writer.announce)
+        joined = requests(self._server)
+        for age, members in enumerate(reversed(self._living)):
+            await self._each(members, self._beat(age))
+        if len(self._living) > LIVES:
+            self._living.popleft()
+        sweep = await _cpu(self._sweep)
+        record = await _cpu(self._recorder.flush)
+        leaving, known = requests(self._server), len(self._roll.directory)
+        forget = await _cpu(self._farewell.once)
+        left = max(1, known - len(self._roll.directory))
+        return Turn(
+            *(sweep, record, forget),
+            *(len(self._roll.directory), self._roll.detector.members.size),
+            len(self._roll.directory.zones),
+            int(ask(self._server, b"get " + self._keys.counter)[1]),
+            len(await self._registry.load()),
+            int(statistics(self._server)["curr_items"]),
+            (joined - before) / joining,
+            (requests(self._server) - leaving) / left,
+            resident_bytes(os.getpid()) / 1e6,
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._writer.aclose()
+        await self._sweeper.reader.aclose()
+
+    def _newcomer(self, number: int) -> Member:
+        name = f"job-{self._turns:06d}-{number:05d}"
+        return Member("jobs", name, f"z{self._turns}", metadata={"wave": str(self._turns)})
+
+    def _beat(self, age: int) -> Callable[[Member], Awaitable[object]]:
+        status = Status.LEAVING if age == LIVES else Status.OK
+
+        async def beat(member: Member) -> None:
+            identity = self._keys.identity(member)
+            record = Beat(identity, identity | 1, age + 1, 1000, status)
+            if not await self._writer.beat(record):
+                raise RuntimeError(f"the store lost {member} while nothing was wrong")
+
+        return beat
+
+    async def _sweep(self) -> None:
+        swept = await self._sweeper.once()
+        if swept.sweep is None or not swept.sweep.complete:
+            raise RuntimeError(f"sweep failed: {swept.reason}")
+        self._roll.take(0, swept)
+
+    async def _each(
+        self, members: list[Member], work: Callable[[Member], Awaitable[object]]
+    ) -> None:
+        left = iter(members)
+
+        async def some() -> None:
+            for member in left:
+                await work(member)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(_AT_ONCE):
+                tasks.start_soon(some)
+
+
+@asynccontextmanager
+async def churning(server: Server, directory: Path) -> AsyncIterator[Churn]:
+    """A fleet and its coordinator over a memcached, with a registry in ``directory``."""
+    registry_url = f"sqlite:///{directory}/registry.db"
+    settings = Settings(store=server.url, registry=registry_url, history_days=1)
+    store = open_store(
+        server.url, namespace=settings.namespace, timeout=_LIMIT, beat_ttl=settings.beat_ttl
+    )
+    registry = open_registry(registry_url, namespace=settings.namespace, timeout=_LIMIT)
+    await registry.open()
+    churn = Churn(server, store, registry, settings)
+    try:
+        yield churn
+    finally:
+        await churn.aclose()
+        await registry.aclose()
+
+
+async def _cpu(work: Callable[[], Awaitable[object]]) -> float:
+    before = time.process_time()
+    await work()
+    return time.process_time() - before
+
+
+def requests(server: Server) -> int:
+    """Keys that a memcached was asked for or told to change since it began."""
+    told = statistics(server)
+    names = ("cmd_get", "cmd_set", "delete_hits", "delete_misses", "incr_hits", "incr_misses")
+    return sum(int(told[name]) for name in names)
+
+
+def statistics(server: Server) -> dict[str, str]:
+    """What a memcached says of itself."""
+    lines = (line.split(" ") for line in ask(server, b"stats") if line.startswith("STAT "))
+    return {name: value for _, name, value in lines}
+
+
+def ask(server: Server, command: bytes) -> list[str]:
+    """The lines of a reply that ends with END."""
+    with socket.create_connection(server.address, _LIMIT) as connection:
+        connection.sendall(command + b"\r\n")
+        return list(_lines(connection))
+
+
+def _lines(connection: socket.socket) -> Iterator[str]:
+    with connection.makefile("rb") as file:
+        for line in file:
+            if line == b"END\r\n":
+                return
+            yield line.decode().rstrip()
