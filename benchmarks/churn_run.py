@@ -59,7 +59,9 @@ class Turn:
 class Churn:
     """One coordinator, without its timers, and all agents."""
 
-    def __init__(self, server: Server, store: Store, registry: Registry, settings: Settings) -> None:
+    def __init__(
+        self, server: Server, store: Store, registry: Registry, settings: Settings
+    ) -> None:
         self._server = server
         self._keys = Keys(settings.namespace)
         self._registry = registry

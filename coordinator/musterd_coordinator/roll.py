@@ -372,7 +372,11 @@ class Roll:
         self.changes.touch(row)
 
     def _set_zone(self, row: int) -> None:
-        member, zones, column = self.effective(row), self.directory.zones, self.detector.members.zone
+        member, zones, column = (
+            self.effective(row),
+            self.directory.zones,
+            self.detector.members.zone,
+        )
         before, column[row] = column.item(row), zones.enter(member.group, member.zone)
         zones.leave(before)
 
