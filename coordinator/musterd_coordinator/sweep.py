@@ -96,7 +96,9 @@ class Sweeper:
             while True:
                 swept = await self.once()
                 await take(swept)
-                if swept.roster.more:
+                more = swept.roster.more
+                del swept  # all beats of a sweep: not to be kept beside those of the next
+                if more:
                     continue
                 pause = self._period * self._rng.uniform(1 - SOONER, 1)
                 due = max(due + pause, anyio.current_time())

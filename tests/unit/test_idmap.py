@@ -31,6 +31,20 @@ def test_it_maps_as_a_dict_does(steps: list[tuple[str, int]]) -> None:
     assert ours.get_all(asked).tolist() == [model.get(identity, NONE) for _, identity in steps]
 
 
+@given(st.lists(ids, unique=True, max_size=60), st.lists(ids, max_size=60))
+def test_many_at_once_are_as_one_by_one(identities: list[int], asked: list[int]) -> None:
+    here, new = identities[: len(identities) // 2], identities[len(identities) // 2 :]
+    ours = IdMap(places=8)
+    for slot, identity in enumerate(here):
+        ours.put(identity, slot)
+    ours.put_all(np.array(new, np.uint64), np.arange(len(here), len(identities)))
+    assert len(ours) == len(identities)
+    wanted = [*identities, *asked]
+    slots = ours.get_all(np.array(wanted, np.uint64)).tolist()
+    assert slots == [NONE if (slot := ours.get(one)) is None else slot for one in wanted]
+    assert slots[: len(identities)] == list(range(len(identities)))
+
+
 def test_it_grows_with_what_it_holds() -> None:
     ours = IdMap()
     numbers = [(number * 0x9E3779B97F4A7C15) % 2**64 for number in range(20_000)]
