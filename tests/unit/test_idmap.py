@@ -41,7 +41,7 @@ def test_many_at_once_are_as_one_by_one(identities: list[int], asked: list[int])
     assert len(ours) == len(identities)
     wanted = [*identities, *asked]
     slots = ours.get_all(np.array(wanted, np.uint64)).tolist()
-    assert slots == [NONE if (slot := ours.get(one)) is None else slot for one in wanted]
+    assert [None if slot == NONE else slot for slot in slots] == list(map(ours.get, wanted))
     assert slots[: len(identities)] == list(range(len(identities)))
 
 

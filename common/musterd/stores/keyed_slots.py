@@ -144,9 +144,12 @@ class SlotTable:
         if remembered is not None and await self._hold(remembered, member):
             await self.raise_counter(remembered + 1)
             return remembered
-        free = read_slots((await self._shard.gets(self._keys.free))[0])
-        free = [slot for slot in free if slot < count]
-        for slot in random.sample(free, min(_HINTS_TRIED, len(free))):
+        hints = (await self._shard.gets(self._keys.free))[0] or b""
+        places = range(0, len(hints), 8)
+        some = random.sample(places, min(_HINTS_TRIED, len(places)))
+        for slot in read_slots(b"".join(hints[at : at + 8] for at in some)):
+            if slot >= count:
+                continue
             self._remembered[identity] = slot
             if await self._reuse(slot, member):
                 return slot
