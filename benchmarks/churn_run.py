@@ -17,7 +17,7 @@ from benchmarks.stores import Server
 from musterd.beat import Beat, Status
 from musterd.config import Settings
 from musterd.model import Member
-from musterd.stores import Store, open_store
+from musterd.stores import ShardWriter, Store, open_store
 from musterd.stores.keyed import Keys
 from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.recorder import Recorder
@@ -65,7 +65,7 @@ class Churn:
         self._server = server
         self._keys = Keys(settings.namespace)
         self._registry = registry
-        self._writer = store.writer(0)
+        self._store = store
         clocks = Clocks(anyio.current_time, time.time)
         self._roll = make_roll(settings, store, clocks)
         sweepers = make_sweepers(settings, store, self._roll)
@@ -74,21 +74,23 @@ class Churn:
         self._recorder = Recorder(self._roll, registry, history=history, wall=clocks.wall)
         office = make_office(settings, store, registry, self._roll, self._recorder, sweepers)
         self._farewell = Farewell(self._roll, office, 0.0)
-        self._living: deque[list[Member]] = deque()
+        self._living: deque[tuple[ShardWriter, list[Member]]] = deque()
         self._turns = 0
 
     async def turn(self, joining: int) -> Turn:
         """So many new members join, everybody beats, and the coordinator comes by once."""
         wave = [self._newcomer(number) for number in range(joining)]
-        self._living.append(wave)
+        writer = self._store.writer(0)
+        self._living.append((writer, wave))
         self._turns += 1
         before = requests(self._server)
-        await self._each(wave, self._writer.announce)
+        await self._each(wave, writer.announce)
         joined = requests(self._server)
-        for age, members in enumerate(reversed(self._living)):
-            await self._each(members, self._beat(age))
+        for age, (writer, members) in enumerate(reversed(self._living)):
+            await self._each(members, self._beat(writer, age))
         if len(self._living) > LIVES:
-            self._living.popleft()
+            writer, _ = self._living.popleft()
+            await writer.aclose()
         sweep = await _cpu(self._sweep)
         record = await _cpu(self._recorder.flush)
         leaving, known = requests(self._server), len(self._roll.directory)
@@ -108,20 +110,21 @@ class Churn:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._writer.aclose()
+        for writer, _ in self._living:
+            await writer.aclose()
         await self._sweeper.reader.aclose()
 
     def _newcomer(self, number: int) -> Member:
         name = f"job-{self._turns:06d}-{number:05d}"
         return Member("jobs", name, f"z{self._turns}", metadata={"wave": str(self._turns)})
 
-    def _beat(self, age: int) -> Callable[[Member], Awaitable[object]]:
+    def _beat(self, writer: ShardWriter, age: int) -> Callable[[Member], Awaitable[object]]:
         status = Status.LEAVING if age == LIVES else Status.OK
 
         async def beat(member: Member) -> None:
             identity = self._keys.identity(member)
             record = Beat(identity, identity | 1, age + 1, 1000, status)
-            if not await self._writer.beat(record):
+            if not await writer.beat(record):
                 raise RuntimeError(f"the store lost {member} while nothing was wrong")
 
         return beat

@@ -20,6 +20,7 @@ from musterd.stores import Store, open_store
 from musterd.urls import host_and_port
 from musterd_coordinator.detector import Rules
 from musterd_coordinator.farewell import Farewell
+from musterd_coordinator.memory import keep_small
 from musterd_coordinator.office import Office
 from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import Registry, open_registry
@@ -63,6 +64,7 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         for index, sweeper in enumerate(sweepers):
             tasks.start_soon(sweeper.run, partial(_take, roll, index))
         tasks.start_soon(recorder.run)
+        tasks.start_soon(keep_small)
         office = make_office(settings, store, registry, roll, recorder, sweepers)
         if settings.forget_left is not None:
             tasks.start_soon(Farewell(roll, office, settings.forget_left).run)

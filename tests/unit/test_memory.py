@@ -1,0 +1,35 @@
+"""Free memory goes back to the system where the C library can do that, and nothing happens elsewhere."""
+
+import ctypes
+
+import anyio
+import anyio.from_thread
+import pytest
+
+from musterd_coordinator import memory
+
+
+async def test_it_gives_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, thrice = list[int](), anyio.Event()
+
+    class Library:
+        @staticmethod
+        def malloc_trim(pad: int) -> None:
+            given.append(pad)
+            if len(given) == 3:
+                anyio.from_thread.run_sync(thrice.set)
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: Library)
+    monkeypatch.setattr(memory, "PERIOD", 0.0)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(memory.keep_small)
+            await thrice.wait()
+            tasks.cancel_scope.cancel()
+    assert given[:3] == [0, 0, 0]
+
+
+async def test_another_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    with anyio.fail_after(10):
+        await memory.keep_small()
