@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -92,7 +93,7 @@ class Churn:
             writer, _ = self._living.popleft()
             await writer.aclose()
         sweep = await _cpu(self._sweep)
-        record = await _cpu(self._recorder.flush)
+        record = await _cpu(partial(self._recorder.flush, patience=0.0))
         leaving, known = requests(self._server), len(self._roll.directory)
         forget = await _cpu(self._farewell.once)
         left = max(1, known - len(self._roll.directory))
@@ -101,7 +102,7 @@ class Churn:
             *(len(self._roll.directory), self._roll.detector.members.size),
             len(self._roll.directory.zones),
             int(ask(self._server, b"get " + self._keys.counter)[1]),
-            len(await self._registry.load()),
+            sum([len(portion) async for portion in self._registry.load()]),
             int(statistics(self._server)["curr_items"]),
             (joined - before) / joining,
             (requests(self._server) - leaving) / left,

@@ -90,6 +90,18 @@ class Recorder:
                     await self._registry.record(members, [])
             yield
 
+    async def flush(self, patience: float) -> None:
+        """Write all that is unsaved, in batches, but newcomers of the last ``patience`` seconds.
+
+        Raises RegistryError; nothing is lost by that.
+        """
+        while self._roll.unsaved or self._lines:
+            async with self._lock:
+                rows = self._roll.to_save(patience)[: self._batch]
+                if not (len(rows) or self._lines or self._roll.unsaved.has_lines):
+                    return
+                await self._write(rows)
+
     def unwritten(self, row: int | None, group: str, name: str) -> list[Transition]:
         """What the history lacks of a member, oldest first; ``row`` is None for a forgotten one."""
         mine = [line for line in self._lines if line[2:4] == (group, name)]
@@ -97,7 +109,7 @@ class Recorder:
 
     async def _once(self, prune: bool) -> None:
         try:
-            await self._write_all(PATIENCE)
+            await self.flush(PATIENCE)
             self._roll.merge(await self._registry.changed())
             if prune:
                 await self._registry.prune(wall_instant(self._wall()) - self._history)
@@ -115,21 +127,12 @@ class Recorder:
         reason = f"it took more than {STOP_LIMIT:g} s"
         with anyio.move_on_after(STOP_LIMIT):
             try:
-                await self._write_all(patience=0.0)
+                await self.flush(patience=0.0)
             except RegistryError as error:
                 reason = str(error)
         if left := len(self._roll.unsaved.rows):
             note = "who is in the store is learnt again at the next start"
             log.warning("registry not up to date", members=left, reason=reason, note=note)
-
-    async def _write_all(self, patience: float) -> None:
-        """Write all that is unsaved, in batches. Raises RegistryError."""
-        while self._roll.unsaved or self._lines:
-            async with self._lock:
-                rows = self._roll.to_save(patience)[: self._batch]
-                if not (len(rows) or self._lines or self._roll.unsaved.has_lines):
-                    return
-                await self._write(rows)
 
     async def _write(self, due: Rows) -> None:
         taken, members = [due[:0]], list[Row]()
