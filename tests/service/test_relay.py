@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 import anyio
+import asyncpg
 import msgspec
 import numpy as np
 import pytest
@@ -398,6 +399,34 @@ async def test_silence_counts_only_while_a_relay_is_at_work(ready: Database) -> 
         assert (await reader.sweep()).reason == "no relay is writing"
         async with running(settings):
             await until(complete=True)
+
+
+async def test_silence_does_not_count_while_a_relay_answers_too_late(ready: Database) -> None:
+    """Somebody locks members' rows: a canary does not meet that, their beats do."""
+    settings = msgspec.structs.replace(settings_of(ready.dsn), push_timeout=0.5)
+    coordinator = coordinator_of(ready.dsn)
+    async with running(settings) as relay, crowd(store_of(relay), 2) as agents:
+        await relay.reached()
+        await all_beat(agents)
+        async with closing_all(coordinator):
+            assert (await coordinator.look()).complete
+            [reader] = coordinator.readers
+            locker = await asyncpg.connect(ready.dsn)
+            try:
+                async with locker.transaction():
+                    await locker.execute("SELECT FROM musterd.beat WHERE slot >= 0 FOR UPDATE")
+                    with pytest.raises(ExceptionGroup):
+                        await all_beat(agents)
+                    with anyio.fail_after(10):
+                        while (sweep := await reader.sweep()).complete:
+                            pass
+            finally:
+                await locker.close()
+            assert sweep.reason.startswith("a relay lags: ")
+            await all_beat(agents)
+            with anyio.fail_after(10):
+                while not (await reader.sweep()).complete:
+                    pass
 
 
 async def talk(relay: Relay, text: bytes, replies: int) -> list[bytes]:

@@ -2,14 +2,16 @@
 
 A coordinator's canary reaches the database by itself. When all relays of a fleet are away, that
 path is open and theirs is not, and silence must not count. So each relay keeps a row of its own in
-the table of beats and overwrites it every so often, by the connection that beats take.
+the table of beats and overwrites it every so often, by the connection that beats take. There it
+also says when its agents give their beats up before it answers, for whatever reason: those members
+are silent, and may be alive.
 """
 
 from collections.abc import Mapping
 from hashlib import blake2b
 from math import inf
 
-from musterd.beat import BeatError, unpack
+from musterd.beat import Beat, BeatError, Status, unpack
 from musterd.stores.postgres import namespace_key
 
 READ_MARKS = "SELECT slot, record FROM musterd.beat WHERE slot < 0 AND namespace_key = $1"
@@ -19,7 +21,11 @@ VALUES ($1, now(), $2, $3, $4)
 ON CONFLICT (slot) DO UPDATE SET seen_at = excluded.seen_at, record = excluded.record
 """
 NO_RELAY = "no relay is writing"
-_MARKS_MISSED = 3
+MARKS_MISSED = 3
+"""Periods without a change after which a relay may be in trouble."""
+
+MARKS_GONE = 12
+"""Periods after which it is gone: by then its agents beat to another one."""
 
 
 def marks_key(namespace: str) -> int:
@@ -38,6 +44,7 @@ class RelayWatch:
 
     def __init__(self) -> None:
         self._marks: Mapping[int, bytes] = {}
+        self._changed: dict[int, float] = {}  # -inf: not since we began
         self._beats = 0
         self._last = -inf
 
@@ -46,18 +53,45 @@ class RelayWatch:
 
         ``marks`` are the relays' rows by slot; ``beats`` is any number that changes with the beats
         of members. While those flow, a path is open: rows of relays that were taken away mislead
-        nobody.
+        nobody for long.
         """
-        if marks != self._marks or beats != self._beats:
-            self._marks, self._beats, self._last = marks, beats, now
-        periods = [_period(record) for record in marks.values()]
-        if not marks or now - self._last <= _MARKS_MISSED * max(periods):
+        self._note(marks, beats, now)
+        rows = {slot: _unpacked(record) for slot, record in marks.items()}
+        if not rows:
             return ""
-        return NO_RELAY
+        if now - self._last > MARKS_MISSED * max(map(_period, rows.values())):
+            return NO_RELAY
+        reasons = (_trouble(row, now - self._changed[slot]) for slot, row in rows.items())
+        return next(filter(None, reasons), "")
+
+    def _note(self, marks: Mapping[int, bytes], beats: int, now: float) -> None:
+        if marks != self._marks or beats != self._beats:
+            first = self._last == -inf
+            news = {slot for slot, record in marks.items() if record != self._marks.get(slot)}
+            self._changed |= dict.fromkeys(news, -inf if first else now)
+            self._marks, self._beats, self._last = marks, beats, now
 
 
-def _period(record: bytes) -> float:
+def _trouble(row: Beat | None, age: float) -> str:
+    """Why beats of members may be missing that a relay took; ``row`` is unchanged for ``age``."""
+    if row is None or row.status is Status.LEAVING or age > MARKS_GONE * _period(row):
+        return ""
+    if age > MARKS_MISSED * _period(row):
+        return (
+            f"a relay shows no sign of life for {age:.1f} s; its agents may not be at another yet"
+        )
+    if row.status is Status.CHECK_FAILING:
+        slowest = row.lag_ms / 1000
+        return f"a relay lags: {row.missed} beats given up, the slowest answer took {slowest:.1f} s"
+    return ""
+
+
+def _unpacked(record: bytes) -> Beat | None:
     try:
-        return unpack(record).interval_ms / 1000
+        return unpack(record)
     except BeatError:
-        return 1.0
+        return None
+
+
+def _period(row: Beat | None) -> float:
+    return 1.0 if row is None else row.interval_ms / 1000

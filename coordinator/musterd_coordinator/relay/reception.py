@@ -51,22 +51,26 @@ class Filled:
 class Known:
     """Beats of members with a seat in the database, in the order they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._beats: list[Waiting] = []
         self._filled = Filled()
         self.wait = self._filled.wait
 
     def add(self, beats: Waiting) -> None:
         """Let them wait."""
-        if not self._beats:
+        if self._beats:
+            beats.came = self._beats[0].came  # or later: to look at the clock takes its time
+        else:
+            beats.came = self._clock()
             self._filled.say(True)
         self._beats.append(beats)
 
     def take(self) -> list[Waiting]:
-        """Remove and give those that somebody waits for."""
+        """Remove and give them."""
         taken, self._beats = self._beats, []
         self._filled.say(False)
-        return [beats for beats in taken if beats.is_wanted]
+        return taken
 
 
 class New:
@@ -93,7 +97,7 @@ class Reception:
     """What the server asks about every storage command."""
 
     def __init__(self, table: Table, clock: Callable[[], float]) -> None:
-        self.known = Known()
+        self.known = Known(clock)
         self.new = New()
         self.seats = Seats()
         self._table = table

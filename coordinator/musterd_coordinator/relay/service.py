@@ -1,7 +1,7 @@
 """A relay, wired: what is started in which order, and how it stops."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from random import uniform
 from socket import gethostname
@@ -9,7 +9,7 @@ from socket import gethostname
 import anyio
 import structlog
 
-from musterd.beat import Beat, member_id, new_incarnation
+from musterd.beat import Beat, Status, member_id, new_incarnation
 from musterd.errors import ConfigError, StoreError
 from musterd.settings import Settings
 from musterd.stores.postgres_link import Link, parse_url
@@ -17,6 +17,7 @@ from musterd.stores.table import Table
 from musterd.urls import host_and_port, without_secret
 from musterd_coordinator.relay import database
 from musterd_coordinator.relay.gauges import Gauges
+from musterd_coordinator.relay.promptness import Promptness, Report
 from musterd_coordinator.relay.reception import Reception
 from musterd_coordinator.relay.server import TABLE_MEMORY, RelayServer
 from musterd_coordinator.relay.writer import BeatWriter, Usher
@@ -45,13 +46,17 @@ class Relay:
         self._namespace = settings.namespace
         self._mark_period = min(_MARK_PERIOD, settings.service_down_time / 10)
         self._reached = anyio.Event()
+        self._run, self._sequence = new_incarnation(), count(1)
         self.links = [Link(self._target, self._timeout) for _ in range(2)]
         self.gauges = Gauges(anyio.current_time)
         table = Table(TABLE_MEMORY)
         self.reception = Reception(table, anyio.current_time)
         host, port = host_and_port(settings.relay_listen)
         self.server = RelayServer(host, port, table, self.reception, self.gauges)
-        self.writer = BeatWriter(self.reception, self.links[0], settings.relay_period, self.gauges)
+        self.promptness = Promptness(self._timeout)
+        self.writer = BeatWriter(
+            *(self.reception, self.links[0], settings.relay_period, self.gauges, self.promptness)
+        )
         self.usher = Usher(self.reception, self.links[1], self.gauges)
 
     @property
@@ -68,18 +73,27 @@ class Relay:
 
         By the connection of beats: so a relay that cannot write them does not show either.
         """
-        name = f"{gethostname()}-{self.server.port}"
-        identity, run = member_id(self._namespace, "", f"relay {name}"), new_incarnation()
-        for sequence in count(1):
-            beat = Beat(identity, run, sequence, round(self._mark_period * 1000))
+        while True:
             try:
-                await database.mark(self.links[0], self._namespace, name, beat)
+                await self._mark(self.promptness.report())
             except StoreError as error:
                 self.gauges.beats.failed(error, 0)
             else:
                 self.gauges.beats.worked()
                 self._reached.set()
-            await anyio.sleep(uniform(0.8, 1.0) * self._mark_period)
+            due = anyio.current_time() + uniform(0.8, 1.0) * self._mark_period
+            await anyio.sleep_until(due)
+            self.promptness.waited(anyio.current_time() - due)
+
+    async def _mark(self, report: Report) -> None:
+        name = f"{gethostname()}-{self.server.port}"
+        identity, interval = member_id(self._namespace, "", f"relay {name}"), self._mark_period
+        beat = Beat(
+            *(identity, self._run, next(self._sequence), round(interval * 1000), report.status),
+            missed=report.missed,
+            lag_ms=report.lag_ms,
+        )
+        await database.mark(self.links[0], self._namespace, name, beat)
 
     async def keep_tidy(self) -> None:
         """Drop members who did not beat for long, until cancelled."""
@@ -98,9 +112,11 @@ class Relay:
     async def stop(self) -> None:
         """Acknowledge what is being committed, refuse all else, and hang up."""
         self.reception.close(STOPPING)
-        with anyio.move_on_after(_STOP_TIMEOUT):
+        with anyio.move_on_after(_STOP_TIMEOUT), suppress(StoreError):
             async with self.writer.turn:
                 pass
+            if self._reached.is_set():
+                await self._mark(self.promptness.report()._replace(status=Status.LEAVING))
         await self.server.aclose()
 
 

@@ -21,13 +21,15 @@ _BETWEEN = b"\r\n"
 class Waiting(Later):
     """One beat or more that came together, and who waits to hear what becomes of them.
 
-    ``records`` are their bytes, one beat after the other.
+    ``records`` are their bytes, one beat after the other. None of them came before ``came``, a
+    relay's monotonic clock.
     """
 
-    __slots__ = ("records",)
+    __slots__ = ("came", "records")
 
     def __init__(self, records: bytes) -> None:
         self.records = records
+        self.came = 0.0
         self.outcome = self.wake = None
         self.abandoned = False
 

@@ -16,6 +16,7 @@ from musterd.stores.postgres_link import Link
 from musterd_coordinator.relay import database
 from musterd_coordinator.relay.batch import LOST, STORED, Batch, Rows
 from musterd_coordinator.relay.gauges import Gauges
+from musterd_coordinator.relay.promptness import Promptness
 from musterd_coordinator.relay.reception import Reception
 from musterd_coordinator.relay.waiting import First, Newcomer, Waiting
 
@@ -29,8 +30,16 @@ _AT_A_TIME = 500  # replies written before the loop serves others
 class BeatWriter:
     """Writes what waits, at most once a ``period`` (seconds); at once when nothing did before."""
 
-    def __init__(self, reception: Reception, link: Link, period: float, gauges: Gauges) -> None:
+    def __init__(
+        self,
+        reception: Reception,
+        link: Link,
+        period: float,
+        gauges: Gauges,
+        promptness: Promptness,
+    ) -> None:
         self.turn = anyio.Lock()  # held while a batch is under way
+        self._promptness = promptness
         self._reception = reception
         self._link = link
         self._period = period
@@ -58,12 +67,21 @@ class BeatWriter:
                 await self._store(batch)
             except StoreError as error:
                 rest = [one for part in parts[at:] for one in part]
-                self._gauges.beats.failed(error, sum(one.count for one in rest))
+                refused = sum(one.count for one in rest)
+                self._gauges.beats.failed(error, refused)
+                self._promptness.missed(refused)
                 await settle(rest, refusal(error))
                 return
-            for told, _ in enumerate(batch.settle((Outcome.STORED, Outcome.NOT_STORED)), 1):
-                if not told % _AT_A_TIME:
-                    await anyio.lowlevel.checkpoint()
+            await self._tell(part, batch)
+
+    async def _tell(self, part: Sequence[Waiting], batch: Batch) -> None:
+        """Tell the agents of a ``part`` what became of their beats, which ``batch`` knows."""
+        for told, _ in enumerate(batch.settle((Outcome.STORED, Outcome.NOT_STORED)), 1):
+            if not told % _AT_A_TIME:
+                await anyio.lowlevel.checkpoint()
+        answered = len(batch.records)
+        self._promptness.answered(answered, anyio.current_time() - part[0].came)
+        self._promptness.missed(sum(one.count for one in part) - answered)
 
     def _seated(self, batch: Batch) -> tuple[Rows, database.Slots]:
         """The rows to write, and the slots where; they are in the order of these."""
