@@ -97,8 +97,9 @@ class Directory:
         return self._announced.member(self._number[row], name.decode())
 
     def row(self, group: str, member: str) -> int | None:
-        """The row of a name."""
-        return self._rows.get(_identity(group, member))
+        """The row of a name; orders go by it, so the name itself is compared as well."""
+        row = self._rows.get(_identity(group, member))
+        return row if row is not None and self._names[row] == member.encode() else None
 
     def rows(self, group: str, members: Sequence[str]) -> Rows:
         """The rows of names (n), NOBODY where there is no such member: of many at once."""

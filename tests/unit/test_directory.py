@@ -1,10 +1,12 @@
 """Who is in which row, and what they announced, in little memory and none that is left behind."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.model import Member
+from musterd_coordinator import directory
 from musterd_coordinator.announced import Announced
 from musterd_coordinator.directory import Directory
 from musterd_coordinator.zones import Zones
@@ -57,6 +59,16 @@ def test_names_are_in_order_and_stay_so() -> None:
     ours.remove(1)
     assert list(ours.after(group, "")) == ["d", "e", "f"]
     assert list(ours.after(group, "d")) == ["e", "f"]
+
+
+def test_a_name_whose_hash_is_another_s_is_not_taken_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(directory, "_identity", lambda group, member: 7)
+    ours = Directory()
+    ours.add([Member("compute", "a")], np.array([0]))
+    assert ours.row("compute", "a") == 0
+    assert ours.row("compute", "b") is None
 
 
 def test_nothing_stays_of_what_nobody_announces_any_more() -> None:
