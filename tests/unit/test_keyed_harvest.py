@@ -81,9 +81,20 @@ def test_what_is_good_is_taken_and_the_rest_is_counted(found: dict[int, bytes], 
 
 
 def test_who_restarted_is_noticed_once() -> None:
-    seats = seated()
+    harvest = Harvest(seated())
     for incarnations, restarted in (([7, 7, 7], []), ([7, 8, 7], [1]), ([7, 8, 7], [])):
-        harvest = Harvest(seats)
+        harvest.begin()
         take(harvest, {slot: record(slot, number) for slot, number in enumerate(incarnations)})
         assert harvest.restarted == restarted
         assert harvest.rejected == Rejected()
+
+
+def test_each_sweep_begins_with_nothing_and_has_room_for_all() -> None:
+    seats = seated()
+    harvest = Harvest(seats)
+    take(harvest, {slot: record(slot) for slot in range(MEMBERS)})
+    seats.seat(MEMBERS, 100 + MEMBERS, Member("g", "new"), 1)
+    harvest.begin()
+    assert (harvest.size, len(harvest.beats().slot)) == (0, 0)
+    take(harvest, {slot: record(slot) for slot in range(MEMBERS + 1)})
+    assert harvest.beats().slot.tolist() == list(range(MEMBERS + 1))

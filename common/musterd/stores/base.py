@@ -115,7 +115,7 @@ class ShardReader(Protocol):
         """
 
     async def sweep(self) -> Sweep:
-        """Read every beat of the shard, and the canary."""
+        """Read every beat of the shard, and the canary; the beats are good until the next call."""
 
     async def retire(self, member: Member) -> None:
         """Remove all that the shard holds of a forgotten member."""

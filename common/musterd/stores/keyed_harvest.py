@@ -7,7 +7,7 @@ from musterd.stores.keyed_seats import SeatMap
 
 
 class Harvest:
-    """The good beats of one sweep so far.
+    """The good beats of one sweep so far; of one after the other, as :meth:`begin` says.
 
     ``size`` counts those that came. ``foreign`` are slots with a record of a member that does not
     sit there, ``restarted`` those whose incarnation is not the one seen before.
@@ -15,9 +15,21 @@ class Harvest:
 
     def __init__(self, seats: SeatMap) -> None:
         self._seats = seats
-        self._slots = np.empty(len(seats), np.int64)
-        self._words = np.empty((WORDS, len(seats)), np.uint64)
-        self._heard = np.zeros(len(seats.taken), np.bool_)
+        self._slots = np.empty(0, np.int64)
+        self._words = np.empty((WORDS, 0), np.uint64)
+        self.begin()
+
+    def begin(self) -> None:
+        """Start over. What :meth:`beats` gave is overwritten from now on.
+
+        Columns for a million members are new memory of the system's each time, and to get that
+        while beats come in costs a tenth more, and stops the event loop for milliseconds.
+        """
+        size = len(self._seats)
+        if not size <= len(self._slots) <= 2 * size:
+            self._slots = np.empty(size + size // 8, np.int64)
+            self._words = np.empty((WORDS, size + size // 8), np.uint64)
+        self._heard = np.zeros(len(self._seats.taken), np.bool_)
         self._good = 0
         self.size = 0
         self.rejected = Rejected()
@@ -42,7 +54,7 @@ class Harvest:
         self._append(slots, words)
 
     def beats(self) -> Beats:
-        """What is good of all that was taken in."""
+        """What is good of all that was taken in; not to be kept beyond the next sweep."""
         return from_words(self._slots[: self._good], self._words[:, : self._good])
 
     def finish(self) -> None:

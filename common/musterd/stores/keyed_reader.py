@@ -41,6 +41,7 @@ class KeyedReader:
         self._wrote_canary = False
         self._seats = SeatMap(keys)
         self._keeper = RosterKeeper(shard, bulk, keys, self._seats, self._ttl)
+        self._harvest = Harvest(self._seats)
 
     async def write_canary(self, beat: Beat) -> bool:
         """Overwrite the canary; False when the shard had lost the one before."""
@@ -71,7 +72,8 @@ class KeyedReader:
         What arrived before a failure is returned as an incomplete sweep; StoreError if nothing
         did.
         """
-        harvest = Harvest(self._seats)
+        harvest = self._harvest
+        harvest.begin()
         try:
             with Deadline(self.name, self._timeout):
                 await self._gather(harvest)
