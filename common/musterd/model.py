@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -80,12 +81,17 @@ def check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
 
 def check_member(member: Member) -> Member:
     """``member`` itself if every part of it is usable, else ConfigError."""
-    check_name("group", member.group)
+    _check_shared(member.group, member.zone, member.owner)
     check_name("member", member.name)
-    check_text("zone", member.zone)
-    check_text("owner", member.owner)
     check_metadata(member.metadata)
     return member
+
+
+@lru_cache(1024)  # most members of a fleet say the same
+def _check_shared(group: str, zone: str, owner: str) -> None:
+    check_name("group", group)
+    check_text("zone", zone)
+    check_text("owner", owner)
 
 
 class Facts(msgspec.Struct, frozen=True):

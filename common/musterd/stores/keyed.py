@@ -24,6 +24,7 @@ knows whom to knock for: so every few beats an agent reads ``m`` too.
 """
 
 import re
+from collections.abc import Iterable
 from hashlib import blake2b
 from importlib import import_module
 from types import ModuleType
@@ -92,6 +93,11 @@ class Keys:
     def holder(self, slot: int) -> bytes:
         """Who holds ``slot``."""
         return b"%b:m:%08x" % (self._prefix, slot)
+
+    def holders(self, slots: Iterable[int]) -> list[bytes]:
+        """:meth:`holder` of many."""
+        prefix = self._prefix
+        return [b"%b:m:%08x" % (prefix, slot) for slot in slots]
 
     def beat(self, slot: int) -> bytes:
         """The beat in ``slot``."""

@@ -29,6 +29,7 @@ from musterd.stores.keyed import (
     write_slots,
 )
 from musterd.stores.keyed_bulk import Bulk, in_lanes, portions
+from musterd.stores.keyed_newcomers import Told, seat_newcomers
 from musterd.stores.keyed_seats import SeatMap
 from musterd.stores.keyed_slots import SlotTable
 
@@ -163,15 +164,22 @@ class RosterKeeper:
         await in_lanes(self._bulk, portions(slots.tolist()), self._look_at)
 
     async def _look_at(self, lane: int, slots: list[int]) -> None:
-        keys = [self._keys.holder(slot) for slot in slots]
+        keys = self._keys.holders(slots)
         values = await self._bulk.values(lane, keys)
-        vacant = [
-            slot
-            for slot, key in zip(slots, keys, strict=True)
-            if not self._observe(slot, values.get(key)) and slot < self._count
-        ]
+        others = self._welcome(list(zip(slots, map(values.get, keys), strict=True)))
+        unheld = [slot for slot, value in others if not self._observe(slot, value)]
+        vacant = [slot for slot in unheld if slot < self._count]
         if vacant:
             await self._look_for_strays(lane, vacant)
+
+    def _welcome(self, told: Told) -> Told:
+        """Seat whoever is new, together; what else was told."""
+        slots, identities, others = seat_newcomers(self._seats, self._keys, told)
+        for about in (self.foreign, self.doubtful, self.malformed, self._free):
+            about.difference_update(slots)
+        for identity in self._sought.keys() & identities if self._sought else ():
+            del self._sought[identity]
+        return others
 
     def _observe(self, slot: int, value: bytes | None) -> bool:
         """Take in the ``m`` of ``slot``; whether somebody holds it."""

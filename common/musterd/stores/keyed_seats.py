@@ -10,7 +10,7 @@ from musterd.beat import SIZE
 from musterd.columns import Bools, Slots, Words, words_in
 from musterd.model import Member
 from musterd.stores.base import Roster
-from musterd.stores.idmap import IdMap
+from musterd.stores.idmap import NONE, IdMap
 from musterd.stores.keyed import Keys
 
 BLOCK = 2048
@@ -96,6 +96,19 @@ class SeatMap:
         """Whether somebody holds ``slot``."""
         return slot < len(self.taken) and self.taken.item(slot)
 
+    def are_held(self, slots: Slots) -> Bools:
+        """The same of many ``slots`` (n)."""
+        known = slots < len(self.taken)
+        held: Bools = known & self.taken[np.where(known, slots, 0)]
+        return held
+
+    def are_nowhere(self, identities: NDArray[np.uint64]) -> Bools:
+        """Which of these member_ids (n) hold no slot; of one that is there twice, the first."""
+        nowhere: Bools = self.slot_of.get_all(identities) == NONE
+        first = np.zeros_like(nowhere)
+        first[np.unique(identities, return_index=True)[1]] = True
+        return nowhere & first
+
     def said(self, slot: int) -> int | None:
         """The hash of what the ``m`` of ``slot`` said of its holder; None: nobody holds it."""
         return self._said.item(slot) if self.is_held(slot) else None
@@ -115,6 +128,21 @@ class SeatMap:
         self._seated[slot] = member
         self._vacated.discard(slot)
         return driven_out
+
+    def seat_newcomers(
+        self,
+        slots: Slots,
+        identities: NDArray[np.uint64],
+        members: Sequence[Member],
+        said: Sequence[int],
+    ) -> None:
+        """The same of n ``members`` who hold no slot, in n ``slots`` that nobody holds."""
+        self._reserve(int(slots.max(initial=-1)) + 1)
+        self.slot_of.put_all(identities, slots)
+        self.taken[slots], self.incarnation[slots], self._said[slots] = True, 0, said
+        seated = slots.tolist()
+        self._seated.update(zip(seated, members, strict=True))
+        self._vacated.difference_update(seated)
 
     def vacate(self, slot: int) -> None:
         """Nobody holds ``slot``."""

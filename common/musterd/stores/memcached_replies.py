@@ -32,7 +32,6 @@ _V = _HEAD[0]
 _BORDER = _LINE_END + _HEAD
 _LAST = _LINE_END + END
 _BEGIN = _TAIL + MAGIC.to_bytes(2, "little")
-_CR, _LF = _LINE_END
 _VALUE = re.compile(rb"VALUE ([^ \r\n]+) (\d{1,10}) (\d{1,10})\r\n")
 
 BeatRecords = tuple[Slots, Words, int]
@@ -60,28 +59,30 @@ class ValuesReply:
 
     def read(self, buffer: memoryview) -> int | None:
         """Read on from where the last call had to stop."""
-        while header := _VALUE.match(buffer, self._at):
+        values, asked = self.values, self._asked
+        text, before = bytes(buffer[self._at :]), self._at  # values are cut faster out of bytes
+        while header := _VALUE.match(text, self._at - before):
             key, flags, digits = header.groups()
             begin, size = header.end(), int(digits)
             end = begin + size
-            self._check(key, size)
-            if len(buffer) < end + 2:
+            if size > VALUE_LIMIT or key not in asked or key in values:
+                raise self._wrong(key, size)
+            if len(text) < end + 2:
                 return None
-            if buffer[end] != _CR or buffer[end + 1] != _LF:
+            if text[end : end + 2] != _LINE_END:
                 raise ShardCorrupt(self._shard, f"value of {shown(key)} is not {size} bytes long")
-            self.values[key] = bytes(buffer[begin:end])
+            values[key] = text[begin:end]
             if flags != b"0":
                 self.flagged.add(key)
-            self._at = end + 2
+            self._at = before + end + 2
         return self._end(buffer)
 
-    def _check(self, key: bytes, size: int) -> None:
+    def _wrong(self, key: bytes, size: int) -> ShardCorrupt:
         if size > VALUE_LIMIT:
-            raise ShardCorrupt(self._shard, f"value of {shown(key)} has {size} bytes")
-        if key not in self._asked:
-            raise ShardCorrupt(self._shard, f"reply for another key: {shown(key)!r}")
+            return ShardCorrupt(self._shard, f"value of {shown(key)} has {size} bytes")
         if key in self.values:
-            raise ShardCorrupt(self._shard, f"reply with {shown(key)!r} twice")
+            return ShardCorrupt(self._shard, f"reply with {shown(key)!r} twice")
+        return ShardCorrupt(self._shard, f"reply for another key: {shown(key)!r}")
 
     def _end(self, buffer: memoryview) -> int | None:
         """Where the reply ends, if it does here; None when more is to come."""
