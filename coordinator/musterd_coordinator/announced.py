@@ -17,6 +17,10 @@ class Announced:
     def __len__(self) -> int:
         return len(self._numbers)
 
+    def number(self, member: Member) -> int | None:
+        """The number of what ``member`` announces, if anybody does."""
+        return self._numbers.get(_facts(member))
+
     def take(self, member: Member) -> int:
         """The number of what ``member`` announces; to be given back when it no longer does."""
         facts = _facts(member)
@@ -49,4 +53,5 @@ class Announced:
 
 
 def _facts(member: Member) -> _Facts:
-    return member.group, member.zone, member.owner, tuple(sorted(member.metadata.items()))
+    metadata = tuple(sorted(member.metadata.items())) if member.metadata else ()
+    return member.group, member.zone, member.owner, metadata

@@ -1,7 +1,7 @@
 """Versions, and the bounded log of what changed in each, for readers who follow along."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 
@@ -32,6 +32,11 @@ class ChangeLog:
         """The member of ``row`` is not as it was, or is new."""
         if len(self._rows) <= LOG_LIMIT:  # beyond it who changed does not matter: see publish()
             self._rows[row] = None
+
+    def touch_all(self, rows: Iterable[int]) -> None:
+        """The same of many."""
+        if len(self._rows) <= LOG_LIMIT:
+            self._rows.update(dict.fromkeys(rows))
 
     def forget(self, row: int, last: MemberChange) -> None:
         """The member of ``row`` is gone; ``last`` is what was last true of it."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import repeat
 
 import numpy as np
+from numpy.typing import NDArray
 from sortedcontainers import SortedList
 
 from musterd.model import Member
@@ -53,8 +54,7 @@ class Directory:
             self._names.extend(repeat(None, more))
             self._number.extend(repeat(0, more))
             self._place.extend(repeat(0, more))
-        identities = np.array([_identity(each.group, each.name) for each in members], np.uint64)
-        self._rows.put_all(identities, rows)
+        self._rows.put_all(_identities(members), rows)
         return list(map(self._add, members, rows.tolist()))
 
     def _add(self, member: Member, row: int) -> Group:
@@ -68,6 +68,10 @@ class Directory:
         if group.sorted is not None:
             group.sorted.add(member.name)
         return group
+
+    def announces(self, row: int, member: Member) -> bool:
+        """Is what ``member`` announces what is known of the member of ``row``?"""
+        return self._announced.number(member) == self._number[row]
 
     def announce(self, row: int, member: Member) -> None:
         """The same member announced other facts."""
@@ -101,6 +105,10 @@ class Directory:
         row = self._rows.get(_identity(group, member))
         return row if row is not None and self._names[row] == member.encode() else None
 
+    def rows_of(self, members: Sequence[Member]) -> Rows:
+        """The rows of ``members`` (n), NOBODY for those who have none."""
+        return self._rows.get_all(_identities(members))
+
     def rows(self, group: str, members: Sequence[str]) -> Rows:
         """The rows of names (n), NOBODY where there is no such member: of many at once."""
         hashes = np.fromiter(map(hash, members), np.int64, len(members)) ^ _salt(group)
@@ -116,6 +124,11 @@ class Directory:
 
 def _identity(group: str, member: str) -> int:
     return (hash(member) ^ _salt(group)) & _ALL_BITS
+
+
+def _identities(members: Sequence[Member]) -> NDArray[np.uint64]:
+    hashes = [hash(each.name) ^ _salt(each.group) for each in members]
+    return np.array(hashes, np.int64).view(np.uint64)
 
 
 def _salt(group: str) -> int:

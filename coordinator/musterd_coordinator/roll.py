@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from musterd.beat import member_id
+from musterd.columns import Slots
 from musterd.model import Facts, Member, MemberChange, State, Verdict
 from musterd.stores import Roster
 from musterd_coordinator.changes import ChangeLog
 from musterd_coordinator.detector import Detector, Rules
-from musterd_coordinator.directory import Directory
+from musterd_coordinator.directory import NOBODY, Directory
 from musterd_coordinator.judgements import Asking, Cause, Changes, join_asking
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
@@ -37,6 +38,7 @@ _ANNOUNCED = "announced; no beat seen yet"
 _CAUSES = {int(cause): cause for cause in Cause}
 _AT_ONCE = 10_000  # changes that are Python objects at one time
 _STEP = 16_000  # members that are looked at in one step: about a millisecond
+_SEATED = 1000  # members that take their seats in one step: two milliseconds or three
 _NO_FACTS = as_json(NO_FACTS)
 _instant = lru_cache(1024)(wall_instant)  # of a sweep's changes all are of one instant
 
@@ -103,13 +105,13 @@ class Roll:
     def steps(self, index: int, swept: Swept) -> Iterator[None]:
         """:meth:`take` in steps of a millisecond or two, between which questions can be answered.
 
-        No state changes before the last step, and that changes all of them.
+        Seats are taken step by step. No state changes before the last one, and that changes all.
         """
         shard = self.shards[index]
         step = self.detector.advance(index, swept.begin, swept.end, swept.proven)
         if shard.note(swept, step, self.clocks.wall()):
             self.changes.notice()
-        self._seat(index, swept.roster)
+        yield from self._seat(index, swept.roster)
         told, asking, due = list[Changes](), list[Asking](), list[Rows]()
         if swept.sweep is not None:
             for beats in swept.sweep.beats.parts(_STEP):
@@ -232,29 +234,33 @@ class Roll:
             return (0,)
         return self._place(member_id(self._namespace, group, member))
 
-    def _seat(self, index: int, roster: Roster) -> None:
+    def _seat(self, index: int, roster: Roster) -> Iterator[None]:
         seats = self.shards[index].seats
         for slot in roster.vacated:
             row = seats.vacate(slot)
             if row in self._forgotten and not self._is_seated(row):
                 self._remove(row)
+        for at in range(0, len(roster.seated), _SEATED):
+            self._take_seats(index, roster.seated[at : at + _SEATED])
+            yield
+
+    def _take_seats(self, index: int, seated: Sequence[tuple[int, Member]]) -> None:
+        rows = self.directory.rows_of([member for _, member in seated])
         new: dict[tuple[str, str], tuple[int, Member]] = {}
-        known = list[tuple[int, int]]()
-        for slot, member in roster.seated:
-            row = self.directory.row(member.group, member.name)
-            if row is None:
+        known = list[int]()
+        for row, (slot, member) in zip(rows.tolist(), seated, strict=True):
+            if row == NOBODY:
                 new[member.group, member.name] = slot, member
             else:
                 self._meet(row, member)
-                known.append((slot, row))
-        self._seat_known(index, known)
+                known.append(slot)
+        self._seat_known(index, np.array(known, np.int64), rows[rows != NOBODY])
         self._welcome(index, list(new.values()))
 
-    def _seat_known(self, index: int, known: Sequence[tuple[int, int]]) -> None:
-        """Members that are known took these slots: after a restart, a whole fleet at once."""
-        if not known:
+    def _seat_known(self, index: int, slots: Slots, rows: Rows) -> None:
+        """Members that are known took these slots (n): after a restart, a whole fleet."""
+        if not len(rows):
             return
-        slots, rows = np.array(known, np.int64).T
         seats = self.shards[index].seats
         fresh = seats.are_free(slots, rows)
         if fresh.any():
@@ -295,7 +301,7 @@ class Roll:
 
     def _meet(self, row: int, member: Member) -> None:
         """A member that is known may have announced other facts."""
-        if member != self.directory.member(row):
+        if not self.directory.announces(row, member):
             self.directory.announce(row, member)
             self._set_zone(row)
             self.unsaved.rows.add(np.array([row]))
@@ -324,12 +330,11 @@ class Roll:
         places = [self.place_of(member.group, member.name) for member in members]
         rows = self.detector.add_all(states, places, quiet)
         self._reasons.extend(repeat("", int(rows.max()) + 1 - len(self._reasons)))
-        enter, touch = self.directory.zones.enter, self.changes.touch
-        groups = self.directory.add(members, rows)
+        enter, groups = self.directory.zones.enter, self.directory.add(members, rows)
         for row, group, place, reason in zip(rows.tolist(), groups, places, reasons, strict=False):
             group.shards.update(place)
             self._reasons[row] = reason
-            touch(row)
+        self.changes.touch_all(rows.tolist())
         self.detector.members.zone[rows] = [enter(each.group, each.zone) for each in members]
         self.detector.members.since[rows] = self.clocks.wall()
         return rows
