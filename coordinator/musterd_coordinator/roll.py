@@ -138,9 +138,12 @@ class Roll:
     # -- who is on it --------------------------------------------------------------------
 
     def restore(self, entries: Iterable[Entry]) -> None:
-        """Begin with the members, states and facts that a registry kept."""
+        """Begin with the members, states and facts that a registry kept.
+
+        They are published with the first sweep: nobody follows yet, and to describe each portion's
+        changes would take as long as everything else.
+        """
         self._restore(list(entries))
-        self.changes.publish()
 
     def merge(self, changed: Iterable[Entry | tuple[str, str]]) -> None:
         """Take over what other coordinators changed in a shared registry: facts and members."""
