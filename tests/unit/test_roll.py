@@ -206,6 +206,27 @@ def test_an_announced_zone_is_taken_over() -> None:
     assert stage.answers.group("compute").zones == {"z2": dict.fromkeys(State, 0) | {"unknown": 1}}
 
 
+def test_a_fleet_takes_its_seats_a_part_at_a_time() -> None:
+    stage, names = Stage(), [f"h{number}" for number in range(2500)]
+    seated = [(slot, host(name, zone="z1")) for slot, name in enumerate(names)]
+    swept = Swept(1.0, 1.1, False, "more to come", Roster(seated), None, 0.001, 0.01)
+    taken = [stage.roll.shards[0].seats.count for _ in stage.roll.steps(0, swept)]
+    assert taken == [1000, 2000, 2500]
+    assert stage.answers.group("compute").members == 2500
+    # A restart of the store: all of them elsewhere, and half in another zone.
+    half = [host(name, zone=f"z{slot % 2}") for slot, name in enumerate(names)]
+    stage.sweep(
+        vacated=tuple(range(2500)), seated=tuple(zip(range(2499, -1, -1), half, strict=True))
+    )
+    zones = stage.answers.group("compute").zones
+    assert {zone: states[State.UNKNOWN] for zone, states in zones.items()} == {
+        "z0": 1250,
+        "z1": 1250,
+    }
+    assert stage.roll.shards[0].seats.count == 2500
+    assert all(stage.roll.shards[0].seats.holds(row) for row in range(2500))
+
+
 def test_forgetting_is_a_change_and_frees_the_name() -> None:
     stage = Stage()
     stage.sweep(seated=((0, host("a")), (1, host("b"))))
