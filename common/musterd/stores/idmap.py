@@ -105,13 +105,11 @@ class IdMap:
         self._place(slots[slots != NONE])
 
     def _place(self, slots: NDArray[Any]) -> None:
-        """Put all of them into the table: in each round, the first to come to a free place."""
+        """Put all of them into the table: in each round, one of those who come to a free place."""
         table = np.asarray(self._slots)
         at = (self.ids[slots] & np.uint64(self._mask)).astype(np.int64)
         while len(at):
-            _, first = np.unique(at, return_index=True)
-            first = first[table[at[first]] == NONE]
-            table[at[first]] = slots[first]
-            left = np.ones(len(at), np.bool_)
-            left[first] = False
+            free = table[at] == NONE
+            table[at[free]] = slots[free]
+            left = table[at] != slots
             slots, at = slots[left], (at[left] + 1) & self._mask

@@ -29,8 +29,8 @@ def seat_newcomers(seats: SeatMap, keys: Keys, told: Told) -> tuple[list[int], l
     identities = np.array([keys.identity(member) for _, _, member in found], np.uint64)
     slots = np.array([slot for slot, _, _ in found], np.int64)
     new = seats.are_nowhere(identities)
-    newcomers = [each for each, is_new in zip(found, new.tolist(), strict=True) if is_new]
-    others += [(slot, value) for (slot, value, _), old in zip(found, ~new, strict=True) if old]
+    newcomers = [found[at] for at in np.flatnonzero(new).tolist()]
+    others += [found[at][:2] for at in np.flatnonzero(~new).tolist()]
     said = [hash(value) for _, value, _ in newcomers]
     seats.seat_newcomers(slots[new], identities[new], [who for _, _, who in newcomers], said)
     return slots[new].tolist(), identities[new].tolist(), others
