@@ -106,8 +106,12 @@ class Directory:
         return row if row is not None and self._names[row] == member.encode() else None
 
     def rows_of(self, members: Sequence[Member]) -> Rows:
-        """The rows of ``members`` (n), NOBODY for those who have none."""
-        return self._rows.get_all(_identities(members))
+        """The rows of ``members`` (n), NOBODY for those who have none; as :meth:`row` finds them."""
+        rows = self._rows.get_all(_identities(members))
+        for at in np.flatnonzero(rows != NOBODY).tolist():
+            if self._names[rows.item(at)] != members[at].name.encode():
+                rows[at] = NOBODY
+        return rows
 
     def rows(self, group: str, members: Sequence[str]) -> Rows:
         """The rows of names (n), NOBODY where there is no such member: of many at once."""
