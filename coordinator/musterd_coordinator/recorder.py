@@ -15,6 +15,7 @@ from musterd_coordinator.members import Rows
 from musterd_coordinator.registry import Registry, Row
 from musterd_coordinator.registry_rows import transition_of
 from musterd_coordinator.roll import Roll
+from musterd_coordinator.saving import Saving
 from musterd_coordinator.shard import wall_instant
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,7 @@ class Recorder:
         self, roll: Roll, registry: Registry, *, history: timedelta, wall: Callable[[], float]
     ) -> None:
         self._roll = roll
+        self._saving = Saving(roll)
         self._registry = registry
         self._history = history
         self._wall = wall
@@ -84,7 +86,7 @@ class Recorder:
         Raises RegistryError; nothing is lost by that.
         """
         async with self._lock:
-            taken, members = self._roll.take_unsaved(np.array(rows, np.int64))
+            taken, members = self._saving.take(np.array(rows, np.int64))
             if members:
                 with self._given_back([taken]):
                     await self._registry.record(members, [])
@@ -97,7 +99,7 @@ class Recorder:
         """
         while self._roll.unsaved or self._lines:
             async with self._lock:
-                rows = self._roll.to_save(patience)[: self._batch]
+                rows = self._saving.due(patience)[: self._batch]
                 if not (len(rows) or self._lines or self._roll.unsaved.has_lines):
                     return
                 await self._write(rows)
@@ -138,7 +140,7 @@ class Recorder:
         taken, members = [due[:0]], list[Row]()
         with self._given_back(taken):
             for at in range(0, len(due), PORTION):
-                rows, made = self._roll.take_unsaved(due[at : at + PORTION])
+                rows, made = self._saving.take(due[at : at + PORTION])
                 taken.append(rows)
                 members += made
                 await anyio.lowlevel.checkpoint()
@@ -156,7 +158,7 @@ class Recorder:
         try:
             yield
         except BaseException:
-            self._roll.give_back(np.concatenate(taken))
+            self._saving.give_back(np.concatenate(taken))
             self._adapt(2 * LONG)
             self._bound()
             raise

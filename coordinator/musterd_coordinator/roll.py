@@ -5,7 +5,7 @@ One roll serves all shards. Whatever one sweep changes becomes visible at once, 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from itertools import repeat
 
 import numpy as np
@@ -23,8 +23,7 @@ from musterd_coordinator.directory import NOBODY, Directory
 from musterd_coordinator.judgements import Asking, Cause, Changes, join_asking
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
-from musterd_coordinator.registry import Entry, Row
-from musterd_coordinator.registry_rows import as_json
+from musterd_coordinator.registry import Entry
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.sweep import Swept
 from musterd_coordinator.telling import Teller, log_change
@@ -39,8 +38,6 @@ _CAUSES = {int(cause): cause for cause in Cause}
 _AT_ONCE = 10_000  # changes that are Python objects at one time
 _STEP = 16_000  # members that are looked at in one step: about a millisecond
 _SEATED = 1000  # members that take their seats in one step: two milliseconds or three
-_NO_FACTS = as_json(NO_FACTS)
-_instant = lru_cache(1024)(wall_instant)  # of a sweep's changes all are of one instant
 
 
 class Roll:
@@ -199,37 +196,6 @@ class Roll:
                 if facts is not None:
                     verdicts[at] = self.verdict(rows.item(at))
         return verdicts
-
-    def to_save(self, patience: float) -> Rows:
-        """Rows that the registry should save, in ascending order; they stay in ``unsaved``.
-
-        Newcomers are left out for ``patience`` seconds: with their first verdict they are written
-        once and not twice.
-        """
-        members = self.detector.members
-        waiting = members.state[members.used] == Code.UNKNOWN
-        waiting &= members.since[members.used] > self.clocks.wall() - patience
-        return self.unsaved.rows.but(waiting)
-
-    def take_unsaved(self, rows: Rows) -> tuple[Rows, list[Row]]:
-        """Take those of ``rows`` that are unsaved still: which they are, and what to write."""
-        rows, members = self.unsaved.rows.take(rows), self.detector.members
-        columns = (members.state[rows], members.since[rows], members.interval[rows])
-        each = zip(rows.tolist(), *(column.tolist() for column in columns), strict=True)
-        return rows, [self._saved(*one) for one in each]
-
-    def give_back(self, rows: Rows) -> None:
-        """These could not be saved; who was forgotten meanwhile is left out."""
-        self.unsaved.rows.add(rows[self.detector.members.state[rows] != Code.FREE])
-
-    def _saved(self, row: int, code: int, since: float, interval: float) -> Row:
-        member, facts, at = self.directory.member(row), self.facts.get(row), _instant(since)
-        return (
-            *(member.group, member.name, member.zone, member.owner),
-            "{}" if not member.metadata else as_json(member.metadata),
-            _NO_FACTS if facts is None else as_json(facts),
-            *(STATES[code].value, self._reasons[row], at, at, interval),
-        )
 
     def place_of(self, group: str, member: str) -> Sequence[int]:
         """The shards that a member is placed on."""

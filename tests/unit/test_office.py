@@ -19,6 +19,7 @@ from musterd_coordinator.office import Office, changed, described
 from musterd_coordinator.recorder import PATIENCE, Recorder
 from musterd_coordinator.registry import Entry, Registry, Row, open_registry
 from musterd_coordinator.registry_rows import transition_of, transition_row
+from musterd_coordinator.saving import Saving
 from musterd_coordinator.status import Identity
 from tests.unit.test_roll import NAMESPACE, Stage, host
 
@@ -235,9 +236,10 @@ async def test_who_is_forgotten_while_a_write_fails_is_not_written_again() -> No
     with pytest.raises(RegistryError):
         async with at.recorder.holding([at.office.row("compute", "a")]):
             pass
-    rows, _ = at.stage.roll.take_unsaved(np.array([0, 1]))
+    saving = Saving(at.stage.roll)
+    rows, _ = saving.take(np.array([0, 1]))
     at.stage.roll.remove([at.office.row("compute", "a")])
-    at.stage.roll.give_back(rows)
+    saving.give_back(rows)
     registry.away = False
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(at.recorder.run)
