@@ -131,8 +131,7 @@ def _identity(group: str, member: str) -> int:
 
 
 def _identities(members: Sequence[Member]) -> NDArray[np.uint64]:
-    hashes = [hash(each.name) ^ _salt(each.group) for each in members]
-    return np.array(hashes, np.int64).view(np.uint64)
+    return np.array([_identity(each.group, each.name) for each in members], np.uint64)
 
 
 def _salt(group: str) -> int:

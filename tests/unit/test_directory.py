@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from musterd.model import Member
 from musterd_coordinator import directory
 from musterd_coordinator.announced import Announced
-from musterd_coordinator.directory import Directory
+from musterd_coordinator.directory import NOBODY, Directory
 from musterd_coordinator.zones import Zones
 
 names = st.sampled_from(["a", "b", "c", "d"])
@@ -69,6 +69,7 @@ def test_a_name_whose_hash_is_another_s_is_not_taken_for_it(
     ours.add([Member("compute", "a")], np.array([0]))
     assert ours.row("compute", "a") == 0
     assert ours.row("compute", "b") is None
+    assert ours.rows_of([Member("compute", "b"), Member("compute", "a")]).tolist() == [NOBODY, 0]
 
 
 def test_nothing_stays_of_what_nobody_announces_any_more() -> None:
