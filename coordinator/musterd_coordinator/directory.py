@@ -25,7 +25,7 @@ class Group:
         self.name = name
         self.rows = array("i")
         self.shards: set[int] = set()
-        self.sorted: SortedList[str] | None = None  # names, from when they are first asked for
+        self.sorted: SortedList[bytes] | None = None  # names, from when they are first asked for
 
 
 class Directory:
@@ -61,12 +61,12 @@ class Directory:
         group = self.groups.get(member.group)
         if group is None:
             group = self.groups[member.group] = Group(member.group)
-        self._names[row] = member.name.encode()
+        self._names[row] = name = member.name.encode()
         self._number[row] = self._announced.take(member)
         self._place[row] = len(group.rows)
         group.rows.append(row)
         if group.sorted is not None:
-            group.sorted.add(member.name)
+            group.sorted.add(name)
         return group
 
     def announces(self, row: int, member: Member) -> bool:
@@ -90,7 +90,7 @@ class Directory:
         if last != row:
             group.rows[place], self._place[last] = last, place
         if group.sorted is not None:
-            group.sorted.remove(member.name)
+            group.sorted.remove(member.name.encode())
         if not group.rows:
             del self.groups[member.group]
 
@@ -121,9 +121,9 @@ class Directory:
     def after(self, group: Group, name: str) -> Iterator[str]:
         """The names of ``group`` that are greater than ``name``, in order."""
         if group.sorted is None:
-            group.sorted = SortedList(self.member(row).name for row in group.rows)
-        names: Iterator[str] = group.sorted.irange(name, inclusive=(False, False))
-        return names
+            group.sorted = SortedList(self._names[row] for row in group.rows)  # not copied
+        names: Iterator[bytes] = group.sorted.irange(name.encode(), inclusive=(False, False))
+        return map(bytes.decode, names)
 
 
 def _identity(group: str, member: str) -> int:

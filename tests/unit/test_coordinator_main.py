@@ -14,7 +14,7 @@ async def test_what_is_kept_of_members_is_collected_no_more_once_all_are_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(main_module, "SETTLE_POLL", 0.0)
-    known, frozen = anyio.Event(), gc.get_freeze_count()
+    known, frozen, thresholds = anyio.Event(), gc.get_freeze_count(), gc.get_threshold()
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(settle, known.is_set)
@@ -22,6 +22,12 @@ async def test_what_is_kept_of_members_is_collected_no_more_once_all_are_known(
                 await anyio.lowlevel.checkpoint()
             assert gc.get_freeze_count() == frozen
             known.set()
-        assert gc.get_freeze_count() > frozen
+            for _ in range(3):
+                await anyio.lowlevel.checkpoint()
+            assert gc.get_freeze_count() > frozen
+            assert gc.get_threshold()[:2] == thresholds[:2]
+            assert gc.get_threshold()[2] > 1000 * thresholds[2]
+            tasks.cancel_scope.cancel()
     finally:
         gc.unfreeze()
+        gc.set_threshold(*thresholds)
