@@ -10,7 +10,6 @@ and the same second of CPU is worth up to 1.7 times as many beats from one hour 
 virtual machine: what holds is the ratio of the two.
 """
 
-import argparse
 import socket
 import subprocess
 import sys
@@ -24,7 +23,7 @@ import anyio
 from tests.agent_process import COMMAND, AgentProcess
 from tests.servers import HOST, Memcached, Postgres, held_port
 
-from benchmarks.figures import Figure, Result, command_of, progress, show
+from benchmarks.figures import Figure, Result, command_of, parser_of, progress, show
 from musterd.stores import open_store
 
 START_TIMEOUT = 10.0
@@ -172,11 +171,7 @@ def measure(store: str, agents: int, duration: float, interval: float) -> dict[s
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, and give exit status 1 when a limit is not kept."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks agent",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("agent", __doc__)
     parser.add_argument("--agents", type=int, default=50)
     parser.add_argument("--duration", type=float, default=30.0, help="seconds of beating")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between beats")

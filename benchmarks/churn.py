@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import anyio
 
 from benchmarks.churn_run import LIVES, Turn, churning
-from benchmarks.figures import Figure, Plot, Result, command_of, positive, progress, show
+from benchmarks.figures import Figure, Plot, Result, command_of, parser_of, positive, progress, show
 from benchmarks.stores import Server, memcached
 from musterd import log
 
@@ -30,12 +30,7 @@ WARM = 3 * LIVES
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks churn",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("churn", __doc__, EXAMPLE)
     parser.add_argument("--names", type=positive, default=1_000_000, help="all that ever join")
     parser.add_argument("--rate", type=positive, default=1000, help="that join in one turn")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")

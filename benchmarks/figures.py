@@ -140,6 +140,18 @@ def rounded(value: float) -> float:
     return int(exact) if exact == int(exact) else exact
 
 
+def parser_of(
+    name: str, description: str | None, example: str | None = None
+) -> argparse.ArgumentParser:
+    """The command line of ``python -m benchmarks name``, without options yet."""
+    return argparse.ArgumentParser(
+        prog=f"python -m benchmarks {name}",
+        description=description,
+        epilog=example,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
 def command_of(benchmark: str, argv: Sequence[str] | None) -> str:
     """The command that repeats a run of ``argv``, or of this process's own, and prints a table.
 

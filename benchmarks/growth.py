@@ -13,7 +13,17 @@ from statistics import median
 
 import anyio
 
-from benchmarks.figures import Figure, Plot, Result, command_of, positive, progress, rounded, show
+from benchmarks.figures import (
+    Figure,
+    Plot,
+    Result,
+    command_of,
+    parser_of,
+    positive,
+    progress,
+    rounded,
+    show,
+)
 from benchmarks.growth_fit import exponent, worst_doubling
 from benchmarks.growth_run import EACH, KNOWN, Cost, Costs, Plan, measure, measure_empty
 from benchmarks.stores import STORES
@@ -32,12 +42,7 @@ Grown = Mapping[int, Costs]
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks growth",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("growth", __doc__, EXAMPLE)
     parser.add_argument("--store", choices=STORES, default="memcached")
     parser.add_argument("--members", type=positive, default=MILLION, help="the largest size")
     parser.add_argument("--quick", action="store_true", help=f"up to {QUICK:,} members only")

@@ -31,7 +31,16 @@ import anyio.to_thread
 from tests.system.daemons import Coordinator
 
 from benchmarks.coordinators import PATIENCE, coordinator, start
-from benchmarks.figures import Figure, Result, command_of, positive, progress, rounded, show
+from benchmarks.figures import (
+    Figure,
+    Result,
+    command_of,
+    parser_of,
+    positive,
+    progress,
+    rounded,
+    show,
+)
 from benchmarks.fleet import GROUP, Fleet, keep_beating
 from benchmarks.processes import cpu_seconds, resident_bytes, waited_seconds
 from benchmarks.stores import STORES, Server
@@ -71,12 +80,7 @@ Runs = dict[Question, list[Run]]
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks query",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("query", __doc__, EXAMPLE)
     parser.add_argument("--store", choices=STORES, default="memcached")
     parser.add_argument("--members", type=positive, default=100_000)
     parser.add_argument("--interval", type=float, default=10.0, help="seconds between two beats")

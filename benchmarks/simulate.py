@@ -21,6 +21,7 @@ from pathlib import Path
 from tabulate import tabulate
 from tqdm import tqdm
 
+from benchmarks.figures import parser_of
 from benchmarks.simulation.distributions import Distribution, parse
 from benchmarks.simulation.report import figures, plain, row
 from benchmarks.simulation.run import AlwaysCounting, Outcome, simulate
@@ -33,11 +34,7 @@ DEFAULTS = Scenario()
 
 def arguments() -> argparse.ArgumentParser:
     """The command line; an option for each field of a scenario."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks simulate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("simulate", __doc__)
     _option(parser, "members", int, "size of the fleet")
     _option(parser, "interval", float, "seconds between a member's beats")
     _option(parser, "down_time", float, "seconds of silence that make down")

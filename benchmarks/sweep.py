@@ -15,7 +15,17 @@ from statistics import median
 
 import anyio
 
-from benchmarks.figures import Figure, Plot, Result, command_of, positive, progress, rounded, show
+from benchmarks.figures import (
+    Figure,
+    Plot,
+    Result,
+    command_of,
+    parser_of,
+    positive,
+    progress,
+    rounded,
+    show,
+)
 from benchmarks.fleet import Fill, Fleet
 from benchmarks.processes import cpu_seconds
 from benchmarks.stores import STORES, Server
@@ -53,12 +63,7 @@ class Measured:
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks sweep",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("sweep", __doc__, EXAMPLE)
     parser.add_argument("--store", choices=STORES, default="memcached")
     parser.add_argument("--members", type=positive, default=100_000)
     parser.add_argument(
