@@ -119,3 +119,11 @@ def unpack(record: bytes) -> Beat:
     if incarnation == 0 or sequence == 0:
         raise BeatError("incarnation and sequence are never zero")
     return Beat(member, incarnation, sequence, interval, Status(status), sent, missed, lag, mac)
+
+
+def beat_in(record: bytes) -> Beat | None:
+    """As :func:`unpack`, but None for what is no beat."""
+    try:
+        return unpack(record)
+    except BeatError:
+        return None

@@ -1,6 +1,6 @@
 """Many beats as NumPy columns, parsed without a Python object per beat."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -79,13 +79,6 @@ class Rejected(NamedTuple):
 def no_beats() -> Beats:
     """Zero beats."""
     return from_records(np.empty(0, np.int64), np.empty(0, RECORD))
-
-
-def join(parts: Sequence[Beats]) -> Beats:
-    """All beats of ``parts``, in that order; no copies when there is only one part."""
-    if len(parts) < 2:
-        return parts[0] if parts else no_beats()
-    return Beats(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def from_records(slots: Slots, records: NDArray[np.void]) -> Beats:

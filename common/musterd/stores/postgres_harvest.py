@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.beat import SIZE, Beat, BeatError, unpack
+from musterd.beat import SIZE, Beat, beat_in
 from musterd.columns import Beats, Rejected, no_beats
 from musterd.errors import ShardCorrupt
 from musterd.stores.postgres_copy import Copy
@@ -43,7 +43,7 @@ class Harvest:
         self._keep(beats)
         own = rows["record"][slots == self._canary_slot]
         if len(own):
-            self.canary = _unpacked(own.tobytes()[:SIZE])
+            self.canary = beat_in(own.tobytes()[:SIZE])
 
     def finish(self) -> Beats:
         """All good beats, once the COPY has ended. Raises ShardCorrupt if it has not."""
@@ -57,10 +57,3 @@ class Harvest:
         for column, part in zip(self._columns, beats, strict=True):
             column[self._size : end] = part
         self._size = end
-
-
-def _unpacked(record: bytes) -> Beat | None:
-    try:
-        return unpack(record)
-    except BeatError:
-        return None

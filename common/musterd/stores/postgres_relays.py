@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from math import inf
 
-from musterd.beat import Beat, BeatError, Status, unpack
+from musterd.beat import Beat, Status, beat_in
 from musterd.stores.postgres import namespace_key
 
 READ_MARKS = "SELECT slot, record FROM musterd.beat WHERE slot < 0 AND namespace_key = $1"
@@ -56,7 +56,7 @@ class RelayWatch:
         nobody for long.
         """
         self._note(marks, beats, now)
-        rows = {slot: _unpacked(record) for slot, record in marks.items()}
+        rows = {slot: beat_in(record) for slot, record in marks.items()}
         if not rows:
             return ""
         if now - self._last > MARKS_MISSED * max(map(_period, rows.values())):
@@ -84,13 +84,6 @@ def _trouble(row: Beat | None, age: float) -> str:
         slowest = row.lag_ms / 1000
         return f"a relay lags: {row.missed} beats given up, the slowest answer took {slowest:.1f} s"
     return ""
-
-
-def _unpacked(record: bytes) -> Beat | None:
-    try:
-        return unpack(record)
-    except BeatError:
-        return None
 
 
 def _period(row: Beat | None) -> float:

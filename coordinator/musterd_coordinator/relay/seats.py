@@ -20,14 +20,19 @@ class Seats:
     def __init__(self, room: int = 1024) -> None:
         self.slot = np.zeros(room, np.int32)
         self.used = np.zeros(room)
-        self.identity = np.zeros(room, np.uint64)
         self.holders: list[bytes] = []
         self.keys: list[bytes] = []
         self._places = IdMap()
+        self._places.reserve(room)
         self._free: list[int] = []
 
     def __len__(self) -> int:
         return len(self._places)
+
+    @property
+    def identity(self) -> NDArray[np.uint64]:
+        """The member_ids, by place."""
+        return self._places.ids
 
     def find(self, identity: int) -> int | None:
         """The place of a member_id."""
@@ -43,7 +48,7 @@ class Seats:
         if place is None:
             place = self._take_place()
             self._places.put(identity, place)
-        self.identity[place], self.slot[place], self.used[place] = identity, slot, now
+        self.slot[place], self.used[place] = slot, now
         self.holders[place], self.keys[place] = holder, key
 
     def remove(self, identity: int) -> None:
@@ -68,7 +73,7 @@ class Seats:
         place = len(self.keys)
         if place == len(self.slot):
             self.slot, self.used = np.resize(self.slot, 2 * place), np.resize(self.used, 2 * place)
-            self.identity = np.resize(self.identity, 2 * place)
+            self._places.reserve(2 * place)
         self.holders.append(b"")
         self.keys.append(b"")
         return place
