@@ -150,7 +150,7 @@ class Answers:
         counts[:, Code.FREE] = 0
         by_zone: dict[str, dict[str, Counts]] = {name: {} for name in directory.groups}
         for code in np.flatnonzero(counts.any(axis=1)).tolist():
-            group, zone = directory.zones.zone(code)
+            group, zone = directory.zones.key(code)
             by_zone[group][zone] = counts[code]
         return by_zone
 
@@ -158,7 +158,7 @@ class Answers:
         self, group: Group, state: State | None, zone: str | None, up: bool | None, after: str
     ) -> Iterator[int]:
         members, roll = self._roll.detector.members, self._roll
-        code = None if zone is None else roll.directory.zones.code(group.name, zone)
+        code = None if zone is None else roll.directory.zones.number((group.name, zone))
         if zone is not None and code is None:
             return
         for row in self._candidates(group, state, code, up, after):

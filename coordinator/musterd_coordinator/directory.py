@@ -12,7 +12,9 @@ from musterd.model import Member
 from musterd.stores.idmap import IdMap
 from musterd_coordinator.announced import Announced
 from musterd_coordinator.members import Rows
-from musterd_coordinator.zones import Zones
+from musterd_coordinator.numbers import Numbers
+
+Zone = tuple[str, str]  # group and zone
 
 _ALL_BITS = 2**64 - 1
 NOBODY = -1
@@ -43,7 +45,7 @@ class Directory:
         self._announced = Announced()
         self._number = array("i")  # of what the member in a row announced
         self._place = array("i")  # of a row among those of its group
-        self.zones = Zones()
+        self.zones = Numbers[Zone]()  # of those that somebody is in
 
     def __len__(self) -> int:
         return len(self._rows)

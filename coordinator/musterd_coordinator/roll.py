@@ -236,9 +236,7 @@ class Roll:
             seats.seat_newcomers(slots[fresh], rows[fresh])
         for slot, row in zip(slots[~fresh].tolist(), rows[~fresh].tolist(), strict=True):
             seats.seat(slot, row)
-        elsewhere = ~(self.detector.members.shard[:, rows] == index).any(axis=0)
-        for row in rows[elsewhere].tolist():
-            self._replace(row, index, self.directory.member(row))
+        self._mind_placement(index, rows)
 
     def _is_seated(self, row: int) -> bool:
         return any(shard.seats.holds(row) for shard in self.shards)
@@ -264,9 +262,7 @@ class Roll:
         rows = self._add(members, states, repeat(_ANNOUNCED), quiet)
         self.unsaved.rows.add(rows)
         self.shards[index].seats.seat_newcomers(np.array(slots, np.int64), rows)
-        elsewhere = ~(self.detector.members.shard[:, rows] == index).any(axis=0)
-        for at in np.flatnonzero(elsewhere).tolist():
-            self._replace(rows.item(at), index, members[at])
+        self._mind_placement(index, rows)
 
     def _meet(self, row: int, member: Member) -> None:
         """A member that is known may have announced other facts."""
@@ -276,8 +272,15 @@ class Roll:
             self.unsaved.rows.add(np.array([row]))
             self.changes.touch(row)
 
-    def _replace(self, row: int, index: int, member: Member) -> None:
+    def _mind_placement(self, index: int, rows: Rows) -> None:
+        """The members of ``rows`` beat to this shard, whatever their placement says."""
+        elsewhere = ~(self.detector.members.shard[:, rows] == index).any(axis=0)
+        for row in rows[elsewhere].tolist():
+            self._replace(row, index)
+
+    def _replace(self, row: int, index: int) -> None:
         """A member that beats elsewhere than its placement says: its agent has other settings."""
+        member = self.directory.member(row)
         log.warning(
             "member placed differently",
             member=str(member),
@@ -299,12 +302,12 @@ class Roll:
         places = [self.place_of(member.group, member.name) for member in members]
         rows = self.detector.add_all(states, places, quiet)
         self._reasons.extend(repeat("", int(rows.max()) + 1 - len(self._reasons)))
-        enter, groups = self.directory.zones.enter, self.directory.add(members, rows)
+        enter, groups = self.directory.zones.take, self.directory.add(members, rows)
         for row, group, place, reason in zip(rows.tolist(), groups, places, reasons, strict=False):
             group.shards.update(place)
             self._reasons[row] = reason
         self.changes.touch_all(rows.tolist())
-        self.detector.members.zone[rows] = [enter(each.group, each.zone) for each in members]
+        self.detector.members.zone[rows] = [enter((each.group, each.zone)) for each in members]
         self.detector.members.since[rows] = self.clocks.wall()
         return rows
 
@@ -331,7 +334,7 @@ class Roll:
         self.unsaved.forget(row)
         for shard in self.shards:
             shard.seats.leave(row)
-        self.directory.zones.leave(self.detector.members.zone.item(row))
+        self.directory.zones.give(self.detector.members.zone.item(row))
         self.directory.remove(row)
         self.detector.members.remove(row)
         self.facts.pop(row, None)
@@ -351,8 +354,8 @@ class Roll:
             self.directory.zones,
             self.detector.members.zone,
         )
-        before, column[row] = column.item(row), zones.enter(member.group, member.zone)
-        zones.leave(before)
+        before, column[row] = column.item(row), zones.take((member.group, member.zone))
+        zones.give(before)
 
     # -- what changed --------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ def _storms(roll: Roll) -> list[StormStatus]:
     storms = []
     for code in np.unique(members.zone[suspects]):
         held = suspects[members.zone[suspects] == code]
-        group, zone = roll.directory.zones.zone(int(code))
+        group, zone = roll.directory.zones.key(int(code))
         inside = members.state[members.used][members.zone[members.used] == code]
         remaining = detector.storm_silence() - float(detector.silence(held).min())
         storms.append(

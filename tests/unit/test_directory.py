@@ -9,7 +9,7 @@ from musterd.model import Member
 from musterd_coordinator import directory
 from musterd_coordinator.announced import Announced
 from musterd_coordinator.directory import NOBODY, Directory
-from musterd_coordinator.zones import Zones
+from musterd_coordinator.numbers import Numbers
 
 names = st.sampled_from(["a", "b", "c", "d"])
 members = st.builds(
@@ -83,16 +83,16 @@ def test_nothing_stays_of_what_nobody_announces_any_more() -> None:
 
 
 def test_a_zone_keeps_its_number_while_somebody_is_in_it() -> None:
-    zones = Zones()
-    first = zones.enter("compute", "z1")
-    assert zones.enter("compute", "z1") == first
-    assert zones.code("network", "z1") is None
-    zones.leave(first)
-    assert zones.code("compute", "z1") == first
-    zones.leave(first)
-    assert zones.code("compute", "z1") is None
+    zones = Numbers[tuple[str, str]]()
+    first = zones.take(("compute", "z1"))
+    assert zones.take(("compute", "z1")) == first
+    assert zones.number(("network", "z1")) is None
+    zones.give(first)
+    assert zones.number(("compute", "z1")) == first
+    zones.give(first)
+    assert zones.number(("compute", "z1")) is None
     assert (
-        zones.enter("network", "z9") == first
+        zones.take(("network", "z9")) == first
     )  # numbers do not grow with zones that came and went
-    assert zones.zone(first) == ("network", "z9")
+    assert zones.key(first) == ("network", "z9")
     assert len(zones) == 1
