@@ -1,70 +1,31 @@
 """The PostgreSQL store on real servers: what the contract suite does not ask of every store."""
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 import asyncpg
 import pytest
 
-from musterd.beat import Beat, member_id
-from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
+from musterd.beat import Beat
+from musterd.errors import ShardRefused, ShardUnavailable, StoreError
 from musterd.model import Member
-from musterd.stores import ShardReader, ShardWriter, open_store
+from musterd.stores import ShardReader
 from musterd.stores.postgres_link import Link, parse_url
 from musterd.stores.postgres_schema import init_db, init_sql
 from tests.conftest import StartPgBouncer, StartPostgres
 from tests.servers import Database, PgBouncer, Postgres
-
-NAMESPACE = "fleet"
-TIMEOUT = 5.0
-
-
-def writer_of(url: str, timeout: float = TIMEOUT, namespace: str = NAMESPACE) -> ShardWriter:
-    store = open_store(url, namespace=namespace, timeout=timeout, beat_ttl=600)
-    return store.writer(0)
-
-
-def reader_of(
-    url: str, timeout: float = TIMEOUT, coordinator: str = "c1", namespace: str = NAMESPACE
-) -> ShardReader:
-    store = open_store(url, namespace=namespace, timeout=timeout, beat_ttl=600)
-    return store.reader(0, coordinator)
-
-
-@asynccontextmanager
-async def both(
-    url: str,
-    timeout: float = TIMEOUT,  # noqa: ASYNC109
-) -> AsyncIterator[tuple[ShardWriter, ShardReader]]:
-    """A writer and a reader, with the tables made."""
-    writer, reader = writer_of(url, timeout), reader_of(url, timeout)
-    try:
-        await reader.roster()
-        yield writer, reader
-    finally:
-        await writer.aclose()
-        await reader.aclose()
-
-
-def host(number: int, zone: str = "") -> Member:
-    return Member("compute", f"host-{number:04}", zone)
-
-
-def beat_of(member: Member, sequence: int = 1, incarnation: int = 2**64 - 1) -> Beat:
-    its_id = member_id(NAMESPACE, member.group, member.name)
-    return Beat(its_id, incarnation, sequence, interval_ms=1000)
-
-
-def canary(sequence: int) -> Beat:
-    return Beat(2**64 - 7, 99, sequence, interval_ms=1000)
-
-
-async def sequences(reader: ShardReader) -> dict[int, int]:
-    """Sequence by slot, as swept."""
-    beats = (await reader.sweep()).beats
-    return dict(zip(beats.slot.tolist(), beats.sequence.tolist(), strict=True))
+from tests.service.postgres_fleet import (
+    TIMEOUT,
+    beat_of,
+    both,
+    canary,
+    host,
+    reader_of,
+    sequences,
+    writer_of,
+)
 
 
 async def test_no_tables_is_said_with_the_cure(database: Database) -> None:
@@ -214,39 +175,6 @@ async def test_foreign_and_broken_records_are_counted_not_believed(database: Dat
         sweep = await reader.sweep()
         assert sweep.beats.slot.tolist() == [3]
         assert (sweep.rejected.magic, sweep.rejected.member_id, sweep.rejected.field) == (1, 1, 1)
-
-
-async def test_a_sweep_of_many_chunks(database: Database) -> None:
-    """Members between many rows that are nobody's, and the canary behind them."""
-    async with both(database.dsn) as (writer, reader):
-        rows = (
-            "INSERT INTO musterd.beat SELECT n, now(), n, namespace_key, record"
-            " FROM musterd.beat, generate_series({0}, {0} + 19999) n WHERE slot = 0"
-        )
-        for number in range(3):
-            await writer.announce(host(number))
-            assert await writer.beat(beat_of(host(number), 7 + number))
-            database.execute(rows.format(100 + 20000 * number))
-        await reader.write_canary(canary(3))
-        await reader.roster()
-        sweep = await reader.sweep()
-        assert sweep.beats.sequence.tolist() == [7, 8, 9]
-        assert (sweep.canary, sweep.complete, sum(sweep.rejected)) == (canary(3), True, 0)
-
-
-async def test_a_copy_of_something_else_is_corrupt_and_the_next_sweep_is_right(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with both(database.dsn) as (writer, reader):
-        await writer.announce(host(1))
-        await writer.beat(beat_of(host(1), 5))
-        await reader.roster()
-        with monkeypatch.context() as patch:
-            other = "SELECT slot, '\\x00'::bytea FROM musterd.beat, generate_series(1, 50000)"
-            patch.setattr("musterd.stores.postgres_reader._COPY", other)
-            with pytest.raises(ShardCorrupt, match="a row of a COPY has"):
-                await reader.sweep()
-        assert await sequences(reader) == {0: 5}
 
 
 async def test_a_seat_that_did_not_beat_yet_is_no_reject(database: Database) -> None:
@@ -540,52 +468,6 @@ async def until_refused(reader: ShardReader) -> None:
         while True:
             await reader.renew()
             await reader.write_canary(canary(2))
-
-
-@pytest.mark.parametrize("pooled", [False, True])
-async def test_cancelled_at_any_moment_the_next_call_is_right(
-    database: Database, pgbouncer: PgBouncer, pooled: bool
-) -> None:
-    url = pgbouncer.dsn_of(database.name) if pooled else database.dsn
-    dice = random.Random(20)
-    async with both(url) as (writer, reader):
-        await writer.announce(host(1))
-        await reader.roster()
-        for sequence in range(1, 61):
-            calls = (
-                lambda: writer.beat(beat_of(host(1), sequence)),  # noqa: B023
-                lambda: writer.announce(host(1)),
-                lambda: reader.write_canary(canary(sequence)),  # noqa: B023
-                reader.roster,
-                reader.sweep,
-            )
-            with anyio.move_on_after(dice.uniform(0, 0.004)):
-                await dice.choice(calls)()
-            assert await writer.beat(beat_of(host(1), 1000 + sequence))
-            await reader.write_canary(canary(1000 + sequence))
-            sweep = await reader.sweep()
-            assert sweep.canary == canary(1000 + sequence)
-            assert sweep.beats.sequence.tolist() == [1000 + sequence]
-
-
-async def test_a_call_that_is_cut_off_leaves_no_transaction_open(database: Database) -> None:
-    """One would hold back the vacuum of everybody's beats until the server ends it."""
-    busy = (
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'musterd'"
-        " AND datname = current_database() AND state <> 'idle'"
-    )
-    watcher = await asyncpg.connect(database.dsn)
-    async with both(database.dsn, timeout=30) as (_, reader):
-        for turns in range(2, 40):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(reader.sweep)
-                for _ in range(turns):
-                    await anyio.lowlevel.checkpoint()
-                tasks.cancel_scope.cancel()
-            with anyio.fail_after(10):
-                while await watcher.fetchval(busy):
-                    await anyio.lowlevel.checkpoint()
-    await watcher.close()
 
 
 async def test_a_roster_read_that_is_cut_off_goes_on_where_it_was(database: Database) -> None:

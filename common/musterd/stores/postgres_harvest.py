@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from musterd.beat import SIZE, Beat, beat_in
 from musterd.columns import Beats, Rejected, no_beats
 from musterd.errors import ShardCorrupt
-from musterd.stores.postgres_copy import Copy
 from musterd.stores.postgres_seats import Seats
 
 
 class Harvest:
-    """What a COPY of beats says of those who have ``seats``, and the canary of ``canary_slot``.
+    """What the rows of a table say of those who have ``seats``, and the canary of ``canary_slot``.
 
     Everything that is read of a row is copied out of it at once, into columns with room for all
     who have seats. So nothing is left to do at the end that would block an event loop, and the
@@ -25,7 +24,6 @@ class Harvest:
         self._shard = shard
         self._seats = seats
         self._canary_slot = canary_slot
-        self._copy = Copy(shard)
         self._room = seats.count()
         self._columns: Sequence[NDArray[Any]] = [
             np.empty(self._room, column.dtype) for column in no_beats()
@@ -34,9 +32,11 @@ class Harvest:
         self.rejected = Rejected()
         self.canary: Beat | None = None
 
-    def take(self, chunk: bytes) -> None:
-        """Take in some bytes of the COPY. Raises ShardCorrupt for what is none."""
-        rows = self._copy.rows(chunk)
+    def take(self, rows: NDArray[Any]) -> None:
+        """Take in some rows, with the fields ``slot`` and ``record``, in any order.
+
+        Raises ShardCorrupt when there are more beats than members.
+        """
         slots = rows["slot"].astype(np.int64)
         beats, rejected = self._seats.believe(slots, rows["record"])
         self.rejected += rejected
@@ -45,15 +45,14 @@ class Harvest:
         if len(own):
             self.canary = beat_in(own.tobytes()[:SIZE])
 
-    def finish(self) -> Beats:
-        """All good beats, once the COPY has ended. Raises ShardCorrupt if it has not."""
-        self._copy.finish()
+    def beats(self) -> Beats:
+        """All good beats that were taken in; views, no copies."""
         return Beats._make(column[: self._size] for column in self._columns)
 
     def _keep(self, beats: Beats) -> None:
         end = self._size + len(beats.slot)
         if end > self._room:
-            raise ShardCorrupt(self._shard, f"a COPY has more beats than the {self._room} members")
+            raise ShardCorrupt(self._shard, f"there are more beats than the {self._room} members")
         for column, part in zip(self._columns, beats, strict=True):
             column[self._size : end] = part
         self._size = end

@@ -168,6 +168,11 @@ class Link:
         self._turn = 0
         self._closed = False
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether it is connected now, and to the server itself: not to a pooler."""
+        return self._session is not None and self._session.direct
+
     @asynccontextmanager
     async def session(self, limit: float | None = None) -> AsyncIterator[Session]:
         """The connection, for the caller alone; connects if there is none.

@@ -1,4 +1,4 @@
-"""PostgreSQL as a store, the coordinator's side: one binary COPY per sweep."""
+"""PostgreSQL as a store, the coordinator's side: who has which seat, all beats, and a canary."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +19,7 @@ from musterd.stores.postgres_changes import Mark, mark
 from musterd.stores.postgres_harvest import Harvest
 from musterd.stores.postgres_link import Connection, Link, Target
 from musterd.stores.postgres_relays import READ_MARKS, RelayWatch, marks_key
+from musterd.stores.postgres_scan import Scan
 from musterd.stores.postgres_schema import ensure_schema
 from musterd.stores.postgres_seats import Seat, Seats
 
@@ -30,14 +31,6 @@ PAGE = 500
 PORTION = 16_000
 """Rows of the roster that one call brings, and a page more."""
 
-GULP = 128 << 10
-"""Bytes of a sweep: when fewer came at once, what follows is given time to gather."""
-
-PAUSE = 0.001
-"""Seconds for that. A server sends 8 kB at a time. Woken by each, we would take twice the CPU, and
-the server a fifth more for waking us."""
-
-_COPY = "SELECT slot, record FROM musterd.beat WHERE namespace_key = {key}"
 _PAGE = """
 SELECT slot, changed::text AS version, member_id IS NOT NULL AND namespace = $1 AS ours,
     "group", name, zone, owner, metadata::text
@@ -80,7 +73,8 @@ class PostgresReader:
     """One coordinator's way to the database: see :class:`musterd.stores.base.ShardReader`.
 
     The canary has a connection of its own and takes an agent's way: the same writer, the same
-    UPDATE, the same table. Its row has a negative slot made from the coordinator's name.
+    UPDATE, the same table. Its row has a negative slot made from the coordinator's name. While all
+    beats are read nobody writes it, and its connection reads half of a large table.
     """
 
     def __init__(self, target: Target, namespace: str, coordinator: str, timeout: float) -> None:
@@ -91,6 +85,7 @@ class PostgresReader:
         self._link = Link(target, timeout)
         self._canary_link = Link(target, timeout)
         self._canary = PostgresWriter(self._canary_link, namespace)
+        self._scan = Scan(self._link, self._canary_link, self._key)
         self._has_tables = self._has_canary = False
         self._seats = Seats()
         self._relays = RelayWatch()
@@ -134,19 +129,12 @@ class PostgresReader:
         return roster
 
     async def sweep(self) -> Sweep:
-        """One COPY of the namespace's beats, and the canary among them."""
+        """All of the namespace's beats, and the canary among them."""
         harvest = Harvest(self.name, self._seats, self._canary_slot)
-
-        async def take(chunk: bytes) -> None:
-            harvest.take(chunk)
-            if len(chunk) < GULP:
-                await anyio.sleep(PAUSE)
-
         async with self._tables(), self._link.transaction() as connection:
-            query = _COPY.format(key=self._key)
-            await connection.copy_from_query(query, output=take, format="binary")
-            beats = harvest.finish()
+            await self._scan.read(connection, self._seats.count(), harvest.take)
             marks = await connection.fetch(READ_MARKS, marks_key(self._namespace))
+        beats = harvest.beats()
         reason = self._relays.judge(
             {slot: record for slot, record in marks},  # noqa: C416 (a Record is no tuple to mypy)
             int(beats.sequence.sum()),

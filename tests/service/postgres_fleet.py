@@ -1,0 +1,57 @@
+"""Writers and readers of a PostgreSQL store, and the members and beats that its tests write."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from musterd.beat import Beat, member_id
+from musterd.model import Member
+from musterd.stores import ShardReader, ShardWriter, open_store
+
+NAMESPACE = "fleet"
+TIMEOUT = 5.0
+
+
+def writer_of(url: str, timeout: float = TIMEOUT, namespace: str = NAMESPACE) -> ShardWriter:
+    store = open_store(url, namespace=namespace, timeout=timeout, beat_ttl=600)
+    return store.writer(0)
+
+
+def reader_of(
+    url: str, timeout: float = TIMEOUT, coordinator: str = "c1", namespace: str = NAMESPACE
+) -> ShardReader:
+    store = open_store(url, namespace=namespace, timeout=timeout, beat_ttl=600)
+    return store.reader(0, coordinator)
+
+
+@asynccontextmanager
+async def both(
+    url: str,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109
+) -> AsyncIterator[tuple[ShardWriter, ShardReader]]:
+    """A writer and a reader, with the tables made."""
+    writer, reader = writer_of(url, timeout), reader_of(url, timeout)
+    try:
+        await reader.roster()
+        yield writer, reader
+    finally:
+        await writer.aclose()
+        await reader.aclose()
+
+
+def host(number: int, zone: str = "") -> Member:
+    return Member("compute", f"host-{number:04}", zone)
+
+
+def beat_of(member: Member, sequence: int = 1, incarnation: int = 2**64 - 1) -> Beat:
+    its_id = member_id(NAMESPACE, member.group, member.name)
+    return Beat(its_id, incarnation, sequence, interval_ms=1000)
+
+
+def canary(sequence: int) -> Beat:
+    return Beat(2**64 - 7, 99, sequence, interval_ms=1000)
+
+
+async def sequences(reader: ShardReader) -> dict[int, int]:
+    """Sequence by slot, as swept."""
+    beats = (await reader.sweep()).beats
+    return dict(zip(beats.slot.tolist(), beats.sequence.tolist(), strict=True))
