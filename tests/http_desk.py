@@ -180,6 +180,9 @@ class DictDesk:
             if change.version > version and group in (None, change.group)
         ]
 
+    def shard_statuses(self) -> list[ShardStatus]:
+        return self.shards
+
     def status(self) -> StatusAnswer:
         groups = self.groups().groups
         return StatusAnswer(

@@ -17,6 +17,7 @@ from musterd.model import (
     MemberChange,
     MemberPage,
     QueryAnswer,
+    ShardStatus,
     State,
     StatusAnswer,
 )
@@ -74,6 +75,9 @@ class Desk(Protocol):
 
     def status(self) -> StatusAnswer:
         """This coordinator and its shards."""
+
+    def shard_statuses(self) -> list[ShardStatus]:
+        """Its shards alone, which needs no look at the members."""
 
     async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
         """Durably change what an operator may change; the member as it is then."""

@@ -16,6 +16,7 @@ from musterd.model import (
     Member,
     MemberAnswer,
     MemberChange,
+    ShardStatus,
     State,
     StatusAnswer,
     check_metadata,
@@ -25,7 +26,7 @@ from musterd_coordinator.answers import Answers
 from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import Registry
 from musterd_coordinator.roll import Roll
-from musterd_coordinator.status import Identity, status
+from musterd_coordinator.status import Identity, shard_statuses, status
 from musterd_coordinator.verdicts import NO_FACTS
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,10 @@ class Office(Answers):
     def status(self) -> StatusAnswer:
         """This coordinator and its shards."""
         return status(self._roll, self, self._identity)
+
+    def shard_statuses(self) -> list[ShardStatus]:
+        """Its shards alone, which needs no look at the members."""
+        return shard_statuses(self._roll)
 
     async def wait_version(self, after: int) -> int:
         """The version, as soon as it is another than ``after``."""

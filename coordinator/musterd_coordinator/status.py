@@ -47,9 +47,14 @@ def status(roll: Roll, answers: "Answers", identity: Identity) -> StatusAnswer:
         states=answers.states(),
         service_down_time=roll.detector.rules.service_down_time,
         sweep_period=identity.sweep_period,
-        shards=[_shard(shard, roll.clocks.monotonic()) for shard in roll.shards],
+        shards=shard_statuses(roll),
         storms=_storms(roll),
     )
+
+
+def shard_statuses(roll: Roll) -> list[ShardStatus]:
+    """How each shard is."""
+    return [_shard(shard, roll.clocks.monotonic()) for shard in roll.shards]
 
 
 def _shard(shard: Shard, now: float) -> ShardStatus:

@@ -1,10 +1,11 @@
 """The handlers of the API: read what is asked, ask the desk, encode what it says."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
 
-from musterd.model import FactsChange, Query, StatusAnswer
+from musterd.model import FactsChange, Query, ShardStatus
 from musterd_coordinator.desk import Desk
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.events import Events
@@ -118,7 +119,7 @@ class Api:
     async def readyz(self, request: Request) -> Answer:
         if self._desk.ready:
             return Answer(b"ready\n", media=PLAIN)
-        raise Problem(503, _why_not_ready(self._desk.status()))
+        raise Problem(503, _why_not_ready(self._desk.shard_statuses()))
 
 
 def _given(value: _T | msgspec.UnsetType) -> _T | None:
@@ -137,8 +138,8 @@ def _refuse_browsers(request: Request) -> None:
         )
 
 
-def _why_not_ready(status: StatusAnswer) -> str:
-    deaf = [f"{shard.shard}: {shard.reason}" for shard in status.shards if not shard.listening]
+def _why_not_ready(shards: Sequence[ShardStatus]) -> str:
+    deaf = [f"{shard.shard}: {shard.reason}" for shard in shards if not shard.listening]
     if deaf:
         return f"not listening to {'; '.join(deaf)}"
     return "not ready: it has not listened long enough to answer yet"
