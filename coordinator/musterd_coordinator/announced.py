@@ -1,5 +1,7 @@
 """What members announce besides their names, kept once however many announce the same."""
 
+from collections.abc import Iterable, Sequence
+
 from musterd.model import Member
 from musterd_coordinator.numbers import Numbers
 
@@ -16,15 +18,26 @@ class Announced:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def number(self, member: Member) -> int | None:
-        """The number of what ``member`` announces, if anybody does."""
-        return self._numbers.number(_facts(member))
+    def numbers(self, members: Iterable[Member]) -> list[int | None]:
+        """The number of what each of ``members`` announces, if anybody does."""
+        return list(map(self._numbers.number, map(_facts, members)))
 
     def take(self, member: Member) -> int:
         """The number of what ``member`` announces; to be given back when it no longer does."""
         number = self._numbers.take(_facts(member))
         self._samples.setdefault(number, member)
         return number
+
+    def take_all(self, members: Sequence[Member]) -> list[int]:
+        """The same for many."""
+        numbers = self._numbers.take_all(list(map(_facts, members)))
+        for number, member in dict(zip(numbers, members, strict=True)).items():
+            self._samples.setdefault(number, member)
+        return numbers
+
+    def group(self, number: int) -> str:
+        """The group of those who announce it."""
+        return self._samples[number].group
 
     def give(self, number: int) -> None:
         """One member announces it no longer."""

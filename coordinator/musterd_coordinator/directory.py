@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,30 +51,37 @@ class Directory:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, members: Sequence[Member], rows: Rows) -> list[Group]:
-        """New ``members`` (n) sit in ``rows`` (n); their groups (n)."""
+    def add(self, members: Sequence[Member], rows: Rows) -> None:
+        """New ``members`` (n) sit in ``rows`` (n)."""
         if (more := int(rows.max(initial=-1)) + 1 - len(self._names)) > 0:
             self._names.extend(repeat(None, more))
             self._number.extend(repeat(0, more))
             self._place.extend(repeat(0, more))
         self._rows.put_all(_identities(members), rows)
-        return list(map(self._add, members, rows.tolist()))
+        for row, member in zip(rows.tolist(), members, strict=True):
+            self._names[row] = member.name.encode()
+        numbers = np.array(self._announced.take_all(members), np.intc)
+        _set_all(self._number, rows, numbers)
+        groups = {number: self._announced.group(number) for number in np.unique(numbers).tolist()}
+        for name in dict.fromkeys(groups.values()):
+            of_group = [number for number, group in groups.items() if group == name]
+            self._enter(name, rows[np.isin(numbers, of_group)])
 
-    def _add(self, member: Member, row: int) -> Group:
-        group = self.groups.get(member.group)
+    def _enter(self, name: str, rows: Rows) -> None:
+        """The members of ``rows`` (n), who have their names, are of this group."""
+        group = self.groups.get(name)
         if group is None:
-            group = self.groups[member.group] = Group(member.group)
-        self._names[row] = name = member.name.encode()
-        self._number[row] = self._announced.take(member)
-        self._place[row] = len(group.rows)
-        group.rows.append(row)
+            group = self.groups[name] = Group(name)
+        _set_all(self._place, rows, np.arange(len(group.rows), len(group.rows) + len(rows)))
+        group.rows.extend(rows.tolist())
         if group.sorted is not None:
-            group.sorted.add(name)
-        return group
+            group.sorted.update([self._names[row] for row in rows.tolist()])
 
-    def announces(self, row: int, member: Member) -> bool:
-        """Is what ``member`` announces what is known of the member of ``row``?"""
-        return self._announced.number(member) == self._number[row]
+    def with_other_facts(self, members: Sequence[Member], rows: Rows) -> list[int]:
+        """Places among ``members`` (n), of ``rows`` (n), of those who announce what is not known."""
+        known = np.frombuffer(self._number, np.intc)[rows].tolist()
+        told = self._announced.numbers(members)
+        return [at for at, pair in enumerate(zip(known, told, strict=True)) if pair[0] != pair[1]]
 
     def announce(self, row: int, member: Member) -> None:
         """The same member announced other facts."""
@@ -110,8 +118,9 @@ class Directory:
     def rows_of(self, members: Sequence[Member]) -> Rows:
         """The rows of ``members`` (n), NOBODY for those who have none; as :meth:`row` finds them."""
         rows = self._rows.get_all(_identities(members))
-        for at in np.flatnonzero(rows != NOBODY).tolist():
-            if self._names[rows.item(at)] != members[at].name.encode():
+        names = self._names
+        for at, (row, member) in enumerate(zip(rows.tolist(), members, strict=True)):
+            if row != NOBODY and names[row] != member.name.encode():
                 rows[at] = NOBODY
         return rows
 
@@ -128,12 +137,18 @@ class Directory:
         return map(bytes.decode, names)
 
 
+def _set_all(column: "array[int]", rows: Rows, numbers: NDArray[Any]) -> None:
+    np.frombuffer(column, np.intc)[rows] = numbers  # the view ends here: the column may grow again
+
+
 def _identity(group: str, member: str) -> int:
     return (hash(member) ^ _salt(group)) & _ALL_BITS
 
 
 def _identities(members: Sequence[Member]) -> NDArray[np.uint64]:
-    return np.array([_identity(each.group, each.name) for each in members], np.uint64)
+    salts = {group: _salt(group) for group in {member.group for member in members}}
+    identities = [hash(member.name) ^ salts[member.group] for member in members]
+    return np.array(identities, np.int64).view(np.uint64)
 
 
 def _salt(group: str) -> int:

@@ -1,6 +1,7 @@
 """Small numbers for things that many share, such as the zone of a thousand members."""
 
-from collections.abc import Hashable
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -18,13 +19,19 @@ class Numbers(Generic[K]):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def take(self, key: K) -> int:
-        """The number of ``key``, the same one each time; to be given back."""
+    def take(self, key: K, holders: int = 1) -> int:
+        """The number of ``key``, the same one each time; to be given back by each of ``holders``."""
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = self._new(key)
-        self._holders[number] += 1
+        self._holders[number] += holders
         return number
+
+    def take_all(self, keys: Sequence[K]) -> list[int]:
+        """The numbers of ``keys``, one for each."""
+        for key, holders in Counter(keys).items():
+            self.take(key, holders)
+        return list(map(self._numbers.__getitem__, keys))
 
     def give(self, number: int) -> bool:
         """One holder less; whether there is none left."""

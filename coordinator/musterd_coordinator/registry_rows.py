@@ -5,7 +5,7 @@ interval. A row of history: version, at, group, name, old, new, reason. Metadata
 JSON.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -55,6 +55,22 @@ def entry_of(row: Iterable[Any]) -> Entry:
         raise RegistryError(f"the registry's row of {group}/{name} is damaged: {error}") from None
 
 
+def entries_of(rows: Sequence[Row]) -> list[Entry]:
+    """The entries that ``rows`` stand for; of many at once, in half the time. Raises as the other."""
+    if not rows:
+        return []
+    groups, names, zones, owners, metadata, facts, states, reasons, since, seen, intervals = zip(
+        *rows, strict=True
+    )
+    try:
+        members = map(Member, groups, names, zones, owners, map(_metadata, metadata))
+        states_of = map(_STATES.__getitem__, states)
+        times = map(_instant, since), map(_instant, seen)
+        return list(map(Entry, members, map(_facts, facts), states_of, reasons, *times, intervals))
+    except (KeyError, ValueError, msgspec.MsgspecError):
+        return list(map(entry_of, rows))  # which says whose row it is
+
+
 def transition_row(change: Transition) -> Row:
     """The row of a line of history."""
     return (
@@ -77,5 +93,6 @@ def time_for(rows: int, timeout: float) -> float:
     return timeout * (1 + rows / ROWS_PER_TIMEOUT)
 
 
+@lru_cache(_SHARED)
 def _instant(value: datetime | str) -> datetime:
     return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -214,16 +214,16 @@ class Roll:
             yield
 
     def _take_seats(self, index: int, seated: Sequence[tuple[int, Member]]) -> None:
-        rows = self.directory.rows_of([member for _, member in seated])
-        new: dict[tuple[str, str], tuple[int, Member]] = {}
-        known = list[int]()
-        for row, (slot, member) in zip(rows.tolist(), seated, strict=True):
-            if row == NOBODY:
-                new[member.group, member.name] = slot, member
-            else:
-                self._meet(row, member)
-                known.append(slot)
-        self._seat_known(index, np.array(known, np.int64), rows[rows != NOBODY])
+        members = [member for _, member in seated]
+        rows = self.directory.rows_of(members)
+        known = np.flatnonzero(rows != NOBODY)
+        self._meet([members[at] for at in known.tolist()], rows[known])
+        slots = np.array([slot for slot, _ in seated], np.int64)
+        self._seat_known(index, slots[known], rows[known])
+        new = {
+            (members[at].group, members[at].name): seated[at]
+            for at in np.flatnonzero(rows == NOBODY).tolist()
+        }
         self._welcome(index, list(new.values()))
 
     def _seat_known(self, index: int, slots: Slots, rows: Rows) -> None:
@@ -264,12 +264,13 @@ class Roll:
         self.shards[index].seats.seat_newcomers(np.array(slots, np.int64), rows)
         self._mind_placement(index, rows)
 
-    def _meet(self, row: int, member: Member) -> None:
-        """A member that is known may have announced other facts."""
-        if not self.directory.announces(row, member):
-            self.directory.announce(row, member)
+    def _meet(self, members: Sequence[Member], rows: Rows) -> None:
+        """Members that are known may have announced other facts."""
+        for at in self.directory.with_other_facts(members, rows):
+            row = rows.item(at)
+            self.directory.announce(row, members[at])
             self._set_zone(row)
-            self.unsaved.rows.add(np.array([row]))
+            self.unsaved.rows.add(rows[at : at + 1])
             self.changes.touch(row)
 
     def _mind_placement(self, index: int, rows: Rows) -> None:
@@ -299,24 +300,36 @@ class Roll:
         quiet: Seconds,
     ) -> Rows:
         """Rows for new ``members`` in these states and silent for ``quiet`` seconds; all n long."""
-        places = [self.place_of(member.group, member.name) for member in members]
+        places = self._places(members)
         rows = self.detector.add_all(states, places, quiet)
+        self.directory.add(members, rows)
+        self._note_shards(members, places)
         self._reasons.extend(repeat("", int(rows.max()) + 1 - len(self._reasons)))
-        enter, groups = self.directory.zones.take, self.directory.add(members, rows)
-        for row, group, place, reason in zip(rows.tolist(), groups, places, reasons, strict=False):
-            group.shards.update(place)
+        for row, reason in zip(rows.tolist(), reasons, strict=False):
             self._reasons[row] = reason
         self.changes.touch_all(rows.tolist())
-        self.detector.members.zone[rows] = [enter((each.group, each.zone)) for each in members]
+        zones = [(member.group, member.zone) for member in members]
+        self.detector.members.zone[rows] = self.directory.zones.take_all(zones)
         self.detector.members.since[rows] = self.clocks.wall()
         return rows
+
+    def _places(self, members: Sequence[Member]) -> Sequence[Sequence[int]]:
+        if len(self.shards) == 1:
+            return [(0,)] * len(members)
+        return [self.place_of(member.group, member.name) for member in members]
+
+    def _note_shards(self, members: Sequence[Member], places: Sequence[Sequence[int]]) -> None:
+        groups = [member.group for member in members]
+        for group, shards in set(zip(groups, map(tuple, places), strict=True)):
+            self.directory.groups[group].shards.update(shards)
 
     def _restore(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
         down_time, now = self.detector.rules.service_down_time, self.clocks.wall()
         states = np.array([CODES[entry.state] for entry in entries], np.uint8)
-        since = np.array([entry.since.timestamp() for entry in entries])
+        at = {since: since.timestamp() for since in {entry.since for entry in entries}}
+        since = np.array([at[entry.since] for entry in entries])
         # Long past any mass silence: what fell before this coordinator began is no part of one.
         dead = np.isin(states, (Code.DOWN, Code.LEFT))
         quiet = np.where(dead, np.maximum(3 * down_time, now - since), 0.0)

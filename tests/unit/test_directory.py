@@ -22,24 +22,32 @@ members = st.builds(
 )
 
 
-@given(st.lists(st.tuples(st.booleans(), members), max_size=40))
-def test_it_says_of_everyone_what_they_announced_last(steps: list[tuple[bool, Member]]) -> None:
+@given(st.lists(st.tuples(st.booleans(), st.lists(members, max_size=6)), max_size=15))
+def test_it_says_of_everyone_what_they_announced_last(
+    steps: list[tuple[bool, list[Member]]],
+) -> None:
     ours, model = Directory(), dict[tuple[str, str], Member]()
     free = list(range(20))
-    for comes, member in steps:
-        key = member.group, member.name
-        row = ours.row(*key)
-        assert (row is not None) == (key in model)
-        if comes and row is None:
-            ours.add([member], np.array([free.pop()]))
-            model[key] = member
-        elif comes and row is not None:
-            ours.announce(row, member)
-            model[key] = member
-        elif row is not None:
-            ours.remove(row)
-            free.append(row)
-            del model[key]
+    for come, some in steps:
+        told = {(member.group, member.name): member for member in some}
+        known = {key: ours.row(*key) for key in told}
+        assert {key for key, row in known.items() if row is not None} == told.keys() & model.keys()
+        if come:
+            new = [told[key] for key, row in known.items() if row is None]
+            ours.add(new, np.array([free.pop() for _ in new], np.int64))
+            others = [(key, row) for key, row in known.items() if row is not None]
+            rows = np.array([row for _, row in others], np.int64)
+            changed = ours.with_other_facts([told[key] for key, _ in others], rows)
+            assert changed == [at for at, (key, _) in enumerate(others) if told[key] != model[key]]
+            for at in changed:
+                ours.announce(rows.item(at), told[others[at][0]])
+            model |= told
+        else:
+            for key, row in known.items():
+                if row is not None:
+                    ours.remove(row)
+                    free.append(row)
+                    del model[key]
         assert len(ours) == len(model)
         assert {name: set(ours.after(group, "")) for name, group in ours.groups.items()} == {
             group: {name for g, name in model if g == group} for group, _ in model
@@ -65,6 +73,9 @@ def test_a_name_whose_hash_is_another_s_is_not_taken_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(directory, "_identity", lambda group, member: 7)
+    monkeypatch.setattr(
+        directory, "_identities", lambda members: np.full(len(members), 7, np.uint64)
+    )
     ours = Directory()
     ours.add([Member("compute", "a")], np.array([0]))
     assert ours.row("compute", "a") == 0

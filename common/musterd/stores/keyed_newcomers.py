@@ -6,11 +6,16 @@ a step for each.
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
-from musterd.model import Member
+from musterd.beat import member_digest
+from musterd.errors import ConfigError
+from musterd.model import Member, check_members
 from musterd.stores.keyed import HolderError, Keys, read_holder
 from musterd.stores.keyed_seats import SeatMap
+
+_decoder = msgspec.msgpack.Decoder(Member)
 
 Told = list[tuple[int, bytes | None]]
 """Slots, all different, and what the ``m`` of each said; None where it is absent."""
@@ -26,26 +31,39 @@ def seat_newcomers(seats: SeatMap, keys: Keys, told: Told) -> tuple[list[int], l
     if held.all():
         return [], [], told
     found, others = _readable(told, held.tolist())
-    identities = np.array([keys.identity(member) for _, _, member in found], np.uint64)
-    slots = np.array([slot for slot, _, _ in found], np.int64)
+    digests = [member_digest(keys.namespace, who.group, who.name) for _, _, who in found]
+    identities = np.frombuffer(b"".join(digests), "<u8")
     new = seats.are_nowhere(identities)
-    newcomers = [found[at] for at in np.flatnonzero(new).tolist()]
-    others += [found[at][:2] for at in np.flatnonzero(~new).tolist()]
-    said = [hash(value) for _, value, _ in newcomers]
-    seats.seat_newcomers(slots[new], identities[new], [who for _, _, who in newcomers], said)
-    return slots[new].tolist(), identities[new].tolist(), others
+    if not new.all():
+        others += [found[at][:2] for at in np.flatnonzero(~new).tolist()]
+        found, identities = [found[at] for at in np.flatnonzero(new).tolist()], identities[new]
+    slots = np.array([slot for slot, _, _ in found], np.int64)
+    said = [hash(value) for _, value, _ in found]
+    seats.seat_newcomers(slots, identities, [who for _, _, who in found], said)
+    return slots.tolist(), identities.tolist(), others
 
 
 def _readable(told: Told, held: Sequence[bool]) -> tuple[list[tuple[int, bytes, Member]], Told]:
     """Whom free slots name, and what else was told."""
-    found, others = list[tuple[int, bytes, Member]](), Told()
-    for (slot, value), is_held in zip(told, held, strict=True):
-        member = None if is_held or value is None else _holder(value)
-        if value is None or member is None:
-            others.append((slot, value))
-        else:
-            found.append((slot, value, member))
-    return found, others
+    free = [
+        (slot, value)
+        for (slot, value), is_held in zip(told, held, strict=True)
+        if not is_held and value is not None
+    ]
+    members = _holders([value for _, value in free])
+    found = [(*each, who) for each, who in zip(free, members, strict=True) if who is not None]
+    if len(found) == len(told):
+        return found, []
+    readable = {slot for slot, _, _ in found}
+    return found, [each for each in told if each[0] not in readable]
+
+
+def _holders(values: Sequence[bytes]) -> Sequence[Member | None]:
+    """Whom each of ``values`` names: all at once, unless one of them names nobody."""
+    try:
+        return check_members(list(map(_decoder.decode, values)))
+    except (msgspec.DecodeError, ConfigError):
+        return list(map(_holder, values))
 
 
 def _holder(value: bytes) -> Member | None:

@@ -105,6 +105,8 @@ class SeatMap:
     def are_nowhere(self, identities: NDArray[np.uint64]) -> Bools:
         """Which of these member_ids (n) hold no slot; of one that is there twice, the first."""
         nowhere: Bools = self.slot_of.get_all(identities) == NONE
+        if len(set(identities.tolist())) == len(identities):  # found out sooner than by sorting
+            return nowhere
         first = np.zeros_like(nowhere)
         first[np.unique(identities, return_index=True)[1]] = True
         return nowhere & first
