@@ -23,14 +23,14 @@ FULL = {
     "sweep-postgresql-100000": "sweep --store postgresql --members 100000",
     "sweep-postgresql-1000000": "sweep --store postgresql --members 1000000",
     "sweep-embedded": "sweep --store embedded --members 10000",
-    "query-100000": "query --members 100000",
+    "query-100000": "query --members 100000 --repeats 3",
     "query-1000000": "query --members 1000000 --repeats 2",
     "agent-memcached": "agent --store memcached --agents 30 --duration 10",
     "agent-postgresql": "agent --store postgresql --agents 30 --duration 10",
     "load-memcached": "load --store memcached --agents 100000 --duration 45 --service-down-time 15",
     "load-relay": "load --store relay --agents 50000 --connections 5000 --duration 45 --service-down-time 15",
     "peers": "peers --quick",
-    "growth": "growth --store memcached --repeats 3 --steady 3",
+    "growth": "growth --store memcached --repeats 3 --steady 2",
 }
 QUICK = {
     "sweep-memcached": "sweep --store memcached --members 20000 --repeats 3",

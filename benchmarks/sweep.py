@@ -102,7 +102,6 @@ async def measure(server: Server, fleet: Fleet, repeats: int) -> Measured:
         for _ in progress(range(repeats), "sweeping", "round"):
             await _round(server, fleet, fill, [*peers, product], measured)
             measured.verdicts.append(judge.sweep(product.beats))
-            await _rewrite(fleet, fill)
             measured.stalls.append(await product.longest_stall())
     return measured
 

@@ -3,8 +3,7 @@
 One roll serves all shards. Whatever one sweep changes becomes visible at once, as one version.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
 
@@ -13,7 +12,6 @@ import structlog
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from musterd.beat import member_id
 from musterd.columns import Slots
 from musterd.model import Facts, Member, MemberChange, State, Verdict
 from musterd.stores import Roster
@@ -23,13 +21,13 @@ from musterd_coordinator.directory import NOBODY, Directory
 from musterd_coordinator.judgements import Asking, Cause, Changes, join_asking
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
+from musterd_coordinator.placement import Place, Placement
 from musterd_coordinator.registry import Entry
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.sweep import Swept
-from musterd_coordinator.telling import Teller, log_change
-from musterd_coordinator.unsaved import FIRST_BEAT, FirstBeats, Unsaved
+from musterd_coordinator.telling import Teller
+from musterd_coordinator.unsaved import Unsaved
 from musterd_coordinator.verdicts import NO_FACTS, overlaid, verdict_of, verdicts_of
-from musterd_coordinator.wording import BEATING
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +47,7 @@ class Roll:
         shard_names: Sequence[str],
         *,
         namespace: str,
-        place: Callable[[int], Sequence[int]],
+        place: Place,
         replicas: int,
         sweep_period: float,
         sweep_timeout: float,
@@ -60,15 +58,15 @@ class Roll:
         self.detector = Detector(rules, [shard.clock for shard in self.shards], replicas)
         self.directory = Directory()
         self.clocks = clocks
-        self._teller = Teller(self.detector, self.directory, clocks)
         self.changes = ChangeLog(int(clocks.wall() * 1000), self._change)
         self.facts: dict[int, Facts] = {}
         self.unsaved = Unsaved(self.directory)
-        self._reasons: list[str] = []
+        self.placement = Placement(namespace, shard_names, place, self.detector, self.directory)
+        self._teller = Teller(
+            self.detector, self.directory, clocks, changes=self.changes, unsaved=self.unsaved
+        )
         self._forgotten: set[int] = set()  # by another coordinator, and still seated
         self._ready = False
-        self._namespace = namespace
-        self._place = place
 
     @property
     def version(self) -> int:
@@ -157,11 +155,7 @@ class Roll:
     def set_facts(self, row: int, facts: Facts, note: str) -> None:
         """An operator's order, already durable; ``note`` goes into the history."""
         self._set_facts(row, facts)
-        state = self.state(row)
-        now = wall_instant(self.clocks.wall())
-        self.unsaved.lines.append(
-            self._teller.transition(row, state, state, note, now, self.version + 1)
-        )
+        self._teller.ordered(row, note)
         self.changes.publish()
 
     def remove(self, rows: Iterable[int]) -> None:
@@ -180,7 +174,7 @@ class Roll:
 
     def reason(self, row: int) -> str:
         """Why it is in that state."""
-        return self._reasons[row]
+        return self._teller.reasons[row]
 
     def verdict(self, row: int) -> Verdict:
         """May I talk to it, may I place work on it, may I evacuate it?"""
@@ -196,12 +190,6 @@ class Roll:
                 if facts is not None:
                     verdicts[at] = self.verdict(rows.item(at))
         return verdicts
-
-    def place_of(self, group: str, member: str) -> Sequence[int]:
-        """The shards that a member is placed on."""
-        if len(self.shards) == 1:
-            return (0,)
-        return self._place(member_id(self._namespace, group, member))
 
     def _seat(self, index: int, roster: Roster) -> Iterator[None]:
         seats = self.shards[index].seats
@@ -236,7 +224,7 @@ class Roll:
             seats.seat_newcomers(slots[fresh], rows[fresh])
         for slot, row in zip(slots[~fresh].tolist(), rows[~fresh].tolist(), strict=True):
             seats.seat(slot, row)
-        self._mind_placement(index, rows)
+        self.placement.mind(index, rows)
 
     def _is_seated(self, row: int) -> bool:
         return any(shard.seats.holds(row) for shard in self.shards)
@@ -262,7 +250,7 @@ class Roll:
         rows = self._add(members, states, repeat(_ANNOUNCED), quiet)
         self.unsaved.rows.add(rows)
         self.shards[index].seats.seat_newcomers(np.array(slots, np.int64), rows)
-        self._mind_placement(index, rows)
+        self.placement.mind(index, rows)
 
     def _meet(self, members: Sequence[Member], rows: Rows) -> None:
         """Members that are known may have announced other facts."""
@@ -273,25 +261,6 @@ class Roll:
             self.unsaved.rows.add(rows[at : at + 1])
             self.changes.touch(row)
 
-    def _mind_placement(self, index: int, rows: Rows) -> None:
-        """The members of ``rows`` beat to this shard, whatever their placement says."""
-        elsewhere = ~(self.detector.members.shard[:, rows] == index).any(axis=0)
-        for row in rows[elsewhere].tolist():
-            self._replace(row, index)
-
-    def _replace(self, row: int, index: int) -> None:
-        """A member that beats elsewhere than its placement says: its agent has other settings."""
-        member = self.directory.member(row)
-        log.warning(
-            "member placed differently",
-            member=str(member),
-            shard=self.shards[index].name,
-            cure="give agents and coordinators the same list of servers and replicas",
-        )
-        others = [int(shard) for shard in self.detector.members.shard[:, row] if shard >= 0]
-        self.detector.move(row, [index, *others][: self.detector.members.replicas])
-        self.directory.groups[member.group].shards.add(index)
-
     def _add(
         self,
         members: Sequence[Member],
@@ -300,28 +269,15 @@ class Roll:
         quiet: Seconds,
     ) -> Rows:
         """Rows for new ``members`` in these states and silent for ``quiet`` seconds; all n long."""
-        places = self._places(members)
+        places = self.placement.of_all(members)
         rows = self.detector.add_all(states, places, quiet)
         self.directory.add(members, rows)
-        self._note_shards(members, places)
-        self._reasons.extend(repeat("", int(rows.max()) + 1 - len(self._reasons)))
-        for row, reason in zip(rows.tolist(), reasons, strict=False):
-            self._reasons[row] = reason
-        self.changes.touch_all(rows.tolist())
+        self.placement.note(members, places)
+        self._teller.begin(rows, reasons)
         zones = [(member.group, member.zone) for member in members]
         self.detector.members.zone[rows] = self.directory.zones.take_all(zones)
         self.detector.members.since[rows] = self.clocks.wall()
         return rows
-
-    def _places(self, members: Sequence[Member]) -> Sequence[Sequence[int]]:
-        if len(self.shards) == 1:
-            return [(0,)] * len(members)
-        return [self.place_of(member.group, member.name) for member in members]
-
-    def _note_shards(self, members: Sequence[Member], places: Sequence[Sequence[int]]) -> None:
-        groups = [member.group for member in members]
-        for group, shards in set(zip(groups, map(tuple, places), strict=True)):
-            self.directory.groups[group].shards.update(shards)
 
     def _restore(self, entries: Sequence[Entry]) -> None:
         if not entries:
@@ -362,11 +318,8 @@ class Roll:
         self.changes.touch(row)
 
     def _set_zone(self, row: int) -> None:
-        member, zones, column = (
-            self.effective(row),
-            self.directory.zones,
-            self.detector.members.zone,
-        )
+        member, zones = self.effective(row), self.directory.zones
+        column = self.detector.members.zone
         before, column[row] = column.item(row), zones.take((member.group, member.zone))
         zones.give(before)
 
@@ -376,32 +329,7 @@ class Roll:
         wall = self.clocks.wall()
         self.detector.members.since[changes.rows[changes.old != changes.new]] = wall
         self.unsaved.rows.add(changes.rows)
-        first = changes.cause == Cause.FIRST_BEAT
-        self._tell_first_beats(changes.rows[first], wall_instant(wall))
-        for part in changes.where(~first).parts(_AT_ONCE):
-            self._tell(part, shard, wall_instant(wall))
-
-    def _tell_first_beats(self, rows: Rows, now: datetime) -> None:
-        """The same for those whose first beat this is: as many as a whole fleet, and no news."""
-        self.unsaved.began(FirstBeats(self.version + 1, now, rows))
-        reasons, touch = self._reasons, self.changes.touch
-        for row in rows.tolist():
-            reasons[row] = FIRST_BEAT
-            touch(row)
-
-    def _tell(self, changes: Changes, shard: Shard, now: datetime) -> None:
-        """Say why, to the log, the history and whoever follows."""
-        version = self.version + 1  # one number for all, as a million of them would be memory
-        for row, old, new, code, silent in zip(*changes.lists(), strict=True):
-            cause = _CAUSES[code]
-            reason = self._teller.reason(row, cause, silent, shard)
-            transition = self._teller.transition(
-                row, STATES[old], STATES[new], reason, now, version
-            )
-            log_change(transition, cause)
-            self.unsaved.lines.append(transition)
-            self._reasons[row] = reason if cause is not Cause.CONFLICT_OVER else BEATING
-            self.changes.touch(row)
+        self._teller.tell(changes, shard)
 
     def _change(self, row: int) -> MemberChange:
         member, verdict = self.directory.member(row), self.verdict(row)
@@ -414,7 +342,7 @@ class Roll:
             up=verdict.up,
             schedulable=verdict.schedulable,
             down=verdict.down,
-            reason=self._reasons[row],
+            reason=self.reason(row),
         )
 
 

@@ -188,7 +188,7 @@ def _retire(roll: Roll, sweepers: list[Sweeper]) -> Callable[[Sequence[Member]],
     async def retire(members: Sequence[Member]) -> None:
         placed: dict[int, list[Member]] = {}
         for member in members:
-            for index in roll.place_of(member.group, member.name):
+            for index in roll.placement.of(member.group, member.name):
                 placed.setdefault(index, []).append(member)
         tasks: TaskGroup
         async with anyio.create_task_group() as tasks:
