@@ -10,9 +10,9 @@ PATIENCE = 120.0
 POLL = 0.02
 
 
-def coordinator(url: str) -> Coordinator:
+def coordinator(url: str, sweep_period: float = 1.0) -> Coordinator:
     """One with the settings that users get: a sweep a second, down after a minute."""
-    return Coordinator(url, sweep_period=1.0, service_down_time=60.0, log_level="error")
+    return Coordinator(url, sweep_period=sweep_period, service_down_time=60.0, log_level="error")
 
 
 async def start(process: Coordinator) -> float:

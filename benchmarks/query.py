@@ -3,8 +3,9 @@
 A real coordinator watches a fleet in a real store, in which everybody beats in time, in no order.
 Then one kind of question after another is asked over as many connections as a scheduler's workers may
 have: first as fast as it is answered, by wrk where it is installed, else by a program of our own.
-What a question waits for then is mostly the other ones; so two kinds are also asked at a rate below
-that, by our own program. It asks by the clock, and what is late counts from when it was due.
+What a question waits for then is mostly the other ones; so two kinds are also asked at rates below
+that, by our own program. It asks by the clock, and what is late counts from when it was due. Before
+that the coordinator is started again, so that its registry knows everybody, as it does after a while.
 
 The coordinator uses one core. The store, the fleet that beats and who asks have a process of their
 own each, and share the cores that there are: where there are fewer than four, they are in each
@@ -12,7 +13,6 @@ other's way. How much of the time the coordinator could have run and had no core
 """
 
 import argparse
-import http.client
 import json
 import random
 import shutil
@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -30,7 +30,7 @@ import anyio
 import anyio.to_thread
 from tests.system.daemons import Coordinator
 
-from benchmarks.coordinators import PATIENCE, coordinator, start
+from benchmarks.coordinators import coordinator, start
 from benchmarks.figures import (
     Figure,
     Result,
@@ -49,6 +49,7 @@ EXAMPLE = """\
 example:
   python -m benchmarks query --members 100000 --duration 5
 """
+GOALS_TO = 100_000
 NAMES = 1000  # in one query, and in a page
 HERE = Path(__file__).parent
 
@@ -57,7 +58,8 @@ HERE = Path(__file__).parent
 class Question:
     """One kind of request; ``least`` is the goal in requests a second, ``most_p99`` in ms.
 
-    ``rate`` is how many a second are asked; 0 is as many as are answered.
+    ``rate`` is how many a second are asked; 0 is as many as are answered, and then the goals are for
+    up to :data:`GOALS_TO` members.
     """
 
     key: str
@@ -72,8 +74,9 @@ ONE = Question("get", "GET one member", 32, 18_000, 5.0)
 MANY = Question("query", f"POST {NAMES} names", 8, 2_000, 10.0)
 PAGE = Question("page", "GET a page of the list", 4)
 SOME = Question("steady_get", "GET one member, 5000/s asked", 32, most_p99=5.0, rate=5_000)
+FEWER = Question("slow_get", "GET one member, 1000/s asked", 32, most_p99=5.0, rate=1_000)
 FEW = Question("steady_query", f"POST {NAMES} names, 200/s asked", 8, most_p99=5.0, rate=200)
-QUESTIONS = (ONE, MANY, PAGE, SOME, FEW)
+QUESTIONS = (ONE, MANY, PAGE, SOME, FEWER, FEW)
 Run = Mapping[str, float]
 Runs = dict[Question, list[Run]]
 
@@ -84,6 +87,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--store", choices=STORES, default="memcached")
     parser.add_argument("--members", type=positive, default=100_000)
     parser.add_argument("--interval", type=float, default=10.0, help="seconds between two beats")
+    parser.add_argument("--sweep-period", type=float, default=1.0, help="seconds; 1")
     parser.add_argument("--repeats", type=positive, default=5, help="runs of each kind of question")
     parser.add_argument("--duration", type=float, default=3.0, help="seconds of each run")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -94,31 +98,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; 1 when a goal was missed."""
     args = arguments().parse_args(argv)
     with STORES[args.store](args.members, 1) as server:
-        runs = anyio.run(measure, server, args.members, args.interval, args.repeats, args.duration)
+        runs = anyio.run(measure, server, args)
         setting = server.setting
     facts = {
         "store": args.store,
         "server": setting,
         "members": args.members,
+        "sweep_period": args.sweep_period,
         "asked_by": "wrk" if shutil.which("wrk") else "benchmarks/query_load.py",
     }
     return show(stated(facts, runs, command_of("query", argv)), args.json)
 
 
-async def measure(
-    server: Server, members: int, interval: float, repeats: int, duration: float
-) -> Runs:
+async def measure(server: Server, args: argparse.Namespace) -> Runs:
     """Let everybody beat, and ask every kind of question in turn."""
-    fleet = Fleet(members, interval)
+    fleet = Fleet(args.members, args.interval)
     fill = server.fill(fleet)
     await fill.fill()
-    with closing(coordinator(server.url_to_watch)) as process, TemporaryDirectory() as folder:
+    watching = coordinator(server.url_to_watch, args.sweep_period)
+    with closing(watching) as process, TemporaryDirectory() as folder:
         files = written(fleet.names, Path(folder))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(keep_beating, fleet, fill, interval)
+            tasks.start_soon(keep_beating, fleet, fill, args.interval)
             await start(process)
-            await anyio.to_thread.run_sync(_settle, process, fleet.names[0])
-            runs = await _ask_all(process, files, repeats, duration)
+            await anyio.to_thread.run_sync(process.stop)
+            await start(process)
+            runs = await _ask_all(process, files, args.repeats, args.duration)
             tasks.cancel_scope.cancel()
     await fill.aclose()
     return runs
@@ -133,7 +138,7 @@ def written(names: Sequence[str], folder: Path) -> Mapping[Question, Path]:
         MANY: [f"POST\t/v1/groups/{GROUP}/query\t{_body(names, chance)}" for _ in range(50)],
         PAGE: [f"GET\t{members}?after={name}\t" for name in names[::NAMES]],
     }
-    lines |= {SOME: lines[ONE], FEW: lines[MANY]}
+    lines |= {SOME: lines[ONE], FEWER: lines[ONE], FEW: lines[MANY]}
     files = {question: folder / f"{at}.txt" for at, question in enumerate(QUESTIONS)}
     for question, file in files.items():
         file.write_text("\n".join(lines[question]) + "\n")
@@ -158,18 +163,6 @@ async def _ask_all(
     if unproven := await _unproven(process) - before:
         raise RuntimeError(f"{unproven} sweeps proved nothing while questions were asked")
     return runs
-
-
-def _settle(process: Coordinator, name: str) -> None:
-    """Wait until its registry knows everybody, as that of a coordinator that runs for a while does.
-
-    To ask for a history takes as long, because it has what is not written yet written first.
-    """
-    connection = http.client.HTTPConnection(process.host, process.port, timeout=PATIENCE)
-    with closing(connection):
-        connection.request("GET", f"/v1/groups/{GROUP}/members/{name}/history")
-        if (status := connection.getresponse().status) != 200:
-            raise RuntimeError(f"the history of {name} could not be had: HTTP {status}")
 
 
 async def _unproven(process: Coordinator) -> int:
@@ -205,7 +198,12 @@ def _command(
 
 def stated(facts: Mapping[str, object], runs: Runs, command: str) -> Result:
     """The figures with their goals, and the facts that scripts read."""
-    figures = [figure for question, asked in runs.items() for figure in _figures(question, asked)]
+    large = int(str(facts["members"])) > GOALS_TO
+    figures = [
+        figure
+        for question, asked in runs.items()
+        for figure in _figures(without_goals(question) if large else question, asked)
+    ]
     every = [run for asked in runs.values() for run in asked]
     figures.append(Figure("coordinator, memory", "MB", [run["memory"] / 1e6 for run in every]))
     medians = {
@@ -214,6 +212,11 @@ def stated(facts: Mapping[str, object], runs: Runs, command: str) -> Result:
     }
     title = f"Questions about {facts['members']:,} members while they are swept"
     return Result("query", title, figures, {**facts, **medians}, command=command)
+
+
+def without_goals(question: Question) -> Question:
+    """The same, without the goals that are for smaller fleets."""
+    return question if question.rate else replace(question, least=None, most_p99=None)
 
 
 def _figures(question: Question, asked: Sequence[Run]) -> list[Figure]:
