@@ -3,11 +3,15 @@
 import http.client
 import time
 
+import anyio
 import anyio.to_thread
 from tests.system.daemons import Coordinator
 
+from musterd.model import State
+
 PATIENCE = 120.0
 POLL = 0.02
+SELDOM = 0.2
 
 
 def coordinator(url: str, sweep_period: float = 1.0) -> Coordinator:
@@ -22,6 +26,16 @@ async def start(process: Coordinator) -> float:
     TimeoutError.
     """
     return await anyio.to_thread.run_sync(_start, process)
+
+
+async def all_up(process: Coordinator, members: int) -> None:
+    """Wait until everybody has beaten once. Raises TimeoutError."""
+    with anyio.fail_after(PATIENCE):
+        while True:
+            groups = (await anyio.to_thread.run_sync(process.client.groups)).groups
+            if sum(group.states[State.UP] for group in groups) == members:
+                return
+            await anyio.sleep(SELDOM)
 
 
 def _start(process: Coordinator) -> float:

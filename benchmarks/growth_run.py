@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 from tests.system.daemons import Coordinator
 
-from benchmarks.coordinators import PATIENCE, coordinator, start
+from benchmarks.coordinators import all_up, coordinator, start
 from benchmarks.fleet import NAMESPACE, TIMEOUT, Fill, Fleet, keep_beating
 from benchmarks.processes import cpu_seconds, memory_bytes, resident_bytes
 from benchmarks.stores import Server
@@ -20,7 +20,6 @@ from musterd_coordinator.registry import open_registry
 
 TRIES = 6
 FALLING = 0.8  # of what it was in the window before
-POLL = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ async def _watched(server: Server, members: int, empty: float, steady: float) ->
     """By a coordinator that knows nobody, and by the same one started again."""
     with closing(coordinator(server.url_to_watch)) as process:
         unknown = await start(process)
-        await _all_up(process, members)
+        await all_up(process, members)
         cores = await _at_rest(process, steady)
         memory = resident_bytes(process.pid)
         await anyio.to_thread.run_sync(process.stop)
@@ -117,16 +116,6 @@ async def _watched(server: Server, members: int, empty: float, steady: float) ->
         KNOWN: [known],
         UNKNOWN: [unknown],
     }
-
-
-async def _all_up(process: Coordinator, members: int) -> None:
-    """Wait until everybody has beaten once. Raises TimeoutError."""
-    with anyio.fail_after(PATIENCE):
-        while True:
-            groups = (await anyio.to_thread.run_sync(process.client.groups)).groups
-            if sum(group.states[State.UP] for group in groups) == members:
-                return
-            await anyio.sleep(POLL)
 
 
 async def _at_rest(process: Coordinator, steady: float) -> float:

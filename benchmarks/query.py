@@ -30,7 +30,7 @@ import anyio
 import anyio.to_thread
 from tests.system.daemons import Coordinator
 
-from benchmarks.coordinators import coordinator, start
+from benchmarks.coordinators import all_up, coordinator, start
 from benchmarks.figures import (
     Figure,
     Result,
@@ -121,6 +121,7 @@ async def measure(server: Server, args: argparse.Namespace) -> Runs:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(keep_beating, fleet, fill, args.interval)
             await start(process)
+            await all_up(process, args.members)
             await anyio.to_thread.run_sync(process.stop)
             await start(process)
             runs = await _ask_all(process, files, args.repeats, args.duration)
