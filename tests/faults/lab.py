@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from math import inf
 from pathlib import Path
 from typing import Self
 
@@ -28,7 +27,6 @@ SERVICE_DOWN_TIME = 4.0
 SWEEP_PERIOD = 0.5
 INTERVAL = 1.0
 BOUND = SERVICE_DOWN_TIME + SWEEP_PERIOD + INTERVAL
-LATE = 1.8 * SWEEP_PERIOD  # a gap from 1.5 periods on; what is asked between sweeps is up to 1 old
 POLL = 0.15  # seconds: six to seven times a second
 RESULTS = "MUSTERD_FAULTS_RESULTS"
 GROUP = "compute"
@@ -126,21 +124,6 @@ class Observer(threading.Thread):
             listening_time=self._listened + now,
             run=self._run,
         )
-
-
-def pauses(samples: Sequence[Sample]) -> set[float]:
-    """When listening time had fallen behind the clock by a sweep and more.
-
-    A coordinator that got no CPU for so long takes that for a gap, and goes on listening.
-    """
-    found, least = set[float](), inf
-    for sample in samples:
-        behind = sample.at - sample.listening_time
-        if behind > least + LATE:
-            found.add(sample.at)
-            least = behind
-        least = min(least, behind)
-    return found
 
 
 class Lab:
@@ -341,12 +324,8 @@ class Lab:
         found = [s for s in samples if s.at > killed and s.states.get(name) in DEAD]
         if not found:
             return None
-        earlier, late = [s for s in samples if s.at < found[0].at], pauses(samples)
-        before = [
-            s
-            for s in earlier
-            if s.at <= killed or not s.heard or s.run < found[0].run or s.at in late
-        ]
+        earlier = [s for s in samples if s.at < found[0].at]
+        before = [s for s in earlier if s.at <= killed or not s.heard or s.run < found[0].run]
         return found[0].listening_time - before[-1].listening_time if before else None
 
     def _not_listening(self) -> float:
