@@ -24,9 +24,7 @@ class Announced:
 
     def take(self, member: Member) -> int:
         """The number of what ``member`` announces; to be given back when it no longer does."""
-        number = self._numbers.take(_facts(member))
-        self._samples.setdefault(number, member)
-        return number
+        return self.take_all([member])[0]
 
     def take_all(self, members: Sequence[Member]) -> list[int]:
         """The same for many."""
@@ -34,10 +32,6 @@ class Announced:
         for number, member in dict(zip(numbers, members, strict=True)).items():
             self._samples.setdefault(number, member)
         return numbers
-
-    def group(self, number: int) -> str:
-        """The group of those who announce it."""
-        return self._samples[number].group
 
     def give(self, number: int) -> None:
         """One member announces it no longer."""

@@ -3,7 +3,6 @@
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import repeat
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,24 +57,23 @@ class Directory:
             self._number.extend(repeat(0, more))
             self._place.extend(repeat(0, more))
         self._rows.put_all(_identities(members), rows)
+        by_group: dict[str, list[int]] = {}
         for row, member in zip(rows.tolist(), members, strict=True):
             self._names[row] = member.name.encode()
-        numbers = np.array(self._announced.take_all(members), np.intc)
-        _set_all(self._number, rows, numbers)
-        groups = {number: self._announced.group(number) for number in np.unique(numbers).tolist()}
-        for name in dict.fromkeys(groups.values()):
-            of_group = [number for number, group in groups.items() if group == name]
-            self._enter(name, rows[np.isin(numbers, of_group)])
+            by_group.setdefault(member.group, []).append(row)
+        _set_all(self._number, rows, self._announced.take_all(members))
+        for name, its_rows in by_group.items():
+            self._enter(name, its_rows)
 
-    def _enter(self, name: str, rows: Rows) -> None:
-        """The members of ``rows`` (n), who have their names, are of this group."""
+    def _enter(self, name: str, rows: list[int]) -> None:
+        """The members of ``rows``, who have their names, are of this group."""
         group = self.groups.get(name)
         if group is None:
             group = self.groups[name] = Group(name)
-        _set_all(self._place, rows, np.arange(len(group.rows), len(group.rows) + len(rows)))
-        group.rows.extend(rows.tolist())
+        _set_all(self._place, rows, range(len(group.rows), len(group.rows) + len(rows)))
+        group.rows.extend(rows)
         if group.sorted is not None:
-            group.sorted.update([self._names[row] for row in rows.tolist()])
+            group.sorted.update([self._names[row] for row in rows])
 
     def with_other_facts(self, members: Sequence[Member], rows: Rows) -> list[int]:
         """Places among ``members`` (n), of ``rows`` (n), of those who announce what is not known."""
@@ -137,7 +135,7 @@ class Directory:
         return map(bytes.decode, names)
 
 
-def _set_all(column: "array[int]", rows: Rows, numbers: NDArray[Any]) -> None:
+def _set_all(column: "array[int]", rows: Rows | list[int], numbers: Sequence[int]) -> None:
     np.frombuffer(column, np.intc)[rows] = numbers  # the view ends here: the column may grow again
 
 
