@@ -5,7 +5,7 @@ interval. A row of history: version, at, group, name, old, new, reason. Metadata
 JSON.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -53,22 +53,6 @@ def entry_of(row: Iterable[Any]) -> Entry:
         )
     except (KeyError, ValueError, msgspec.MsgspecError) as error:
         raise RegistryError(f"the registry's row of {group}/{name} is damaged: {error}") from None
-
-
-def entries_of(rows: Sequence[Row]) -> list[Entry]:
-    """The entries that ``rows`` stand for; of many at once, in half the time. Raises as the other."""
-    if not rows:
-        return []
-    groups, names, zones, owners, metadata, facts, states, reasons, since, seen, intervals = zip(
-        *rows, strict=True
-    )
-    try:
-        members = map(Member, groups, names, zones, owners, map(_metadata, metadata))
-        states_of = map(_STATES.__getitem__, states)
-        times = map(_instant, since), map(_instant, seen)
-        return list(map(Entry, members, map(_facts, facts), states_of, reasons, *times, intervals))
-    except (KeyError, ValueError, msgspec.MsgspecError):
-        return list(map(entry_of, rows))  # which says whose row it is
 
 
 def transition_row(change: Transition) -> Row:

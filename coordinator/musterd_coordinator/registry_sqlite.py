@@ -16,7 +16,7 @@ from anyio import to_thread
 from musterd.errors import ConfigError, RegistryError
 from musterd.model import Facts, Transition
 from musterd_coordinator.registry import Entry, Row
-from musterd_coordinator.registry_rows import as_json, entries_of, time_for, transition_of
+from musterd_coordinator.registry_rows import as_json, entry_of, time_for, transition_of
 
 VERSION = 1
 PRUNE_BATCH = 10_000
@@ -253,7 +253,7 @@ class SqliteRegistry:
 
     def _load_after(self, group: str, name: str) -> list[Entry]:
         row = self._namespace, group, name, LOAD_BATCH
-        return entries_of(self._db.execute(_LOAD, row).fetchall())
+        return list(map(entry_of, self._db.execute(_LOAD, row).fetchall()))
 
     def _write(self, table: str, rows: Sequence[Row], sql: str) -> None:
         """Put ``rows`` into a temporary table, and by ``sql`` from there where they belong."""
