@@ -87,7 +87,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--store", choices=STORES, default="memcached")
     parser.add_argument("--members", type=positive, default=100_000)
     parser.add_argument("--interval", type=float, default=10.0, help="seconds between two beats")
-    parser.add_argument("--sweep-period", type=float, default=1.0, help="seconds; 1")
+    parser.add_argument("--sweep-period", type=float, default=1.0, help="seconds between two sweeps")
     parser.add_argument("--repeats", type=positive, default=5, help="runs of each kind of question")
     parser.add_argument("--duration", type=float, default=3.0, help="seconds of each run")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -203,7 +203,7 @@ def stated(facts: Mapping[str, object], runs: Runs, command: str) -> Result:
     figures = [
         figure
         for question, asked in runs.items()
-        for figure in _figures(without_goals(question) if large else question, asked)
+        for figure in _figures(_without_goals(question) if large else question, asked)
     ]
     every = [run for asked in runs.values() for run in asked]
     figures.append(Figure("coordinator, memory", "MB", [run["memory"] / 1e6 for run in every]))
@@ -215,7 +215,7 @@ def stated(facts: Mapping[str, object], runs: Runs, command: str) -> Result:
     return Result("query", title, figures, {**facts, **medians}, command=command)
 
 
-def without_goals(question: Question) -> Question:
+def _without_goals(question: Question) -> Question:
     """The same, without the goals that are for smaller fleets."""
     return question if question.rate else replace(question, least=None, most_p99=None)
 

@@ -88,7 +88,7 @@ def check_member(member: Member) -> Member:
 
 
 def check_members(members: Sequence[Member]) -> Sequence[Member]:
-    """The same of many, in a third of the time."""
+    """The same of many, with less of it done for each."""
     for shared in {(member.group, member.zone, member.owner) for member in members}:
         _check_shared(*shared)
     names = [member.name for member in members]
