@@ -87,7 +87,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--store", choices=STORES, default="memcached")
     parser.add_argument("--members", type=positive, default=100_000)
     parser.add_argument("--interval", type=float, default=10.0, help="seconds between two beats")
-    parser.add_argument("--sweep-period", type=float, default=1.0, help="seconds between two sweeps")
+    parser.add_argument(
+        "--sweep-period", type=float, default=1.0, help="seconds between two sweeps"
+    )
     parser.add_argument("--repeats", type=positive, default=5, help="runs of each kind of question")
     parser.add_argument("--duration", type=float, default=3.0, help="seconds of each run")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
