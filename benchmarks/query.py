@@ -105,11 +105,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     facts = {
         "store": args.store,
         "server": setting,
-        "members": args.members,
         "sweep_period": args.sweep_period,
         "asked_by": "wrk" if shutil.which("wrk") else "benchmarks/query_load.py",
     }
-    return show(stated(facts, runs, command_of("query", argv)), args.json)
+    return show(stated(args.members, facts, runs, command_of("query", argv)), args.json)
 
 
 async def measure(server: Server, args: argparse.Namespace) -> Runs:
@@ -199,9 +198,9 @@ def _command(
     return [*load, str(question.rate)]
 
 
-def stated(facts: Mapping[str, object], runs: Runs, command: str) -> Result:
+def stated(members: int, facts: Mapping[str, object], runs: Runs, command: str) -> Result:
     """The figures with their goals, and the facts that scripts read."""
-    large = int(str(facts["members"])) > GOALS_TO
+    large = members > GOALS_TO
     figures = [
         figure
         for question, asked in runs.items()
@@ -213,8 +212,10 @@ def stated(facts: Mapping[str, object], runs: Runs, command: str) -> Result:
         f"{question.key}_per_second": rounded(median(run["per_second"] for run in asked))
         for question, asked in runs.items()
     }
-    title = f"Questions about {facts['members']:,} members while they are swept"
-    return Result("query", title, figures, {**facts, **medians}, command=command)
+    title = f"Questions about {members:,} members while they are swept"
+    return Result(
+        "query", title, figures, {**facts, "members": members, **medians}, command=command
+    )
 
 
 def _without_goals(question: Question) -> Question:
