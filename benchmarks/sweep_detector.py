@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musterd.columns import Beats
+from musterd.columns import Beats, Rejected
+from musterd.stores import Sweep
 from musterd_coordinator.detector import Detector, Rules
+from musterd_coordinator.judging import judging
 from musterd_coordinator.listening import ListeningClock
-from musterd_coordinator.members import Code
+from musterd_coordinator.members import Code, Rows
 from musterd_coordinator.seats import Seats
 
 PERIOD = 1.0
@@ -31,23 +33,34 @@ class Verdict(NamedTuple):
     detector: float
 
 
+class TimedSeats(Seats):
+    """Seats that know for how many seconds they looked for news."""
+
+    seconds = 0.0
+
+    def news(self, beats: Beats) -> tuple[Rows, Beats]:
+        """As without a watch."""
+        began = time.perf_counter()
+        found = super().news(beats)
+        self.seconds += time.perf_counter() - began
+        return found
+
+
 class Judge:
-    """A detector over one row per slot, all up; every tenth member beats between two sweeps."""
+    """A coordinator's judgement over one row per slot; every tenth member beats between two sweeps."""
 
     def __init__(self, members: int) -> None:
         self._detector = Detector(RULES, [ListeningClock(PERIOD, 5.0)])
-        self._seats = Seats()
+        self._seats = TimedSeats()
         self._sequence = np.ones(members, np.uint64)
         self._sweeps = 0
         states = np.full(members, Code.UNKNOWN, np.uint8)
         rows = self._detector.add_all(states, [(0,)] * members, np.zeros(members))
-        for slot, row in enumerate(rows.tolist()):
-            self._seats.seat(slot, row)
+        self._seats.seat_newcomers(np.arange(members), rows)
 
     def begin(self, beats: Beats) -> None:
         """Two sweeps after which everybody is up."""
         self._take(beats)
-        self._seats.swept = True
         self._sequence += np.uint64(1)
         self._take(beats)
 
@@ -57,15 +70,13 @@ class Judge:
         return self._take(beats)
 
     def _take(self, beats: Beats) -> Verdict:
-        beats = beats._replace(sequence=self._sequence[beats.slot])
+        sweep = Sweep(beats._replace(sequence=self._sequence[beats.slot]), Rejected())
         at = self._sweeps * PERIOD
         self._sweeps += 1
+        self._seats.seconds = 0.0
         began = time.perf_counter()
-        rows, news = self._seats.news(beats)
-        found = time.perf_counter()
-        self._detector.advance(0, at, at + PERIOD / 2, proven=True)
-        if len(rows):
-            self._detector.hear(rows, news, at)
-        self._detector.judge(0)
-        self._detector.end_conflicts(at)
-        return Verdict(found - began, time.perf_counter() - found)
+        step = self._detector.advance(0, at, at + PERIOD / 2, proven=True)
+        for _ in judging(self._detector, 0, self._seats, sweep, step, at):
+            pass
+        took = time.perf_counter() - began
+        return Verdict(self._seats.seconds, took - self._seats.seconds)

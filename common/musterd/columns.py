@@ -56,8 +56,8 @@ class Beats(NamedTuple):
         for at in range(0, len(self.slot), size):
             yield Beats._make(column[at : at + size] for column in self)
 
-    def where(self, keep: Bools) -> "Beats":
-        """Only the rows in ``keep``, a mask of shape (n,)."""
+    def where(self, keep: Bools | NDArray[np.intp]) -> "Beats":
+        """Only the rows in ``keep``: a mask of shape (n,), or their numbers."""
         return Beats._make(column[keep] for column in self)
 
 
@@ -74,6 +74,16 @@ class Rejected(NamedTuple):
         if not isinstance(other, Rejected):
             return NotImplemented
         return Rejected(*map(sum, zip(self, other, strict=True)))
+
+
+def as_index(slots: Slots) -> Slots | slice:
+    """``slots`` (n) to index columns with: as a slice where each is one more than the last.
+
+    That reads the same in a third of the time.
+    """
+    if not len(slots) or slots[-1] - slots[0] != len(slots) - 1:
+        return slots
+    return slice(slots[0], slots[-1] + 1) if (slots[1:] > slots[:-1]).all() else slots
 
 
 def no_beats() -> Beats:

@@ -161,17 +161,12 @@ class Detector:
 
     def note(self, rows: Rows, beats: Beats, now: float) -> tuple[list[Changes], "Asking"]:
         """The part of :meth:`hear` that changes no state, and who asks for another by it."""
-        members = self.members
-        incarnation, sequence = beats.incarnation, beats.sequence
-        current = members.incarnation[rows]
-        first = current == 0
-        same = incarnation == current
-        back = ~same & ~first & (incarnation == members.previous_incarnation[rows])
-        stranger = ~same & ~first & ~back
-        new = first | stranger
-        new |= same & (sequence > members.sequence[rows])
-        new |= back & (sequence > members.previous_sequence[rows])
-        changes = self._take_turns(rows, new & back, new & stranger, now)
+        members, changes = self.members, list[Changes]()
+        same = beats.incarnation == members.incarnation[rows]
+        new = same & (beats.sequence > members.sequence[rows])
+        if not same.all():
+            more, changes = self._other_runs(rows, beats, ~same, now)
+            new |= more
         if not new.all():
             rows, beats = rows[new], beats.where(new)
         self._remember(rows, beats, now)
@@ -195,13 +190,13 @@ class Detector:
         return self.verdicts(shard, self.due(shard, self.members.used))
 
     def due(self, shard: int, among: slice) -> Rows:
-        """The rows ``among`` all whose silence on ``shard`` is complete, and who are not judged."""
-        rows: Rows = among.start + np.flatnonzero(self._is_due(shard, among))
+        """The rows ``among`` all whose silence on ``shard`` is complete, judged or not."""
+        rows: Rows = among.start + np.flatnonzero(self._is_silent(shard, among))
         return rows
 
     def verdicts(self, shard: int, rows: Rows) -> list[Changes]:
-        """The verdicts of a proven sweep of ``shard`` on ``rows``, where they are (still) due."""
-        rows = rows[self._is_due(shard, rows)]
+        """The verdicts of a proven sweep of ``shard`` on those of ``rows`` that are (still) due."""
+        rows = rows[_IS_UNDECIDED[self.members.state[rows]] & self._is_silent(shard, rows)]
         return self._verdicts(rows, self.members.state[rows]) if len(rows) else []
 
     def end_conflicts(self, now: float) -> list[Changes]:
@@ -251,6 +246,17 @@ class Detector:
     def _allowance_for(self, interval: float) -> float:
         return 2 * interval + self.rules.push_timeout(float(interval))
 
+    def _other_runs(
+        self, rows: Rows, beats: Beats, other: Mask, now: float
+    ) -> tuple[Mask, list[Changes]]:
+        """Which of the beats of ``other`` incarnations than the current ones (n) are new."""
+        members = self.members
+        first = other & (members.incarnation[rows] == 0)
+        back = other & ~first & (beats.incarnation == members.previous_incarnation[rows])
+        stranger = other & ~first & ~back
+        back &= beats.sequence > members.previous_sequence[rows]
+        return first | stranger | back, self._take_turns(rows, back, stranger, now)
+
     def _take_turns(self, rows: Rows, back: Mask, stranger: Mask, now: float) -> list[Changes]:
         """Make the incarnation that just beat the current one; tell restarts from conflicts."""
         members = self.members
@@ -296,16 +302,12 @@ class Detector:
             briefest = float(intervals.min(where=here, initial=inf))
             self._shortest[shard] = calls, min(shortest, briefest)
 
-    def _is_due(self, shard: int, among: Rows | slice) -> Mask:
+    def _is_silent(self, shard: int, among: Rows | slice) -> Mask:
         members = self.members
         heard_before = self.clocks[shard].time - self.rules.service_down_time
-        undecided: Mask = _IS_UNDECIDED[members.state[among]]
-        silent = np.zeros(len(undecided), np.bool_)
-        for place in range(members.replicas):
-            silent |= (members.shard[place, among] == shard) & (
-                members.heard[place, among] <= heard_before
-            )
-        return silent & undecided
+        on_it, silent = members.shard[:, among] == shard, members.heard[:, among] <= heard_before
+        somewhere: Mask = np.logical_or.reduce(on_it & silent)
+        return somewhere
 
     def _verdicts(self, rows: Rows, state: NDArray[np.uint8]) -> list[Changes]:
         members, silence = self.members, self.silence(rows)

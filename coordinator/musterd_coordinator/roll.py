@@ -18,8 +18,9 @@ from musterd.stores import Roster
 from musterd_coordinator.changes import ChangeLog
 from musterd_coordinator.detector import Detector, Rules
 from musterd_coordinator.directory import NOBODY, Directory
-from musterd_coordinator.judgements import Asking, Cause, Changes, join_asking
-from musterd_coordinator.listening import ListeningClock, Step
+from musterd_coordinator.judgements import Cause, Changes
+from musterd_coordinator.judging import judging
+from musterd_coordinator.listening import ListeningClock
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
 from musterd_coordinator.placement import Place, Placement
 from musterd_coordinator.registry import Entry
@@ -34,7 +35,6 @@ log = structlog.get_logger(__name__)
 _ANNOUNCED = "announced; no beat seen yet"
 _CAUSES = {int(cause): cause for cause in Cause}
 _AT_ONCE = 10_000  # changes that are Python objects at one time
-_STEP = 16_000  # members that are looked at in one step: about a millisecond
 _SEATED = 1000  # members that take their seats in one step: two milliseconds or three
 
 
@@ -107,25 +107,7 @@ class Roll:
         if shard.note(swept, step, self.clocks.wall()):
             self.changes.notice()
         yield from self._seat(index, swept.roster)
-        told, asking, due = list[Changes](), list[Asking](), list[Rows]()
-        if swept.sweep is not None:
-            for beats in swept.sweep.beats.parts(_STEP):
-                rows, news = shard.seats.news(beats)
-                if len(rows):
-                    changes, asked = self.detector.note(rows, news, swept.begin)
-                    told += changes
-                    asking.append(asked)
-                yield
-            shard.seats.swept |= swept.sweep.complete
-        if step is Step.ADVANCED:
-            for part in _slices(self.detector.members.size):
-                due.append(self.detector.due(index, part))
-                yield
-        if asking:
-            told.append(self.detector.answer(join_asking(asking)))
-        if due:
-            told += self.detector.verdicts(index, np.concatenate(due))
-        told += self.detector.end_conflicts(swept.begin)
+        told = yield from judging(self.detector, index, shard.seats, swept.sweep, step, swept.begin)
         for each in told:
             self._apply(each, shard)
         self.changes.publish()
@@ -344,7 +326,3 @@ class Roll:
             down=verdict.down,
             reason=self.reason(row),
         )
-
-
-def _slices(size: int) -> Iterator[slice]:
-    return (slice(at, min(at + _STEP, size)) for at in range(0, size, _STEP))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.columns import Beats, Slots
+from musterd.columns import Beats, Slots, as_index
 from musterd_coordinator.members import Mask, Rows
 
 NOBODY = -1
@@ -80,16 +80,17 @@ class Seats:
 
     def news(self, beats: Beats) -> tuple[Rows, Beats]:
         """The rows whose record is news, with those records; all of them are remembered."""
-        known = beats.slot < len(self._row)
-        if not known.all():
-            beats = beats.where(known)
+        if len(beats.slot) and beats.slot.max() >= len(self._row):
+            beats = beats.where(beats.slot < len(self._row))
         read = beats.incarnation + beats.sequence
-        changed = (self._read[beats.slot] != read) & (self._row[beats.slot] != NOBODY)
-        beats, read = beats.where(changed), read[changed]
-        news = (self._read[beats.slot] != 0) | self._empty_before[beats.slot]
-        self._read[beats.slot] = read
-        beats = beats.where(news)
-        return self._row[beats.slot].astype(np.int64), beats
+        changed = np.flatnonzero(self._read[as_index(beats.slot)] != read)
+        changed = changed[self._row[beats.slot[changed]] != NOBODY]
+        slots = beats.slot[changed]
+        news = (self._read[slots] != 0) | self._empty_before[slots]
+        self._read[slots] = read[changed]
+        if not news.all():
+            changed, slots = changed[news], slots[news]
+        return self._row[slots].astype(np.int64), beats.where(changed)
 
     def _reserve(self, slots: int, rows: int) -> None:
         if (more := _more(self._row, slots)) > 0:

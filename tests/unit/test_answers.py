@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import musterd_coordinator.answers as answers_module
-import musterd_coordinator.roll as roll_module
+import musterd_coordinator.judging as judging_module
 from musterd.beat import Status
 from musterd.columns import Rejected
 from musterd.model import Facts, Member, State, Verdict
@@ -115,7 +115,7 @@ def sweep_of(
 
 
 def test_a_sweep_in_steps_shows_nothing_before_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roll_module, "_STEP", 2)
+    monkeypatch.setattr(judging_module, "STEP", 2)
     stage, names = Stage(), tuple("abcde")
     stage.sweep()
     stage.sweep(seated=tuple(enumerate(map(host, names))))

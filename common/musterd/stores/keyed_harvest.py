@@ -2,7 +2,17 @@
 
 import numpy as np
 
-from musterd.columns import WORDS, Beats, Rejected, Slots, Words, all_good, from_words, sift
+from musterd.columns import (
+    WORDS,
+    Beats,
+    Rejected,
+    Slots,
+    Words,
+    all_good,
+    as_index,
+    from_words,
+    sift,
+)
 from musterd.stores.keyed_seats import SeatMap
 
 
@@ -48,7 +58,7 @@ class Harvest:
             return
         if not all_good(words):
             slots, words = self._without_bad(slots, words)
-        if not np.array_equal(self._seats.member_id[_places(slots)], words[1]):
+        if not np.array_equal(self._seats.member_id[as_index(slots)], words[1]):
             slots, words = self._without_foreign(slots, words)
         self._note(slots, words[2])
         self._append(slots, words)
@@ -74,7 +84,7 @@ class Harvest:
         return slots[own], words[:, own]
 
     def _note(self, slots: Slots, incarnation: Words) -> None:
-        places = _places(slots)
+        places = as_index(slots)
         self._heard[places] = True
         known = self._seats.incarnation[places]
         if not np.array_equal(known, incarnation):
@@ -87,10 +97,3 @@ class Harvest:
         self._slots[self._good : end] = slots
         self._words[:, self._good : end] = words
         self._good = end
-
-
-def _places(slots: Slots) -> Slots | slice:
-    """An index to the rows of ``slots``, which ascend: a slice where that is the same, and faster."""
-    if len(slots) and slots[-1] - slots[0] == len(slots) - 1:
-        return slice(slots[0], slots[-1] + 1)
-    return slots
