@@ -49,6 +49,17 @@ def test_silence_makes_down_at_the_down_time_and_a_beat_makes_up() -> None:
     assert fleet.causes_of(row) == [Cause.FIRST_BEAT, Cause.SILENT, Cause.BEAT]
 
 
+@pytest.mark.parametrize("status", [Status.OK, Status.LEAVING])
+def test_who_is_down_or_left_is_not_judged_again(status: Status) -> None:
+    fleet, (row,) = beating()
+    fleet.beat([row], 100, status=status)
+    fleet.sweeps(4.0)
+    judged = fleet.causes_of(row)
+    assert judged[1:] == [Cause.SILENT if status is Status.OK else Cause.LEAVING]
+    fleet.sweeps(20.0)
+    assert fleet.causes_of(row) == judged
+
+
 def test_the_same_record_again_is_no_beat() -> None:
     fleet, (row,) = beating()
     last = int(fleet.detector.members.sequence[row])
