@@ -5,6 +5,7 @@
 """
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -24,11 +25,11 @@ FULL = {
     "sweep-postgresql-1000000": "sweep --store postgresql --members 1000000",
     "sweep-embedded": "sweep --store embedded --members 10000",
     "query-100000": "query --members 100000 --repeats 3",
-    "query-1000000": "query --members 1000000 --repeats 3 --sweep-period 4",
+    "query-1000000": "query --members 1000000 --repeats 3 --duration 4 --sweep-period 4",
     "agent-memcached": "agent --store memcached --agents 30 --duration 10",
     "agent-postgresql": "agent --store postgresql --agents 30 --duration 10",
-    "load-memcached": "load --store memcached --agents 100000 --duration 45 --service-down-time 15",
-    "load-relay": "load --store relay --agents 50000 --connections 5000 --duration 45 --service-down-time 15",
+    "load-memcached": "load --store memcached --agents 100000 --interval 5 --duration 26 --service-down-time 10",
+    "load-relay": "load --store relay --agents 50000 --connections 5000 --interval 5 --duration 26 --service-down-time 10",
     "peers": "peers --quick",
     "growth": "growth --store memcached --repeats 3 --steady 2",
 }
@@ -68,11 +69,13 @@ def _run(name: str, options: str) -> bool:
     began = time.monotonic()
     command = [sys.executable, "-m", "benchmarks", *options.split(), "--json"]
     ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    took = round(time.monotonic() - began)
     worked = ran.returncode in (0, MISSED) and ran.stdout.startswith(b"{")
     if worked:
-        (RESULTS / f"{name}.json").write_bytes(ran.stdout)
+        result = {**json.loads(ran.stdout), "took": took}
+        (RESULTS / f"{name}.json").write_text(json.dumps(result))
     said = "goals missed" if ran.returncode == MISSED else "done"
-    print(said if worked else "failed", f"after {time.monotonic() - began:.0f} s")
+    print(said if worked else "failed", f"after {took} s")
     return worked
 
 

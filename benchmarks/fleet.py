@@ -6,7 +6,8 @@ write them where agents would have left them, only in bulk.
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 import anyio
@@ -72,17 +73,32 @@ class Fill(Protocol):
         """Close the connection."""
 
 
-async def keep_beating(fleet: Fleet, fill: Fill, interval: float) -> None:
-    """Beat for ever: everybody once an interval (seconds), in an order that is no order.
+async def beat_at_once(fleet: Fleet, fill: Fill) -> None:
+    """Everybody beats now, in random order, as fast as the store takes it."""
+    fleet.beat()
+    await fill.rewrite(fleet.shuffled())
+
+
+@asynccontextmanager
+async def beating(fleet: Fleet, fill: Fill, interval: float) -> AsyncIterator[None]:
+    """Within, everybody beats once an interval (seconds), in an order that is no order.
 
     What was late is made up for.
     """
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_keep_beating, fleet, fill, interval)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def _keep_beating(fleet: Fleet, fill: Fill, interval: float) -> None:
     turns = max(1, round(interval / PAUSE))
     due = anyio.current_time()
     while True:
         for rows in np.array_split(fleet.shuffled(), turns):
-            fleet.beat(rows)
-            await fill.rewrite(rows)
+            with anyio.CancelScope(shield=True):
+                fleet.beat(rows)
+                await fill.rewrite(rows)
             due += interval / turns
             await anyio.sleep_until(due)
 

@@ -10,7 +10,7 @@ import anyio.to_thread
 from tests.system.daemons import Coordinator
 
 from benchmarks.coordinators import all_up, coordinator, start
-from benchmarks.fleet import NAMESPACE, TIMEOUT, Fill, Fleet, keep_beating
+from benchmarks.fleet import NAMESPACE, TIMEOUT, Fill, Fleet, beat_at_once, beating
 from benchmarks.processes import cpu_seconds, memory_bytes, resident_bytes
 from benchmarks.stores import Server
 from benchmarks.sweep_clients import Product
@@ -69,10 +69,7 @@ async def measure(server: Server, members: int, empty: float, plan: Plan) -> Cos
     fill = server.fill(fleet)
     await fill.fill()
     costs = await _swept(server, fleet, fill, plan.repeats)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(keep_beating, fleet, fill, plan.interval)
-        costs |= await _watched(server, members, empty, plan.steady)
-        tasks.cancel_scope.cancel()
+    costs |= await _watched(server, fleet, fill, empty, plan)
     await fill.aclose()
     return costs | {STORED: [(memory_bytes(server.pid) - before) / 1e6]}
 
@@ -83,8 +80,7 @@ async def _swept(server: Server, fleet: Fleet, fill: Fill, repeats: int) -> Cost
     judge.begin(product.beats)
     sweeps, verdicts = [], []
     for _ in range(repeats):
-        fleet.beat()
-        await fill.rewrite(fleet.shuffled())
+        await beat_at_once(fleet, fill)
         sweeps.append(await product.sweep())
         verdicts.append(judge.sweep(product.beats))
     await product.aclose()
@@ -96,19 +92,23 @@ async def _swept(server: Server, fleet: Fleet, fill: Fill, repeats: int) -> Cost
     }
 
 
-async def _watched(server: Server, members: int, empty: float, steady: float) -> Costs:
+async def _watched(server: Server, fleet: Fleet, fill: Fill, empty: float, plan: Plan) -> Costs:
     """By a coordinator that knows nobody, and by the same one started again."""
+    members = len(fleet)
     with closing(coordinator(server.url_to_watch)) as process:
-        unknown = await start(process)
-        await all_up(process, members)
-        cores = await _at_rest(process, steady)
-        memory = resident_bytes(process.pid)
-        await anyio.to_thread.run_sync(process.stop)
-        if (saved := await _saved_as_up(server, process)) != members:
-            raise RuntimeError(f"the registry knows {saved} of {members} members as up")
-        known = await start(process)
-        await anyio.sleep(steady)
-        memory = max(memory, resident_bytes(process.pid))
+        async with beating(fleet, fill, plan.interval):
+            unknown = await start(process)
+        await beat_at_once(fleet, fill)
+        async with beating(fleet, fill, plan.interval):
+            await all_up(process, members)
+            cores = await _at_rest(process, plan.steady)
+            memory = resident_bytes(process.pid)
+            await anyio.to_thread.run_sync(process.stop)
+            if (saved := await _saved_as_up(server, process)) != members:
+                raise RuntimeError(f"the registry knows {saved} of {members} members as up")
+            known = await start(process)
+            await anyio.sleep(plan.steady)
+            memory = max(memory, resident_bytes(process.pid))
     return {
         STEADY: [cores],
         MEMORY: [(memory - empty) / 1e6],

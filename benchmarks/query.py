@@ -41,7 +41,7 @@ from benchmarks.figures import (
     rounded,
     show,
 )
-from benchmarks.fleet import GROUP, Fleet, keep_beating
+from benchmarks.fleet import GROUP, Fleet, beat_at_once, beating
 from benchmarks.processes import cpu_seconds, resident_bytes, waited_seconds
 from benchmarks.stores import STORES, Server
 
@@ -119,14 +119,13 @@ async def measure(server: Server, args: argparse.Namespace) -> Runs:
     watching = coordinator(server.url_to_watch, args.sweep_period)
     with closing(watching) as process, TemporaryDirectory() as folder:
         files = written(fleet.names, Path(folder))
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(keep_beating, fleet, fill, args.interval)
-            await start(process)
+        await start(process)
+        await beat_at_once(fleet, fill)
+        async with beating(fleet, fill, args.interval):
             await all_up(process, args.members)
             await anyio.to_thread.run_sync(process.stop)
             await start(process)
             runs = await _ask_all(process, files, args.repeats, args.duration)
-            tasks.cancel_scope.cancel()
     await fill.aclose()
     return runs
 

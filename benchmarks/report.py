@@ -55,6 +55,8 @@ def page(runs: Mapping[str, Run]) -> str:
     """The page about these runs, by name."""
     machine = next(iter(runs.values()))["machine"]
     parts = [HEAD, "## The machine", tabulate(machine.items(), ("", ""), tablefmt="github")]
+    if took := sum(run.get("took", 0) for run in runs.values()):
+        parts.append(f"All of this took {took // 60} min {took % 60} s.")
     parts += ["## The goals", goals(list(runs.values()))]
     for name, run in runs.items():
         parts += _section(name, run)
@@ -94,7 +96,7 @@ def _section(name: str, run: Run) -> list[str]:
     ]
 
 
-_STRUCTURE = ("benchmark", "title", "command", "figures", "plots", "notes", "machine")
+_STRUCTURE = ("benchmark", "title", "command", "figures", "plots", "notes", "machine", "took")
 
 
 def _listed(facts: Mapping[str, object]) -> str:

@@ -26,7 +26,7 @@ from benchmarks.figures import (
     rounded,
     show,
 )
-from benchmarks.fleet import Fill, Fleet
+from benchmarks.fleet import Fill, Fleet, beat_at_once
 from benchmarks.processes import cpu_seconds
 from benchmarks.stores import STORES, Server
 from benchmarks.sweep_clients import Client, Cost, Fetch, Product, c_program, keyed_peers
@@ -126,15 +126,10 @@ async def _round(
 ) -> None:
     """A sweep by each client; the last one is musterd's, whose cost to the server is noted."""
     for client in clients:
-        await _rewrite(fleet, fill)
+        await beat_at_once(fleet, fill)
         before = cpu_seconds(server.pid)
         measured.costs.setdefault(client.name, []).append(await client.sweep())
     measured.server.append(cpu_seconds(server.pid) - before)
-
-
-async def _rewrite(fleet: Fleet, fill: Fill) -> None:
-    fleet.beat()
-    await fill.rewrite(fleet.shuffled())
 
 
 def stated(store: str, setting: str, members: int, measured: Measured, command: str) -> Result:

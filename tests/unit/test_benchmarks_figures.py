@@ -89,3 +89,10 @@ def test_the_page_says_where_a_run_was_on_another_machine() -> None:
     result = Result("sweep", "A sweep", []).as_json()
     text = page({"a": {**result, "machine": MACHINE}, "b": {**result, "machine": {"CPU": "two"}}})
     assert "On another machine: CPU two." in text
+
+
+def test_the_page_says_how_long_it_all_took() -> None:
+    result = Result("sweep", "A sweep", []).as_json()
+    runs = {name: {**result, "machine": MACHINE, "took": 45} for name in "ab"}
+    assert "All of this took 1 min 30 s." in page(runs)
+    assert "took" not in page({"a": result})
