@@ -95,4 +95,4 @@ def test_the_page_says_how_long_it_all_took() -> None:
     result = Result("sweep", "A sweep", []).as_json()
     runs = {name: {**result, "machine": MACHINE, "took": 45} for name in "ab"}
     assert "All of this took 1 min 30 s." in page(runs)
-    assert "took" not in page({"a": result})
+    assert "All of this" not in page({"a": result})
