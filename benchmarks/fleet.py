@@ -20,7 +20,7 @@ from musterd.beat import MAGIC, SIZE, VERSION, member_id
 from musterd.columns import RECORD
 from musterd.model import Member
 from musterd.stores.keyed import Keys, write_holder, write_slots
-from musterd.stores.postgres import namespace_key, signed
+from musterd.stores.postgres_writer import namespace_key, signed
 from musterd.urls import host_and_port
 
 NAMESPACE = "musterd"

@@ -26,7 +26,7 @@ from musterd.beat import Beat, new_incarnation
 from musterd.columns import RECORD, Beats, check_records
 from musterd.stores import ShardReader, Sweep, open_store
 from musterd.stores.keyed import Keys
-from musterd.stores.postgres import namespace_key
+from musterd.stores.postgres_writer import namespace_key
 
 COMMAND_KEYS = 1000
 CONNECTIONS = 4  # of aiomcache, which has one command at a time on each

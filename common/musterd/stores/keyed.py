@@ -26,8 +26,6 @@ knows whom to knock for: so every few beats an agent reads ``m`` too.
 import re
 from collections.abc import Iterable
 from hashlib import blake2b
-from importlib import import_module
-from types import ModuleType
 from typing import Protocol
 
 import msgspec
@@ -115,14 +113,6 @@ class Keys:
     def identity(self, member: Member) -> int:
         """The member_id of ``member`` in this namespace."""
         return member_id(self.namespace, member.group, member.name)
-
-
-def coordinator_module(name: str) -> ModuleType:
-    """A module that needs NumPy, which agents do without. Raises ConfigError if it is not there."""
-    try:
-        return import_module(f"musterd.stores.{name}")
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"no {error.name}: install musterd[coordinator]") from None
 
 
 class HolderError(ValueError):

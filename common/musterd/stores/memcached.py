@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl
 
 from musterd.errors import ConfigError
 from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
-from musterd.stores.keyed import coordinator_module
+from musterd.stores.coordinator_side import coordinator_module
 from musterd.stores.keyed_slots import KeyedWriter
 from musterd.stores.memcached_connection import MemcachedConnection, Server
 from musterd.stores.memcached_lanes import MemcachedLanes

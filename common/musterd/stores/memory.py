@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 from musterd.errors import ShardRefused
 from musterd.model import check_name
 from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
-from musterd.stores.keyed import coordinator_module
+from musterd.stores.coordinator_side import coordinator_module
 from musterd.stores.keyed_slots import KeyedWriter
 from musterd.stores.table import Outcome, Table
 

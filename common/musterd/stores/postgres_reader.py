@@ -14,7 +14,6 @@ from musterd.beat import Beat, member_id, pack
 from musterd.errors import ConfigError, ShardRefused
 from musterd.model import Member, check_member
 from musterd.stores.base import Roster, Sweep
-from musterd.stores.postgres import PostgresWriter, namespace_key, retire, signed
 from musterd.stores.postgres_changes import Mark, mark
 from musterd.stores.postgres_harvest import Harvest
 from musterd.stores.postgres_link import Connection, Link, Target
@@ -22,6 +21,7 @@ from musterd.stores.postgres_relays import READ_MARKS, RelayWatch, marks_key
 from musterd.stores.postgres_scan import Scan
 from musterd.stores.postgres_schema import ensure_schema
 from musterd.stores.postgres_seats import Seat, Seats
+from musterd.stores.postgres_writer import PostgresWriter, namespace_key, retire, signed
 
 log = structlog.get_logger(__name__)
 

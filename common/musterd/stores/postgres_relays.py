@@ -12,7 +12,7 @@ from hashlib import blake2b
 from math import inf
 
 from musterd.beat import Beat, Status, beat_in
-from musterd.stores.postgres import namespace_key
+from musterd.stores.postgres_writer import namespace_key
 
 READ_MARKS = "SELECT slot, record FROM musterd.beat WHERE slot < 0 AND namespace_key = $1"
 WRITE_MARK = """

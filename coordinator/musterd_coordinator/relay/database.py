@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from musterd.beat import SIZE, Beat, pack
 from musterd.model import Member
-from musterd.stores.postgres import namespace_key, signed
 from musterd.stores.postgres_link import Connection, Link, milliseconds
 from musterd.stores.postgres_relays import WRITE_MARK, mark_slot, marks_key
 from musterd.stores.postgres_schema import LOCK
+from musterd.stores.postgres_writer import namespace_key, signed
 from musterd_coordinator.relay.waiting import Newcomer
 
 _KEEP_ORDER = """
