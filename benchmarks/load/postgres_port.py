@@ -13,7 +13,7 @@ from benchmarks.load.postgres_script import STATEMENT, PostgresScript
 from musterd.errors import ShardRefused
 from musterd.model import Member
 from musterd.stores.postgres_link import Connection, Link, milliseconds, parse_url
-from musterd.stores.postgres_writer import _ANNOUNCE, _BEAT, namespace_key, signed
+from musterd.stores.postgres_writer import ANNOUNCE, BEAT, namespace_key, signed
 
 CHUNK = 20_000
 
@@ -63,7 +63,7 @@ class PostgresPort:
         async with link.session() as session:
             if not session.direct:
                 raise ShardRefused(self.name, "is a pooler: give the URL of PostgreSQL itself")
-            prepared = await session.connection.prepare(_BEAT, name=STATEMENT)
+            prepared = await session.connection.prepare(BEAT, name=STATEMENT)
             lane.owner = _Owner(link, prepared)
             _take_over(session.connection, lane)
 
@@ -80,9 +80,9 @@ class PostgresPort:
         limit = milliseconds(TIMEOUT)
         async with self._link.session(TIMEOUT) as session:
             slot: int = await session.connection.fetchval(
-                _ANNOUNCE, identity, *names, *facts, self._key, limit
+                ANNOUNCE, identity, *names, *facts, self._key, limit
             )
-            await session.connection.execute(_BEAT, slot, identity, record)
+            await session.connection.execute(BEAT, slot, identity, record)
         return slot
 
     async def remove_all(self, members: Seated) -> None:

@@ -8,8 +8,8 @@ from musterd.beat import Beat, member_id, pack
 from musterd.model import Member
 from musterd.stores.postgres_link import Link, Session, milliseconds
 
-_ANNOUNCE = "SELECT musterd.announce($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-_BEAT = """
+ANNOUNCE = "SELECT musterd.announce($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+BEAT = """
 UPDATE musterd.beat SET record = $3, seen_at = now() WHERE slot = $1 AND member_id = $2
 """
 _PREPARED = "musterd_beat"  # named: else every beat would be parsed and planned anew
@@ -43,7 +43,7 @@ class PostgresWriter:
         key, patience = namespace_key(self._namespace), milliseconds(self._link.timeout)
         async with self._link.session() as session:
             self._slots[its_id] = await session.connection.fetchval(
-                *(_ANNOUNCE, signed(its_id), self._namespace, member.group, member.name),
+                *(ANNOUNCE, signed(its_id), self._namespace, member.group, member.name),
                 *(*facts, key, patience),
             )
 
@@ -77,7 +77,7 @@ async def _update(session: Session, slot: int, its_id: int, record: bytes, limit
         )
         return status == "UPDATE 1"
     if session.prepared is None:
-        session.prepared = await session.connection.prepare(_BEAT, name=_PREPARED)
+        session.prepared = await session.connection.prepare(BEAT, name=_PREPARED)
     await session.prepared.fetch(slot, its_id, record)
     return session.prepared.get_statusmsg() == "UPDATE 1"
 
