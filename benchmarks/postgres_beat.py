@@ -1,4 +1,4 @@
-"""What a beat costs PostgreSQL: one at a time as agents send it, and in batches as relays do.
+"""What a beat costs PostgreSQL: as agents send it, through PgBouncer, and in batches as relays do.
 
 ``python -m benchmarks.postgres_beat --members 100000 --beats 2000000`` has a real server with
 musterd's tables take so many beats, most of them in a relay's batches, and reads what they cost off
@@ -13,17 +13,19 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from numpy.typing import NDArray
+from tests.servers import Database, PgBouncer
 
 from benchmarks.figures import Figure, Result, command_of, progress, show
 from benchmarks.fleet import Fleet, PostgresFill
 from benchmarks.peers.beats import TIMEOUT, sender
 from benchmarks.peers.meter import Books, Cost, cost
 from benchmarks.processes import cpu_seconds
-from benchmarks.stores import Server, postgresql
+from benchmarks.stores import musterd_tables, postgres_for, setting_of
 from musterd.stores.postgres_link import Link, parse_url
 from musterd_coordinator.relay import database
 
 CONNECTIONS = (1, 20)
+POOLED, POOL = 1_000, 20  # connections of agents to PgBouncer, and of that to the server
 DIRECT_BEATS = 20_000
 DIRECT_MEMBERS = 1_000
 BATCH = 4_000
@@ -46,51 +48,71 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=5, help="of direct beats, and of batches")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args(argv)
-    with postgresql(args.members, 1) as server, start_blocking_portal() as portal:
-        figures = _measure(portal, server, args)
-    facts = {"members": args.members, "beats": args.beats, "server": server.setting}
+    with postgres_for(args.members) as postgres, musterd_tables(postgres) as database:
+        with start_blocking_portal() as portal:
+            figures = _measure(portal, database, args)
+        setting = setting_of(postgres)
+    facts = {"members": args.members, "beats": args.beats, "server": setting}
     command = command_of("postgres_beat", argv).replace("benchmarks ", "benchmarks.")
     title = "What a beat costs PostgreSQL"
     return show(Result("postgres_beat", title, figures, facts, (), NOTES, command), args.json)
 
 
-def _measure(portal: BlockingPortal, server: Server, args: argparse.Namespace) -> list[Figure]:
-    fleet = Fleet(args.members)
+def _measure(portal: BlockingPortal, database: Database, args: argparse.Namespace) -> list[Figure]:
+    fleet, pid = Fleet(args.members), database.server.pid
     with ExitStack() as stack:
-        books = stack.enter_context(Books.open(portal, server.url))
-        fill = PostgresFill(server.url, fleet)
+        books = stack.enter_context(Books.open(portal, database.dsn))
+        fill = PostgresFill(database.dsn, fleet)
         portal.call(fill.fill)
         portal.call(fill.aclose)
         size = _size(books)
-        figures = _direct(portal, server, books, args.repeats)
-        batches = stack.enter_context(_batches(portal, server.url, fleet))
+        figures = _direct(portal, database, books, args.repeats)
+        figures += _pooled(portal, database, books, args.repeats)
+        batches = stack.enter_context(_batches(portal, database.dsn, fleet))
         rates = []
         for _ in progress(range(args.repeats), "batches", "repeat"):
-            cpu, beats = cpu_seconds(server.pid), 0
+            cpu, beats = cpu_seconds(pid), 0
             while beats < args.beats // args.repeats:
                 beats += batches()
-            rates.append(beats / (cpu_seconds(server.pid) - cpu))
+            rates.append(beats / (cpu_seconds(pid) - cpu))
         grown = Figure("table growth", "times", [_size(books) / size], at_most=GROWTH)
         batched = Figure("batched beats, per core", "1/s", rates, at_least=BATCHED)
         return [*figures, batched, Figure("HOT updates", "share", [_hot(books)], None, HOT), grown]
 
 
-def _direct(portal: BlockingPortal, server: Server, books: Books, repeats: int) -> list[Figure]:
+def _direct(portal: BlockingPortal, database: Database, books: Books, repeats: int) -> list[Figure]:
     figures: list[Figure] = []
     for connections in CONNECTIONS:
-        with sender(portal, server.url, connections, DIRECT_MEMBERS) as send:
+        with sender(portal, database.dsn, connections, DIRECT_MEMBERS) as send:
             costs = [
-                cost(server.pid, books, send, DIRECT_BEATS, DIRECT_MEMBERS)
+                cost(database.server.pid, books, send, DIRECT_BEATS, DIRECT_MEMBERS)
                 for _ in progress(range(repeats), f"{connections} connections", "repeat")
             ]
-        figures += _figures(f"{connections} connections", costs)
+        figures += _figures(f"{connections} connections", costs, SERVER_US)
     return figures
 
 
-def _figures(name: str, costs: Sequence[Cost]) -> Iterator[Figure]:
+def _pooled(portal: BlockingPortal, database: Database, books: Books, repeats: int) -> list[Figure]:
+    """As many agents as a pooler is there for, and what it takes itself."""
+    costs, pooler = list[Cost](), list[float]()
+    settings = {"default_pool_size": POOL, "max_client_conn": POOLED + 10}
+    with ExitStack() as stack:
+        bouncer = stack.enter_context(PgBouncer(database.server, **settings))
+        dsn = bouncer.dsn_of(database.name)
+        send = stack.enter_context(sender(portal, dsn, POOLED, DIRECT_MEMBERS))
+        for _ in progress(range(repeats), "through PgBouncer", "repeat"):
+            before = cpu_seconds(bouncer.pid)
+            costs.append(cost(database.server.pid, books, send, DIRECT_BEATS, DIRECT_MEMBERS))
+            took = cpu_seconds(bouncer.pid) - before
+            pooler.append(1e6 * took / (DIRECT_BEATS + DIRECT_MEMBERS))
+    name = f"{POOLED:,} connections to PgBouncer, {POOL} from there"
+    return [*_figures(name, costs), Figure("PgBouncer's own CPU per beat", "µs", pooler)]
+
+
+def _figures(name: str, costs: Sequence[Cost], most: float | None = None) -> Iterator[Figure]:
     server = [one.server_us for one in costs]
-    yield Figure(f"server CPU per beat, {name}", "µs", server, at_most=SERVER_US)
-    yield Figure(f"WAL per beat, {name}", "B", [one.wal for one in costs], at_most=WAL)
+    yield Figure(f"server CPU per beat, {name}", "µs", server, at_most=most)
+    yield Figure(f"WAL per beat, {name}", "B", [one.wal for one in costs], at_most=most and WAL)
     yield Figure(f"beats, {name}", "1/s", [one.beats_per_second for one in costs])
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from tests.agent_process import COMMAND
-from tests.servers import HOST, Memcached, Postgres, held_port
+from tests.servers import HOST, Database, Memcached, Postgres, held_port
 
 from benchmarks.fleet import Fill, Fleet, KeyedFill, PostgresFill
 from musterd.urls import host_and_port
@@ -50,15 +50,38 @@ def memcached(members: int, threads: int) -> Iterator[Server]:
 def postgresql(members: int, threads: int) -> Iterator[Server]:
     """A PostgreSQL with musterd's tables, and room for them in its shared buffers."""
     del threads  # it has a process for each connection
+    with postgres_for(members) as postgres, musterd_tables(postgres) as database:
+        yield Server(database.dsn, postgres.pid, setting_of(postgres))
+
+
+def postgres_for(members: int) -> Postgres:
+    """A PostgreSQL, to be started, with room for so many members in its shared buffers."""
     settings = {
         "shared_buffers": f"{128 + members // 1500}MB",
         "max_wal_size": "4GB",
         "max_connections": 200,
     }
-    with Postgres(**settings) as server, server.database() as database:
-        _make_tables(database.dsn)
-        said = ", ".join(f"{name} {value}" for name, value in settings.items())
-        yield Server(database.dsn, server.pid, f"PostgreSQL, {said}")
+    return Postgres(**settings)
+
+
+def setting_of(postgres: Postgres) -> str:
+    """How it is set, in words."""
+    return ", ".join(
+        ["PostgreSQL", *(f"{name} {value}" for name, value in postgres.settings.items())]
+    )
+
+
+@contextmanager
+def musterd_tables(postgres: Postgres) -> Iterator[Database]:
+    """A database of its own with musterd's tables."""
+    with postgres.database() as database:
+        subprocess.run(
+            [*COMMAND, "init-db"],
+            env={"MUSTERD_STORE": database.dsn},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        yield database
 
 
 @contextmanager
@@ -74,11 +97,6 @@ def embedded(members: int, threads: int) -> Iterator[Server]:
                 yield Server(f"embedded://{HOST}:{port}", process.pid, "embedded, its own process")
             finally:
                 process.terminate()
-
-
-def _make_tables(dsn: str) -> None:
-    command = [*COMMAND, "init-db"]
-    subprocess.run(command, env={"MUSTERD_STORE": dsn}, check=True, stdout=subprocess.DEVNULL)
 
 
 STORES: Mapping[str, Callable[[int, int], AbstractContextManager[Server]]] = {

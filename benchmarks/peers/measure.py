@@ -1,6 +1,5 @@
 """The comparison itself: Nova and musterd in turn, on one PostgreSQL and one memcached."""
 
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -8,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from tests.agent_process import COMMAND
 from tests.servers import Database, Memcached, Postgres
 
 from benchmarks.figures import Figure, progress
@@ -19,6 +17,7 @@ from benchmarks.peers.meter import Books, Cost, Sender, cost
 from benchmarks.peers.nova_side import Nova
 from benchmarks.peers.relay import relay
 from benchmarks.peers.views import Crowd, Scheduler, View, Watcher, coordinator
+from benchmarks.stores import musterd_tables
 
 NOVA_THREADS = (1, 8)
 CONNECTIONS = (1, 20)
@@ -183,16 +182,3 @@ def _answered_views(bench: _Bench, crowd: Crowd) -> dict[str, list[View]]:
             "a coordinator asked by name": [scheduler.ask() for _ in range(repeats)],
             "a scheduler's replica": scheduler.look(repeats),
         }
-
-
-@contextmanager
-def musterd_tables(postgres: Postgres) -> Iterator[Database]:
-    """A database of its own with musterd's tables."""
-    with postgres.database() as database:
-        subprocess.run(
-            [*COMMAND, "init-db"],
-            env={"MUSTERD_STORE": database.dsn},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        yield database

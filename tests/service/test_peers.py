@@ -6,10 +6,11 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from benchmarks.peers.beats import sender
 from benchmarks.peers.compare import beat_figures, view_figures
-from benchmarks.peers.measure import crowd_in, musterd_tables
+from benchmarks.peers.measure import crowd_in
 from benchmarks.peers.meter import Books, Cost, cost
 from benchmarks.peers.relay import relay
 from benchmarks.peers.views import Scheduler, Watcher, coordinator
+from benchmarks.stores import musterd_tables
 
 from tests.servers import Database, Memcached, Postgres
 
