@@ -58,9 +58,11 @@ class Harvest:
             return
         if not all_good(words):
             slots, words = self._without_bad(slots, words)
-        if not np.array_equal(self._seats.member_id[as_index(slots)], words[1]):
+        places = as_index(slots)
+        if not np.array_equal(self._seats.member_id[places], words[1]):
             slots, words = self._without_foreign(slots, words)
-        self._note(slots, words[2])
+            places = slots
+        self._note(places, slots, words[2])
         self._append(slots, words)
 
     def beats(self) -> Beats:
@@ -83,8 +85,7 @@ class Harvest:
         self.rejected += Rejected(member_id=len(slots) - int(own.sum()))
         return slots[own], words[:, own]
 
-    def _note(self, slots: Slots, incarnation: Words) -> None:
-        places = as_index(slots)
+    def _note(self, places: Slots | slice, slots: Slots, incarnation: Words) -> None:
         self._heard[places] = True
         known = self._seats.incarnation[places]
         if not np.array_equal(known, incarnation):

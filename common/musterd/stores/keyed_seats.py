@@ -43,18 +43,18 @@ class _BlockMaker:
 
     def __init__(self, beat_prefix: bytes) -> None:
         keys = b"".join(b"%b%08x " % (beat_prefix, slot) for slot in range(2 * BLOCK))
-        self._keys = np.frombuffer(keys, np.uint8).reshape(2, BLOCK, -1)
-        self._digits_at = len(beat_prefix)
+        self._keys = np.frombuffer(bytearray(keys), np.uint8).reshape(2, BLOCK, -1)
+        digits_at = len(beat_prefix)
+        self._digits = self._keys[:, :, digits_at : digits_at + 5].view("V5")[..., 0]
 
     def make(self, number: int, taken: Bools) -> Block:
         """The block of that number; ``taken`` (BLOCK) says which of its slots are held."""
-        first, full = number * BLOCK, taken.all()
-        slots = np.arange(first, first + BLOCK) if full else first + np.flatnonzero(taken)
-        keys = self._keys[number % 2]
-        keys = keys.copy() if full else keys[taken]
-        for at, digit in enumerate(b"%05x" % (number // 2), self._digits_at):
-            keys[:, at] = digit
-        return Block(slots, keys.tobytes()[:-1])
+        first, half = number * BLOCK, number % 2
+        self._digits[half] = np.void(b"%05x" % (number // 2))
+        if taken.all():
+            return Block(np.arange(first, first + BLOCK), self._keys[half].tobytes()[:-1])
+        keys = self._keys[half][taken].tobytes()
+        return Block(first + np.flatnonzero(taken), keys[:-1])
 
 
 class SeatMap:
