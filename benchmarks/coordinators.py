@@ -38,6 +38,15 @@ async def all_up(process: Coordinator, members: int) -> None:
             await anyio.sleep(SELDOM)
 
 
+async def all_saved(process: Coordinator) -> None:
+    """Wait until its registry has all that it knows. Raises TimeoutError."""
+    with anyio.fail_after(PATIENCE):
+        while True:
+            if not (await anyio.to_thread.run_sync(process.client.status)).unsaved:
+                return
+            await anyio.sleep(SELDOM)
+
+
 def _start(process: Coordinator) -> float:
     began = time.monotonic()
     process.start()

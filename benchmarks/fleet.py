@@ -29,7 +29,6 @@ TTL = 24 * 3600
 TIMEOUT = 60.0
 PAUSE = 0.05  # seconds from one portion of a fleet's beats to the next
 _PORTION = 10_000
-_STATEMENT = 1000  # rows of one UPDATE: with many more, PostgreSQL reads the whole table for it
 
 Order = NDArray[np.int64]
 
@@ -172,10 +171,19 @@ INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record)
 SELECT id, now(), slot, $1, record
 FROM unnest($2::integer[], $3::bigint[], $4::bytea[]) AS new (slot, id, record)
 """
-_REWRITE = """
+# As relays write: sorted by slot, all records as one text.
+_REWRITE = f"""
 UPDATE musterd.beat SET record = new.record, seen_at = now()
-FROM unnest($1::integer[], $2::bytea[]) AS new (slot, record) WHERE beat.slot = new.slot
+FROM (
+    SELECT slot, substr($2::bytea, 1 + {SIZE} * (place::integer - 1), {SIZE}) AS record
+    FROM unnest($1::integer[]) WITH ORDINALITY rows (slot, place) OFFSET 0
+) new WHERE beat.slot = new.slot
 """
+_SESSION = {
+    "synchronous_commit": "off",
+    # Else PostgreSQL would read the whole table for an UPDATE of some thousand rows.
+    **dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "enable_seqscan"), "off"),
+}
 
 
 class PostgresFill:
@@ -194,16 +202,18 @@ class PostgresFill:
             slots, names = list(rows), self._fleet.names[rows.start : rows.stop]
             theirs = ids[rows.start : rows.stop]
             await connection.execute(_MEMBERS, NAMESPACE, GROUP, slots, theirs, names)
-            records = self._records(np.arange(rows.start, rows.stop))
+            data = self._fleet.records[rows.start : rows.stop].tobytes()
+            records = [data[at : at + SIZE] for at in range(0, len(data), SIZE)]
             await connection.execute(_BEATS, namespace_key(NAMESPACE), slots, theirs, records)
         await connection.execute("VACUUM ANALYZE musterd.member, musterd.beat")
 
     async def rewrite(self, rows: Order) -> None:
         """Write the newest beats of these rows, in this order."""
         connection = await self._connect()
-        for portion in portions(len(rows), _STATEMENT):
-            chosen = rows[portion.start : portion.stop]
-            await connection.execute(_REWRITE, chosen.tolist(), self._records(chosen))
+        for portion in portions(len(rows)):
+            chosen = np.sort(rows[portion.start : portion.stop])
+            records = self._fleet.records[chosen].tobytes()
+            await connection.execute(_REWRITE, chosen.tolist(), records)
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -212,15 +222,10 @@ class PostgresFill:
 
     async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         if self._connection is None:
-            settings = {"synchronous_commit": "off"}
             self._connection = await asyncpg.connect(
-                self._dsn, command_timeout=TIMEOUT, server_settings=settings
+                self._dsn, command_timeout=TIMEOUT, server_settings=_SESSION
             )
         return self._connection
-
-    def _records(self, rows: Order) -> list[bytes]:
-        data = self._fleet.records[rows].tobytes()
-        return [data[at : at + SIZE] for at in range(0, len(data), SIZE)]
 
 
 def portions(count: int, size: int = _PORTION) -> Iterator[range]:

@@ -1,6 +1,5 @@
 """One size of a fleet, measured: see :mod:`benchmarks.growth`."""
 
-import math
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ import anyio
 import anyio.to_thread
 from tests.system.daemons import Coordinator
 
-from benchmarks.coordinators import all_up, coordinator, start
+from benchmarks.coordinators import all_saved, all_up, coordinator, start
 from benchmarks.fleet import NAMESPACE, TIMEOUT, Fill, Fleet, beat_at_once, beating
 from benchmarks.processes import cpu_seconds, memory_bytes, resident_bytes
 from benchmarks.stores import Server
@@ -17,9 +16,6 @@ from benchmarks.sweep_clients import Product
 from benchmarks.sweep_detector import Judge
 from musterd.model import State
 from musterd_coordinator.registry import open_registry
-
-TRIES = 6
-FALLING = 0.8  # of what it was in the window before
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +115,11 @@ async def _watched(server: Server, fleet: Fleet, fill: Fill, empty: float, plan:
 
 
 async def _at_rest(process: Coordinator, steady: float) -> float:
-    """The cores that it uses once that falls no more: it has written all that it learnt at first."""
-    least = math.inf
-    for _ in range(TRIES):
-        before = cpu_seconds(process.pid)
-        await anyio.sleep(steady)
-        cores = (cpu_seconds(process.pid) - before) / steady
-        if cores > FALLING * least:
-            break
-        least = cores
-    return min(least, cores)
+    """The cores that it uses once it has written down all that it learnt at first."""
+    await all_saved(process)
+    before = cpu_seconds(process.pid)
+    await anyio.sleep(steady)
+    return (cpu_seconds(process.pid) - before) / steady
 
 
 async def _saved_as_up(server: Server, process: Coordinator) -> int:

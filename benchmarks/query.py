@@ -91,7 +91,12 @@ def arguments() -> argparse.ArgumentParser:
         "--sweep-period", type=float, default=1.0, help="seconds between two sweeps"
     )
     parser.add_argument("--repeats", type=positive, default=5, help="runs of each kind of question")
-    parser.add_argument("--duration", type=float, default=3.0, help="seconds of each run")
+    parser.add_argument(
+        "--duration",
+        type=float,
+        default=3.0,
+        help="seconds of each run at a rate; half of it, as fast as answered",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
@@ -157,7 +162,8 @@ async def _ask_all(
     before = await _unproven(process)  # to read who is there, at first, took some
     for _ in progress(range(repeats), "asking", "round"):
         for question, file in files.items():
-            command = _command(question, process, file, duration)
+            seconds = duration if question.rate else duration / 2  # these are many in any case
+            command = _command(question, process, file, seconds)
             runs.setdefault(question, []).append(
                 await anyio.to_thread.run_sync(_ask, process, command)
             )

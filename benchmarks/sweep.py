@@ -96,14 +96,21 @@ async def measure(server: Server, fleet: Fleet, repeats: int) -> Measured:
         product = Product(server.url, fleet)
         stack.push_async_callback(product.aclose)
         measured.roster = await product.begin()
+        await beat_at_once(fleet, fill)
+        await _judge(product, Judge(len(fleet)), repeats, measured)
         peers = await _peers(server, fleet, stack, measured)
-        judge = Judge(len(fleet))
-        judge.begin(product.beats)
         for _ in progress(range(repeats), "sweeping", "round"):
             await _round(server, fleet, fill, [*peers, product], measured)
-            measured.verdicts.append(judge.sweep(product.beats))
-            measured.stalls.append(await product.longest_stall())
     return measured
+
+
+async def _judge(product: Product, judge: Judge, repeats: int, measured: Measured) -> None:
+    """What musterd does besides reading, as long as no peer has torn its memory to pieces."""
+    await product.sweep()
+    judge.begin(product.beats)
+    for _ in range(repeats):
+        measured.stalls.append(await product.longest_stall())
+        measured.verdicts.append(judge.sweep(product.beats))
 
 
 async def _peers(

@@ -333,7 +333,10 @@ class StormStatus(msgspec.Struct, frozen=True):
 
 
 class StatusAnswer(msgspec.Struct, frozen=True):
-    """This coordinator and its shards."""
+    """This coordinator and its shards.
+
+    ``unsaved`` counts members and lines of history that its registry does not have yet.
+    """
 
     coordinator: str
     musterd: str
@@ -351,3 +354,4 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     sweep_period: float
     shards: list[ShardStatus]
     storms: list[StormStatus]
+    unsaved: int = 0

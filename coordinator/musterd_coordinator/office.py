@@ -63,7 +63,7 @@ class Office(Answers):
 
     def status(self) -> StatusAnswer:
         """This coordinator and its shards."""
-        return status(self._roll, self, self._identity)
+        return status(self._roll, self, self._identity, self._recorder.unsaved)
 
     def shard_statuses(self) -> list[ShardStatus]:
         """Its shards alone, which needs no look at the members."""

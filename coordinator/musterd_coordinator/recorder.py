@@ -59,8 +59,14 @@ class Recorder:
         self._wall = wall
         self._lock = anyio.Lock()
         self._lines: list[Row] = []  # being written, or to be written again
+        self._writing = 0  # members, in the call that is under way
         self._batch = BATCH
         self._failing = False
+
+    @property
+    def unsaved(self) -> int:
+        """Members and lines of history that the registry does not have yet."""
+        return len(self._roll.unsaved) + self._writing + len(self._lines)
 
     async def run(self) -> None:
         """Write every half a second, take over what others wrote, and prune once an hour.
@@ -147,9 +153,9 @@ class Recorder:
             while len(self._lines) < self._batch and self._roll.unsaved.has_lines:
                 self._lines += self._roll.unsaved.take_lines(PORTION)
                 await anyio.lowlevel.checkpoint()
-            began = anyio.current_time()
+            began, self._writing = anyio.current_time(), len(members)
             await self._registry.record(members, self._lines)
-        self._lines = []
+        self._lines, self._writing = [], 0
         self._adapt(anyio.current_time() - began)
 
     @contextmanager
@@ -159,6 +165,7 @@ class Recorder:
             yield
         except BaseException:
             self._saving.give_back(np.concatenate(taken))
+            self._writing = 0
             self._adapt(2 * LONG)
             self._bound()
             raise

@@ -29,8 +29,8 @@ class Identity:
     sweep_period: float
 
 
-def status(roll: Roll, answers: "Answers", identity: Identity) -> StatusAnswer:
-    """The whole answer of ``GET /v1/status``."""
+def status(roll: Roll, answers: "Answers", identity: Identity, unsaved: int) -> StatusAnswer:
+    """The whole answer of ``GET /v1/status``; ``unsaved`` is the registry's backlog."""
     listening, staleness = answers.freshness()
     return StatusAnswer(
         coordinator=identity.name,
@@ -49,6 +49,7 @@ def status(roll: Roll, answers: "Answers", identity: Identity) -> StatusAnswer:
         sweep_period=identity.sweep_period,
         shards=shard_statuses(roll),
         storms=_storms(roll),
+        unsaved=unsaved,
     )
 
 

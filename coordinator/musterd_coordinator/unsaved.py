@@ -46,6 +46,11 @@ class Unsaved:
         self.lines: deque[Transition] = deque()
         self._first_beats: deque[FirstBeats] = deque()
 
+    def __len__(self) -> int:
+        """Rows and lines."""
+        began = sum(len(each.rows) for each in self._first_beats)
+        return len(self.rows) + len(self.lines) + began
+
     def __bool__(self) -> bool:
         return bool(self.rows or self.has_lines)
 

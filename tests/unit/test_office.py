@@ -183,6 +183,26 @@ async def test_what_a_lost_registry_missed_is_written_when_it_is_back() -> None:
     assert not at.stage.roll.unsaved
 
 
+async def test_the_status_counts_what_the_registry_lacks() -> None:
+    registry = Away()
+    at = Bureau(registry)  # type: ignore[arg-type]
+    assert at.office.status().unsaved == 3  # two members, and that one of them beat
+    with pytest.raises(RegistryError):
+        await at.recorder.flush(patience=0.0)
+    assert at.office.status().unsaved == 3
+
+    class Watched(Away):
+        async def record(self, members: Sequence[Row], history: Sequence[Row]) -> None:
+            assert at.office.status().unsaved == 3
+            await super().record(members, history)
+
+    watched = Watched()
+    at = Bureau(watched)  # type: ignore[arg-type]
+    watched.away = False
+    await at.recorder.flush(patience=0.0)
+    assert (len(watched.members), at.office.status().unsaved) == (2, 0)
+
+
 async def test_a_newcomer_is_written_once_with_its_first_verdict() -> None:
     registry = Away()
     at = Bureau(registry)  # type: ignore[arg-type]

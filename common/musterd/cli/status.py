@@ -44,7 +44,8 @@ def _facts(answer: StatusAnswer, paint: render.Paint, now: datetime) -> Iterator
     yield "listening", _listening(answer.listening, paint)
     yield "staleness", _brief(answer.staleness)
     yield "store", answer.store
-    yield "registry", answer.registry
+    waiting = f", {answer.unsaved} changes not written yet" if answer.unsaved else ""
+    yield "registry", f"{answer.registry}{waiting}"
     counts = (
         f"{answer.states.get(state, 0)} {state}" for state in State if answer.states.get(state)
     )

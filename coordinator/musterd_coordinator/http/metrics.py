@@ -60,6 +60,11 @@ def _coordinator(status: StatusAnswer) -> Iterator[_Family]:
         status.service_down_time,
     )
     yield _gauge("musterd_sweep_period_seconds", "Time between sweeps.", status.sweep_period)
+    yield _gauge(
+        "musterd_registry_unsaved",
+        "Members and lines of history that the registry does not have yet.",
+        status.unsaved,
+    )
 
 
 def _members(groups: GroupList) -> _Family:
