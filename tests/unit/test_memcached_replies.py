@@ -1,10 +1,11 @@
 """Replies of memcached out of a stream of bytes, whole and cut anywhere, right and wrong."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from musterd.beat import SIZE, Beat, pack
@@ -198,3 +199,42 @@ def test_values_are_read_however_they_come(values: dict[int, bytes], cuts: list[
     reply = ValuesReply("mc", [KEYS.beat(slot) for slot in range(41)])
     assert feed(reply, data + NEXT, cuts) == len(data)
     assert reply.values == {KEYS.beat(slot): value for slot, value in values.items()}
+
+
+tricky = st.lists(
+    st.sampled_from([b"x", b"\r\n", b"\r\nEND\r\n", b"\r\nVALUE ", KEYS.beat(1) + b" 0 1\r\nx"]),
+    max_size=5,
+).map(b"".join)
+holders = st.builds(
+    Stored,
+    st.integers(0, 5),
+    st.one_of(st.binary(max_size=9), tricky),
+    st.sampled_from([0, 0, 0, 1]),
+)
+
+
+@given(
+    st.lists(holders, min_size=1, max_size=5, unique_by=lambda s: s.slot),
+    st.sets(st.integers(0, 5)),
+    cuts,
+    st.booleans(),
+)
+@example([Stored(0, b"a"), Stored(1, b"bc")], set(), [], True)
+@example([Stored(0, b"a"), Stored(0, b"b")], set(), [], False)
+@example([Stored(0, b"a\r\nVALUE %b 0 1\r\nb" % KEYS.beat(1))], {1}, [], False)
+def test_values_are_the_same_whether_they_come_at_once_or_in_pieces(
+    stored: list[Stored], absent: set[int], cuts: list[int], more_follows: bool
+) -> None:
+    asked = [KEYS.beat(slot) for slot in dict.fromkeys([*(s.slot for s in stored), *absent])]
+    data = b"".join(each.text for each in stored) + b"END\r\n"
+    follows = NEXT if more_follows else b""
+    whole, pieces = ValuesReply("mc", asked), ValuesReply("mc", asked)
+    assert pieces.read(memoryview(data[:1])) is None  # from here on it goes value by value
+    try:
+        assert feed(pieces, data + follows, cuts) == len(data)
+    except StoreError as error:
+        with pytest.raises(type(error), match=re.escape(error.reason)):
+            whole.read(memoryview(data + follows))
+    else:
+        assert whole.read(memoryview(data + follows)) == len(data)
+        assert (whole.values, whole.flagged) == (pieces.values, pieces.flagged)

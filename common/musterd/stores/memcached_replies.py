@@ -12,7 +12,8 @@ Where anything breaks the stride, the reply is read again, value by value: slowe
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 import numpy as np
@@ -48,17 +49,43 @@ class Reply(Protocol):
 
 
 class ValuesReply:
-    """Values of any size: ``values`` by key, and the keys among them whose flags are not 0."""
+    """Values of any size: ``values`` by key, and the keys among them whose flags are not 0.
 
-    def __init__(self, shard: str, asked: Collection[bytes]) -> None:
+    ``asked`` are the keys, all different, in the order of the command.
+    """
+
+    def __init__(self, shard: str, asked: Sequence[bytes]) -> None:
         self._shard = shard
-        self._asked = asked
+        self._in_order = asked
+        self._asked: AbstractSet[bytes] = frozenset()
         self._at = 0
         self.values: dict[bytes, bytes] = {}
         self.flagged: set[bytes] = set()
 
     def read(self, buffer: memoryview) -> int | None:
-        """Read on from where the last call had to stop."""
+        """All at once if all is there, else value by value, on from where the last call stopped."""
+        if not self._asked:
+            if (size := self._read_whole(buffer)) is not None:
+                return size
+            self._asked = frozenset(self._in_order)
+        return self._read_on(buffer)
+
+    def _read_whole(self, buffer: memoryview) -> int | None:
+        """How many bytes the reply takes, if it is whole and has plain values for the first keys."""
+        text = bytes(buffer)
+        end = text.find(_LAST)
+        if not text.startswith(_HEAD) or not 0 < end <= VALUE_LIMIT:
+            return None
+        parts = [part.partition(_LINE_END) for part in text[len(_HEAD) : end].split(_BORDER)]
+        values = {key: data for key, (_, _, data) in zip(self._in_order, parts, strict=False)}
+        if [head for head, _, _ in parts] != [
+            b"%b 0 %d" % (key, len(value)) for key, value in values.items()
+        ]:
+            return None
+        self.values = values
+        return end + len(_LAST)
+
+    def _read_on(self, buffer: memoryview) -> int | None:
         values, asked = self.values, self._asked
         text, before = bytes(buffer[self._at :]), self._at  # values are cut faster out of bytes
         while header := _VALUE.match(text, self._at - before):
@@ -128,7 +155,7 @@ class BeatsReply:
             end = count * self._stride
             if bytes(buffer[end : end + len(END)]) == END and self._take(buffer, count):
                 return end + len(END)
-            self._exact = ValuesReply(self._shard, frozenset(self._block.keys.split(b" ")))
+            self._exact = ValuesReply(self._shard, self._block.keys.split(b" "))
         return self._read_exactly(self._exact, buffer)
 
     def _may_be_all(self, buffer: memoryview) -> bool:

@@ -42,7 +42,7 @@ class MemcachedBulk:
 
     async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The values of ``keys``."""
-        reply = ValuesReply(self._server.name, frozenset(keys))
+        reply = ValuesReply(self._server.name, keys)
         await self._ask(lane, b" ".join(keys), reply)
         return reply.values
 
