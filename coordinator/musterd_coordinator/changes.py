@@ -1,11 +1,12 @@
 """Versions, and the bounded log of what changed in each, for readers who follow along."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import anyio
 
 from musterd.model import MemberChange
+from musterd_coordinator.members import Rows
 
 LOG_LIMIT = 10_000
 """Changes kept for readers that fell behind; a reader further behind starts afresh."""
@@ -33,10 +34,10 @@ class ChangeLog:
         if len(self._rows) <= LOG_LIMIT:  # beyond it who changed does not matter: see publish()
             self._rows[row] = None
 
-    def touch_all(self, rows: Iterable[int]) -> None:
-        """The same of many."""
+    def touch_all(self, rows: Rows) -> None:
+        """The same of many, all different."""
         if len(self._rows) <= LOG_LIMIT:
-            self._rows.update(dict.fromkeys(rows))
+            self._rows.update(dict.fromkeys(rows[: LOG_LIMIT + 1].tolist()))
 
     def forget(self, row: int, last: MemberChange) -> None:
         """The member of ``row`` is gone; ``last`` is what was last true of it."""

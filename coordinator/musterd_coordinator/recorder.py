@@ -25,7 +25,7 @@ PATIENCE = 30.0
 """Seconds that a newcomer is given to get its first verdict, before it is written without one. If
 all is lost meanwhile, the store still knows it."""
 
-PORTION = 1000
+PORTION = 500
 """Rows that are made at a time: a millisecond or two of the event loop."""
 
 BATCH = 50_000
@@ -38,7 +38,7 @@ LONG = 2.0
 batch, and even the slowest disk must get on."""
 
 PRUNE_PERIOD = 3600.0
-BACKLOG_LIMIT = 100_000
+BACKLOG_LIMIT = 2_000_000
 """State changes kept while the registry is away; beyond it the oldest are lost, and counted."""
 
 STOP_LIMIT = 60.0
@@ -178,9 +178,5 @@ class Recorder:
             self._batch = min(BATCH, self._batch * 2)
 
     def _bound(self) -> None:
-        lines = self._roll.unsaved.lines
-        lost = len(lines) - BACKLOG_LIMIT
-        if lost > 0:
+        if lost := self._roll.unsaved.lose_lines(BACKLOG_LIMIT):
             log.warning("history lost", changes=lost, reason="the registry is away for too long")
-        for _ in range(lost):
-            lines.popleft()

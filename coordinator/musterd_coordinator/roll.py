@@ -18,7 +18,7 @@ from musterd.stores import Roster
 from musterd_coordinator.changes import ChangeLog
 from musterd_coordinator.detector import Detector, Rules
 from musterd_coordinator.directory import NOBODY, Directory
-from musterd_coordinator.judgements import Cause, Changes
+from musterd_coordinator.judgements import Changes
 from musterd_coordinator.judging import judging
 from musterd_coordinator.listening import ListeningClock
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
@@ -33,8 +33,6 @@ from musterd_coordinator.verdicts import NO_FACTS, overlaid, verdict_of, verdict
 log = structlog.get_logger(__name__)
 
 _ANNOUNCED = "announced; no beat seen yet"
-_CAUSES = {int(cause): cause for cause in Cause}
-_AT_ONCE = 10_000  # changes that are Python objects at one time
 _SEATED = 1000  # members that take their seats in one step: two milliseconds or three
 
 
@@ -100,7 +98,7 @@ class Roll:
     def steps(self, index: int, swept: Swept) -> Iterator[None]:
         """:meth:`take` in steps of a millisecond or two, between which questions can be answered.
 
-        Seats are taken step by step. No state changes before the last one, and that changes all.
+        Seats are taken step by step. All states change in one step; after it, that is logged.
         """
         shard = self.shards[index]
         step = self.detector.advance(index, swept.begin, swept.end, swept.proven)
@@ -108,9 +106,11 @@ class Roll:
             self.changes.notice()
         yield from self._seat(index, swept.roster)
         told = yield from judging(self.detector, index, shard.seats, swept.sweep, step, swept.begin)
+        told = [each for each in told if len(each)]
         for each in told:
             self._apply(each, shard)
         self.changes.publish()
+        yield from self._teller.log(told)
 
     # -- who is on it --------------------------------------------------------------------
 
@@ -156,7 +156,7 @@ class Roll:
 
     def reason(self, row: int) -> str:
         """Why it is in that state."""
-        return self._teller.reasons[row]
+        return self._teller.reason(row)
 
     def verdict(self, row: int) -> Verdict:
         """May I talk to it, may I place work on it, may I evacuate it?"""

@@ -1,11 +1,11 @@
 """Why a member changed, for its history, for the log, and for whoever asks."""
 
-from collections.abc import Iterable
-from datetime import datetime
-from itertools import repeat
-from math import isnan
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from musterd.model import State, Transition
 from musterd_coordinator.changes import ChangeLog
@@ -14,20 +14,28 @@ from musterd_coordinator.directory import Directory
 from musterd_coordinator.judgements import Cause, Changes
 from musterd_coordinator.members import STATES, Rows
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
-from musterd_coordinator.unsaved import FIRST_BEAT, FirstBeats, Unsaved
-from musterd_coordinator.wording import BEATING, EVIDENT, cause_text, silence
+from musterd_coordinator.told import Evidence, Told
+from musterd_coordinator.unsaved import Unsaved
+from musterd_coordinator.wording import BEATING, PLAIN
 
 log = structlog.get_logger(__name__)
 
-_CAUSES = {int(cause): cause for cause in Cause}
-_AT_ONCE = 10_000  # changes that are Python objects at one time
+LOGGED_SINGLY = 1000
+"""Changes of one kind in one sweep that have a line each in the log. More would be a flood that no
+journal takes and nobody reads: they have one together, and each is in the history."""
+
+_EXAMPLES = 3  # names, and zones, in such a line
+_AT_ONCE = 50  # lines of the log in one step: a millisecond or two
+_BY_RUN = (Cause.RESTARTED, Cause.CONFLICT)  # their words name incarnations
+
+
+Speak = Callable[..., object]
+Line = tuple[Speak, str, Mapping[str, object]]
+"""A line of the log: its level, its event, and what is known of it."""
 
 
 class Teller:
-    """Puts changes into words, with the evidence for them as it is now, and tells all who care.
-
-    ``reasons`` are the last words on the member of each row.
-    """
+    """Puts changes into words, with the evidence for them as it is now, and tells all who care."""
 
     def __init__(
         self,
@@ -43,75 +51,102 @@ class Teller:
         self._clocks = clocks
         self._changes = changes
         self._unsaved = unsaved
-        self.reasons: list[str] = []
+        self._reasons: NDArray[np.object_] = np.empty(0, object)  # by row: words, or who has them
 
     def begin(self, rows: Rows, reasons: Iterable[str]) -> None:
         """New members sit in ``rows`` (n), for these ``reasons`` (n or more)."""
-        self.reasons.extend(repeat("", int(rows.max()) + 1 - len(self.reasons)))
-        for row, reason in zip(rows.tolist(), reasons, strict=False):
-            self.reasons[row] = reason
-        self._changes.touch_all(rows.tolist())
+        if (more := int(rows.max()) + 1 - len(self._reasons)) > 0:
+            self._reasons = np.append(self._reasons, np.full(more + len(self._reasons) // 8, ""))
+        self._reasons[rows] = list(islice(reasons, len(rows)))
+        self._changes.touch_all(rows)
+
+    def reason(self, row: int) -> str:
+        """The last words on the member of ``row``."""
+        reason: str | Told = self._reasons[row]
+        return reason if isinstance(reason, str) else reason.reason(row)
 
     def ordered(self, row: int, note: str) -> None:
         """An operator's order, which is no change of state, with its ``note`` for the history."""
-        state = STATES[self._detector.members.state.item(row)]
-        now = wall_instant(self._clocks.wall())
-        line = self._transition(row, state, state, note, now, self._changes.version + 1)
+        state, member = self._detector.members.state.item(row), self._directory.member(row)
+        version, now = self._changes.version + 1, wall_instant(self._clocks.wall())
+        names = member.group, member.name
+        line = Transition(version, now, *names, STATES[state], STATES[state], note)
         self._unsaved.lines.append(line)
 
     def tell(self, changes: Changes, shard: Shard) -> None:
-        """A sweep of ``shard`` changed all this: to the log, the history and whoever follows."""
+        """A sweep of ``shard`` changed all this: to the history and whoever follows."""
         now = wall_instant(self._clocks.wall())
-        first = changes.cause == Cause.FIRST_BEAT
-        self._tell_first_beats(changes.rows[first], now)
-        for part in changes.where(~first).parts(_AT_ONCE):
-            self._tell(part, shard, now)
+        told = Told(self._changes.version + 1, now, changes, self._evidence(changes, shard))
+        self._unsaved.told(told)
+        self._reasons[changes.rows] = told
+        for cause, text in _LASTING.items():
+            if len(rows := changes.rows[changes.cause == cause]):
+                self._reasons[rows] = text
+        self._changes.touch_all(changes.rows)
 
-    def _tell_first_beats(self, rows: Rows, now: datetime) -> None:
-        """The same for those whose first beat this is: as many as a whole fleet, and no news."""
-        self._unsaved.began(FirstBeats(self._changes.version + 1, now, rows))
-        reasons, touch = self.reasons, self._changes.touch
+    def log(self, told: Sequence[Changes]) -> Iterator[None]:
+        """A line for each death, conflict or return among what was told, in steps."""
+        # Words first: once others had a turn, somebody may be forgotten.
+        lines = [line for changes in told for line in self._lines(changes)]
+        for at in range(0, len(lines), _AT_ONCE):
+            for speak, event, fields in lines[at : at + _AT_ONCE]:
+                speak(event, **fields)
+            yield
+
+    def _lines(self, changes: Changes) -> Iterator[Line]:
+        kinds = changes.cause.astype(np.int64) << 8 | changes.old << 4 | changes.new
+        for kind in np.flatnonzero(np.bincount(kinds)).tolist():
+            cause, old, new = Cause(kind >> 8), STATES[kind >> 4 & 15], STATES[kind & 15]
+            if cause is not Cause.FIRST_BEAT:
+                event = str(new) if old != new else "beats"
+                rows = changes.rows[kinds == kind]
+                yield from self._lines_of(_speaker(cause, new), event, str(old), rows)
+
+    def _lines_of(self, speak: Speak, event: str, was: str, rows: Rows) -> Iterator[Line]:
+        if len(rows) > LOGGED_SINGLY:
+            yield speak, f"members {event}", {"count": len(rows), "was": was, **self._summary(rows)}
+            return
         for row in rows.tolist():
-            reasons[row] = FIRST_BEAT
-            touch(row)
+            member = str(self._directory.member(row))
+            yield (
+                speak,
+                f"member {event}",
+                {"member": member, "was": was, "reason": self.reason(row)},
+            )
 
-    def _tell(self, changes: Changes, shard: Shard, now: datetime) -> None:
-        version = self._changes.version + 1  # one number for all, as a million would be memory
-        for row, old, new, code, silent in zip(*changes.lists(), strict=True):
-            cause = _CAUSES[code]
-            reason = self._reason(row, cause, silent, shard)
-            line = self._transition(row, STATES[old], STATES[new], reason, now, version)
-            _log_change(line, cause)
-            self._unsaved.lines.append(line)
-            self.reasons[row] = reason if cause is not Cause.CONFLICT_OVER else BEATING
-            self._changes.touch(row)
+    def _summary(self, rows: Rows) -> dict[str, object]:
+        """What a line about many says of them."""
+        codes, counts = np.unique(self._detector.members.zone[rows], return_counts=True)
+        most = np.argsort(-counts)[:_EXAMPLES]
+        zones = {
+            "/".join(self._directory.zones.key(codes.item(at))): counts.item(at)
+            for at in most.tolist()
+        }
+        examples = map(self._directory.member, rows[:_EXAMPLES].tolist())
+        return {
+            "largest_zones": zones,
+            "examples": list(map(str, examples)),
+            "reason": self.reason(rows.item(0)),
+        }
 
-    def _reason(self, row: int, cause: Cause, silent: float, shard: Shard) -> str:
-        """Why the member of ``row`` changed by a sweep of ``shard``; ``silent`` in seconds."""
-        members, rules = self._detector.members, self._detector.rules
-        evidence = self._evidence(row, silent, shard) if cause in EVIDENT else ""
-        incarnations = members.incarnation.item(row), members.previous_incarnation.item(row)
-        return cause_text(cause, evidence, incarnations, rules.storm_hold)
-
-    def _transition(
-        self, row: int, old: State, new: State, reason: str, at: datetime, version: int
-    ) -> Transition:
-        """The line of history."""
-        member = self._directory.member(row)
-        return Transition(version, at, member.group, member.name, old, new, reason)
-
-    def _evidence(self, row: int, silent: float, shard: Shard) -> str:
-        heard_at = float(self._detector.members.heard_at[row])
-        last = None if isnan(heard_at) else f"{self._clocks.instant(heard_at):%Y-%m-%dT%H:%M:%SZ}"
-        ago = shard.clock.staleness(self._clocks.monotonic()) or 0.0
-        return silence(silent, last, shard.name, ago)
+    def _evidence(self, changes: Changes, shard: Shard) -> Evidence:
+        members, now = self._detector.members, self._clocks.monotonic()
+        by_run = np.isin(changes.cause, _BY_RUN).any()
+        runs = changes.rows if by_run else changes.rows[:0]
+        return Evidence(
+            shard.name,
+            shard.clock.staleness(now) or 0.0,
+            self._detector.rules.storm_hold,
+            members.heard_at[changes.rows] + (self._clocks.wall() - now),
+            np.stack((members.incarnation[runs], members.previous_incarnation[runs]), axis=1),
+        )
 
 
-def _log_change(transition: Transition, cause: Cause) -> None:
-    """A line for a death, a conflict or a return."""
-    tell = log.info if transition.new in (State.UP, State.LEFT) else log.warning
-    if cause is Cause.CONFLICT:
-        tell = log.warning
-    event = f"member {transition.new}" if transition.old != transition.new else "member beats"
-    name = f"{transition.group}/{transition.member}"
-    tell(event, member=name, was=str(transition.old), reason=transition.reason)
+_LASTING: Mapping[int, str] = {**PLAIN, Cause.CONFLICT_OVER: BEATING}
+"""Reasons that are the same for everybody."""
+
+
+def _speaker(cause: Cause, new: State) -> Speak:
+    well = new in (State.UP, State.LEFT) and cause is not Cause.CONFLICT
+    speak: Speak = log.info if well else log.warning
+    return speak

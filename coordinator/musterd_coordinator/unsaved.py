@@ -2,54 +2,30 @@
 
 from collections import deque
 from collections.abc import Iterator
-from datetime import datetime
-from typing import NamedTuple
 
-import numpy as np
-
-from musterd.model import Member, State, Transition
+from musterd.model import Member, Transition
 from musterd_coordinator.directory import Directory
-from musterd_coordinator.judgements import Cause
-from musterd_coordinator.members import Rows
 from musterd_coordinator.registry import Row
 from musterd_coordinator.registry_rows import transition_row
 from musterd_coordinator.rowset import RowSet
-from musterd_coordinator.wording import cause_text
-
-FIRST_BEAT = cause_text(Cause.FIRST_BEAT, "", (0, 0), 0.0)
-
-
-class FirstBeats(NamedTuple):
-    """Members that were unknown until one sweep saw their first beat: a line of history for each.
-
-    A whole fleet's are kept like this, a number for each line.
-    """
-
-    version: int
-    at: datetime
-    rows: Rows
-
-    def line(self, member: Member) -> Transition:
-        """The line of one of them."""
-        return Transition(
-            *(self.version, self.at, member.group, member.name),
-            *(State.UNKNOWN, State.UP, FIRST_BEAT),
-        )
+from musterd_coordinator.told import Told
 
 
 class Unsaved:
-    """Rows whose states are to be saved, and lines for the history, oldest first."""
+    """Rows whose states are to be saved, and lines for the history, oldest first.
+
+    ``lines`` are those that came one by one. What a sweep told stays as columns until it is taken.
+    """
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self.rows = RowSet()
         self.lines: deque[Transition] = deque()
-        self._first_beats: deque[FirstBeats] = deque()
+        self._told: deque[_Untaken] = deque()
 
     def __len__(self) -> int:
         """Rows and lines."""
-        began = sum(len(each.rows) for each in self._first_beats)
-        return len(self.rows) + len(self.lines) + began
+        return len(self.rows) + self._line_count()
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.has_lines)
@@ -57,44 +33,87 @@ class Unsaved:
     @property
     def has_lines(self) -> bool:
         """Is there anything for the history?"""
-        return bool(self.lines or self._first_beats)
+        return bool(self.lines or self._told)
 
-    def began(self, first_beats: FirstBeats) -> None:
-        """These beat for the first time."""
-        if len(first_beats.rows):
-            self._first_beats.append(first_beats)
+    def told(self, told: Told) -> None:
+        """A sweep told all this."""
+        if len(told.rows):
+            self._told.append(_Untaken(told))
 
     def forget(self, row: int) -> None:
         """The row's member is about to be forgotten: its lines are kept under its name."""
         self.rows.discard(row)
-        member = self._directory.member(row)
-        self.lines.extend(self._beginnings(row, member))
-        kept = (each._replace(rows=each.rows[each.rows != row]) for each in self._first_beats)
-        self._first_beats = deque(each for each in kept if len(each.rows))
+        self.lines.extend(self._lines_told(row))
+        for untaken in self._told:
+            untaken.gone.add(row)
 
     def lines_of(self, row: int | None, group: str, name: str) -> list[Transition]:
         """The lines of a member, which sits in ``row`` if it was not forgotten."""
         own = (line for line in self.lines if (line.group, line.member) == (group, name))
-        began = () if row is None else self._beginnings(row, self._directory.member(row))
-        return [*began, *own]
+        told = () if row is None else self._lines_told(row)
+        return [*told, *own]
 
     def take_lines(self, most: int) -> list[Row]:
-        """Take out up to ``most`` lines as the registry's rows; first beats before all others."""
+        """Take out up to ``most`` lines as the registry's rows; what sweeps told before the others."""
         taken: list[Row] = []
-        while self._first_beats and len(taken) < most:
-            first = self._first_beats.popleft()
-            now, later = np.split(first.rows, [most - len(taken)])
-            if len(later):
-                self._first_beats.appendleft(first._replace(rows=later))
-            taken += self._rows_of(first._replace(rows=now))
+        while self._told and len(taken) < most:
+            taken += map(transition_row, self._told[0].take(most - len(taken), self._directory))
+            if not self._told[0].left:
+                self._told.popleft()
         count = min(most - len(taken), len(self.lines))
         taken += [transition_row(self.lines.popleft()) for _ in range(count)]
         return taken
 
-    def _rows_of(self, first: FirstBeats) -> Iterator[Row]:
-        head, tail = (first.version, first.at), (State.UNKNOWN.value, State.UP.value, FIRST_BEAT)
-        for member in map(self._directory.member, first.rows.tolist()):
-            yield (*head, member.group, member.name, *tail)
+    def lose_lines(self, most: int) -> int:
+        """Lose the oldest lines beyond ``most``; how many."""
+        lost = max(0, self._line_count() - most)
+        left = lost
+        while left and self._told:
+            left -= self._told[0].skip(left)
+            if not self._told[0].left:
+                self._told.popleft()
+        for _ in range(left):
+            self.lines.popleft()
+        return lost
 
-    def _beginnings(self, row: int, member: Member) -> Iterator[Transition]:
-        return (first.line(member) for first in self._first_beats if row in first.rows)
+    def _line_count(self) -> int:
+        return len(self.lines) + sum(untaken.left for untaken in self._told)
+
+    def _lines_told(self, row: int) -> list[Transition]:
+        member = self._directory.member(row)
+        lines = (untaken.line_of(row, member) for untaken in self._told)
+        return [line for line in lines if line is not None]
+
+
+class _Untaken:
+    """What is left of what a sweep told; ``gone`` are rows whose members were forgotten since."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+        self._at = 0
+        self.gone: set[int] = set()
+
+    @property
+    def left(self) -> int:
+        """How many changes were not taken yet."""
+        return len(self._told.rows) - self._at
+
+    def line_of(self, row: int, member: Member) -> Transition | None:
+        """The line of ``member``, who sits in ``row``, if there is one and it was not taken."""
+        place = None if row in self.gone else self._told.place(row)
+        return None if place is None or place < self._at else self._told.line(place, member)
+
+    def skip(self, most: int) -> int:
+        """Leave out up to ``most``; how many."""
+        count = min(most, self.left)
+        self._at += count
+        return count
+
+    def take(self, most: int, directory: Directory) -> Iterator[Transition]:
+        """Take out up to ``most``."""
+        begin = self._at
+        self.skip(most)
+        rows = self._told.rows[begin : self._at].tolist()
+        for place, row in enumerate(rows, begin):
+            if row not in self.gone:
+                yield self._told.line(place, directory.member(row))

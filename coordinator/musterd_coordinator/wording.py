@@ -1,5 +1,7 @@
 """The reason of every verdict in words that an operator understands. Pure."""
 
+from collections.abc import Mapping
+
 from musterd.beat import Status
 from musterd_coordinator.judgements import Cause
 
@@ -7,7 +9,7 @@ BEATING = "beating"
 EVIDENT = frozenset(
     {Cause.SILENT, Cause.MASS_SILENCE, Cause.HOLD_OVER, Cause.NEVER_BEAT}
 )  # by silence
-_PLAIN = {
+PLAIN: Mapping[int, str] = {
     Cause.FIRST_BEAT: "first beat seen",
     Cause.BEAT: "beating again",
     Cause.LEAVING: "its agent said that it is leaving",
@@ -34,7 +36,7 @@ def silence(seconds: float, last_beat: str | None, shard: str, proven_ago: float
 
 def cause_text(cause: Cause, evidence: str, incarnations: tuple[int, int], hold: float) -> str:
     """The reason of one change. ``evidence`` is the text of :func:`silence` where it is EVIDENT."""
-    if (text := _PLAIN.get(cause)) is not None:
+    if (text := PLAIN.get(cause)) is not None:
         return text
     now, before = (hexadecimal(each) for each in incarnations)
     texts = {
