@@ -38,7 +38,9 @@ def told(version: int, chosen: list[int]) -> Told:
         np.full(count, Cause.SILENT, np.uint8),
         np.array(chosen, float),  # a reason of everybody's own
     )
-    evidence = Evidence("mc", 0.0, 8.0, 60.0 * changes.rows, np.empty((0, 2), np.uint64))
+    evidence = Evidence(
+        "mc", 0.0, 8.0, np.array([60.0 * row for row in chosen]), np.empty((0, 2), np.uint64)
+    )
     return Told(version, AT, changes, evidence)
 
 
