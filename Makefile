@@ -27,7 +27,7 @@ faults:  ## break everything there is to break, for an hour, and write docs/faul
 	MUSTERD_FAULTS_RESULTS="$(CURDIR)/build/faults" .venv/bin/pytest -n 4 tests/faults --faults full $(ARGS)
 	.venv/bin/python -m tests.faults.report build/faults docs
 
-bench:  ## measure everything, twelve minutes, and write docs/benchmarks.md; ARGS=--quick takes one
+bench:  ## measure everything, ten minutes, and write docs/benchmarks.md; ARGS=--quick takes one
 	@scripts/setup.sh bench
 	@.venv/bin/python -m benchmarks.every $(ARGS)
 

@@ -1,6 +1,6 @@
 """All benchmarks, one after the other, and the page about them: see ``make bench``.
 
-``python -m benchmarks.every`` takes some twelve minutes and writes docs/benchmarks.md. With
+``python -m benchmarks.every`` takes some ten minutes and writes docs/benchmarks.md. With
 ``--quick`` it takes about one, measures small fleets, and leaves its page in build/benchmarks.
 """
 
@@ -24,12 +24,12 @@ FULL = {
     "sweep-postgresql-100000": "sweep --store postgresql --members 100000",
     "sweep-postgresql-1000000": "sweep --store postgresql --members 1000000",
     "sweep-embedded": "sweep --store embedded --members 10000",
-    "query-100000": "query --members 100000 --repeats 3",
+    "query-100000": "query --members 100000 --repeats 3 --duration 2",
     "query-1000000": "query --members 1000000 --repeats 3 --duration 4 --sweep-period 4",
-    "agent-memcached": "agent --store memcached --agents 30 --duration 10",
-    "agent-postgresql": "agent --store postgresql --agents 30 --duration 10",
-    "load-memcached": "load --store memcached --agents 100000 --interval 5 --duration 26 --service-down-time 10",
-    "load-relay": "load --store relay --agents 50000 --connections 5000 --interval 5 --duration 26 --service-down-time 10",
+    "agent-memcached": "agent --store memcached --agents 30 --duration 8",
+    "agent-postgresql": "agent --store postgresql --agents 30 --duration 8",
+    "load-memcached": "load --store memcached --agents 100000 --interval 4 --duration 21 --service-down-time 8",
+    "load-relay": "load --store relay --agents 50000 --connections 5000 --interval 4 --duration 21 --service-down-time 8",
     "peers": "peers --quick",
     "growth": "growth --store memcached --repeats 3 --steady 2",
 }

@@ -103,7 +103,6 @@ async def _watched(server: Server, fleet: Fleet, fill: Fill, empty: float, plan:
             if (saved := await _saved_as_up(server, process)) != members:
                 raise RuntimeError(f"the registry knows {saved} of {members} members as up")
             known = await start(process)
-            await anyio.sleep(plan.steady)
             memory = max(memory, resident_bytes(process.pid))
     return {
         STEADY: [cores],

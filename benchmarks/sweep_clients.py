@@ -30,6 +30,7 @@ from musterd.stores.postgres_writer import namespace_key
 
 COMMAND_KEYS = 1000
 CONNECTIONS = 4  # of aiomcache, which has one command at a time on each
+PYMEMCACHE_TO = 300_000  # members; for more it takes as long as all others together
 TICK = 0.001
 _FETCH = "SELECT slot, record FROM musterd.beat WHERE namespace_key = $1"
 
@@ -286,7 +287,9 @@ def keyed_peers(
     ]
     peers: list[Client] = [Aiomcache(address, blocks)]
     notes: list[str] = []
-    if find_spec("pymemcache"):
+    if len(fleet) > PYMEMCACHE_TO:
+        notes.append(f"pymemcache is left out above {PYMEMCACHE_TO:,} members: it takes too long")
+    elif find_spec("pymemcache"):
         peers.append(Pymemcache(address, blocks))
     else:
         notes.append("pymemcache is left out: it comes with the dependency group bench")
