@@ -64,3 +64,16 @@ def test_columns_are_no_views_of_what_arrived() -> None:
 def test_more_beats_than_members_are_refused() -> None:
     with pytest.raises(ShardCorrupt, match="more beats than the 3 members"):
         harvested([beat(0), beat(1), beat(2), beat(1)], 3, 100)
+
+
+def test_one_harvest_serves_one_sweep_after_the_other() -> None:
+    seats = seats_of(40)
+    harvest = Harvest("db", seats, CANARY_SLOT)
+    for rows in ([*map(beat, range(40)), beat(41, 1)], [beat(7)], [*map(beat, range(39, 0, -1))]):
+        copy = Copy("db")
+        harvest.begin()
+        harvest.take(copy.rows(copy_of([*rows, (CANARY_SLOT, pack(CANARY))])))
+        assert harvest.beats().slot.tolist() == [slot for slot, _ in rows if slot < 40]
+        assert harvest.canary == CANARY
+    harvest.begin()
+    assert (len(harvest.beats().slot), harvest.canary, sum(harvest.rejected)) == (0, None, 0)

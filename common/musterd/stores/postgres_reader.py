@@ -88,6 +88,7 @@ class PostgresReader:
         self._scan = Scan(self._link, self._canary_link, self._key)
         self._has_tables = self._has_canary = False
         self._seats = Seats()
+        self._harvest = Harvest(self.name, self._seats, self._canary_slot)
         self._relays = RelayWatch()
         self._mark: Mark | None = None
         self._reading: _Reading | None = None
@@ -130,7 +131,8 @@ class PostgresReader:
 
     async def sweep(self) -> Sweep:
         """All of the namespace's beats, and the canary among them."""
-        harvest = Harvest(self.name, self._seats, self._canary_slot)
+        harvest = self._harvest
+        harvest.begin()
         async with self._tables(), self._link.transaction() as connection:
             await self._scan.read(connection, self._seats.count(), harvest.take)
             marks = await connection.fetch(READ_MARKS, marks_key(self._namespace))
