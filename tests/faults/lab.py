@@ -326,7 +326,8 @@ class Lab:
         """Listening time until a host was answered down, from its death or the last gap after it.
 
         After a gap everybody may have an allowance anew, and a coordinator that starts knows of no
-        silence.
+        silence. What a long sweep adds to the listening time may have passed before the death: it is
+        never more than has passed by the clock.
         """
         samples, killed = self.observer.samples, self._killed_at[name]
         found = [s for s in samples if s.at > killed and s.states.get(name) in DEAD]
@@ -334,7 +335,10 @@ class Lab:
             return None
         earlier = [s for s in samples if s.at < found[0].at]
         before = [s for s in earlier if s.at <= killed or not s.heard or s.run < found[0].run]
-        return found[0].listening_time - before[-1].listening_time if before else None
+        if not before:
+            return None
+        listened = found[0].listening_time - before[-1].listening_time
+        return min(listened, found[0].at - max(killed, before[-1].at))
 
     def _not_listening(self) -> float:
         pairs = pairwise(self.observer.samples)

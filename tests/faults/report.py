@@ -35,7 +35,8 @@ every member, more than six times a second.
 - **not listening**: seconds in which the answers said so.
 - **found**: seconds of listening from a host's death to the answer that it is down, for the one
   that died during the fault and the one that died after. At most {bound} s: down time, a sweep, an
-  interval; the two polls around it can add 0.3 s.
+  interval; the two polls around it can add 0.3 s. A full disk silences some of the living for a
+  second or two; whoever dies just then is held with them by the guard, for 8 s more.
 - **Nova**: what Nova 34 answered in the same fault, with 200 live services, interval 1 s and down
   time 6 s.
 
