@@ -30,7 +30,7 @@ import anyio
 import anyio.to_thread
 from tests.system.daemons import Coordinator
 
-from benchmarks.coordinators import all_up, coordinator, start
+from benchmarks.coordinators import all_saved, all_up, coordinator, start
 from benchmarks.figures import (
     Figure,
     Result,
@@ -128,6 +128,7 @@ async def measure(server: Server, args: argparse.Namespace) -> Runs:
         await beat_at_once(fleet, fill)
         async with beating(fleet, fill, args.interval):
             await all_up(process, args.members)
+            await all_saved(process)
             await anyio.to_thread.run_sync(process.stop)
             await start(process)
             runs = await _ask_all(process, files, args.repeats, args.duration)
