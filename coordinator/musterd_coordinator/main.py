@@ -26,8 +26,6 @@ Python's own. The registry's thread runs Python, and each time it has its turn a
 SETTLE_POLL = 1.0
 COLLECT_PERIOD = 3600.0
 _NEVER = 1_000_000  # collections of the middle generation before one of the oldest
-_MANY = 50_000  # new objects before the garbage collector looks at them
-_USUAL, _MIDDLE, _ = gc.get_threshold()
 
 
 def run(settings: Settings) -> int:
@@ -36,7 +34,6 @@ def run(settings: Settings) -> int:
     Raises ConfigError or RegistryError when it cannot begin.
     """
     sys.setswitchinterval(TURN)
-    collect_seldom()
     anyio.run(serve, settings, backend_options={"use_uvloop": True})
     return 0
 
@@ -54,15 +51,6 @@ async def serve(settings: Settings) -> None:
             await keep_telling(systemd, partial(_summary, office))
 
 
-def collect_seldom() -> None:
-    """Have the garbage collector look at few of the objects that are made while everybody gets known.
-
-    A million members are several million objects, all of which stay: to look at them as often as
-    Python usually does takes a third of the time of a start.
-    """
-    gc.set_threshold(_MANY, _MIDDLE, _NEVER)
-
-
 async def settle(is_ready: Callable[[], bool]) -> None:
     """Once everybody is known, keep the garbage collector away from what is kept of them.
 
@@ -75,7 +63,8 @@ async def settle(is_ready: Callable[[], bool]) -> None:
         await anyio.sleep(SETTLE_POLL)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_USUAL, _MIDDLE, _NEVER)
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _NEVER)
     while True:
         await anyio.sleep(COLLECT_PERIOD)
         gc.collect()

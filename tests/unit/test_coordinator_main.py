@@ -7,17 +7,7 @@ import anyio.lowlevel
 import pytest
 
 import musterd_coordinator.main as main_module
-from musterd_coordinator.main import collect_seldom, settle
-
-
-def test_a_start_is_not_held_up_by_the_garbage_collector() -> None:
-    thresholds = gc.get_threshold()
-    try:
-        collect_seldom()
-        assert gc.get_threshold()[0] > 10 * thresholds[0]
-        assert gc.get_threshold()[2] > 1000 * thresholds[2]
-    finally:
-        gc.set_threshold(*thresholds)
+from musterd_coordinator.main import settle
 
 
 async def test_what_is_kept_of_members_is_collected_no_more_once_all_are_known(
@@ -26,7 +16,6 @@ async def test_what_is_kept_of_members_is_collected_no_more_once_all_are_known(
     monkeypatch.setattr(main_module, "SETTLE_POLL", 0.0)
     known, frozen, thresholds = anyio.Event(), gc.get_freeze_count(), gc.get_threshold()
     try:
-        collect_seldom()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(settle, known.is_set)
             for _ in range(3):
