@@ -1,9 +1,8 @@
 """What the detector says of members, in columns: who changes, to what, and why."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,22 +41,6 @@ class Changes:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def parts(self, size: int) -> Iterator["Changes"]:
-        """The same in portions of at most ``size``."""
-        for at in range(0, len(self), size):
-            yield self.where(slice(at, at + size))
-
-    def where(self, chosen: NDArray[np.bool_] | slice) -> "Changes":
-        """Those that a mask (n) or a slice chooses."""
-        return Changes(*(column[chosen] for column in self._columns()))
-
-    def lists(self) -> Iterator[list[Any]]:
-        """The columns as lists of Python's own numbers."""
-        return (column.tolist() for column in self._columns())
-
-    def _columns(self) -> tuple[NDArray[Any], ...]:
-        return self.rows, self.old, self.new, self.cause, self.silence
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from musterd_coordinator.registry import Entry
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.sweep import Swept
 from musterd_coordinator.telling import Teller
+from musterd_coordinator.told import Told
 from musterd_coordinator.unsaved import Unsaved
 from musterd_coordinator.verdicts import NO_FACTS, overlaid, verdict_of, verdicts_of
 
@@ -105,10 +106,10 @@ class Roll:
         if shard.note(swept, step, self.clocks.wall()):
             self.changes.notice()
         yield from self._seat(index, swept.roster)
-        told = yield from judging(self.detector, index, shard.seats, swept.sweep, step, swept.begin)
-        told = [each for each in told if len(each)]
-        for each in told:
-            self._apply(each, shard)
+        changes = yield from judging(
+            self.detector, index, shard.seats, swept.sweep, step, swept.begin
+        )
+        told = [self._apply(each, shard) for each in changes if len(each)]
         self.changes.publish()
         yield from self._teller.log(told)
 
@@ -307,11 +308,11 @@ class Roll:
 
     # -- what changed --------------------------------------------------------------------
 
-    def _apply(self, changes: Changes, shard: Shard) -> None:
+    def _apply(self, changes: Changes, shard: Shard) -> Told:
         wall = self.clocks.wall()
         self.detector.members.since[changes.rows[changes.old != changes.new]] = wall
         self.unsaved.rows.add(changes.rows)
-        self._teller.tell(changes, shard)
+        return self._teller.tell(changes, shard)
 
     def _change(self, row: int) -> MemberChange:
         member, verdict = self.directory.member(row), self.verdict(row)

@@ -73,7 +73,7 @@ class Teller:
         line = Transition(version, now, *names, STATES[state], STATES[state], note)
         self._unsaved.lines.append(line)
 
-    def tell(self, changes: Changes, shard: Shard) -> None:
+    def tell(self, changes: Changes, shard: Shard) -> Told:
         """A sweep of ``shard`` changed all this: to the history and whoever follows."""
         now = wall_instant(self._clocks.wall())
         told = Told(self._changes.version + 1, now, changes, self._evidence(changes, shard))
@@ -83,38 +83,46 @@ class Teller:
             if len(rows := changes.rows[changes.cause == cause]):
                 self._reasons[rows] = text
         self._changes.touch_all(changes.rows)
+        return told
 
-    def log(self, told: Sequence[Changes]) -> Iterator[None]:
+    def log(self, told: Sequence[Told]) -> Iterator[None]:
         """A line for each death, conflict or return among what was told, in steps."""
         # Words first: once others had a turn, somebody may be forgotten.
-        lines = [line for changes in told for line in self._lines(changes)]
+        lines = [line for each in told for line in self._lines(each)]
         for at in range(0, len(lines), _AT_ONCE):
             for speak, event, fields in lines[at : at + _AT_ONCE]:
                 speak(event, **fields)
             yield
 
-    def _lines(self, changes: Changes) -> Iterator[Line]:
+    def _lines(self, told: Told) -> Iterator[Line]:
+        changes = told.changes
         kinds = changes.cause.astype(np.int64) << 8 | changes.old << 4 | changes.new
         for kind in np.flatnonzero(np.bincount(kinds)).tolist():
             cause, old, new = Cause(kind >> 8), STATES[kind >> 4 & 15], STATES[kind & 15]
             if cause is not Cause.FIRST_BEAT:
                 event = str(new) if old != new else "beats"
                 rows = changes.rows[kinds == kind]
-                yield from self._lines_of(_speaker(cause, new), event, str(old), rows)
+                yield from self._lines_of(told, _speaker(cause, new), event, str(old), rows)
 
-    def _lines_of(self, speak: Speak, event: str, was: str, rows: Rows) -> Iterator[Line]:
+    def _lines_of(
+        self, told: Told, speak: Speak, event: str, was: str, rows: Rows
+    ) -> Iterator[Line]:
         if len(rows) > LOGGED_SINGLY:
-            yield speak, f"members {event}", {"count": len(rows), "was": was, **self._summary(rows)}
+            yield (
+                speak,
+                f"members {event}",
+                {"count": len(rows), "was": was, **self._summary(told, rows)},
+            )
             return
         for row in rows.tolist():
             member = str(self._directory.member(row))
             yield (
                 speak,
                 f"member {event}",
-                {"member": member, "was": was, "reason": self.reason(row)},
+                {"member": member, "was": was, "reason": told.reason(row)},
             )
 
-    def _summary(self, rows: Rows) -> dict[str, object]:
+    def _summary(self, told: Told, rows: Rows) -> dict[str, object]:
         """What a line about many says of them."""
         codes, counts = np.unique(self._detector.members.zone[rows], return_counts=True)
         most = np.argsort(-counts)[:_EXAMPLES]
@@ -126,7 +134,7 @@ class Teller:
         return {
             "largest_zones": zones,
             "examples": list(map(str, examples)),
-            "reason": self.reason(rows.item(0)),
+            "reason": told.reason(rows.item(0)),
         }
 
     def _evidence(self, changes: Changes, shard: Shard) -> Evidence:

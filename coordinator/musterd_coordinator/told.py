@@ -4,7 +4,6 @@ A store that comes back, or a zone that dies, changes hundreds of thousands of m
 and a line of history for each would stop the event loop for seconds, and take fifteen times the memory.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -44,7 +43,7 @@ class Told:
         self.version = version
         self.at = at
         self.rows: Rows = changes.rows
-        self._changes = changes
+        self.changes = changes
         self._evidence = evidence
         self._ascending: tuple[Rows, Rows] | None = None  # rows in order, and their places
 
@@ -58,25 +57,20 @@ class Told:
         """Why ``row``, which is among them, changed."""
         place = self.place(row)
         assert place is not None, f"row {row} did not change here"
-        return self._reason(place, self._changes.cause.item(place))
+        return self._reason(place, self.changes.cause.item(place))
 
     def line(self, place: int, member: Member) -> Transition:
         """The line of history of ``member``, whose change stands at ``place``."""
-        changes = self._changes
+        changes = self.changes
         old, new = STATES[changes.old.item(place)], STATES[changes.new.item(place)]
         reason = self._reason(place, changes.cause.item(place))
         return Transition(self.version, self.at, member.group, member.name, old, new, reason)
-
-    def parts(self, size: int) -> Iterator[range]:
-        """All places, ``size`` at a time."""
-        count = len(self.rows)
-        return (range(at, min(at + size, count)) for at in range(0, count, size))
 
     def _reason(self, place: int, code: int) -> str:
         cause, known = _CAUSES[code], self._evidence
         evidence = ""
         if cause in EVIDENT:
-            silent, seen = self._changes.silence.item(place), known.seen.item(place)
+            silent, seen = self.changes.silence.item(place), known.seen.item(place)
             evidence = silence(silent, _instant_text(seen), known.shard, known.ago)
         now, before = known.incarnations[place] if len(known.incarnations) else (0, 0)
         return cause_text(cause, evidence, (int(now), int(before)), known.hold)

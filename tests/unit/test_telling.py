@@ -83,3 +83,16 @@ def test_a_first_beat_is_no_news_and_a_goodbye_is_no_warning() -> None:
         (line["event"], line["log_level"]) for line in lines if line["event"] != "shard listening"
     ]
     assert told == [("member left", "info")]
+
+
+def test_what_one_sweep_changed_twice_has_two_lines_with_their_own_reasons() -> None:
+    stage = fleet(20)
+    silent(stage, *range(4, 20))
+    with capture_logs() as lines:
+        stage.sweep({0: (8, 1)})
+    assert [(line["event"], line["was"]) for line in lines] == [
+        ("member beats", "down"),
+        ("member up", "down"),
+    ]
+    assert lines[0]["reason"].startswith("its agent restarted: incarnation 0000000000000008")
+    assert lines[1]["reason"] == "beating again"
