@@ -55,7 +55,7 @@ class Judge:
         self._sequence = np.ones(members, np.uint64)
         self._sweeps = 0
         states = np.full(members, Code.UNKNOWN, np.uint8)
-        rows = self._detector.add_all(states, [(0,)] * members, np.zeros(members))
+        rows = self._detector.add_all(states, np.zeros((members, 1), np.int16), np.zeros(members))
         self._seats.seat_newcomers(np.arange(members), rows)
 
     def begin(self, beats: Beats) -> None:

@@ -21,11 +21,14 @@ not carry NumPy.
 """
 
 import struct
+from collections.abc import Iterable
 from enum import IntEnum
 from hashlib import blake2b
 from secrets import randbelow
 
 import msgspec
+
+from musterd.model import Member
 
 MAGIC = 0x4D42
 VERSION = 1
@@ -73,6 +76,14 @@ def member_id(namespace: str, group: str, member: str) -> int:
 def member_digest(namespace: str, group: str, member: str) -> bytes:
     """The eight bytes of :func:`member_id`, as they stand in records."""
     return blake2b(f"{namespace}/{group}/{member}".encode(), digest_size=8).digest()
+
+
+def member_digests(namespace: str, members: Iterable[Member]) -> list[bytes]:
+    """:func:`member_digest` of many."""
+    return [
+        blake2b(f"{namespace}/{member.group}/{member.name}".encode(), digest_size=8).digest()
+        for member in members
+    ]
 
 
 def new_incarnation() -> int:

@@ -75,17 +75,18 @@ class Detector:
         self, shards: Iterable[int], *, zone: int = 0, state: Code = Code.UNKNOWN, quiet: float = 0
     ) -> int:
         """A row for a member placed on ``shards``; its silence begins at ``quiet`` seconds."""
-        (row,) = self.add_all(np.array([state], np.uint8), [tuple(shards)], np.array([quiet]))
+        (row,) = self.add_all(
+            np.array([state], np.uint8), np.array([[*shards]], np.int16), np.array([quiet])
+        )
         self.members.zone[row] = zone
         return int(row)
 
-    def add_all(
-        self, states: NDArray[np.uint8], shards: Sequence[Sequence[int]], quiet: Seconds
-    ) -> Rows:
-        """Rows for n members in ``states`` (n), each on as many ``shards`` (n), as :meth:`add`."""
+    def add_all(self, states: NDArray[np.uint8], shards: NDArray[np.int16], quiet: Seconds) -> Rows:
+        """Rows for n members in ``states`` (n), placed on ``shards`` (n, replicas or fewer) and
+        silent for ``quiet`` (n) seconds.
+        """
         placed = np.full((self.members.replicas, len(states)), NO_SHARD, np.int16)
-        places = np.array(shards, np.int16).reshape(len(states), -1).T
-        placed[: len(places)] = places
+        placed[: shards.shape[1]] = shards.T
         rows = self.members.add(states, placed)
         self.members.heard[:, rows] = self._time[placed] - quiet
         return rows

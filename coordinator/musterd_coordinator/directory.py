@@ -3,6 +3,8 @@
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import repeat
+from operator import eq
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from sortedcontainers import SortedList
 
 from musterd.model import Member
 from musterd.stores.idmap import IdMap
+from musterd_coordinator.alike import Alike
 from musterd_coordinator.announced import Announced
 from musterd_coordinator.members import Rows
 from musterd_coordinator.numbers import Numbers
@@ -18,6 +21,7 @@ Zone = tuple[str, str]  # group and zone
 
 _ALL_BITS = 2**64 - 1
 NOBODY = -1
+NOTHING = -1  # no number of what anybody announces
 
 
 class Group:
@@ -50,36 +54,39 @@ class Directory:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, members: Sequence[Member], rows: Rows) -> None:
+    def add(self, members: Alike, rows: Rows) -> None:
         """New ``members`` (n) sit in ``rows`` (n)."""
         if (more := int(rows.max(initial=-1)) + 1 - len(self._names)) > 0:
             self._names.extend(repeat(None, more))
             self._number.extend(repeat(0, more))
             self._place.extend(repeat(0, more))
         self._rows.put_all(_identities(members), rows)
-        by_group: dict[str, list[int]] = {}
-        for row, member in zip(rows.tolist(), members, strict=True):
-            self._names[row] = member.name.encode()
-            by_group.setdefault(member.group, []).append(row)
-        _set_all(self._number, rows, self._announced.take_all(members))
-        for name, its_rows in by_group.items():
-            self._enter(name, its_rows)
+        for row, name in zip(rows.tolist(), map(str.encode, members.names), strict=True):
+            self._names[row] = name
+        _set_all(self._number, rows, np.array(self._announced.take_all(members))[members.kinds])
+        for group, places in members.by_group():
+            self._enter(group, rows[places])
 
-    def _enter(self, name: str, rows: list[int]) -> None:
+    def _enter(self, name: str, rows: Rows) -> None:
         """The members of ``rows``, who have their names, are of this group."""
         group = self.groups.get(name)
         if group is None:
             group = self.groups[name] = Group(name)
-        _set_all(self._place, rows, range(len(group.rows), len(group.rows) + len(rows)))
-        group.rows.extend(rows)
+        _set_all(self._place, rows, np.arange(len(group.rows), len(group.rows) + len(rows)))
+        group.rows.extend(rows.tolist())
         if group.sorted is not None:
-            group.sorted.update([self._names[row] for row in rows])
+            group.sorted.update([self._names[row] for row in rows.tolist()])
 
-    def with_other_facts(self, members: Sequence[Member], rows: Rows) -> list[int]:
+    def with_other_facts(self, members: Alike, rows: Rows) -> list[int]:
         """Places among ``members`` (n), of ``rows`` (n), of those who announce what is not known."""
-        known = np.frombuffer(self._number, np.intc)[rows].tolist()
-        told = self._announced.numbers(members)
-        return [at for at, pair in enumerate(zip(known, told, strict=True)) if pair[0] != pair[1]]
+        if not len(rows):
+            return []
+        numbers = [
+            NOTHING if number is None else number
+            for number in self._announced.numbers(members.samples)
+        ]
+        known = np.frombuffer(self._number, np.intc)[rows]
+        return np.flatnonzero(known != np.array(numbers)[members.kinds]).tolist()
 
     def announce(self, row: int, member: Member) -> None:
         """The same member announced other facts."""
@@ -113,13 +120,14 @@ class Directory:
         row = self._rows.get(_identity(group, member))
         return row if row is not None and self._names[row] == member.encode() else None
 
-    def rows_of(self, members: Sequence[Member]) -> Rows:
+    def rows_of(self, members: Alike) -> Rows:
         """The rows of ``members`` (n), NOBODY for those who have none; as :meth:`row` finds them."""
         rows = self._rows.get_all(_identities(members))
-        names = self._names
-        for at, (row, member) in enumerate(zip(rows.tolist(), members, strict=True)):
-            if row != NOBODY and names[row] != member.name.encode():
-                rows[at] = NOBODY
+        found = np.flatnonzero(rows != NOBODY)
+        theirs = map(self._names.__getitem__, rows[found].tolist())
+        names = map(members.names.__getitem__, found.tolist())
+        same = np.fromiter(map(eq, theirs, map(str.encode, names)), np.bool_, len(found))
+        rows[found[~same]] = NOBODY
         return rows
 
     def rows(self, group: str, members: Sequence[str]) -> Rows:
@@ -135,7 +143,7 @@ class Directory:
         return map(bytes.decode, names)
 
 
-def _set_all(column: "array[int]", rows: Rows | list[int], numbers: Sequence[int]) -> None:
+def _set_all(column: "array[int]", rows: Rows, numbers: NDArray[Any]) -> None:
     np.frombuffer(column, np.intc)[rows] = numbers  # the view ends here: the column may grow again
 
 
@@ -143,10 +151,10 @@ def _identity(group: str, member: str) -> int:
     return (hash(member) ^ _salt(group)) & _ALL_BITS
 
 
-def _identities(members: Sequence[Member]) -> NDArray[np.uint64]:
-    salts = {group: _salt(group) for group in {member.group for member in members}}
-    identities = [hash(member.name) ^ salts[member.group] for member in members]
-    return np.array(identities, np.int64).view(np.uint64)
+def _identities(members: Alike) -> NDArray[np.uint64]:
+    salts = np.array([_salt(sample.group) for sample in members.samples], np.int64)
+    hashes = np.fromiter(map(hash, members.names), np.int64, len(members.names))
+    return (hashes ^ salts[members.kinds]).view(np.uint64)
 
 
 def _salt(group: str) -> int:

@@ -1,7 +1,6 @@
 """Small numbers for things that many share, such as the zone of a thousand members."""
 
-from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -26,12 +25,6 @@ class Numbers(Generic[K]):
             number = self._numbers[key] = self._new(key)
         self._holders[number] += holders
         return number
-
-    def take_all(self, keys: Sequence[K]) -> list[int]:
-        """The numbers of ``keys``, one for each."""
-        for key, holders in Counter(keys).items():
-            self.take(key, holders)
-        return list(map(self._numbers.__getitem__, keys))
 
     def give(self, number: int) -> bool:
         """One holder less; whether there is none left."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from musterd.beat import member_id
-from musterd.model import Member
+from musterd_coordinator.alike import Alike
 from musterd_coordinator.detector import Detector
 from musterd_coordinator.directory import Directory
 from musterd_coordinator.members import Rows
@@ -39,17 +41,18 @@ class Placement:
             return (0,)
         return self._place(member_id(self._namespace, group, member))
 
-    def of_all(self, members: Sequence[Member]) -> Sequence[Sequence[int]]:
-        """The same of many."""
+    def of_all(self, members: Alike) -> NDArray[np.int16]:
+        """The shards that each of ``members`` (n) is placed on: (n, replicas)."""
         if len(self._names) == 1:
-            return [(0,)] * len(members)
-        return [self.of(member.group, member.name) for member in members]
+            return np.zeros((len(members.names), 1), np.int16)
+        groups = [sample.group for sample in members.samples]
+        named = zip(members.kinds.tolist(), members.names, strict=True)
+        return np.array([self.of(groups[kind], name) for kind, name in named], np.int16)
 
-    def note(self, members: Sequence[Member], places: Sequence[Sequence[int]]) -> None:
-        """New ``members`` (n), who are in the directory, are placed on the shards ``places`` (n)."""
-        groups = [member.group for member in members]
-        for group, shards in set(zip(groups, map(tuple, places), strict=True)):
-            self._directory.groups[group].shards.update(shards)
+    def note(self, members: Alike, places: NDArray[np.int16]) -> None:
+        """New ``members`` (n), who are in the directory, are placed on the shards ``places``."""
+        for group, theirs in members.by_group():
+            self._directory.groups[group].shards.update(np.unique(places[theirs]).tolist())
 
     def mind(self, index: int, rows: Rows) -> None:
         """The members of ``rows`` beat to shard ``index``, whatever their placement says."""

@@ -5,12 +5,14 @@ Kept apart from beats and never written at heartbeat rate. One Protocol, two hom
 by several coordinators.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from typing import Any, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from musterd.errors import ConfigError
 from musterd.model import Facts, Member, State, Transition
@@ -31,6 +33,42 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     interval: float  # seconds; as last promised by its agent, 0 when it never beat
 
 
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """n members as the registry knows them, by column.
+
+    Most of a fleet differ in nothing but names and instants; what else there is to know stands in
+    the samples, whose own names and instants mean nothing.
+    """
+
+    names: Sequence[str]
+    since: Sequence[datetime]
+    first_seen: Sequence[datetime]
+    kinds: Sequence[int]  # which of the samples is like the member
+    samples: Sequence[Entry]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Entry]:
+        columns = zip(self.names, self.since, self.first_seen, self.kinds, strict=True)
+        for name, since, first_seen, kind in columns:
+            like = self.samples[kind]
+            member = replace(like.member, name=name)
+            yield replace(like, member=member, since=since, first_seen=first_seen)
+
+
+def portion_of(entries: Sequence[Entry]) -> Portion:
+    """The same ``entries``, by column."""
+    return Portion(
+        [entry.member.name for entry in entries],
+        [entry.since for entry in entries],
+        [entry.first_seen for entry in entries],
+        range(len(entries)),
+        entries,
+    )
+
+
 class Registry(Protocol):
     """Where persistent facts live. Every call has a deadline and raises RegistryError."""
 
@@ -39,7 +77,7 @@ class Registry(Protocol):
     async def open(self) -> None:
         """Connect, and create or upgrade the schema where this user may."""
 
-    def load(self) -> AsyncIterator[Sequence[Entry]]:
+    def load(self) -> AsyncIterator[Portion]:
         """Every member that was not forgotten, in portions."""
 
     async def changed(self) -> Sequence[Entry | tuple[str, str]]:

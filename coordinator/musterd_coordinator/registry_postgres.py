@@ -19,7 +19,7 @@ from musterd.model import Facts, Transition
 from musterd.stores.postgres_changes import Mark, mark
 from musterd.stores.postgres_link import Connection, Link, Target, parse_url
 from musterd.stores.postgres_schema import LOCK, ensure_schema
-from musterd_coordinator.registry import Entry, Row
+from musterd_coordinator.registry import Entry, Portion, Row, portion_of
 from musterd_coordinator.registry_rows import as_json, entry_of, time_for, transition_of
 
 SAME_CHANGE = timedelta(seconds=30)
@@ -127,11 +127,11 @@ class PostgresRegistry:
         except StoreError as error:
             raise RegistryError(f"registry {error}") from None
 
-    async def load(self) -> AsyncIterator[Sequence[Entry]]:
+    async def load(self) -> AsyncIterator[Portion]:
         """Every member that was not forgotten, in portions."""
         self._mark, self._heard = None, set()
         async for news in self._read(told_by=None):
-            yield [each for each in news if isinstance(each, Entry)]
+            yield portion_of([each for each in news if isinstance(each, Entry)])
 
     async def changed(self) -> Sequence[Entry | tuple[str, str]]:
         """Members that were added or forgotten by others, or whose facts anybody changed."""

@@ -5,8 +5,8 @@ interval. A row of history: version, at, group, name, old, new, reason. Metadata
 JSON.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -14,17 +14,19 @@ import msgspec
 
 from musterd.errors import RegistryError
 from musterd.model import Facts, Member, State, Transition
-from musterd_coordinator.registry import Entry, Row
+from musterd_coordinator.registry import Entry, Portion, Row
 
 ROWS_PER_TIMEOUT = 20_000
 """A call that reads or writes more rows than this has that much more time."""
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _STATES = {state.value: state for state in State}
 
 # Most members have the same facts, and announce the same; a million are loaded at a start.
 _SHARED = 4096
 _facts = lru_cache(_SHARED)(msgspec.json.Decoder(Facts).decode)
 _metadata = lru_cache(_SHARED)(msgspec.json.Decoder(dict[str, str]).decode)
+_rest = msgspec.json.Decoder(tuple[str, str, str, str, str, str, str, float]).decode
 
 
 def as_json(value: object) -> str:
@@ -53,6 +55,37 @@ def entry_of(row: Iterable[Any]) -> Entry:
         )
     except (KeyError, ValueError, msgspec.MsgspecError) as error:
         raise RegistryError(f"the registry's row of {group}/{name} is damaged: {error}") from None
+
+
+def portion_in(rows: Sequence[Row]) -> Portion:
+    """The members whose ``rows`` are (n, 4): name, since, first seen, and a JSON array of the rest.
+
+    The rest is group, zone, owner, metadata, facts, state, reason and interval, of which metadata
+    and facts are JSON in themselves. Raises RegistryError if they make no sense.
+    """
+    if not rows:
+        return Portion((), (), (), (), ())
+    names, since, first_seen, rest = zip(*rows, strict=True)
+    holders = dict(zip(rest, names, strict=True))
+    kinds = {text: kind for kind, text in enumerate(holders)}
+    try:
+        instants = list(map(_instant, since)), list(map(_instant, first_seen))
+    except ValueError as error:
+        raise RegistryError(
+            f"the registry's rows of {names[0]} to {names[-1]} are damaged: {error}"
+        ) from None
+    samples = [_sample(name, text) for text, name in holders.items()]
+    return Portion(names, *instants, list(map(kinds.__getitem__, rest)), samples)
+
+
+def _sample(name: str, rest: str) -> Entry:
+    try:
+        group, zone, owner, metadata, facts, state, reason, interval = _rest(rest)
+    except msgspec.MsgspecError as error:
+        raise RegistryError(f"the registry's row of {name} is damaged: {error}") from None
+    return entry_of(
+        (group, name, zone, owner, metadata, facts, state, reason, _NEVER, _NEVER, interval)
+    )
 
 
 def transition_row(change: Transition) -> Row:

@@ -15,12 +15,12 @@ from anyio import to_thread
 
 from musterd.errors import ConfigError, RegistryError
 from musterd.model import Facts, Transition
-from musterd_coordinator.registry import Entry, Row
-from musterd_coordinator.registry_rows import as_json, entry_of, time_for, transition_of
+from musterd_coordinator.registry import Entry, Portion, Row
+from musterd_coordinator.registry_rows import as_json, portion_in, time_for, transition_of
 
 VERSION = 1
 PRUNE_BATCH = 10_000
-LOAD_BATCH = 1000
+LOAD_BATCH = 4000
 _STAGED = 100  # rows of one statement: the event loop waits for Python's lock no longer than that
 _APPLICATION = 0x4D555354  # "MUST": tells our file from another program's
 _FORM = "write sqlite:///relative.db or sqlite:////absolute/path.db"
@@ -61,9 +61,11 @@ PRAGMA user_version = {VERSION};
 _COLUMNS = (
     '"group", name, zone, owner, metadata, facts, state, reason, since, first_seen, interval_s'
 )
-_LOAD = f"""
-SELECT {_COLUMNS} FROM member WHERE namespace = ? AND ("group", name) > (?, ?)
-ORDER BY "group", name LIMIT ?
+# What most of a fleet share comes as one text, which is read once for all who have the same.
+_LOAD = """
+SELECT name, since, first_seen,
+    json_array("group", zone, owner, metadata, facts, state, reason, interval_s)
+FROM member WHERE namespace = ? AND ("group", name) > (?, ?) ORDER BY "group", name LIMIT ?
 """
 # Members change in no order of their names. Sorted, a page of the tables is written once for all of
 # them that are on it, which halves what a large batch costs; and it is SQLite that sorts, outside
@@ -134,12 +136,12 @@ class SqliteRegistry:
         """Open the file, make or check its tables, and keep other coordinators out."""
         await self._call(self._open)
 
-    async def load(self) -> AsyncIterator[Sequence[Entry]]:
-        """Every member that was not forgotten, in portions, by name."""
+    async def load(self) -> AsyncIterator[Portion]:
+        """Every member that was not forgotten, in portions, by group and name."""
         last = "", ""
         while portion := await self._call(partial(self._load_after, *last), LOAD_BATCH):
             yield portion
-            last = portion[-1].member.group, portion[-1].member.name
+            last = portion.samples[portion.kinds[-1]].member.group, portion.names[-1]
 
     async def changed(self) -> Sequence[Entry | tuple[str, str]]:
         """Nothing: nobody else can write to the file."""
@@ -251,9 +253,9 @@ class SqliteRegistry:
         if database is not None:
             database.close()
 
-    def _load_after(self, group: str, name: str) -> list[Entry]:
+    def _load_after(self, group: str, name: str) -> Portion:
         row = self._namespace, group, name, LOAD_BATCH
-        return list(map(entry_of, self._db.execute(_LOAD, row).fetchall()))
+        return portion_in(self._db.execute(_LOAD, row).fetchall())
 
     def _write(self, table: str, rows: Sequence[Row], sql: str) -> None:
         """Put ``rows`` into a temporary table, and by ``sql`` from there where they belong."""

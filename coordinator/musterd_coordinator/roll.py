@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from musterd.columns import Slots
 from musterd.model import Facts, Member, MemberChange, State, Verdict
 from musterd.stores import Roster
+from musterd_coordinator.alike import Alike, alike
 from musterd_coordinator.changes import ChangeLog
 from musterd_coordinator.detector import Detector, Rules
 from musterd_coordinator.directory import NOBODY, Directory
@@ -23,7 +24,7 @@ from musterd_coordinator.judging import judging
 from musterd_coordinator.listening import ListeningClock
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
 from musterd_coordinator.placement import Place, Placement
-from musterd_coordinator.registry import Entry
+from musterd_coordinator.registry import Entry, Portion, portion_of
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.sweep import Swept
 from musterd_coordinator.telling import Teller
@@ -115,13 +116,14 @@ class Roll:
 
     # -- who is on it --------------------------------------------------------------------
 
-    def restore(self, entries: Iterable[Entry]) -> None:
+    def restore(self, portion: Portion) -> None:
         """Begin with the members, states and facts that a registry kept.
 
         They are published with the first sweep: nobody follows yet, and to describe each portion's
         changes would take as long as everything else.
         """
-        self._restore(list(entries))
+        if len(portion):
+            self._restore(portion)
 
     def merge(self, changed: Iterable[Entry | tuple[str, str]]) -> None:
         """Take over what other coordinators changed in a shared registry: facts and members."""
@@ -130,7 +132,7 @@ class Roll:
                 if (row := self.directory.row(*each)) is not None:
                     self._forgotten_elsewhere(row)
             elif (row := self.directory.row(each.member.group, each.member.name)) is None:
-                self._restore([each])
+                self._restore(portion_of([each]))
             elif each.facts != self.facts.get(row, NO_FACTS):
                 self._set_facts(row, each.facts)
         self.changes.publish()
@@ -185,17 +187,15 @@ class Roll:
             yield
 
     def _take_seats(self, index: int, seated: Sequence[tuple[int, Member]]) -> None:
-        members = [member for _, member in seated]
+        members = alike([member for _, member in seated])
         rows = self.directory.rows_of(members)
-        known = np.flatnonzero(rows != NOBODY)
-        self._meet([members[at] for at in known.tolist()], rows[known])
         slots = np.array([slot for slot, _ in seated], np.int64)
+        known, new = np.flatnonzero(rows != NOBODY), np.flatnonzero(rows == NOBODY)
+        self._meet(members.where(known), rows[known])
         self._seat_known(index, slots[known], rows[known])
-        new = {
-            (members[at].group, members[at].name): seated[at]
-            for at in np.flatnonzero(rows == NOBODY).tolist()
-        }
-        self._welcome(index, list(new.values()))
+        # One who sits in two slots is met in the last of them.
+        newcomers = {(seated[at][1].group, seated[at][1].name): seated[at] for at in new.tolist()}
+        self._welcome(index, list(newcomers.values()))
 
     def _seat_known(self, index: int, slots: Slots, rows: Rows) -> None:
         """Members that are known took these slots (n): after a restart, a whole fleet."""
@@ -230,23 +230,23 @@ class Roll:
             return
         slots, members = zip(*newcomers, strict=True)
         states, quiet = np.full(len(members), Code.UNKNOWN, np.uint8), np.zeros(len(members))
-        rows = self._add(members, states, repeat(_ANNOUNCED), quiet)
+        rows = self._add(alike(members), states, repeat(_ANNOUNCED), quiet)
         self.unsaved.rows.add(rows)
         self.shards[index].seats.seat_newcomers(np.array(slots, np.int64), rows)
         self.placement.mind(index, rows)
 
-    def _meet(self, members: Sequence[Member], rows: Rows) -> None:
+    def _meet(self, members: Alike, rows: Rows) -> None:
         """Members that are known may have announced other facts."""
         for at in self.directory.with_other_facts(members, rows):
             row = rows.item(at)
-            self.directory.announce(row, members[at])
+            self.directory.announce(row, members.member(at))
             self._set_zone(row)
             self.unsaved.rows.add(rows[at : at + 1])
             self.changes.touch(row)
 
     def _add(
         self,
-        members: Sequence[Member],
+        members: Alike,
         states: NDArray[np.uint8],
         reasons: Iterable[str],
         quiet: Seconds,
@@ -257,29 +257,33 @@ class Roll:
         self.directory.add(members, rows)
         self.placement.note(members, places)
         self._teller.begin(rows, reasons)
-        zones = [(member.group, member.zone) for member in members]
-        self.detector.members.zone[rows] = self.directory.zones.take_all(zones)
+        zones = [
+            self.directory.zones.take((sample.group, sample.zone), holders) if holders else 0
+            for sample, holders in zip(members.samples, members.counts(), strict=True)
+        ]
+        self.detector.members.zone[rows] = np.array(zones, np.int32)[members.kinds]
         self.detector.members.since[rows] = self.clocks.wall()
         return rows
 
-    def _restore(self, entries: Sequence[Entry]) -> None:
-        if not entries:
-            return
+    def _restore(self, portion: Portion) -> None:
+        kinds, samples = np.array(portion.kinds, np.int64), portion.samples
         down_time, now = self.detector.rules.service_down_time, self.clocks.wall()
-        states = np.array([CODES[entry.state] for entry in entries], np.uint8)
-        at = {since: since.timestamp() for since in {entry.since for entry in entries}}
-        since = np.array([at[entry.since] for entry in entries])
+        states = np.array([CODES[sample.state] for sample in samples], np.uint8)[kinds]
+        at = {since: since.timestamp() for since in set(portion.since)}
+        since = np.array([at[since] for since in portion.since])
         # Long past any mass silence: what fell before this coordinator began is no part of one.
         dead = np.isin(states, (Code.DOWN, Code.LEFT))
         quiet = np.where(dead, np.maximum(3 * down_time, now - since), 0.0)
-        members = [entry.member for entry in entries]
-        rows = self._add(members, states, (entry.reason for entry in entries), quiet)
+        members = Alike(portion.names, kinds, [sample.member for sample in samples])
+        rows = self._add(members, states, (samples[kind].reason for kind in portion.kinds), quiet)
         self.detector.members.since[rows] = since
-        self.detector.members.interval[rows] = [entry.interval for entry in entries]
-        for row, entry in zip(rows.tolist(), entries, strict=True):
-            if entry.facts != NO_FACTS:
-                self.facts[row] = entry.facts
-                self._set_zone(row)
+        intervals = np.array([sample.interval for sample in samples], np.float32)
+        self.detector.members.interval[rows] = intervals[kinds]
+        ordered = np.array([sample.facts != NO_FACTS for sample in samples])[kinds]
+        for place in np.flatnonzero(ordered).tolist():
+            row = rows.item(place)
+            self.facts[row] = samples[portion.kinds[place]].facts
+            self._set_zone(row)
 
     def _remove(self, row: int) -> None:
         self.changes.forget(row, replace(self._change(row), gone=True, version=self.version + 1))

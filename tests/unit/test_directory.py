@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from musterd.model import Member
 from musterd_coordinator import directory
+from musterd_coordinator.alike import alike
 from musterd_coordinator.announced import Announced
 from musterd_coordinator.directory import NOBODY, Directory
 from musterd_coordinator.numbers import Numbers
@@ -34,10 +35,10 @@ def test_it_says_of_everyone_what_they_announced_last(
         assert {key for key, row in known.items() if row is not None} == told.keys() & model.keys()
         if come:
             new = [told[key] for key, row in known.items() if row is None]
-            ours.add(new, np.array([free.pop() for _ in new], np.int64))
+            ours.add(alike(new), np.array([free.pop() for _ in new], np.int64))
             others = [(key, row) for key, row in known.items() if row is not None]
             rows = np.array([row for _, row in others], np.int64)
-            changed = ours.with_other_facts([told[key] for key, _ in others], rows)
+            changed = ours.with_other_facts(alike([told[key] for key, _ in others]), rows)
             assert changed == [at for at, (key, _) in enumerate(others) if told[key] != model[key]]
             for at in changed:
                 ours.announce(rows.item(at), told[others[at][0]])
@@ -60,10 +61,10 @@ def test_it_says_of_everyone_what_they_announced_last(
 
 def test_names_are_in_order_and_stay_so() -> None:
     ours = Directory()
-    ours.add([Member("compute", name) for name in "dbf"], np.arange(3))
+    ours.add(alike([Member("compute", name) for name in "dbf"]), np.arange(3))
     group = ours.groups["compute"]
     assert list(ours.after(group, "")) == ["b", "d", "f"]
-    ours.add([Member("compute", "e")], np.array([3]))
+    ours.add(alike([Member("compute", "e")]), np.array([3]))
     ours.remove(1)
     assert list(ours.after(group, "")) == ["d", "e", "f"]
     assert list(ours.after(group, "d")) == ["e", "f"]
@@ -74,13 +75,16 @@ def test_a_name_whose_hash_is_another_s_is_not_taken_for_it(
 ) -> None:
     monkeypatch.setattr(directory, "_identity", lambda group, member: 7)
     monkeypatch.setattr(
-        directory, "_identities", lambda members: np.full(len(members), 7, np.uint64)
+        directory, "_identities", lambda members: np.full(len(members.names), 7, np.uint64)
     )
     ours = Directory()
-    ours.add([Member("compute", "a")], np.array([0]))
+    ours.add(alike([Member("compute", "a")]), np.array([0]))
     assert ours.row("compute", "a") == 0
     assert ours.row("compute", "b") is None
-    assert ours.rows_of([Member("compute", "b"), Member("compute", "a")]).tolist() == [NOBODY, 0]
+    assert ours.rows_of(alike([Member("compute", "b"), Member("compute", "a")])).tolist() == [
+        NOBODY,
+        0,
+    ]
 
 
 def test_nothing_stays_of_what_nobody_announces_any_more() -> None:

@@ -17,7 +17,7 @@ from musterd_coordinator.changes import LOG_LIMIT, ChangeLog
 from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.office import Office, changed, described
 from musterd_coordinator.recorder import PATIENCE, Recorder
-from musterd_coordinator.registry import Entry, Registry, Row, open_registry
+from musterd_coordinator.registry import Entry, Registry, Row, open_registry, portion_of
 from musterd_coordinator.registry_rows import transition_of, transition_row
 from musterd_coordinator.saving import Saving
 from musterd_coordinator.status import Identity
@@ -115,7 +115,7 @@ async def test_who_said_goodbye_is_forgotten_after_a_while(tmp_path: Path) -> No
 
 async def test_who_left_before_a_restart_is_forgotten_too(tmp_path: Path) -> None:
     async with bureau(tmp_path) as at:
-        at.stage.roll.restore([left_entry(at.stage.wall - 61.0)])
+        at.stage.roll.restore(portion_of([left_entry(at.stage.wall - 61.0)]))
         await Farewell(at.stage.roll, at.office, after=60.0).once()
         assert at.retired == [host("z")]
 

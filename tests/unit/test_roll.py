@@ -11,7 +11,7 @@ from musterd.errors import NotFound
 from musterd.model import Facts, Member, State
 from musterd.stores import Roster, Sweep
 from musterd_coordinator.answers import Answers
-from musterd_coordinator.registry import Entry
+from musterd_coordinator.registry import Entry, portion_of
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import Clocks
 from musterd_coordinator.sweep import Swept
@@ -182,7 +182,7 @@ def test_a_seat_that_moves_keeps_the_member_alive() -> None:
 def test_restored_members_keep_state_facts_and_since() -> None:
     stage = Stage()
     facts = Facts(disabled=True, disabled_reason="kernel", zone="z9")
-    stage.roll.restore([entry("a", State.UP, facts=facts), entry("b", State.DOWN)])
+    stage.roll.restore(portion_of([entry("a", State.UP, facts=facts), entry("b", State.DOWN)]))
     stage.sweep({0: (7, 40)}, seated=((0, host("a", zone="z1")),))
     a, b = (stage.answers.member("compute", name) for name in "ab")
     assert (a.state, a.disabled, a.disabled_reason, a.zone) == (State.UP, True, "kernel", "z9")
@@ -193,7 +193,7 @@ def test_restored_members_keep_state_facts_and_since() -> None:
 
 def test_a_restored_dead_member_is_not_raised_by_its_last_record() -> None:
     stage = Stage()
-    stage.roll.restore([entry("a", State.DOWN)])
+    stage.roll.restore(portion_of([entry("a", State.DOWN)]))
     for _ in range(3):
         stage.sweep({0: (7, 40)}, seated=((0, host("a")),))
     assert stage.state("a") is State.DOWN
@@ -253,7 +253,7 @@ def test_who_was_forgotten_elsewhere_goes_with_its_seat() -> None:
 
 def test_who_announced_itself_anew_survives_word_that_it_was_forgotten() -> None:
     stage = Stage()
-    stage.roll.restore([entry("a", State.UP, facts=Facts(forced_down=True))])
+    stage.roll.restore(portion_of([entry("a", State.UP, facts=Facts(forced_down=True))]))
     stage.sweep(seated=((0, host("a")),))
     stage.sweep(seated=((0, host("a")),))
     stage.roll.merge([("compute", "a")])

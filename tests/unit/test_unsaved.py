@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.model import Member, State, Transition
+from musterd_coordinator.alike import alike
 from musterd_coordinator.directory import Directory
 from musterd_coordinator.judgements import Cause, Changes
 from musterd_coordinator.members import Code
@@ -63,7 +64,7 @@ class Crowd:
 
     def seat(self, row: int) -> None:
         name = f"m{len(self.rows)}"
-        self.directory.add([Member("g", name)], np.array([row]))
+        self.directory.add(alike([Member("g", name)]), np.array([row]))
         self.rows[name] = row
 
     def replace(self, row: int) -> None:

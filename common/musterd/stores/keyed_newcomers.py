@@ -8,66 +8,61 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from musterd.beat import member_digest
+from musterd.beat import member_digests
+from musterd.columns import Slots
 from musterd.errors import ConfigError
 from musterd.model import Member, check_members
 from musterd.stores.keyed import HolderError, Keys, read_holder
 from musterd.stores.keyed_seats import SeatMap
 
-_decoder = msgspec.msgpack.Decoder(Member)
+_decode = msgspec.msgpack.Decoder(Member).decode
+
+Identities = NDArray[np.uint64]
 
 Told = list[tuple[int, bytes | None]]
 """Slots, all different, and what the ``m`` of each said; None where it is absent."""
 
 
-def seat_newcomers(seats: SeatMap, keys: Keys, told: Told) -> tuple[list[int], list[int], Told]:
+def seat_newcomers(
+    seats: SeatMap, keys: Keys, slots: Sequence[int], values: Sequence[bytes | None]
+) -> tuple[Slots, Identities, Told]:
     """Seat those who are found in a slot that nobody holds and sit in no other.
 
-    Returns the slots that they took, their member_ids, and what else was told.
+    ``values`` (n) are what the ``m`` of ``slots`` (n, all different) said, None where it is absent.
+    Returns the slots that were taken, the member_ids of those who took them, and what else was told.
     """
-    slots = np.array([slot for slot, _ in told], np.int64)
-    held = seats.are_held(slots)
-    if held.all():
-        return [], [], told
-    found, others = _readable(told, held.tolist())
-    digests = [member_digest(keys.namespace, who.group, who.name) for _, _, who in found]
-    identities = np.frombuffer(b"".join(digests), "<u8")
+    numbers = np.array(slots, np.int64)
+    told = np.fromiter((value is not None for value in values), np.bool_, len(values))
+    places, members = _readable(np.flatnonzero(told & ~seats.are_held(numbers)), values)
+    identities = np.frombuffer(b"".join(member_digests(keys.namespace, members)), "<u8")
     new = seats.are_nowhere(identities)
     if not new.all():
-        others += [found[at][:2] for at in np.flatnonzero(~new).tolist()]
-        found, identities = [found[at] for at in np.flatnonzero(new).tolist()], identities[new]
-    slots = np.array([slot for slot, _, _ in found], np.int64)
-    said = [hash(value) for _, value, _ in found]
-    seats.seat_newcomers(slots, identities, [who for _, _, who in found], said)
-    return slots.tolist(), identities.tolist(), others
+        places, identities = places[new], identities[new]
+        members = [members[at] for at in np.flatnonzero(new).tolist()]
+    said = [hash(values[at]) for at in places.tolist()]
+    seats.seat_newcomers(numbers[places], identities, members, said)
+    others = np.delete(np.arange(len(numbers)), places).tolist()
+    return numbers[places], identities, [(slots[at], values[at]) for at in others]
 
 
-def _readable(told: Told, held: Sequence[bool]) -> tuple[list[tuple[int, bytes, Member]], Told]:
-    """Whom free slots name, and what else was told."""
-    free = [
-        (slot, value)
-        for (slot, value), is_held in zip(told, held, strict=True)
-        if not is_held and value is not None
-    ]
-    members = _holders([value for _, value in free])
-    found = [(*each, who) for each, who in zip(free, members, strict=True) if who is not None]
-    if len(found) == len(told):
-        return found, []
-    readable = {slot for slot, _, _ in found}
-    return found, [each for each in told if each[0] not in readable]
+def _readable(places: Slots, values: Sequence[bytes | None]) -> tuple[Slots, Sequence[Member]]:
+    """Those of ``places`` (n) in ``values`` that name somebody, and whom.
 
-
-def _holders(values: Sequence[bytes]) -> Sequence[Member | None]:
-    """Whom each of ``values`` names: all at once, unless one of them names nobody."""
+    All are read at once, unless one of them names nobody.
+    """
+    named = [values[at] for at in places.tolist()]
     try:
-        return check_members(list(map(_decoder.decode, values)))
+        return places, check_members([_decode(value) for value in named if value is not None])
     except (msgspec.DecodeError, ConfigError):
-        return list(map(_holder, values))
+        found = [(at, _holder(value)) for at, value in zip(places, named, strict=True)]
+    kept = [(at, who) for at, who in found if who is not None]
+    return np.array([at for at, _ in kept], np.int64), [who for _, who in kept]
 
 
-def _holder(value: bytes) -> Member | None:
+def _holder(value: bytes | None) -> Member | None:
     try:
-        return read_holder(value)
+        return None if value is None else read_holder(value)
     except HolderError:
         return None

@@ -11,6 +11,7 @@ A slot is left only when its ``m`` says so: another member, or retired. A missin
 eviction or a flush: its holder is kept, and knocked for if it beats.
 """
 
+from collections.abc import Sequence
 from heapq import nsmallest
 from itertools import islice
 
@@ -166,18 +167,19 @@ class RosterKeeper:
     async def _look_at(self, lane: int, slots: list[int]) -> None:
         keys = self._keys.holders(slots)
         values = await self._bulk.values(lane, keys)
-        others = self._welcome(list(zip(slots, map(values.get, keys), strict=True)))
+        others = self._welcome(slots, list(map(values.get, keys)))
         unheld = [slot for slot, value in others if not self._observe(slot, value)]
         vacant = [slot for slot in unheld if slot < self._count]
         if vacant:
             await self._look_for_strays(lane, vacant)
 
-    def _welcome(self, told: Told) -> Told:
+    def _welcome(self, slots: Sequence[int], values: Sequence[bytes | None]) -> Told:
         """Seat whoever is new, together; what else was told."""
-        slots, identities, others = seat_newcomers(self._seats, self._keys, told)
+        taken, identities, others = seat_newcomers(self._seats, self._keys, slots, values)
         for about in (self.foreign, self.doubtful, self.malformed, self._free):
-            about.difference_update(slots)
-        for identity in self._sought.keys() & identities if self._sought else ():
+            if about:
+                about.difference_update(taken.tolist())
+        for identity in self._sought.keys() & identities.tolist() if self._sought else ():
             del self._sought[identity]
         return others
 

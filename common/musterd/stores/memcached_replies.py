@@ -29,6 +29,7 @@ END = b"END\r\n"
 _HEAD = b"VALUE "
 _TAIL = b"0 %d\r\n" % SIZE
 _LINE_END = b"\r\n"
+_PLAIN = b"%b 0 %d"
 _V = _HEAD[0]
 _BORDER = _LINE_END + _HEAD
 _LAST = _LINE_END + END
@@ -77,12 +78,11 @@ class ValuesReply:
         if not text.startswith(_HEAD) or not 0 < end <= VALUE_LIMIT:
             return None
         parts = [part.partition(_LINE_END) for part in text[len(_HEAD) : end].split(_BORDER)]
-        values = {key: data for key, (_, _, data) in zip(self._in_order, parts, strict=False)}
-        if [head for head, _, _ in parts] != [
-            b"%b 0 %d" % (key, len(value)) for key, value in values.items()
-        ]:
+        heads, _, data = zip(*parts, strict=True)
+        sizes = zip(self._in_order, map(len, data), strict=False)
+        if heads != tuple(map(_PLAIN.__mod__, sizes)):
             return None
-        self.values = values
+        self.values = dict(zip(self._in_order, data, strict=False))
         return end + len(_LAST)
 
     def _read_on(self, buffer: memoryview) -> int | None:

@@ -1,0 +1,70 @@
+"""Many members at once: their names, and what they announce once for all who announce the same."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from operator import attrgetter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.model import Member
+
+Facts = tuple[str, str, str, tuple[tuple[str, str], ...]]
+"""Group, zone, owner and metadata: all that a member announces besides its name."""
+
+Places = NDArray[np.int64]
+
+
+class Alike(NamedTuple):
+    """n members. In a fleet of a million, a few hundred announce something of their own."""
+
+    names: Sequence[str]  # (n)
+    kinds: Places  # (n): which of the samples announces the same
+    samples: Sequence[Member]  # some may be the same, or nobody's
+
+    def member(self, at: int) -> Member:
+        """The member at that place."""
+        like = self.samples[self.kinds.item(at)]
+        return Member(like.group, self.names[at], like.zone, like.owner, like.metadata)
+
+    def where(self, chosen: Places) -> "Alike":
+        """The members at those places."""
+        names = [self.names[at] for at in chosen.tolist()]
+        return Alike(names, self.kinds[chosen], self.samples)
+
+    def counts(self) -> list[int]:
+        """How many announce what each of the samples does."""
+        counts: list[int] = np.bincount(self.kinds, minlength=len(self.samples)).tolist()
+        return counts
+
+    def by_group(self) -> Iterator[tuple[str, Places]]:
+        """Each group that somebody is in, and the places of its members."""
+        groups = [sample.group for sample in self.samples]
+        for name in set(groups):
+            places = np.flatnonzero(np.array([group == name for group in groups])[self.kinds])
+            if len(places):
+                yield name, places
+
+
+def alike(members: Sequence[Member]) -> Alike:
+    """The same ``members``, by what they announce."""
+    facts = _facts_of_all(members)
+    samples = dict(zip(facts, members, strict=True))
+    kinds = {each: kind for kind, each in enumerate(samples)}
+    return Alike(
+        list(map(attrgetter("name"), members)),
+        np.fromiter(map(kinds.__getitem__, facts), np.int64, len(facts)),
+        list(samples.values()),
+    )
+
+
+def facts_of(member: Member) -> Facts:
+    """What ``member`` announces besides its name."""
+    metadata = tuple(sorted(member.metadata.items())) if member.metadata else ()
+    return member.group, member.zone, member.owner, metadata
+
+
+def _facts_of_all(members: Sequence[Member]) -> Sequence[Hashable]:
+    if any(map(attrgetter("metadata"), members)):
+        return list(map(facts_of, members))
+    return list(map(attrgetter("group", "zone", "owner"), members))
