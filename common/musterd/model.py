@@ -108,7 +108,7 @@ def _check_shared(group: str, zone: str, owner: str) -> None:
     check_text("owner", owner)
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an operator has said of a member. It persists whether the member beats or not.
 
     None in ``zone``, ``owner`` or ``metadata`` means: as its agent announces it.

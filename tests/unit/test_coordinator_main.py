@@ -15,19 +15,42 @@ async def test_what_is_kept_of_members_is_collected_no_more_once_all_are_known(
 ) -> None:
     monkeypatch.setattr(main_module, "SETTLE_POLL", 0.0)
     known, frozen, thresholds = anyio.Event(), gc.get_freeze_count(), gc.get_threshold()
+    gc.disable()
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(settle, known.is_set)
             for _ in range(3):
                 await anyio.lowlevel.checkpoint()
             assert gc.get_freeze_count() == frozen
+            assert not gc.isenabled()
             known.set()
             for _ in range(3):
                 await anyio.lowlevel.checkpoint()
             assert gc.get_freeze_count() > frozen
+            assert gc.isenabled()
             assert gc.get_threshold()[:2] == thresholds[:2]
             assert gc.get_threshold()[2] > 1000 * thresholds[2]
             tasks.cancel_scope.cancel()
     finally:
+        gc.enable()
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+
+
+async def test_a_start_that_takes_long_has_its_garbage_collected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(main_module, "SETTLE_POLL", 0.0)
+    monkeypatch.setattr(main_module, "BUSY_START", 0.0)
+    frozen = gc.get_freeze_count()
+    gc.disable()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(settle, lambda: False)
+            for _ in range(3):
+                await anyio.lowlevel.checkpoint()
+            assert gc.isenabled()
+            assert gc.get_freeze_count() == frozen
+            tasks.cancel_scope.cancel()
+    finally:
+        gc.enable()

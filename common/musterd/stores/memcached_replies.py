@@ -64,17 +64,20 @@ class ValuesReply:
         self.flagged: set[bytes] = set()
 
     def read(self, buffer: memoryview) -> int | None:
-        """All at once if all is there, else value by value, on from where the last call stopped."""
+        """All at once if it can be, else value by value, on from where the last call stopped."""
         if not self._asked:
-            if (size := self._read_whole(buffer)) is not None:
+            text = bytes(buffer)
+            end = text.find(_LAST)
+            # An error ends a line, as does an absurd size; few pieces of a good reply end with one.
+            if end < 0 and text.startswith(_HEAD) and not text.endswith(_LINE_END):
+                return None
+            if (size := self._read_whole(text, end)) is not None:
                 return size
             self._asked = frozenset(self._in_order)
         return self._read_on(buffer)
 
-    def _read_whole(self, buffer: memoryview) -> int | None:
-        """How many bytes the reply takes, if it is whole and has plain values for the first keys."""
-        text = bytes(buffer)
-        end = text.find(_LAST)
+    def _read_whole(self, text: bytes, end: int) -> int | None:
+        """How many bytes the reply takes, if it has plain values for the first keys up to ``end``."""
         if not text.startswith(_HEAD) or not 0 < end <= VALUE_LIMIT:
             return None
         parts = [part.partition(_LINE_END) for part in text[len(_HEAD) : end].split(_BORDER)]
