@@ -116,8 +116,8 @@ class Members:
         again = [self._free.pop() for _ in range(min(count, len(self._free)))]
         end = self.size + count - len(again)
         if end > len(self.state):
-            self._grow(max(end, self.size + self.size // 8))
-        rows = np.array([*again, *range(self.size, end)], np.int64)
+            self._grow(max(end, self.size + self.size // 4))
+        rows = np.concatenate([np.array(again, np.int64), np.arange(self.size, end)])
         self.size = end
         return rows
 

@@ -270,12 +270,13 @@ class Roll:
         down_time, now = self.detector.rules.service_down_time, self.clocks.wall()
         states = np.array([CODES[sample.state] for sample in samples], np.uint8)[kinds]
         at = {since: since.timestamp() for since in set(portion.since)}
-        since = np.array([at[since] for since in portion.since])
+        since = np.fromiter(map(at.__getitem__, portion.since), np.float64, len(kinds))
         # Long past any mass silence: what fell before this coordinator began is no part of one.
         dead = np.isin(states, (Code.DOWN, Code.LEFT))
         quiet = np.where(dead, np.maximum(3 * down_time, now - since), 0.0)
         members = Alike(portion.names, kinds, [sample.member for sample in samples])
-        rows = self._add(members, states, (samples[kind].reason for kind in portion.kinds), quiet)
+        reasons = [sample.reason for sample in samples]
+        rows = self._add(members, states, map(reasons.__getitem__, portion.kinds), quiet)
         self.detector.members.since[rows] = since
         intervals = np.array([sample.interval for sample in samples], np.float32)
         self.detector.members.interval[rows] = intervals[kinds]

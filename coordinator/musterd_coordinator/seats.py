@@ -104,4 +104,4 @@ class Seats:
 def _more(column: NDArray[Any], size: int) -> int:
     """By how much ``column`` should grow to have ``size`` places; not above 0: it has them."""
     lacking = size - len(column)
-    return lacking + len(column) // 8 if lacking > 0 else 0
+    return lacking + len(column) // 4 if lacking > 0 else 0

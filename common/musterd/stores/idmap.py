@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 NONE = -1
 _FULL = 0.6  # of the places; beyond it chains grow long
+_LARGE = 1 << 19  # places, two megabytes; a smaller table grows faster, and is copied less often
 
 
 class IdMap:
@@ -101,7 +102,7 @@ class IdMap:
 
     def _grow(self) -> None:
         slots = np.asarray(self._slots)
-        self._clear(2 * len(slots))
+        self._clear(len(slots) * (2 if len(slots) >= _LARGE else 4))
         self._place(slots[slots != NONE])
 
     def _place(self, slots: NDArray[Any]) -> None:

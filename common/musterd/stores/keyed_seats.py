@@ -189,7 +189,7 @@ class SeatMap:
         have = len(self.taken)
         if size <= have:
             return
-        blocks = -(-max(size, have + have // 8) // BLOCK)
+        blocks = -(-max(size, have + have // 4) // BLOCK)
         more = blocks * BLOCK - have
         self.taken, self.heard = np.pad(self.taken, (0, more)), np.pad(self.heard, (0, more))
         self.slot_of.reserve(have + more)
