@@ -12,6 +12,9 @@ from tests.servers import HOST, Database, Memcached, Postgres, held_port
 from benchmarks.fleet import Fill, Fleet, KeyedFill, PostgresFill
 from musterd.urls import host_and_port
 
+ADVISED = {"wal_writer_flush_after": 0}
+"""What docs/operations.md advises for a PostgreSQL that takes beats."""
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -61,7 +64,7 @@ def postgres_for(members: int) -> Postgres:
         "max_wal_size": "4GB",
         "max_connections": 200,
     }
-    return Postgres(**settings)
+    return Postgres(**settings, **ADVISED)
 
 
 def setting_of(postgres: Postgres) -> str:

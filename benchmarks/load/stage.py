@@ -12,6 +12,7 @@ from tests.system.daemons import Coordinator, Daemon
 from benchmarks.load.listeners import listener
 from benchmarks.load.port import TIMEOUT
 from benchmarks.load.settings import Settings
+from benchmarks.stores import ADVISED
 from musterd.errors import ConfigError
 from musterd.stores.postgres_schema import init_db
 from musterd.urls import without_secret
@@ -75,6 +76,7 @@ def _postgresql(settings: Settings, stack: ExitStack) -> Stage:
         "max_connections": settings.lanes * settings.processes + 50,
         "shared_buffers": f"{128 + settings.agents // 1500}MB",
         "max_wal_size": "4GB",
+        **ADVISED,
     }
     server = stack.enter_context(Postgres(**options))
     url = stack.enter_context(server.database()).dsn

@@ -26,6 +26,10 @@ NOTES = (
         "A view is: read everything from the store and judge everybody. Everybody was written before,"
         " in random order; before each view a tenth of musterd's members beat anew, and none of Nova's."
     ),
+    (
+        "PostgreSQL is set as docs/operations.md advises (wal_writer_flush_after 0), for Nova and"
+        " musterd alike."
+    ),
 )
 
 

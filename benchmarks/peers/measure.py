@@ -1,7 +1,7 @@
 """The comparison itself: Nova and musterd in turn, on one PostgreSQL and one memcached."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from benchmarks.peers.meter import Books, Cost, Sender, cost
 from benchmarks.peers.nova_side import Nova
 from benchmarks.peers.relay import relay
 from benchmarks.peers.views import Crowd, Scheduler, View, Watcher, coordinator
-from benchmarks.stores import musterd_tables
+from benchmarks.stores import ADVISED, musterd_tables
 
 NOVA_THREADS = (1, 8)
 CONNECTIONS = (1, 20)
@@ -64,6 +64,7 @@ def _bench(plan: Plan, python: Path) -> Iterator[_Bench]:
         "shared_buffers": f"{128 + members // 1000}MB",
         "max_wal_size": "4GB",
         "max_connections": 200,
+        **ADVISED,
     }
     with ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal())
@@ -130,9 +131,9 @@ def _views(bench: _Bench) -> list[Figure]:
     for size in progress(bench.plan.sizes, "views", "size"):
         bench.nova.grow(size)
         bench.nova.fill("mc")
-        with musterd_tables(bench.postgres) as database:
-            crowd = crowd_in(bench.portal, size, database.dsn, bench.memcached.address)
-            views = _views_of(bench, crowd, database.dsn) | _answered_views(bench, crowd)
+        with musterd_tables(bench.postgres) as database, coordinators_loop() as portal:
+            crowd = crowd_in(portal, size, database.dsn, bench.memcached.address)
+            views = _views_of(bench, portal, crowd, database.dsn) | _answered_views(bench, crowd)
             crowd.close()
         wrong = [name for name, seen in views.items() if any(up != size for up, _ in seen)]
         if wrong:
@@ -147,10 +148,17 @@ def crowd_in(portal: BlockingPortal, size: int, dsn: str, memcached: str) -> Cro
     return Crowd(portal, fleet, PostgresFill(dsn, fleet), KeyedFill(memcached, fleet))
 
 
-def _views_of(bench: _Bench, crowd: Crowd, dsn: str) -> dict[str, list[View]]:
+def coordinators_loop() -> AbstractContextManager[BlockingPortal]:
+    """An event loop like a coordinator's own, in a thread."""
+    return start_blocking_portal(backend_options={"use_uvloop": True})
+
+
+def _views_of(
+    bench: _Bench, portal: BlockingPortal, crowd: Crowd, dsn: str
+) -> dict[str, list[View]]:
     """What a scheduler of Nova's does itself, and what a coordinator does once a period."""
     with ExitStack() as stack:
-        watchers = [Watcher(bench.portal, url) for url in (dsn, bench.memcached.url)]
+        watchers = [Watcher(portal, url) for url in (dsn, bench.memcached.url)]
         for watcher in watchers:
             stack.callback(watcher.close)
             watcher.prepare()

@@ -177,6 +177,25 @@ async def test_foreign_and_broken_records_are_counted_not_believed(database: Dat
         assert (sweep.rejected.magic, sweep.rejected.member_id, sweep.rejected.field) == (1, 1, 1)
 
 
+async def test_a_record_of_another_length_hides_nobody_else_and_the_next_beat_mends_it(
+    database: Database,
+) -> None:
+    async with both(database.dsn) as (writer, reader):
+        for number in range(3):
+            await writer.announce(host(number))
+            await writer.beat(beat_of(host(number)))
+        await reader.roster()
+        for slot, length in ((0, 63), (1, 0)):
+            database.execute(
+                f"UPDATE musterd.beat SET record = substr(record, 1, {length}) WHERE slot = {slot}"
+            )
+        assert (await reader.sweep()).beats.slot.tolist() == [2]
+        assert database.execute("SELECT name FROM musterd.beats") == host(2).name
+        for number in range(2):
+            assert await writer.beat(beat_of(host(number), 2))
+        assert sorted((await reader.sweep()).beats.slot.tolist()) == [0, 1, 2]
+
+
 async def test_a_seat_that_did_not_beat_yet_is_no_reject(database: Database) -> None:
     async with both(database.dsn) as (writer, reader):
         await writer.announce(host(1))

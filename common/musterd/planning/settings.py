@@ -31,7 +31,10 @@ def server_advice(question: Question, need: Need) -> str:
         case Kind.EMBEDDED:
             return "no server; raise the coordinator's limit of open files (ulimit -n)"
         case _:
-            return f"PostgreSQL with max_connections = {connections}"
+            return (
+                f"PostgreSQL with max_connections = {connections},"
+                " and before version 17 wal_writer_flush_after = 0"
+            )
 
 
 def _urls(question: Question, need: Need) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 from numpy.typing import NDArray
 
+from musterd.beat import SIZE
 from musterd.stores.postgres_copy import Copy
 from musterd.stores.postgres_link import Connection, Link
 
@@ -23,7 +24,11 @@ PAUSE = 0.001
 """Seconds for that. A server sends 8 kB at a time. Woken by each, we would take twice the CPU, and
 the server a fifth more for waking us."""
 
-_BEATS = "SELECT slot, record FROM musterd.beat WHERE namespace_key = {key}"
+# Every row is as long as the next, whatever somebody wrote into a record by hand.
+_BEATS = f"""
+SELECT slot, record FROM musterd.beat
+WHERE namespace_key = {{key}} AND octet_length(record) = {SIZE}
+"""
 _FIRST_HALF = f"{_BEATS} AND ctid < '({{middle}},0)'"
 _SECOND_HALF = f"{_BEATS} AND ctid >= '({{middle}},0)'"
 _REPEATABLE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
