@@ -21,10 +21,14 @@ NOTES = (
         "Nova: its own nova.objects.Service, _report_state and service_is_up, with a local conductor"
         " and its cache of service versions; what a message queue costs comes on top."
     ),
-    "Ratios are Nova's cost by musterd's within one repeat; of Nova's two ways, the cheaper one.",
+    (
+        "Ratios are Nova's cost by musterd's within one repeat: one at a time against one at a time, many"
+        " against many, and a relay against the cheaper of the two."
+    ),
     (
         "A view is: read everything from the store and judge everybody. Everybody was written before,"
         " in random order; before each view a tenth of musterd's members beat anew, and none of Nova's."
+        " musterd's is the second of two in a row: a coordinator sweeps every second."
     ),
     (
         "PostgreSQL is set as docs/operations.md advises (wal_writer_flush_after 0), for Nova and"

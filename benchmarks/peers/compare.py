@@ -27,11 +27,22 @@ def beat_figures(
         Figure(f"{store}: statements per heartbeat, {name}", "", [count])
         for name, count in statements.items()
     ]
-    novas = [costs[name] for name in costs if name.startswith("Nova")]
     for name in costs:
         if name.startswith("musterd"):
+            novas = [costs[other] for other in costs if _is_alike(other, name)]
             figures += _ratios(store, name, novas, costs[name])
     return figures
+
+
+def _is_alike(name: str, ours: str) -> bool:
+    """Whether ``name`` is Nova's way to send as ``ours`` does: one at a time, or many.
+
+    A relay's is like neither.
+    """
+    alone = "1 at a time"
+    return name.startswith("Nova") and (
+        "relay" in ours or name.endswith(f" {alone}") == ours.endswith(f" {alone}")
+    )
 
 
 def _costs_of(store: str, name: str, runs: Sequence[Cost]) -> Iterator[Figure]:

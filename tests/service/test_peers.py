@@ -72,20 +72,24 @@ def costs(server_us: float, wal: float) -> list[Cost]:
     return [Cost(server_us, 1.0, wal, 100.0)] * 3
 
 
-def test_ratios_are_taken_to_the_cheaper_nova() -> None:
+def test_ratios_are_taken_to_the_nova_that_sends_alike_and_a_relay_s_to_the_cheaper() -> None:
     figures = beat_figures(
         "PostgreSQL",
         {
             "Nova db, 1 at a time": costs(500, 220),
             "Nova db, 8 at a time": costs(400, 230),
             "musterd direct, 1 at a time": costs(50, 40),
+            "musterd direct, 20 at a time": costs(40, 40),
             "musterd through the relay": costs(10, 0.5),
         },
         {},
     )
     found = {figure.name: figure for figure in figures}
     direct = found["PostgreSQL: server CPU, Nova / musterd direct, 1 at a time"]
-    assert (direct.median, direct.kept) == (8.0, True)
+    assert (direct.median, direct.kept) == (10.0, True)
+    many = found["PostgreSQL: server CPU, Nova / musterd direct, 20 at a time"]
+    assert many.median == 10.0
+    assert found["PostgreSQL: WAL, Nova / musterd direct, 20 at a time"].median == 5.75
     relayed = found["PostgreSQL: server CPU, Nova / musterd through the relay"]
     assert (relayed.median, relayed.kept) == (40.0, False)
     assert found["PostgreSQL: WAL, Nova / musterd direct, 1 at a time"].median == 5.5
