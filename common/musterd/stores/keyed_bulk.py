@@ -9,7 +9,7 @@ from musterd.columns import Slots, Words
 from musterd.errors import StoreError
 from musterd.stores.keyed_seats import Block
 
-PORTION = 1000
+PORTION = 500
 """The most keys whose values are asked for at once: a few milliseconds of the event loop."""
 
 _T = TypeVar("_T")
