@@ -25,6 +25,8 @@ Python's own. The registry's thread runs Python, and each time it has its turn a
 
 SETTLE_POLL = 1.0
 BUSY_START = 30.0
+"""Seconds in which a start is taken to be busy with members, and makes little garbage."""
+
 COLLECT_PERIOD = 3600.0
 _NEVER = 1_000_000  # collections of the middle generation before one of the oldest
 

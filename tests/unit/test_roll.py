@@ -11,7 +11,7 @@ from musterd.errors import NotFound
 from musterd.model import Facts, Member, State
 from musterd.stores import Roster, Sweep
 from musterd_coordinator.answers import Answers
-from musterd_coordinator.registry import Entry, portion_of
+from musterd_coordinator.registry import Entry, Portion, portion_of
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import Clocks
 from musterd_coordinator.sweep import Swept
@@ -298,3 +298,18 @@ def test_ready_when_everybody_alive_has_been_heard() -> None:
     for sequence in range(41, 46):
         stage.sweep({0: (7, sequence), 1: (8, 1)})
     assert stage.roll.ready
+
+
+def test_members_who_share_what_is_known_of_them_are_restored_each_by_name() -> None:
+    stage, at = Stage(), datetime(2026, 1, 1, tzinfo=UTC)
+    forced = entry("", State.UP, facts=Facts(forced_down=True))
+    samples = [entry("", State.DOWN, reason="silent"), forced]
+    stage.roll.restore(Portion(["a", "b", "c"], [at] * 3, [at] * 3, [0, 1, 0], samples))
+    assert [stage.state(name) for name in "abc"] == [State.DOWN, State.UP, State.DOWN]
+    rows = [stage.roll.directory.row("compute", name) for name in "abc"]
+    assert [stage.roll.reason(row) for row in rows if row is not None] == [
+        "silent",
+        "as it was",
+        "silent",
+    ]
+    assert stage.roll.facts == {rows[1]: Facts(forced_down=True)}

@@ -34,8 +34,11 @@ def seat_newcomers(
     Returns the slots that were taken, the member_ids of those who took them, and what else was told.
     """
     numbers = np.array(slots, np.int64)
+    free = ~seats.are_held(numbers)
+    if not free.any():  # as nearly always, once all are seated
+        return numbers[:0], seats.member_id[:0], list(zip(slots, values, strict=True))
     told = np.fromiter((value is not None for value in values), np.bool_, len(values))
-    places, members = _readable(np.flatnonzero(told & ~seats.are_held(numbers)), values)
+    places, members = _readable(np.flatnonzero(told & free), values)
     identities = np.frombuffer(b"".join(member_digests(keys.namespace, members)), "<u8")
     new = seats.are_nowhere(identities)
     if not new.all():
