@@ -38,8 +38,8 @@ class Shard:
     """A shard's clock, its seats, and what its sweeps were like.
 
     ``reason`` says why it is not listening, and is empty while it is; ``since`` is when that
-    began, in seconds of the wall clock. ``beats`` counts those of the newest sweep, ``rejected``
-    those of all.
+    began, in seconds of the wall clock. ``beats`` counts the members whose beat the shard had at the
+    newest sweep, ``rejected`` the records of all sweeps.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Shard:
         self.canary_seconds = swept.canary_seconds
         self.sweep_seconds = swept.seconds
         if swept.sweep is not None:
-            self.beats = len(swept.sweep.beats.slot)
+            self.beats = swept.sweep.present
             self.rejected += swept.sweep.rejected
         if step is Step.STOOD_STILL:
             return self._fell_silent(swept.reason or "the sweep took too long", wall)

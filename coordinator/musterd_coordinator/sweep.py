@@ -180,7 +180,7 @@ class Sweeper:
 
 def _spoiled(sweep: Sweep) -> str:
     rejected = sum(sweep.rejected)
-    records = rejected + len(sweep.beats.slot)
+    records = rejected + sweep.present
     if rejected <= MOST_REJECTED * records:
         return ""
     return f"{rejected} of {records} beats are spoiled, or stored for another member"

@@ -9,7 +9,7 @@ import anyio
 from musterd.beat import Beat, member_id, new_incarnation
 from musterd.errors import StoreError
 from musterd.model import Member
-from musterd.stores import Store
+from musterd.stores import Store, Sweep
 from tests.contract.labs import COORDINATOR, NAMESPACE
 
 
@@ -106,12 +106,17 @@ class Look:
         return {name: sequence for name, (_, sequence) in self.beats.items()}
 
 
+Stored = dict[int, tuple[int, int, int]]
+"""Member, incarnation and sequence by slot."""
+
+
 class Coordinator:
     """Writes its canary, reads the roster and sweeps, on all shards."""
 
     def __init__(self, store: Store, name: str = COORDINATOR, namespace: str = NAMESPACE) -> None:
         self.readers = [store.reader(shard, name) for shard in range(len(store.shard_names))]
         self.seats: list[dict[int, Member]] = [{} for _ in self.readers]
+        self._stored: list[Stored] = [{} for _ in self.readers]
         self._namespace = namespace
         self._canary_id = member_id(namespace, "canary", name)
         self._incarnation = new_incarnation()
@@ -170,15 +175,27 @@ class Coordinator:
         sweep = await reader.sweep()
         look.complete &= sweep.complete
         look.proven &= sweep.complete and sweep.canary == self.canary()
-        beats = sweep.beats
-        assert len(set(beats.slot.tolist())) == len(beats.slot)
-        for slot, identity, incarnation, sequence in zip(
-            *(column.tolist() for column in beats[:4]), strict=True
-        ):
+        for slot, (identity, incarnation, sequence) in self.standing(shard, sweep).items():
             member = seats[slot]
             assert identity == member_id(self._namespace, member.group, member.name)
             old = look.beats.get(member.name, (0, 0))
             look.beats[member.name] = max(old, (incarnation, sequence), key=lambda pair: pair[1])
+
+    def standing(self, shard: int, sweep: Sweep) -> Stored:
+        """All beats that stand in the shard: those swept, and those that are said to be unchanged."""
+        slots, *columns = (column.tolist() for column in sweep.beats[:4])
+        assert len(set(slots)) == len(slots)
+        swept = dict(zip(slots, zip(*columns, strict=True), strict=True))
+        seats, before = self.seats[shard], self._stored[shard] if sweep.unchanged else {}
+        kept = {slot: beat for slot, beat in before.items() if self._is_whose(seats.get(slot), beat)}
+        self._stored[shard] = kept | swept
+        assert len(self._stored[shard]) == sweep.present
+        return self._stored[shard]
+
+    def _is_whose(self, member: Member | None, beat: tuple[int, int, int]) -> bool:
+        return member is not None and beat[0] == member_id(
+            self._namespace, member.group, member.name
+        )
 
 
 @asynccontextmanager

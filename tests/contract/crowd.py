@@ -80,12 +80,12 @@ class Crowd:
         """Make one call: either it is right, or it fails as it should."""
         outcome = await self._outcome(number)
         assert outcome is not False, "a beat that was there is said to be lost"
-        if isinstance(outcome, Sweep) and outcome.canary == self._coordinators[number].canary():
-            assert outcome.beats.member_id.tolist()
-            seen = zip(
-                outcome.beats.member_id.tolist(), outcome.beats.sequence.tolist(), strict=True
-            )
-            assert dict(seen) == self._expected(self._shard_of(number))
+        if isinstance(outcome, Sweep):
+            shard, coordinator = self._shard_of(number), self._coordinators[number]
+            standing = coordinator.standing(shard, outcome).values()
+            if outcome.canary == coordinator.canary():
+                seen = {identity: sequence for identity, _, sequence in standing}
+                assert seen == self._expected(shard)
 
     async def _outcome(self, number: int) -> object:
         """What a call returns or fails with; a sweep that is not complete has failed."""

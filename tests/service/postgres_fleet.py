@@ -51,7 +51,17 @@ def canary(sequence: int) -> Beat:
     return Beat(2**64 - 7, 99, sequence, interval_ms=1000)
 
 
+async def everybody(url: str) -> dict[int, int]:
+    """Sequence by slot, as swept by a coordinator that has just begun."""
+    reader = reader_of(url, coordinator="newcomer")
+    try:
+        await reader.roster()
+        return await sequences(reader)
+    finally:
+        await reader.aclose()
+
+
 async def sequences(reader: ShardReader) -> dict[int, int]:
-    """Sequence by slot, as swept."""
+    """Sequence by slot, as swept: all of them or, where an earlier sweep was, the new ones."""
     beats = (await reader.sweep()).beats
     return dict(zip(beats.slot.tolist(), beats.sequence.tolist(), strict=True))

@@ -21,6 +21,7 @@ from tests.service.postgres_fleet import (
     beat_of,
     both,
     canary,
+    everybody,
     host,
     reader_of,
     sequences,
@@ -189,11 +190,11 @@ async def test_a_record_of_another_length_hides_nobody_else_and_the_next_beat_me
             database.execute(
                 f"UPDATE musterd.beat SET record = substr(record, 1, {length}) WHERE slot = {slot}"
             )
-        assert (await reader.sweep()).beats.slot.tolist() == [2]
+        assert await sequences(reader) == {2: 1}
         assert database.execute("SELECT name FROM musterd.beats") == host(2).name
         for number in range(2):
             assert await writer.beat(beat_of(host(number), 2))
-        assert sorted((await reader.sweep()).beats.slot.tolist()) == [0, 1, 2]
+        assert await sequences(reader) == {0: 2, 1: 2}
 
 
 async def test_a_seat_that_did_not_beat_yet_is_no_reject(database: Database) -> None:
@@ -377,8 +378,7 @@ async def test_through_pgbouncer_in_transaction_mode(
             tasks.start_soon(watch)
             for number in range(12):
                 tasks.start_soon(live, number)
-        await reader.roster()
-        assert sorted((await sequences(reader)).values()) == [20] * 12
+        assert sorted((await everybody(url)).values()) == [20] * 12
     for writer in writers:
         await writer.aclose()
     leaked = "SELECT count(*) FROM pg_prepared_statements"

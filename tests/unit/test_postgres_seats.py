@@ -49,7 +49,7 @@ def test_only_the_rightful_holder_is_believed() -> None:
     seats = Seats()
     seats.update([seat(0), seat(1), seat(2), seat(3)])
     slots = np.array([3, 0, 1, 2, 4000, -7])
-    beats, rejected = seats.believe(
+    beats, rejected, strangers = seats.believe(
         slots,
         records(
             *(Beat(103, 9, 9, 1000), None, Beat(999, 9, 9, 1000), Beat(102, 0, 9, 1000)),
@@ -58,15 +58,16 @@ def test_only_the_rightful_holder_is_believed() -> None:
     )
     assert beats.slot.tolist() == [3]
     assert (rejected.member_id, rejected.field, sum(rejected)) == (1, 1, 2)
+    assert (strangers, seats.present()) == (1, 1)
 
 
 def test_beats_that_are_all_good_and_all_but_one() -> None:
-    beats, rejected = seats_of(3).believe(
+    beats, rejected, _ = seats_of(3).believe(
         np.array([2, 1]), records(Beat(102, 9, 9, 1000), Beat(101, 8, 7, 1000))
     )
     assert (beats.slot.tolist(), beats.sequence.tolist()) == ([2, 1], [9, 7])
     assert sum(rejected) == 0
-    beats, rejected = seats_of(3).believe(
+    beats, rejected, _ = seats_of(3).believe(
         np.array([2, 1]), records(Beat(101, 9, 9, 1000), Beat(101, 8, 7, 1000))
     )
     assert (beats.slot.tolist(), rejected.member_id) == ([1], 1)
@@ -80,8 +81,28 @@ def test_seats_are_counted() -> None:
 
 
 def test_nobody_and_nothing() -> None:
-    beats, rejected = Seats().believe(np.empty(0, np.int64), np.empty(0, RECORD))
-    assert len(beats.slot) == sum(rejected) == 0
+    beats, rejected, strangers = Seats().believe(np.empty(0, np.int64), np.empty(0, RECORD))
+    assert len(beats.slot) == sum(rejected) == strangers == 0
+
+
+def test_a_beat_that_was_believed_is_present_until_its_seat_is_lost_or_its_record_spoiled() -> None:
+    seats, slots = seats_of(5), np.arange(5)
+    good = [Beat(100 + slot, 9, 7, 1000) for slot in range(5)]
+    seats.believe(slots, records(*good))
+    before = seats.fingerprint()
+    assert seats.present() == 5
+    seats.believe(slots[:2], records(*good[:2]))
+    assert (seats.present(), seats.fingerprint()) == (5, before)
+    seats.believe(slots[:2], records(Beat(100, 9, 8, 1000), Beat(7, 9, 7, 1000)))
+    assert (seats.present(), seats.fingerprint() == before) == (4, False)
+    seats.update([seat(2, 9), seat(3, 9, number=8), Seat(4, 9)])  # other facts, another, nobody
+    assert seats.present() == 2
+    seats.begin()
+    seats.vacate_unread()
+    assert seats.present() == 0
+    seats.believe(slots[1:2], records(good[1]))
+    seats.forget_beats()
+    assert seats.present() == 0
 
 
 def test_canaries_sit_below_zero() -> None:

@@ -74,9 +74,11 @@ class Sweep:
     """Every beat that one batched read of a shard brought.
 
     ``beats`` may always be believed (their records were checked, and each ``member_id`` is that
-    of the member seated in its slot). Only a ``complete`` sweep says anything about members whose
-    beat is not in it. ``canary`` is this coordinator's own beat as it was read back with the
-    sweep, or None. ``reason`` says why a sweep is not complete.
+    of the member seated in its slot). A store that knows which beats are new may leave out those
+    that an earlier sweep brought and nobody has overwritten since: there are ``unchanged`` of them.
+    Only a ``complete`` sweep says anything about members whose beat is not in it. ``canary`` is this
+    coordinator's own beat as it was read back with the sweep, or None. ``reason`` says why a sweep is
+    not complete.
     """
 
     beats: "Beats"
@@ -84,6 +86,12 @@ class Sweep:
     canary: Beat | None = None
     complete: bool = True
     reason: str = ""
+    unchanged: int = 0
+
+    @property
+    def present(self) -> int:
+        """How many members have a beat in the shard."""
+        return len(self.beats.slot) + self.unchanged
 
 
 class ShardReader(Protocol):
@@ -115,7 +123,7 @@ class ShardReader(Protocol):
         """
 
     async def sweep(self) -> Sweep:
-        """Read every beat of the shard, and the canary; the beats are good until the next call."""
+        """Read every new beat of the shard, and the canary; what comes is good until the next call."""
 
     async def retire(self, member: Member) -> None:
         """Remove all that the shard holds of a forgotten member."""

@@ -199,12 +199,14 @@ class Link:
             raise translated from None
 
     @asynccontextmanager
-    async def transaction(self, limit: float | None = None) -> AsyncIterator[Connection]:
+    async def transaction(
+        self, limit: float | None = None, *, begin: str = "BEGIN"
+    ) -> AsyncIterator[Connection]:
         """The connection within a transaction that the server ends if this client stalls."""
         most = milliseconds(self.timeout if limit is None else limit)
         async with self.session(limit) as session:
             await session.connection.execute(
-                f"BEGIN; SET LOCAL statement_timeout = {most};"
+                f"{begin}; SET LOCAL statement_timeout = {most};"
                 f" SET LOCAL idle_in_transaction_session_timeout = {most}"
             )
             yield session.connection

@@ -18,7 +18,7 @@ from musterd.stores.postgres_changes import Mark, mark
 from musterd.stores.postgres_harvest import Harvest
 from musterd.stores.postgres_link import Connection, Link, Target
 from musterd.stores.postgres_relays import READ_MARKS, RelayWatch, marks_key
-from musterd.stores.postgres_scan import Scan
+from musterd.stores.postgres_scan import SNAPSHOT, Scan
 from musterd.stores.postgres_schema import ensure_schema
 from musterd.stores.postgres_seats import Seat, Seats
 from musterd.stores.postgres_writer import PostgresWriter, namespace_key, retire, signed
@@ -103,6 +103,7 @@ class PostgresReader:
             async with self._canary_link.transaction() as connection:
                 await connection.execute(_NEW_CANARY, *row)
                 await connection.execute(_OLD_CANARIES)
+        self._scan.forget()  # where the canary is gone, others may be
         lost, self._has_canary = self._has_canary, True
         return not lost
 
@@ -130,19 +131,23 @@ class PostgresReader:
         return roster
 
     async def sweep(self) -> Sweep:
-        """All of the namespace's beats, and the canary among them."""
-        harvest = self._harvest
-        harvest.begin()
-        async with self._tables(), self._link.transaction() as connection:
-            await self._scan.read(connection, self._seats.count(), harvest.take)
+        """The namespace's beats that are new since the last call, and the canary."""
+        harvest, scan = self._harvest, self._scan
+        async with self._tables(), self._link.transaction(begin=SNAPSHOT) as connection:
+            harvest.begin(everything=await scan.begin(connection))
+            await scan.read(connection, self._seats.count(), harvest.take)
             marks = await connection.fetch(READ_MARKS, marks_key(self._namespace))
-        beats = harvest.beats()
+        if harvest.settled:
+            scan.settle()
         reason = self._relays.judge(
             {slot: record for slot, record in marks},  # noqa: C416 (a Record is no tuple to mypy)
-            int(beats.sequence.sum()),
+            self._seats.fingerprint(),
             anyio.current_time(),
         )
-        return Sweep(beats, harvest.rejected, harvest.canary, complete=not reason, reason=reason)
+        return Sweep(
+            *(harvest.beats(), harvest.rejected, harvest.canary, not reason, reason),
+            unchanged=harvest.unchanged(),
+        )
 
     async def retire(self, member: Member) -> None:
         """Remove a forgotten member's beat and vacate its slot."""

@@ -11,6 +11,9 @@ from musterd.model import Member
 from musterd.stores.base import Roster
 
 
+_ODD, _TWO = np.uint64(1), np.uint64(2)
+
+
 class Seat(NamedTuple):
     """What one row of the roster says. ``member`` is None when nobody of ours sits there."""
 
@@ -20,14 +23,28 @@ class Seat(NamedTuple):
     member: Member | None = None
 
 
+class Believed(NamedTuple):
+    """What some rows of the table of beats say.
+
+    ``rejected`` counts records that are no beat of the member in whose slot they are, ``strangers``
+    those in slots where, as far as the roster was read, nobody sits.
+    """
+
+    beats: Beats
+    rejected: Rejected
+    strangers: int
+
+
 class Seats:
-    """The roster as far as it was read: arrays by slot."""
+    """The roster as far as it was read, and which beat each member was believed last: by slot."""
 
     def __init__(self) -> None:
         self._taken: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._read: NDArray[np.bool_] = np.zeros(0, np.bool_)  # in the reading that goes on
         self._id: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._changed: NDArray[np.int64] = np.zeros(0, np.int64)
+        # A number that tells one beat from the next, and is odd; 0: none.
+        self._heard: NDArray[np.uint64] = np.zeros(0, np.uint64)
 
     def count(self) -> int:
         """How many members sit somewhere."""
@@ -45,6 +62,7 @@ class Seats:
         """Every row was read in this reading: slots without one are vacant; those that were not."""
         gone = np.flatnonzero(self._taken & ~self._read)
         self._taken[gone] = False
+        self._heard[gone] = 0
         return gone.tolist()
 
     def update(self, seats: Collection[Seat]) -> Roster:
@@ -55,33 +73,51 @@ class Seats:
         vacated = slots[self._taken[slots] & ~taken]
         self._taken[slots] = taken
         self._read[slots] = True
-        self._id[slots] = np.fromiter((seat.member_id for seat in seats), np.uint64, len(seats))
+        ids = np.fromiter((seat.member_id for seat in seats), np.uint64, len(seats))
+        self._heard[slots[self._id[slots] != ids]] = 0
+        self._id[slots] = ids
         self._changed[slots] = [seat.changed for seat in seats]
         return Roster(
             [(seat.slot, seat.member) for seat in seats if seat.member is not None],
             np.sort(vacated).tolist(),
         )
 
-    def believe(
-        self, slots: NDArray[np.int64], records: NDArray[np.void]
-    ) -> tuple[Beats, Rejected]:
+    def forget_beats(self) -> None:
+        """All beats are read anew."""
+        self._heard[:] = 0
+
+    def present(self) -> int:
+        """How many members were believed a beat that, for all we know, still stands there."""
+        return int(np.count_nonzero(self._heard))
+
+    def fingerprint(self) -> int:
+        """A number that is another one after any of those beats was followed by the next."""
+        return int(self._heard.sum())
+
+    def believe(self, slots: NDArray[np.int64], records: NDArray[np.void]) -> Believed:
         """The good beats of members who sit in those ``slots``, and how many were not good.
 
-        Slots where nobody sits (not yet, or others' canaries) say nothing, nor do members who
-        took their slot and did not beat yet. Shapes: (n,), and (n,) of dtype RECORD, of which the
-        beats may be views.
+        Slots below zero, where canaries are, say nothing, nor do members who took their slot and did
+        not beat yet. Shapes: (n,), and (n,) of dtype RECORD, of which the beats may be views.
         """
-        known = (slots >= 0) & (slots < len(self._taken))
-        known[known] = self._taken[slots[known]]
-        known &= (records["magic"] != 0) | (records["incarnation"] != 0)
+        seated = (slots >= 0) & (slots < len(self._taken))
+        seated[seated] = self._taken[slots[seated]]
+        known = seated & ((records["magic"] != 0) | (records["incarnation"] != 0))
         beats, magic, version = from_records(slots, records), records["magic"], records["version"]
+        strangers = 0
         if not known.all():  # seldom, and as much work as all the rest
+            strangers = int(np.count_nonzero(~seated & (slots >= 0)))
             beats, magic, version = beats.where(known), magic[known], version[known]
+        read = beats.slot
         beats, rejected = check(beats, magic, version)
         rightful = beats.member_id == self._id[beats.slot]
-        if rightful.all():
-            return beats, rejected
-        return beats.where(rightful), rejected + Rejected(member_id=int((~rightful).sum()))
+        if not rightful.all():
+            beats = beats.where(rightful)
+            rejected += Rejected(member_id=int(np.count_nonzero(~rightful)))
+        if len(beats.slot) < len(read):
+            self._heard[read] = 0
+        self._heard[beats.slot] = (beats.incarnation + beats.sequence * _TWO) | _ODD
+        return Believed(beats, rejected, strangers)
 
     def _reserve(self, size: int) -> None:
         more = size - len(self._taken)
@@ -91,3 +127,4 @@ class Seats:
             self._read = np.pad(self._read, (0, more))
             self._id = np.pad(self._id, (0, more))
             self._changed = np.pad(self._changed, (0, more))
+            self._heard = np.pad(self._heard, (0, more))
