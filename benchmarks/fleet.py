@@ -4,6 +4,7 @@ A :class:`Fleet` is the members and their newest beats. :class:`KeyedFill` and :
 write them where agents would have left them, only in bulk.
 """
 
+import math
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -76,6 +77,13 @@ async def beat_at_once(fleet: Fleet, fill: Fill) -> None:
     """Everybody beats now, in random order, as fast as the store takes it."""
     fleet.beat()
     await fill.rewrite(fleet.shuffled())
+
+
+def some(fleet: Fleet, share: float) -> Order:
+    """The rows of so many, chosen at random and in random order, whose next beat is due."""
+    rows = fleet.shuffled()[: math.ceil(share * len(fleet))]
+    fleet.beat(rows)
+    return rows
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ from benchmarks.figures import (
     rounded,
     show,
 )
-from benchmarks.fleet import Fill, Fleet, beat_at_once
+from benchmarks.fleet import Fill, Fleet, beat_at_once, some
 from benchmarks.processes import cpu_seconds
 from benchmarks.stores import STORES, Server
 from benchmarks.sweep_clients import Client, Cost, Fetch, Product, c_program, keyed_peers
@@ -56,6 +56,8 @@ class Measured:
     costs: dict[str, list[Cost]] = field(default_factory=dict)
     server: list[float] = field(default_factory=list)
     stalls: list[float] = field(default_factory=list)
+    few_new: list[Cost] = field(default_factory=list)
+    few_new_server: list[float] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     roster: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -96,19 +98,25 @@ async def measure(server: Server, fleet: Fleet, repeats: int) -> Measured:
         product = Product(server.url, fleet)
         stack.push_async_callback(product.aclose)
         measured.roster = await product.begin()
-        await beat_at_once(fleet, fill)
-        await _judge(product, Judge(len(fleet)), repeats, measured)
+        await _judge(product, fleet, fill, repeats, measured)
         peers = await _peers(server, fleet, stack, measured)
         for _ in progress(range(repeats), "sweeping", "round"):
             await _round(server, fleet, fill, [*peers, product], measured)
+            if server.url.startswith("postgresql"):  # no other store tells new beats from old
+                await _few_new(server, fleet, fill, product, measured)
     return measured
 
 
-async def _judge(product: Product, judge: Judge, repeats: int, measured: Measured) -> None:
+async def _judge(
+    product: Product, fleet: Fleet, fill: Fill, repeats: int, measured: Measured
+) -> None:
     """What musterd does besides reading, as long as no peer has torn its memory to pieces."""
+    judge = Judge(len(fleet))
+    await beat_at_once(fleet, fill)
     await product.sweep()
     judge.begin(product.beats)
     for _ in range(repeats):
+        await beat_at_once(fleet, fill)
         measured.stalls.append(await product.longest_stall())
         measured.verdicts.append(judge.sweep(product.beats))
 
@@ -137,6 +145,16 @@ async def _round(
         before = cpu_seconds(server.pid)
         measured.costs.setdefault(client.name, []).append(await client.sweep())
     measured.server.append(cpu_seconds(server.pid) - before)
+
+
+async def _few_new(
+    server: Server, fleet: Fleet, fill: Fill, product: Product, measured: Measured
+) -> None:
+    """A sweep by musterd a second after the last, of a fleet with an interval of ten."""
+    await fill.rewrite(some(fleet, 0.1))
+    before = cpu_seconds(server.pid)
+    measured.few_new.append(await product.sweep())
+    measured.few_new_server.append(cpu_seconds(server.pid) - before)
 
 
 def stated(store: str, setting: str, members: int, measured: Measured, command: str) -> Result:
@@ -170,6 +188,8 @@ def stated(store: str, setting: str, members: int, measured: Measured, command: 
             [1e3 * verdict.news for verdict in measured.verdicts],
         ),
     ]
+    if measured.few_new:
+        figures += _of_few_new(measured, ours, members)
     facts: dict[str, object] = {
         "store": store,
         "server": setting,
@@ -197,6 +217,27 @@ def _plot(measured: Measured) -> Plot:
         for name, costs in measured.costs.items()
     }
     return Plot("Time of every sweep", "round", "ms", lines)
+
+
+def _of_few_new(measured: Measured, ours: Sequence[Cost], members: int) -> list[Figure]:
+    """What is left of a sweep's costs when one member in ten has beat since the last."""
+    few, server = measured.few_new, measured.few_new_server
+    return [
+        Figure("one beat in ten is new: sweep", "ms", [1e3 * cost.seconds for cost in few]),
+        Figure(
+            "one beat in ten is new: client CPU",
+            "µs/key",
+            [1e6 * cost.cpu / members for cost in few],
+        ),
+        Figure(
+            "one beat in ten is new: server CPU", "µs/key", [1e6 * cpu / members for cpu in server]
+        ),
+        Figure(
+            "one beat in ten is new: time of a whole sweep / its own",
+            "",
+            [our.seconds / cost.seconds for our, cost in zip(ours, few, strict=True)],
+        ),
+    ]
 
 
 def _compared(

@@ -72,6 +72,7 @@ class Product:
         self._reader: ShardReader = store.reader(0, "benchmark")
         self._fleet = fleet
         self._swept: Sweep | None = None
+        self._known = np.zeros(len(fleet), np.uint64)  # the last sequence of each
 
     async def begin(self) -> float:
         """Learn who sits where, as a coordinator does once; the seconds that took."""
@@ -121,13 +122,14 @@ class Product:
         await self._reader.aclose()
 
     def check(self) -> None:
-        """Raise RuntimeError unless the newest sweep brought the newest beat of everybody."""
+        """Raise RuntimeError unless the newest beat of everybody is known after the newest sweep."""
         swept, expected = self._swept, self._fleet.records
         assert swept is not None
-        if not swept.complete or swept.canary is None or len(self.beats.slot) != len(expected):
-            raise RuntimeError(f"incomplete: {len(self.beats.slot)} beats, {swept.reason!r}")
-        if (self.beats.sequence != expected["sequence"][self.beats.slot]).any():
-            raise RuntimeError("the sweep brought old beats")
+        if not swept.complete or swept.canary is None or swept.present != len(expected):
+            raise RuntimeError(f"incomplete: {swept.present} beats, {swept.reason!r}")
+        self._known[self.beats.slot] = self.beats.sequence
+        if (self._known != expected["sequence"]).any():
+            raise RuntimeError("the sweep brought old beats, or not all the new ones")
 
     async def _read(self) -> None:
         self._swept = await self._reader.sweep()

@@ -1,6 +1,5 @@
 """musterd's side of "who is up?": what a coordinator does for it, and what a scheduler."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -8,7 +7,7 @@ from contextlib import AbstractContextManager
 from anyio.from_thread import BlockingPortal
 from tests.system.daemons import Coordinator
 
-from benchmarks.fleet import GROUP, Fill, Fleet
+from benchmarks.fleet import GROUP, Fill, Fleet, some
 from benchmarks.peers.beats import DOWN_TIME, TIMEOUT
 from musterd.client import Client, Replica
 from musterd.errors import NotFound
@@ -40,8 +39,7 @@ class Crowd:
 
     def beat(self, share: float = 1.0) -> None:
         """So many of them, chosen at random, beat once, in random order."""
-        order = self._fleet.shuffled()[: math.ceil(share * len(self.names))]
-        self._fleet.beat(order)
+        order = some(self._fleet, share)
         for fill in self._fills:
             self._portal.call(fill.rewrite, order)
 

@@ -187,7 +187,9 @@ class Coordinator:
         assert len(set(slots)) == len(slots)
         swept = dict(zip(slots, zip(*columns, strict=True), strict=True))
         seats, before = self.seats[shard], self._stored[shard] if sweep.unchanged else {}
-        kept = {slot: beat for slot, beat in before.items() if self._is_whose(seats.get(slot), beat)}
+        kept = {
+            slot: beat for slot, beat in before.items() if self._is_whose(seats.get(slot), beat)
+        }
         self._stored[shard] = kept | swept
         assert len(self._stored[shard]) == sweep.present
         return self._stored[shard]

@@ -1,7 +1,5 @@
 """Sweeps of a real PostgreSQL bring what is new, all of it, and say how much is as it was."""
 
-from collections.abc import Iterator
-
 import asyncpg
 import pytest
 
@@ -14,11 +12,11 @@ _SPOIL = "UPDATE musterd.beat SET record = set_byte(record, 8, 1) WHERE slot = {
 
 
 @pytest.fixture(params=["whole", "halves"], autouse=True)
-def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How tables are read, however small they are."""
     if request.param == "halves":
         monkeypatch.setattr("musterd.stores.postgres_scan.HALVES_FROM", 0)
-    yield request.param
+    return str(request.param)
 
 
 async def fleet(writer: ShardWriter, reader: ShardReader, size: int = 5) -> None:

@@ -75,6 +75,8 @@ class PostgresReader:
     The canary has a connection of its own and takes an agent's way: the same writer, the same
     UPDATE, the same table. Its row has a negative slot made from the coordinator's name. While all
     beats are read nobody writes it, and its connection reads half of a large table.
+
+    A sweep brings the beats that are new since the one before; a lost canary makes the next a full one.
     """
 
     def __init__(self, target: Target, namespace: str, coordinator: str, timeout: float) -> None:

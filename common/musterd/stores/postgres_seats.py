@@ -10,7 +10,6 @@ from musterd.columns import Beats, Rejected, check, from_records
 from musterd.model import Member
 from musterd.stores.base import Roster
 
-
 _ODD, _TWO = np.uint64(1), np.uint64(2)
 
 
