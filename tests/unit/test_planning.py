@@ -47,6 +47,19 @@ def test_more_members_never_need_less(
         assert of_small <= of_large * (1 + 1e-9) or kind is Kind.RELAY, each
 
 
+def test_a_sweep_of_postgresql_costs_by_how_many_have_beat_since_the_last() -> None:
+    def seconds(period: float) -> float:
+        asking = asked(store=Kind.POSTGRESQL, members=1_000_000, interval=10.0)
+        return needed(asking, period, COSTS).sweep_seconds
+
+    def a_sweep(which: str) -> float:
+        return COSTS[f"postgresql.{which}read_us"] + COSTS[f"postgresql.{which}swept_us"]
+
+    assert seconds(10) == seconds(30) == pytest.approx(a_sweep(""))
+    assert seconds(1) == pytest.approx(0.1 * a_sweep("") + 0.9 * a_sweep("unchanged_"))
+    assert seconds(1) < seconds(5) < seconds(10)
+
+
 @given(kind=kinds, count=members, interval=intervals)
 def test_every_figure_is_a_number_above_zero(kind: Kind, count: int, interval: float) -> None:
     answer = plan(asked(members=count, store=kind, interval=interval), COSTS)
@@ -194,6 +207,7 @@ def test_a_load_run_gives_coefficients(tmp_path: Path) -> None:
     assert costs["relay.beat_us"] == 33
     assert costs["relay.beat_wal_bytes"] == 0.2
     assert costs["postgresql.read_us"] == pytest.approx(50)
+    assert costs["postgresql.unchanged_read_us"] == costs["postgresql.read_us"]
     assert costs["postgresql.beat_us"] == COSTS["postgresql.beat_us"]
     run = load_output("postgres", **{"server CPU per beat": 50.0})
     costs = COSTS.updated(written(tmp_path / "load.json", run))

@@ -128,7 +128,10 @@ def _from_load(data: Mapping[str, Any]) -> _File:
     values = {name: found[figure] for figure, name in _names(run, found) if figure in found}
     if "coordinator CPU" in found and run.store in _READ_AS:
         a_sweep = found["coordinator CPU"] * run.sweep_period / run.agents
-        values[f"{_READ_AS[run.store]}.read_us"] = 1e6 * a_sweep
+        read_as = _READ_AS[run.store]
+        values[f"{read_as}.read_us"] = 1e6 * a_sweep
+        if read_as == "postgresql":  # with as many new beats as there were
+            values["postgresql.unchanged_read_us"] = 1e6 * a_sweep
     machine = ", ".join(f"{name} {value}" for name, value in run.machine.items())
     source = Source(run.command, "a load run of yours", machine)
     return _File({"load": source}, {name: Coefficient(v, "load") for name, v in values.items()})

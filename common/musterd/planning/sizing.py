@@ -150,7 +150,18 @@ def _table(question: Question, costs: Coefficients) -> float:
 def _swept(question: Question, period: float, costs: Coefficients) -> float:
     """Cores of a PostgreSQL that all coordinators sweep."""
     rows = costs.assumed("coordinators") * question.members / period
-    return _US * rows * costs["postgresql.swept_us"]
+    return _US * rows * _of_a_sweep("swept_us", question, period, costs, "postgresql")
+
+
+def _of_a_sweep(
+    what: str, question: Question, period: float, costs: Coefficients, store: str
+) -> float:
+    """What a member costs a sweep, of which PostgreSQL sends only beats that are new since the last."""
+    new = costs[f"{store}.{what}"]
+    if store != "postgresql":
+        return new
+    old = costs[f"{store}.unchanged_{what}"]
+    return old + min(1.0, period / question.interval) * (new - old)
 
 
 def _coordinators(
@@ -163,8 +174,8 @@ def _coordinators(
 ) -> dict[str, Any]:
     """One coordinator's share. It reads all shards with one core; they serve side by side."""
     records = copied * question.members
-    reading = _US * records * costs[f"{store}.read_us"]
-    serving = _US * records * costs[f"{store}.swept_us"] / shards
+    reading = _US * records * _of_a_sweep("read_us", question, period, costs, store)
+    serving = _US * records * _of_a_sweep("swept_us", question, period, costs, store) / shards
     each = costs["coordinator.member_bytes"]
     return {
         "coordinators": int(costs.assumed("coordinators")),
@@ -184,7 +195,7 @@ def _network(
     if store != "embedded":  # which is swept by its own process
         swept = costs.assumed("coordinators") * copied * question.members / period
         read = "postgresql" if store == "relay" else store
-        used += swept * costs[f"{read}.swept_wire_bytes"]
+        used += swept * _of_a_sweep("swept_wire_bytes", question, period, costs, read)
     return {"beats_a_second": question.members / question.interval, "network": used}
 
 
