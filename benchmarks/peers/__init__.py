@@ -26,9 +26,10 @@ NOTES = (
         " against many, and a relay against the cheaper of the two."
     ),
     (
-        "A view is: read everything from the store and judge everybody. Everybody was written before,"
-        " in random order; before each view a tenth of musterd's members beat anew, and none of Nova's."
-        " musterd's is the second of two in a row: a coordinator sweeps every second."
+        "A view is: read the store and judge everybody. Everybody was written before, in random order;"
+        " before each view a tenth of musterd's members beat anew, and none of Nova's. musterd's is the"
+        " second of two in a row, as a coordinator sweeps every second: from PostgreSQL it reads what is"
+        " new, from memcached everything."
     ),
     (
         "PostgreSQL is set as docs/operations.md advises (wal_writer_flush_after 0), for Nova and"
@@ -72,5 +73,5 @@ def _parser() -> argparse.ArgumentParser:
 def _plan(args: argparse.Namespace) -> Plan:
     smaller = [size for size in SIZES if size < args.members]
     if args.quick:
-        return Plan([*smaller[:1], min(args.members, 10_000)], 3, 800, 8_000, 200, 500)
+        return Plan([*smaller[:1], min(args.members, 10_000)], 5, 800, 8_000, 200, 500)
     return Plan([*smaller, args.members], args.repeats, 2_000, 20_000, 1_000, 2_000)
