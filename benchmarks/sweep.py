@@ -98,17 +98,17 @@ async def measure(server: Server, fleet: Fleet, repeats: int) -> Measured:
         product = Product(server.url, fleet)
         stack.push_async_callback(product.aclose)
         measured.roster = await product.begin()
-        await _judge(product, fleet, fill, repeats, measured)
+        await _judge(server, product, fleet, fill, repeats, measured)
         peers = await _peers(server, fleet, stack, measured)
         for _ in progress(range(repeats), "sweeping", "round"):
             await _round(server, fleet, fill, [*peers, product], measured)
-            if server.url.startswith("postgresql"):  # no other store tells new beats from old
+            if _leaves_out_old(server):
                 await _few_new(server, fleet, fill, product, measured)
     return measured
 
 
 async def _judge(
-    product: Product, fleet: Fleet, fill: Fill, repeats: int, measured: Measured
+    server: Server, product: Product, fleet: Fleet, fill: Fill, repeats: int, measured: Measured
 ) -> None:
     """What musterd does besides reading, as long as no peer has torn its memory to pieces."""
     judge = Judge(len(fleet))
@@ -116,9 +116,15 @@ async def _judge(
     await product.sweep()
     judge.begin(product.beats)
     for _ in range(repeats):
-        await beat_at_once(fleet, fill)
+        if _leaves_out_old(server):
+            await beat_at_once(fleet, fill)
         measured.stalls.append(await product.longest_stall())
         measured.verdicts.append(judge.sweep(product.beats))
+
+
+def _leaves_out_old(server: Server) -> bool:
+    """Whether musterd's sweep of this store brings only beats that are new since the last one."""
+    return server.url.startswith("postgresql")
 
 
 async def _peers(

@@ -73,5 +73,5 @@ def _parser() -> argparse.ArgumentParser:
 def _plan(args: argparse.Namespace) -> Plan:
     smaller = [size for size in SIZES if size < args.members]
     if args.quick:
-        return Plan([*smaller[:1], min(args.members, 10_000)], 5, 800, 8_000, 200, 500)
+        return Plan([*smaller[:1], min(args.members, 10_000)], 5, 800, 6_000, 200, 500)
     return Plan([*smaller, args.members], args.repeats, 2_000, 20_000, 1_000, 2_000)

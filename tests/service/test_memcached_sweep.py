@@ -188,7 +188,7 @@ async def test_the_loop_stays_free_while_many_are_swept(large: Memcached) -> Non
 
 
 def one_block() -> Block:
-    return Block(np.arange(3), b" ".join(KEYS.beat(slot) for slot in range(3)))
+    return Block(np.arange(3), b"".join(KEYS.beat(slot) + b" " for slot in range(3)))
 
 
 @asynccontextmanager

@@ -31,5 +31,5 @@ def test_a_sweep_asks_for_the_beat_of_every_slot_that_is_held(slots: list[int]) 
     for _ in range(2):  # and so it does at the next one
         blocks = list(seats.blocks())
         assert [slot for block in blocks for slot in block.slots.tolist()] == slots
-        asked = [key for block in blocks for key in block.keys.split(b" ")]
+        asked = [key for block in blocks for key in block.keys]
         assert asked == [KEYS.beat(slot) for slot in slots]

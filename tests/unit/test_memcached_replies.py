@@ -42,7 +42,7 @@ def record(slot: int) -> bytes:
 
 
 def block_of(slots: list[int]) -> Block:
-    return Block(np.array(slots, np.int64), b" ".join(map(KEYS.beat, slots)))
+    return Block(np.array(slots, np.int64), b"".join(KEYS.beat(slot) + b" " for slot in slots))
 
 
 def reply_to(slots: list[int]) -> BeatsReply:

@@ -9,7 +9,7 @@ from musterd.columns import (
     Slots,
     Words,
     all_good,
-    as_index,
+    as_span,
     from_words,
     sift,
 )
@@ -58,7 +58,7 @@ class Harvest:
             return
         if not all_good(words):
             slots, words = self._without_bad(slots, words)
-        places = as_index(slots)
+        places = as_span(slots)
         if not np.array_equal(self._seats.member_id[places], words[1]):
             slots, words = self._without_foreign(slots, words)
             places = slots

@@ -20,10 +20,18 @@ twice as many it costs no less. All of a block have the same first five hexadeci
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """The held slots among :data:`BLOCK` neighbours, ascending, and their beat keys in one string."""
+    """The held slots among :data:`BLOCK` neighbours, ascending.
+
+    ``text`` is their beat keys, with a blank behind each.
+    """
 
     slots: Slots
-    keys: bytes
+    text: bytes
+
+    @property
+    def keys(self) -> list[bytes]:
+        """The beat keys one by one."""
+        return self.text.split()
 
     def records(self, values: Sequence[bytes | None]) -> tuple[Slots, Words, int]:
         """What :meth:`~musterd.stores.keyed_bulk.Bulk.beats` returns, from a value per slot."""
@@ -44,17 +52,23 @@ class _BlockMaker:
     def __init__(self, beat_prefix: bytes) -> None:
         keys = b"".join(b"%b%08x " % (beat_prefix, slot) for slot in range(2 * BLOCK))
         self._keys = np.frombuffer(bytearray(keys), np.uint8).reshape(2, BLOCK, -1)
-        digits_at = len(beat_prefix)
-        self._digits = self._keys[:, :, digits_at : digits_at + 5].view("V5")[..., 0]
+        self._digits_at = len(beat_prefix)
+        self._digits = [b"00000", b"00000"]
 
     def make(self, number: int, taken: Bools) -> Block:
         """The block of that number; ``taken`` (BLOCK) says which of its slots are held."""
         first, half = number * BLOCK, number % 2
-        self._digits[half] = np.void(b"%05x" % (number // 2))
+        self._put(half, b"%05x" % (number // 2))
         if taken.all():
-            return Block(np.arange(first, first + BLOCK), self._keys[half].tobytes()[:-1])
-        keys = self._keys[half][taken].tobytes()
-        return Block(first + np.flatnonzero(taken), keys[:-1])
+            return Block(np.arange(first, first + BLOCK), self._keys[half].tobytes())
+        return Block(first + np.flatnonzero(taken), self._keys[half][taken].tobytes())
+
+    def _put(self, half: int, digits: bytes) -> None:
+        """Put in the digits that are others than before: mostly one of the five."""
+        for at, (old, new) in enumerate(zip(self._digits[half], digits, strict=True)):
+            if old != new:
+                self._keys[half, :, self._digits_at + at] = new
+        self._digits[half] = digits
 
 
 class SeatMap:

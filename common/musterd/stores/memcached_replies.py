@@ -34,6 +34,8 @@ _V = _HEAD[0]
 _BORDER = _LINE_END + _HEAD
 _LAST = _LINE_END + END
 _BEGIN = _TAIL + MAGIC.to_bytes(2, "little")
+_EIGHT = np.dtype("V8")
+assert len(_BORDER) == len(_BEGIN) == _EIGHT.itemsize
 _VALUE = re.compile(rb"VALUE ([^ \r\n]+) (\d{1,10}) (\d{1,10})\r\n")
 
 BeatRecords = tuple[Slots, Words, int]
@@ -144,6 +146,7 @@ class BeatsReply:
         self._shard = shard
         self._block = block
         self._key = len(key_prefix) + 8 + 1  # with the space that follows, there as in the command
+        self._key_kind = np.dtype(f"V{self._key}")
         self._record_at = len(_HEAD) + self._key + len(_TAIL)
         self._stride = self._record_at + SIZE + len(_LINE_END)
         self._most = len(block.slots) * self._stride + len(END)
@@ -158,7 +161,7 @@ class BeatsReply:
             end = count * self._stride
             if bytes(buffer[end : end + len(END)]) == END and self._take(buffer, count):
                 return end + len(END)
-            self._exact = ValuesReply(self._shard, self._block.keys.split(b" "))
+            self._exact = ValuesReply(self._shard, self._block.keys)
         return self._read_exactly(self._exact, buffer)
 
     def _may_be_all(self, buffer: memoryview) -> bool:
@@ -181,18 +184,18 @@ class BeatsReply:
             self.result = self._block.slots[:0], np.empty((WORDS, 0), np.uint64), 0
             return True
 
-        def column(at: int, width: int, rows: int) -> NDArray[np.void]:
-            return np.ndarray((rows,), f"V{width}", buffer, at, (self._stride,))
+        def column(at: int, kind: "np.dtype[np.void]", rows: int) -> NDArray[np.void]:
+            return np.ndarray((rows,), kind, buffer, at, (self._stride,))
 
         after = self._record_at + SIZE
         last = after + (count - 1) * self._stride
         regular = (
             bytes(buffer[: len(_HEAD)]) == _HEAD
-            and column(after, len(_BORDER), count - 1).tobytes() == _BORDER * (count - 1)
+            and column(after, _EIGHT, count - 1).tobytes() == _BORDER * (count - 1)
             and bytes(buffer[last : last + len(_LAST)]) == _LAST
-            and column(len(_HEAD) + self._key, len(_BEGIN), count).tobytes() == _BEGIN * count
+            and column(len(_HEAD) + self._key, _EIGHT, count).tobytes() == _BEGIN * count
         )
-        slots = self._slots(column(len(_HEAD), self._key, count)) if regular else None
+        slots = self._slots(column(len(_HEAD), self._key_kind, count)) if regular else None
         if slots is None:
             return False
         self.result = slots, words_in(buffer, count, self._record_at, self._stride), 0
@@ -201,7 +204,7 @@ class BeatsReply:
     def _slots(self, keys: NDArray[np.void]) -> Slots | None:
         """The slots of these keys, ShardCorrupt unless all were asked for; None: not in order."""
         asked, text = self._block.slots, keys.tobytes()
-        if len(keys) == len(asked) and text.startswith(self._block.keys) and text.endswith(b" "):
+        if text == self._block.text:
             return asked
         digits = np.frombuffer(text, np.uint8).reshape(-1, self._key)[:, -9:-1]
         try:
@@ -210,7 +213,7 @@ class BeatsReply:
             return None
         places = np.searchsorted(asked, slots)
         found = places < len(asked)
-        command = np.frombuffer(self._block.keys + b" ", keys.dtype)
+        command = np.frombuffer(self._block.text, keys.dtype)
         if not found.all() or command[places].tobytes() != text:
             raise ShardCorrupt(self._shard, "reply with a beat that was not asked for")
         return slots if (np.diff(slots) > 0).all() else None
@@ -219,6 +222,6 @@ class BeatsReply:
         end = exact.read(buffer)
         if end is not None:
             exact.values |= dict.fromkeys(exact.flagged, b"")  # whatever it is, it is no record
-            keys = self._block.keys.split(b" ")
+            keys = self._block.keys
             self.result = self._block.records([exact.values.get(key) for key in keys])
         return end

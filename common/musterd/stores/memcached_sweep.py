@@ -49,7 +49,7 @@ class MemcachedBulk:
     async def beats(self, lane: int, block: Block) -> BeatRecords:
         """The records in the slots of ``block``."""
         reply = BeatsReply(self._server.name, block, self._beat_prefix)
-        await self._ask(lane, block.keys, reply)
+        await self._ask(lane, memoryview(block.text)[:-1], reply)
         return reply.result
 
     def close(self) -> None:
@@ -59,9 +59,9 @@ class MemcachedBulk:
                 link.abort("closed by us")
         self._links = [None] * CONNECTIONS
 
-    async def _ask(self, lane: int, keys: bytes, reply: Reply) -> None:
+    async def _ask(self, lane: int, keys: bytes | memoryview, reply: Reply) -> None:
         link = await self._link(lane % CONNECTIONS)
-        await link.ask(b"get " + keys + b"\r\n", reply)
+        await link.ask(b"".join((b"get ", keys, b"\r\n")), reply)
 
     async def _link(self, number: int) -> "_Link":
         link = self._links[number]

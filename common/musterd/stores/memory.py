@@ -147,7 +147,7 @@ class TableBulk:
     async def beats(self, lane: int, block: "Block") -> "tuple[Slots, Words, int]":
         """The records in the slots of ``block``."""
         await checkpoint()
-        items = self._table.get(block.keys.split(b" "))
+        items = self._table.get(block.keys)
         return block.records([None if item is None else item.value for item in items])
 
     def close(self) -> None:
