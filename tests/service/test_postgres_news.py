@@ -8,15 +8,9 @@ from musterd.stores.postgres_changes import Mark
 from tests.servers import Database
 from tests.service.postgres_fleet import beat_of, both, canary, host, sequences
 
+pytestmark = pytest.mark.usefixtures("reading")
+
 _SPOIL = "UPDATE musterd.beat SET record = set_byte(record, 8, 1) WHERE slot = {}"
-
-
-@pytest.fixture(params=["whole", "halves"], autouse=True)
-def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How tables are read, however small they are."""
-    if request.param == "halves":
-        monkeypatch.setattr("musterd.stores.postgres_scan.HALVES_FROM", 0)
-    return str(request.param)
 
 
 async def fleet(writer: ShardWriter, reader: ShardReader, size: int = 5) -> None:

@@ -13,6 +13,8 @@ from tests.conftest import StartPgBouncer
 from tests.servers import Database, PgBouncer
 from tests.service.postgres_fleet import beat_of, both, canary, host, sequences
 
+pytestmark = pytest.mark.usefixtures("reading")
+
 
 @pytest.fixture
 def copies(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -26,14 +28,6 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Scan, "_copy", note)
     return queries
-
-
-@pytest.fixture(params=["whole", "halves"], autouse=True)
-def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How tables are read: however small they are, by halves when a test says so."""
-    if request.param == "halves":
-        monkeypatch.setattr("musterd.stores.postgres_scan.HALVES_FROM", 0)
-    return str(request.param)
 
 
 async def test_a_sweep_of_many_chunks(database: Database) -> None:
