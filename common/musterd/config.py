@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from musterd.errors import ConfigError
+from musterd.inifile import unquoted
 from musterd.options import Option, Unusable, variable
 from musterd.rules import consistent
 from musterd.settings import OPTIONS, MemberSettings, Settings, aloud
@@ -40,20 +41,30 @@ class Given(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """Settings, where each came from, and what is odd about them."""
+    """Settings, where each came from, and what is odd about them.
+
+    ``unfit_for_agents`` says why no agent should run with them.
+    """
 
     settings: Settings
     sources: Mapping[str, str]
     warnings: Sequence[str]
     file: Path | None
+    unfit_for_agents: Sequence[str] = ()
 
 
 class Layer(NamedTuple):
-    """What one source gave. ``problems`` matter only for keys that no stronger source gives."""
+    """What one source gave.
+
+    ``problems``, ``warnings`` and ``unfit_for_agents`` matter only for keys that no stronger source
+    gives.
+    """
 
     given: Mapping[str, Given]
     problems: Mapping[str, str] = {}
     listed: tuple[Mapping[str, Given], ...] = ()
+    warnings: Mapping[str, Sequence[str]] = {}
+    unfit_for_agents: Mapping[str, str] = {}
 
 
 def load(
@@ -66,6 +77,7 @@ def load(
     MUSTERD_CONFIG names. Raises ConfigError, in one line, for anything that cannot be used.
     """
     path, layer = _file_layer(file, environ)
+    _refuse_strange_variables(environ)
     layers = [_argv_layer(argv_values), _environ_layer(environ), layer]
     given = _strongest(layers)
     values = {key: _read(key, OPTIONS[key], one) for key, one in given.items()}
@@ -73,7 +85,10 @@ def load(
     if layer.listed and given.get("member", None) is None:
         values["listed"] = _listed(layer.listed, Settings(**values))
     settings, origins, warnings = consistent(Settings(**values), sources)
-    return Loaded(settings, origins, [*_strange_variables(environ), *warnings], path)
+    ours = [key for key, one in layer.given.items() if given[key] is one]
+    doubts = [warning for key in ours for warning in layer.warnings.get(key, ())]
+    unfit = [layer.unfit_for_agents[key] for key in ours if key in layer.unfit_for_agents]
+    return Loaded(settings, origins, [*doubts, *warnings], path, unfit)
 
 
 def _strongest(layers: Iterable[Layer]) -> dict[str, Given]:
@@ -120,12 +135,37 @@ def _environ_layer(environ: Mapping[str, str]) -> Layer:
     return Layer(given)
 
 
-def _strange_variables(environ: Mapping[str, str]) -> list[str]:
+# What Kubernetes puts into every container beside a service called musterd, or musterd-something.
+_OF_A_SERVICE = re.compile(
+    r"MUSTERD_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+
+
+def _refuse_strange_variables(environ: Mapping[str, str]) -> None:
     known = [FILE_VARIABLE, *map(variable, OPTIONS)]
-    strange = sorted(name for name in environ if name.startswith("MUSTERD_") and name not in known)
-    return [
-        f"the environment has {name}, which is no option{nearest(name, known)}" for name in strange
-    ]
+    for name in sorted(environ):
+        ours = name.startswith("MUSTERD_") and name not in known
+        if ours and not _OF_A_SERVICE.fullmatch(name):
+            raise ConfigError(
+                f"the environment has {name}, which is no option"
+                f"{nearest(name, known) or '; unset it, or see docs/configuration.md'}"
+            )
+
+
+def environment_in(file: Path) -> dict[str, str]:
+    """The variables of a file as ``EnvironmentFile=`` takes it: ``KEY=VALUE`` lines.
+
+    Raises ConfigError.
+    """
+    variables = {}
+    for number, line in enumerate(_text_of(file).splitlines(), 1):
+        name, equals, value = line.strip().partition("=")
+        if not name or name.startswith(("#", ";")):
+            continue
+        if not equals:
+            raise ConfigError(f"{file}, line {number} is no KEY=VALUE")
+        variables[name.strip()] = unquoted(value.strip())
+    return variables
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -141,39 +181,52 @@ def _file_layer(file: Path | None, environ: Mapping[str, str]) -> tuple[Path | N
         if not DEFAULT_FILE.exists():
             return None, Layer({})
         file = DEFAULT_FILE
+    if file.is_dir():
+        return file, _nova_layer(file)
     text = _text_of(file)
     if _is_nova(file, text):
-        return file, _nova_layer(file, text)
+        return file, _nova_layer(file)
     return file, _toml_layer(file, text)
 
 
 def _text_of(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        text = file.read_bytes().decode()
     except OSError as error:
         raise ConfigError(f"cannot read the configuration file {file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"the configuration file {file} is not UTF-8 text") from None
+    if text.startswith("\ufeff"):
+        raise ConfigError(
+            f"the configuration file {file} begins with a byte order mark, which no editor shows;"
+            " save it as UTF-8 without one"
+        )
+    return text
 
 
 def _is_nova(file: Path, text: str) -> bool:
     """Whether to read an INI file: it has Nova's sections, or its name and no key of ours."""
-    if _NOVA_SECTION.search(text):
+    if _NOVA_SECTION.search(text.replace("\r", "\n")):
         return True
     return file.suffix == ".conf" and not _OUR_KEY.search(text)
 
 
-def _nova_layer(file: Path, text: str) -> Layer:
+def _nova_layer(file: Path) -> Layer:
     from musterd import novaconf  # most hosts have no nova.conf
 
-    found = novaconf.read(str(file), text)
+    files = novaconf.files_of(file)
+    if not files:
+        raise ConfigError(f"the configuration directory {file} has no *.conf")
+    found = novaconf.read(str(file), [(str(one), _text_of(one)) for one in files])
     given = {
         key: Given(
             value.text, f"{file.name} {value.option}", f"{file}: {value.option}", as_text=True
         )
         for key, value in found.values.items()
     }
-    return Layer(given, found.problems)
+    return Layer(
+        given, found.problems, warnings=found.warnings, unfit_for_agents=found.unfit_for_agents
+    )
 
 
 def _toml_layer(file: Path, text: str) -> Layer:
@@ -191,17 +244,19 @@ def _member_table(file: Path, number: int, table: object) -> Mapping[str, Given]
     where = f"{file}: [[member]] {number}"
     if not isinstance(table, dict):
         raise ConfigError(f"{where}: {table!r} is not a table; begin each with a line [[member]]")
-    if "member" not in table:
+    keys = _keys(file, table, _MEMBER_KEYS, where)
+    if "member" not in keys:
         raise ConfigError(f'{where} has no name; give it member = "…"')
-    return _keys(file, table, _MEMBER_KEYS, where)
+    return keys
 
 
 def _keys(
     file: Path, table: Mapping[str, Any], known: Iterable[str], where: str
 ) -> dict[str, Given]:
-    for key in table:
-        if key not in known:
-            raise ConfigError(f"{where} has an unknown key {key}{nearest(key, known)}")
+    known = list(known)
+    strange = [f"an unknown key {key}{nearest(key, known)}" for key in table if key not in known]
+    if strange:
+        raise ConfigError(f"{where} has {', and '.join(strange)}")
     return {key: Given(value, str(file), f"{where}: {key}") for key, value in table.items()}
 
 

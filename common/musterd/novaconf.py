@@ -1,33 +1,41 @@
 """A ``nova.conf`` as it stands, read for the few of its options that musterd needs.
 
-The format and its interpolation are oslo.config's: ``key = value`` or ``key: value``, a value in
-one pair of quotes loses them, indented lines go on, the last of several assignments counts, and
-``$name``, ``${name}`` and ``$group.name`` stand for other plain values.
+Its text is read as oslo.config reads it (:mod:`musterd.inifile`), with the files beside it that
+Nova's own services read too.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from string import Template
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from musterd.errors import ConfigError
+from musterd.inifile import Name, Sections, assignments, interpolate, label
 from musterd.urls import host_and_port, without_secret
 
 EMBEDDED = "embedded://127.0.0.1:11311"
 MEMCACHED_PORT = 11211
 
-_DEPTH = 10
 _PLAIN = {
     "service_down_time": ("DEFAULT", "service_down_time"),
     "interval": ("DEFAULT", "report_interval"),
     "member": ("DEFAULT", "host"),
 }
 _DRIVER = ("DEFAULT", "servicegroup_driver")
-_SERVERS = (("DEFAULT", "memcached_servers"), ("cache", "memcache_servers"))
+_CACHE_SERVERS = ("cache", "memcache_servers")
+_OLD_SERVERS = ("DEFAULT", "memcached_servers")
 _CONNECTION = ("database", "connection")
+_TLS = ("cache", "tls_enabled")
+_SASL = ("cache", "memcache_sasl_enabled")
+_BACKEND = ("cache", "backend")
 
-Name = tuple[str, str]
-Sections = Mapping[Name, str]
+INSTEAD = (
+    "name a store of musterd's own with --store or MUSTERD_STORE, and leave this file as Nova"
+    " needs it"
+)
+"""What to do where this file names no store. To change it would change Nova itself: the driver of
+one compute host's nova.conf decides where that host reports to."""
 
 
 class Value(NamedTuple):
@@ -38,110 +46,69 @@ class Value(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Values by musterd's keys; problems are fatal only where nothing else gives the key."""
+    """Values by musterd's keys; problems are fatal only where nothing else gives the key.
+
+    ``warnings`` are by key as well, and concern nobody whose value is from elsewhere.
+    ``unfit_for_agents`` are the problems of agents only.
+    """
 
     values: Mapping[str, Value]
     problems: Mapping[str, str]
+    warnings: Mapping[str, Sequence[str]] = {}
+    unfit_for_agents: Mapping[str, str] = {}
 
 
-def read(file: str, text: str) -> Found:
-    """What the text of a nova.conf says to musterd. Raises ConfigError where it is no INI text."""
-    sections = dict(assignments(file, text))
+def files_of(file: Path) -> list[Path]:
+    """``file`` and what Nova reads with it, as oslo.config does; the later ones win.
+
+    A directory stands for its ``*.conf``. Beside ``nova.conf`` Nova's compute service reads
+    ``nova-compute.conf``, and every service the ``*.conf`` in the directory ``FILE.d``.
+    """
+    if file.is_dir():
+        return _confs(file)
+    compute = file.with_name("nova-compute.conf")
+    beside = [compute] if file.name == "nova.conf" and compute.is_file() else []
+    files = [file, *beside]
+    return files + [more for one in files for more in _confs(one.with_name(f"{one.name}.d"))]
+
+
+def _confs(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.glob("*.conf") if path.is_file())
+
+
+def read(file: str, texts: Sequence[tuple[str, str]]) -> Found:
+    """What the texts of a nova.conf say to musterd: pairs of a file's name and its text.
+
+    Raises ConfigError where one is no INI text. ``file`` is what errors call all of them.
+    """
+    sections = {name: value for one, text in texts for name, value in assignments(one, text)}
     try:
-        values = {key: Value(_text(sections, name), _label(name)) for key, name in _PLAIN.items()}
+        values = {key: Value(_text(sections, name), label(name)) for key, name in _PLAIN.items()}
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
     found = {key: value for key, value in values.items() if value.text}
     try:
-        return Found({**found, "store": _store(sections)}, {})
+        store = _store(sections)
     except ConfigError as error:
         return Found(found, {"store": f"{file}: {error}"})
+    warnings = {"store": [f"{file}: {warning}" for warning in store.warnings]}
+    unfit = {"store": f"{file}: {store.unfit_for_agents}"} if store.unfit_for_agents else {}
+    return Found({**found, "store": store.value}, {}, warnings, unfit)
 
 
-def _label(name: Name) -> str:
-    return f"[{name[0]}] {name[1]}"
+class _Store(NamedTuple):
+    value: Value
+    warnings: Sequence[str] = ()
+    unfit_for_agents: str = ""
 
 
-def assignments(file: str, text: str) -> Iterator[tuple[Name, str]]:
-    """``((section, key), value)`` for each assignment of an INI text, as oslo.config splits it."""
-    section, key, lines = "DEFAULT", "", [""]
-    for number, line in enumerate([*text.splitlines(), ""], 1):
-        line = line.rstrip()
-        if line.startswith((" ", "\t")):
-            if not key:
-                raise ConfigError(f"{file}, line {number}: {line.strip()!r} continues nothing")
-            lines.append(line.lstrip())
-            continue
-        if key:
-            yield (section, key), "\n".join(lines)
-            key = ""
-        if line.startswith("["):
-            section = _section(file, number, line)
-        elif line and not line.startswith(("#", ";")):
-            key, value = _assignment(file, number, line)
-            lines = [value]
-
-
-def _section(file: str, number: int, line: str) -> str:
-    if not line.endswith("]") or len(line) < 3:
-        raise ConfigError(f"{file}, line {number}: {line!r} is no section; write [NAME]")
-    return line[1:-1]
-
-
-def _assignment(file: str, number: int, line: str) -> tuple[str, str]:
-    key, separator, value = re.match(r"([^:=]*)([:=]?)(.*)", line).groups()  # type: ignore[union-attr]  # matches anything
-    if not separator or not key.strip():
-        # The line itself stays unsaid: in a nova.conf it may well be half a password.
-        raise ConfigError(f"{file}, line {number} is neither [SECTION] nor KEY = VALUE")
-    return key.strip(), unquoted(value.strip())
-
-
-def unquoted(text: str) -> str:
-    """``text`` without the one pair of quotes around it, if there is one."""
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1]
-    return text
-
-
-class _OsloTemplate(Template):
-    idpattern = r"[_a-z][._a-z0-9]*"
-
-
-class _Names(Mapping[str, str]):
-    """The values that ``$name`` in one section may stand for."""
-
-    def __init__(self, sections: Sections, section: str, depth: int) -> None:
-        self._sections, self._section, self._depth = sections, section, depth
-
-    def __getitem__(self, name: str) -> str:
-        section, dot, key = name.rpartition(".")
-        for place in (section,) if dot else (self._section, "DEFAULT"):
-            if (place, key) in self._sections:
-                return interpolate(self._sections, (place, key), self._depth - 1)
-        raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-
-def interpolate(sections: Sections, name: Name, depth: int = _DEPTH) -> str:
-    """The value of ``name`` with ``$other`` replaced; an unknown ``$other`` stays as it is."""
-    raw = sections[name].replace(r"\$", "$$")
-    if not depth:
-        raise ConfigError(f"{_label(name)} refers to itself in a circle")
-    return _OsloTemplate(raw).safe_substitute(_Names(sections, name[0], depth))
-
-
-def _store(sections: Sections) -> Value:
+def _store(sections: Sections) -> _Store:
     driver = _text(sections, _DRIVER).lower() or "db"  # Nova's own default
     if driver == "mc":
         return _memcached(sections)
     if driver == "db":
         return _database(sections)
-    raise ConfigError(f"{_label(_DRIVER)}: {driver!r} is not usable; use db or mc")
+    raise ConfigError(f"{label(_DRIVER)}: {driver!r} is not usable; use db or mc")
 
 
 def _text(sections: Sections, name: Name) -> str:
@@ -150,14 +117,57 @@ def _text(sections: Sections, name: Name) -> str:
     return "" if text.lower() in ("<none>", "none") else text
 
 
-def _memcached(sections: Sections) -> Value:
-    for name in _SERVERS:
-        if text := _text(sections, name):
-            words = [word.strip(" \t\"'") for word in re.split(r"[,\n]", text)]
-            servers = [_server(name, word) for word in words if word]
-            if servers:
-                return Value(f"memcached://{','.join(dict.fromkeys(servers))}", _label(name))
-    return Value(EMBEDDED, _label(_SERVERS[0] if _SERVERS[0] in sections else _DRIVER))
+def _is_true(sections: Sections, name: Name) -> bool:
+    return _text(sections, name).lower() in ("true", "1", "on", "yes")
+
+
+def _memcached(sections: Sections) -> _Store:
+    _refuse_other_caches(sections)
+    new, old = _servers(sections, _CACHE_SERVERS), _servers(sections, _OLD_SERVERS)
+    for name, servers in ((_CACHE_SERVERS, new), (_OLD_SERVERS, old)):
+        if servers:
+            value = Value(f"memcached://{','.join(servers)}", label(name))
+            return _Store(value, _old_servers_warning(new, old))
+    return _nobody_named(sections)
+
+
+def _refuse_other_caches(sections: Sections) -> None:
+    for name, lacks in ((_TLS, "TLS"), (_SASL, "SASL")):
+        if _is_true(sections, name):
+            raise ConfigError(
+                f"{label(name)} is set, and musterd speaks no {lacks} to memcached; {INSTEAD}"
+            )
+    if (backend := _text(sections, _BACKEND)) in ("oslo_cache.dict", "dogpile.cache.memory"):
+        raise ConfigError(
+            f"{label(_BACKEND)} is {backend}, which keeps everything in one process, and"
+            f" {label(_DRIVER)} is mc; {INSTEAD}"
+        )
+
+
+def _old_servers_warning(new: Sequence[str], old: Sequence[str]) -> list[str]:
+    if not old or new == old:
+        return []
+    used = f"using those of {label(_CACHE_SERVERS)}" if new else "using them all the same"
+    return [f"{label(_OLD_SERVERS)} has servers that Nova no longer looks at; {used}"]
+
+
+def _nobody_named(sections: Sections) -> _Store:
+    said = _OLD_SERVERS if _OLD_SERVERS in sections else _CACHE_SERVERS
+    if said in sections:
+        warning = f"{label(said)} names no servers: using {EMBEDDED}, the coordinator's own store"
+        return _Store(Value(EMBEDDED, label(said)), [warning])
+    missing = f"{label(_DRIVER)} is mc, and {label(_CACHE_SERVERS)} names no servers"
+    return _Store(
+        Value(EMBEDDED, label(_DRIVER)),
+        [f"{missing}: using {EMBEDDED}, the coordinator's own store"],
+        f"{missing}, so its beats would go to this very host, where a coordinator is seldom;"
+        f" {INSTEAD}",
+    )
+
+
+def _servers(sections: Sections, name: Name) -> list[str]:
+    words = [word.strip(" \t\"'") for word in re.split(r"[,\n]", _text(sections, name))]
+    return list(dict.fromkeys(_server(name, word) for word in words if word))
 
 
 def _server(name: Name, word: str) -> str:
@@ -170,26 +180,46 @@ def _server(name: Name, word: str) -> str:
         host, port = "", 0
     if not host or "$" in host or "/" in host:
         raise ConfigError(
-            f"{_label(name)}: {word!r} is no memcached server; write HOST:PORT, or [ADDRESS]:PORT"
+            f"{label(name)}: {word!r} is no memcached server; write HOST:PORT, or [ADDRESS]:PORT"
         )
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _database(sections: Sections) -> Value:
-    where, connection = _label(_CONNECTION), _text(sections, _CONNECTION)
+def _database(sections: Sections) -> _Store:
+    where, connection = label(_CONNECTION), _text(sections, _CONNECTION)
     if not connection:
         raise ConfigError(
-            f"{where} is missing, and {_label(_DRIVER)} is db ({_why_db(sections)}); add the"
-            " connection, or name a store with MUSTERD_STORE"
+            f"{where} is missing, and {label(_DRIVER)} is db ({_why_db(sections)}); {INSTEAD}"
         )
     dialect, separator, rest = connection.partition("://")
     if dialect.partition("+")[0] not in ("postgresql", "postgres") or not separator:
         raise ConfigError(
             f"{where} is {without_secret(connection)!r}, and musterd needs PostgreSQL or memcached;"
-            " set servicegroup_driver = mc with memcached_servers, or name a store with"
-            " MUSTERD_STORE"
+            f" {INSTEAD}"
         )
-    return Value(f"postgresql://{rest}", where)
+    return _postgres(where, f"postgresql://{rest}")
+
+
+def _postgres(where: str, url: str) -> _Store:
+    """The store at ``url``, without the options that only Nova's own driver knows."""
+    from musterd.stores.postgres_link import OPTIONS, parse_url  # brings asyncpg
+
+    parts = urlsplit(url)
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    kept = [(key, value) for key, value in options if key in OPTIONS]
+    dropped = dict.fromkeys(key for key, _ in options if key not in OPTIONS)
+    if dropped:
+        url = parts._replace(query=urlencode(kept, quote_via=quote)).geturl()
+    try:
+        parse_url(url)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return _Store(Value(url, where), list(_dropped_warnings(where, dropped)))
+
+
+def _dropped_warnings(where: str, dropped: Mapping[str, None]) -> Iterator[str]:
+    if dropped:
+        yield f"{where} has options that musterd does without: {', '.join(dropped)}"
 
 
 def _why_db(sections: Sections) -> str:

@@ -378,7 +378,10 @@ def default_text(key: str) -> str:
 
 
 def aloud(key: str, value: object) -> object:
-    """``value`` of the option ``key`` as it may be shown: without the password of a URL."""
+    """``value`` of the option ``key`` as it may be shown: without the password of a URL.
+
+    Where a URL belongs, a word that is none may be a password that was put there by mistake.
+    """
     if isinstance(value, str) and key in OPTIONS and OPTIONS[key].secret:
-        return without_secret(value)
+        return without_secret(value) if ":" in value or not value else "***"
     return value

@@ -1,26 +1,37 @@
 """What may be said aloud about a URL, and how addresses are written."""
 
 import re
+from urllib.parse import unquote
 
 # Greedy up to the last "@": an unescaped "/", "?" or "@" inside a password must not end it early.
 # A URL that has an "@" elsewhere loses more than it had to, and nothing that should stay hidden.
 _URL = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*://)?[^:/?#@]*):(?!//)(.+)@", re.DOTALL)
 _URL_IN_TEXT = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/?#@]*):(\S+)@")
-_PASSWORD_OPTION = re.compile(r"(password\s*=\s*)('[^']*'|[^&#\s]+)", re.IGNORECASE)
+_OPTION = re.compile(r"([^?&\s=]+)(\s*=\s*)('[^']*'|[^&#\s]+)")
 
 
 def without_secret(url: str) -> str:
     """``url`` with ``***`` where it has a password, for logs, errors and screens.
 
     Knows ``scheme://user:password@host`` and ``password=`` among the options (libpq: ``password``,
-    ``sslpassword``). Never fails, whatever the text is.
+    ``sslpassword``), written with ``%XX`` or without. Never fails, whatever the text is.
     """
-    return _PASSWORD_OPTION.sub(r"\1***", _URL.sub(r"\1:***@", url))
+    return _without_options(_URL.sub(r"\1:***@", url))
 
 
 def without_secrets(text: str) -> str:
     """``text`` with ``***`` for the password of every URL in it."""
-    return _PASSWORD_OPTION.sub(r"\1***", _URL_IN_TEXT.sub(r"\1:***@", text))
+    return _without_options(_URL_IN_TEXT.sub(r"\1:***@", text))
+
+
+def _without_options(text: str) -> str:
+    return _OPTION.sub(_without_value, text)
+
+
+def _without_value(option: re.Match[str]) -> str:
+    name, equals, _ = option.groups()
+    # A driver reads %70assword as password, so it is one.
+    return f"{name}{equals}***" if "password" in unquote(name).lower() else option[0]
 
 
 def has_secret(url: str) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from musterd import config
 from musterd.cli import reference
-from musterd.config import Loaded, Settings, load
+from musterd.config import Loaded, Settings, environment_in, load
 from musterd.errors import ConfigError
 from musterd.options import Number, Unusable, variable
 from musterd.settings import OPTIONS
@@ -40,7 +40,7 @@ def refusal(*args: Any) -> str:
 
 
 def test_defaults_are_those_of_the_reference() -> None:
-    settings, sources, warnings, file = load({}, {})
+    settings, sources, warnings, file, _ = load({}, {})
     assert settings == Settings()
     assert set(sources.values()) == {"default"}
     assert warnings == []
@@ -50,7 +50,7 @@ def test_defaults_are_those_of_the_reference() -> None:
 def test_command_line_beats_environment_beats_file_beats_default(tmp_path: Path) -> None:
     path = toml(tmp_path, 'zone = "file"\nowner = "file"\ninterval = 7\n')
     environ = {"MUSTERD_ZONE": "environment", "MUSTERD_OWNER": "environment"}
-    settings, sources, _, file = load({"zone": "argv"}, environ, path)
+    settings, sources, _, file, _ = load({"zone": "argv"}, environ, path)
     assert (settings.zone, settings.owner, settings.interval) == ("argv", "environment", 7.0)
     assert sources["zone"] == "--zone"
     assert sources["owner"] == "MUSTERD_OWNER"
@@ -64,7 +64,7 @@ def test_a_file_is_named_by_option_or_variable_and_must_exist(tmp_path: Path) ->
     assert load({}, {"MUSTERD_CONFIG": str(path)}).settings.zone == "here"
     assert "gone.toml: No such file" in refusal({}, {}, tmp_path / "gone.toml")
     assert "gone.toml: No such file" in refusal({}, {"MUSTERD_CONFIG": str(tmp_path / "gone.toml")})
-    assert "Is a directory" in refusal({}, {}, tmp_path)
+    assert "has no *.conf" in refusal({}, {}, tmp_path)
 
 
 def test_the_default_file_is_read_when_it_is_there(
@@ -149,7 +149,7 @@ def test_no_text_in_the_environment_is_a_crash(text: str, key: str) -> None:
 
 
 def test_a_down_time_within_the_interval_is_corrected_as_nova_does() -> None:
-    settings, sources, warnings, _ = load({"service_down_time": "5", "interval": "10"}, {})
+    settings, sources, warnings, *_ = load({"service_down_time": "5", "interval": "10"}, {})
     assert settings.service_down_time == 25.0
     assert "corrected" in sources["service_down_time"]
     assert len(warnings) == 1
@@ -157,7 +157,7 @@ def test_a_down_time_within_the_interval_is_corrected_as_nova_does() -> None:
 
 
 def test_a_down_time_alone_is_kept_and_the_interval_gives_way() -> None:
-    settings, sources, warnings, _ = load({"service_down_time": "6"}, {})
+    settings, sources, warnings, *_ = load({"service_down_time": "6"}, {})
     assert (settings.service_down_time, settings.interval) == (6.0, 2.0)
     assert sources["interval"] == "default (service_down_time / 3)"
     assert warnings == []
@@ -253,9 +253,72 @@ def test_metadata_comes_as_words_or_as_a_table(tmp_path: Path) -> None:
     assert "--meta" in refusal({"metadata": ["a"]}, {})
 
 
-def test_a_misspelt_variable_is_warned_about_and_an_empty_one_is_not_set() -> None:
-    (warning,) = load({}, {"MUSTERD_INTERVALL": "5", "MUSTERD_ZONE": ""}).warnings
-    assert warning.endswith("did you mean MUSTERD_INTERVAL?")
+def test_a_misspelt_variable_is_an_error_and_an_empty_one_is_not_set() -> None:
+    told = refusal({}, {"MUSTERD_INTERVALL": "5", "MUSTERD_ZONE": ""})
+    assert told.endswith("did you mean MUSTERD_INTERVAL?")
+    assert load({}, {"MUSTERD_ZONE": ""}).settings.zone == ""
+    assert "MUSTERD_QQ" in refusal({}, {"MUSTERD_QQ": ""})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MUSTERD_SERVICE_HOST",
+        "MUSTERD_SERVICE_PORT",
+        "MUSTERD_SERVICE_PORT_HTTP",
+        "MUSTERD_PORT",
+        "MUSTERD_PORT_8420_TCP",
+        "MUSTERD_PORT_8420_TCP_ADDR",
+        "MUSTERD_RELAY_PORT_11411_TCP_PROTO",
+    ],
+)
+def test_what_kubernetes_says_of_a_service_is_nobodys_mistake(name: str) -> None:
+    assert load({}, {name: "10.0.0.7"}).warnings == []
+
+
+@pytest.mark.parametrize("name", ["MUSTERD_SERVICE_DOWN_TIMES", "MUSTERD_PORTS", "MUSTERD_HOST"])
+def test_a_misspelling_is_not_taken_for_a_service(name: str) -> None:
+    assert name in refusal({}, {name: "5"})
+
+
+@given(key=st.sampled_from(sorted(OPTIONS)), at=st.integers(0, 40), letter=st.sampled_from("QXZ_"))
+def test_no_variable_that_is_no_option_passes_in_silence(key: str, at: int, letter: str) -> None:
+    right = variable(key)
+    place = len("MUSTERD_") + at % (len(right) - len("MUSTERD_") + 1)
+    wrong = right[:place] + letter + right[place:]
+    told = refusal({}, {wrong: "5"})
+    assert wrong in told
+    assert f"did you mean {right}?" in told or "did you mean" in told or len(right) < 14
+
+
+def test_the_environment_of_a_unit_is_read_as_systemd_reads_it(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.env"
+    file.write_text(
+        '# a comment\n\n; another\nMUSTERD_STORE="memcached://m:1"\nMUSTERD_ZONE = a b\n'
+    )
+    assert environment_in(file) == {"MUSTERD_STORE": "memcached://m:1", "MUSTERD_ZONE": "a b"}
+    file.write_text("MUSTERD_ZONE\n")
+    with pytest.raises(ConfigError, match=r"line 1 is no KEY=VALUE"):
+        environment_in(file)
+
+
+def test_a_byte_order_mark_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "musterd.toml"
+    path.write_bytes(b'\xef\xbb\xbfzone = "a"\n')
+    assert "byte order mark" in refusal({}, {}, path)
+
+
+def test_all_unknown_keys_are_named_and_a_misspelt_name_too(tmp_path: Path) -> None:
+    told = refusal({}, {}, toml(tmp_path, 'sotre = "memory:"\nzoen = "a"\n'))
+    assert "sotre; did you mean store?" in told
+    assert "zoen; did you mean zone?" in told
+    told = refusal({}, {}, toml(tmp_path, '[[member]]\nmembr = "a"\n'))
+    assert "unknown key membr; did you mean member?" in told
+
+
+def test_a_word_that_is_no_url_may_be_a_password_and_is_not_repeated() -> None:
+    for key in ("store", "registry", "coordinator"):
+        assert "hunter2" not in refusal({}, {variable(key): "hunter2"})
 
 
 @pytest.mark.parametrize("key", ["store", "registry", "coordinator"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from musterd.config import Loaded, load
 from musterd.errors import ConfigError
-from musterd.novaconf import assignments, interpolate
+from musterd.inifile import assignments, interpolate
 
 MANUAL = """\
 # Driver for the ServiceGroup service
@@ -75,17 +75,18 @@ def refusal(tmp_path: Path, text: str) -> str:
 
 @pytest.mark.parametrize("head", ["", "[DEFAULT]\n"])
 def test_the_example_of_the_manual_works_unchanged(tmp_path: Path, head: str) -> None:
-    settings, sources, warnings, _ = load_text(tmp_path, head + MANUAL)
+    settings, sources, warnings, *_ = load_text(tmp_path, head + MANUAL)
     assert settings.store == "embedded://127.0.0.1:11311"
     assert settings.service_down_time == 60.0
     assert settings.interval == 10.0
     assert sources["store"] == "nova.conf [DEFAULT] memcached_servers"
     assert sources["service_down_time"] == "nova.conf [DEFAULT] service_down_time"
-    assert warnings == []
+    (warning,) = warnings
+    assert "[DEFAULT] memcached_servers names no servers: using embedded://127" in warning
 
 
 def test_a_real_one_among_hundreds_of_keys(tmp_path: Path) -> None:
-    settings, sources, _, _ = load_text(tmp_path, HUNDREDS)
+    settings, sources, _, *_ = load_text(tmp_path, HUNDREDS)
     assert settings.store == "memcached://10.0.0.11:11211,10.0.0.11:11212,mc3:11211"
     assert (settings.interval, settings.service_down_time) == (5.0, 30.0)
     assert settings.member == "compute-north"
@@ -124,9 +125,7 @@ def test_memcached_servers_in_every_form(tmp_path: Path, servers: str, expected:
     assert store(tmp_path, text) == expected
 
 
-@pytest.mark.parametrize(
-    "word", ["unix:/run/memcached.sock", "mc1:port", "$mc_host:11211", "mc1:70000"]
-)
+@pytest.mark.parametrize("word", ["unix:/run/memcached.sock", "mc1:port", "mc1:70000"])
 def test_a_server_that_is_none_is_refused(tmp_path: Path, word: str) -> None:
     text = f"[DEFAULT]\nservicegroup_driver = mc\nmemcached_servers = mc1,{word}\n"
     assert f"[DEFAULT] memcached_servers: {word!r} is no memcached server" in refusal(
@@ -140,9 +139,147 @@ def test_the_cache_section_serves_where_the_old_option_does_not(tmp_path: Path) 
     assert store(tmp_path, head + cache) == "memcached://c1:11211,c2:11211"
     none = "memcached_servers = <None>\n"
     assert store(tmp_path, head + none + cache) == "memcached://c1:11211,c2:11211"
-    both = store(tmp_path, f"{head}memcached_servers = m1\n{cache}")
-    assert both == "memcached://m1:11211"
-    assert store(tmp_path, head) == "embedded://127.0.0.1:11311"
+    both = load_text(tmp_path, f"{head}memcached_servers = m1\n{cache}")
+    assert both.settings.store == "memcached://c1:11211,c2:11211"
+    assert "[DEFAULT] memcached_servers has servers that Nova no longer looks" in both.warnings[0]
+    alone = load_text(tmp_path, f"{head}memcached_servers = m1\n")
+    assert alone.settings.store == "memcached://m1:11211"
+    assert len(alone.warnings) == 1
+    assert (
+        load_text(tmp_path, f"{head}memcached_servers = m1\n", {"MUSTERD_STORE": "memory:"})[2]
+        == []
+    )
+
+
+def test_where_no_servers_are_named_an_agent_would_beat_to_nobody(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, "[DEFAULT]\nservicegroup_driver = mc\n")
+    assert loaded.settings.store == "embedded://127.0.0.1:11311"
+    assert "names no servers" in loaded.warnings[0]
+    assert "MUSTERD_STORE" in loaded.unfit_for_agents[0]
+    said = load_text(tmp_path, "[DEFAULT]\nservicegroup_driver = mc\nmemcached_servers = <None>\n")
+    assert (len(said.warnings), said.unfit_for_agents) == (1, [])
+    given = load_text(
+        tmp_path, "[DEFAULT]\nservicegroup_driver = mc\n", {"MUSTERD_STORE": "memcached://m:1"}
+    )
+    assert (given.warnings, given.unfit_for_agents) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("tls_enabled = true", "[cache] tls_enabled is set, and musterd speaks no TLS"),
+        ("memcache_sasl_enabled = yes", "[cache] memcache_sasl_enabled is set"),
+        ("backend = oslo_cache.dict", "[cache] backend is oslo_cache.dict"),
+    ],
+)
+def test_a_cache_that_musterd_cannot_use_is_refused(tmp_path: Path, line: str, named: str) -> None:
+    head = f"[DEFAULT]\nservicegroup_driver = mc\n[cache]\nmemcache_servers = m:11212\n{line}\n"
+    told = refusal(tmp_path, head)
+    assert named in told
+    assert "MUSTERD_STORE" in told
+    assert load_text(tmp_path, head, {"MUSTERD_STORE": "memory:"}).settings.store == "memory:"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[database]\nconnection = mysql+pymysql://nova:s3cret@db/nova\n",
+        "[DEFAULT]\nhost = a\n",
+        "[DEFAULT]\nservicegroup_driver = mc\n[cache]\ntls_enabled = 1\n",
+    ],
+)
+def test_nobody_is_told_to_change_nova(tmp_path: Path, text: str) -> None:
+    told = refusal(tmp_path, text)
+    assert "--store or MUSTERD_STORE" in told
+    assert "leave this file as Nova" in told
+    assert "set servicegroup_driver" not in told
+    assert "add the connection" not in told
+
+
+@pytest.mark.parametrize(
+    ("options", "kept", "dropped"),
+    [
+        ("?client_encoding=utf8", "", "client_encoding"),
+        (
+            "?connect_timeout=10&keepalives_idle=5&sslmode=require",
+            "?sslmode=require",
+            "connect_timeout, keepalives_idle",
+        ),
+        ("?charset=utf8&application_name=nova", "", "charset, application_name"),
+        ("?sslmode=require", "?sslmode=require", ""),
+    ],
+)
+def test_options_of_novas_own_driver_are_dropped_with_a_warning(
+    tmp_path: Path, options: str, kept: str, dropped: str
+) -> None:
+    url = f"postgresql+psycopg2://nova:pw@db/nova{options}"
+    loaded = load_text(tmp_path, f"[database]\nconnection = {url}\n")
+    assert loaded.settings.store == f"postgresql://nova:pw@db/nova{kept}"
+    told = [text for text in loaded.warnings if "does without" in text]
+    assert [text.rpartition(": ")[2] for text in told] == ([dropped] if dropped else [])
+
+
+def test_an_unusable_connection_names_file_and_option(tmp_path: Path) -> None:
+    told = refusal(tmp_path, "[database]\nconnection = postgresql://u:s3cret@h:99999/d\n")
+    assert "[database] connection: " in told
+    assert "s3cret" not in told
+
+
+@pytest.mark.parametrize("strange", ["\u2028", "\x85", "\x0c", "\x0b", "\x1c", "\u2029"])
+def test_lines_end_where_oslo_ends_them(tmp_path: Path, strange: str) -> None:
+    text = (
+        f"[DEFAULT]\nservicegroup_driver = mc\nmemcached_servers = m\n# a{strange} b\nhost = ok\n"
+    )
+    assert load_text(tmp_path, text).settings.member == "ok"
+    assert dict(assignments("f", f"foo = x{strange}host = evil")) == {
+        ("DEFAULT", "foo"): f"x{strange}host = evil"
+    }
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_all_line_ends_that_oslo_knows(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "nova.conf"
+    lines = ["[DEFAULT]", "servicegroup_driver = mc", "memcached_servers = a,", "  b", ""]
+    path.write_bytes(end.join(lines).encode())
+    assert load({}, {}, path).settings.store == "memcached://a:11211,b:11211"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[database]\nconnection = postgresql://nova:pw@$db_host/nova",
+        "[DEFAULT]\nhost = compute-$region",
+        "[DEFAULT]\nservicegroup_driver = mc\nmemcached_servers = $db_host:11211",
+    ],
+)
+def test_a_name_that_nothing_sets_is_named(tmp_path: Path, line: str) -> None:
+    told = refusal(tmp_path, line + "\n")
+    assert "refers to $db_host" in told or "refers to $region" in told
+
+
+def test_the_files_beside_it_are_read_as_oslo_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "nova.conf.d").mkdir()
+    (tmp_path / "nova.conf.d" / "50.conf").write_text("[DEFAULT]\nhost = edge-7\n")
+    (tmp_path / "nova.conf.d" / "60.conf").write_text("[DEFAULT]\nreport_interval = 7\n")
+    (tmp_path / "nova.conf.d" / "70.txt").write_text("nonsense")
+    (tmp_path / "nova-compute.conf").write_text("[DEFAULT]\nservicegroup_driver = mc\n")
+    text = "[DEFAULT]\nhost = a\nreport_interval = 9\n[cache]\nmemcache_servers = m\n"
+    settings = load_text(tmp_path, text).settings
+    assert (settings.member, settings.interval) == ("edge-7", 7.0)
+    assert settings.store == "memcached://m:11211"
+
+
+def test_a_directory_stands_for_its_files(tmp_path: Path) -> None:
+    (tmp_path / "01.conf").write_text("[DEFAULT]\nservicegroup_driver = mc\nhost = a\n")
+    (tmp_path / "02.conf").write_text("[DEFAULT]\nhost = b\n[cache]\nmemcache_servers = m\n")
+    settings = load({}, {}, tmp_path).settings
+    assert (settings.member, settings.store) == ("b", "memcached://m:11211")
+    (tmp_path / "03.conf").write_text("[DEFAULT\n")
+    with pytest.raises(ConfigError, match=r"03\.conf, line 1"):
+        load({}, {}, tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match=r"has no \*\.conf"):
+        load({}, {}, tmp_path / "empty")
 
 
 @pytest.mark.parametrize("dialect", ["postgresql", "postgresql+psycopg2", "postgres"])
@@ -151,7 +288,7 @@ def test_the_cache_section_serves_where_the_old_option_does_not(tmp_path: Path) 
 )
 def test_the_database_of_nova_serves(tmp_path: Path, dialect: str, driver: str) -> None:
     text = f"[DEFAULT]\n{driver}[database]\nconnection = {dialect}://nova:s3cret@db/nova\n"
-    settings, sources, _, _ = load_text(tmp_path, text)
+    settings, sources, _, *_ = load_text(tmp_path, text)
     assert settings.store == "postgresql://nova:s3cret@db/nova"
     assert sources["store"] == "nova.conf [database] connection"
     assert "s3cret" not in repr(settings)
@@ -221,13 +358,13 @@ def test_an_ini_file_is_known_by_its_sections(tmp_path: Path) -> None:
 def test_oslo_interpolation() -> None:
     sections = {
         ("DEFAULT", "a"): "1",
-        ("DEFAULT", "dollars"): r"$$a \$a $unknown",
+        ("DEFAULT", "dollars"): r"$$a \$a",
         ("x", "a"): "2",
         ("x", "near"): "$a ${a} $DEFAULT.a",
         ("x", "far"): "$dollars",
         ("DEFAULT", "other"): "${x.near}",
     }
-    assert interpolate(sections, ("DEFAULT", "dollars")) == "$a $a $unknown"
+    assert interpolate(sections, ("DEFAULT", "dollars")) == "$a $a"
     assert interpolate(sections, ("x", "near")) == "2 2 1"
     assert interpolate(sections, ("DEFAULT", "other")) == "2 2 1"
 

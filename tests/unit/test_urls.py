@@ -69,3 +69,17 @@ def test_urls_inside_prose_lose_their_passwords() -> None:
     text = "a: b@c: no answer from postgresql://u:s3@cret@db/x, nor from http://v:s3cret@h"
     told = "a: b@c: no answer from postgresql://u:***@db/x, nor from http://v:***@h"
     assert without_secrets(text) == told
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://h/d?%70assword=s3cret",
+        "postgresql://h/d?sslpass%77ord=s3cret&sslmode=require",
+        "postgresql://h/d?sslmode=require&%50ASSWORD='s3cret x'",
+    ],
+)
+def test_an_option_written_in_percent_signs_is_hidden_too(url: str) -> None:
+    assert "s3cret" not in without_secret(url)
+    assert "s3cret" not in without_secrets(f"cannot use {url} here")
+    assert has_secret(url)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from musterd.cli import COMMANDS
-from musterd.config import Loaded, load, nearest
+from musterd.config import Loaded, environment_in, load, nearest
 from musterd.errors import ConfigError
 from musterd.model import check_name
 from musterd.options import Number, Role, Table, Unusable
@@ -45,7 +45,7 @@ def parser(name: str, example: str, *roles: Role) -> Parser:
     for role in roles:
         _add_flags(made.add_argument_group(_TITLES[role]), role)
     common = made.add_argument_group("common options")
-    common.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
+    common.add_argument("--config", metavar="FILE|DIR", help=_CONFIG_HELP)
     # A command that only asks a coordinator takes them all, for scripts, and heeds none.
     _add_flags(common, Role.EVERYONE, hidden=roles == (Role.READER,))
     return made
@@ -119,10 +119,22 @@ def add_members(made: argparse.ArgumentParser, *, several: bool) -> None:
     )
 
 
+def add_env_file(made: argparse.ArgumentParser) -> None:
+    """Give a command that stands in for a daemon the environment that systemd gives to that."""
+    made.add_argument(
+        "--env-file",
+        metavar="FILE",
+        type=Path,
+        help="Take the variables of this file as well, as a unit with EnvironmentFile= does.",
+    )
+
+
 def settings_of(args: argparse.Namespace) -> Loaded:
     """The settings behind parsed arguments, the environment and the file."""
     values = {key: getattr(args, key, None) for key in OPTIONS}
-    return load(values, os.environ, Path(args.config) if args.config else None)
+    file = getattr(args, "env_file", None)
+    environ = {**os.environ, **environment_in(file)} if file else os.environ
+    return load(values, environ, Path(args.config) if args.config else None)
 
 
 def warn(loaded: Loaded) -> None:

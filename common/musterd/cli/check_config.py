@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from musterd.cli import ask, render
-from musterd.cli.arguments import Parser, add_json, settings_of
+from musterd.cli.arguments import Parser, add_env_file, add_json, settings_of
 from musterd.cli.arguments import parser as new_parser
 from musterd.config import Loaded
 from musterd.options import Role
@@ -42,6 +42,7 @@ def parser(name: str) -> Parser:
     """The command line of ``musterd check-config``."""
     example = "musterd check-config --config /etc/nova/nova.conf"
     made = new_parser(name, example, Role.AGENT, Role.COORDINATOR, Role.RELAY, Role.READER)
+    add_env_file(made)
     add_json(made)
     return made
 
@@ -77,7 +78,10 @@ def report_on(loaded: Loaded) -> Report:
         file=str(loaded.file) if loaded.file else None,
         options=[_line(key, loaded) for key in OPTIONS],
         members=list(loaded.settings.members),
-        warnings=list(loaded.warnings),
+        warnings=[
+            *loaded.warnings,
+            *(f"agents refuse this: {no}" for no in loaded.unfit_for_agents),
+        ],
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from musterd.cli.arguments import Parser, settings_of
+from musterd.cli.arguments import Parser, add_env_file, settings_of
 from musterd.cli.arguments import parser as new_parser
 from musterd.errors import ConfigError
 from musterd.options import Role
@@ -18,6 +18,7 @@ def parser(name: str) -> Parser:
     example = "musterd init-db --store postgresql://musterd@db1/fleet --agents musterd_agents\n"
     example += "  musterd init-db --print --agents nova_agents | psql fleet"
     made = new_parser(name, example, Role.COORDINATOR)
+    add_env_file(made)
     made.add_argument(
         "--print", action="store_true", help="Print the SQL, with all grants, and connect nowhere."
     )

@@ -27,9 +27,11 @@ over the default. `musterd check-config` prints what holds, and where each value
 
 The file is the one named by `--config` or `MUSTERD_CONFIG`; else `/etc/musterd/musterd.toml` if
 it exists. It is TOML, or an existing [`nova.conf`](#an-existing-novaconf). A key that musterd
-does not know is an error. All durations are seconds.
+does not know is an error, and so is a `MUSTERD_` variable that is no option, but for those that
+Kubernetes sets beside a service of that name. All durations are seconds.
 
-An empty environment variable counts as not set. A URL with a password is refused on the command
+`musterd check-config --env-file /etc/musterd/secrets.env` shows what a unit with that
+`EnvironmentFile=` gets. An empty environment variable counts as not set. A URL with a password is refused on the command
 line, where every user of the host could read it: put it into the environment or the file, or keep
 the password in a file of its own that `PGPASSFILE` names. Logs and messages show `***` instead.
 """
@@ -56,16 +58,24 @@ metadata = {{ device = "nvme0" }}
 
 ## An existing nova.conf
 
+`musterd agent --config /etc/nova/nova.conf --store memcached://mc1:11211` takes host name, interval
+and down time from Nova's own file, and the store from you. Nova's file need not change, and should
+not: its `servicegroup_driver` decides where Nova's own services report to. Without `--store` or
+`MUSTERD_STORE` the store is what the file names, where that is PostgreSQL or memcached without TLS.
+
 A file whose name ends in `.conf`, or that has a section `[DEFAULT]`, `[database]` or `[cache]`, is
-read as Nova reads it: quotes, lines that go on, and `$name` included. Everything that is not in
-this table is ignored. `MUSTERD_*` and the command line still win.
+read as Nova reads it: quotes, lines that go on, and `$name` included. `nova-compute.conf` beside a
+`nova.conf`, and the `*.conf` in `nova.conf.d`, are read with it and win over it; `--config DIR` reads
+the `*.conf` of a directory. Everything that is not in this table is ignored. `MUSTERD_*` and the
+command line still win.
 
 | nova.conf | becomes |
 | --- | --- |
 | `[DEFAULT] servicegroup_driver = mc` | `store`: the memcached servers below |
 | `[DEFAULT] servicegroup_driver = db` (Nova's default) | `store`: the database below |
-| `[DEFAULT] memcached_servers`, else `[cache] memcache_servers` | `memcached://…`; `<None>`, empty or missing: `{EMBEDDED}` |
-| `[database] connection` | `postgresql://…`; another database is refused |
+| `[cache] memcache_servers`, else `[DEFAULT] memcached_servers` (with a warning: Nova no longer reads it) | `memcached://…`; `<None>` or empty: `{EMBEDDED}`, with a warning; neither there: the same for a coordinator, an error for an agent |
+| `[cache] tls_enabled`, `memcache_sasl_enabled`, or a `backend` within one process | refused, where memcached is to be the store |
+| `[database] connection` | `postgresql://…`; options that only Nova's driver knows (`connect_timeout`, `client_encoding`, …) are left out with a warning; another database is refused |
 | `[DEFAULT] service_down_time` | `service_down_time` |
 | `[DEFAULT] report_interval` | `interval` |
 | `[DEFAULT] host` | `member` |

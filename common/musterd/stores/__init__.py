@@ -35,7 +35,9 @@ def open_store(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> 
     """
     scheme = url.partition(":")[0]
     if scheme not in _DRIVERS:
-        raise ConfigError(f"store URL begins with {scheme!r}; it must be one of {sorted(_DRIVERS)}")
+        raise ConfigError(
+            f"store URL begins with {scheme!r}; it must be one of {', '.join(sorted(_DRIVERS))}"
+        )
     driver = import_module(_DRIVERS[scheme])
     store: Store = driver.open_url(url, namespace=namespace, timeout=timeout, beat_ttl=beat_ttl)
     return store

@@ -50,7 +50,8 @@ _TEXTS = (
     *("host", "sslpassword", "ssl_min_protocol_version", "ssl_max_protocol_version"),
     *("krbsrvname", "gsslib"),
 )
-_OPTIONS = (*_CHOICES, *_FILES, *_TEXTS)
+OPTIONS = (*_CHOICES, *_FILES, *_TEXTS)
+"""What may stand behind the ``?`` of a URL."""
 
 # Only a pooler gives its clients another number than the backend's own. Keepalives are asked of
 # the server, whose backend would otherwise outlive a host that lost its power by two hours.
@@ -110,8 +111,8 @@ def parse_url(url: str) -> Target:
 
 def _check_options(shown: str, options: Mapping[str, str]) -> None:
     for name, value in options.items():
-        if name not in _OPTIONS:
-            raise ConfigError(f"{shown}: option {name!r} is not one of {sorted(_OPTIONS)}")
+        if name not in OPTIONS:
+            raise ConfigError(f"{shown}: option {name!r} is none of {', '.join(sorted(OPTIONS))}")
         if name in _FILES and not Path(value).is_file():
             raise ConfigError(f"{shown}: {name} {value!r} is no file")
         if name in _CHOICES and value not in _CHOICES[name]:
