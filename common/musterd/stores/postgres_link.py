@@ -112,7 +112,9 @@ def parse_url(url: str) -> Target:
 def _check_options(shown: str, options: Mapping[str, str]) -> None:
     for name, value in options.items():
         if name not in OPTIONS:
-            raise ConfigError(f"{shown}: option {name!r} is none of {', '.join(sorted(OPTIONS))}")
+            raise ConfigError(
+                f"{shown}: option {name!r} is not one of {', '.join(sorted(OPTIONS))}"
+            )
         if name in _FILES and not Path(value).is_file():
             raise ConfigError(f"{shown}: {name} {value!r} is no file")
         if name in _CHOICES and value not in _CHOICES[name]:
