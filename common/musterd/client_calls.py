@@ -12,8 +12,10 @@ from musterd.errors import (
     CoordinatorError,
     CoordinatorUnreachable,
     NotFound,
+    NotReady,
 )
 from musterd.model import (
+    NOT_READY,
     FactsChange,
     GroupAnswer,
     GroupList,
@@ -167,13 +169,19 @@ def read_reply(call: Call[T], reply: Reply, address: Address) -> T:
             return call.decode(reply.body)
         if reply.media == _PROBLEM:
             problem = msgspec.json.decode(reply.body, type=ProblemDetails)
-            raise _ERRORS.get(reply.status, CoordinatorError)(problem.detail)
+            raise _error_of(problem, reply.status)
     except msgspec.MsgspecError:
         pass
     raise CoordinatorError(
         f"{address} answered {reply.status} to {call.method} {call.target}, and not as a musterd"
         " coordinator does; check the URL"
     )
+
+
+def _error_of(problem: ProblemDetails, status: int) -> CoordinatorError:
+    if problem.type == NOT_READY:
+        return NotReady(problem.detail)
+    return _ERRORS.get(status, CoordinatorError)(problem.detail)
 
 
 def groups() -> Call[GroupList]:

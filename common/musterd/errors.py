@@ -11,6 +11,7 @@
     ├── RegistryError        the persistent facts could not be read or written
     ├── CoordinatorError     the coordinator answered with a problem
     │   ├── NotFound             no such group or member
+    │   ├── NotReady             it has not heard its store yet: ask another one, or later
     │   └── Conflict             refused in the member's present state
     └── CoordinatorUnreachable   no coordinator answered
 """
@@ -59,6 +60,13 @@ class CoordinatorError(MusterdError):
 
 class NotFound(CoordinatorError):
     """No such group or member."""
+
+
+class NotReady(CoordinatorError):
+    """The coordinator has not heard its store yet: what it does not know may well be there.
+
+    The text says what it waits for.
+    """
 
 
 class Conflict(CoordinatorError):

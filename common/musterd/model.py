@@ -293,8 +293,15 @@ class EventPing(msgspec.Struct, frozen=True):
     staleness: float | None
 
 
+NOT_READY = "urn:musterd:not-ready"
+"""The ``type`` of the problem with which a coordinator says that it cannot know yet."""
+
+
 class ProblemDetails(msgspec.Struct, frozen=True):
-    """Why a request was refused and what to change (RFC 9457); ``field`` is what is to blame."""
+    """Why a request was refused and what to change (RFC 9457); ``field`` is what is to blame.
+
+    ``type`` is :data:`NOT_READY`, or ``about:blank`` where the status tells all.
+    """
 
     type: str
     title: str

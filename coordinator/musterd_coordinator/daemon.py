@@ -25,9 +25,30 @@ async def stop_on_signal(event: str, scope: anyio.CancelScope, systemd: Systemd)
 async def keep_telling(systemd: Systemd, status: Callable[[], str]) -> None:
     """For ever, a line of status and the watchdog's ping.
 
-    Run it on the loop that does the work, so that one that is stuck is restarted.
+    Run it on the loop that does the work, so that one that is stuck is restarted. A status that
+    cannot be told is logged once and told again: it is not worth a daemon.
     """
+    line = _Line(status)
     period = min(STATUS_PERIOD, (systemd.watchdog or STATUS_PERIOD) / 2)
     while True:
-        systemd.tell(WATCHDOG="1", STATUS=status())
+        systemd.tell(WATCHDOG="1", STATUS=line.next())
         await anyio.sleep(period)
+
+
+class _Line:
+    """The status in a line, whatever happens to whoever makes it."""
+
+    def __init__(self, status: Callable[[], str]) -> None:
+        self._status = status
+        self._failed = False
+
+    def next(self) -> str:
+        try:
+            line = self._status()
+        except Exception as error:
+            if not self._failed:
+                log.exception("status failed", note="everything else goes on")
+            self._failed = True
+            return f"at work; its status failed: {str(error) or type(error).__name__}"
+        self._failed = False
+        return line

@@ -12,6 +12,7 @@ import structlog
 from musterd.settings import Settings
 from musterd.systemd import Systemd
 from musterd_coordinator.daemon import keep_telling, stop_on_signal
+from musterd_coordinator.descriptors import allow_all
 from musterd_coordinator.http.app import make_app
 from musterd_coordinator.http.server import serve_http
 from musterd_coordinator.office import Office
@@ -36,6 +37,7 @@ def run(settings: Settings) -> int:
 
     Raises ConfigError or RegistryError when it cannot begin.
     """
+    allow_all()
     sys.setswitchinterval(TURN)
     gc.disable()  # until everybody is known: see settle()
     anyio.run(serve, settings, backend_options={"use_uvloop": True})

@@ -12,11 +12,11 @@ import resource
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 import anyio
 import structlog
 
+from musterd.about import version
 from musterd.errors import ConfigError
 from musterd.stores.table import Table
 from musterd_coordinator.memcache_commands import Storekeeper
@@ -54,7 +54,7 @@ class MemcacheServer:
         self.port = port
         self.table = table
         self.limits = limits or Limits()
-        self.version = f"{version('musterd')}-musterd"
+        self.version = f"{version()}-musterd"
         self._crowd = Crowd(
             lambda: Conversation(table, self, storekeeper), self.limits, self.called
         )

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musterd.about import version
 from musterd.model import ShardStatus, StatusAnswer, StormStatus
 from musterd_coordinator.members import Code
 from musterd_coordinator.roll import Roll
@@ -34,7 +34,7 @@ def status(roll: Roll, answers: "Answers", identity: Identity, unsaved: int) -> 
     listening, staleness = answers.freshness()
     return StatusAnswer(
         coordinator=identity.name,
-        musterd=version("musterd"),
+        musterd=version(),
         started=identity.started,
         ready=roll.ready,
         version=roll.version,

@@ -94,9 +94,9 @@ def _dispatch(argv: list[str]) -> int:
         print(overview(), file=sys.stdout if argv else sys.stderr)
         return DONE if argv else WRONG_USE
     if argv[0] == "--version":
-        from importlib.metadata import version
+        from musterd.about import version
 
-        print(f"musterd {version('musterd')}")
+        print(f"musterd {version()}")
         return DONE
     name, *rest = argv
     if name not in COMMANDS:

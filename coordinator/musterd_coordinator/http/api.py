@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from musterd.errors import MusterdError, NotFound, NotReady
 from musterd.model import FactsChange, Query, ShardStatus
 from musterd_coordinator.desk import Desk
 from musterd_coordinator.http import metrics
@@ -45,7 +46,10 @@ class Api:
         self._answered = answered
 
     async def groups(self, request: Request) -> Answer:
-        return answer_json(self._desk.groups())
+        groups = self._desk.groups()
+        if not groups.groups:
+            self._must_know()
+        return answer_json(groups)
 
     async def group(self, request: Request) -> Answer:
         return answer_json(self._desk.group(request.names[0]))
@@ -74,7 +78,10 @@ class Api:
                 f"{len(asked.members)} names in one query; ask for at most {QUERY_LIMIT} at a time",
                 "members",
             )
-        return answer_json(self._desk.query(request.names[0], asked.members))
+        answer = self._desk.query(request.names[0], asked.members)
+        if answer.not_found:
+            self._must_know()
+        return answer_json(answer)
 
     async def change_facts(self, request: Request) -> Answer:
         _refuse_browsers(request)
@@ -97,6 +104,8 @@ class Api:
 
     async def events(self, request: Request) -> Stream:
         asked = read_parameters(request.query, EventsParameters)
+        if not self._desk.ready and not self._desk.status().groups:
+            self._must_know()
         # A browser that reconnects repeats the address, and says in the header how far it came.
         last = (request.header(b"last-event-id") or b"").decode("latin-1")
         return Stream(self._events.stream(_given(asked.group), last or _given(asked.since)))
@@ -119,7 +128,19 @@ class Api:
     async def readyz(self, request: Request) -> Answer:
         if self._desk.ready:
             return Answer(b"ready\n", media=PLAIN)
-        raise Problem(503, _why_not_ready(self._desk.shard_statuses()))
+        raise self._not_ready()
+
+    def in_doubt(self, error: MusterdError) -> MusterdError:
+        """``error`` itself; NotReady if it is that something is not found, while that is not known."""
+        return self._not_ready() if isinstance(error, NotFound) and not self._desk.ready else error
+
+    def _must_know(self) -> None:
+        """NotReady where "there is none" would only mean "I have not heard yet"."""
+        if not self._desk.ready:
+            raise self._not_ready()
+
+    def _not_ready(self) -> NotReady:
+        return NotReady(_why_not_ready(self._desk.shard_statuses()))
 
 
 def _given(value: _T | msgspec.UnsetType) -> _T | None:
@@ -141,5 +162,5 @@ def _refuse_browsers(request: Request) -> None:
 def _why_not_ready(shards: Sequence[ShardStatus]) -> str:
     deaf = [f"{shard.shard}: {shard.reason}" for shard in shards if not shard.listening]
     if deaf:
-        return f"not listening to {'; '.join(deaf)}"
+        return f"not ready: not listening to {'; '.join(deaf)}"
     return "not ready: it has not listened long enough to answer yet"

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from importlib.metadata import version
 from secrets import token_hex
 
 import anyio
 import structlog
 
+from musterd.about import version
 from musterd.errors import MusterdError
 from musterd_coordinator.desk import Desk
 from musterd_coordinator.http.api import Api
@@ -39,9 +39,9 @@ class App:
         self._answered: Counter[int] = Counter()
         self._stopping = anyio.Event()
         events = Events(desk, token_hex(4), ping_period)
-        api = Api(desk, events, self._answered)
+        api = self._api = Api(desk, events, self._answered)
         table = routes(api, openapi=self._openapi, dashboard=self._dashboard)
-        document = describe(table, version=version("musterd"), extra_shapes=EVENT_SHAPES.values())
+        document = describe(table, version=version(), extra_shapes=EVENT_SHAPES.values())
         self._router = Router(table)
         self._description = answer_json(document)
         self._page = dashboard_answer()
@@ -81,7 +81,7 @@ class App:
         except Problem as problem:
             return problem.answer()
         except MusterdError as error:
-            return problem_of(error).answer()
+            return problem_of(self._api.in_doubt(error)).answer()
         except Disconnected:
             raise
         except Exception:

@@ -4,8 +4,8 @@ from http import HTTPStatus
 
 import msgspec
 
-from musterd.errors import ConfigError, Conflict, MusterdError, NotFound, RegistryError
-from musterd.model import ProblemDetails
+from musterd.errors import ConfigError, Conflict, MusterdError, NotFound, NotReady, RegistryError
+from musterd.model import NOT_READY, ProblemDetails
 from musterd_coordinator.http.exchange import PROBLEM, Answer, Headers
 
 _STATUS: dict[type[MusterdError], int] = {
@@ -14,6 +14,7 @@ _STATUS: dict[type[MusterdError], int] = {
     ConfigError: 400,
     RegistryError: 503,
 }
+_SOON: Headers = ((b"retry-after", b"2"),)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -21,19 +22,25 @@ class Problem(Exception):
     """Raised by a handler to refuse; ``field`` names the parameter or field to blame."""
 
     def __init__(
-        self, status: int, detail: str, field: str | None = None, headers: Headers = ()
+        self,
+        status: int,
+        detail: str,
+        field: str | None = None,
+        headers: Headers = (),
+        kind: str = "about:blank",
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.field = field
         self.headers = headers
+        self.kind = kind
 
     def answer(self) -> Answer:
         """The problem details."""
         # "about:blank" says that the status tells all there is to tell a program (RFC 9457, 4.2.1).
         details = ProblemDetails(
-            type="about:blank",
+            type=self.kind,
             title=HTTPStatus(self.status).phrase,
             status=self.status,
             detail=self.detail,
@@ -44,4 +51,6 @@ class Problem(Exception):
 
 def problem_of(error: MusterdError) -> Problem:
     """What the caller is told of an error that musterd raised on purpose."""
+    if isinstance(error, NotReady):
+        return Problem(503, str(error), headers=_SOON, kind=NOT_READY)
     return Problem(_STATUS.get(type(error), 500), str(error))

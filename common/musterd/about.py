@@ -1,0 +1,17 @@
+"""What musterd says of itself."""
+
+from functools import cache
+from importlib import metadata
+
+
+@cache
+def version() -> str:
+    """The version that is running; ``unknown`` where it was not installed.
+
+    Read from disk once. A daemon asks when it starts, and keeps to that while its files are
+    renewed, removed, or out of reach because no file can be opened.
+    """
+    try:
+        return metadata.version("musterd")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,42 @@
+"""Open files: as many as the system allows, and how many of them the API's callers may take."""
+
+import resource
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+PLENTY = 1_048_576
+"""Taken where the system sets no limit at all."""
+
+FEW = 1024
+"""With fewer a coordinator works, and says that there are few."""
+
+MOST_CALLERS = 4096
+
+
+def allow_all() -> int:
+    """Raise the soft limit to the hard one, as a login shell allows only 1024; the limit then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = PLENTY if hard == resource.RLIM_INFINITY else hard
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError) as error:  # beyond what the kernel allows anybody
+            log.warning("open files not raised", allowed=soft, wanted=wanted, reason=str(error))
+        else:
+            soft = wanted
+    if soft != resource.RLIM_INFINITY and soft < FEW:
+        log.warning("few open files allowed", allowed=soft, wanted=FEW)
+    return allowed()
+
+
+def allowed() -> int:
+    """How many files this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return PLENTY if soft == resource.RLIM_INFINITY else soft
+
+
+def for_callers(descriptors: int) -> int:
+    """How many connections the API takes, so that stores and the registry always find one. Pure."""
+    return max(1, min(MOST_CALLERS, descriptors // 2))

@@ -1,0 +1,55 @@
+"""What keeps a daemon alive beside its work."""
+
+import errno
+from typing import Any
+
+import anyio
+import pytest
+import trio.testing
+from structlog.testing import capture_logs
+
+from musterd.systemd import Systemd
+from musterd_coordinator.daemon import STATUS_PERIOD, keep_telling
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """A clock that jumps to the next deadline when all wait."""
+    return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
+
+
+class _Listener(Systemd):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def tell(self, **words: str) -> None:
+        assert words["WATCHDOG"] == "1"
+        self.told.append(words["STATUS"])
+
+
+async def test_a_status_that_fails_ends_nothing_and_is_logged_once() -> None:
+    faults: list[Exception | None] = [
+        None,
+        OSError(errno.EMFILE, "too many open files"),
+        ValueError(),
+        None,
+        KeyError("x"),
+    ]
+    left = iter(faults)
+
+    def status() -> str:
+        if fault := next(left, None):
+            raise fault
+        return "fine"
+
+    systemd = _Listener()
+    with capture_logs() as lines, anyio.move_on_after(2.25 * STATUS_PERIOD):
+        await keep_telling(systemd, status)
+    assert systemd.told[0] == systemd.told[3] == "fine"
+    assert "too many open files" in systemd.told[1]
+    assert "ValueError" in systemd.told[2]
+    assert len(systemd.told) == len(faults)
+    assert [line["event"] for line in lines] == ["status failed", "status failed"]

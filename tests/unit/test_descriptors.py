@@ -1,0 +1,36 @@
+"""Open files: how many there may be, and whose they are."""
+
+import resource
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musterd_coordinator.descriptors import MOST_CALLERS, allow_all, for_callers
+
+
+@given(st.integers(0, 10_000_000))
+def test_at_least_half_is_kept_for_stores_and_the_registry(descriptors: int) -> None:
+    callers = for_callers(descriptors)
+    assert 1 <= callers <= MOST_CALLERS
+    assert callers <= max(1, descriptors // 2)
+    assert callers == MOST_CALLERS or callers >= descriptors // 2
+
+
+def test_the_soft_limit_becomes_the_hard_one() -> None:
+    soft, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+        assert allow_all() > 256
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 256
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_limit_that_the_kernel_refuses_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(kind: int, limits: tuple[int, int]) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (512, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert allow_all() == 512
