@@ -103,7 +103,9 @@ class Agent:
             Link(announced, self._shard(shard), timeout, self._rng)
             for shard in self._store.place(number)
         ]
-        beating = Beating(number, member.interval, self.incarnation)
+        # The store's own deadlines are those of the most hurried member, so that no push has longer.
+        allowed = min(timeout, self._settings.effective_push_timeout)
+        beating = Beating(number, member.interval, self.incarnation, allowed)
         return MemberLoop(beating, links, self._wall_clock)
 
     def _shard(self, index: int) -> Shard:

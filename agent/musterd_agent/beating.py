@@ -40,10 +40,16 @@ def retry_pause(left: float, timeout: float, rng: Random) -> float | None:
 
 
 class Beating:
-    """One run of one member: its schedule, and the contents of its next beat."""
+    """One run of one member: its schedule, and the contents of its next beat.
 
-    def __init__(self, member_id: int, interval: float, incarnation: int) -> None:
+    ``push_timeout`` is what the agent really allows one push, in seconds; 0 says nothing.
+    """
+
+    def __init__(
+        self, member_id: int, interval: float, incarnation: int, push_timeout: float = 0.0
+    ) -> None:
         self.interval = interval
+        self.push_timeout = push_timeout
         self.status = Status.OK
         self.sequence = 0
         self._member_id = member_id
@@ -68,4 +74,5 @@ class Beating:
             status=self.status,
             sent_ms=round(wall * 1000),
             lag_ms=max(0, round((now - due) * 1000)),
+            push_timeout_ms=round(self.push_timeout * 1000),
         )

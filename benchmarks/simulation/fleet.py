@@ -137,6 +137,7 @@ class Fleet:
 
     def _beats(self, rows: Rows, sequence: NDArray[np.uint64]) -> Beats:
         interval_ms = np.uint32(round(self.scenario.interval * 1000))
+        timeout_ms = np.uint16(min(2**16 - 1, round(self.scenario.push_timeout * 1000)))
         nothing = np.broadcast_to(np.uint32(0), len(rows))
         return Beats(
             slot=rows,
@@ -146,6 +147,7 @@ class Fleet:
             interval_ms=np.broadcast_to(interval_ms, len(rows)),
             status=np.broadcast_to(np.uint8(Status.OK), len(rows)),
             sent_ms=np.broadcast_to(np.int64(0), len(rows)),
-            missed=nothing,
+            missed=nothing.astype(np.uint16),
+            push_timeout_ms=np.broadcast_to(timeout_ms, len(rows)),
             lag_ms=nothing,
         )

@@ -1,20 +1,24 @@
 """One beat: a fixed record of 64 bytes, little-endian, so that many parse as one array.
 
-=====  ===========  ==========================================================================
-bytes  field        note
-=====  ===========  ==========================================================================
-0-1    magic        0x4D42
-2      version      1
-3      status       :class:`Status`
-4-7    interval_ms  how often this member promises to beat
-8-15   member_id    64-bit BLAKE2b of namespace/group/member
-16-23  incarnation  drawn at random once per agent run, never zero, never ordered
-24-31  sequence     from 1, one more for each beat of the run
-32-39  sent_ms      the agent's wall clock, for people; never for decisions
-40-43  missed       pushes that failed since the last one that got through
-44-47  lag_ms       how late this beat left, by the agent's monotonic clock
-48-63  mac          zero; reserved for fleets with a key
-=====  ===========  ==========================================================================
+=====  ===============  ======================================================================
+bytes  field            note
+=====  ===============  ======================================================================
+0-1    magic            0x4D42
+2      version          1
+3      status           :class:`Status`
+4-7    interval_ms      how often this member promises to beat
+8-15   member_id        64-bit BLAKE2b of namespace/group/member
+16-23  incarnation      drawn at random once per agent run, never zero, never ordered
+24-31  sequence         from 1, one more for each beat of the run
+32-39  sent_ms          the agent's wall clock, for people; never for decisions
+40-41  missed           pushes that failed since the last one that got through
+42-43  push_timeout_ms  how long this agent waits for one push; 0: it does not say
+44-47  lag_ms           how late this beat left, by the agent's monotonic clock
+48-63  mac              zero; reserved for fleets with a key
+=====  ===============  ======================================================================
+
+Agents that are older than ``push_timeout_ms`` have zeros there, unless they count more than 65,535
+missed pushes.
 
 Parsing many at once needs NumPy and lives in :mod:`musterd.columns`, so that an agent does
 not carry NumPy.
@@ -35,9 +39,10 @@ VERSION = 1
 SIZE = 64
 NO_MAC = bytes(16)
 
+_U16_MAX = 2**16 - 1
 _U32_MAX = 2**32 - 1
 _U64_MAX = 2**64 - 1
-_RECORD = struct.Struct("<HBBIQQQqII16s")
+_RECORD = struct.Struct("<HBBIQQQqHHI16s")
 assert _RECORD.size == SIZE
 
 
@@ -62,6 +67,7 @@ class Beat(msgspec.Struct, frozen=True, gc=False):
     missed: int = 0
     lag_ms: int = 0
     mac: bytes = NO_MAC
+    push_timeout_ms: int = 0
 
 
 class BeatError(ValueError):
@@ -97,7 +103,7 @@ def new_incarnation() -> int:
 def pack(beat: Beat) -> bytes:
     """The 64 bytes of ``beat``.
 
-    ``missed``, ``lag_ms`` and ``interval_ms`` stop at their largest value instead of wrapping.
+    What is counted or measured stops at its largest value instead of wrapping.
     Raises :class:`BeatError` if an identity field does not fit.
     """
     try:
@@ -110,7 +116,8 @@ def pack(beat: Beat) -> bytes:
             beat.incarnation,
             beat.sequence,
             beat.sent_ms,
-            min(beat.missed, _U32_MAX),
+            min(beat.missed, _U16_MAX),
+            min(beat.push_timeout_ms, _U16_MAX),
             min(beat.lag_ms, _U32_MAX),
             beat.mac,
         )
@@ -122,9 +129,10 @@ def unpack(record: bytes) -> Beat:
     """The beat in ``record``; raises :class:`BeatError` naming the wrong field."""
     if len(record) != SIZE:
         raise BeatError(f"length is {len(record)}, not {SIZE}")
-    magic, version, status, interval, member, incarnation, sequence, sent, missed, lag, mac = (
-        _RECORD.unpack(record)
+    magic, version, status, interval, member, incarnation, sequence, sent, *more = _RECORD.unpack(
+        record
     )
+    missed, push_timeout, lag, mac = more
     if magic != MAGIC:
         raise BeatError(f"magic is {magic:#06x}, not {MAGIC:#06x}")
     if version != VERSION:
@@ -133,7 +141,8 @@ def unpack(record: bytes) -> Beat:
         raise BeatError(f"status is {status}, not 0 to {Status.LEAVING.value}")
     if incarnation == 0 or sequence == 0:
         raise BeatError("incarnation and sequence are never zero")
-    return Beat(member, incarnation, sequence, interval, Status(status), sent, missed, lag, mac)
+    head = member, incarnation, sequence, interval, Status(status), sent
+    return Beat(*head, missed, lag, mac, push_timeout)
 
 
 def beat_in(record: bytes) -> Beat | None:

@@ -18,7 +18,8 @@ RECORD = np.dtype(
         ("incarnation", "<u8"),
         ("sequence", "<u8"),
         ("sent_ms", "<i8"),
-        ("missed", "<u4"),
+        ("missed", "<u2"),
+        ("push_timeout_ms", "<u2"),
         ("lag_ms", "<u4"),
         ("mac", "V16"),
     ]
@@ -49,7 +50,8 @@ class Beats(NamedTuple):
     interval_ms: NDArray[np.uint32]
     status: NDArray[np.uint8]
     sent_ms: NDArray[np.int64]
-    missed: NDArray[np.uint32]
+    missed: NDArray[np.uint16]
+    push_timeout_ms: NDArray[np.uint16]
     lag_ms: NDArray[np.uint32]
 
     def parts(self, size: int) -> "Iterator[Beats]":
@@ -109,6 +111,7 @@ def from_records(slots: Slots, records: NDArray[np.void]) -> Beats:
         records["status"],
         records["sent_ms"],
         records["missed"],
+        records["push_timeout_ms"],
         records["lag_ms"],
     )
 
@@ -133,7 +136,8 @@ def from_words(slots: Slots, words: Words) -> Beats:
         first.view("<u4")[1::2],
         first.view(np.uint8)[3::8],
         sent_ms.view("<i8"),
-        last.view("<u4")[0::2],
+        last.view("<u2")[0::4],
+        last.view("<u2")[1::4],
         last.view("<u4")[1::2],
     )
 

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from musterd.beat import Status, member_id
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
+from musterd.settings import MemberSettings, Settings
 from musterd_agent.agent import LEAVE_TIMEOUT
 from musterd_agent.beating import phase_of
 from tests.agent_support import NAMESPACE, RecordingShard, agent_of, running, settings_of
@@ -335,3 +336,15 @@ async def test_a_member_with_a_brief_interval_keeps_its_own() -> None:
     by_interval = [beat.interval_ms for beat in shard.taken]
     assert by_interval.count(10_000) == 11
     assert by_interval.count(1_000) == 101
+
+
+async def test_beats_tell_what_a_push_is_really_given() -> None:
+    """Members of one process share connections, whose deadlines are those of the most hurried."""
+    listed = tuple(
+        MemberSettings(group="compute", member=name, interval=interval)
+        for name, interval in (("slow", 10.0), ("brisk", 1.0))
+    )
+    shard = RecordingShard()
+    async with running(agent_of(shard, settings=Settings(listed=listed))):
+        await shard.until(lambda: len(shard.taken) > 1)
+    assert {beat.push_timeout_ms for beat in shard.taken} == {800}

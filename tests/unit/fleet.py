@@ -65,6 +65,7 @@ class Fleet:
         incarnation: int = 7,
         status: Status = Status.OK,
         interval: float = 1.0,
+        push_timeout: float = 0.0,
     ) -> None:
         """Beats as a sweep brings them: those that changed in the store."""
         who = np.array(list(rows), np.int64)
@@ -77,7 +78,8 @@ class Fleet:
             interval_ms=(every * interval * 1000).astype(np.uint32),
             status=(every * status).astype(np.uint8),
             sent_ms=who,
-            missed=np.zeros(len(who), np.uint32),
+            missed=np.zeros(len(who), np.uint16),
+            push_timeout_ms=(every * push_timeout * 1000).astype(np.uint16),
             lag_ms=np.zeros(len(who), np.uint32),
         )
         self._note(self.detector.hear(who, beats, self.now))

@@ -84,6 +84,10 @@ def test_a_beat_says_how_late_it_left() -> None:
     assert beating.beat(now=99.9, due=100.0, wall=0.0).lag_ms == 0
 
 
+def test_a_beat_says_how_long_its_agent_waits_for_a_push() -> None:
+    assert Beating(7, 1.5, 9, 0.3).beat(now=0.0, due=0.0, wall=0.0).push_timeout_ms == 300
+
+
 @given(st.lists(st.sampled_from(list(Status)), min_size=1))
 def test_every_beat_has_the_next_sequence_and_the_status_of_its_moment(
     statuses: list[Status],

@@ -21,6 +21,7 @@ from musterd.beat import (
 )
 from musterd.columns import Beats, Rejected, parse
 
+U16 = st.integers(0, 2**16 - 1)
 U32 = st.integers(0, 2**32 - 1)
 U64 = st.integers(0, 2**64 - 1)
 beats = st.builds(
@@ -31,7 +32,8 @@ beats = st.builds(
     interval_ms=U32,
     status=st.sampled_from(Status),
     sent_ms=st.integers(-(2**63), 2**63 - 1),
-    missed=U32,
+    missed=U16,
+    push_timeout_ms=U16,
     lag_ms=U32,
     mac=st.binary(min_size=16, max_size=16),
 )
@@ -53,20 +55,27 @@ def test_the_bytes_are_those_of_the_contract() -> None:
         status=Status.DRAINING,
         sent_ms=1_700_000_000_000,
         missed=6,
+        push_timeout_ms=5000,
         lag_ms=7,
     )
     expected = (
         "424d" "01" "02" "10270000" "8877665544332211" "01ffeeddccbbaa99" "0500000000000000"
-        "0068e5cf8b010000" "06000000" "07000000" "00000000000000000000000000000000"
+        "0068e5cf8b010000" "0600" "8813" "07000000" "00000000000000000000000000000000"
     )  # fmt: skip
     assert pack(beat).hex() == expected
 
 
 def test_counters_stop_at_their_largest_value() -> None:
-    beat = msgspec.structs.replace(GOOD, missed=2**40, lag_ms=2**40, interval_ms=2**40)
-    largest = 2**32 - 1
-    again = unpack(pack(beat))
-    assert (again.missed, again.lag_ms, again.interval_ms) == (largest, largest, largest)
+    counted = ("missed", "push_timeout_ms", "lag_ms", "interval_ms")
+    again = unpack(pack(msgspec.structs.replace(GOOD, **dict.fromkeys(counted, 2**40))))
+    short, long = 2**16 - 1, 2**32 - 1
+    assert [getattr(again, name) for name in counted] == [short, short, long, long]
+
+
+def test_a_beat_from_before_push_timeouts_were_told_reads_as_it_did() -> None:
+    record = bytearray(pack(GOOD))
+    record[40:44] = struct.pack("<I", 6)
+    assert unpack(bytes(record)) == msgspec.structs.replace(GOOD, missed=6, push_timeout_ms=0)
 
 
 def test_what_does_not_fit_is_refused() -> None:

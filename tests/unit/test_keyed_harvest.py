@@ -69,7 +69,7 @@ def test_what_is_good_is_taken_and_the_rest_is_counted(found: dict[int, bytes], 
     assert {row[0]: row[1:] for row in columns} == {
         slot: (
             *(beat.member_id, beat.incarnation, beat.sequence, beat.interval_ms, int(beat.status)),
-            *(beat.sent_ms, beat.missed, beat.lag_ms),
+            *(beat.sent_ms, beat.missed, beat.push_timeout_ms, beat.lag_ms),
         )
         for slot, beat in good.items()
     }

@@ -73,7 +73,8 @@ def _columns(beats: dict[int, tuple[int, int]], status: Status) -> Beats:
         interval_ms=zeros + 1000,
         status=np.full(len(slots), status, np.uint8),
         sent_ms=slots,
-        missed=zeros,
+        missed=zeros.astype(np.uint16),
+        push_timeout_ms=zeros.astype(np.uint16),
         lag_ms=zeros,
     )
 

@@ -107,8 +107,9 @@ CREATE VIEW musterd.beats AS SELECT
         FROM generate_series(23, 16, -1) i) AS incarnation,
     musterd.unsigned(b.record, 24, 8)::numeric(20) AS sequence,
     to_timestamp((musterd.unsigned(b.record, 32, 8) / 1000)::float8) AS sent_at,
-    musterd.unsigned(b.record, 40, 4)::bigint AS missed,
-    musterd.unsigned(b.record, 44, 4) / 1000 AS lag_s
+    musterd.unsigned(b.record, 40, 2)::bigint AS missed,
+    musterd.unsigned(b.record, 44, 4) / 1000 AS lag_s,
+    musterd.unsigned(b.record, 42, 2) / 1000 AS push_timeout_s
 FROM musterd.beat b JOIN musterd.member m ON m.slot = b.slot AND m.member_id = b.member_id
 WHERE CASE WHEN octet_length(b.record) = 64 THEN musterd.unsigned(b.record, 0, 2) <> 0 END;
 """
