@@ -76,6 +76,23 @@ def test_hosts_take_turns() -> None:
     target = parse_url("postgresql://user:p%40ss@a,b:6000,c/fleet?sslmode=disable")
     hosts = [re.findall(r"@(.*)/fleet\?sslmode=disable", target.dsn(turn)) for turn in range(4)]
     assert hosts == [["a,b:6000,c"], ["b:6000,c,a"], ["c,a,b:6000"], ["a,b:6000,c"]]
+    sockets = parse_url("postgresql:///fleet?host=/a,/b")
+    assert [sockets.dsn(turn).partition("?")[2].partition("&")[0] for turn in range(2)] == [
+        "host=/a,/b",
+        "host=/b,/a",
+    ]
+
+
+def test_of_several_hosts_the_primary_is_meant_unless_the_url_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PGTARGETSESSIONATTRS", raising=False)
+    assert parse_url("postgresql://u@a,b/f").dsn(0).endswith("?target_session_attrs=primary")
+    assert parse_url("postgresql://u@a/f").dsn(0) == "postgresql://u@a/f"
+    told = "postgresql://u@a,b/f?target_session_attrs=any"
+    assert parse_url(told).dsn(0) == told
+    monkeypatch.setenv("PGTARGETSESSIONATTRS", "any")
+    assert parse_url("postgresql://u@a,b/f").dsn(0).endswith("?target_session_attrs=any")
 
 
 def test_options_reach_asyncpg(tmp_path: Path) -> None:

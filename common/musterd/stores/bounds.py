@@ -66,6 +66,11 @@ class Turn:
     def __init__(self) -> None:
         self._pool = Pool((None,))
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether whoever asks now has to wait."""
+        return self._pool.is_empty
+
     async def __aenter__(self) -> None:
         await self._pool.take()
 

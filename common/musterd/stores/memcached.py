@@ -9,6 +9,7 @@ from musterd.stores.keyed_slots import KeyedWriter
 from musterd.stores.memcached_connection import MemcachedConnection, Server
 from musterd.stores.memcached_lanes import MemcachedLanes
 from musterd.urls import host_and_port, without_secret
+from musterd.ways import Way
 
 MEMCACHED_PORT = 11211
 EMBEDDED_PORT = 11311
@@ -54,9 +55,10 @@ class MemcachedDriver:
     def reader(self, shard: int, coordinator: str) -> ShardReader:
         """A coordinator's way to one server: a connection like an agent's, and two for sweeps."""
         server = self._servers[shard]
-        bulk = coordinator_module("memcached_sweep").MemcachedBulk(server, self._namespace)
+        way = Way(server.host)
+        bulk = coordinator_module("memcached_sweep").MemcachedBulk(server, self._namespace, way)
         reader: ShardReader = coordinator_module("keyed_reader").KeyedReader(
-            MemcachedConnection(server),
+            MemcachedConnection(server, way),
             bulk,
             self._namespace,
             coordinator,

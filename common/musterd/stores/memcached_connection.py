@@ -28,6 +28,7 @@ from aiomcache.pool import Connection, MemcachePool
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.bounds import Turn
+from musterd.ways import Way
 
 LINE_LIMIT = 2048
 VALUE_LIMIT = 1 << 20
@@ -183,6 +184,7 @@ class _Link(NamedTuple):
     replies: _Replies
     transport: asyncio.WriteTransport
     client: aiomcache.Client
+    address: str
 
     @property
     def is_usable(self) -> bool:
@@ -199,11 +201,13 @@ class MemcachedConnection:
     connection with it.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, way: Way | None = None) -> None:
         self.name = server.name
         self._server = server
+        self._way = way or Way(server.host)
         self._turn = Turn()
         self._link: _Link | None = None
+        self._heard: _Link | None = None  # the one that was answered last
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
         """The value and its cas number."""
@@ -237,21 +241,25 @@ class MemcachedConnection:
 
     async def renew(self) -> None:
         """Use a new connection, and give the old one up once the new one was answered."""
-        async with self._turn:
-            old, self._link = self._link, None
-            try:
-                await self._exchange(b"", lambda client: client.version())
-            except BaseException:
-                self._link = old
-                raise
-            if old is not None:
-                cut(old.transport)
+        newer = MemcachedConnection(self._server, self._way)
+        try:
+            await newer._call(b"", lambda client: client.version())
+            async with self._turn:  # until now calls went on over the old one
+                self.close()
+                self._link, newer._link = newer._link, None
+                self._heard = self._link
+        finally:
+            newer.close()
 
     def close(self) -> None:
         """Abort the connection."""
         link, self._link = self._link, None
-        if link is not None:
-            cut(link.transport)
+        if link is None:
+            return
+        if link is not self._heard:
+            self._way.failed(link.address)  # it took the connection and never answered
+        self._heard = None
+        cut(link.transport)
 
     async def _incr(self, client: aiomcache.Client, key: bytes, step: int) -> int | None:
         try:
@@ -271,6 +279,7 @@ class MemcachedConnection:
             await link.replies.begin(key)
             answer = await command(link.client)
             link.replies.finish()
+            self._heard = link
             return answer
         except (OSError, EOFError) as error:
             self.close()
@@ -286,16 +295,16 @@ class MemcachedConnection:
     async def _linked(self) -> _Link:
         if self._link is None or not self._link.is_usable:
             self.close()
-            self._link = await self._connect()
+            self._link = await self._way.connect(self._connect)
         return self._link
 
-    async def _connect(self) -> _Link:
+    async def _connect(self, address: str) -> _Link:
         loop = asyncio.get_running_loop()
         replies = _Replies(self.name)
         protocol = asyncio.StreamReaderProtocol(replies, loop=loop)
-        transport, _ = await loop.create_connection(lambda: protocol, *self._server)
+        transport, _ = await loop.create_connection(lambda: protocol, address, self._server.port)
         keep_alive(transport)
         writer = asyncio.StreamWriter(transport, protocol, replies, loop)
         client = aiomcache.Client(*self._server)
         client._pool = _OneConnection(Connection(replies, writer))
-        return _Link(replies, transport, client)
+        return _Link(replies, transport, client, address)

@@ -12,6 +12,7 @@ import anyio
 
 from musterd.stores.bounds import Pool
 from musterd.stores.memcached_connection import MemcachedConnection, Server
+from musterd.ways import Way
 
 LANES = 8
 PATIENCE = 0.1  # seconds that a call waits for its turn before it takes another connection
@@ -23,7 +24,8 @@ class MemcachedLanes:
     def __init__(self, server: Server) -> None:
         self.name = server.name
         self._server = server
-        self._lanes = [MemcachedConnection(server)]
+        self._way = Way(server.host)
+        self._lanes = [MemcachedConnection(server, self._way)]
         self._idle = Pool(self._lanes)
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
@@ -62,8 +64,8 @@ class MemcachedLanes:
             await lane.delete(key)
 
     async def renew(self) -> None:
-        """Use a new connection in each lane."""
-        for lane in self._lanes:
+        """Use a new connection in each lane, one after the other."""
+        for lane in tuple(self._lanes):
             await lane.renew()
 
     def close(self) -> None:
@@ -84,6 +86,6 @@ class MemcachedLanes:
             with anyio.move_on_after(PATIENCE):
                 return await self._idle.take()
             if len(self._lanes) < LANES:  # still
-                self._lanes.append(MemcachedConnection(self._server))
+                self._lanes.append(MemcachedConnection(self._server, self._way))
                 return self._lanes[-1]
         return await self._idle.take()

@@ -17,6 +17,7 @@ from musterd.stores.keyed import Keys
 from musterd.stores.keyed_seats import Block
 from musterd.stores.memcached_connection import Server, keep_alive, refusal, shown, unreachable
 from musterd.stores.memcached_replies import BeatRecords, BeatsReply, Reply, ValuesReply
+from musterd.ways import Way
 
 CONNECTIONS = 2
 DEPTH = 2
@@ -34,8 +35,9 @@ class MemcachedBulk:
 
     lanes = CONNECTIONS * DEPTH
 
-    def __init__(self, server: Server, namespace: str) -> None:
+    def __init__(self, server: Server, namespace: str, way: Way | None = None) -> None:
         self._server = server
+        self._way = way or Way(server.host)
         self._beat_prefix = Keys(namespace).beat_prefix
         self._links: list[_Link | None] = [None] * CONNECTIONS
         self._connecting = [anyio.Lock() for _ in range(CONNECTIONS)]
@@ -74,12 +76,15 @@ class MemcachedBulk:
             return link
 
     async def _connect(self) -> "_Link":
-        loop = asyncio.get_running_loop()
-        name = self._server.name
         try:
-            transport, link = await loop.create_connection(lambda: _Link(name), *self._server)
+            return await self._way.connect(self._connect_to)
         except OSError as error:
-            raise ShardUnavailable(name, unreachable(error)) from None
+            raise ShardUnavailable(self._server.name, unreachable(error)) from None
+
+    async def _connect_to(self, address: str) -> "_Link":
+        transport, link = await asyncio.get_running_loop().create_connection(
+            lambda: _Link(self._server.name), address, self._server.port
+        )
         keep_alive(transport)
         return link
 

@@ -5,16 +5,18 @@ the session and no startup parameter may be sent, so :attr:`Session.direct` says
 :meth:`Link.transaction` sets its limits with ``SET LOCAL``.
 """
 
+import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
+import anyio
 import asyncpg
 
 from musterd.errors import (
@@ -25,7 +27,10 @@ from musterd.errors import (
     ShardUnavailable,
     StoreError,
 )
+from musterd.resolving import shared
 from musterd.stores.bounds import Deadline, Turn
+from musterd.stores.errand import Errand
+from musterd.stores.postgres_names import NamedLoop, Ways
 from musterd.urls import host_and_port, without_secret
 
 if TYPE_CHECKING:
@@ -68,6 +73,15 @@ _NO_TABLES = ("42P01", "42883", "3F000")  # undefined table, undefined function,
 _NO_RIGHTS = "42501"
 _WAITED_TOO_LONG = ("57014", "55P03", "25P03")  # statement, lock, idle in transaction
 _NO_SERVICE = ("08", "57")  # connection exceptions; starting up, shutting down, terminated
+_WRONG_SERVER = ("25006", "0A000", "55000", "57P03")
+"""Read-only, as a standby is (the next two, too, of what it cannot do); or not ready for anybody."""
+
+_TOO_LITTLE_LEFT = 0.2
+"""Of a call's time, once it had to wait for its turn: what it begins then could hardly end in time,
+and to be cut off in the middle would cost everybody the connection."""
+
+LEAST_TO_CONNECT = 5.0
+"""Seconds that a connect may take at least, whoever asked for it, where there is no other host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +95,30 @@ class Target:
     def dsn(self, turn: int) -> str:
         """The URL for asyncpg, whose hosts begin with the one whose ``turn`` it is."""
         login, at, hosts = self._parts.netloc.rpartition("@")
-        listed = hosts.split(",")
-        turn %= len(listed)
-        turned = ",".join(listed[turn:] + listed[:turn])
-        return self._parts._replace(netloc=f"{login}{at}{turned}").geturl()
+        options = dict(parse_qsl(self._parts.query))
+        if self.hosts > 1 and "target_session_attrs" not in options:
+            options["target_session_attrs"] = _only_primary()
+        if not hosts and "host" in options:
+            options["host"] = _turned(options["host"], turn)
+        netloc = f"{login}{at}{_turned(hosts, turn)}"
+        query = urlencode(options, safe="/,")
+        return self._parts._replace(netloc=netloc, query=query).geturl()
+
+    @property
+    def hosts(self) -> int:
+        """How many hosts it has."""
+        return 1 + self.name.rpartition("/")[0].count(",")
+
+
+def _only_primary() -> str:
+    # Of several hosts one is the primary, and all that musterd says to a standby is refused.
+    return os.environ.get("PGTARGETSESSIONATTRS", "primary")
+
+
+def _turned(hosts: str, turn: int) -> str:
+    listed = hosts.split(",")
+    turn %= len(listed)
+    return ",".join(listed[turn:] + listed[:turn])
 
 
 def parse_url(url: str) -> Target:
@@ -152,22 +186,34 @@ asyncpg.connect_utils.TLSUpgradeProto = _TlsRequest  # type: ignore[misc]
 
 @dataclass(slots=True)
 class Session:
-    """A live connection. ``prepared`` is for its user's one statement, where ``direct``."""
+    """A live connection. ``prepared`` is for its user's one statement, where ``direct``.
+
+    ``reached`` is the name and the address of its host, None for a local socket.
+    """
 
     connection: Connection
+    reached: tuple[str, str] | None = None
     direct: bool = False
     prepared: "PreparedStatement[asyncpg.Record] | None" = None
 
 
 class Link:
-    """At most one connection, used by one call at a time; every call within its deadline."""
+    """At most one connection, used by one call at a time; every call within its deadline.
 
-    def __init__(self, target: Target, timeout: float) -> None:
+    A connection that is being made is everybody's: it has a deadline of its own, and a caller who
+    gives up leaves it to the next in line. Only where not ``patient`` does it end with its caller.
+    """
+
+    def __init__(self, target: Target, timeout: float, *, patient: bool = True) -> None:
         self.name = target.name
         self.timeout = timeout
         self._target = target
+        self._patient = patient
         self._lock = Turn()
         self._session: Session | None = None
+        self._connecting = Errand(self._connect)
+        self._renewing = Errand(self._connect)
+        self._ways: Ways = {}
         self._turn = 0
         self._closed = False
 
@@ -185,21 +231,20 @@ class Link:
         the driver.
         """
         limit = self.timeout if limit is None else limit
-        try:
-            with Deadline(self.name, limit):
-                async with self._lock:
-                    try:
-                        yield await self._connected()
-                    except BaseException:
-                        self.drop()
-                        raise
-        except MusterdError:
-            raise
-        except Exception as error:
-            translated = translate(self.name, error, limit)
-            if translated is None:
-                raise
-            raise translated from None
+        waits = self._lock.is_taken
+        with self._in_words(limit), Deadline(self.name, limit):
+            asked, given = anyio.current_time(), _time_left()
+            async with self._lock:
+                if waits and _time_left() < _TOO_LITTLE_LEFT * given:
+                    waited = anyio.current_time() - asked
+                    raise ShardUnavailable(self.name, f"other calls took {waited:.1f} s before it")
+                session = await self._connected()
+                try:
+                    yield session
+                except BaseException as error:
+                    self._doubt(session, error)
+                    self.drop()
+                    raise
 
     @asynccontextmanager
     async def transaction(
@@ -218,17 +263,19 @@ class Link:
     async def renew(self) -> None:
         """Connect anew, and end the old connection only after that. Raises StoreError.
 
-        So it takes what a newcomer takes: a server with no connection to spare refuses it.
+        So it takes what a newcomer takes: a server with no connection to spare refuses it. Calls
+        go on over the old connection meanwhile.
         """
-        old, self._session = self._session, None
-        try:
-            async with self.session():
-                pass
-        except BaseException:
-            self._session = old
-            raise
-        if old is not None:
-            old.connection.terminate()
+        with self._in_words(self.timeout), Deadline(self.name, self.timeout):
+            session = await self._made(self._renewing)
+            async with self._lock:
+                self.drop()
+                self._session = session
+
+    async def has_moved(self) -> bool:
+        """Whether the name of the host it is connected to has lost that address. Raises OSError."""
+        reached = self._session.reached if self._session else None
+        return reached is not None and reached[1] not in await shared().addresses(reached[0])
 
     def drop(self) -> None:
         """End the connection without waiting for the network; the next call connects anew."""
@@ -240,30 +287,88 @@ class Link:
         """As :meth:`drop`, for good."""
         self._closed = True
         self.drop()
+        for errand in self._connecting, self._renewing:
+            self._give_up(errand)
 
     async def _connected(self) -> Session:
+        while self._session is None or self._session.connection.is_closed():
+            self.drop()
+            self._session = await self._made(self._connecting)
+        return self._session
+
+    async def _made(self, errand: Errand[Session]) -> Session:
         if self._closed:
             raise ShardUnavailable(self.name, "closed by this process")
-        if self._session is not None and not self._session.connection.is_closed():
-            return self._session
-        self.drop()
+        joins = errand.is_under_way
         try:
-            return await self._connect()
+            return await errand.outcome()
+        except Exception:
+            if not joins:
+                raise
+            return await errand.outcome()  # what failed was begun for others, when it was earlier
+        finally:
+            if not self._patient:
+                self._give_up(errand)
+
+    def _give_up(self, errand: Errand[Session]) -> None:
+        session = errand.give_up()
+        if session is not None:
+            session.connection.terminate()
+
+    async def _connect(self) -> Session:
+        alone = self._target.hosts == 1
+        limit = max(self.timeout, LEAST_TO_CONNECT) if alone else self.timeout
+        try:
+            with anyio.fail_after(limit):
+                return await self._open(limit)
         except BaseException:
             self._turn += 1  # a host that hangs must not be first in line again
             raise
 
-    async def _connect(self) -> Session:
+    async def _open(self, limit: float) -> Session:
+        loop = asyncio.get_running_loop()
+        named = NamedLoop(loop, self._ways, self._target.hosts)
         connection = await asyncpg.connect(
             self._target.dsn(self._turn),
-            timeout=2 * self.timeout,  # never strikes: the deadline around this is shorter
+            timeout=2 * limit,  # never strikes: the deadline around this is shorter
             statement_cache_size=0,
             server_settings={"application_name": "musterd"},
+            loop=named.loop,
         )
-        self._session = Session(connection)
-        pid, limit = connection.get_server_pid(), str(milliseconds(self.timeout))
-        self._session.direct = await connection.fetchval(_GREET, pid, limit)
-        return self._session
+        connection._loop = loop  # type: ignore[attr-defined]  # from now on names mean nothing
+        session = Session(connection, named.reached)
+        try:
+            pid, most = connection.get_server_pid(), str(milliseconds(self.timeout))
+            session.direct = await connection.fetchval(_GREET, pid, most)
+        except BaseException as error:
+            self._doubt(session, error)
+            connection.terminate()
+            raise
+        return session
+
+    def _doubt(self, session: Session, error: BaseException) -> None:
+        """Begin elsewhere next time, if ``error`` means that this is not the server to be at."""
+        if getattr(error, "sqlstate", None) in _WRONG_SERVER:
+            self._turn += 1
+            if session.reached:
+                host, address = session.reached
+                self._ways[host].failed(address)
+
+    @contextmanager
+    def _in_words(self, limit: float) -> Iterator[None]:
+        try:
+            yield
+        except MusterdError:
+            raise
+        except Exception as error:
+            translated = translate(self.name, error, limit)
+            if translated is None:
+                raise
+            raise translated from None
+
+
+def _time_left() -> float:
+    return anyio.current_effective_deadline() - anyio.current_time()
 
 
 def milliseconds(seconds: float) -> int:

@@ -14,6 +14,7 @@ For asyncio. It leaves no task and no socket behind.
 """
 
 from musterd.testing.lane import Ending, Lane
+from musterd.testing.names import Names
 from musterd.testing.proxy import CuttingProxy
 
-__all__ = ["CuttingProxy", "Ending", "Lane"]
+__all__ = ["CuttingProxy", "Ending", "Lane", "Names"]

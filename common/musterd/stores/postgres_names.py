@@ -1,0 +1,47 @@
+"""How asyncpg gets to a host by name: by look-ups of our own, and to each of its addresses in turn."""
+
+import asyncio
+from collections.abc import Callable, MutableMapping
+from typing import Any, cast
+
+from musterd.ways import Way
+
+Ways = MutableMapping[str, Way]
+
+
+class NamedLoop:
+    """The event loop, for one connect of asyncpg, which connects to addresses that we looked up.
+
+    asyncpg itself is told the name, since that is what a certificate and a password file go by.
+    ``reached`` is the name and the address of the last connection; None for a local socket.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ways: Ways, hosts: int) -> None:
+        self._loop = loop
+        self._ways = ways
+        self._hosts = hosts  # that may still have to be tried
+        self.reached: tuple[str, str] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Itself, as the type that it stands for."""
+        return cast(asyncio.AbstractEventLoop, self)
+
+    async def create_connection(
+        self, factory: Callable[[], Any], host: str, port: int, **options: Any
+    ) -> tuple[Any, Any]:
+        """As the loop's own, by the way to ``host``."""
+        if options.get("ssl"):
+            options.setdefault("server_hostname", host)
+
+        async def connect(address: str) -> tuple[Any, Any]:
+            made = await self._loop.create_connection(factory, address, port, **options)
+            self.reached = host, address
+            return made
+
+        hosts, self._hosts = self._hosts, max(1, self._hosts - 1)
+        way = self._ways.setdefault(host, Way(host))
+        return await way.connect(connect, hosts)
