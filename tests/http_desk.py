@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import anyio
@@ -16,6 +16,7 @@ from musterd.model import (
     GroupList,
     GroupSummary,
     History,
+    Mark,
     Member,
     MemberAnswer,
     MemberChange,
@@ -28,7 +29,10 @@ from musterd.model import (
     Transition,
     Verdict,
 )
+from musterd_coordinator.paging import Filters
+from musterd_coordinator.steps import Steps
 
+VERDICTS = ("up", "schedulable", "down")
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -106,7 +110,13 @@ class DictDesk:
 
     def groups(self) -> GroupList:
         summaries = [
-            GroupSummary(group, len(seats), _counts(seats.values()))
+            GroupSummary(
+                group,
+                len(seats),
+                _counts(seats.values()),
+                _verdicts(seats.values()),
+                _marks(seats.values()),
+            )
             for group, seats in sorted(self._groups.items())
         ]
         return GroupList(self.version, self.listening, self.staleness, summaries)
@@ -124,7 +134,37 @@ class DictDesk:
             len(seats),
             _counts(seats.values()),
             {zone: _counts(part) for zone, part in zones.items()},
+            _verdicts(seats.values()),
+            _marks(seats.values()),
         )
+
+    def freshness(self, group: str | None = None) -> tuple[bool, float | None]:
+        if group is not None:
+            self._seats(group)
+        return self.listening, self.staleness
+
+    def groups_steps(self) -> Steps[GroupList]:
+        yield
+        return self.groups()
+
+    def group_steps(self, group: str) -> Steps[GroupAnswer]:
+        self._seats(group)
+        yield
+        return self.group(group)
+
+    def members_steps(
+        self, group: str, filters: Filters, after: str, limit: int
+    ) -> Steps[MemberPage]:
+        self._seats(group)
+        yield
+        return self.members(group, **filters._asdict(), after=after, limit=limit)
+
+    def portions(self, group: str | None) -> Iterator[dict[str, dict[str, Verdict]]]:
+        for name in sorted(self._groups) if group is None else [group]:
+            seats = self._groups.get(name, {})
+            for at in range(0, len(seats), 1000):
+                some = list(seats.items())[at : at + 1000]
+                yield {name: {member: _verdict(_answer(seat)) for member, seat in some}}
 
     def members(
         self,
@@ -133,6 +173,7 @@ class DictDesk:
         state: State | None = None,
         zone: str | None = None,
         up: bool | None = None,
+        mark: Mark | None = None,
         after: str = "",
         limit: int = 1000,
     ) -> MemberPage:
@@ -145,6 +186,7 @@ class DictDesk:
                 state in (None, answer.state)
                 and zone in (None, answer.zone)
                 and up in (None, answer.up)
+                and (mark is None or mark in answer.marks)
             )
             if wanted and len(page) == limit:
                 return self._page(page, page[-1].member)
@@ -202,6 +244,8 @@ class DictDesk:
             sweep_period=1.0,
             shards=self.shards,
             storms=self.storms,
+            verdicts={name: sum(group.verdicts[name] for group in groups) for name in VERDICTS},
+            marks={mark: sum(group.marks[mark] for group in groups) for mark in Mark},
         )
 
     async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
@@ -259,8 +303,18 @@ def shard_status(shard: str, *, listening: bool = True, reason: str = "") -> Sha
 
 
 def _counts(seats: Iterable[_Seat]) -> dict[State, int]:
-    counted = Counter(seat.state for seat in seats)
+    counted = Counter(_answer(seat).state for seat in seats)
     return {state: counted.get(state, 0) for state in State}
+
+
+def _verdicts(seats: Iterable[_Seat]) -> dict[str, int]:
+    answers = [_answer(seat) for seat in seats]
+    return {name: sum(getattr(one, name) for one in answers) for name in VERDICTS}
+
+
+def _marks(seats: Iterable[_Seat]) -> dict[Mark, int]:
+    counted = Counter(mark for seat in seats for mark in _answer(seat).marks)
+    return {mark: counted[mark] for mark in Mark}
 
 
 def _changed(facts: Facts, change: FactsChange) -> Facts:
@@ -283,10 +337,11 @@ def _verdict(answer: MemberAnswer) -> Verdict:
 def _answer(seat: _Seat) -> MemberAnswer:
     member, facts = seat.member, seat.facts
     up = seat.state in (State.UP, State.SUSPECT) and not facts.forced_down
+    forced = facts.forced_down and seat.state != State.LEFT
     return MemberAnswer(
         group=member.group,
         member=member.name,
-        state=seat.state,
+        state=State.DOWN if forced else seat.state,
         up=up,
         schedulable=up and not facts.disabled,
         down=seat.state in (State.DOWN, State.LEFT) or facts.forced_down,
@@ -303,4 +358,6 @@ def _answer(seat: _Seat) -> MemberAnswer:
         disabled_reason=facts.disabled_reason,
         forced_down=facts.forced_down,
         forced_down_reason=facts.forced_down_reason,
+        observed=seat.state,
+        marks=[mark for mark in (Mark.DISABLED, Mark.FORCED_DOWN) if getattr(facts, mark)],
     )

@@ -14,6 +14,7 @@ from musterd.errors import NotFound
 from musterd.model import State
 from musterd.settings import Settings
 from musterd.stores import open_store
+from musterd_coordinator import tally
 from musterd_coordinator.answers import Answers
 from musterd_coordinator.service import make_roll, make_sweepers
 from musterd_coordinator.shard import Clocks
@@ -70,7 +71,7 @@ class Watcher:
         """Read every beat of the store, with the canary and every check, and judge."""
         start = time.perf_counter()
         swept = self._sweep()
-        up = Answers(self._roll).states().get(State.UP, 0)
+        up = tally.states(Answers(self._roll).tally().all)[State.UP]
         assert swept.proven, swept.reason
         return up, time.perf_counter() - start
 

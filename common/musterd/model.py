@@ -29,6 +29,16 @@ class State(StrEnum):
     LEFT = "left"
 
 
+class Mark(StrEnum):
+    """What is to be known of a member besides its state."""
+
+    DISABLED = "disabled"  # by an operator: no new work
+    FORCED_DOWN = "forced_down"  # by an operator: down, whatever its beats say
+    DRAINING = "draining"  # its agent asks for no new work
+    CONFLICT = "conflict"  # two agents beat under its name
+    CHECK_FAILING = "check_failing"  # its agent says so
+
+
 class Member(msgspec.Struct, frozen=True, gc=False):
     """One service instance in a group, as its agent announces it."""
 
@@ -151,7 +161,11 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
 
 
 class MemberAnswer(msgspec.Struct, frozen=True):
-    """Everything about one member."""
+    """Everything about one member.
+
+    ``state`` is what holds, and ``observed`` what its beats say: they differ while an operator
+    forces it down.
+    """
 
     group: str
     member: str
@@ -172,6 +186,8 @@ class MemberAnswer(msgspec.Struct, frozen=True):
     disabled_reason: str
     forced_down: bool
     forced_down_reason: str
+    observed: State = State.UNKNOWN
+    marks: Sequence[Mark] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -184,11 +200,15 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
 
 class GroupSummary(msgspec.Struct, frozen=True):
-    """A group and how many of its members are in each state."""
+    """A group and how many of its members are in each state, are up, schedulable or down
+    (``verdicts``), and bear each mark.
+    """
 
     group: str
     members: int
     states: dict[State, int]
+    verdicts: dict[str, int] = {}
+    marks: dict[Mark, int] = {}
 
 
 class GroupList(msgspec.Struct, frozen=True):
@@ -201,7 +221,7 @@ class GroupList(msgspec.Struct, frozen=True):
 
 
 class GroupAnswer(msgspec.Struct, frozen=True):
-    """One group, counted by state and by zone."""
+    """One group, counted by state and by zone, by verdict and by mark."""
 
     version: int
     listening: bool
@@ -210,6 +230,8 @@ class GroupAnswer(msgspec.Struct, frozen=True):
     members: int
     states: dict[State, int]
     zones: dict[str, dict[State, int]]
+    verdicts: dict[str, int] = {}
+    marks: dict[Mark, int] = {}
 
 
 class MemberPage(msgspec.Struct, frozen=True):
@@ -362,3 +384,5 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     shards: list[ShardStatus]
     storms: list[StormStatus]
     unsaved: int = 0
+    verdicts: dict[str, int] = {}
+    marks: dict[Mark, int] = {}

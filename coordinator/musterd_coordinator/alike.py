@@ -39,9 +39,14 @@ class Alike(NamedTuple):
 
     def by_group(self) -> Iterator[tuple[str, Places]]:
         """Each group that somebody is in, and the places of its members."""
-        groups = [sample.group for sample in self.samples]
-        for name in set(groups):
-            places = np.flatnonzero(np.array([group == name for group in groups])[self.kinds])
+        if not self.samples:
+            return
+        numbers: dict[str, int] = {}
+        of_sample = [numbers.setdefault(each.group, len(numbers)) for each in self.samples]
+        groups = np.array(of_sample, np.int64)[self.kinds]
+        order = np.argsort(groups, kind="stable")
+        ends = np.cumsum(np.bincount(groups, minlength=len(numbers)))
+        for name, places in zip(numbers, np.split(order, ends[:-1]), strict=True):
             if len(places):
                 yield name, places
 

@@ -1,35 +1,43 @@
-"""Answers from the roll. They read memory only: no store, no registry, no waiting."""
+"""Answers from the roll. They read memory only: no store, no registry, no waiting.
 
-from collections import Counter
+What may concern very many members, groups or zones is done in steps.
+"""
+
 from collections.abc import Iterable, Iterator
-from itertools import compress, islice
+from itertools import compress
 
 import numpy as np
-from numpy.typing import NDArray
 
 from musterd.errors import NotFound
 from musterd.model import (
     GroupAnswer,
     GroupList,
     GroupSummary,
+    Mark,
     MemberAnswer,
     MemberPage,
     QueryAnswer,
     State,
+    Verdict,
 )
+from musterd_coordinator import tally
 from musterd_coordinator.desk import PAGE_LIMIT
 from musterd_coordinator.directory import NOBODY, Group
-from musterd_coordinator.members import CODES, STATES, Code
+from musterd_coordinator.members import STATES, Code
+from musterd_coordinator.paging import Filters, chosen
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import wall_instant
-from musterd_coordinator.verdicts import NO_FACTS
+from musterd_coordinator.steps import Steps, whole
+from musterd_coordinator.tally import Tally
+from musterd_coordinator.verdicts import NO_FACTS, marks_of
 from musterd_coordinator.wording import hexadecimal, up_text
 
-FEW = 5000
-"""Members that may be sorted for one page; where more are left, the next ones by name come soon."""
+GROUPS_AT_ONCE = 200  # groups, or zones, in one step
+MEMBERS_AT_ONCE = 50  # whole answers in one step
+VERDICTS_AT_ONCE = 1000
 
-Counts = NDArray[np.int64]  # by Code
-_NOBODY = np.zeros(len(Code), np.int64)
+Portion = dict[str, dict[str, Verdict]]
+"""Verdicts by group and name."""
 
 
 class Answers:
@@ -37,30 +45,55 @@ class Answers:
 
     def __init__(self, roll: Roll) -> None:
         self._roll = roll
-        self._counted: dict[str, dict[str, Counts]] = {}
+        self._tally: Tally | None = None
         self._counted_at: int | None = None
+
+    @property
+    def version(self) -> int:
+        """One more for each sweep or order that changed anything."""
+        return self._roll.version
 
     def groups(self) -> GroupList:
         """All groups."""
-        listening, staleness = self.freshness()
-        counts = self._counts()
-        summaries = [
-            GroupSummary(name, len(group.rows), _named(sum(counts.get(name, {}).values(), _NOBODY)))
-            for name, group in sorted(self._roll.directory.groups.items())
-        ]
-        return GroupList(self._roll.version, listening, staleness, summaries)
+        return whole(self.groups_steps())
+
+    def groups_steps(self) -> Steps[GroupList]:
+        """The same in steps."""
+        listed = GroupList(self._roll.version, *self.freshness(), [])
+        counted, names = self.tally(), list(self._roll.directory.group_names)
+        numbers = self._roll.directory.zones
+        yield
+        for at in range(0, len(names), GROUPS_AT_ONCE):
+            for name in names[at : at + GROUPS_AT_ONCE]:
+                counts = counted.group(numbers.number_of_group(name))
+                listed.groups.append(_summary(name, counts))
+            yield
+        return listed
 
     def group(self, group: str) -> GroupAnswer:
-        """One group, counted by state and by zone."""
-        found, counts = self._group(group), self._counts().get(group, {})
-        return GroupAnswer(
+        """One group, counted by state and by zone, by verdict and by mark."""
+        return whole(self.group_steps(group))
+
+    def group_steps(self, group: str) -> Steps[GroupAnswer]:
+        """The same in steps."""
+        found, counted, zones = self._group(group), self.tally(), self._roll.directory.zones
+        counts = counted.group(zones.number_of_group(group))
+        answer = GroupAnswer(
             self._roll.version,
             *self.freshness(group),
             group,
             len(found.rows),
-            _named(sum(counts.values(), _NOBODY)),
-            {zone: _named(count) for zone, count in sorted(counts.items())},
+            tally.states(counts),
+            {},
+            tally.verdicts(counts),
+            tally.marks(counts),
         )
+        named = sorted(zones.of_group.get(group, {}).items())
+        for at in range(0, len(named), GROUPS_AT_ONCE):
+            for zone, number in named[at : at + GROUPS_AT_ONCE]:
+                answer.zones[zone] = tally.states(counted.zone(number))
+            yield
+        return answer
 
     def members(
         self,
@@ -69,20 +102,55 @@ class Answers:
         state: State | None = None,
         zone: str | None = None,
         up: bool | None = None,
+        mark: Mark | None = None,
         after: str = "",
         limit: int = PAGE_LIMIT,
     ) -> MemberPage:
         """One page of members by name."""
+        return whole(self.members_steps(group, Filters(state, zone, up, mark), after, limit))
+
+    def members_steps(
+        self, group: str, filters: Filters, after: str, limit: int
+    ) -> Steps[MemberPage]:
+        """The same in steps. One who is forgotten meanwhile is left out."""
         found = self._group(group)
-        chosen = list(islice(self._chosen(found, state, zone, up, after), limit + 1))
-        more = len(chosen) > limit
-        page = chosen[:limit]
-        return MemberPage(
-            self._roll.version,
-            *self.freshness(group),
-            [self._answer(row) for row in page],
-            self._roll.directory.member(page[-1]).name if more else None,
-        )
+        page = MemberPage(self._roll.version, *self.freshness(group), [], None)
+        names = yield from chosen(self._roll, found, filters, after, limit + 1)
+        shown = names[:limit]
+        answers: list[MemberAnswer] = []
+        for at in range(0, len(shown), MEMBERS_AT_ONCE):
+            rows = self._roll.directory.rows(group, shown[at : at + MEMBERS_AT_ONCE])
+            answers += map(self._answer, rows[rows != NOBODY].tolist())
+            yield
+        following = shown[-1] if len(names) > limit else None
+        return MemberPage(page.version, page.listening, page.staleness, answers, following)
+
+    def portions(self, group: str | None) -> Iterator[Portion]:
+        """The verdicts on everybody, or on everybody in ``group``, in portions: each is a step.
+
+        Who joins, goes or changes meanwhile may be told or not: what changed says it again.
+        """
+        names = [group] if group is not None else list(self._roll.directory.group_names)
+        portion: Portion = {}
+        size = 0
+        for name in names:
+            for part in self._verdicts_of(name):
+                portion.setdefault(name, {}).update(part)
+                size += len(part)
+                if size >= VERDICTS_AT_ONCE:
+                    yield portion
+                    portion, size = {}, 0
+        if portion:
+            yield portion
+
+    def _verdicts_of(self, name: str) -> Iterator[dict[str, Verdict]]:
+        group = self._roll.directory.groups.get(name)
+        if group is None:
+            return
+        rows = np.array(group.rows, np.int64)
+        for at in range(0, len(rows), VERDICTS_AT_ONCE):
+            here, named = self._roll.directory.names_of(group, rows[at : at + VERDICTS_AT_ONCE])
+            yield dict(zip(named, self._roll.verdicts(here), strict=True))
 
     def member(self, group: str, member: str) -> MemberAnswer:
         """One member."""
@@ -120,10 +188,14 @@ class Answers:
         listening = all(shard.clock.listening for shard in shards)
         return listening, round(max(known), 3) if known and len(known) == len(ages) else None
 
-    def states(self) -> dict[State, int]:
-        """All members, counted by state."""
-        zones = (zone for group in self._counts().values() for zone in group.values())
-        return _named(sum(zones, _NOBODY))
+    def tally(self) -> Tally:
+        """Everybody, counted once for each version."""
+        if self._tally is None or self._counted_at != self._roll.version:
+            detector, zones = self._roll.detector, self._roll.directory.zones
+            members = detector.members
+            self._tally = Tally(members, detector.conflicts(members.used), zones)
+            self._counted_at = self._roll.version
+        return self._tally
 
     def _concerned(self, group: str | None) -> Iterable[int]:
         if group is None:
@@ -135,76 +207,6 @@ class Answers:
         if found is None:
             raise NotFound(f"no group {group} among {len(self._roll.directory.groups)}")
         return found
-
-    def _counts(self) -> dict[str, dict[str, Counts]]:
-        """Members by state, in each zone of each group; counted once for each version."""
-        if self._counted_at != self._roll.version:
-            self._counted, self._counted_at = self._count(), self._roll.version
-        return self._counted
-
-    def _count(self) -> dict[str, dict[str, Counts]]:
-        members, directory = self._roll.detector.members, self._roll.directory
-        cells = members.zone[members.used] * len(Code) + members.state[members.used]
-        counts = np.bincount(cells, minlength=len(Code)).astype(np.int64)
-        counts = np.pad(counts, (0, -len(counts) % len(Code))).reshape(-1, len(Code))
-        counts[:, Code.FREE] = 0
-        by_zone: dict[str, dict[str, Counts]] = {name: {} for name in directory.groups}
-        for code in np.flatnonzero(counts.any(axis=1)).tolist():
-            group, zone = directory.zones.key(code)
-            by_zone[group][zone] = counts[code]
-        return by_zone
-
-    def _chosen(
-        self, group: Group, state: State | None, zone: str | None, up: bool | None, after: str
-    ) -> Iterator[int]:
-        members, roll = self._roll.detector.members, self._roll
-        code = None if zone is None else roll.directory.zones.number((group.name, zone))
-        if zone is not None and code is None:
-            return
-        for row in self._candidates(group, state, code, up, after):
-            if state is not None and STATES[members.state.item(row)] != state:
-                continue
-            if code is not None and members.zone.item(row) != code:
-                continue
-            if up is not None and roll.verdict(row).up != up:
-                continue
-            yield row
-
-    def _candidates(
-        self, group: Group, state: State | None, code: int | None, up: bool | None, after: str
-    ) -> Iterable[int]:
-        """All who may be chosen, by name: few by their columns where few may, else one by one."""
-        few = self._few(group, state, code, up)
-        if few is None:
-            return self._by_name(group, after)
-        named = [(self._roll.directory.member(row).name, row) for row in few]
-        return (row for name, row in sorted(named) if name > after)
-
-    def _by_name(self, group: Group, after: str) -> Iterator[int]:
-        names = self._roll.directory.after(group, after)
-        while some := list(islice(names, PAGE_LIMIT)):
-            yield from self._roll.directory.rows(group.name, some).tolist()
-
-    def _few(
-        self, group: Group, state: State | None, code: int | None, up: bool | None
-    ) -> list[int] | None:
-        """The rows that these filters leave, and some more; None when that is not few."""
-        if state is None and code is None and up is None:
-            return None
-        members, roll = self._roll.detector.members, self._roll
-        used = members.used
-        left = members.state[used] != Code.FREE
-        if state is not None:
-            left &= members.state[used] == CODES[state]
-        if code is not None:
-            left &= members.zone[used] == code
-        if up is not None:
-            left &= np.isin(members.state[used], (Code.UP, Code.SUSPECT)) == up
-            left[list(roll.facts)] |= not up  # who was forced down
-        if np.count_nonzero(left) > FEW:
-            return None
-        rows = np.flatnonzero(left).tolist()
-        return [row for row in rows if roll.directory.member(row).group == group.name]
 
     def _answer(self, row: int) -> MemberAnswer:
         roll, members = self._roll, self._roll.detector.members
@@ -234,17 +236,26 @@ class Answers:
             disabled_reason=facts.disabled_reason,
             forced_down=facts.forced_down,
             forced_down_reason=facts.forced_down_reason,
+            observed=STATES[members.state.item(row)],
+            marks=marks_of(
+                members.status.item(row), members.orders.item(row), roll.detector.conflict(row)
+            ),
         )
 
     def _reason(self, row: int, interval: float) -> str:
         members = self._roll.detector.members
         reason = self._roll.reason(row)
-        if members.state.item(row) != Code.UP:
-            return reason
-        missed, lag = members.missed.item(row), members.lag_ms.item(row) / 1000
-        return up_text(reason, members.status.item(row), missed, lag, interval)
+        if members.state.item(row) == Code.UP:
+            missed, lag = members.missed.item(row), members.lag_ms.item(row) / 1000
+            reason = up_text(reason, members.status.item(row), missed, lag, interval)
+        return self._roll.in_force(row, reason)
 
 
-def _named(counts: Iterable[int]) -> dict[State, int]:
-    by_code = Counter(dict(enumerate(counts)))
-    return {state: int(by_code[code]) for code, state in STATES.items()}
+def _summary(name: str, counts: tally.Counts) -> GroupSummary:
+    return GroupSummary(
+        name,
+        tally.members(counts),
+        tally.states(counts),
+        tally.verdicts(counts),
+        tally.marks(counts),
+    )

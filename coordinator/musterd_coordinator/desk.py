@@ -5,14 +5,15 @@ wait. Writes and history go to the registry and are awaited. Every read of one g
 NotFound with a text that names the group's size.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from musterd.model import (
     FactsChange,
     GroupAnswer,
     GroupList,
     History,
+    Mark,
     MemberAnswer,
     MemberChange,
     MemberPage,
@@ -20,7 +21,12 @@ from musterd.model import (
     ShardStatus,
     State,
     StatusAnswer,
+    Verdict,
 )
+from musterd_coordinator.steps import Steps
+
+if TYPE_CHECKING:
+    from musterd_coordinator.paging import Filters
 
 PAGE_LIMIT = 1000
 
@@ -32,11 +38,24 @@ class Desk(Protocol):
     def ready(self) -> bool:
         """Has this coordinator listened long enough to answer?"""
 
+    @property
+    def version(self) -> int:
+        """The version of what it knows."""
+
+    def freshness(self, group: str | None = None) -> tuple[bool, float | None]:
+        """``listening`` and ``staleness``, of one group if it is named."""
+
     def groups(self) -> GroupList:
         """All groups."""
 
+    def groups_steps(self) -> Steps[GroupList]:
+        """The same in steps."""
+
     def group(self, group: str) -> GroupAnswer:
         """One group."""
+
+    def group_steps(self, group: str) -> Steps[GroupAnswer]:
+        """The same in steps."""
 
     def members(
         self,
@@ -45,10 +64,19 @@ class Desk(Protocol):
         state: State | None = None,
         zone: str | None = None,
         up: bool | None = None,
+        mark: Mark | None = None,
         after: str = "",
         limit: int = PAGE_LIMIT,
     ) -> MemberPage:
         """Members by name, filtered, from the first name greater than ``after``."""
+
+    def members_steps(
+        self, group: str, filters: "Filters", after: str, limit: int
+    ) -> Steps[MemberPage]:
+        """The same in steps."""
+
+    def portions(self, group: str | None) -> Iterator[dict[str, dict[str, Verdict]]]:
+        """Verdicts by group and name on everybody, or on one group, in portions; each is a step."""
 
     def member(self, group: str, member: str) -> MemberAnswer:
         """One member."""

@@ -116,6 +116,11 @@ class Detector:
         """Do two agents beat under this member's name?"""
         return self.members.flips.item(row) >= CONFLICT_FLIPS
 
+    def conflicts(self, rows: Rows | slice) -> Mask:
+        """:meth:`conflict` of many at once."""
+        conflicts: Mask = self.members.flips[rows] >= CONFLICT_FLIPS
+        return conflicts
+
     def shortest_interval(self, shard: int) -> float:
         """The briefest interval, in seconds, that a living member on ``shard`` has promised.
 

@@ -1,27 +1,30 @@
 """Names to rows and back, sorted by group, and the zones that members are counted in."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from functools import partial
 from itertools import repeat
 from operator import eq
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sortedcontainers import SortedList
 
 from musterd.model import Member
 from musterd.stores.idmap import IdMap
 from musterd_coordinator.alike import Alike
 from musterd_coordinator.announced import Announced
 from musterd_coordinator.members import Rows
-from musterd_coordinator.numbers import Numbers
-
-Zone = tuple[str, str]  # group and zone
+from musterd_coordinator.names import Names, Places, put_in_order
+from musterd_coordinator.steps import Steps
+from musterd_coordinator.zones import Zones
 
 _ALL_BITS = 2**64 - 1
 NOBODY = -1
 NOTHING = -1  # no number of what anybody announces
+
+_NEWS_AT_ONCE = 500  # names that joined or went meanwhile, in one step
 
 
 class Group:
@@ -31,7 +34,15 @@ class Group:
         self.name = name
         self.rows = array("i")
         self.shards: set[int] = set()
-        self.sorted: SortedList[bytes] | None = None  # names, from when they are first asked for
+        self.sorted: Names | None = None  # from when they are first asked for
+        self.news: list[list[tuple[bool, bytes]]] = []  # for those who put them in order just now
+
+    def note(self, name: bytes, here: bool) -> None:
+        """``name`` joined or went."""
+        if self.sorted is not None:
+            (self.sorted.add if here else self.sorted.discard)(name)
+        for each in self.news:
+            each.append((here, name))
 
 
 class Directory:
@@ -44,12 +55,13 @@ class Directory:
 
     def __init__(self) -> None:
         self.groups: dict[str, Group] = {}
+        self.group_names: list[str] = []  # in order
         self._rows = IdMap()
         self._names: list[bytes | None] = []  # by row; 16 bytes less than text is, each
         self._announced = Announced()
         self._number = array("i")  # of what the member in a row announced
         self._place = array("i")  # of a row among those of its group
-        self.zones = Numbers[Zone]()  # of those that somebody is in
+        self.zones = Zones()  # those that somebody is in
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -72,10 +84,12 @@ class Directory:
         group = self.groups.get(name)
         if group is None:
             group = self.groups[name] = Group(name)
+            insort(self.group_names, name)
         _set_all(self._place, rows, np.arange(len(group.rows), len(group.rows) + len(rows)))
         group.rows.extend(rows.tolist())
-        if group.sorted is not None:
-            group.sorted.update([self._names[row] for row in rows.tolist()])
+        if group.sorted is not None or group.news:
+            for each in self._names_at(rows):
+                group.note(each, here=True)
 
     def with_other_facts(self, members: Alike, rows: Rows) -> list[int]:
         """Places among ``members`` (n), of ``rows`` (n), of those who announce what is not known."""
@@ -104,10 +118,10 @@ class Directory:
         place, last = self._place[row], group.rows.pop()
         if last != row:
             group.rows[place], self._place[last] = last, place
-        if group.sorted is not None:
-            group.sorted.remove(member.name.encode())
+        group.note(member.name.encode(), here=False)
         if not group.rows:
             del self.groups[member.group]
+            del self.group_names[bisect_left(self.group_names, member.group)]
 
     def member(self, row: int) -> Member:
         """The member in ``row``, as its agent announced it."""
@@ -135,12 +149,46 @@ class Directory:
         hashes = np.fromiter(map(hash, members), np.int64, len(members)) ^ _salt(group)
         return self._rows.get_all(hashes.view(np.uint64))
 
-    def after(self, group: Group, name: str) -> Iterator[str]:
-        """The names of ``group`` that are greater than ``name``, in order."""
-        if group.sorted is None:
-            group.sorted = SortedList(self._names[row] for row in group.rows)  # not copied
-        names: Iterator[bytes] = group.sorted.irange(name.encode(), inclusive=(False, False))
-        return map(bytes.decode, names)
+    def in_order(self, group: Group) -> Steps[Names]:
+        """The names of ``group`` in order, which follow from then on whoever joins or goes."""
+        if group.sorted is not None:
+            return group.sorted
+        news: list[tuple[bool, bytes]] = []
+        group.news.append(news)
+        try:
+            rows = np.array(group.rows, np.int64)
+            names = yield from put_in_order(partial(self._names_in, group, rows), len(rows))
+            for at, (here, name) in enumerate(news):
+                (names.add if here else names.discard)(name)
+                if at % _NEWS_AT_ONCE == _NEWS_AT_ONCE - 1:
+                    yield
+        finally:
+            group.news = [each for each in group.news if each is not news]
+        group.sorted = names
+        return names
+
+    def names_of(self, group: Group, rows: Rows) -> tuple[Rows, list[str]]:
+        """Those of ``rows`` (n) in which somebody of ``group`` sits now, and their names."""
+        here = self._sitting(group, rows)
+        return here, [name.decode() for name in self._names_at(here)]
+
+    def _names_in(self, group: Group, rows: Rows, places: Places) -> list[bytes]:
+        return self._names_at(self._sitting(group, rows[places]))
+
+    def _names_at(self, rows: Rows) -> list[bytes]:
+        names = map(self._names.__getitem__, rows.tolist())
+        return [name for name in names if name is not None]
+
+    def _sitting(self, group: Group, rows: Rows) -> Rows:
+        if not group.rows:
+            return rows[:0]
+        place, theirs = (
+            np.frombuffer(self._place, np.intc)[rows],
+            np.frombuffer(group.rows, np.intc),
+        )
+        inside = place < len(theirs)
+        inside &= theirs[np.where(inside, place, 0)] == rows
+        return rows[inside]
 
 
 def _set_all(column: "array[int]", rows: Rows, numbers: NDArray[Any]) -> None:

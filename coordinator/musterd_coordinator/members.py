@@ -38,6 +38,7 @@ CODES = {state: Code(code) for code, state in STATES.items()}
 _COLUMNS: dict[str, tuple[Any, Any]] = {
     "state": (np.uint8, Code.FREE),
     "status": (np.uint8, 0),
+    "orders": (np.uint8, 0),
     "zone": (np.int32, 0),
     "interval": (np.float32, 0.0),
     "incarnation": (np.uint64, 0),
@@ -61,10 +62,12 @@ class Members:
     forward where a gap made an allowance necessary. ``since`` is in seconds of the wall clock,
     ``flipped_at`` and ``heard_at`` (when the last new beat was seen; NaN: none yet) of the caller's
     monotonic one, ``interval`` in seconds.
+    ``orders`` are bits of what operators said; the detector does not look at them.
     """
 
     state: NDArray[np.uint8]
     status: NDArray[np.uint8]
+    orders: NDArray[np.uint8]
     zone: NDArray[np.int32]
     interval: NDArray[np.float32]
     incarnation: NDArray[np.uint64]

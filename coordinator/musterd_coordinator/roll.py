@@ -30,7 +30,8 @@ from musterd_coordinator.sweep import Swept
 from musterd_coordinator.telling import Teller
 from musterd_coordinator.told import Told
 from musterd_coordinator.unsaved import Unsaved
-from musterd_coordinator.verdicts import NO_FACTS, overlaid, verdict_of, verdicts_of
+from musterd_coordinator.verdicts import NO_FACTS, orders_of, overlaid, verdict_of, verdicts_of
+from musterd_coordinator.wording import forced_text
 
 log = structlog.get_logger(__name__)
 
@@ -161,20 +162,28 @@ class Roll:
         """Why it is in that state."""
         return self._teller.reason(row)
 
+    def stated_reason(self, row: int) -> str:
+        """Why what is stated of it is: an operator's word, or what was observed."""
+        return self.in_force(row, self.reason(row))
+
+    def in_force(self, row: int, observed: str) -> str:
+        """``observed``, the reason of its state, behind an operator's word where that overrules it."""
+        facts = self.facts.get(row, NO_FACTS)
+        if not facts.forced_down:
+            return observed
+        return forced_text(facts.forced_down_reason, str(self.state(row)), observed)
+
     def verdict(self, row: int) -> Verdict:
         """May I talk to it, may I place work on it, may I evacuate it?"""
         members = self.detector.members
-        return verdict_of(members.state.item(row), members.status.item(row), self.facts.get(row))
+        return verdict_of(
+            members.state.item(row), members.status.item(row), members.orders.item(row)
+        )
 
     def verdicts(self, rows: Rows) -> list[Verdict]:
         """The same for many at once."""
         members = self.detector.members
-        verdicts = verdicts_of(members.state[rows], members.status[rows])
-        if self.facts:
-            for at, facts in enumerate(map(self.facts.get, rows.tolist())):
-                if facts is not None:
-                    verdicts[at] = self.verdict(rows.item(at))
-        return verdicts
+        return verdicts_of(members.state[rows], members.status[rows], members.orders[rows])
 
     def _seat(self, index: int, roster: Roster) -> Iterator[None]:
         seats = self.shards[index].seats
@@ -283,7 +292,7 @@ class Roll:
         ordered = np.array([sample.facts != NO_FACTS for sample in samples])[kinds]
         for place in np.flatnonzero(ordered).tolist():
             row = rows.item(place)
-            self.facts[row] = samples[portion.kinds[place]].facts
+            self._keep_facts(row, samples[portion.kinds[place]].facts)
             self._set_zone(row)
 
     def _remove(self, row: int) -> None:
@@ -298,12 +307,16 @@ class Roll:
         self._forgotten.discard(row)
 
     def _set_facts(self, row: int, facts: Facts) -> None:
+        self._keep_facts(row, facts)
+        self._set_zone(row)
+        self.changes.touch(row)
+
+    def _keep_facts(self, row: int, facts: Facts) -> None:
         if facts == NO_FACTS:
             self.facts.pop(row, None)
         else:
             self.facts[row] = facts
-        self._set_zone(row)
-        self.changes.touch(row)
+        self.detector.members.orders[row] = orders_of(facts)
 
     def _set_zone(self, row: int) -> None:
         member, zones = self.effective(row), self.directory.zones
@@ -330,5 +343,5 @@ class Roll:
             up=verdict.up,
             schedulable=verdict.schedulable,
             down=verdict.down,
-            reason=self.reason(row),
+            reason=self.stated_reason(row),
         )

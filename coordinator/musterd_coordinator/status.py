@@ -8,6 +8,7 @@ import numpy as np
 
 from musterd.about import version
 from musterd.model import ShardStatus, StatusAnswer, StormStatus
+from musterd_coordinator import tally
 from musterd_coordinator.members import Code
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import Shard, wall_instant
@@ -32,6 +33,7 @@ class Identity:
 def status(roll: Roll, answers: "Answers", identity: Identity, unsaved: int) -> StatusAnswer:
     """The whole answer of ``GET /v1/status``; ``unsaved`` is the registry's backlog."""
     listening, staleness = answers.freshness()
+    counts = answers.tally().all
     return StatusAnswer(
         coordinator=identity.name,
         musterd=version(),
@@ -44,12 +46,14 @@ def status(roll: Roll, answers: "Answers", identity: Identity, unsaved: int) -> 
         registry=identity.registry,
         groups=len(roll.directory.groups),
         members=len(roll.directory),
-        states=answers.states(),
+        states=tally.states(counts),
         service_down_time=roll.detector.rules.service_down_time,
         sweep_period=identity.sweep_period,
         shards=shard_statuses(roll),
         storms=_storms(roll),
         unsaved=unsaved,
+        verdicts=tally.verdicts(counts),
+        marks=tally.marks(counts),
     )
 
 

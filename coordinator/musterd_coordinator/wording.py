@@ -60,3 +60,8 @@ def up_text(reason: str, status: int, missed: int, lag: float, interval: float) 
     if missed:
         return f"{reason}; {missed} pushes failed before the last one got through"
     return reason
+
+
+def forced_text(said: str, observed: str, reason: str) -> str:
+    """Why a member counts as down that an operator forced down; ``said`` is the operator's word."""
+    return f"forced down{f': {said}' if said else ''}; observed {observed}: {reason}"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import musterd_coordinator.answers as answers_module
 import musterd_coordinator.judging as judging_module
+import musterd_coordinator.paging as paging_module
 from musterd.beat import Status
 from musterd.columns import Rejected
 from musterd.model import Facts, Member, State, Verdict
@@ -46,7 +46,7 @@ def staged(fleet: list[tuple[str, str, int, bool]]) -> Stage:
 def test_a_page_has_whoever_passes_the_filters(
     few: int, fleet: list[tuple[str, str, int, bool]], after: str
 ) -> None:
-    before, answers_module.FEW = answers_module.FEW, few
+    before, paging_module.FEW = paging_module.FEW, few
     try:
         stage = staged(fleet)
         for group in stage.roll.directory.groups:
@@ -63,7 +63,7 @@ def test_a_page_has_whoever_passes_the_filters(
                     and each.member > after
                 ]
     finally:
-        answers_module.FEW = before
+        paging_module.FEW = before
 
 
 @given(fleets)

@@ -61,6 +61,7 @@ async def test_one_group_is_counted_by_zone(app: App) -> None:
         ("zone=", ["h5"]),
         ("up=false", ["h4", "h5"]),
         ("up=true&zone=z2", ["h3"]),
+        ("mark=disabled", []),
         ("after=h3", ["h4", "h5"]),
         ("state=suspect", []),
     ],
@@ -85,7 +86,7 @@ async def test_pages_follow_each_other(app: App) -> None:
         (
             "sate=up",
             "sate",
-            "unknown parameter 'sate'; allowed here: state, zone, up, after, limit",
+            "unknown parameter 'sate'; allowed here: state, zone, up, mark, after, limit",
         ),
         ("limit=0", "limit", "limit is '0'; it must be a whole number from 1 to 1000"),
         ("limit=1001", "limit", "limit is '1001'; it must be a whole number from 1 to 1000"),

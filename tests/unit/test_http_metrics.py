@@ -2,7 +2,7 @@
 
 import re
 
-from musterd.model import Member, State, StormStatus
+from musterd.model import FactsChange, Member, State, StormStatus
 from musterd_coordinator.http import make_app
 from tests.http_calls import ask
 from tests.http_desk import NOW, DictDesk, shard_status
@@ -61,3 +61,22 @@ async def test_requests_are_counted_by_status() -> None:
     lines = (await ask(app, "/metrics")).body.decode().splitlines()
     assert 'musterd_http_requests_total{code="200"} 2' in lines
     assert 'musterd_http_requests_total{code="404"} 1' in lines
+
+
+async def test_verdicts_and_marks_are_counted() -> None:
+    desk = DictDesk()
+    desk.put(Member("compute", "h1"), Member("compute", "h2"), Member("compute", "h3"))
+    await desk.change_facts("compute", "h1", FactsChange(forced_down=True))
+    await desk.change_facts("compute", "h2", FactsChange(disabled=True))
+    lines = await page(desk)
+    for line in (
+        'musterd_members{group="compute",state="up"} 2',
+        'musterd_members{group="compute",state="down"} 1',
+        'musterd_verdicts{group="compute",verdict="up"} 2',
+        'musterd_verdicts{group="compute",verdict="schedulable"} 1',
+        'musterd_verdicts{group="compute",verdict="down"} 1',
+        'musterd_members_marked{group="compute",mark="forced_down"} 1',
+        'musterd_members_marked{group="compute",mark="disabled"} 1',
+        'musterd_members_marked{group="compute",mark="conflict"} 0',
+    ):
+        assert line in lines, line

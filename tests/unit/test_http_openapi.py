@@ -126,7 +126,14 @@ async def test_events_are_as_described(app: App, document: Json) -> None:
 
 
 async def test_every_parameter_is_described_and_taken(app: App, document: Json) -> None:
-    examples = {"state": "up", "zone": "z1", "up": "true", "after": "h", "limit": "5"}
+    examples = {
+        "state": "up",
+        "zone": "z1",
+        "up": "true",
+        "mark": "draining",
+        "after": "h",
+        "limit": "5",
+    }
     operation = document["paths"][GROUP + "/members"]["get"]
     names = [one["name"] for one in operation["parameters"] if one["in"] == "query"]
     assert names == list(examples)

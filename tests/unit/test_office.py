@@ -79,7 +79,12 @@ async def test_forced_down_is_down_whatever_the_beats_say(tmp_path: Path) -> Non
         await at.office.change_facts("compute", "a", FactsChange(forced_down=True, reason="psu"))
         at.stage.sweep({0: (7, 2)})
         verdict = at.office.query("compute", ["a"]).members["a"]
-        assert (verdict.up, verdict.down, verdict.state) == (False, True, State.UP)
+        assert (verdict.up, verdict.down, verdict.state) == (False, True, State.DOWN)
+        member = at.office.member("compute", "a")
+        assert (member.state, member.observed) == (State.DOWN, State.UP)
+        assert member.reason.startswith("forced down: psu; observed up: ")
+        [change] = at.office.changes_since(at.stage.roll.version - 1) or []
+        assert (change.state, change.reason) == (State.DOWN, member.reason)
         answer = await at.office.change_facts("compute", "a", FactsChange(forced_down=False))
         assert (answer.up, answer.forced_down_reason) == (True, "")
 

@@ -59,7 +59,7 @@ class Stage:
         self.roll.take(shard, swept)
 
     def state(self, name: str) -> State:
-        return self.answers.member("compute", name).state
+        return self.answers.member("compute", name).observed
 
 
 def _columns(beats: dict[int, tuple[int, int]], status: Status) -> Beats:

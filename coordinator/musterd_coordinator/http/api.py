@@ -31,6 +31,8 @@ from musterd_coordinator.http.inputs import (
     read_parameters,
 )
 from musterd_coordinator.http.problem import Problem
+from musterd_coordinator.paging import Filters
+from musterd_coordinator.steps import in_steps
 
 _query_decoder = msgspec.json.Decoder(Query)
 _change_decoder = msgspec.json.Decoder(FactsChange)
@@ -46,25 +48,21 @@ class Api:
         self._answered = answered
 
     async def groups(self, request: Request) -> Answer:
-        groups = self._desk.groups()
+        groups = await in_steps(self._desk.groups_steps())
         if not groups.groups:
             self._must_know()
         return answer_json(groups)
 
     async def group(self, request: Request) -> Answer:
-        return answer_json(self._desk.group(request.names[0]))
+        return answer_json(await in_steps(self._desk.group_steps(request.names[0])))
 
     async def members(self, request: Request) -> Answer:
         asked = read_parameters(request.query, MembersParameters)
-        page = self._desk.members(
-            request.names[0],
-            state=_given(asked.state),
-            zone=_given(asked.zone),
-            up=_given(asked.up),
-            after=asked.after,
-            limit=asked.limit,
+        filters = Filters(
+            _given(asked.state), _given(asked.zone), _given(asked.up), _given(asked.mark)
         )
-        return answer_json(page)
+        steps = self._desk.members_steps(request.names[0], filters, asked.after, asked.limit)
+        return answer_json(await in_steps(steps))
 
     async def member(self, request: Request) -> Answer:
         group, member = request.names

@@ -8,7 +8,7 @@ import anyio
 import msgspec
 
 from musterd.errors import ConfigError
-from musterd.model import FactsChange, State, check_metadata, check_text
+from musterd.model import FactsChange, Mark, State, check_metadata, check_text
 from musterd_coordinator.desk import PAGE_LIMIT
 from musterd_coordinator.http.exchange import JSON, Request
 from musterd_coordinator.http.problem import Problem
@@ -45,6 +45,9 @@ class MembersParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     up: Annotated[bool, msgspec.Meta(description="true or false")] | msgspec.UnsetType = (
         msgspec.UNSET
     )
+    mark: (
+        Annotated[Mark, msgspec.Meta(description=f"one of {', '.join(Mark)}")] | msgspec.UnsetType
+    ) = msgspec.UNSET
     after: Annotated[
         str,
         msgspec.Meta(max_length=255, description="a name; the page begins with the next one"),

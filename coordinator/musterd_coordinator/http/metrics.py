@@ -21,7 +21,7 @@ def render(
     """The whole page. ``requests`` counts answers by HTTP status."""
     families = (
         *_coordinator(status),
-        _members(groups),
+        *_members(groups),
         *_shards(status.shards),
         _rejected(status.shards),
         _storms(status),
@@ -67,13 +67,33 @@ def _coordinator(status: StatusAnswer) -> Iterator[_Family]:
     )
 
 
-def _members(groups: GroupList) -> _Family:
+def _members(groups: GroupList) -> Iterator[_Family]:
     samples = [
         ({"group": group.group, "state": state.value}, float(group.states.get(state, 0)))
         for group in groups.groups
         for state in State
     ]
-    return _Family("musterd_members", "gauge", "Members by group and state.", samples)
+    yield _Family("musterd_members", "gauge", "Members by group and state.", samples)
+    yield _Family(
+        "musterd_verdicts",
+        "gauge",
+        "Members that are up, schedulable or down, as whoever asks is told.",
+        [
+            ({"group": group.group, "verdict": verdict}, float(count))
+            for group in groups.groups
+            for verdict, count in group.verdicts.items()
+        ],
+    )
+    yield _Family(
+        "musterd_members_marked",
+        "gauge",
+        "Members that are disabled, forced down, draining, in conflict or failing a check.",
+        [
+            ({"group": group.group, "mark": mark.value}, float(count))
+            for group in groups.groups
+            for mark, count in group.marks.items()
+        ],
+    )
 
 
 def _shards(shards: Iterable[ShardStatus]) -> Iterator[_Family]:

@@ -1,0 +1,33 @@
+"""Work that is done in steps of a millisecond or two, between which the event loop does other work."""
+
+from collections.abc import Generator
+from typing import TypeVar
+
+from anyio.lowlevel import checkpoint
+
+T = TypeVar("T")
+Steps = Generator[None, None, T]
+"""Each ``yield`` ends a step; what is returned is what comes of it all."""
+
+
+def whole(steps: Steps[T]) -> T:
+    """All of it at once."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        done: T = end.value
+        return done
+
+
+async def in_steps(steps: Steps[T]) -> T:
+    """All of it, with a turn for everybody else after each step."""
+    try:
+        while True:
+            next(steps)
+            await checkpoint()
+    except StopIteration as end:
+        done: T = end.value
+        return done
+    finally:
+        steps.close()

@@ -1,0 +1,129 @@
+"""What is stated of members: whatever an operator says holds everywhere, and everywhere alike."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musterd.beat import Status
+from musterd.model import Facts, Mark, Member, State
+from musterd_coordinator import tally
+from musterd_coordinator.detector import CONFLICT_FLIPS
+from musterd_coordinator.members import STATES, Code
+from musterd_coordinator.paging import NO_FILTERS, Filters
+from musterd_coordinator.verdicts import decide, orders_of, stated, verdict_of, verdicts_of
+from tests.unit.test_roll import Stage
+
+facts = st.builds(Facts, disabled=st.booleans(), forced_down=st.booleans())
+codes = st.sampled_from(sorted(STATES))
+statuses = st.sampled_from(list(Status))
+
+
+@given(codes, statuses, facts)
+def test_forced_down_is_down(code: int, status: Status, said: Facts) -> None:
+    verdict = verdict_of(code, status, orders_of(said))
+    assert verdict.up == (verdict.state in (State.UP, State.SUSPECT))
+    assert verdict.down == (verdict.state in (State.DOWN, State.LEFT))
+    if said.forced_down:
+        assert verdict.down
+        assert verdict.state is (State.LEFT if code == Code.LEFT else State.DOWN)
+    else:
+        assert verdict.state is STATES[code]
+    assert verdict.schedulable == (verdict.up and not said.disabled and status != Status.DRAINING)
+
+
+@given(st.lists(st.tuples(codes, statuses, facts), max_size=20))
+def test_many_at_once_are_as_each_alone(members: list[tuple[int, Status, Facts]]) -> None:
+    columns = [(code, status, orders_of(said)) for code, status, said in members]
+    state, status, orders = (
+        (np.array(list(each), np.uint8) for each in zip(*columns, strict=True))
+        if (columns)
+        else (np.zeros(0, np.uint8),) * 3
+    )
+    verdicts = verdicts_of(state, status, orders)
+    assert verdicts == [
+        decide(code, each == Status.DRAINING, order) for code, each, order in columns
+    ]
+    assert [STATES[code] for code in stated(state, orders).tolist()] == [
+        verdict.state for verdict in verdicts
+    ]
+
+
+fleets = st.lists(
+    st.tuples(
+        st.sampled_from(["compute", "network"]),
+        st.sampled_from("xy"),
+        codes,
+        statuses,
+        facts,
+        st.booleans(),
+    ),
+    max_size=10,
+)
+
+
+@given(fleets)
+def test_answers_counts_filters_and_verdicts_agree(
+    fleet: list[tuple[str, str, int, Status, Facts, bool]],
+) -> None:
+    stage = Stage()
+    stage.sweep(
+        seated=tuple((slot, Member(one[0], f"h{slot}", one[1])) for slot, one in enumerate(fleet))
+    )
+    members, answers = stage.roll.detector.members, stage.answers
+    for slot, (group, _, code, status, said, conflict) in enumerate(fleet):
+        row = stage.roll.directory.row(group, f"h{slot}")
+        assert row is not None
+        members.state[row], members.status[row] = code, status
+        members.flips[row] = CONFLICT_FLIPS if conflict else 0
+        stage.roll.set_facts(row, said, "")
+    stage.roll.changes.notice()
+    stage.roll.changes.publish()
+    everybody = 0
+    for summary in answers.groups().groups:
+        each = answers.members(summary.group).members
+        everybody += len(each)
+        assert summary.members == len(each)
+        for state in State:
+            assert summary.states[state] == sum(one.state == state for one in each)
+        for verdict, count in summary.verdicts.items():
+            assert count == sum(getattr(one, verdict) for one in each)
+        for mark in Mark:
+            bearing = answers.members(summary.group, mark=mark).members
+            assert bearing == [one for one in each if mark in one.marks]
+            assert summary.marks[mark] == len(bearing)
+        answer = answers.group(summary.group)
+        assert (answer.states, answer.verdicts, answer.marks) == (
+            summary.states,
+            summary.verdicts,
+            summary.marks,
+        )
+        portions = [part[summary.group] for part in answers.portions(summary.group)]
+        told = {name: verdict for part in portions for name, verdict in part.items()}
+        assert told == answers.query(summary.group, [one.member for one in each]).members
+    assert tally.members(answers.tally().all) == everybody == len(fleet)
+
+
+def test_what_an_operator_says_is_in_the_reason_and_what_is_observed_beside_it() -> None:
+    stage = Stage()
+    stage.sweep(seated=((0, Member("compute", "a")),))
+    row = stage.roll.directory.row("compute", "a")
+    assert row is not None
+    stage.roll.set_facts(row, Facts(forced_down=True, forced_down_reason="psu"), "")
+    answer = stage.answers.member("compute", "a")
+    assert (answer.state, answer.observed, answer.marks) == (
+        State.DOWN,
+        State.UNKNOWN,
+        [Mark.FORCED_DOWN],
+    )
+    assert answer.reason == "forced down: psu; observed unknown: announced; no beat seen yet"
+    assert stage.roll.reason(row) == "announced; no beat seen yet"  # what the registry keeps
+
+
+@pytest.mark.parametrize("after", ["", "h0"])
+def test_no_filter_is_everybody(after: str) -> None:
+    stage = Stage()
+    stage.sweep(seated=tuple((slot, Member("compute", f"h{slot}")) for slot in range(3)))
+    assert Filters() == NO_FILTERS
+    names = [one.member for one in stage.answers.members("compute", after=after).members]
+    assert names == ["h0", "h1", "h2"][len(after) // 2 :]
