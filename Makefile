@@ -1,6 +1,6 @@
 # Every target brings what it needs (scripts/setup.sh), skips what is there, and says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults bench lint format clean
+.PHONY: help setup demo test faults attacks siege bench lint format clean
 
 ARGS ?=
 export PYTHON
@@ -24,8 +24,16 @@ faults:  ## break everything there is to break, for an hour, and write docs/faul
 	@scripts/setup.sh faults
 	rm -rf build/faults
 	mkdir -p build/faults
-	MUSTERD_FAULTS_RESULTS="$(CURDIR)/build/faults" .venv/bin/pytest -n 4 tests/faults --faults full $(ARGS)
+	MUSTERD_FAULTS_RESULTS="$(CURDIR)/build/faults" .venv/bin/pytest -n 4 tests/faults tests/attacks --faults full $(ARGS)
 	.venv/bin/python -m tests.faults.report build/faults docs
+
+attacks:  ## do what one hostile or clumsy neighbour can do, five minutes
+	@scripts/setup.sh test
+	.venv/bin/pytest -n 3 tests/attacks --faults full $(ARGS)
+
+siege:  ## all of that at once against 20,000 members, ten minutes, e.g. ARGS='--minutes 2'
+	@scripts/setup.sh test
+	.venv/bin/python -m tests.attacks.siege $(ARGS)
 
 bench:  ## measure everything, ten minutes, and write docs/benchmarks.md; ARGS=--quick takes one
 	@scripts/setup.sh bench

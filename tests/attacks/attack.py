@@ -1,0 +1,46 @@
+"""How an attack is held against the promises.
+
+It goes on until the host that dies a second after its beginning is answered down, so that whatever
+stops verdicts is seen as that and not as patience. Nobody who beats may be answered down meanwhile,
+and most of the time somebody must have been listening.
+"""
+
+import time
+from collections.abc import Callable
+
+from tests.faults.lab import DEAD, DURING, POLL, Lab
+
+LEAST = 6.0
+"""Seconds that an attack lasts, even where the dead are found sooner."""
+
+MOST = 40.0
+"""Seconds after which an attack under which nobody was found has stopped verdicts."""
+
+DEAF = 0.34
+"""The share of an attack during which a coordinator may say that it does not listen."""
+
+
+def under_attack(
+    lab: Lab,
+    name: str,
+    deed: Callable[[], object],
+    *,
+    every: float = 0.25,
+    least: float = LEAST,
+    recovery: float = 30.0,
+    deaf: float = DEAF,
+) -> None:
+    """Do ``deed`` again and again; then hold everything that was answered against the promises."""
+    with lab.fault(name, recovery=recovery):
+        began = time.monotonic()
+        while not (_found(lab) and time.monotonic() > began + least):
+            assert time.monotonic() < began + MOST, f"{name}: nobody is found dead any more"
+            deed()
+            time.sleep(every)
+        lasted = time.monotonic() - began
+    outcome = lab.verify()
+    assert outcome.not_listening <= deaf * lasted + 3 * POLL, f"{name}: deaf, {outcome.explained}"
+
+
+def _found(lab: Lab) -> bool:
+    return lab.latest is not None and lab.latest.states.get(DURING) in DEAD

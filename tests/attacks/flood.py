@@ -1,0 +1,70 @@
+"""Clients of the HTTP port that mean no good: many, slow, silent, or insatiable."""
+
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+SOURCE = ("127.0.0.9", 0)
+"""Where all of this comes from: not from the address of those who mean well."""
+
+KEEP_ALIVE = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+def allow_descriptors(number: int) -> None:
+    """Let this process have that many, as far as the system does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def connect(address: str, timeout: float = 2.0) -> socket.socket:
+    """A connection to ``host:port``."""
+    host, port = address.rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout, source_address=SOURCE)
+
+
+@contextmanager
+def idle_connections(address: str, number: int, greeting: bytes = KEEP_ALIVE) -> Iterator[None]:
+    """Connections that ask once, or send what ``greeting`` says, and then stay."""
+    allow_descriptors(number + 200)
+    opened: list[socket.socket] = []
+    try:
+        for _ in range(number):
+            with suppress(OSError):
+                client = connect(address)
+                opened.append(client)
+                client.setblocking(False)
+                client.send(greeting)
+        yield
+    finally:
+        for client in opened:
+            client.close()
+
+
+def half_a_body(length: int, sent: int) -> bytes:
+    """The beginning of a POST that never ends."""
+    head = (
+        b"POST /v1/groups/compute/query HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % length
+    )
+    return head + b" " * sent
+
+
+def request(address: str, text: bytes, timeout: float = 5.0) -> bytes:
+    """Send ``text`` and read the first piece of the answer; nothing when there is none."""
+    with suppress(OSError), connect(address, timeout) as client:
+        client.settimeout(timeout)
+        client.sendall(text)
+        return client.recv(65536)
+    return b""
+
+
+def order(address: str, member: str, body: bytes) -> bytes:
+    """One PATCH of one member."""
+    head = (
+        b"PATCH /v1/groups/compute/members/%b HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    )
+    return request(address, head % (member.encode(), len(body)) + body)

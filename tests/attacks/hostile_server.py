@@ -1,0 +1,57 @@
+"""A memcached that is none: it takes every store order and answers every read without end."""
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Self
+
+from tests.processes import HOST
+
+CHUNK = b"VALUE musterd:m:00000001 0 1000000\r\n" + b"x" * 1_000_000 + b"\r\n"
+
+
+class EndlessServer:
+    """Listens on a loopback port of its own; ``chunk`` is what it repeats to whoever reads."""
+
+    def __init__(self, chunk: bytes = CHUNK) -> None:
+        self._listener = socket.create_server((HOST, 0))
+        self._chunk = chunk
+        self.address = "{}:{}".format(*self._listener.getsockname()[:2])
+        self.sent = 0
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=[client], daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with suppress(OSError, ValueError), client:
+            client.settimeout(20.0)
+            lines = client.makefile("rb")
+            while line := lines.readline():
+                self._answer(client, lines.read, line.split())
+
+    def _answer(
+        self, client: socket.socket, read: Callable[[int], bytes], words: list[bytes]
+    ) -> None:
+        match words:
+            case [b"set" | b"add" | b"replace" | b"cas", _, _, _, length, *_]:
+                read(int(length) + 2)
+                client.sendall(b"STORED\r\n")
+            case [b"get" | b"gets", *_]:
+                while True:
+                    client.sendall(self._chunk)
+                    self.sent += len(self._chunk)
+            case [b"incr", *_]:
+                client.sendall(b"600\r\n")
+            case _:
+                client.sendall(b"OK\r\n")

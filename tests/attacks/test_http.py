@@ -1,0 +1,100 @@
+"""What clients of the coordinator's port do to its verdicts, its memory and other clients."""
+
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.attacks import flood
+from tests.attacks.attack import under_attack
+from tests.faults.conftest import StartLab
+from tests.faults.lab import CROWD, Lab
+from tests.servers import Memcached
+
+KIND = "one memcached, hostile clients"
+EVENTS = b"GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+LIST = b"GET /v1/groups/compute/members HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+
+pytestmark = [pytest.mark.full_only, pytest.mark.parametrize("storm_min", [0])]
+
+
+@pytest.fixture
+def lab(memcached: Memcached, start_lab: StartLab) -> Lab:
+    return start_lab(memcached.url, kind=KIND)
+
+
+def limit_descriptors(lab: Lab, number: int) -> None:
+    """Give the coordinator a login shell's limit."""
+    limit = f"--nofile={number}:{number}"
+    subprocess.run(["prlimit", limit, "--pid", str(lab.coordinator.pid)], check=True)
+
+
+def peak_memory(lab: Lab) -> int:
+    """The most that the coordinator ever had, in bytes."""
+    status = Path(f"/proc/{lab.coordinator.pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+def test_more_idle_connections_than_descriptors(lab: Lab) -> None:
+    limit_descriptors(lab, 1024)
+    with flood.idle_connections(lab.coordinator.address, 1124):
+        under_attack(lab, "1,124 idle connections at 1,024 descriptors", lambda: None, least=12)
+    assert lab.coordinator.is_running
+
+
+def test_thousands_of_idle_connections(lab: Lab) -> None:
+    with flood.idle_connections(lab.coordinator.address, 5000):
+        under_attack(lab, "5,000 idle connections", lambda: None, least=12)
+
+
+def test_silent_connections(lab: Lab) -> None:
+    with flood.idle_connections(lab.coordinator.address, 3000, b"GET / HT"):
+        under_attack(lab, "3,000 connections that never finish a request", lambda: None)
+
+
+def test_bodies_that_never_end(lab: Lab) -> None:
+    before = peak_memory(lab)
+    body = flood.half_a_body(4_000_000, 3_900_000)
+    with flood.idle_connections(lab.coordinator.address, 300, body):
+        under_attack(lab, "300 bodies of 4 MB that never end", lambda: None)
+    assert peak_memory(lab) < before + 300_000_000
+
+
+def test_orders_without_end(lab: Lab) -> None:
+    deed = orders_of_everything(lab)
+    under_attack(lab, "a flood of orders", deed, every=0.0)
+
+
+def orders_of_everything(lab: Lab) -> Callable[[], object]:
+    numbers = iter(range(10**9))
+
+    def give() -> None:
+        for name in CROWD:
+            body = b'{"owner": "mallory-%d"}' % next(numbers)
+            flood.order(lab.coordinator.address, name, body)
+
+    return give
+
+
+def test_followers_that_never_read(lab: Lab) -> None:
+    with flood.idle_connections(lab.coordinator.address, 900, EVENTS):
+        under_attack(lab, "900 followers that never read", lambda: None)
+
+
+def test_lists_without_end(lab: Lab) -> None:
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            flood.request(lab.coordinator.address, LIST)
+
+    clients = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+    for client in clients:
+        client.start()
+    try:
+        under_attack(lab, "eight clients that list without end", lambda: None)
+    finally:
+        over.set()

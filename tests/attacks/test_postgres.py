@@ -1,0 +1,75 @@
+"""What somebody does who has the agents' role of a PostgreSQL, and what its owner may do wrong."""
+
+import subprocess
+
+import pytest
+
+from tests.attacks.attack import under_attack
+from tests.conftest import StartPostgres
+from tests.faults.conftest import StartLab
+from tests.faults.lab import Lab
+from tests.faults.postgres_others import fleets_database, ways_into
+from tests.processes import environment, find_program
+from tests.servers import Database, Postgres
+
+pytestmark = [pytest.mark.full_only, pytest.mark.parametrize("storm_min", [0])]
+KIND = "one PostgreSQL"
+
+DEEDS = {
+    "locks of all tables": "BEGIN; LOCK TABLE musterd.beat IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3)",
+    "advisory locks": "SELECT pg_advisory_lock(n) FROM generate_series(0, 100) n; SELECT pg_sleep(3)",
+    "a slot of two thousand millions": (
+        "INSERT INTO musterd.member VALUES"
+        " (2147483646, 5, 'musterd', 'compute', 'far', '', '', '{}', pg_current_xact_id())"
+    ),
+    "a slot of fifty millions": (
+        "INSERT INTO musterd.member VALUES"
+        " (50000000, 6, 'musterd', 'compute', 'farther', '', '', '{}', pg_current_xact_id())"
+    ),
+    "beats of others": (
+        "UPDATE musterd.beat"
+        " SET record = overlay(record placing decode('ffffffffffffffff', 'hex') from 25)"
+    ),
+    "a relay's row": (
+        "INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record)"
+        " SELECT member_id, seen_at, -1, namespace_key, record FROM musterd.beat LIMIT 1"
+    ),
+    "temporary tables": "CREATE TEMP TABLE t AS SELECT generate_series(1, 100000)",
+    "all rows deleted": "DELETE FROM musterd.beat",
+}
+
+
+@pytest.fixture
+def database(start_postgres: StartPostgres) -> Database:
+    return fleets_database(start_postgres(**Postgres.cheap, max_connections=60))
+
+
+@pytest.fixture
+def lab(database: Database, start_lab: StartLab) -> Lab:
+    return start_lab(**ways_into(database), kind=KIND)
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_deeds_of_the_agents_role(lab: Lab, database: Database, deed: str) -> None:
+    def attempt() -> None:
+        psql(ways_into(database)["agents_store"], DEEDS[deed])
+
+    under_attack(lab, deed, attempt)
+
+
+def psql(url: str, sql: str) -> None:
+    """Let somebody run SQL; that it is refused is his own affair."""
+    program = find_program("initdb", "postgresql").with_name("psql")  # not Debian's wrapper
+    command = [str(program), "-XAtq", "-c", sql, url]
+    subprocess.run(command, check=False, capture_output=True, env=environment(), timeout=20)
+
+
+def test_many_members_of_one_agent_after_a_hang(database: Database, lab: Lab) -> None:
+    """A hundred members share an agent; the database hangs for six seconds, and all come back."""
+    names = [f"many-{number}" for number in range(100)]
+    lab.start(lab.agent(*names, interval=3.0, service_down_time=8.0), *names)
+    with lab.fault("hangs 6 s under an agent of 100 members", recovery=40):
+        database.server.pause()
+        lab.last(6)
+        database.server.resume()
+    lab.verify()

@@ -1,0 +1,77 @@
+"""What somebody does who reaches a relay's port."""
+
+import socket
+import struct
+from collections.abc import Iterator
+
+import pytest
+
+from tests.attacks.attack import under_attack
+from tests.attacks.neighbour import Neighbour, beat_of, holder
+from tests.conftest import StartPostgres
+from tests.faults.conftest import StartLab
+from tests.faults.lab import Lab
+from tests.faults.postgres_others import fleets_database
+from tests.servers import Database, Postgres
+from tests.system.daemons import Relay
+
+pytestmark = [pytest.mark.full_only, pytest.mark.parametrize("storm_min", [0])]
+AT_ONCE = struct.pack("ii", 1, 0)
+
+
+@pytest.fixture
+def database(start_postgres: StartPostgres) -> Database:
+    return fleets_database(start_postgres(**Postgres.cheap, max_connections=40))
+
+
+@pytest.fixture
+def relay(database: Database) -> Iterator[Relay]:
+    with Relay(database.dsn, service_down_time=4.0) as relay:
+        yield relay
+
+
+@pytest.fixture
+def lab(database: Database, relay: Relay, start_lab: StartLab) -> Lab:
+    return start_lab(
+        database.dsn, agents_store=f"relay://{relay.address}", kind="PostgreSQL behind a relay"
+    )
+
+
+def hang_up(address: str) -> None:
+    """Send one beat and reset the connection before it is answered."""
+    host, port = address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), 2.0) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        record = beat_of("nobody")
+        client.sendall(b"replace musterd:b:00000001 0 600 64\r\n" + record + b"\r\n")
+
+
+def test_connections_that_hang_up(lab: Lab, relay: Relay) -> None:
+    def deed() -> None:
+        for _ in range(5):
+            hang_up(relay.address)
+
+    under_attack(lab, "connections that hang up", deed, every=0.1)
+
+
+def test_names_without_end(lab: Lab, relay: Relay) -> None:
+    numbers = iter(range(10**9))
+
+    def deed() -> None:
+        with Neighbour(relay.address) as him:
+            for _ in range(60):
+                number = next(numbers)
+                him.order(b"add musterd:m:%08x 0 0 %d" % (number, len(holder(f"n{number}"))),
+                          holder(f"n{number}"))  # fmt: skip
+
+    under_attack(lab, "names without end at a relay", deed)
+
+
+def test_what_is_no_protocol(lab: Lab, relay: Relay) -> None:
+    def deed() -> None:
+        for junk in (b"\x80\x0a" + bytes(22), b"get " + b"x" * 100_000, b"set a 0 0 99999999\r\n"):
+            host, port = relay.address.rsplit(":", 1)
+            with socket.create_connection((host, int(port)), 2.0) as client:
+                client.sendall(junk)
+
+    under_attack(lab, "junk at a relay", deed)

@@ -1,0 +1,216 @@
+"""What somebody does who reaches the memcached, or is one."""
+
+from collections.abc import Callable
+
+import pytest
+
+from musterd.beat import Status
+from musterd.model import State
+from tests.attacks.attack import under_attack
+from tests.attacks.hostile_server import EndlessServer
+from tests.attacks.neighbour import Neighbour, beat_of, holder
+from tests.conftest import StartMemcached
+from tests.faults.conftest import StartLab
+from tests.faults.lab import CROWD, DURING, GROUP, Lab
+from tests.servers import Memcached
+
+ONE = "one memcached, hostile neighbour"
+full_only = pytest.mark.full_only
+
+Deed = Callable[[Lab, Neighbour], Callable[[], object]]
+
+
+def unreadable_holder(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """A name that is no UTF-8, in a slot that newcomers were given."""
+    return lambda: him.seat(him.new_slot(), b"\x82\xa5group\xa7compute\xa4name\xa2\xff\xfe")
+
+
+def nested_holder(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """Arrays within arrays in a field that nobody knows."""
+    poison = b"\x83\xa5group\xa7compute\xa4name\xa1x\xa1z" + b"\x91" * 2000 + b"\xc0"
+    return lambda: him.seat(him.new_slot(), poison)
+
+
+def hasty_member(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """A member of his own that promises to beat a thousand times a second."""
+    slot, sequence = him.new_slot(), iter(range(1, 10_000))
+
+    def beat() -> None:
+        him.seat(slot, holder("hasty"), beat_of("hasty", interval_ms=1, sequence=next(sequence)))
+
+    return beat
+
+
+def everlasting_member(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """A member of his own that promises to beat every 49 days."""
+    slot, sequence = him.new_slot(), iter(range(1, 10_000))
+
+    def beat() -> None:
+        record = beat_of("slow", interval_ms=2**32 - 1, sequence=next(sequence))
+        him.seat(slot, holder("slow"), record)
+
+    return beat
+
+
+def huge_sequence(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """Beats of the living overwritten with the largest number there is."""
+
+    def overwrite() -> None:
+        for name in CROWD[:4]:
+            him.forge(name, sequence=2**64 - 1)
+
+    return overwrite
+
+
+def huge_sequence_once(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """The same, one single time."""
+    him.forge(CROWD[0], sequence=2**64 - 1)
+    return lambda: None
+
+
+def junk_members(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """Members of his own whose beats are none of theirs."""
+    slots = [him.new_slot() for _ in range(6)]
+
+    def spoil() -> None:
+        for slot in slots:
+            him.seat(slot, holder(f"junk-{slot}"), beat_of("somebody-else"))
+
+    return spoil
+
+
+def counter_beyond(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """The counter of slots at its limit."""
+    return lambda: him.set(b"musterd:n", b"16777216")
+
+
+def pointer_beyond(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """Free slots and members' slots that are far beyond anybody's."""
+
+    def point() -> None:
+        him.set(b"musterd:f", b"00fffffe" * 16)
+        him.seat(0xFFFFFE, holder("far"), beat_of("far"))
+
+    return point
+
+
+def counter_is_nonsense(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """The counter of slots is no number, or not there."""
+    return lambda: him.set(b"musterd:n", b"\xff\x00 many")
+
+
+def large_values(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """A hundred and fifty values of a megabyte where holders are read."""
+    slots = [him.new_slot() for _ in range(150)]
+
+    def fill() -> None:
+        for slot in slots[:20]:
+            him.set(b"musterd:m:%08x" % slot, b"x" * 1_040_000)
+        slots[:] = slots[20:] + slots[:20]
+
+    return fill
+
+
+def large_beats(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """Megabytes where a beat of 64 bytes is read."""
+    slots = [him.new_slot() for _ in range(40)]
+    for slot in slots:
+        him.seat(slot, holder(f"large-{slot}"))
+    return lambda: [him.set(b"musterd:b:%08x" % slot, b"x" * 1_000_000, 600) for slot in slots[:8]]
+
+
+def many_names(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """Four hundred new members, groups and zones a second, of his own making."""
+    numbers = iter(range(1_000_000))
+
+    def flood() -> None:
+        for _ in range(100):
+            number = next(numbers)
+            him.seat(him.new_slot(), holder(f"n{number}", f"z{number}", f"g{number}"))
+
+    return flood
+
+
+@full_only
+@pytest.mark.parametrize("storm_min", [0])
+@pytest.mark.parametrize(
+    "deed",
+    [
+        unreadable_holder,
+        nested_holder,
+        hasty_member,
+        everlasting_member,
+        huge_sequence,
+        huge_sequence_once,
+        junk_members,
+        counter_beyond,
+        pointer_beyond,
+        counter_is_nonsense,
+        many_names,
+        large_beats,
+    ],
+    ids=lambda deed: deed.__name__,
+)
+def test_a_neighbour_in_memcached(memcached: Memcached, start_lab: StartLab, deed: Deed) -> None:
+    lab = start_lab(memcached.url, kind=ONE)
+    with Neighbour(memcached.address) as him:
+        under_attack(lab, deed.__name__.replace("_", " "), deed(lab, him))
+
+
+@full_only
+@pytest.mark.parametrize("storm_min", [0])
+def test_values_that_fill_the_readers_memory(
+    start_memcached: StartMemcached, start_lab: StartLab
+) -> None:
+    memcached = start_memcached("-m", "1024")
+    lab = start_lab(memcached.url, kind=ONE)
+    with Neighbour(memcached.address) as him:
+        under_attack(lab, "large values", large_values(lab, him), deaf=0.6)
+
+
+@full_only
+@pytest.mark.parametrize("storm_min", [5])
+@pytest.mark.parametrize("status", [Status.LEAVING, Status.CHECK_FAILING])
+def test_a_forged_goodbye_of_everybody(
+    memcached: Memcached, start_lab: StartLab, status: Status
+) -> None:
+    lab = start_lab(memcached.url, kind=ONE)
+    lab.guilty_suspects = lab.may_hold_the_dead = True
+    with Neighbour(memcached.address) as him:
+
+        def say_goodbye() -> None:
+            for name in CROWD:
+                him.forge(name, status=status)
+
+        under_attack(lab, f"forged {status.name.lower()}", say_goodbye)
+
+
+@full_only
+@pytest.mark.parametrize("storm_min", [0])
+def test_one_of_three_servers_answers_without_end(
+    start_memcached: StartMemcached, start_lab: StartLab
+) -> None:
+    servers = [start_memcached() for _ in range(2)]
+    with EndlessServer() as hostile:
+        addresses = ",".join([*(server.address for server in servers), hostile.address])
+        lab = start_lab(
+            f"memcached://{addresses}?replicas=2", kind="two memcacheds and a hostile one"
+        )
+        under_attack(lab, "answers without end", lambda: None, deaf=1.0)
+        assert lab.coordinator.is_running
+        assert hostile.sent < 4_000_000_000
+
+
+@full_only
+@pytest.mark.parametrize("storm_min", [0])
+def test_somebodys_hands_on_one_members_beats_are_told(
+    memcached: Memcached, start_lab: StartLab
+) -> None:
+    lab = start_lab(memcached.url, kind=ONE)
+    with Neighbour(memcached.address) as him:
+        him.forge(CROWD[0], sequence=2**64 - 1)
+        lab.wait(lambda: lab.coordinator.client.member(GROUP, CROWD[0]).conflict, 20, "flagged")
+    answer = lab.coordinator.client.member(GROUP, CROWD[0])
+    assert (answer.state, answer.up) == (State.UP, True)
+    lab.kill(DURING)
+    lab.wait(lambda: lab._dead(DURING), 20, "found")
