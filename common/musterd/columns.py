@@ -65,13 +65,28 @@ class Beats(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """How many records of a sweep were no beats, by what was wrong with them."""
+    """How many values of a sweep were not what they should be, by what was wrong with them.
+
+    The first five are records that were no beats, the others what a keyed store says beside them:
+    ``oversized`` are values of any kind that were not even read.
+    """
 
     length: int = 0
     magic: int = 0
     version: int = 0
     field: int = 0
     member_id: int = 0
+    holder: int = 0
+    pointer: int = 0
+    counter: int = 0
+    hint: int = 0
+    canary: int = 0
+    oversized: int = 0
+
+    @property
+    def beats(self) -> int:
+        """How many of them are records that were no beats."""
+        return sum(self[:5])
 
     def __add__(self, other: object) -> "Rejected":  # sums, not joins
         if not isinstance(other, Rejected):
@@ -164,6 +179,13 @@ def sift(words: Words) -> tuple[Bools, Rejected]:
     first = words[0]
     bad, rejected = _faults(beats, first.view("<u2")[0::4], first.view(np.uint8)[2::8])
     return ~bad, rejected
+
+
+def of_other_version(words: Words) -> Bools:
+    """Which of ``words`` are records that another version of this program may understand."""
+    first = words[0]
+    other: Bools = (first.view("<u2")[0::4] == MAGIC) & (first.view(np.uint8)[2::8] != VERSION)
+    return other
 
 
 def parse(slots: Slots, data: bytes | bytearray | memoryview) -> tuple[Beats, Rejected]:

@@ -179,7 +179,7 @@ class Sweeper:
 
 
 def _spoiled(sweep: Sweep) -> str:
-    rejected = sum(sweep.rejected)
+    rejected = sweep.rejected.beats
     records = rejected + sweep.present
     if rejected <= MOST_REJECTED * records:
         return ""

@@ -35,6 +35,10 @@ from musterd.errors import ConfigError
 from musterd.model import Member, check_member
 
 SLOT_LIMIT = 2**24
+HOLDER_LIMIT = 16 << 10
+"""Bytes of an ``m``. The longest names and texts, and as much metadata as there may be, take less."""
+
+COUNTER_LIMIT = 20  # digits; memcached counts no further
 TTL_LIMIT = 30 * 24 * 3600  # memcached takes a larger expiry for a date
 RETIRED = msgspec.msgpack.encode(None)
 
@@ -115,6 +119,11 @@ class Keys:
         return member_id(self.namespace, member.group, member.name)
 
 
+UNREADABLE = (ConfigError, msgspec.MsgspecError, ValueError, TypeError, RecursionError, MemoryError)
+"""All that may come of decoding bytes that anybody wrote: bad UTF-8 is a ValueError of msgspec's, a
+thousand nested arrays in an unknown field are a RecursionError."""
+
+
 class HolderError(ValueError):
     """The value of an ``m`` key names no member; the text says why."""
 
@@ -125,12 +134,17 @@ def write_holder(member: Member) -> bytes:
 
 
 def read_holder(value: bytes) -> Member | None:
-    """Who holds the slot; None when the last holder was retired. Raises :class:`HolderError`."""
+    """Who holds the slot; None when the last holder was retired. Raises :class:`HolderError`.
+
+    Anybody may have written it: whatever the decoder makes of it, this value alone is refused.
+    """
+    if len(value) > HOLDER_LIMIT:
+        raise HolderError(f"more than {HOLDER_LIMIT} bytes")
     try:
         member = _decoder.decode(value)
         return member and check_member(member)
-    except (msgspec.DecodeError, ConfigError) as error:
-        raise HolderError(str(error)) from None
+    except UNREADABLE as error:
+        raise HolderError(str(error) or type(error).__name__) from None
 
 
 def write_slots(*slots: int) -> bytes:
@@ -147,9 +161,10 @@ def read_slots(value: bytes | None) -> list[int]:
 
 def read_counter(value: bytes | None) -> int:
     """The slot counter in ``value``; 0 when it is absent or nonsense."""
-    if value is None or not value.strip().isdigit():
+    text = b"" if value is None else value.strip()
+    if not text.isdigit() or len(text) > COUNTER_LIMIT:
         return 0
-    count = int(value)
+    count = int(text)
     return count if count <= SLOT_LIMIT else 0
 
 

@@ -23,10 +23,10 @@ class Bulk(Protocol):
     async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The values of up to PORTION different ``keys``; what is absent is not in it."""
 
-    async def beats(self, lane: int, block: Block) -> tuple[Slots, Words, int]:
-        """The slots of ``block`` that have a record, the records, and how many are no record's size.
+    async def beats(self, lane: int, block: Block) -> tuple[Slots, Words, Slots]:
+        """The slots of ``block`` with a record, the records, and the slots with no record's size.
 
-        Slots have shape (n,) and ascend, records are the words of n; both belong to the caller.
+        Slots ascend, records are the words of the first; all belong to the caller.
         """
 
     def close(self) -> None:

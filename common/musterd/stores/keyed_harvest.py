@@ -11,6 +11,7 @@ from musterd.columns import (
     all_good,
     as_span,
     from_words,
+    of_other_version,
     sift,
 )
 from musterd.stores.keyed_seats import SeatMap
@@ -20,7 +21,8 @@ class Harvest:
     """The good beats of one sweep so far; of one after the other, as :meth:`begin` says.
 
     ``size`` counts those that came. ``foreign`` are slots with a record of a member that does not
-    sit there, ``restarted`` those whose incarnation is not the one seen before.
+    sit there, ``restarted`` those whose incarnation is not the one seen before, ``spoiled`` those whose
+    record is no beat, unless it may be one of a later version.
     """
 
     def __init__(self, seats: SeatMap) -> None:
@@ -45,15 +47,17 @@ class Harvest:
         self.rejected = Rejected()
         self.foreign: list[int] = []
         self.restarted: list[int] = []
+        self.spoiled: list[int] = []
 
-    def take(self, slots: Slots, words: Words, odd: int) -> None:
+    def take(self, slots: Slots, words: Words, odd: Slots) -> None:
         """Take in the records ``words`` (WORDS, n) from ``slots`` (n), which ascend.
 
-        ``odd`` more had no record's size. No slot may come twice in a harvest.
+        In the slots ``odd`` are more, without a record's size. No slot may come twice in a harvest.
         """
         self.size += len(slots)
-        if odd:
-            self.rejected += Rejected(length=odd)
+        if len(odd):
+            self.rejected += Rejected(length=len(odd))
+            self.spoiled += odd.tolist()
         if not len(slots):
             return
         if not all_good(words):
@@ -77,6 +81,7 @@ class Harvest:
     def _without_bad(self, slots: Slots, words: Words) -> tuple[Slots, Words]:
         good, rejected = sift(words)
         self.rejected += rejected
+        self.spoiled += slots[~good & ~of_other_version(words)].tolist()
         return slots[good], words[:, good]
 
     def _without_foreign(self, slots: Slots, words: Words) -> tuple[Slots, Words]:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from musterd.beat import member_digests
 from musterd.columns import Slots
-from musterd.errors import ConfigError
 from musterd.model import Member, check_members
-from musterd.stores.keyed import HolderError, Keys, read_holder
+from musterd.stores.keyed import HOLDER_LIMIT, UNREADABLE, HolderError, Keys, read_holder
 from musterd.stores.keyed_seats import SeatMap
 
 _decode = msgspec.msgpack.Decoder(Member).decode
@@ -55,17 +54,27 @@ def _readable(places: Slots, values: Sequence[bytes | None]) -> tuple[Slots, Seq
 
     All are read at once, unless one of them names nobody.
     """
-    named = [values[at] for at in places.tolist()]
-    try:
-        return places, check_members([_decode(value) for value in named if value is not None])
-    except (msgspec.DecodeError, ConfigError):
-        found = [(at, _holder(value)) for at, value in zip(places, named, strict=True)]
+    named = [value for at in places.tolist() if (value := values[at]) is not None]
+    members = _all_of(named)
+    if members is not None:
+        return places, members
+    found = [(at, _holder(value)) for at, value in zip(places, named, strict=True)]
     kept = [(at, who) for at, who in found if who is not None]
     return np.array([at for at, _ in kept], np.int64), [who for _, who in kept]
 
 
-def _holder(value: bytes | None) -> Member | None:
+def _all_of(values: Sequence[bytes]) -> Sequence[Member] | None:
+    """Whom ``values`` (n) name; None if one of them names nobody, whichever it is."""
+    if max(map(len, values), default=0) > HOLDER_LIMIT:
+        return None
     try:
-        return None if value is None else read_holder(value)
+        return check_members(list(map(_decode, values)))
+    except UNREADABLE:
+        return None
+
+
+def _holder(value: bytes) -> Member | None:
+    try:
+        return read_holder(value)
     except HolderError:
         return None

@@ -1,7 +1,5 @@
 """A coordinator's way to one shard of a store that knows keys and values and nothing else."""
 
-import structlog
-
 from musterd.beat import Beat, BeatError, pack, unpack
 from musterd.errors import StoreError
 from musterd.model import Member
@@ -10,10 +8,9 @@ from musterd.stores.bounds import Deadline
 from musterd.stores.keyed import Keys, KeyValue, whole_ttl
 from musterd.stores.keyed_bulk import Bulk, in_lanes
 from musterd.stores.keyed_harvest import Harvest
+from musterd.stores.keyed_quarantine import Quarantine
 from musterd.stores.keyed_roster import RosterKeeper
 from musterd.stores.keyed_seats import Block, SeatMap
-
-log = structlog.get_logger(__name__)
 
 
 class KeyedReader:
@@ -40,7 +37,8 @@ class KeyedReader:
         self._canary = keys.canary(coordinator)
         self._wrote_canary = False
         self._seats = SeatMap(keys)
-        self._keeper = RosterKeeper(shard, bulk, keys, self._seats, self._ttl)
+        self._quarantine = Quarantine(shard.name)
+        self._keeper = RosterKeeper(shard, bulk, keys, self._seats, self._ttl, self._quarantine)
         self._harvest = Harvest(self._seats)
 
     async def write_canary(self, beat: Beat) -> bool:
@@ -109,11 +107,13 @@ class KeyedReader:
         try:
             return unpack(record) if record is not None else None
         except BeatError as error:
-            log.warning("canary unreadable", shard=self.name, error=str(error))
+            self._quarantine.refuse("canary", self._canary, str(error))
             return None
 
     def _swept(self, harvest: Harvest, canary: Beat | None, reason: str) -> Sweep:
         beats = harvest.beats()
         self._keeper.foreign.update(harvest.foreign)
         self._keeper.doubtful.update(harvest.restarted)
-        return Sweep(beats, harvest.rejected, canary, not reason, reason)
+        self._keeper.knock(harvest.spoiled)
+        rejected = harvest.rejected + self._quarantine.take()
+        return Sweep(beats, rejected, canary, not reason, reason)

@@ -12,7 +12,6 @@ eviction or a flush: its holder is kept, and knocked for if it beats.
 """
 
 from collections.abc import Sequence
-from heapq import nsmallest
 from itertools import islice
 
 import numpy as np
@@ -21,18 +20,19 @@ import structlog
 from musterd.columns import Slots
 from musterd.model import Member
 from musterd.stores.keyed import (
+    SLOT_LIMIT,
     HolderError,
     Keys,
     KeyValue,
     read_counter,
     read_holder,
     read_slots,
-    write_slots,
 )
 from musterd.stores.keyed_bulk import Bulk, in_lanes, portions
+from musterd.stores.keyed_mending import MOST_HINTS, Mender
 from musterd.stores.keyed_newcomers import Told, seat_newcomers
+from musterd.stores.keyed_quarantine import Quarantine
 from musterd.stores.keyed_seats import SeatMap
-from musterd.stores.keyed_slots import SlotTable
 
 log = structlog.get_logger(__name__)
 
@@ -43,59 +43,97 @@ HASTY_ROUND = 8  # the same after the server lost its memory
 STRIDE = 16 * PAGE  # new slots that are read by one update
 QUIET_PORTION = 2 * PAGE  # silent members asked after per update
 SEEK_UPDATES = 128  # how often a member that was driven out of its slot is asked after
-MEND_PORTION = 200  # writes per update, of each kind: healing must not become a load
-HINTS = 128  # free slots that newcomers are pointed to, at least
-MOST_HINTS = 3 * PAGE
-HINTS_FOR_EACH = 3  # newcomer since the last update: who finds none that is free takes a new slot
-FEW_HINTS = 16
 TAIL = 100  # slots above the counter that are looked at all the same
-KNOWN_FREE = 4096
+PAGES_BEYOND_NONSENSE = 64  # that are empty end the search for holders if the counter is nonsense
+
+MOST_EMPTY = 1 << 16  # slots at the end that nobody holds, beside ROOM_FOR_EACH member
+
+ROOM = 1 << 20
+"""Slots that may be in use however few members there are: a fleet that shrank keeps high ones."""
+
+ROOM_FOR_EACH = 4
+"""Slots that may be in use for each member beyond that.
+
+What is kept of a slot takes memory and time whether anybody sits in it or not, and anybody can set
+the counter. So nobody is looked for above, whoever sits there is sent to a lower slot, and the counter
+is set back.
+"""
 
 
 class RosterKeeper:
     """Keeps a :class:`SeatMap` true. An update that fails or is cancelled loses nothing it learnt."""
 
-    def __init__(self, shard: KeyValue, bulk: Bulk, keys: Keys, seats: SeatMap, ttl: int) -> None:
+    def __init__(
+        self,
+        shard: KeyValue,
+        bulk: Bulk,
+        keys: Keys,
+        seats: SeatMap,
+        ttl: int,
+        quarantine: Quarantine,
+    ) -> None:
         self._shard = shard
         self._bulk = bulk
         self._keys = keys
         self._seats = seats
-        self._ttl = ttl
-        self._slots = SlotTable(shard, keys, ttl)
+        self._quarantine = quarantine
+        self._mender = Mender(shard, keys, seats, ttl)
+        self._slots = self._mender.slots
         self.doubtful: set[int] = set()  # read m again
         self.foreign: set[int] = set()  # a record of a member that does not sit here was read
-        self.malformed: set[int] = set()  # m is there and names nobody
         self._count = 0  # the slots we know of: the highest counter, or higher
         self._read_to = 0  # every slot below was read at least once
-        self._read_beyond = False  # and nobody sits above the counter
+        self._pages_beyond = (
+            1  # that must be empty before nobody is believed to sit above the counter
+        )
+        self._all_read = False  # once
         self._cursor = 0
         self._hasty = 0  # slots still to be read again in haste
         self._quiet_cursor = 0
         self._moved: dict[int, int] = {}  # member_id -> where i says, and we did not know
-        self._misled: set[int] = set()  # member_ids whose i is gone or wrong
         self._sought: dict[int, int] = {}  # member_id of the driven out -> updates left
-        self._twice: dict[int, tuple[int, Member, int]] = {}  # member_id -> its second slot
-        self._knocks: set[int] = set()
-        self._free: set[int] = set()
-        self._hinted: dict[int, None] = {}  # slots that newcomers were pointed to
 
     async def update(self) -> bool:
-        """Bring the seats up to date; whether more slots that are new must be read before they are.
+        """Bring the seats up to date; whether more slots must be read before that is everybody.
 
-        Raises StoreError; what was learnt by then stays.
+        That is so at the beginning. Whoever comes later is read a stride at each update, however
+        many come, while those who are seated are judged. Raises StoreError; what was learnt by then
+        stays.
         """
         counter, hints = await self._read_counter()
-        self._count = max(self._count, counter)
-        if await self._read_new():
+        self._count = max(self._count, min(counter, self._limit))
+        more = await self._read_new()
+        self._count = max(self._count, min(counter, self._limit))  # the more sit, the more may
+        more |= self._read_to < self._count
+        if more and not self._all_read:
             return True
+        self._all_read = True
+        if counter > self._limit or (not more and self._is_empty_above(counter)):
+            counter = await self._set_back(counter)
         most = max(5 * PAGE, self._count // HASTY_ROUND)
         suspects = np.union1d(self._some_quiet(), self._slice(most))
         await self._look(np.union1d(suspects, self._odd(most)))
         await self._seek(suspects)
-        await self._settle()
+        self.doubtful |= await self._mender.settle()
         self._count = max(self._count, self._seats.top)
-        await self._mend(counter, hints)
+        if counter < self._count:
+            await self._slots.raise_counter(self._count)
+        await self._mender.mend(hints)
         return False
+
+    def _is_empty_above(self, counter: int) -> bool:
+        """Whether far more slots than anybody needs were read, and nobody sits in them."""
+        return counter > self._seats.top + MOST_EMPTY + ROOM_FOR_EACH * len(self._seats)
+
+    def knock(self, slots: Sequence[int]) -> None:
+        """Records were read in these slots that are nobody's beats."""
+        self._mender.knocks.update(slots)
+
+    @property
+    def _limit(self) -> int:
+        """The first slot that nobody may sit in."""
+        allowed = max(ROOM, ROOM_FOR_EACH * len(self._seats), self._seats.top)
+        return min(allowed, SLOT_LIMIT)
 
     async def retire(self, member: Member) -> None:
         """Remove all keys of ``member``; the next update vacates its slot."""
@@ -107,15 +145,30 @@ class RosterKeeper:
     async def _read_counter(self) -> tuple[int, list[int]]:
         """The slot counter, and the free slots that newcomers are being pointed to."""
         values = await self._bulk.values(0, (self._keys.counter, self._keys.free))
-        text = values.get(self._keys.counter)
-        counter = read_counter(text)
-        if text is not None and not counter:  # it would stop every newcomer
-            await self._slots.raise_counter(max(self._count, 1))
+        counter = await self._as_counter(values.get(self._keys.counter))
         if counter < self._count and not self._hasty:
             log.warning("slot counter lost", shard=self._shard.name, was=self._count, now=counter)
             self._hasty = self._count
-            self._read_beyond = False
-        return counter, [slot for slot in read_slots(values.get(self._keys.free)) if slot < counter]
+            self._pages_beyond = max(self._pages_beyond, 1)
+        hints = self._slots_in(self._keys.free, values.get(self._keys.free), "hint")
+        return counter, [slot for slot in hints[:MOST_HINTS] if slot < counter]
+
+    async def _as_counter(self, value: bytes | None) -> int:
+        counter = read_counter(value)
+        if value is not None and not counter:  # it would stop every newcomer
+            self._quarantine.refuse(
+                "counter", self._keys.counter, f"{value[:40]!r} counts no slots"
+            )
+            if not self._all_read:
+                self._pages_beyond = PAGES_BEYOND_NONSENSE
+            await self._slots.raise_counter(max(self._count, 1))
+        return counter
+
+    def _slots_in(self, key: bytes, value: bytes | None, kind: str) -> list[int]:
+        slots = read_slots(value)
+        if value is not None and not slots:
+            self._quarantine.refuse(kind, key, f"{value[:40]!r} are no slots")
+        return slots
 
     async def _read_new(self) -> bool:
         """Read slots that the counter added, and beyond it when it may have been lost; more left?"""
@@ -124,11 +177,24 @@ class RosterKeeper:
         self._read_to = max(self._read_to, end)
         if self._read_to < self._count:
             return True
-        while not self._read_beyond:
-            await self._look(np.arange(self._read_to, self._read_to + PAGE))
-            self._read_beyond = self._seats.top <= self._read_to
+        while self._pages_beyond:
+            size = self._pages_beyond * PAGE
+            await self._look(np.arange(self._read_to, self._read_to + size))
+            if self._seats.top <= self._read_to:
+                self._pages_beyond = 0
             self._read_to = self._count = max(self._count, self._seats.top)
         return False
+
+    async def _set_back(self, counter: int) -> int:
+        """Somebody set the counter beyond all measure: set it back, and send for who was misled."""
+        self._quarantine.refuse("counter", self._keys.counter, f"{counter} slots are too many")
+        recent = list(range(max(self._limit, counter - PAGE), counter))
+        for part in portions(recent):
+            values = await self._bulk.values(0, self._keys.holders(part))
+            self._mender.too_high.update(s for s in part if self._keys.holder(s) in values)
+        self._count = self._read_to = self._seats.top
+        await self._slots.lower_counter(counter, self._count)
+        return self._count
 
     def _odd(self, most: int) -> Slots:
         """Slots whose beats look odd, free ones that newcomers were pointed to, and the next new.
@@ -136,10 +202,8 @@ class RosterKeeper:
         A counter that was lost before we ever saw it high leaves holders above it.
         """
         next_new = range(self._count, self._count + TAIL)
-        hinted = [slot for slot in self._hinted if not self._seats.is_held(slot)]
-        self._hinted = dict.fromkeys(hinted[-MOST_HINTS:])
         odd = islice(self.foreign | self.doubtful, most)
-        return np.array([*odd, *self._hinted, *next_new], np.int64)
+        return np.array([*odd, *self._mender.still_hinted(), *next_new], np.int64)
 
     def _slice(self, most: int) -> Slots:
         """The next few of all slots."""
@@ -162,7 +226,8 @@ class RosterKeeper:
 
     async def _look(self, slots: Slots) -> None:
         """Read who holds ``slots``."""
-        await in_lanes(self._bulk, portions(slots.tolist()), self._look_at)
+        allowed = slots[slots < self._limit]
+        await in_lanes(self._bulk, portions(allowed.tolist()), self._look_at)
 
     async def _look_at(self, lane: int, slots: list[int]) -> None:
         keys = self._keys.holders(slots)
@@ -176,9 +241,10 @@ class RosterKeeper:
     def _welcome(self, slots: Sequence[int], values: Sequence[bytes | None]) -> Told:
         """Seat whoever is new, together; what else was told."""
         taken, identities, others = seat_newcomers(self._seats, self._keys, slots, values)
-        for about in (self.foreign, self.doubtful, self.malformed, self._free):
+        for about in (self.foreign, self.doubtful):
             if about:
                 about.difference_update(taken.tolist())
+        self._mender.forget(taken)
         for identity in self._sought.keys() & identities.tolist() if self._sought else ():
             del self._sought[identity]
         return others
@@ -190,9 +256,11 @@ class RosterKeeper:
         if value is not None:
             held = self._read(slot, value, before)
         elif self._is_heard(slot):
-            self._knocks.add(slot)  # its agent restores m when it announces again
+            self._mender.knocks.add(slot)  # its agent restores m when it announces again
         if slot in self.foreign and self._seats.said(slot) == before:
-            self._knocks.add(slot)  # whoever sits here by mistake finds out when it announces
+            self._mender.knocks.add(
+                slot
+            )  # whoever sits here by mistake finds out when it announces
         self.foreign.discard(slot)
         self.doubtful.discard(slot)
         return held
@@ -200,14 +268,15 @@ class RosterKeeper:
     def _read(self, slot: int, value: bytes, before: int | None) -> bool:
         said = hash(value)
         if said == before:
-            self.malformed.discard(slot)
+            self._mender.junk.discard(slot)
             return True
         try:
             holder = read_holder(value)
         except HolderError as error:
             self._refuse(slot, error)
             return self._seats.is_held(slot)
-        self.malformed.discard(slot)
+        self._mender.junk.discard(slot)
+        self._quarantine.accept(self._keys.holder(slot))
         if holder is None:
             self._seats.vacate(slot)
         else:
@@ -218,32 +287,31 @@ class RosterKeeper:
         return self._seats.is_held(slot) and self._seats.heard.item(slot)
 
     def _refuse(self, slot: int, error: HolderError) -> None:
-        if slot not in self.malformed:
-            log.warning("holder unreadable", shard=self._shard.name, slot=slot, error=str(error))
-        self.malformed.add(slot)
+        self._quarantine.refuse("holder", self._keys.holder(slot), str(error))
+        self._mender.junk.add(slot)
         if self._is_heard(slot):
-            self._knocks.add(slot)  # its agent overwrites it when it announces again
+            self._mender.knocks.add(slot)  # its agent overwrites it when it announces again
 
     def _sit(self, slot: int, member: Member, said: int) -> None:
         identity = self._keys.identity(member)
         known = self._seats.slot_of.get(identity)
         if known is not None and known != slot:
-            self._twice[identity] = slot, member, said
+            self._mender.twice[identity] = slot, member, said
             return
         driven_out = self._seats.seat(slot, identity, member, said)
         if driven_out is not None:
             self._sought[driven_out] = SEEK_UPDATES
         self._sought.pop(identity, None)
-        self._free.discard(slot)
+        self._mender.free.discard(slot)
 
     async def _look_for_strays(self, lane: int, vacant: list[int]) -> None:
         """Knock where somebody beats in a slot that nobody holds; note the others as free."""
         beats = await self._bulk.values(lane, [self._keys.beat(slot) for slot in vacant])
         for slot in vacant:
             if self._keys.beat(slot) in beats:
-                self._knocks.add(slot)
-            elif slot not in self.malformed and len(self._free) < KNOWN_FREE:
-                self._free.add(slot)
+                self._mender.knocks.add(slot)
+            else:
+                self._mender.note_free(slot)
 
     async def _seek(self, suspects: Slots) -> None:
         """Ask where the holders of ``suspects``, and those driven out, say that they sit."""
@@ -252,68 +320,19 @@ class RosterKeeper:
         self._sought = {who: left - 1 for who, left in self._sought.items() if left > 0}
         identities = dict.fromkeys([*held.tolist(), *self._sought])
         await in_lanes(self._bulk, portions(list(identities)), self._ask_index)
-        await self._look(np.unique(np.fromiter(self._moved.values(), np.int64)))
+        where = np.unique(np.fromiter(self._moved.values(), np.int64))
+        self._mender.too_high.update(where[where >= self._limit].tolist())
+        await self._look(where)
         # Agents write m before i: where m does not bear i out, i is wrong.
-        self._misled.update(self._moved.keys() - self._twice.keys())
+        self._mender.misled.update(self._moved.keys() - self._mender.twice.keys())
         self._moved.clear()
 
     async def _ask_index(self, lane: int, identities: list[int]) -> None:
         values = await self._bulk.values(lane, [self._keys.index(who) for who in identities])
         for who in identities:
-            slots = read_slots(values.get(self._keys.index(who)))[:1]
+            key = self._keys.index(who)
+            slots = self._slots_in(key, values.get(key), "pointer")[:1]
             if not slots:
-                self._misled.add(who)
+                self._mender.misled.add(who)
             elif slots[0] != self._seats.slot_of.get(who):
                 self._moved[who] = slots[0]
-
-    async def _settle(self) -> None:
-        """Give members that were found in two slots the one that ``i`` says, or the newer one."""
-        for identity, (slot, member, said) in list(islice(self._twice.items(), MEND_PORTION)):
-            if await self._settle_one(identity, slot, member):
-                self._seats.seat(slot, identity, member, said)
-            del self._twice[identity]
-
-    async def _settle_one(self, identity: int, slot: int, member: Member) -> bool:
-        """Whether ``member`` sits in ``slot`` from now on."""
-        known = self._seats.slot_of.get(identity)
-        index = self._keys.index(identity)
-        pointer, token = await self._shard.gets(index)
-        chosen = next(iter(read_slots(pointer)), None)
-        if chosen not in (known, slot):
-            chosen = slot
-            if not await self._slots.store(index, write_slots(slot), pointer, token):
-                return False  # somebody was faster; we see it when we come by again
-        if chosen == known:
-            await self._slots.release(slot, member)
-        elif known is not None:
-            await self._slots.release(known, member)
-        self.doubtful.add(slot)
-        return chosen == slot
-
-    async def _mend(self, counter: int, hints: list[int]) -> None:
-        if counter < self._count:
-            await self._slots.raise_counter(self._count)
-        for slot in islice(self._knocks, MEND_PORTION):
-            await self._slots.knock(slot)
-        self._knocks.clear()
-        for identity in islice(self._misled, MEND_PORTION):
-            await self._mend_index(identity)
-        self._misled.clear()
-        await self._point_to_free_slots(hints)
-
-    async def _mend_index(self, identity: int) -> None:
-        index, slot = self._keys.index(identity), self._seats.slot_of.get(identity)
-        if slot is not None:
-            pointer, token = await self._shard.gets(index)
-            if pointer != write_slots(slot):
-                await self._slots.store(index, write_slots(slot), pointer, token)
-
-    async def _point_to_free_slots(self, hints: list[int]) -> None:
-        left = [slot for slot in hints if not self._seats.is_held(slot)]
-        newcomers = len(hints) - len(left)
-        wanted = min(max(HINTS, HINTS_FOR_EACH * newcomers), MOST_HINTS)
-        more = nsmallest(wanted - len(left), self._free.difference(left))
-        if more and (len(left) < FEW_HINTS or len(left) < wanted - HINTS):
-            hints = [*left, *more]
-            await self._shard.set(self._keys.free, write_slots(*hints), self._ttl)
-        self._hinted |= dict.fromkeys(hints)

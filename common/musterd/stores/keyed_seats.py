@@ -33,13 +33,13 @@ class Block:
         """The beat keys one by one."""
         return self.text.split()
 
-    def records(self, values: Sequence[bytes | None]) -> tuple[Slots, Words, int]:
+    def records(self, values: Sequence[bytes | None]) -> tuple[Slots, Words, Slots]:
         """What :meth:`~musterd.stores.keyed_bulk.Bulk.beats` returns, from a value per slot."""
         sizes = np.array([-1 if value is None else len(value) for value in values])
         good = sizes == SIZE
         data = b"".join(value for value in values if value is not None and len(value) == SIZE)
-        odd = int(np.count_nonzero((sizes >= 0) & ~good))
-        return self.slots[good], words_in(data, len(data) // SIZE, 0, SIZE), odd
+        odd = (sizes >= 0) & ~good
+        return self.slots[good], words_in(data, len(data) // SIZE, 0, SIZE), self.slots[odd]
 
 
 class _BlockMaker:

@@ -92,6 +92,24 @@ class SlotTable:
         """Delete the beat in a slot, so that whoever beats there announces itself again."""
         await self._shard.delete(self._keys.beat(slot))
 
+    async def clear(self, slot: int) -> None:
+        """Remove an ``m`` that names nobody. Its holder, if there is one, writes it anew."""
+        key = self._keys.holder(slot)
+        value, _ = await self._shard.gets(key)
+        if value is not None and _is_junk(value):
+            await self._shard.delete(key)
+
+    async def evict(self, slot: int) -> None:
+        """Have whoever beats in ``slot`` take another: it would come back to one without an ``m``."""
+        await self._shard.set(self._keys.holder(slot), RETIRED, self._ttl)
+        await self.knock(slot)
+
+    async def lower_counter(self, seen: int, count: int) -> None:
+        """Let the slot counter be ``count`` if it still is what was ``seen``."""
+        value, token = await self._shard.gets(self._keys.counter)
+        if read_counter(value) == seen:
+            await self.store(self._keys.counter, b"%d" % count, value, token)
+
     async def raise_counter(self, least: int) -> None:
         """Let the slot counter be ``least`` or more."""
         while True:
@@ -203,6 +221,14 @@ class SlotTable:
                 return False
             if await self.store(key, RETIRED, value, token, self._ttl):
                 return True
+
+
+def _is_junk(value: bytes) -> bool:
+    try:
+        read_holder(value)
+    except HolderError:
+        return True
+    return False
 
 
 def _names(value: bytes, member: Member) -> bool:

@@ -38,7 +38,7 @@ _EIGHT = np.dtype("V8")
 assert len(_BORDER) == len(_BEGIN) == _EIGHT.itemsize
 _VALUE = re.compile(rb"VALUE ([^ \r\n]+) (\d{1,10}) (\d{1,10})\r\n")
 
-BeatRecords = tuple[Slots, Words, int]
+BeatRecords = tuple[Slots, Words, Slots]
 
 
 class Reply(Protocol):
@@ -181,7 +181,11 @@ class BeatsReply:
     def _take(self, buffer: memoryview, count: int) -> bool:
         """Take ``count`` blocks if all of them are what they should be."""
         if not count:
-            self.result = self._block.slots[:0], np.empty((WORDS, 0), np.uint64), 0
+            self.result = (
+                self._block.slots[:0],
+                np.empty((WORDS, 0), np.uint64),
+                self._block.slots[:0],
+            )
             return True
 
         def column(at: int, kind: "np.dtype[np.void]", rows: int) -> NDArray[np.void]:
@@ -198,7 +202,7 @@ class BeatsReply:
         slots = self._slots(column(len(_HEAD), self._key_kind, count)) if regular else None
         if slots is None:
             return False
-        self.result = slots, words_in(buffer, count, self._record_at, self._stride), 0
+        self.result = slots, words_in(buffer, count, self._record_at, self._stride), slots[:0]
         return True
 
     def _slots(self, keys: NDArray[np.void]) -> Slots | None:

@@ -144,7 +144,7 @@ class TableBulk:
         items = self._table.get(keys)
         return {key: i.value for key, i in zip(keys, items, strict=True) if i is not None}
 
-    async def beats(self, lane: int, block: "Block") -> "tuple[Slots, Words, int]":
+    async def beats(self, lane: int, block: "Block") -> "tuple[Slots, Words, Slots]":
         """The records in the slots of ``block``."""
         await checkpoint()
         items = self._table.get(block.keys)

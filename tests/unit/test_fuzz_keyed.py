@@ -1,0 +1,239 @@
+"""Anything under any key of a namespace: who was good before stays good, and the junk goes.
+
+Whole sweeps are made, by the reader that a coordinator has, of a table that agents beat to.
+"""
+
+from contextlib import suppress
+from struct import pack_into
+
+import anyio
+import msgspec
+import pytest
+from hypothesis import Phase, example, given, settings
+from hypothesis import strategies as st
+
+from musterd.beat import SIZE, Beat, pack
+from musterd.columns import Rejected
+from musterd.errors import StoreError
+from musterd.model import Member
+from musterd.stores import keyed_roster
+from musterd.stores.keyed import RETIRED, SLOT_LIMIT, Keys, read_holder, write_holder, write_slots
+from musterd.stores.keyed_reader import KeyedReader
+from musterd.stores.keyed_slots import KeyedWriter
+from musterd.stores.memory import TableBulk, TableConnection
+from musterd.stores.table import Table
+
+KEYS = Keys("fleet")
+GOOD = [Member("compute", f"host-{number}") for number in range(6)]
+BAD_UTF8 = b"\x82\xa5group\xa7compute\xa4name\xa2\xff\xfe"
+NESTED = b"\x83\xa5group\xa7compute\xa4name\xa1x\xa1y" + b"\x91" * 2000 + b"\xc0"
+HUGE_COUNT = b"9" * 5000
+ROUNDS_TO_HEAL = 6
+
+
+@pytest.fixture(autouse=True)
+def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slots beyond reason begin sooner, so that to read all below them takes no time."""
+    monkeypatch.setattr(keyed_roster, "ROOM", 6000)
+
+
+class World:
+    """A table, the agents of GOOD and a coordinator's reader; a round is a beat of all and a sweep."""
+
+    def __init__(self) -> None:
+        self.table = Table()
+        self.now = 1
+        self._writer = KeyedWriter(self._connect(), "fleet", 60.0, 600.0)
+        self.reader = KeyedReader(
+            self._connect(), TableBulk(self.table), "fleet", "c1", 60.0, 600.0
+        )
+        self.seats: dict[int, Member] = {}
+        self.rejected = Rejected()
+
+    def _connect(self) -> TableConnection:
+        return TableConnection("table", self.table)
+
+    async def round(self, silent: Member | None = None) -> set[str]:
+        """Whose new beats a complete sweep brought."""
+        self.now += 1
+        for member in GOOD:
+            if member != silent:
+                await self.beat(member)
+        await self.reader.write_canary(Beat(1, 1, self.now, 1000))
+        roster = await self.reader.roster()
+        assert not roster.more
+        for slot in roster.vacated:
+            self.seats.pop(slot, None)
+        self.seats |= dict(roster.seated)
+        sweep = await self.reader.sweep()
+        assert sweep.complete
+        assert sweep.canary is not None
+        self.rejected += sweep.rejected
+        news = sweep.beats.where(sweep.beats.sequence == self.now)
+        return {self.seats[slot].name for slot in news.slot.tolist()}
+
+    async def beat(self, member: Member) -> None:
+        beat = Beat(KEYS.identity(member), 7, self.now, 1000)
+        with suppress(StoreError):  # as an agent does: its next beat is the next try
+            if not await self._writer.beat(beat):
+                await self._writer.announce(member)
+                await self._writer.beat(beat)
+
+    def value(self, key: bytes) -> bytes | None:
+        item = self.table.get((key,))[0]
+        return None if item is None else item.value
+
+
+def spoiled_record() -> bytes:
+    record = bytearray(pack(Beat(KEYS.identity(GOOD[0]), 7, 5, 1000)))
+    pack_into("<Q", record, 24, 2**64 - 1)
+    return bytes(record)
+
+
+slots = st.one_of(st.integers(0, 8), st.integers(0, 150), st.sampled_from([5000, SLOT_LIMIT - 1]))
+names = st.one_of(
+    st.builds(KEYS.holder, slots),
+    st.builds(KEYS.beat, slots),
+    st.sampled_from([KEYS.index(KEYS.identity(member)) for member in GOOD]),
+    st.sampled_from([KEYS.counter, KEYS.free]),
+)
+contents = st.one_of(
+    st.binary(max_size=100),
+    st.binary(min_size=SIZE, max_size=SIZE),
+    st.sampled_from([b"", BAD_UTF8, NESTED, HUGE_COUNT, b"\xc0", b"\xc1", spoiled_record()]),
+    st.sampled_from([*GOOD, Member("other", "stranger"), Member("", "")]).map(write_holder),
+    st.lists(slots, max_size=3).map(lambda some: write_slots(*some)),
+    st.integers(0, 2 * SLOT_LIMIT).map(b"%d".__mod__),
+    st.recursive(st.none() | st.text(max_size=4), lambda s: st.lists(s, max_size=3)).map(
+        msgspec.msgpack.encode
+    ),
+)
+
+
+@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(st.lists(st.lists(st.tuples(names, contents), max_size=8), max_size=3))
+@example([[(KEYS.holder(50), BAD_UTF8), (KEYS.holder(51), NESTED)]])
+@example([[(KEYS.holder(slot), NESTED) for slot in range(6)]])
+@example([[(KEYS.counter, HUGE_COUNT)], [(KEYS.counter, b"%d" % SLOT_LIMIT)]])
+@example([[(KEYS.index(KEYS.identity(GOOD[0])), write_slots(SLOT_LIMIT - 1))]])
+def test_anything_anywhere(portions: list[list[tuple[bytes, bytes]]]) -> None:
+    async def live() -> None:
+        world = World()
+        everybody = {member.name for member in GOOD}
+        await world.round()
+        assert await world.round() == everybody
+        for portion in portions:
+            for key, value in portion:
+                world.table.set(key, value)
+            await world.round()
+        for _ in range(ROUNDS_TO_HEAL):
+            heard = await world.round()
+        assert everybody <= heard
+        check_healed(world)
+        assert len(world.reader._seats.taken) <= 2 * 6000
+
+    anyio.run(live)
+
+
+def check_healed(world: World) -> None:
+    count = int(world.value(KEYS.counter) or b"0")
+    assert max(world.seats) < count <= 6000
+    for slot in range(count):
+        holder = world.value(KEYS.holder(slot))
+        assert holder is None or isinstance(read_holder(holder), Member | None)
+    for member in GOOD:
+        assert member in world.seats.values()
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("holder", KEYS.holder(50), BAD_UTF8),
+        ("holder", KEYS.holder(2), NESTED),
+        ("holder", KEYS.holder(50), b"\xc1" * 20_000),
+        ("pointer", KEYS.index(KEYS.identity(GOOD[2])), b"nowhere"),
+        ("counter", KEYS.counter, HUGE_COUNT),
+        ("counter", KEYS.counter, b"%d" % SLOT_LIMIT),
+        ("hint", KEYS.free, b"none"),
+        ("magic", KEYS.beat(2), bytes(64)),
+        ("length", KEYS.beat(2), b"short"),
+    ],
+)
+def test_what_is_wrong_is_counted_by_its_kind(kind: str, key: bytes, value: bytes) -> None:
+    """And nobody else's beats are missed, not even in the sweep that meets it."""
+
+    async def meet() -> None:
+        world = World()
+        await world.round()
+        await world.round()
+        assert sum(world.rejected) == 0
+        world.table.set(key, value)
+        silent = GOOD[2]  # or its agent would mend the key before it is read
+        heard = await world.round(silent)
+        assert heard == {member.name for member in GOOD if member != silent}
+        for _ in range(ROUNDS_TO_HEAL):
+            await world.round(silent)
+        assert world.rejected._asdict()[kind] >= 1
+        assert world.value(key) != value or kind == "hint"
+
+    anyio.run(meet)
+
+
+def test_who_was_sent_too_high_comes_down() -> None:
+    """A counter that somebody set misleads newcomers to slots that nobody looks at."""
+
+    async def come_down() -> None:
+        world = World()
+        await world.round()
+        world.table.set(KEYS.counter, b"%d" % (SLOT_LIMIT - 1000))
+        newcomer = Member("compute", "newcomer")
+        await world.beat(newcomer)
+        assert world.value(KEYS.holder(SLOT_LIMIT - 1000)) == write_holder(newcomer)
+        for _ in range(3):
+            await world.round()
+            await world.beat(newcomer)
+        await world.round()
+        assert newcomer in world.seats.values()
+        assert max(world.seats) < 200
+        assert world.value(KEYS.counter) == b"%d" % (max(world.seats) + 1)
+        assert world.value(KEYS.holder(SLOT_LIMIT - 1000)) == RETIRED
+
+    anyio.run(come_down)
+
+
+def test_a_counter_set_high_before_a_coordinator_starts() -> None:
+    """It reads the slots that may be in use, and no more, before it sets the counter back."""
+
+    async def begin() -> None:
+        world = World()
+        for member in GOOD:
+            await world.beat(member)
+        world.table.set(KEYS.counter, b"%d" % (SLOT_LIMIT - 1))
+        while (roster := await world.reader.roster()).more:
+            world.seats |= dict(roster.seated)
+        assert list((world.seats | dict(roster.seated)).values()) == GOOD
+        assert world.value(KEYS.counter) == b"%d" % len(GOOD)
+
+    anyio.run(begin)
+
+
+def test_newcomers_in_crowds_do_not_stop_the_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once everybody was read, each update reads some of them, and says that the rest can wait."""
+    monkeypatch.setattr(keyed_roster, "ROOM", 1 << 20)
+
+    async def flood() -> None:
+        world = World()
+        await world.round()
+        crowd = 60_000
+        first = len(GOOD)
+        for slot in range(first, first + crowd):
+            world.table.set(KEYS.holder(slot), write_holder(Member("crowd", f"{slot}")))
+        world.table.set(KEYS.counter, b"%d" % (first + crowd))
+        sizes = []
+        for _ in range(5):
+            assert {member.name for member in GOOD} <= await world.round()
+            sizes.append(len(world.seats) - first)
+        assert sizes[0] < 20_000
+        assert sizes[-1] == crowd
+
+    anyio.run(flood)
