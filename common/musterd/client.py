@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 
 from musterd import client_calls as calls
-from musterd.client_calls import Attempt, Call, Failure, Reply, Rotation, T
+from musterd.client_calls import Attempt, Call, Failure, Reply
+from musterd.client_choice import Rotation, T
 from musterd.model import (
     FactsChange,
     GroupAnswer,

@@ -1,11 +1,12 @@
 """What a client asks a coordinator and how it reads the answer: no I/O, shared by all clients."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from musterd.client_choice import Address, Rotation, T, best_informed, is_listening
 from musterd.errors import (
     ConfigError,
     Conflict,
@@ -34,21 +35,7 @@ QUERY_LIMIT = 10_000
 PAGE_LIMIT = 1000
 _PROBLEM = "application/problem+json"
 _ERRORS: dict[int, type[CoordinatorError]] = {404: NotFound, 409: Conflict}
-
-T = TypeVar("T")
-
-
-class Address(NamedTuple):
-    """Where a coordinator answers; ``prefix`` is the path under which a proxy may serve it."""
-
-    scheme: str
-    host: str
-    port: int
-    prefix: str
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.prefix}"
+_TRIES = 2  # of one coordinator in one call
 
 
 def read_addresses(urls: str | Sequence[str]) -> list[Address]:
@@ -79,27 +66,36 @@ def _address(url: str) -> Address:
 
 
 class Reply(NamedTuple):
-    """What came back."""
+    """What came back; ``run`` tells one run of a coordinator from others, empty: it does not say."""
 
     status: int
     media: str
     body: bytes
+    run: str = ""
 
 
 class Failure(NamedTuple):
-    """Nothing came back. ``stale``: perhaps only because an idle connection had just been closed."""
+    """Nothing came back. ``stale``: perhaps only because an idle connection had just been closed.
+
+    ``sent``: the request may have arrived, and been done.
+    """
 
     reason: str
     stale: bool = False
+    sent: bool = True
 
 
 class Call(msgspec.Struct, Generic[T], frozen=True):
-    """One request and the shape of its answer; ``decode`` turns bytes into it."""
+    """One request and the shape of its answer; ``decode`` turns bytes into it.
+
+    ``gone_is_done``: where an answer was lost, "not found" to the next try says that it was done.
+    """
 
     method: str
     target: str
     decode: Callable[[bytes], T]
     body: bytes | None = None
+    gone_is_done: bool = False
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers, without Host."""
@@ -114,52 +110,106 @@ class Attempt(NamedTuple):
     budget: float
 
 
-class Rotation:
-    """Several coordinators, beginning with the one that answered last."""
-
-    def __init__(self, addresses: Sequence[Address]) -> None:
-        self._addresses = list(addresses)
-        self._first = 0
-
-    def order(self) -> list[Address]:
-        """All of them, in the order to try them."""
-        return self._addresses[self._first :] + self._addresses[: self._first]
-
-    def answered(self, address: Address) -> None:
-        """Begin with this one from now on."""
-        self._first = self._addresses.index(address)
-
-
 def attempts(
     call: Call[T], rotation: Rotation, timeout: float, clock: Callable[[], float]
 ) -> Generator[Attempt, Reply | Failure, T]:
     """Yields what to try and is sent what came of it, until there is an answer to return.
 
-    One that hangs gets its share of ``timeout`` (seconds), so that there is time for the next.
-    Raises CoordinatorUnreachable, or what the coordinator's problem stands for. Every call may be
-    made twice without harm, so one that met a closed connection is tried again.
+    One that hangs gets its share of ``timeout`` (seconds), so that there is time for the next; all
+    tries together get no more than that. Raises CoordinatorUnreachable, or what a coordinator's
+    problem stands for. Every call may be made twice without harm, so one that met a closed
+    connection is tried again.
     """
     deadline = clock() + timeout
-    failures: list[str] = []
-    order = rotation.order()
+    asking = _Asking(call, rotation)
+    order, looks_around = rotation.order(), False
     for position, address in enumerate(order):
-        budget = max(0.0, deadline - clock()) / (len(order) - position)
-        outcome = yield Attempt(address, budget)
-        if isinstance(outcome, Failure) and outcome.stale:
-            outcome = yield Attempt(address, budget)
-        if isinstance(outcome, Reply) and not _is_overloaded(outcome):
-            rotation.answered(address)
-            return read_reply(call, outcome, address)
-        reason = outcome.reason if isinstance(outcome, Failure) else "it has too many callers"
-        failures.append(f"{address} ({reason})")
-    raise CoordinatorUnreachable(
-        f"no answer from {', '.join(failures)}; check that a coordinator runs there"
-        " (musterd coordinator), or name another one"
-    )
+        now = clock()
+        budget = max(0.0, deadline - now) / (len(order) - position)
+        end = now + budget
+        for _ in range(_TRIES):
+            again = asking.take(address, (yield Attempt(address, budget)))
+            budget = end - clock()
+            if not again or budget <= 0:
+                break
+        looks_around = looks_around or (bool(asking.lesser) and rotation.may_look(clock()))
+        if asking.is_done or (asking.lesser and not looks_around):
+            break
+    return asking.answer()
 
 
-def _is_overloaded(reply: Reply) -> bool:
-    return reply.status == 503 and reply.media != _PROBLEM
+class _Asking(Generic[T]):
+    """One call under way: what came of it so far."""
+
+    def __init__(self, call: Call[T], rotation: Rotation) -> None:
+        self.is_done = False
+        self.lesser: list[tuple[Address, T]] = []  # of coordinators that do not hear their store
+        self._call = call
+        self._rotation = rotation
+        self._best: tuple[Address, T] | None = None
+        self._refusals: list[CoordinatorError] = []
+        self._failures: list[str] = []
+        self._perhaps_done = False
+
+    def take(self, address: Address, outcome: Reply | Failure) -> bool:
+        """Note the outcome of one try; whether the same coordinator should be asked again at once."""
+        if isinstance(outcome, Failure):
+            self._perhaps_done |= outcome.sent
+            return self._failed(address, outcome.reason, again=outcome.stale)
+        if outcome.status == 503:
+            return self._refused(address, outcome)
+        answer = self._read(address, outcome)
+        if self._rotation.is_older(outcome.run, answer):
+            return self._failed(address, "it said less than it had said before", again=True)
+        self.is_done = is_listening(answer)
+        if self.is_done:
+            self._best = address, answer
+        else:
+            self.lesser.append((address, answer))
+        return False
+
+    def answer(self) -> T:
+        """The best answer; raises what there is to say if there was none."""
+        if self._best is None and self.lesser:
+            self._best = best_informed(self.lesser)
+        if self._best is not None:
+            address, answer = self._best
+            self._rotation.answered(address)
+            return answer
+        if self._refusals:
+            raise min(self._refusals, key=lambda error: not isinstance(error, NotReady))
+        raise CoordinatorUnreachable(
+            f"no answer from {', '.join(self._failures)}; check that a coordinator runs there"
+            " (musterd coordinator), or name another one"
+        )
+
+    def _read(self, address: Address, reply: Reply) -> T:
+        try:
+            return read_reply(self._call, reply, address)
+        except NotFound:
+            if self._call.gone_is_done and self._perhaps_done:
+                return self._call.decode(b"")  # by a try whose answer was lost
+            self._rotation.answered(address)
+            raise
+        except CoordinatorError:
+            self._rotation.answered(address)
+            raise
+
+    def _refused(self, address: Address, reply: Reply) -> bool:
+        """It cannot answer now: another one may."""
+        if reply.media != _PROBLEM:
+            return self._failed(address, "it has too many callers")
+        try:
+            read_reply(self._call, reply, address)
+        except CoordinatorError as error:
+            self._refusals.append(error)
+        return False
+
+    def _failed(self, address: Address, reason: str, *, again: bool = False) -> bool:
+        mark = f"{address} "
+        if not self._failures or not self._failures[-1].startswith(mark):
+            self._failures.append(f"{mark}({reason})")
+        return again
 
 
 def read_reply(call: Call[T], reply: Reply, address: Address) -> T:
@@ -246,7 +296,7 @@ def change_facts(group: str, member: str, change: FactsChange) -> Call[MemberAns
 def forget(group: str, member: str, force: bool) -> Call[None]:
     """Forget a member."""
     target = _member(group, member) + _parameters({"force": force or None})
-    return Call("DELETE", target, lambda body: None)
+    return Call("DELETE", target, lambda body: None, gone_is_done=True)
 
 
 def _get(target: str, shape: type[T]) -> Call[T]:

@@ -12,8 +12,9 @@ import anyio
 import httpcore
 import structlog
 
-from musterd.client_calls import Address, Call, read_addresses, read_reply
-from musterd.client_transport import failure_of, reply_of, url_of
+from musterd.client_calls import Call, read_addresses, read_reply
+from musterd.client_choice import Address
+from musterd.client_transport import NamedBackend, failure_of, reply_of, url_of, whole_async
 from musterd.client_view import Event, EventParser, View
 from musterd.errors import MusterdError
 from musterd.model import Verdict
@@ -39,6 +40,7 @@ class Replica:
 
     def __init__(self, urls: str | Sequence[str], group: str) -> None:
         self._addresses = read_addresses(urls)
+        self._backend = NamedBackend()
         self._view = View(group)
         self._heard_at = -math.inf
         self._connected = False
@@ -130,7 +132,7 @@ class Replica:
         parser = EventParser()
         self._view.begin()
         async with (
-            httpcore.AsyncConnectionPool() as pool,
+            httpcore.AsyncConnectionPool(network_backend=self._backend) as pool,
             pool.stream(
                 "GET",
                 url_of(address, self._target()),
@@ -139,8 +141,8 @@ class Replica:
             ) as response,
         ):
             if response.status != 200:
-                await response.aread()
-                read_reply(_EVENTS, reply_of(response), address)
+                body = await whole_async(response.aiter_stream())
+                read_reply(_EVENTS, reply_of(response, body), address)
             async for piece in response.aiter_stream():
                 for event in parser.feed(piece):
                     self._take(address, event)

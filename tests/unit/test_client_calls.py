@@ -2,20 +2,26 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from musterd import client_calls as calls
-from musterd.client_calls import Address, Call, Failure, Reply, Rotation, T, read_addresses
+from musterd.client_calls import Call, Failure, Reply, read_addresses
+from musterd.client_choice import Address, Rotation, T
 from musterd.errors import (
     ConfigError,
     Conflict,
     CoordinatorError,
     CoordinatorUnreachable,
+    MusterdError,
     NotFound,
+    NotReady,
 )
-from musterd.model import FactsChange, QueryAnswer, State, Verdict
+from musterd.model import NOT_READY, FactsChange, QueryAnswer, State, Verdict
 
 C1, C2 = read_addresses("http://c1:8420, http://c2:8420/")
 UP = Verdict(up=True, schedulable=True, down=False, state=State.UP)
@@ -44,9 +50,9 @@ def iter_clock(now: float) -> Iterator[float]:
         yield now
 
 
-def problem(status: int, detail: str) -> Reply:
+def problem(status: int, detail: str, kind: str = "about:blank") -> Reply:
     """What a coordinator says when it refuses."""
-    body = {"type": "about:blank", "title": "x", "status": status, "detail": detail}
+    body = {"type": kind, "title": "x", "status": status, "detail": detail}
     return Reply(status, "application/problem+json", msgspec.json.encode(body))
 
 
@@ -127,6 +133,142 @@ def test_a_connection_that_was_closed_meanwhile_is_tried_again() -> None:
 def test_one_that_is_overloaded_is_passed_over() -> None:
     overloaded = Reply(503, "text/plain", b"Service Unavailable")
     assert run(calls.history("g", "m", 5), overloaded, FINE)[1] == [C1, C2]
+
+
+def answer(
+    version: int, run: str = "r", *, listening: bool = True, staleness: float = 0.5
+) -> Reply:
+    """What a coordinator answers to a query."""
+    body = msgspec.json.encode(QueryAnswer(version, listening, staleness, {}, []))
+    return Reply(200, "application/json", body, run)
+
+
+(QUERY,) = calls.queries("g", [])
+
+
+def test_one_that_hears_its_store_is_preferred_and_stayed_with() -> None:
+    rotation = Rotation([C1, C2])
+    deaf, well = answer(1, "a", listening=False), answer(1, "b")
+    assert run(QUERY, deaf, well, rotation=rotation)[1] == [C1, C2]
+    assert run(QUERY, well, rotation=rotation)[1] == [C2]
+    # Nobody else is asked again at once; where all are deaf, the one stays that was.
+    later = answer(2, "b", listening=False, staleness=3.0)
+    found, asked = run(QUERY, later, rotation=rotation)
+    assert (found.version, asked) == (2, [C2])
+
+
+def test_among_those_that_hear_nothing_a_much_fresher_one_is_taken() -> None:
+    old = answer(1, "a", listening=False, staleness=30.0)
+    for staleness, taken in ((26.0, C1), (3.0, C2)):
+        rotation = Rotation([C1, C2])
+        fresher = answer(1, "b", listening=False, staleness=staleness)
+        run(QUERY, old, fresher, rotation=rotation)
+        assert rotation.order()[0] == taken
+
+
+def test_an_older_version_of_the_same_run_is_never_given() -> None:
+    rotation = Rotation([C1, C2])
+    assert run(QUERY, answer(7), rotation=rotation)[0].version == 7
+    assert run(QUERY, answer(6), answer(7), rotation=rotation) == (
+        QueryAnswer(7, True, 0.5, {}, []),
+        [C1, C1],
+    )
+    found, asked = run(QUERY, answer(5), answer(6), answer(1, "other"), rotation=rotation)
+    assert (found.version, asked) == (1, [C1, C1, C2])
+
+
+@given(st.data())
+def test_no_client_goes_back_in_time_and_each_moves_only_for_a_reason(data: st.DataObject) -> None:
+    # Coordinators that answer with any version, hear or do not, fail, refuse and restart.
+    now, rotation = [0.0], Rotation([C1, C2])
+    given_last: dict[str, int] = {}
+    for _ in range(data.draw(st.integers(1, 6))):
+        steps = calls.attempts(QUERY, rotation, 4.0, lambda: now[0])
+        first, reasons, tried = rotation.order()[0], [], 0
+        attempt = next(steps)
+        try:
+            while tried < 20:
+                outcome = data.draw(outcomes(attempt.address))
+                if attempt.address == first:
+                    reasons.append(outcome)
+                now[0] += data.draw(st.floats(0, attempt.budget))
+                tried += 1
+                attempt = steps.send(outcome)
+        except StopIteration as done:
+            run_of, _, version = str(done.value.not_found[0]).partition(" ")
+            assert int(version) >= given_last.get(run_of, 0)
+            given_last[run_of] = int(version)
+            moved = rotation.order()[0] != first
+            assert not moved or any(map(is_no_reason_to_stay, reasons))
+        except MusterdError:
+            pass
+        assert tried <= 4
+        now[0] += data.draw(st.floats(0, 5))
+
+
+def outcomes(address: Address) -> st.SearchStrategy[Reply | Failure]:
+    """Whatever may come of asking this coordinator."""
+
+    def answered(version: int, restarts: int, listening: bool, staleness: float) -> Reply:
+        run_of = f"{address.host}-{restarts}"
+        told = QueryAnswer(version, listening, staleness, {}, [f"{run_of} {version}"])
+        return Reply(200, "application/json", msgspec.json.encode(told), run_of)
+
+    return st.one_of(
+        st.builds(answered, st.integers(1, 5), st.integers(1, 2), st.booleans(), st.floats(0, 60)),
+        st.builds(Failure, st.just("x"), st.booleans()),
+        st.just(problem(503, "not yet")),
+        st.just(Reply(503, "text/plain", b"")),
+    )
+
+
+def is_no_reason_to_stay(outcome: Reply | Failure) -> bool:
+    """Whether a client may leave a coordinator from which this came."""
+    if isinstance(outcome, Failure) or outcome.status == 503:
+        return True
+    told = msgspec.json.decode(outcome.body, type=QueryAnswer)
+    return not told.listening or told.version < 5  # it may have said more before
+
+
+def test_all_that_are_not_ready_are_one_error_and_one_that_is_answers() -> None:
+    not_ready = problem(503, "no sweep yet", NOT_READY)
+    assert run(QUERY, not_ready, answer(1))[1] == [C1, C2]
+    with pytest.raises(NotReady, match="no sweep yet"):
+        run(QUERY, problem(503, "the registry is lost"), not_ready)
+    with pytest.raises(NotReady, match="no sweep yet"):
+        run(QUERY, Failure("refused"), not_ready)
+    with pytest.raises(CoordinatorError, match="registry is lost"):
+        run(calls.forget("g", "m", False), problem(503, "the registry is lost"), Failure("x"))
+
+
+def test_not_found_after_an_answer_that_was_lost_means_forgotten() -> None:
+    forget, gone = calls.forget("g", "m", False), problem(404, "no member 'm'")
+    assert run(forget, Failure("hung up", stale=True), gone) == (None, [C1, C1])
+    assert run(forget, Failure("no answer within 2 s"), gone) == (None, [C1, C2])
+    with pytest.raises(NotFound):
+        run(forget, gone)
+    with pytest.raises(NotFound):
+        run(forget, Failure("connection refused", sent=False), gone)
+    with pytest.raises(NotFound):
+        run(QUERY, Failure("hung up", stale=True), gone)
+
+
+@given(st.data(), st.floats(0, 100), st.integers(1, 4))
+def test_all_tries_together_take_no_longer_than_the_time_out(
+    data: st.DataObject, timeout: float, coordinators: int
+) -> None:
+    now = 0.0
+    addresses = [C1._replace(port=1 + number) for number in range(coordinators)]
+    steps = calls.attempts(QUERY, Rotation(addresses), timeout, lambda: now)
+    attempt, asked = next(steps), set()
+    with suppress(StopIteration, MusterdError):
+        while True:
+            assert attempt.budget >= 0
+            asked.add(attempt.address)
+            now += data.draw(st.floats(0, 1)) * attempt.budget  # a transport keeps to its budget
+            assert now <= timeout * (1 + 1e-9)
+            attempt = steps.send(data.draw(st.builds(Failure, st.just("x"), st.booleans())))
+    assert asked == set(addresses)
 
 
 def test_time_is_shared_among_those_left() -> None:

@@ -38,7 +38,9 @@ class App:
     def __init__(self, desk: Desk, *, ping_period: float = PING_PERIOD) -> None:
         self._answered: Counter[int] = Counter()
         self._stopping = anyio.Event()
-        events = Events(desk, token_hex(4), ping_period)
+        run = token_hex(4)
+        self._run = b"musterd-run", run.encode()  # versions count within one run
+        events = Events(desk, run, ping_period)
         api = self._api = Api(desk, events, self._answered)
         table = routes(api, openapi=self._openapi, dashboard=self._dashboard)
         document = describe(table, version=version(), extra_shapes=EVENT_SHAPES.values())
@@ -65,7 +67,9 @@ class App:
         except Disconnected:
             return
         self._answered[answer.status if isinstance(answer, Answer) else 200] += 1
-        await send(answer.start())
+        start = answer.start()
+        start["headers"].append(self._run)
+        await send(start)
         if isinstance(answer, Stream):
             await self._stream(answer.chunks, scope["method"], receive, send)
         else:

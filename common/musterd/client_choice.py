@@ -1,0 +1,104 @@
+"""Which of several coordinators a client asks, and which of their answers it gives: no I/O.
+
+Coordinators know the same things at different moments. So a client stays with the one that answered
+it last. It moves on when that one fails or says that it is not ready; and when it does not hear its
+whole store while another one does.
+"""
+
+from collections.abc import Sequence
+from math import inf
+from threading import Lock
+from typing import NamedTuple, Protocol, TypeVar
+
+LOOK_EVERY = 2.0
+"""Seconds from one look around for a coordinator that hears its store to the next."""
+
+FRESHER = 5.0
+"""Seconds by which another coordinator must know better, where neither hears its whole store. Less
+would send clients to and fro."""
+
+RUNS = 64
+"""Runs of coordinators of which the newest version given is remembered."""
+
+
+class Address(NamedTuple):
+    """Where a coordinator answers; ``prefix`` is the path under which a proxy may serve it."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.prefix}"
+
+
+class Knowing(Protocol):
+    """An answer that says how good it is."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def listening(self) -> bool: ...
+    @property
+    def staleness(self) -> float | None: ...
+
+
+T = TypeVar("T")
+
+
+class Rotation:
+    """Several coordinators, beginning with the one to stay with. Threads may share one."""
+
+    def __init__(self, addresses: Sequence[Address]) -> None:
+        self._addresses = list(addresses)
+        self._first = 0
+        self._looked = -inf
+        self._newest: dict[str, int] = {}  # version by run; who answered last comes last
+        self._lock = Lock()
+
+    def order(self) -> list[Address]:
+        """All of them, in the order to try them."""
+        return self._addresses[self._first :] + self._addresses[: self._first]
+
+    def answered(self, address: Address) -> None:
+        """Begin with this one from now on."""
+        self._first = self._addresses.index(address)
+
+    def may_look(self, now: float) -> bool:
+        """Whether it is time to ask the others too, as the first one does not hear its store."""
+        with self._lock:
+            if len(self._addresses) < 2 or now - self._looked < LOOK_EVERY:
+                return False
+            self._looked = now
+            return True
+
+    def is_older(self, run: str, answer: object) -> bool:
+        """Whether a newer answer of this run of a coordinator was given before; notes this one."""
+        version = getattr(answer, "version", None)
+        if not run or version is None:
+            return False
+        with self._lock:
+            newest = self._newest.pop(run, version)
+            self._newest[run] = max(newest, version)
+            while len(self._newest) > RUNS:
+                del self._newest[next(iter(self._newest))]
+            return bool(version < newest)
+
+
+def is_listening(answer: object) -> bool:
+    """Whether its coordinator heard its store; answers that have nothing to do with it: yes."""
+    return bool(getattr(answer, "listening", True))
+
+
+def best_informed(answers: Sequence[tuple[Address, T]]) -> tuple[Address, T]:
+    """The first answer, or another that is fresher by more than :data:`FRESHER`."""
+    freshest = min(answers, key=lambda one: _staleness(one[1]))
+    fresher = _staleness(freshest[1]) < _staleness(answers[0][1]) - FRESHER
+    return freshest if fresher else answers[0]
+
+
+def _staleness(answer: object) -> float:
+    staleness = getattr(answer, "staleness", None)
+    return inf if staleness is None else float(staleness)
