@@ -103,7 +103,7 @@ class Client:
         while after is not None:
             page = self._call(calls.page(group, state=state, zone=zone, up=up, after=after))
             yield page
-            after = page.next
+            after = calls.next_page(page, after)
 
     def members(
         self,
@@ -198,7 +198,7 @@ class AsyncClient:
         while after is not None:
             page = await self._call(calls.page(group, state=state, zone=zone, up=up, after=after))
             yield page
-            after = page.next
+            after = calls.next_page(page, after)
 
     async def members(
         self,

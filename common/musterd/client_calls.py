@@ -252,6 +252,15 @@ def page(
     return _get(f"/v1/groups/{_step(group)}/members{_parameters(given)}", MemberPage)
 
 
+def next_page(page: MemberPage, after: str) -> str | None:
+    """After which name the next page begins, None: there is none; names only ever ascend."""
+    if page.next is not None and page.next <= after:
+        raise CoordinatorError(
+            f"pages of members that do not ascend: {page.next!r} after {after!r}"
+        )
+    return page.next
+
+
 def member(group: str, member: str) -> Call[MemberAnswer]:
     """One member."""
     return _get(_member(group, member), MemberAnswer)

@@ -12,12 +12,19 @@ import anyio
 import httpcore
 import structlog
 
-from musterd.client_calls import Call, read_addresses, read_reply
-from musterd.client_choice import Address
-from musterd.client_transport import NamedBackend, failure_of, reply_of, url_of, whole_async
+from musterd.client_calls import Attempt, Call, Reply, group, read_addresses, read_reply
+from musterd.client_choice import FRESHER, LOOK_EVERY, Address
+from musterd.client_transport import (
+    AsyncTransport,
+    NamedBackend,
+    failure_of,
+    reply_of,
+    url_of,
+    whole_async,
+)
 from musterd.client_view import Event, EventParser, View
 from musterd.errors import MusterdError
-from musterd.model import Verdict
+from musterd.model import GroupAnswer, Verdict
 
 SILENCE_LIMIT = 15.0  # seconds; three pings of a coordinator
 FIRST_PAUSE = 0.5
@@ -35,13 +42,17 @@ class Replica:
 
     While no coordinator is reachable it keeps its last view: ``age`` says how old that is, and
     ``listening`` is false. A scheduler that must not act on old knowledge looks at ``age`` first.
-    ``urls`` is as for Client; after a failure the next one is followed.
+    ``urls`` is as for Client; after a failure the next one is followed, and while one does not hear
+    its store, another that does. A view is never changed for an older one: of a coordinator that
+    has heard nothing for longer it is not taken.
     """
 
     def __init__(self, urls: str | Sequence[str], group: str) -> None:
         self._addresses = read_addresses(urls)
         self._backend = NamedBackend()
         self._view = View(group)
+        self._better: Address | None = None  # one that hears its store, while this one does not
+        self._following = anyio.CancelScope()
         self._heard_at = -math.inf
         self._connected = False
         self._ready = anyio.Event()
@@ -52,6 +63,8 @@ class Replica:
         tasks = await self._stack.enter_async_context(anyio.create_task_group())
         self._stack.callback(tasks.cancel_scope.cancel)
         tasks.start_soon(self._follow_for_ever)
+        if len(self._addresses) > 1:
+            tasks.start_soon(self._look_around_for_ever)
         return self
 
     async def __aexit__(
@@ -106,20 +119,47 @@ class Replica:
         return self._view.version
 
     async def _follow_for_ever(self) -> None:
-        pause = FIRST_PAUSE
+        pause, turn = FIRST_PAUSE, 0
         while True:
-            for address in self._addresses:
-                if await self._follow(address):
-                    pause = FIRST_PAUSE
-                # Full jitter: replicas that lost the same coordinator do not come back in step.
-                await anyio.sleep(uniform(0, pause))
-            pause = min(LONGEST_PAUSE, 2 * pause)
+            heard = await self._follow(self._addresses[turn])
+            if self._better is not None:
+                turn, self._better = self._addresses.index(self._better), None
+                continue
+            turn = (turn + 1) % len(self._addresses)
+            if heard:
+                pause = FIRST_PAUSE
+            # Full jitter: replicas that lost the same coordinator do not come back in step.
+            await anyio.sleep(uniform(0, pause))
+            if not turn:
+                pause = min(LONGEST_PAUSE, 2 * pause)
+
+    async def _look_around_for_ever(self) -> None:
+        asking = AsyncTransport()
+        try:
+            while True:
+                await anyio.sleep(LOOK_EVERY * uniform(0.5, 1.5))
+                for address in self._addresses:
+                    if self._connected and not self._view.listening and self._better is None:
+                        await self._look_at(address, asking)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await asking.aclose()
+
+    async def _look_at(self, address: Address, asking: AsyncTransport) -> None:
+        call = group(self._view.group)
+        reply = await asking.attempt(call, Attempt(address, LOOK_EVERY))
+        if isinstance(reply, Reply) and _hears(call, reply, address):
+            self._better = address
+            self._following.cancel()
 
     async def _follow(self, address: Address) -> bool:
         """Follow one coordinator until that fails; whether it was heard at all."""
         try:
-            await self._listen(address)
             reason = "it ended the stream"
+            with anyio.CancelScope() as self._following:
+                await self._listen(address)
+            if self._following.cancelled_caught:
+                reason = f"it does not hear its store, and {self._better} does"
         except MusterdError as error:
             reason = str(error)
         except _BROKEN as error:
@@ -130,7 +170,7 @@ class Replica:
 
     async def _listen(self, address: Address) -> None:
         parser = EventParser()
-        self._view.begin()
+        self._view.begin(self.age + FRESHER)
         async with (
             httpcore.AsyncConnectionPool(network_backend=self._backend) as pool,
             pool.stream(
@@ -168,3 +208,10 @@ class Replica:
             )
         self._connected = False
         self.problem = f"{address}: {reason}"
+
+
+def _hears(call: Call[GroupAnswer], reply: Reply, address: Address) -> bool:
+    try:
+        return read_reply(call, reply, address).listening
+    except MusterdError:
+        return False

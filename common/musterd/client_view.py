@@ -1,5 +1,6 @@
 """A coordinator's events, parsed, and the view of one group that they add up to: no I/O."""
 
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -9,6 +10,9 @@ from musterd.model import EventChanges, EventPing, EventSnapshot, Verdict
 
 # A thousand members of the longest names are well below this.
 EVENT_LIMIT = 16 * 1024 * 1024
+
+MEMBERS_LIMIT = 4_000_000
+"""Members of one group, some 800 MB: a snapshot without an end must not take all memory."""
 
 _snapshot = msgspec.json.Decoder(EventSnapshot).decode
 _changes = msgspec.json.Decoder(EventChanges).decode
@@ -62,10 +66,16 @@ class View:
         self.staleness: float | None = None
         self.resume = ""
         self._arriving: dict[str, Verdict] = {}
+        self._oldest = inf
 
-    def begin(self) -> None:
-        """A new connection: a snapshot that was cut off is not gone on with."""
+    def begin(self, oldest: float = inf) -> None:
+        """A new connection: a snapshot that was cut off is not gone on with.
+
+        A snapshot of a coordinator that hears nothing, and has not for more than ``oldest`` seconds,
+        is refused: the view is newer.
+        """
         self._arriving = {}
+        self._oldest = oldest if self.whole else inf
 
     def apply(self, event: Event) -> None:
         """Take in one event; CoordinatorError if it makes no sense. Unknown kinds are passed over."""
@@ -86,7 +96,10 @@ class View:
 
     def _take_snapshot(self, part: EventSnapshot) -> None:
         self._arriving.update(part.groups.get(self.group, {}))
+        _check_size(self._arriving)
         if not part.more:
+            if not part.listening and _age(part) > self._oldest:
+                raise CoordinatorError("it has not heard its store for longer than this knows")
             self.members, self._arriving, self.whole = self._arriving, {}, True
             self._take_health(part)
 
@@ -100,6 +113,7 @@ class View:
                 self.members[change.member] = Verdict(
                     change.up, change.schedulable, change.down, change.state
                 )
+        _check_size(self.members)
         if not part.more:
             self._take_health(part)
 
@@ -107,3 +121,12 @@ class View:
         self.version = said.version
         self.listening = said.listening
         self.staleness = said.staleness
+
+
+def _age(part: EventSnapshot) -> float:
+    return inf if part.staleness is None else part.staleness
+
+
+def _check_size(members: dict[str, Verdict]) -> None:
+    if len(members) > MEMBERS_LIMIT:
+        raise CoordinatorError(f"a group of more than {MEMBERS_LIMIT} members")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from musterd import client_view
 from musterd.client_view import EVENT_LIMIT, Event, EventParser, View
 from musterd.errors import CoordinatorError
 from musterd.model import (
@@ -25,9 +26,17 @@ DOWN = Verdict(up=False, schedulable=False, down=True, state=State.DOWN)
 STREAM = 'event: ping\nid: ab-1\ndata: {"a":"é\u2028"}\n\nevent: changes\ndata: {}\n\n'.encode()
 
 
-def snapshot(version: int, members: dict[str, Verdict], *, more: bool) -> Event:
+def snapshot(
+    version: int,
+    members: dict[str, Verdict],
+    *,
+    more: bool,
+    listening: bool = True,
+    staleness: float | None = 0.5,
+) -> Event:
     """A part of a snapshot, of two groups."""
-    part = EventSnapshot(version, True, 0.5, {"g": members, "other": {"x": UP}}, more)
+    groups = {"g": members, "other": {"x": UP}}
+    part = EventSnapshot(version, listening, staleness, groups, more)
     return Event("snapshot", "" if more else f"r-{version}", msgspec.json.encode(part))
 
 
@@ -85,6 +94,23 @@ def test_a_snapshot_that_was_cut_off_is_not_gone_on_with(view: View) -> None:
     view.begin()
     view.apply(snapshot(6, {"h1": UP}, more=False))
     assert set(view.members) == {"h1"}
+
+
+def test_a_snapshot_of_one_that_knows_less_is_refused(view: View) -> None:
+    view.begin(oldest=3.0)
+    for staleness in (None, 3.5):
+        with pytest.raises(CoordinatorError, match="not heard its store"):
+            view.apply(snapshot(5, {"h3": DOWN}, more=False, listening=False, staleness=staleness))
+    assert (set(view.members), view.resume) == ({"h1", "h2"}, "r-1")
+    view.apply(snapshot(5, {"h3": DOWN}, more=False, listening=False, staleness=2.5))
+    assert set(view.members) == {"h3"}
+
+
+def test_a_snapshot_without_an_end_is_refused(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_view, "MEMBERS_LIMIT", 3)
+    view.apply(snapshot(5, {"a": UP, "b": UP, "c": UP}, more=True))
+    with pytest.raises(CoordinatorError, match="more than 3 members"):
+        view.apply(snapshot(5, {"d": UP}, more=True))
 
 
 def test_changes_are_applied(view: View) -> None:
