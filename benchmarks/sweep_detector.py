@@ -7,11 +7,12 @@ import numpy as np
 
 from musterd.columns import Beats, Rejected
 from musterd.stores import Sweep
-from musterd_coordinator.detector import Detector, Rules
+from musterd_coordinator.detector import Detector
 from musterd_coordinator.judging import judging
 from musterd_coordinator.listening import ListeningClock
 from musterd_coordinator.members import Code, Rows
-from musterd_coordinator.seats import Seats
+from musterd_coordinator.rules import Rules
+from musterd_coordinator.seats import Seats, Take
 
 PERIOD = 1.0
 INTERVAL = 10.0
@@ -19,7 +20,7 @@ BEATEN = int(INTERVAL / PERIOD)
 RULES = Rules(
     service_down_time=60.0,
     interval=INTERVAL,
-    push_timeout=lambda interval: min(5.0, 0.8 * interval),
+    push_timeout=lambda intervals: np.minimum(5.0, 0.8 * intervals),
     storm_min=5,
     storm_fraction=1 / 3,
     storm_hold=120.0,
@@ -38,10 +39,10 @@ class TimedSeats(Seats):
 
     seconds = 0.0
 
-    def news(self, beats: Beats) -> tuple[Rows, Beats]:
+    def news(self, beats: Beats, old: Take = lambda rows, beats: None) -> tuple[Rows, Beats]:
         """As without a watch."""
         began = time.perf_counter()
-        found = super().news(beats)
+        found = super().news(beats, old)
         self.seconds += time.perf_counter() - began
         return found
 

@@ -9,10 +9,11 @@ from benchmarks.simulation.faults import Faults, Schedule, schedule
 from benchmarks.simulation.fleet import ALIVE, BACK, DEAD, Fleet
 from benchmarks.simulation.ledger import Ledger
 from benchmarks.simulation.scenario import Scenario
-from musterd_coordinator.detector import Detector, Rules
+from musterd_coordinator.detector import Detector
 from musterd_coordinator.judgements import Changes
 from musterd_coordinator.listening import ListeningClock, Step
-from musterd_coordinator.members import Code, Mask, Members, Rows, Seconds
+from musterd_coordinator.members import Code, Mask, Rows, Seconds
+from musterd_coordinator.rules import Rules
 
 
 class AlwaysCounting(ListeningClock):
@@ -21,7 +22,7 @@ class AlwaysCounting(ListeningClock):
     def advance(self, begin: float, end: float, proven: bool) -> Step:
         """Count the time since the last sweep, whatever it found."""
         previous, self.proven_at = self.proven_at, begin
-        self.listening = True
+        self.resumed = True
         if previous is None:
             return Step.RESUMED
         self.time += begin - previous
@@ -118,7 +119,7 @@ class _Run:
         self._fleet = fleet
         self._clock = clock(scenario.sweep_period, timeout=scenario.down_time)
         self._detector = Detector(_rules(scenario), [self._clock])
-        self._detector.members = _members(scenario)
+        _add_members(self._detector, scenario)
         self._warm = int(np.ceil(scenario.warm_up / scenario.sweep_period))
         self._sweep(0)
 
@@ -139,8 +140,9 @@ class _Run:
 
     def overdue(self) -> int:
         """How many are dead, and not down, for longer than the bound."""
+        members = self._detector.members
         dead = np.flatnonzero(
-            (self._fleet.truth == DEAD) & (self._detector.members.state != Code.DOWN)
+            (self._fleet.truth == DEAD) & (members.state[members.used] != Code.DOWN)
         )
         died = np.floor(self._fleet.crashed_at[dead] / self._scenario.sweep_period)
         last = self._scenario.ticks
@@ -176,18 +178,16 @@ def _rules(scenario: Scenario) -> Rules:
     return Rules(
         service_down_time=scenario.down_time,
         interval=scenario.interval,
-        push_timeout=lambda _: scenario.push_timeout,
+        push_timeout=lambda intervals: np.full(len(intervals), scenario.push_timeout),
         storm_min=0,
         storm_fraction=1 / 3,
         storm_hold=2 * scenario.down_time,
     )
 
 
-def _members(scenario: Scenario) -> Members:
-    """All of them up and on shard 0, as columns: a call for each would take minutes."""
-    members = Members(replicas=1, capacity=scenario.members)
-    members.size = scenario.members
-    members.state[:] = Code.UP
-    members.interval[:] = scenario.interval
-    members.shard[0] = 0
-    return members
+def _add_members(detector: Detector, scenario: Scenario) -> None:
+    """All of them up and on shard 0."""
+    count = scenario.members
+    states, places = np.full(count, Code.UP, np.uint8), np.zeros((count, 1), np.int16)
+    rows = detector.add_all(states, places, np.zeros(count))
+    detector.know_intervals(rows, np.full(count, scenario.interval))

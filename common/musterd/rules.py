@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import msgspec
 
 from musterd.errors import ConfigError
+from musterd.limits import INTERVALS_UNTIL_DOWN
 from musterd.settings import Settings
 
-# nova/servicegroup/api.py replaces a service_down_time that is not above report_interval so.
-NOVA_FACTOR = 2.5
 INTERVALS_PER_DOWN_TIME = 3
 
 
@@ -49,7 +48,7 @@ def _fit_down_time(
     chosen = settings.service_down_time
     if chosen > interval:
         return settings, sources, _brief_down_time(settings, interval)
-    enough = NOVA_FACTOR * interval
+    enough = INTERVALS_UNTIL_DOWN * interval
     corrected = msgspec.structs.replace(settings, service_down_time=enough)
     source = f"2.5 x interval (corrected: {sources['service_down_time']} says {chosen:g})"
     warning = (

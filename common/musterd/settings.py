@@ -6,6 +6,13 @@ from typing import Annotated, get_args, get_type_hints
 
 import msgspec
 
+from musterd.limits import (
+    MAX_INTERVAL,
+    MIN_INTERVAL,
+    MIN_PUSH_TIMEOUT,
+    PUSH_SHARE,
+    USUAL_PUSH_TIMEOUT,
+)
 from musterd.model import Member, check_member, check_metadata, check_name, check_text
 from musterd.options import (
     Choice,
@@ -24,7 +31,6 @@ from musterd.options import (
 from musterd.urls import host_and_port, without_secret
 
 DAY = 86400.0
-MAX_INTERVAL = 3600.0
 
 _NAME = "a name of letters, digits and _ . : @ + -"
 _LABEL = "a text of at most 255 printable characters"
@@ -34,7 +40,7 @@ _member = Text(_NAME, "NAME", lambda text: check_name("member", text))
 _namespace = Text("1 to 32 letters, digits and _ . -", "NAME", check_namespace)
 _zone = Text(_LABEL, "NAME", lambda text: check_text("zone", text))
 _owner = Text(_LABEL, "NAME", lambda text: check_text("owner", text))
-_interval = Seconds(0.05, MAX_INTERVAL)
+_interval = Seconds(MIN_INTERVAL, MAX_INTERVAL)
 
 
 class MemberSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,7 +177,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float | None,
         Option(
             "Seconds that one beat may take; less than the interval, so that beats never queue.",
-            Seconds(0.01, MAX_INTERVAL),
+            Seconds(MIN_PUSH_TIMEOUT, MAX_INTERVAL),
             "2",
             Role.AGENT,
             when_unset="0.8 x interval, at most 5",
@@ -319,7 +325,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def push_timeout_for(self, interval: float) -> float:
         """Seconds one beat of a member with this interval (seconds) may take."""
-        return min(5.0, 0.8 * interval) if self.push_timeout is None else self.push_timeout
+        if self.push_timeout is not None:
+            return self.push_timeout
+        return min(USUAL_PUSH_TIMEOUT, PUSH_SHARE * interval)
 
     @property
     def effective_push_timeout(self) -> float:

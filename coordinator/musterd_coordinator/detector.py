@@ -12,18 +12,27 @@ short:
   much of a zone falls silent at once, it becomes suspect instead, and down only after a hold.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from math import inf
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musterd.beat import Status
 from musterd.columns import Beats
+from musterd_coordinator import promises
+from musterd_coordinator.gaps import Gaps
 from musterd_coordinator.judgements import Asking, Cause, Changes
 from musterd_coordinator.listening import ListeningClock, Step
-from musterd_coordinator.members import NO_SHARD, Code, Mask, Members, Rows, Seconds
+from musterd_coordinator.members import (
+    IS_UNDECIDED,
+    NO_SHARD,
+    Code,
+    Mask,
+    Members,
+    Rows,
+    Seconds,
+)
+from musterd_coordinator.rules import Rules
 
 CONFLICT_FLIPS = 3
 """How often two incarnations must have taken turns to be called two agents with one name.
@@ -35,41 +44,30 @@ CONFLICT_MEMORY = 3
 """Service down times without a turn after which a conflict is over. Agents that beat shortly after
 one another are seldom both seen, so one quiet down time means little."""
 
-INTERVALS_KEPT = 60
-"""Calls between two counts of the intervals that members promised."""
-
-_IS_UNDECIDED = np.isin(np.arange(len(Code)), (Code.UNKNOWN, Code.UP, Code.SUSPECT))
-
 _ASKED = np.full(256, Code.UP, np.uint8)
 _ASKED[Status.CHECK_FAILING], _ASKED[Status.LEAVING] = Code.DOWN, Code.LEFT
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The numbers that the detector goes by; durations in seconds of listening time.
-
-    ``push_timeout`` gives an agent's push timeout for its interval; ``interval`` stands in for
-    members whose own is not known yet. ``storm_min`` 0 turns the guard off.
-    """
-
-    service_down_time: float
-    interval: float
-    push_timeout: Callable[[float], float]
-    storm_min: int
-    storm_fraction: float
-    storm_hold: float
 
 
 class Detector:
     """Judges the members of a table by the sweeps of their shards."""
 
     def __init__(self, rules: Rules, clocks: Sequence[ListeningClock], replicas: int = 1) -> None:
-        self.rules = rules
         self.clocks = clocks
         self.members = Members(replicas)
-        self._shortest: dict[int, tuple[int, float]] = {}  # by shard: calls, and the interval
+        self.gaps = Gaps(self.members, clocks, rules)
+        self.promises_noted = 0  # times that somebody promised something else
         # One more than there are shards: NO_SHARD (-1) reads, harmlessly, the last.
         self._time = np.zeros(len(clocks) + 1)
+
+    @property
+    def rules(self) -> Rules:
+        """What it goes by; members are judged by other ones from the next sweep on."""
+        return self.gaps.rules
+
+    @rules.setter
+    def rules(self, rules: Rules) -> None:
+        self.gaps.rules = rules
+        promises.judge_by(self.members, rules)
 
     def add(
         self, shards: Iterable[int], *, zone: int = 0, state: Code = Code.UNKNOWN, quiet: float = 0
@@ -89,13 +87,23 @@ class Detector:
         placed[: shards.shape[1]] = shards.T
         rows = self.members.add(states, placed)
         self.members.heard[:, rows] = self._time[placed] - quiet
+        self.know_intervals(rows, np.zeros(len(rows)))
         return rows
+
+    def know_intervals(self, rows: Rows, intervals: Seconds) -> None:
+        """The intervals (n) that members were known to have; 0: not known."""
+        promises.note_intervals(self.members, rows, intervals, self.rules)
+
+    def remember_promises(self, rows: Rows, beats: Beats) -> None:
+        """What beats say that may be older than this coordinator, and are no sign of life."""
+        self._promise(rows, beats)
 
     def move(self, row: int, shards: Sequence[int]) -> None:
         """The member beats to other shards than was thought; its silence there begins now."""
         self.members.shard[:, row] = NO_SHARD
         self.members.shard[: len(shards), row] = shards
         self.members.heard[:, row] = self._time[self.members.shard[:, row]]
+        self.members.chances[:, row] = 0
 
     def silence(self, rows: Rows | slice) -> Seconds:
         """Seconds of listening without a new beat, the largest over a member's shards."""
@@ -121,40 +129,32 @@ class Detector:
         conflicts: Mask = self.members.flips[rows] >= CONFLICT_FLIPS
         return conflicts
 
-    def shortest_interval(self, shard: int) -> float:
-        """The briefest interval, in seconds, that a living member on ``shard`` has promised.
-
-        One that grew, or is gone, is noticed within :data:`INTERVALS_KEPT` calls: counting a
-        million at each sweep would take longer than to judge them.
-        """
-        calls, shortest = self._shortest.get(shard, (0, inf))
-        if calls % INTERVALS_KEPT == 0:
-            shortest = self._shortest_now(shard)
-        self._shortest[shard] = calls + 1, shortest
-        return shortest if shortest < inf else self.rules.interval
-
-    def _shortest_now(self, shard: int) -> float:
-        members, used = self.members, self.members.used
-        living = (members.state[used] == Code.UP) | (members.state[used] == Code.SUSPECT)
-        living &= (members.shard[:, used] == shard).any(axis=0) & (members.interval[used] > 0)
-        return float(members.interval[used].min(where=living, initial=inf))
-
     def heard_out(self, shard: int) -> bool:
-        """Has everyone on ``shard`` who is still unknown had the time to be heard?"""
+        """Has everyone on ``shard`` who is still unknown had the time to be heard?
+
+        Who promises to beat seldom, or waits less than a canary takes, is not waited for.
+        """
         members, used = self.members, self.members.used
         unknown = np.flatnonzero(
-            (members.state[used] == Code.UNKNOWN) & (members.shard[:, used] == shard).any(axis=0)
+            (members.state[used] == Code.UNKNOWN)
+            & (members.shard[:, used] == shard).any(axis=0)
+            & (members.down_after[used] <= self.rules.service_down_time)
         )
+        unknown = np.setdiff1d(unknown, self.gaps.deaf(shard))
         # A member's allowance is over when its silence begins to count.
         return not len(unknown) or bool((self.silence(unknown) > 0).all())
 
-    def advance(self, shard: int, begin: float, end: float, proven: bool) -> Step:
-        """Take in that a sweep of ``shard`` ran from ``begin`` to ``end``, and what it proved."""
-        clock = self.clocks[shard]
+    def advance(
+        self, shard: int, begin: float, end: float, proven: bool, canary: float = 0.0
+    ) -> Step:
+        """Take in that a sweep of ``shard`` ran from ``begin`` to ``end``, and what it proved.
+
+        ``canary`` is how many seconds its canary took to be accepted.
+        """
+        clock, before = self.clocks[shard], self._time.item(shard)
         step = clock.advance(begin, end, proven)
         self._time[shard] = clock.time
-        if step is Step.RESUMED:
-            self._allow(shard)
+        self.gaps.take(shard, step, clock.time - before, canary, begin)
         return step
 
     def hear(self, rows: Rows, beats: Beats, now: float) -> list[Changes]:
@@ -197,12 +197,14 @@ class Detector:
 
     def due(self, shard: int, among: slice) -> Rows:
         """The rows ``among`` all whose silence on ``shard`` is complete, judged or not."""
-        rows: Rows = among.start + np.flatnonzero(self._is_silent(shard, among))
-        return rows
+        # To compare all with one number takes half the time, and nobody is judged sooner than that.
+        shortest = self.rules.service_down_time
+        rows: Rows = among.start + np.flatnonzero(self._is_silent(shard, among, shortest))
+        return rows[self._is_silent(shard, rows)] if len(rows) else rows
 
     def verdicts(self, shard: int, rows: Rows) -> list[Changes]:
         """The verdicts of a proven sweep of ``shard`` on those of ``rows`` that are (still) due."""
-        rows = rows[_IS_UNDECIDED[self.members.state[rows]] & self._is_silent(shard, rows)]
+        rows = rows[IS_UNDECIDED[self.members.state[rows]] & self._is_silent(shard, rows)]
         return self._verdicts(rows, self.members.state[rows]) if len(rows) else []
 
     def end_conflicts(self, now: float) -> list[Changes]:
@@ -210,47 +212,15 @@ class Detector:
         members = self.members
         rows = np.flatnonzero(members.flips[members.used])
         quiet = now - members.flipped_at[rows]
-        over = rows[quiet > CONFLICT_MEMORY * self.rules.service_down_time]
+        over = rows[quiet > CONFLICT_MEMORY * members.down_after[rows]]
         flagged = over[members.flips[over] >= CONFLICT_FLIPS]
         members.flips[over] = 0
         return [self._unchanged(flagged, Cause.CONFLICT_OVER)] if len(flagged) else []
 
-    def storm_silence(self) -> float:
-        """The silence at which a suspect is held no longer."""
-        return self.rules.service_down_time + self.rules.storm_hold
-
-    def _allow(self, shard: int) -> None:
-        """Leave everyone on ``shard`` an allowance of silence after a gap, however silent before.
-
-        Agents never back off beyond their next beat, so one that lives is back within an interval
-        and a push; another interval is for a push that gets lost in the rush of all coming back.
-        """
-        members, time = self.members, self.clocks[shard].time
-        undecided = _IS_UNDECIDED[members.state[members.used]]
-        for place in range(members.replicas):
-            here = undecided & (members.shard[place, members.used] == shard)
-            rows = np.flatnonzero(here)
-            verdict_at = np.where(
-                members.state[rows] == Code.SUSPECT,
-                self.storm_silence(),
-                self.rules.service_down_time,
-            )
-            latest = time - verdict_at + self._allowance(rows)
-            members.heard[place, rows] = np.maximum(members.heard[place, rows], latest)
-
-    def _allowance(self, rows: Rows) -> Seconds:
-        promised = self.members.interval[rows].astype(np.float64)
-        promised[promised == 0] = self.rules.interval
-        usual = promised == (promised[0] if len(promised) else 0.0)
-        # Most fleets have one interval, and to sort a million of them would take a third of a second.
-        intervals, which = np.unique(promised[~usual], return_inverse=True)
-        allowed = np.empty(len(promised))
-        allowed[usual] = self._allowance_for(promised[0]) if len(promised) else 0.0
-        allowed[~usual] = np.array([*map(self._allowance_for, intervals), 0.0])[which]
-        return allowed
-
-    def _allowance_for(self, interval: float) -> float:
-        return 2 * interval + self.rules.push_timeout(float(interval))
+    def storm_silence(self, rows: Rows) -> Seconds:
+        """The silence at which suspects are held no longer."""
+        silence: Seconds = self.members.down_after[rows] + self.rules.storm_hold
+        return silence
 
     def _other_runs(
         self, rows: Rows, beats: Beats, other: Mask, now: float
@@ -287,30 +257,32 @@ class Detector:
         members.incarnation[rows] = beats.incarnation
         members.sequence[rows] = beats.sequence
         members.status[rows] = beats.status
-        self._promise(rows, (beats.interval_ms / 1000).astype(np.float32))
+        self._promise(rows, beats)
         members.missed[rows] = beats.missed
         members.lag_ms[rows] = beats.lag_ms
         members.heard_at[rows] = now
         for place in range(members.replicas):
             members.heard[place, rows] = self._time[members.shard[place, rows]]
+        self.gaps.heard(rows)
 
-    def _promise(self, rows: Rows, intervals: NDArray[np.float32]) -> None:
-        """Note the intervals that members promise; a shorter one than was known, at once."""
+    def _promise(self, rows: Rows, beats: Beats) -> None:
+        """Note what members promise, where it is not what they promised before."""
         members = self.members
-        others = members.interval[rows] != intervals
-        if not others.any():
-            return
-        rows, intervals = rows[others], intervals[others]
-        members.interval[rows] = intervals
-        for shard in range(len(self.clocks)):
-            here = (members.shard[:, rows] == shard).any(axis=0)
-            calls, shortest = self._shortest.get(shard, (0, inf))
-            briefest = float(intervals.min(where=here, initial=inf))
-            self._shortest[shard] = calls, min(shortest, briefest)
+        others = members.interval_ms[rows] != beats.interval_ms
+        others |= members.push_timeout_ms[rows] != beats.push_timeout_ms
+        others |= beats.interval_ms == 0  # as of one who has promised nothing yet
+        if others.any():
+            promised = beats.interval_ms[others], beats.push_timeout_ms[others]
+            promises.note(members, rows[others], *promised, self.rules)
+            self.promises_noted += 1
 
-    def _is_silent(self, shard: int, among: Rows | slice) -> Mask:
+    def _is_silent(
+        self, shard: int, among: Rows | slice, down_after: Seconds | float | None = None
+    ) -> Mask:
         members = self.members
-        heard_before = self.clocks[shard].time - self.rules.service_down_time
+        if down_after is None:
+            down_after = members.down_after[among]
+        heard_before = self.clocks[shard].time - down_after
         on_it, silent = members.shard[:, among] == shard, members.heard[:, among] <= heard_before
         somewhere: Mask = np.logical_or.reduce(on_it & silent)
         return somewhere
@@ -325,7 +297,7 @@ class Detector:
         new[stormy], cause[stormy] = Code.SUSPECT, Cause.MASS_SILENCE
         left = members.status[rows] == Status.LEAVING
         new[left], cause[left] = Code.LEFT, Cause.LEAVING
-        held = (state == Code.SUSPECT) & (silence < self.storm_silence()) & ~left
+        held = (state == Code.SUSPECT) & (silence < self.storm_silence(rows)) & ~left
         return [self._change(rows[~held], new[~held], cause[~held])]
 
     def _stormy_zones(self, rows: Rows, state: NDArray[np.uint8]) -> list[int]:
@@ -344,7 +316,7 @@ class Detector:
         inside = np.flatnonzero(np.isin(members.zone[used], suspected))
         silence, states = self.silence(inside), members.state[inside]
         living = (states == Code.UP) | (states == Code.SUSPECT)
-        down_time = self.rules.service_down_time
+        down_time = members.down_after[inside]
         half = np.maximum(down_time / 2, 1.5 * members.interval[inside])
         fallen = (states == Code.DOWN) & (silence >= down_time) & (silence < 2 * down_time)
         falling = (living & (silence >= np.minimum(half, down_time))) | fallen

@@ -49,7 +49,7 @@ def judging(
 def _noted(
     detector: Detector, seats: Seats, beats: Beats, now: float
 ) -> tuple[list[Changes], list[Asking]]:
-    rows, news = seats.news(beats)
+    rows, news = seats.news(beats, detector.remember_promises)
     if not len(rows):
         return [], []
     changes, asked = detector.note(rows, news, now)

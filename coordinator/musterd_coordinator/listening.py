@@ -33,20 +33,26 @@ class ListeningClock:
     period: float
     timeout: float
     time: float = 0.0
-    listening: bool = False
+    resumed: bool = False  # since the last gap
+    mostly_deaf: bool = False  # for most members pushes are given less time than the canary took
     proven_at: float | None = None  # when the newest proven sweep began
     _ended_at: float = 0.0
+
+    @property
+    def listening(self) -> bool:
+        """Could most of the shard's members be heard by the newest sweep?"""
+        return self.resumed and not self.mostly_deaf
 
     def advance(self, begin: float, end: float, proven: bool) -> Step:
         """Take in a sweep that ran from ``begin`` to ``end``."""
         paused = self.proven_at is not None and begin - self._ended_at > LONGEST_STEP * self.period
         self._ended_at = end
         if not proven or end - begin > self.timeout:
-            self.listening = False
+            self.resumed = False
             return Step.STOOD_STILL
         previous, self.proven_at = self.proven_at, begin
-        if previous is None or paused or not self.listening:
-            self.listening = True
+        if previous is None or paused or not self.resumed:
+            self.resumed = True
             return Step.RESUMED
         self.time += min(begin - previous, LONGEST_STEP * self.period)
         return Step.ADVANCED

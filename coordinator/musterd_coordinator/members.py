@@ -26,6 +26,9 @@ class Code(IntEnum):
     LEFT = 5
 
 
+IS_UNDECIDED: Mask = np.isin(np.arange(len(Code)), (Code.UNKNOWN, Code.UP, Code.SUSPECT))
+"""By code: whether silence still changes the state."""
+
 STATES: dict[int, State] = {
     Code.UNKNOWN: State.UNKNOWN,
     Code.UP: State.UP,
@@ -41,13 +44,19 @@ _COLUMNS: dict[str, tuple[Any, Any]] = {
     "orders": (np.uint8, 0),
     "zone": (np.int32, 0),
     "interval": (np.float32, 0.0),
+    "push_timeout": (np.float32, np.inf),
+    "down_after": (np.float64, np.inf),
+    "interval_ms": (np.uint32, 0),
+    "push_timeout_ms": (np.uint16, 0),
+    "clamped": (np.bool_, False),
+    "put_off": (np.bool_, False),
     "incarnation": (np.uint64, 0),
     "sequence": (np.uint64, 0),
     "previous_incarnation": (np.uint64, 0),
     "previous_sequence": (np.uint64, 0),
     "flips": (np.uint8, 0),
     "flipped_at": (np.float64, 0.0),
-    "missed": (np.uint32, 0),
+    "missed": (np.uint16, 0),
     "lag_ms": (np.uint32, 0),
     "heard_at": (np.float64, np.nan),
     "since": (np.float64, 0.0),
@@ -59,10 +68,15 @@ class Members:
 
     ``shard`` and ``heard`` have shape (replicas, capacity): for each of a member's places, which
     shard it is (or NO_SHARD) and that shard's listening time at the member's last new beat, moved
-    forward where a gap made an allowance necessary. ``since`` is in seconds of the wall clock,
-    ``flipped_at`` and ``heard_at`` (when the last new beat was seen; NaN: none yet) of the caller's
-    monotonic one, ``interval`` in seconds.
-    ``orders`` are bits of what operators said; the detector does not look at them.
+    forward where a gap made an allowance necessary. ``chances``, of the same shape, are counted by
+    :mod:`~musterd_coordinator.gaps`, which also sets ``put_off``. ``since`` is in seconds of the wall
+    clock, ``flipped_at`` and ``heard_at`` (when the last new beat was seen; NaN: none yet) of the
+    caller's monotonic one.
+
+    ``interval_ms`` and ``push_timeout_ms`` are as the last beat had them; ``interval`` (0: not known),
+    ``push_timeout`` and ``down_after`` are what follows from them, in seconds, ``clamped`` where that
+    is not what was promised. ``orders`` are bits of what operators said; the detector does
+    not look at them.
     """
 
     state: NDArray[np.uint8]
@@ -70,18 +84,25 @@ class Members:
     orders: NDArray[np.uint8]
     zone: NDArray[np.int32]
     interval: NDArray[np.float32]
+    push_timeout: NDArray[np.float32]
+    down_after: Seconds
+    interval_ms: NDArray[np.uint32]
+    push_timeout_ms: NDArray[np.uint16]
+    clamped: Mask
+    put_off: Mask
     incarnation: NDArray[np.uint64]
     sequence: NDArray[np.uint64]
     previous_incarnation: NDArray[np.uint64]
     previous_sequence: NDArray[np.uint64]
     flips: NDArray[np.uint8]
     flipped_at: Seconds
-    missed: NDArray[np.uint32]
+    missed: NDArray[np.uint16]
     lag_ms: NDArray[np.uint32]
     heard_at: Seconds
     since: Seconds
     shard: NDArray[np.int16]
     heard: Seconds
+    chances: NDArray[np.uint8]
 
     def __init__(self, replicas: int, capacity: int = 1024) -> None:
         self.replicas = replicas
@@ -91,6 +112,7 @@ class Members:
             setattr(self, name, _column(capacity, empty, dtype))
         self.shard = np.full((replicas, capacity), NO_SHARD, np.int16)
         self.heard = np.zeros((replicas, capacity))
+        self.chances = np.zeros((replicas, capacity), np.uint8)
 
     def __len__(self) -> int:
         return self.size - len(self._free)
@@ -113,7 +135,13 @@ class Members:
             getattr(self, name)[row] = empty
         self.shard[:, row] = NO_SHARD
         self.heard[:, row] = 0.0
+        self.chances[:, row] = 0
         self._free.append(row)
+
+    def on(self, shard: int, rows: Rows | slice) -> Mask:
+        """Which of ``rows`` beat to ``shard``."""
+        placed: Mask = np.logical_or.reduce(self.shard[:, rows] == shard)
+        return placed
 
     def _take_rows(self, count: int) -> Rows:
         again = [self._free.pop() for _ in range(min(count, len(self._free)))]
@@ -130,11 +158,15 @@ class Members:
             if empty != 0 or column.any():  # what nobody wrote to takes no memory
                 grown[: self.size] = column[: self.size]
             setattr(self, name, grown)
-        shard = np.full((self.replicas, capacity), NO_SHARD, np.int16)
-        heard = np.zeros((self.replicas, capacity))
-        shard[:, : self.size] = self.shard[:, : self.size]
-        heard[:, : self.size] = self.heard[:, : self.size]
-        self.shard, self.heard = shard, heard
+        shape = self.replicas, capacity
+        placed: dict[str, NDArray[Any]] = {
+            "shard": np.full(shape, NO_SHARD, np.int16),
+            "heard": np.zeros(shape),
+            "chances": np.zeros(shape, np.uint8),
+        }
+        for name, grown in placed.items():
+            grown[:, : self.size] = getattr(self, name)[:, : self.size]
+            setattr(self, name, grown)
 
 
 def _column(capacity: int, empty: float, dtype: Any) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from musterd.model import Facts, Member, MemberChange, State, Verdict
 from musterd.stores import Roster
 from musterd_coordinator.alike import Alike, alike
 from musterd_coordinator.changes import ChangeLog
-from musterd_coordinator.detector import Detector, Rules
+from musterd_coordinator.detector import Detector
 from musterd_coordinator.directory import NOBODY, Directory
 from musterd_coordinator.judgements import Changes
 from musterd_coordinator.judging import judging
@@ -25,6 +25,7 @@ from musterd_coordinator.listening import ListeningClock
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
 from musterd_coordinator.placement import Place, Placement
 from musterd_coordinator.registry import Entry, Portion, portion_of
+from musterd_coordinator.rules import Rules
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.sweep import Swept
 from musterd_coordinator.telling import Teller
@@ -104,7 +105,8 @@ class Roll:
         Seats are taken step by step. All states change in one step; after it, that is logged.
         """
         shard = self.shards[index]
-        step = self.detector.advance(index, swept.begin, swept.end, swept.proven)
+        canary = swept.canary_seconds or 0.0
+        step = self.detector.advance(index, swept.begin, swept.end, swept.proven, canary)
         if shard.note(swept, step, self.clocks.wall()):
             self.changes.notice()
         yield from self._seat(index, swept.roster)
@@ -287,8 +289,8 @@ class Roll:
         reasons = [sample.reason for sample in samples]
         rows = self._add(members, states, map(reasons.__getitem__, portion.kinds), quiet)
         self.detector.members.since[rows] = since
-        intervals = np.array([sample.interval for sample in samples], np.float32)
-        self.detector.members.interval[rows] = intervals[kinds]
+        intervals = np.array([sample.interval for sample in samples])
+        self.detector.know_intervals(rows, intervals[kinds])
         ordered = np.array([sample.facts != NO_FACTS for sample in samples])[kinds]
         for place in np.flatnonzero(ordered).tolist():
             row = rows.item(place)

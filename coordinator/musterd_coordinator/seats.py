@@ -1,5 +1,6 @@
 """Which row sits in which slot of a shard, and the last record that was read there."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,12 @@ from musterd.columns import Beats, Slots, as_index
 from musterd_coordinator.members import Mask, Rows
 
 NOBODY = -1
+
+Take = Callable[[Rows, Beats], None]
+
+
+def _ignore(rows: Rows, beats: Beats) -> None:
+    pass
 
 
 class Seats:
@@ -78,8 +85,11 @@ class Seats:
         if self.holds(row):
             self.vacate(self._slot.item(row))
 
-    def news(self, beats: Beats) -> tuple[Rows, Beats]:
-        """The rows whose record is news, with those records; all of them are remembered."""
+    def news(self, beats: Beats, old: Take = _ignore) -> tuple[Rows, Beats]:
+        """The rows whose record is news, with those records; all of them are remembered.
+
+        ``old`` is given those that are only remembered, with their rows.
+        """
         if len(beats.slot) and beats.slot.max() >= len(self._row):
             beats = beats.where(beats.slot < len(self._row))
         read = beats.incarnation + beats.sequence
@@ -89,6 +99,8 @@ class Seats:
         news = (self._read[slots] != 0) | self._empty_before[slots]
         self._read[slots] = read[changed]
         if not news.all():
+            first = changed[~news]
+            old(self._row[slots[~news]].astype(np.int64), beats.where(first))
             changed, slots = changed[news], slots[news]
         return self._row[slots].astype(np.int64), beats.where(changed)
 

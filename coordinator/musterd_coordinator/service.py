@@ -9,22 +9,26 @@ from time import time
 
 import anyio
 import anyio.lowlevel
+import numpy as np
 import structlog
 from anyio.abc import TaskGroup
 
 from musterd.beat import member_id
 from musterd.config import Settings
 from musterd.errors import StoreError
+from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
 from musterd.model import Member
 from musterd.stores import Store, open_store
 from musterd.urls import host_and_port
-from musterd_coordinator.detector import Rules
 from musterd_coordinator.farewell import Farewell
+from musterd_coordinator.members import Seconds
 from musterd_coordinator.memory import keep_small
 from musterd_coordinator.office import Office
+from musterd_coordinator.promises import canary_time
 from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import Registry, open_registry
 from musterd_coordinator.roll import Roll
+from musterd_coordinator.rules import Rules
 from musterd_coordinator.shard import Clocks, wall_instant
 from musterd_coordinator.status import Identity
 from musterd_coordinator.sweep import Sweeper, Swept
@@ -81,7 +85,7 @@ def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:
     rules = Rules(
         service_down_time=settings.service_down_time,
         interval=settings.interval,
-        push_timeout=settings.push_timeout_for,
+        push_timeout=partial(_push_timeouts, settings),
         storm_min=settings.storm_min,
         storm_fraction=settings.storm_fraction,
         storm_hold=settings.storm_hold_seconds,
@@ -98,12 +102,19 @@ def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:
     )
 
 
+def _push_timeouts(settings: Settings, intervals: Seconds) -> Seconds:
+    """:meth:`Settings.push_timeout_for` of many."""
+    if settings.push_timeout is not None:
+        return np.full(len(intervals), settings.push_timeout)
+    return np.minimum(USUAL_PUSH_TIMEOUT, PUSH_SHARE * intervals)
+
+
 def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]:
-    """One for each shard. A canary gets the time that the most hurried agent's beat gets."""
+    """One for each shard. A canary gets the time that nearly all agents give their beats."""
     name = coordinator_name(settings)
 
     def canary_timeout(index: int) -> float:
-        return settings.push_timeout_for(roll.detector.shortest_interval(index))
+        return canary_time(roll.detector.members, index, roll.detector.rules)
 
     return [
         Sweeper(

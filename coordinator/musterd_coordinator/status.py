@@ -90,7 +90,7 @@ def _storms(roll: Roll) -> list[StormStatus]:
         held = suspects[members.zone[suspects] == code]
         group, zone = roll.directory.zones.key(int(code))
         inside = members.state[members.used][members.zone[members.used] == code]
-        remaining = detector.storm_silence() - float(detector.silence(held).min())
+        remaining = float((detector.storm_silence(held) - detector.silence(held)).max())
         storms.append(
             StormStatus(
                 group=group,

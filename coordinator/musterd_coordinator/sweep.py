@@ -40,8 +40,8 @@ class Swept:
     """What one sweep of a shard brought.
 
     ``begin`` and ``end`` are monotonic seconds. ``roster`` and ``sweep`` may be believed as far as
-    they go even when the sweep proved nothing; then ``reason`` says why. ``canary_seconds`` is
-    the canary's round trip, ``seconds`` what all of it took.
+    they go even when the sweep proved nothing; then ``reason`` says why. ``canary_seconds`` is how
+    long it took until the canary was accepted, ``seconds`` what all of it took.
     """
 
     begin: float
@@ -60,8 +60,8 @@ class Sweeper:
     The chance keeps several coordinators from sweeping in step, and two agents with one name from
     always beating in the same order between two sweeps.
 
-    ``canary_timeout()`` is the push timeout of the shard's agents. ``stopwatch`` measures for
-    people; what decides is the loop's clock, which uvloop keeps to the millisecond.
+    ``canary_timeout()`` is the push timeout of nearly all agents of the shard. ``stopwatch`` measures
+    for people; what decides is the loop's clock, which uvloop keeps to the millisecond.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Sweeper:
         canary = self._next_canary()
         self._renewal_due |= self._sequence % RENEW_EVERY == 0
         kept = await self._write(canary)
-        attempt.canary_seconds = self._stopwatch() - attempt.started
+        attempt.canary_seconds = self._took(attempt)
         attempt.roster = await self.reader.roster()
         if attempt.roster.more:
             return "still reading who is there"
@@ -152,6 +152,10 @@ class Sweeper:
         ):
             return "an older canary came back: reads are stale, or another coordinator has our name"
         return ""
+
+    def _took(self, attempt: "_Attempt") -> float:
+        """Seconds since it began, by the clock that says more: members are judged by them."""
+        return max(self._stopwatch() - attempt.started, anyio.current_time() - attempt.begin)
 
     async def _write(self, canary: Beat) -> bool:
         timeout = self._canary_timeout()

@@ -6,10 +6,11 @@ import numpy as np
 
 from musterd.beat import Status
 from musterd.columns import Beats
-from musterd_coordinator.detector import Detector, Rules
+from musterd_coordinator.detector import Detector
 from musterd_coordinator.judgements import Cause, Changes
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import Code
+from musterd_coordinator.rules import Rules
 
 
 def rules(**changes: float) -> Rules:
@@ -84,17 +85,19 @@ class Fleet:
         )
         self._note(self.detector.hear(who, beats, self.now))
 
-    def sweep(self, *, proven: bool = True, shard: int = 0) -> None:
+    def sweep(self, *, proven: bool = True, shard: int = 0, canary: float = 0.0) -> None:
         """A sweep without beats of its own: advance the clock and judge."""
-        step = self.detector.advance(shard, self.now, self.now + 0.01, proven)
+        step = self.detector.advance(shard, self.now, self.now + 0.01, proven, canary)
         if step is Step.ADVANCED:
             self._note(self.detector.judge(shard))
         self._note(self.detector.end_conflicts(self.now))
 
-    def sweeps(self, seconds: float, *, proven: bool = True, shard: int = 0) -> None:
+    def sweeps(
+        self, seconds: float, *, proven: bool = True, shard: int = 0, canary: float = 0.0
+    ) -> None:
         for _ in range(round(seconds / self.period)):
             self.now += self.period
-            self.sweep(proven=proven, shard=shard)
+            self.sweep(proven=proven, shard=shard, canary=canary)
 
     def run(self, seconds: float, rows: Iterable[int], sequence: int) -> int:
         """The members in ``rows`` beat in every sweep; the next sequence."""

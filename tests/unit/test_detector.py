@@ -96,15 +96,41 @@ def test_who_was_not_silent_before_a_gap_gets_no_more_than_the_down_time() -> No
     assert fleet.state(row) is Code.DOWN
 
 
-def test_nobody_is_judged_between_gaps_too_brief_to_come_back_in() -> None:
+@pytest.mark.parametrize("open_for", [1.0, 1.5])
+def test_nobody_is_judged_between_gaps_too_brief_to_come_back_in(open_for: float) -> None:
+    """A beat may be due in each gap: between two of them are less than an interval and a push."""
     fleet, (row,) = beating()
     fleet.sweeps(3.5)
-    for _ in range(20):
+    for _ in range(40):
         fleet.sweeps(0.5, proven=False)
-        fleet.sweeps(3.0)  # half a second to resume, 2.5 s of listening
+        fleet.sweeps(0.5 + open_for)  # half a second to resume
     assert fleet.state(row) is Code.UP
-    fleet.sweeps(0.5)
+    fleet.sweeps(3.0)
     assert fleet.state(row) is Code.DOWN
+
+
+def test_who_could_come_back_between_gaps_and_did_not_is_judged() -> None:
+    """An allowance is longer than the time between the gaps, but three chances are enough."""
+    fleet, (row,) = beating()
+    fleet.sweeps(3.5)
+    for chance in range(3):
+        fleet.sweeps(0.5, proven=False)
+        fleet.sweeps(0.5 + 2.5)  # half a second to resume
+        assert (fleet.state(row), chance) == (Code.UP, chance)
+    fleet.sweeps(0.5, proven=False)
+    fleet.sweeps(0.5 + 0.5)
+    assert fleet.state(row) is Code.DOWN
+
+
+def test_a_beat_between_gaps_makes_all_chances_anew() -> None:
+    fleet, (row,) = beating()
+    fleet.sweeps(3.5)
+    for sequence in range(100, 120):
+        for _ in range(2):
+            fleet.sweeps(0.5, proven=False)
+            fleet.sweeps(0.5 + 2.5)
+        fleet.beat([row], sequence)
+        assert fleet.state(row) is Code.UP
 
 
 def test_a_death_after_a_gap_is_found_on_time() -> None:
