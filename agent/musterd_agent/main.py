@@ -4,19 +4,21 @@ import os
 import signal
 
 import anyio
-import structlog
 
 from musterd.errors import ConfigError
+from musterd.log import flush
+from musterd.logger import get_logger
 from musterd.settings import Settings
 from musterd.stores import Guarantees, Store, open_store
 from musterd.systemd import Systemd
 from musterd_agent.agent import LEAVE_TIMEOUT, Agent
 from musterd_agent.shard import say
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
-_FORCED_END = LEAVE_TIMEOUT + 0.3  # seconds after the signal
+_FORCED_END = LEAVE_TIMEOUT + 0.2  # seconds after the signal
+_LAST_LINES = 0.1  # seconds for what is still to be logged then
 
 
 def run(settings: Settings) -> int:
@@ -95,5 +97,10 @@ def _end_by_force() -> None:
     """
     for number in _STOP:
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGALRM, lambda *_: _end_now())
     signal.setitimer(signal.ITIMER_REAL, _FORCED_END)
+
+
+def _end_now() -> None:
+    flush(_LAST_LINES)
+    os._exit(0)

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-import structlog
 from anyio import current_time
 
 from musterd.errors import StoreError
+from musterd.logger import get_logger
 from musterd.stores.base import ShardWriter
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Shard:

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 import anyio
 import httpcore
-import structlog
 
 from musterd.client_calls import Attempt, Call, Reply, group, read_addresses, read_reply
 from musterd.client_choice import FRESHER, LOOK_EVERY, Address
@@ -24,6 +23,7 @@ from musterd.client_transport import (
 )
 from musterd.client_view import Event, EventParser, View
 from musterd.errors import MusterdError
+from musterd.logger import get_logger
 from musterd.model import GroupAnswer, Verdict
 
 SILENCE_LIMIT = 15.0  # seconds; three pings of a coordinator
@@ -34,7 +34,7 @@ _TIMEOUTS = {"connect": 5.0, "read": SILENCE_LIMIT, "write": 5.0, "pool": 5.0}
 _BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 _EVENTS: Call[bytes] = Call("GET", "/v1/events", bytes)
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Replica:

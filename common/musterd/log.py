@@ -1,16 +1,20 @@
 """Log lines on standard error: for people on a terminal, JSON for machines. Never a secret.
 
-Use :func:`structlog.get_logger`; events are short nouns and verbs, facts are key-values.
+Events are short nouns and verbs, facts are key-values. Lines are written by a thread of their own
+(:mod:`musterd.logqueue`), so that no event loop waits for whoever reads them. A program that uses
+musterd as a library gets them by :mod:`logging`, under ``musterd``: :mod:`musterd.logger`.
 """
 
+import io
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TextIO
 
 import msgspec
 import structlog
 
+from musterd.logqueue import FLUSH_TIMEOUT, LineWriter
 from musterd.terminal import may_colour
 from musterd.urls import without_secrets
 
@@ -28,13 +32,59 @@ def configure(level: str = "info", format: str | None = None, stream: TextIO | N
     """
     stream = sys.stderr if stream is None else stream
     terminal = stream.isatty()
+    processors = _processors(format or ("console" if terminal else "json"), may_colour(stream))
+    output = _Output(_writer(stream, processors))
     structlog.configure(
-        processors=_processors(format or ("console" if terminal else "json"), may_colour(stream)),
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=lambda *_: output,
         cache_logger_on_first_use=False,  # or a later configure() would miss loggers in use
     )
     _adopt_standard_logging()
+
+
+def set_level(level: str) -> None:
+    """The least important lines that are written from now on."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]))
+
+
+def flush(timeout: float = FLUSH_TIMEOUT) -> None:
+    """Wait until what was logged is written, for at most ``timeout`` seconds."""
+    for writer in _writers.values():
+        writer.flush(timeout)
+
+
+class _Output:
+    """What structlog hands rendered lines to, whatever their level."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self.msg = write
+        self.debug = self.info = self.warning = self.error = self.critical = write
+
+
+_writers: dict[int, LineWriter] = {}  # by descriptor: a second configure() goes on with its thread
+
+
+def _writer(stream: TextIO, processors: list[Processor]) -> Callable[[str], object]:
+    """By a thread to a file; at once to memory, which never makes anybody wait."""
+    try:
+        fd = stream.fileno()
+    except (OSError, io.UnsupportedOperation):
+        return lambda line: stream.write(line + "\n")
+
+    def lost(lines: int) -> str:
+        event: Any = {"event": "log lines lost", "lines": lines, "reason": _LOST}
+        for processor in processors:
+            event = processor(None, "warning", event)
+        return str(event)
+
+    if fd not in _writers:
+        _writers[fd] = LineWriter(fd, lost)
+    _writers[fd].say_lost = lost
+    return _writers[fd].write
+
+
+_LOST = "standard error took them too slowly, or not at all"
 
 
 def _processors(format: str, colours: bool) -> list[Processor]:

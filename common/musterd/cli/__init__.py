@@ -11,6 +11,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
 
+from musterd.cli import streams
 from musterd.errors import (
     ConfigError,
     Conflict,
@@ -70,6 +71,7 @@ COMMANDS = {name: command for section in SECTIONS.values() for name, command in 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (default: this process's) and return the exit status."""
+    streams.make_usable()
     try:
         status = _dispatch(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
@@ -186,6 +188,8 @@ def _complain_os(error: OSError) -> int:
     if error.errno == errno.EADDRINUSE:
         what += "; stop the program that uses it, or choose another --listen"
     complain(what)
+    if error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):  # it cannot be written at exit, too
+        _close_quietly()
     return OUT_OF_REACH if isinstance(error, ConnectionError | TimeoutError) else WRONG_USE
 
 

@@ -1,5 +1,6 @@
 """What the reading commands share: a client, JSON, and a word when answers are old."""
 
+import json
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from musterd.cli.arguments import settings_of
+from musterd.cli.streams import can_show
 
 if TYPE_CHECKING:
     from musterd.client import Client
@@ -29,7 +31,13 @@ def client(args: Namespace) -> Iterator["Client"]:
 def print_json(answer: Any, *, indent: int = 2) -> None:
     """``answer`` as the HTTP API would give it; ``indent`` 0 keeps it on one line."""
     encoded = msgspec.json.encode(answer)
-    print((msgspec.json.format(encoded, indent=indent) if indent else encoded).decode())
+    text = (msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()
+    print(text if can_show(text) else _escaped(text))
+
+
+def _escaped(text: str) -> str:
+    """The same JSON, with what is not ASCII as ``\\u…``."""
+    return "".join(one if one.isascii() else json.dumps(one)[1:-1] for one in text)
 
 
 def note_staleness(listening: bool, staleness: float | None) -> None:

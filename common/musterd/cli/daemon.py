@@ -22,5 +22,8 @@ def run_daemon(module: str, args: Namespace) -> int:
     log.configure(loaded.settings.log_level, loaded.settings.log_format)
     for warning in loaded.warnings:
         structlog.get_logger().warning("configuration doubtful", detail=warning)
-    status: int = import_module(module).run(loaded.settings)
+    try:
+        status: int = import_module(module).run(loaded.settings)
+    finally:
+        log.flush()
     return status

@@ -10,10 +10,10 @@ from math import inf
 from random import Random
 
 import anyio
-import structlog
 
 from musterd.beat import Beat, member_id
 from musterd.errors import ConfigError, StoreError
+from musterd.logger import get_logger
 from musterd.model import Member
 from musterd.stores.base import Guarantees, ShardReader, Store, place
 from musterd.stores.keyed_slots import KeyedWriter
@@ -21,7 +21,7 @@ from musterd.stores.memcached import Parts
 from musterd.stores.memcached_connection import Server
 from musterd.stores.memcached_lanes import MemcachedLanes
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 RELAY_PORT = 11411
 LOOK_AFTER = 60.0
