@@ -266,6 +266,15 @@ def _verbosity(_table: Table, words: list[bytes]) -> bytes:
     return BAD_FORMAT if parse_integer(words[0], 0, _UINT32) is None else _OK
 
 
+def _meta_no_op(_table: Table, _words: list[bytes]) -> bytes:
+    return b"MN\r\n"
+
+
+def _cache_memlimit(_table: Table, words: list[bytes]) -> bytes:
+    """The limit is the coordinator's; who tunes memcached is told that all is well."""
+    return BAD_FORMAT if parse_integer(words[0], 0, _UINT32) is None else _OK
+
+
 class _Command(NamedTuple):
     run: Callable[[Table, list[bytes]], bytes]
     words: range  # how many may follow the verb
@@ -279,6 +288,8 @@ _COMMANDS = {
     b"delete": _Command(_delete, range(1, 4), 1),
     b"flush_all": _Command(_flush_all, range(3), 0),
     b"verbosity": _Command(_verbosity, range(1, 3), 0),
+    b"cache_memlimit": _Command(_cache_memlimit, range(1, 3), 0),
+    b"mn": _Command(_meta_no_op, range(3), 0),
 }
 
 

@@ -2,15 +2,18 @@
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import cast
 
 import anyio
 import structlog
 
 from musterd_coordinator.memcache_protocol import LINE_LIMIT, Conversation
+from musterd_coordinator.seldom import Seldom
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +29,7 @@ class Limits:
     """What clients may take. Memory for items is limited by the table."""
 
     connections: int = 4096
+    per_address: float = 0.5  # the share of them that one address may hold
     waiting_bytes: int = 64 << 20  # requests half sent and replies not read, of all connections
     unread_time: float = 60.0  # seconds that a client may leave a full output buffer unread
 
@@ -42,26 +46,41 @@ class Crowd:
         self.links: set[Link] = set()
         self.waiting_bytes = 0
         self.accepted = self.refused = self.bytes_read = self.bytes_written = 0
-        self._full = False
         self._dismissed = False
         self._emptied = anyio.Event()
+        self._held: Counter[str] = Counter()  # connections, by address
+        self._full = Seldom("server full", monotonic)
+        self._greedy = Seldom("address full", monotonic)
+        self._cut_off = Seldom("client cut off", monotonic)
+        self._binary = Seldom("client speaks the binary protocol", monotonic)
 
     def admit(self, link: "Link") -> bool:
         """Count a new connection; False if there are too many, or no more are wanted."""
-        full = len(self.links) >= self.limits.connections
-        if full and not self._full:
-            log.warning("server full", server=self.called, connections=len(self.links))
-        self._full = full
-        if full or self._dismissed:
+        if self._dismissed or self._is_full(link.address):
             self.refused += 1
             return False
         self.accepted += 1
         self.links.add(link)
+        self._held[link.address] += 1
         return True
+
+    def _is_full(self, address: str) -> bool:
+        """One address never keeps out all others."""
+        if len(self.links) >= self.limits.connections:
+            self._full.warn(server=self.called, connections=len(self.links))
+            return True
+        share = max(1, int(self.limits.per_address * self.limits.connections))
+        if self._held[address] >= share:
+            self._greedy.warn(server=self.called, client=address, connections=share)
+            return True
+        return False
 
     def forget(self, link: "Link") -> None:
         """Take note that a connection has ended."""
-        self.links.discard(link)
+        if link in self.links:
+            self.links.remove(link)
+            self._held[link.address] -= 1
+            self._held += Counter()  # drops those at 0
         if not self.links:
             self._emptied.set()
 
@@ -82,6 +101,15 @@ class Crowd:
             if self.waiting_bytes > self.limits.waiting_bytes:
                 max(self.links, key=lambda link: link.weight).cut_off("holds too many bytes")
 
+    def tell_of_cut(self, client: object, reason: str) -> None:
+        """Log that a client was hung up on; what happens all the time is summed up."""
+        self._cut_off.warn(server=self.called, client=client, reason=reason)
+
+    def tell_of_binary(self, client: object) -> None:
+        """The same of one that speaks memcached's other protocol; it may think its beats stored."""
+        note = "only the text protocol is spoken here; set the client to it"
+        self._binary.warn(server=self.called, client=client, note=note)
+
     def reset(self) -> None:
         """Count from 0."""
         self.accepted = len(self.links)
@@ -93,6 +121,7 @@ class Link(asyncio.Protocol):
 
     def __init__(self, crowd: Crowd) -> None:
         self.weight = 0  # bytes that wait, as last weighed
+        self.address = ""  # the client's, without its port
         self._crowd = crowd
         self._loop = asyncio.get_running_loop()
         self._conversation = crowd.converse()
@@ -106,6 +135,8 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, or refuse to."""
         self._transport = cast("asyncio.Transport", transport)
+        peer = self._transport.get_extra_info("peername")
+        self.address = str(peer[0]) if peer else ""
         if not self._crowd.admit(self):
             self._transport.write(_TOO_MANY)
             self._transport.close()
@@ -157,7 +188,7 @@ class Link(asyncio.Protocol):
     def cut_off(self, reason: str) -> None:
         """Drop the connection and whatever waits on it."""
         client = self._transport.get_extra_info("peername")
-        log.warning("client cut off", client=client, reason=reason)
+        self._crowd.tell_of_cut(client, reason)
         self._transport.abort()
         self._is_cut_off = True
 
@@ -194,6 +225,8 @@ class Link(asyncio.Protocol):
             self._crowd.bytes_written += len(reply)
             self._transport.write(reply)
         if self._conversation.closed:
+            if self._conversation.is_binary:
+                self._crowd.tell_of_binary(self._transport.get_extra_info("peername"))
             self._transport.close()
         else:
             self._steer(unfinished)

@@ -57,6 +57,7 @@ class Conversation:
         self, table: Table, statistics: Statistics, storekeeper: Storekeeper | None = None
     ) -> None:
         self.wake: Callable[[], None] = _nothing
+        self.is_binary = False  # it speaks memcached's other protocol, and is hung up on
         self._table = table
         self._statistics = statistics
         self._storekeeper = storekeeper
@@ -166,7 +167,8 @@ class Conversation:
     def _take_line(self) -> bytes | None:
         end = self._input.find(b"\n", self._searched)
         size = len(self._input) if end < 0 else end
-        if self._is_overlong(size) or self._input.startswith(_BINARY_MAGIC):
+        self.is_binary = self._input.startswith(_BINARY_MAGIC)
+        if self.is_binary or self._is_overlong(size):
             self._ends = True
             return None
         if end < 0:

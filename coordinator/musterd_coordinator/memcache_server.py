@@ -27,6 +27,9 @@ __all__ = ["Limits", "MemcacheServer", "serve"]
 
 log = structlog.get_logger(__name__)
 
+SPOKEN = "1.6.18"
+"""The memcached whose replies ours are to the byte."""
+
 _LAST_PORT = 65535
 _BACKLOG = 1024  # connections that wait to be accepted
 _STOP_TIMEOUT = 2.0  # seconds for connections to end when the server stops
@@ -54,7 +57,8 @@ class MemcacheServer:
         self.port = port
         self.table = table
         self.limits = limits or Limits()
-        self.version = f"{version()}-musterd"
+        # libmemcached refuses a major version of 0, and looks at nothing behind the numbers.
+        self.version = f"{SPOKEN}-musterd-{version()}"
         self._crowd = Crowd(
             lambda: Conversation(table, self, storekeeper), self.limits, self.called
         )
@@ -105,7 +109,9 @@ class MemcacheServer:
                 return self._settings()
             case "items":
                 return self._items()
-            case "sizes" | "slabs":  # memcached's own memory management, of which there is none
+            case (
+                "sizes" | "slabs" | "conns" | "detail"
+            ):  # memcached's own memory management, of which there is none
                 return {}
         return None
 
@@ -127,10 +133,13 @@ class MemcacheServer:
             "uptime": int(time.monotonic() - self._started),
             "time": int(time.time()),
             "version": self.version,
+            "pointer_size": 64,
             "max_connections": self.limits.connections,
             "curr_connections": len(crowd.links),
             "total_connections": crowd.accepted,
             "rejected_connections": crowd.refused,
+            "listen_disabled_num": 0,
+            "accepting_conns": 1,
             "waiting_bytes": crowd.waiting_bytes,
             "bytes_read": crowd.bytes_read,
             "bytes_written": crowd.bytes_written,
@@ -141,6 +150,7 @@ class MemcacheServer:
         return {
             "maxbytes": self.table.memory_limit,
             "maxconns": self.limits.connections,
+            "verbosity": 0,
             "tcpport": self.port,
             "inter": self.host,
             "evictions": "on",
@@ -158,6 +168,7 @@ class MemcacheServer:
             "items:1:number": stats["curr_items"],
             "items:1:mem_requested": stats["bytes"],
             "items:1:evicted": stats["evictions"],
+            "items:1:reclaimed": 0,
             "items:1:crawler_reclaimed": stats["crawler_reclaimed"],
         }
 

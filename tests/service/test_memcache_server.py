@@ -59,9 +59,9 @@ class Client:
 
 
 @asynccontextmanager
-async def connect(server: MemcacheServer) -> AsyncIterator[Client]:
+async def connect(server: MemcacheServer, local_host: str | None = None) -> AsyncIterator[Client]:
     with anyio.fail_after(5):
-        stream = await anyio.connect_tcp(server.host, server.port)
+        stream = await anyio.connect_tcp(server.host, server.port, local_host=local_host)
     async with stream:
         yield Client(stream)
 
@@ -88,7 +88,7 @@ async def test_serves_a_real_client_library(server: MemcacheServer) -> None:
         assert await client.touch(b"k", 50)
         assert await client.delete(b"k")
         assert not await client.replace(b"k", b"")
-        assert (await client.version()).endswith(b"-musterd")
+        assert (await client.version()).startswith(b"1.6.18-musterd-")  # libmemcached wants a 1
         assert b"curr_connections" in await client.stats()
         await client.flush_all()
     finally:
@@ -185,8 +185,52 @@ async def upload_half(server: MemcacheServer) -> None:
         await client.is_hung_up_on()
 
 
+async def test_one_address_never_keeps_out_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    async with serve(HOST, 0, Table(), Limits(connections=4)) as server:
+        async with connect(server) as first, connect(server) as second:
+            await first.ask(b"version\r\n")
+            await second.ask(b"version\r\n")
+            for _ in range(3):
+                async with connect(server) as third:
+                    assert await third.is_hung_up_on()
+            async with connect(server, local_host="127.0.0.2") as other:
+                assert await other.ask(b"version\r\n")
+        while server.connections:
+            await anyio.sleep(0.01)
+        async with connect(server) as fourth:
+            assert await fourth.ask(b"version\r\n")
+    assert capsys.readouterr().out.count("address full") == 1
+
+
+async def test_a_client_of_the_binary_protocol_is_told_of_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with serve(HOST, 0, Table()) as server:
+        for _ in range(5):
+            async with connect(server) as client:
+                await client.say(b"\x80\x0a" + bytes(22))
+                assert await client.is_hung_up_on()
+    assert capsys.readouterr().out.count("client speaks the binary protocol") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "reply"),
+    [
+        (b"stats conns\r\n", b"END\r\n"),
+        (b"stats detail dump\r\n", b"END\r\n"),
+        (b"cache_memlimit 64\r\n", b"OK\r\n"),
+        (b"mn\r\n", b"MN\r\n"),
+    ],
+)
+async def test_what_tools_of_memcached_ask(
+    server: MemcacheServer, command: bytes, reply: bytes
+) -> None:
+    async with connect(server) as client:
+        assert await client.ask(command, reply) == reply
+
+
 async def test_refuses_more_connections_than_its_limit() -> None:
-    limits = Limits(connections=2)
+    limits = Limits(connections=2, per_address=1.0)
     async with serve(HOST, 0, Table(), limits) as server, connect(server) as first:
         async with connect(server) as second:
             await first.ask(b"version\r\n")

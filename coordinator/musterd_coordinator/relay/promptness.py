@@ -2,21 +2,32 @@
 
 A relay that gets too little CPU, or whose database is slow, answers late: agents give their beats
 up, and members that live fall silent. It is at work all the same, so it has to say so.
+
+Members are counted, not beats, and only those that are overdue: a connection may bring thousands of
+one member's beats and hang up, in its own name or in another's, and nobody is silent for that.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from musterd.beat import Status
 
 MOST_GIVEN_UP = 0.1
-"""The share of beats whose agents may not wait for the answer: hosts have troubles of their own."""
+"""The share of the members that beat here whose agents may not wait for the answer: hosts have
+troubles of their own."""
+
+OVERDUE = 1.5
+"""Intervals since a member's newest written beat after which one that was given up counts."""
+
+COUNTED = 2.0
+"""Intervals for which it counts: by then its agent beats again, here or at another relay."""
 
 
 class Report(NamedTuple):
     """What a relay's own row says: the fields of a beat."""
 
     status: Status
-    missed: int  # beats that agents gave up, or that were refused
+    missed: int  # members whose beats were given up, and beats that were refused
     lag_ms: int  # that the slowest answer took
 
 
@@ -25,28 +36,41 @@ class Promptness:
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._answered = self._missed = 0
+        self._refused = 0
+        self._given_up: dict[int, float] = {}  # members, and until when they count
         self._longest = 0.0
-
-    def answered(self, beats: int, waited: float) -> None:
-        """So many beats were answered, the first of them ``waited`` seconds after it came."""
-        self._answered += beats
-        self.waited(waited)
 
     def waited(self, seconds: float) -> None:
-        """Something took so long for which a beat would have waited as well."""
+        """Something took so long, and a beat waited for it or would have."""
         self._longest = max(self._longest, seconds)
 
-    def missed(self, beats: int) -> None:
-        """So many were given up by their agents, or refused."""
-        self._missed += beats
+    def given_up(self, intervals: Mapping[int, float], now: float) -> None:
+        """Agents did not wait for beats of these members, which are overdue: id to interval."""
+        for member, interval in intervals.items():
+            self._given_up[member] = now + COUNTED * interval
 
-    def report(self) -> Report:
-        """How it went since the last report."""
+    def refused(self, beats: int) -> None:
+        """So many were refused, because the database did not take them."""
+        self._refused += beats
+
+    def written(self, members: Mapping[int, object] | set[int]) -> None:
+        """Beats of these members got through after all."""
+        if self._given_up:
+            for member in self._given_up.keys() & members:
+                del self._given_up[member]
+
+    @property
+    def awaits_anybody(self) -> bool:
+        """Whether :meth:`written` would make a difference."""
+        return bool(self._given_up)
+
+    def report(self, active: int, now: float) -> Report:
+        """How it went since the last report; ``active`` members beat here."""
+        self._given_up = {who: until for who, until in self._given_up.items() if until > now}
+        missed = len(self._given_up) + self._refused
         lags = self._longest > self._limit
-        loses = self._missed > MOST_GIVEN_UP * (self._missed + self._answered)
+        loses = missed > MOST_GIVEN_UP * (missed + active)
         status = Status.CHECK_FAILING if lags or loses else Status.OK
-        report = Report(status, self._missed, round(1000 * self._longest))
-        self._answered = self._missed = 0
-        self._longest = 0.0
+        report = Report(status, missed, round(1000 * self._longest))
+        self._refused, self._longest = 0, 0.0
         return report

@@ -21,6 +21,10 @@ from musterd_coordinator.relay.seats import Seats
 from musterd_coordinator.relay.waiting import First, Newcomer, Newest, Waiting, identity_in
 
 NOT_A_BEAT = b"CLIENT_ERROR bad data chunk: not a beat"
+MOST_MEMBERS = 2_000_000
+"""Members that have a seat here or wait for one; who comes then goes to another relay."""
+
+_FULL = b"SERVER_ERROR this relay has no room for more members"
 _NOBODYS = b"SERVER_ERROR nobody announced the member of this beat here"
 _BEAT, _HOLDER = b":b:", b":m:"
 _DIGITS = 8  # of a slot, at the end of a key
@@ -80,6 +84,9 @@ class New:
         self._beats = Newest()
         self._filled = Filled()
         self.wait = self._filled.wait
+
+    def __len__(self) -> int:
+        return len(self._beats)
 
     def add(self, beat: First) -> None:
         """Let it wait."""
@@ -188,6 +195,8 @@ class Reception:
             again = Waiting(record)
             self.known.add(again)
             return again
+        if place is None and len(self.seats) + len(self.new) >= MOST_MEMBERS:
+            return _FULL
         newcomer = _newcomer(key, holder)
         if newcomer is None or newcomer.identity != identity:
             return _NOBODYS

@@ -75,7 +75,7 @@ class Relay:
         """
         while True:
             try:
-                await self._mark(self.promptness.report())
+                await self._mark(self._report())
             except StoreError as error:
                 self.gauges.beats.failed(error, 0)
             else:
@@ -84,6 +84,10 @@ class Relay:
             due = anyio.current_time() + uniform(0.8, 1.0) * self._mark_period
             await anyio.sleep_until(due)
             self.promptness.waited(anyio.current_time() - due)
+
+    def _report(self) -> Report:
+        now = anyio.current_time()
+        return self.promptness.report(self.reception.seats.active(now), now)
 
     async def _mark(self, report: Report) -> None:
         name = f"{gethostname()}-{self.server.port}"
@@ -116,7 +120,7 @@ class Relay:
             async with self.writer.turn:
                 pass
             if self._reached.is_set():
-                await self._mark(self.promptness.report()._replace(status=Status.LEAVING))
+                await self._mark(self._report()._replace(status=Status.LEAVING))
         await self.server.aclose()
 
 

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import anyio
 import numpy as np
+from numpy.typing import NDArray
 
+from musterd.columns import RECORD
 from musterd.errors import ShardRefused, StoreError
 from musterd.stores.items import Outcome
 from musterd.stores.postgres_link import Link
@@ -19,6 +21,9 @@ from musterd_coordinator.relay.gauges import Gauges
 from musterd_coordinator.relay.promptness import Promptness
 from musterd_coordinator.relay.reception import Reception
 from musterd_coordinator.relay.waiting import First, Newcomer, Waiting
+
+Identities = NDArray[np.uint64]
+Records = NDArray[np.void]  # of RECORD
 
 MOST_ROWS = 12_000  # in one statement that writes beats, or a few more that came together
 MOST_SEATS = 2000  # looked up in one statement
@@ -69,7 +74,7 @@ class BeatWriter:
                 rest = [one for part in parts[at:] for one in part]
                 refused = sum(one.count for one in rest)
                 self._gauges.beats.failed(error, refused)
-                self._promptness.missed(refused)
+                self._promptness.refused(refused)
                 await settle(rest, refusal(error))
                 return
             await self._tell(part, batch)
@@ -79,9 +84,15 @@ class BeatWriter:
         for told, _ in enumerate(batch.settle((Outcome.STORED, Outcome.NOT_STORED)), 1):
             if not told % _AT_A_TIME:
                 await anyio.lowlevel.checkpoint()
-        answered = len(batch.records)
-        self._promptness.answered(answered, anyio.current_time() - part[0].came)
-        self._promptness.missed(sum(one.count for one in part) - answered)
+        now = anyio.current_time()
+        self._promptness.waited(now - part[0].came)
+        if given_up := [one for one in part if not one.is_wanted]:
+            self._promptness.given_up(self._overdue(given_up, now), now)
+
+    def _overdue(self, given_up: Sequence[Waiting], now: float) -> dict[int, float]:
+        beats = np.frombuffer(b"".join([one.records for one in given_up]), RECORD)
+        identities = np.ascontiguousarray(beats["member_id"])
+        return self._reception.seats.overdue(identities, beats["interval_ms"] / 1000, now)
 
     def _seated(self, batch: Batch) -> tuple[Rows, database.Slots]:
         """The rows to write, and the slots where; they are in the order of these."""
@@ -105,8 +116,15 @@ class BeatWriter:
         seats = self._reception.seats
         for one in lost:
             seats.remove(one)
-        places = seats.find_all(identity[written])
-        seats.used[places[places >= 0]] = now
+        self._note_written(identity[written], batch.records[rows][written], now)
+
+    def _note_written(self, identity: Identities, records: Records, now: float) -> None:
+        places = self._reception.seats.find_all(identity)
+        seated = places >= 0
+        intervals = records["interval_ms"][seated] / 1000
+        self._reception.seats.write(places[seated], intervals, now)
+        if self._promptness.awaits_anybody:
+            self._promptness.written(set(identity.tolist()))
 
 
 class Usher:
