@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from musterd.beat import SIZE, Beat, pack
@@ -13,7 +13,8 @@ from musterd.columns import WORDS
 from musterd.errors import ShardCorrupt, ShardRefused, StoreError
 from musterd.stores.keyed import Keys
 from musterd.stores.keyed_seats import Block
-from musterd.stores.memcached_replies import BeatsReply, Reply, ValuesReply
+from musterd.stores.memcached_replies import BeatsReply
+from musterd.stores.memcached_values import Reply, ReplyTooLong, ValuesReply
 
 KEYS = Keys("fleet")
 NEXT = b"VALUE fleet:b:00000000 0 3\r\nodd\r\nEND\r\n"  # the reply to another command
@@ -51,10 +52,12 @@ def reply_to(slots: list[int]) -> BeatsReply:
 
 def feed(reply: Reply, data: bytes, cuts: list[int]) -> int | None:
     """Show ``reply`` more and more of ``data``, as a connection does; how much of it it took."""
+    begin = 0
     for end in [*sorted(cut for cut in cuts if 0 < cut < len(data)), len(data)]:
-        size = reply.read(memoryview(bytearray(data[:end])))
-        if size is not None:
-            return size
+        taken, whole = reply.read(memoryview(bytearray(data[begin:end])))
+        begin += taken
+        if whole:
+            return begin
     return None
 
 
@@ -230,12 +233,46 @@ def test_values_are_the_same_whether_they_come_at_once_or_in_pieces(
     data = b"".join(each.text for each in stored) + b"END\r\n"
     follows = NEXT if more_follows else b""
     whole, pieces = ValuesReply("mc", asked), ValuesReply("mc", asked)
-    assert pieces.read(memoryview(data[:1])) is None  # from here on it goes value by value
+    assert pieces.read(memoryview(data[:1])) == (0, False)  # from here on it goes value by value
     try:
         assert feed(pieces, data + follows, cuts) == len(data)
     except StoreError as error:
         with pytest.raises(type(error), match=re.escape(error.reason)):
             whole.read(memoryview(data + follows))
     else:
-        assert whole.read(memoryview(data + follows)) == len(data)
+        assert whole.read(memoryview(data + follows)) == (len(data), True)
         assert (whole.values, whole.flagged) == (pieces.values, pieces.flagged)
+
+
+def large(slot: int, size: int) -> bytes:
+    return Stored(slot, bytes(size)).text
+
+
+@settings(max_examples=20)
+@given(st.lists(st.sampled_from([0, 70_000, 90_000]), min_size=1, max_size=4), st.integers(9, 3000))
+def test_a_value_larger_than_any_of_ours_is_passed_over(sizes: list[int], step: int) -> None:
+    data = b"".join(large(slot, size) for slot, size in enumerate(sizes)) + b"END\r\n"
+    reply = ValuesReply("mc", [KEYS.beat(slot) for slot in range(40)])
+    assert feed(reply, data + NEXT, list(range(step, len(data), 17 * step))) == len(data)
+    assert list(reply.values) == [KEYS.beat(at) for at, size in enumerate(sizes) if not size]
+    assert reply.oversized == [KEYS.beat(at) for at, size in enumerate(sizes) if size]
+
+
+def test_a_reply_is_cut_off_at_half_more_than_what_was_asked_for() -> None:
+    asked = [KEYS.beat(slot) for slot in range(500)]
+    reply = ValuesReply("mc", asked)
+    sent = 0
+    while sent < 11 << 20:
+        data = large(len(reply.oversized), 1 << 20)
+        assert reply.read(memoryview(data)) == (len(data), False)
+        sent += len(data)
+    with pytest.raises(ReplyTooLong, match="cut off"):
+        reply.read(memoryview(large(400, 2 << 20)[:100]))
+    assert len(reply.oversized) == 1 + (sent >> 20)
+
+
+def test_a_beat_is_never_as_long_as_that() -> None:
+    reply = reply_to([1, 3])
+    with pytest.raises(ReplyTooLong, match="has 1048576 bytes"):
+        reply.read(memoryview(large(3, 1 << 20)[:100_000]))
+    assert reply.oversized == [KEYS.beat(3)]

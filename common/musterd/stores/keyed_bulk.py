@@ -16,9 +16,13 @@ _T = TypeVar("_T")
 
 
 class Bulk(Protocol):
-    """Batched reads of one shard, ``lanes`` of them at a time. Raises nothing but StoreError."""
+    """Batched reads of one shard, ``lanes`` of them at a time. Raises nothing but StoreError.
+
+    ``oversized`` are the keys whose values were larger than any of ours, and were removed.
+    """
 
     lanes: int
+    oversized: list[bytes]
 
     async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The values of up to PORTION different ``keys``; what is absent is not in it."""

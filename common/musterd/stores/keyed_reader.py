@@ -115,5 +115,8 @@ class KeyedReader:
         self._keeper.foreign.update(harvest.foreign)
         self._keeper.doubtful.update(harvest.restarted)
         self._keeper.knock(harvest.spoiled)
+        for key in self._bulk.oversized:
+            self._quarantine.refuse("oversized", key, "larger than any value of ours: removed")
+        self._bulk.oversized.clear()
         rejected = harvest.rejected + self._quarantine.take()
         return Sweep(beats, rejected, canary, not reason, reason)

@@ -31,7 +31,7 @@ from musterd.stores.bounds import Turn
 from musterd.ways import Way
 
 LINE_LIMIT = 2048
-VALUE_LIMIT = 1 << 20
+VALUE_LIMIT = 64 << 10  # bytes; none of ours is a third as large
 _ERROR_LINE = re.compile(rb"(ERROR|CLIENT_ERROR|SERVER_ERROR)\b")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 _TEXT_LIMIT = 200
@@ -109,6 +109,10 @@ def cut(transport: asyncio.WriteTransport) -> None:
     transport.abort()
 
 
+class _Oversized(ShardCorrupt):
+    """A value is larger than any of ours, and was not read."""
+
+
 class _Replies(asyncio.StreamReader):
     """The incoming half of a connection. It fails where aiomcache would go wrong silently."""
 
@@ -140,14 +144,21 @@ class _Replies(asyncio.StreamReader):
             raise ShardRefused(self._shard, text)
         if not line.endswith(b"\r\n"):
             raise ShardCorrupt(self._shard, f"reply is not memcached's: {shown(line)!r}")
-        if line.startswith(b"VALUE ") and line.split(b" ")[1] != self._key:
+        return self._about_ours(line) if line.startswith(b"VALUE ") else line
+
+    def _about_ours(self, line: bytes) -> bytes:
+        """The line before a value, with no flags: aiomcache would make a fault of the server of them."""
+        words = line.split(b" ")
+        if words[1] != self._key:
             raise ShardCorrupt(self._shard, f"reply for another key: {shown(line)!r}")
-        return line
+        return b" ".join((*words[:2], b"0", *words[3:])) if words[2].isdigit() else line
 
     async def readexactly(self, n: int) -> bytes:
         """The data of one value."""
-        if not 0 <= n <= VALUE_LIMIT:
+        if n < 0:
             raise ShardCorrupt(self._shard, f"reply with a value of {n} bytes")
+        if n > VALUE_LIMIT:
+            raise _Oversized(self._shard, f"reply with a value of {n} bytes")
         data = await super().readexactly(n)
         self._unread -= n
         return data
@@ -210,8 +221,12 @@ class MemcachedConnection:
         self._heard: _Link | None = None  # the one that was answered last
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
-        """The value and its cas number."""
-        value, token = await self._call(key, lambda client: client.gets(key))
+        """The value and its cas number. One that is larger than any of ours is removed unread."""
+        try:
+            value, token = await self._call(key, lambda client: client.gets(key))
+        except _Oversized:
+            await self.delete(key)
+            return None, 0
         return value, token or 0
 
     async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:

@@ -137,6 +137,7 @@ class TableBulk:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self.oversized: list[bytes] = []
 
     async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The values of ``keys``."""
