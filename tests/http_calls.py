@@ -32,6 +32,7 @@ async def ask(
     method: str = "GET",
     body: bytes | object = b"",
     headers: dict[str, str] | None = None,
+    caller: str = "127.0.0.1",
 ) -> Reply:
     """One request; a body that is not bytes is sent as JSON, in two pieces."""
     data = body if isinstance(body, bytes) else msgspec.json.encode(body)
@@ -46,7 +47,7 @@ async def ask(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await app(_scope(target, method, given), receive, send)
+    await app(_scope(target, method, given, caller), receive, send)
     start, *parts = sent
     fields = {name.decode(): value.decode() for name, value in start["headers"]}
     return Reply(start["status"], fields, b"".join(part.get("body", b"") for part in parts))
@@ -84,7 +85,7 @@ class Reader:
 
 @asynccontextmanager
 async def reading(
-    app: App, target: str, headers: dict[str, str] | None = None
+    app: App, target: str, headers: dict[str, str] | None = None, caller: str = "127.0.0.1"
 ) -> AsyncIterator[Reader]:
     """Follow a stream of events; at the end the reader disconnects."""
     reader = Reader()
@@ -95,7 +96,7 @@ async def reading(
         return {"type": "http.disconnect"}
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(app, _scope(target, "GET", headers or {}), receive, reader.send)
+        tasks.start_soon(app, _scope(target, "GET", headers or {}, caller), receive, reader.send)
         try:
             yield reader
         finally:
@@ -103,13 +104,17 @@ async def reading(
     reader.close()
 
 
-def _scope(target: str, method: str, headers: dict[str, str]) -> Scope:
+def _scope(target: str, method: str, headers: dict[str, str], caller: str) -> Scope:
     path, _, query = target.partition("?")
     return {
         "type": "http",
+        "client": (caller, 1),
         "method": method,
         "path": path,
         "raw_path": path.encode(),
         "query_string": query.encode(),
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "headers": [
+            (name.encode(), value.encode())
+            for name, value in ({"host": "localhost"} | headers).items()
+        ],
     }

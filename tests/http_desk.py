@@ -222,6 +222,9 @@ class DictDesk:
             if change.version > version and group in (None, change.group)
         ]
 
+    def is_at_hand(self, version: int) -> bool:
+        return self._forgotten_before <= version <= self.version
+
     def shard_statuses(self) -> list[ShardStatus]:
         return self.shards
 

@@ -200,7 +200,7 @@ class Answers:
     def _concerned(self, group: str | None) -> Iterable[int]:
         if group is None:
             return range(len(self._roll.shards))
-        return self._roll.directory.groups[group].shards
+        return self._group(group).shards
 
     def _group(self, group: str) -> Group:
         found = self._roll.directory.groups.get(group)

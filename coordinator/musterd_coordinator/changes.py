@@ -71,9 +71,13 @@ class ChangeLog:
             await self._published.wait()
         return self.version
 
+    def has(self, version: int) -> bool:
+        """Is every change after ``version`` here?"""
+        return self._complete_after <= version <= self.version
+
     def since(self, version: int, group: str | None) -> Sequence[MemberChange] | None:
         """Changes after ``version``, oldest first; None when they are not all here."""
-        if not self._complete_after <= version <= self.version:
+        if not self.has(version):
             return None
         return [
             change

@@ -1,5 +1,6 @@
 """Open files: as many as the system allows, and how many of them the API's callers may take."""
 
+import os
 import resource
 
 import structlog
@@ -40,3 +41,11 @@ def allowed() -> int:
 def for_callers(descriptors: int) -> int:
     """How many connections the API takes, so that stores and the registry always find one. Pure."""
     return max(1, min(MOST_CALLERS, descriptors // 2))
+
+
+def open_files() -> int | None:
+    """How many files this process has open; None where it cannot tell, as when it may open no more."""
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return None

@@ -101,6 +101,9 @@ class Desk(Protocol):
         Never NotFound: a group that does not exist has no changes.
         """
 
+    def is_at_hand(self, version: int) -> bool:
+        """Would :meth:`changes_since` know all that changed after ``version``?"""
+
     def status(self) -> StatusAnswer:
         """This coordinator and its shards."""
 

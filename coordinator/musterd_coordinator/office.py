@@ -79,6 +79,10 @@ class Office(Answers):
         """Every change after ``version``, or None when they are not all at hand."""
         return self._roll.changes.since(version, group)
 
+    def is_at_hand(self, version: int) -> bool:
+        """Would :meth:`changes_since` know all that changed after ``version``?"""
+        return self._roll.changes.has(version)
+
     async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
         """Durably change what an operator may change; the member as it is then."""
         _check(change)
@@ -178,5 +182,5 @@ def _check(change: FactsChange) -> None:
             check_text(name, value)
     if isinstance(change.metadata, dict):
         check_metadata(change.metadata)
-    if change.reason is not UNSET and change.disabled is UNSET and change.forced_down is UNSET:
+    if change.reason and change.disabled is UNSET and change.forced_down is UNSET:
         raise ConfigError("reason belongs to disabled or forced_down; give one of them with it")

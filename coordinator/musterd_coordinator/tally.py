@@ -46,12 +46,15 @@ def states(counts: Counts) -> dict[State, int]:
     return {state: given[code] for code, state in STATES.items()}
 
 
+VERDICTS = ("up", "schedulable", "down")
+
+
 def verdicts(counts: Counts) -> dict[str, int]:
     """How many are up, schedulable and down."""
     given = counts.tolist()
     up = given[Code.UP] + given[Code.SUSPECT]
     down = given[Code.DOWN] + given[Code.LEFT]
-    return {"up": up, "schedulable": up - given[_BUSY], "down": down}
+    return dict(zip(VERDICTS, (up, up - given[_BUSY], down), strict=True))
 
 
 def marks(counts: Counts) -> dict[Mark, int]:

@@ -12,7 +12,7 @@ import pytest
 from musterd.client import AsyncClient
 from musterd.errors import ConfigError
 from musterd.model import FactsChange, Member, MemberAnswer
-from musterd_coordinator.http import make_app, serve_http, server
+from musterd_coordinator.http import connection, make_app, serve_http
 from tests.http_desk import DictDesk
 from tests.http_serving import served
 
@@ -56,7 +56,7 @@ async def test_requests_share_a_connection(desk: DictDesk) -> None:
     async with served(desk) as url:
         with connected(url) as peer:
             for method in (b"GET", b"HEAD", b"GET"):
-                peer.sendall(method + b" /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                peer.sendall(method + b" /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 end = b"\r\n\r\n" if method == b"HEAD" else b"alive\n"
                 answer = await receive_all(peer, end)
                 assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -95,8 +95,8 @@ async def test_it_stops_in_time_whoever_is_connected() -> None:
     desk.put(*[Member("compute", f"h{number}") for number in range(20_000)])
     hanging = b'{"disabled":true}'
     requests = [
-        b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"PATCH /v1/groups/compute/members/h1 HTTP/1.1\r\nHost: x\r\n"
+        b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"PATCH /v1/groups/compute/members/h1 HTTP/1.1\r\nHost: localhost\r\n"
         + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(hanging)
         + hanging,
         b"GET /v1/gro",
@@ -116,7 +116,7 @@ async def test_it_stops_at_once_when_only_events_are_open(desk: DictDesk) -> Non
     with ExitStack() as peers:
         async with served(desk) as url:
             peer = peers.enter_context(connected(url))
-            peer.sendall(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            peer.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert await receive(peer)
             began = time.monotonic()
         assert time.monotonic() - began < 0.8
@@ -129,11 +129,11 @@ async def test_a_head_without_an_end_is_refused(desk: DictDesk) -> None:
             assert (await receive(peer)).startswith(b"HTTP/1.1 431 ")
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET /v1/groups HTTP/1.1\r\nHost: x\r\n"])
+@pytest.mark.parametrize("begun", [b"", b"GET /v1/groups HTTP/1.1\r\nHost: localhost\r\n"])
 async def test_a_head_that_does_not_come_is_not_waited_for(
     desk: DictDesk, begun: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "HEAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT", 0.2)
     async with served(desk) as url:
         with connected(url) as peer:
             peer.sendall(begun)
@@ -144,11 +144,11 @@ async def test_a_head_that_does_not_come_is_not_waited_for(
 async def test_an_idle_connection_is_kept_beyond_the_time_for_a_head(
     desk: DictDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "HEAD_TIMEOUT", 0.1)
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT", 0.1)
     async with served(desk) as url:
         with connected(url) as peer:
             for _ in range(2):
-                peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 await receive_all(peer, b"alive\n")
                 await anyio.sleep(0.3)
 
@@ -156,11 +156,11 @@ async def test_an_idle_connection_is_kept_beyond_the_time_for_a_head(
 async def test_a_reader_that_takes_nothing_is_cut_off(
     desk: DictDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "UNREAD_TIMEOUT", 0.5)
+    monkeypatch.setattr(connection, "UNREAD_TIMEOUT", 0.5)
     desk.put(*[Member("compute", f"{number}{'x' * 200}") for number in range(30_000)])
     async with served(desk) as url, AsyncClient(url) as client:
         with connected(url, buffer=4096) as peer:
-            peer.sendall(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            peer.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await _readers(url, 1)
             await _readers(url, 0)
         await client.groups()
@@ -174,7 +174,7 @@ async def _readers(url: str, number: int) -> None:
 
 async def _metrics(url: str) -> bytes:
     with connected(url) as peer:
-        peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         page = b""
         while piece := await receive(peer):
             page += piece

@@ -1,15 +1,15 @@
 """Server-sent events: snapshots, resumes, changes and pings, on trio's clock."""
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
 import pytest
 import trio.testing
 
-from musterd.errors import NotFound
 from musterd.model import FactsChange, Member, MemberChange, State
 from musterd_coordinator.http import make_app
-from musterd_coordinator.http.events import READERS_LIMIT, Events
+from musterd_coordinator.http.limits import Limits
 from tests.http_calls import ask, reading
 from tests.http_desk import DictDesk
 
@@ -183,13 +183,21 @@ async def test_readers_are_counted_and_bounded(desk: DictDesk) -> None:
         await reader.next()
         assert b"musterd_event_readers 1\n" in (await ask(app, "/metrics")).body
     assert b"musterd_event_readers 0\n" in (await ask(app, "/metrics")).body
-    events = Events(desk, "00000000", 5.0)
-    events.readers = READERS_LIMIT
-    with pytest.raises(Exception, match="1000 readers follow the events already"):
-        events.stream(None, None)
-    events.readers = 0
-    with pytest.raises(NotFound):
-        events.stream("network", None)
+
+
+async def test_readers_are_bounded_in_all_and_of_one_address(desk: DictDesk) -> None:
+    app = make_app(desk, limits=Limits(readers=3, connections=8, connections_each=6))
+    callers = ["10.0.0.1", "10.0.0.1", "10.0.0.2"]
+    async with AsyncExitStack() as stack:
+        for caller in callers:
+            reader = await stack.enter_async_context(
+                reading(app, "/v1/events?group=volume", caller=caller)
+            )
+            await reader.next()
+        for caller, why in (("10.0.0.1", "of one address"), ("10.0.0.3", "3 readers follow")):
+            reply = await ask(app, "/v1/events", caller=caller)
+            assert (reply.status, why in reply.json()["detail"]) == (503, True)
+    assert (await ask(app, "/v1/events", "HEAD", caller="10.0.0.3")).status == 200
 
 
 async def test_changes_are_encoded_once_for_all_readers(desk: DictDesk) -> None:

@@ -18,6 +18,7 @@ from musterd_coordinator.http.exchange import (
     Stream,
     answer_json,
 )
+from musterd_coordinator.http.gauges import Gauges
 from musterd_coordinator.http.inputs import (
     FACTS_BYTES,
     QUERY_BYTES,
@@ -30,9 +31,12 @@ from musterd_coordinator.http.inputs import (
     read_json,
     read_parameters,
 )
+from musterd_coordinator.http.limits import Room
+from musterd_coordinator.http.listing import Listing
+from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.problem import Problem
+from musterd_coordinator.http.turns import Turns
 from musterd_coordinator.paging import Filters
-from musterd_coordinator.steps import in_steps
 
 _query_decoder = msgspec.json.Decoder(Query)
 _change_decoder = msgspec.json.Decoder(FactsChange)
@@ -40,21 +44,34 @@ _T = TypeVar("_T")
 
 
 class Api:
-    """The handlers. ``answered`` counts answers by status; the app keeps it."""
+    """The handlers. What may concern very many is answered in turns."""
 
-    def __init__(self, desk: Desk, events: Events, answered: dict[int, int]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        events: Events,
+        gauges: Gauges,
+        room: Room,
+        turns: Turns,
+        orders: Orders,
+    ) -> None:
         self._desk = desk
         self._events = events
-        self._answered = answered
+        self._gauges = gauges
+        self._room = room
+        self._turns = turns
+        self._orders = orders
+        self._groups = Listing(desk)
 
     async def groups(self, request: Request) -> Answer:
-        groups = await in_steps(self._desk.groups_steps())
-        if not groups.groups:
+        groups = await self._turns.take(request.whose, self._groups.answer())
+        if groups is None:
             self._must_know()
-        return answer_json(groups)
+        return Answer(groups or self._groups.none())
 
     async def group(self, request: Request) -> Answer:
-        return answer_json(await in_steps(self._desk.group_steps(request.names[0])))
+        steps = self._desk.group_steps(request.names[0])
+        return answer_json(await self._turns.take(request.whose, steps))
 
     async def members(self, request: Request) -> Answer:
         asked = read_parameters(request.query, MembersParameters)
@@ -62,14 +79,14 @@ class Api:
             _given(asked.state), _given(asked.zone), _given(asked.up), _given(asked.mark)
         )
         steps = self._desk.members_steps(request.names[0], filters, asked.after, asked.limit)
-        return answer_json(await in_steps(steps))
+        return answer_json(await self._turns.take(request.whose, steps))
 
     async def member(self, request: Request) -> Answer:
         group, member = request.names
         return answer_json(self._desk.member(group, member))
 
     async def query(self, request: Request) -> Answer:
-        asked = await read_json(request, _query_decoder, QUERY_BYTES)
+        asked = await read_json(request, _query_decoder, QUERY_BYTES, self._room)
         if len(asked.members) > QUERY_LIMIT:
             raise Problem(
                 400,
@@ -82,14 +99,14 @@ class Api:
         return answer_json(answer)
 
     async def change_facts(self, request: Request) -> Answer:
-        _refuse_browsers(request)
+        self._orders.check(request)
         group, member = request.names
-        change = await read_json(request, _change_decoder, FACTS_BYTES)
+        change = await read_json(request, _change_decoder, FACTS_BYTES, self._room)
         check_change(change)
         return answer_json(await self._desk.change_facts(group, member, change))
 
     async def forget(self, request: Request) -> Answer:
-        _refuse_browsers(request)
+        self._orders.check(request)
         group, member = request.names
         asked = read_parameters(request.query, ForgetParameters)
         await self._desk.forget(group, member, force=asked.force)
@@ -106,7 +123,8 @@ class Api:
             self._must_know()
         # A browser that reconnects repeats the address, and says in the header how far it came.
         last = (request.header(b"last-event-id") or b"").decode("latin-1")
-        return Stream(self._events.stream(_given(asked.group), last or _given(asked.since)))
+        since = last or _given(asked.since)
+        return Stream(self._events.stream(_given(asked.group), since, request.whose))
 
     async def status(self, request: Request) -> Answer:
         return answer_json(self._desk.status())
@@ -114,11 +132,11 @@ class Api:
     async def metrics(self, request: Request) -> Answer:
         page = metrics.render(
             self._desk.status(),
-            self._desk.groups(),
-            requests=self._answered,
+            self._desk.groups_steps(),
+            gauges=self._gauges,
             readers=self._events.readers,
         )
-        return Answer(page, media=PROMETHEUS)
+        return Answer(await self._turns.take(request.whose, page), media=PROMETHEUS)
 
     async def healthz(self, request: Request) -> Answer:
         return Answer(b"alive\n", media=PLAIN)
@@ -143,18 +161,6 @@ class Api:
 
 def _given(value: _T | msgspec.UnsetType) -> _T | None:
     return None if value is msgspec.UNSET else value
-
-
-def _refuse_browsers(request: Request) -> None:
-    # There is no authentication yet, so a page on any site, or a name rebound to this address,
-    # could make an operator's browser write here. Programs send neither header.
-    site = request.header(b"sec-fetch-site") or b"none"
-    if site != b"none" or request.header(b"origin") is not None:
-        raise Problem(
-            403,
-            "browsers may read but not write here, as there is no authentication yet;"
-            " use the musterd command or another program",
-        )
 
 
 def _why_not_ready(shards: Sequence[ShardStatus]) -> str:

@@ -1,7 +1,6 @@
 """The ASGI application: from a request to its route, and from whatever happens to an answer."""
 
-from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Hashable
 from contextlib import aclosing
 from secrets import token_hex
 
@@ -13,9 +12,11 @@ from musterd.errors import MusterdError
 from musterd_coordinator.desk import Desk
 from musterd_coordinator.http.api import Api
 from musterd_coordinator.http.dashboard import dashboard_answer
+from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.events import PING_PERIOD, Events
 from musterd_coordinator.http.exchange import (
     Answer,
+    Message,
     Receive,
     Request,
     Scope,
@@ -23,25 +24,50 @@ from musterd_coordinator.http.exchange import (
     Stream,
     answer_json,
 )
+from musterd_coordinator.http.gauges import Gauges
+from musterd_coordinator.http.heads import Hosts, check_head
 from musterd_coordinator.http.inputs import Disconnected, NoParameters, read_parameters
+from musterd_coordinator.http.limits import Limits, Room
 from musterd_coordinator.http.openapi import describe
+from musterd_coordinator.http.orders import Orders
+from musterd_coordinator.http.pace import Repeats
 from musterd_coordinator.http.problem import Problem, problem_of
 from musterd_coordinator.http.routes import Router
+from musterd_coordinator.http.shares import Shares, holder_of
 from musterd_coordinator.http.table import EVENT_SHAPES, routes
+from musterd_coordinator.http.turns import Turns
 
 log = structlog.get_logger(__name__)
+
+PIECE = 64 * 1024
+TAKE_TIMEOUT = 30.0
+"""Seconds in which a reader has to take a piece of its answer."""
+
+_BODY = "http.response.body"
+_UNREAD = Problem(
+    503,
+    "too many large answers wait for their readers; take yours, and ask again",
+    headers=((b"retry-after", b"2"),),
+)
 
 
 class App:
     """The ASGI application over one desk."""
 
-    def __init__(self, desk: Desk, *, ping_period: float = PING_PERIOD) -> None:
-        self._answered: Counter[int] = Counter()
+    def __init__(self, desk: Desk, *, ping_period: float, hosts: Hosts, limits: Limits) -> None:
         self._stopping = anyio.Event()
         run = token_hex(4)
         self._run = b"musterd-run", run.encode()  # versions count within one run
-        events = Events(desk, run, ping_period)
-        api = self._api = Api(desk, events, self._answered)
+        self._hosts = hosts
+        self.door = Door[Hashable](limits.connections, limits.each)
+        self.refusals = Repeats(limits.clock)
+        self._room = Room(limits)
+        self._gauges = Gauges(self.door, self._room)
+        turns = Turns(limits.heavy)
+        readers = Shares(limits.readers, limits.readers_each)
+        events = Events(desk, run, ping_period, readers, turns)
+        orders = Orders(limits.pace(), self._gauges, limits.clock)
+        api = self._api = Api(desk, events, self._gauges, self._room, turns, orders)
         table = routes(api, openapi=self._openapi, dashboard=self._dashboard)
         document = describe(table, version=version(), extra_shapes=EVENT_SHAPES.values())
         self._router = Router(table)
@@ -66,18 +92,39 @@ class App:
             answer = await self._answer(scope, receive)
         except Disconnected:
             return
-        self._answered[answer.status if isinstance(answer, Answer) else 200] += 1
+        if isinstance(answer, Stream):
+            self._gauges.answered[200] += 1
+            await send(self._start(answer))
+            await self._stream(answer.chunks, scope, receive, send)
+        else:
+            await self._send(answer, scope, send)
+
+    def _start(self, answer: Answer | Stream) -> Message:
         start = answer.start()
         start["headers"].append(self._run)
-        await send(start)
-        if isinstance(answer, Stream):
-            await self._stream(answer.chunks, scope["method"], receive, send)
-        else:
+        return start
+
+    async def _send(self, answer: Answer, scope: Scope, send: Send) -> None:
+        """A large one in pieces, so that what a slow reader has not taken is here once."""
+        whose, size = holder_of(scope.get("client")), len(answer.body)
+        if scope["method"] == "HEAD" or size <= PIECE:
+            size = 0
+        elif not self._room.unsent.take(whose, size):
+            answer, size = _UNREAD.answer(), 0
+        self._gauges.answered[answer.status] += 1
+        try:
+            await send(self._start(answer))
             body = b"" if scope["method"] == "HEAD" else answer.body
-            await send({"type": "http.response.body", "body": body})
+            for at in range(0, size - PIECE, PIECE):
+                if not await _taken(send, body[at : at + PIECE], scope):
+                    return
+            await send({"type": _BODY, "body": body[_last(size) :]})
+        finally:
+            self._room.unsent.give(whose, size)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer | Stream:
         try:
+            check_head(scope, self._hosts)
             route, names = self._router.find(scope["method"], scope["raw_path"])
             if route.parameters is NoParameters and scope["query_string"]:
                 read_parameters(scope["query_string"], NoParameters)
@@ -93,24 +140,25 @@ class App:
             return Problem(500, "the coordinator failed to answer; its log has the cause").answer()
 
     async def _stream(
-        self, chunks: AsyncGenerator[bytes], method: str, receive: Receive, send: Send
+        self, chunks: AsyncGenerator[bytes], scope: Scope, receive: Receive, send: Send
     ) -> None:
         async with aclosing(chunks):
-            if method != "HEAD":
+            if scope["method"] != "HEAD":
                 try:
-                    await self._send_until_over(chunks, receive, send)
+                    await self._send_until_over(chunks, scope, receive, send)
                 except Exception:
                     log.exception("stream failed")
-        await send({"type": "http.response.body", "body": b""})
+        await send({"type": _BODY, "body": b""})
 
     async def _send_until_over(
-        self, chunks: AsyncGenerator[bytes], receive: Receive, send: Send
+        self, chunks: AsyncGenerator[bytes], scope: Scope, receive: Receive, send: Send
     ) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_cancel_when_gone, receive, tasks.cancel_scope)
             tasks.start_soon(_cancel_when_set, self._stopping, tasks.cancel_scope)
             async for chunk in chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if not await _taken(send, chunk, scope):
+                    break
             tasks.cancel_scope.cancel()
 
 
@@ -125,6 +173,30 @@ async def _cancel_when_set(stopping: anyio.Event, scope: anyio.CancelScope) -> N
     scope.cancel()
 
 
-def make_app(desk: Desk, *, ping_period: float = PING_PERIOD) -> App:
-    """The whole HTTP API over ``desk``; a stream that is quiet pings every ``ping_period`` s."""
-    return App(desk, ping_period=ping_period)
+async def _taken(send: Send, piece: bytes, scope: Scope) -> bool:
+    """Send a piece that more follow; whoever does not take the one before it in time is cut off."""
+    with anyio.move_on_after(TAKE_TIMEOUT):
+        await send({"type": _BODY, "body": piece, "more_body": True})
+        return True
+    if abort := scope.get("state", {}).get("abort"):
+        abort()
+    return False
+
+
+def _last(size: int) -> int:
+    """Where the last piece of a body of ``size`` bytes begins."""
+    return max(0, size - 1) // PIECE * PIECE
+
+
+def make_app(
+    desk: Desk,
+    *,
+    ping_period: float = PING_PERIOD,
+    hosts: Hosts | None = None,
+    limits: Limits | None = None,
+) -> App:
+    """The whole HTTP API over ``desk``; a stream that is quiet pings every ``ping_period`` s.
+
+    It answers to addresses, localhost and ``hosts``.
+    """
+    return App(desk, ping_period=ping_period, hosts=hosts or Hosts(), limits=limits or Limits())

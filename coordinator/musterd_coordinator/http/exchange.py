@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from musterd_coordinator.http.shares import holder_of
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -23,18 +25,25 @@ _EVERY_ANSWER: Headers = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 )
+# A proxy that compresses or collects answers would keep events until it has enough of them.
+_UNBUFFERED: Headers = (
+    (b"cache-control", b"no-store, no-transform"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-accel-buffering", b"no"),
+)
 _encode = msgspec.json.Encoder().encode
 
 
 class Request:
-    """One request; ``names`` are the variable parts of its path, decoded."""
+    """One request; ``names`` are the variable parts of its path, decoded, ``whose`` the caller."""
 
-    __slots__ = ("_receive", "_scope", "method", "names", "query")
+    __slots__ = ("_receive", "_scope", "method", "names", "query", "whose")
 
     def __init__(self, scope: Scope, receive: Receive, names: tuple[str, ...]) -> None:
         self.method: str = scope["method"]
         self.query: bytes = scope["query_string"]
         self.names = names
+        self.whose = holder_of(scope.get("client"))
         self._scope = scope
         self._receive = receive
 
@@ -75,7 +84,7 @@ class Stream(NamedTuple):
 
     def start(self) -> Message:
         """The ASGI message that begins it."""
-        headers = [(b"content-type", EVENTS), *_EVERY_ANSWER]
+        headers = [(b"content-type", EVENTS), *_UNBUFFERED]
         return {"type": "http.response.start", "status": 200, "headers": headers}
 
 

@@ -11,12 +11,14 @@ from musterd.errors import ConfigError
 from musterd.model import FactsChange, Mark, State, check_metadata, check_text
 from musterd_coordinator.desk import PAGE_LIMIT
 from musterd_coordinator.http.exchange import JSON, Request
+from musterd_coordinator.http.limits import BodyRoom, Room
 from musterd_coordinator.http.problem import Problem
 
 QUERY_LIMIT = 10_000
 QUERY_BYTES = 4 * 1024 * 1024
 FACTS_BYTES = 64 * 1024
 BODY_TIMEOUT = 10.0
+_LENGTH_DIGITS = 18
 
 _T = TypeVar("_T")
 _FIELD = re.compile(r" - at `\$\.?(.*)`$")
@@ -132,10 +134,19 @@ def _allowed(shape: type, name: str) -> str:
     raise AssertionError(f"{shape.__name__}.{name} does not say what is allowed")
 
 
-async def read_json(request: Request, decoder: msgspec.json.Decoder[_T], limit: int) -> _T:
-    """The body, decoded strictly; ``limit`` is the most bytes it may have."""
+async def read_json(
+    request: Request, decoder: msgspec.json.Decoder[_T], limit: int, room: Room
+) -> _T:
+    """The body, decoded strictly; ``limit`` is the most bytes it may have, in what ``room`` there is."""
     _require_json(request)
-    body = await _read_body(request, limit)
+    taken = room.body(request.whose)
+    try:
+        return _decoded(await _read_body(request, limit, taken), decoder)
+    finally:
+        taken.close()
+
+
+def _decoded(body: bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -158,30 +169,36 @@ def _require_json(request: Request) -> None:
         )
 
 
-async def _read_body(request: Request, limit: int) -> bytes:
-    announced = request.header(b"content-length")
-    if announced is not None and int(announced) > limit:
+async def _read_body(request: Request, limit: int, taken: BodyRoom) -> bytes:
+    announced = request.header(b"content-length") or b"0"
+    if len(announced) > _LENGTH_DIGITS or int(announced) > limit:
         raise _too_large(limit)
     try:
         with anyio.fail_after(BODY_TIMEOUT):
-            return await _collect(request, limit)
+            return await _collect(request, limit, taken)
     except TimeoutError:
         raise Problem(
             408, f"the body did not arrive within {BODY_TIMEOUT:g} s", headers=_CLOSE
         ) from None
 
 
-async def _collect(request: Request, limit: int) -> bytes:
-    body = b""
+async def _collect(request: Request, limit: int, taken: BodyRoom) -> bytes:
+    body = bytearray()
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
-        body += bytes(message.get("body", b""))
+        body += message.get("body", b"")
         if len(body) > limit:
             raise _too_large(limit)
+        if not taken.grow(len(body)):
+            raise Problem(
+                503,
+                "too much is being sent at once; send less, or the same again later",
+                headers=(*_CLOSE, (b"retry-after", b"2")),
+            )
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 def _too_large(limit: int) -> Problem:
@@ -217,7 +234,7 @@ def check_change(change: FactsChange) -> None:
             _check(name, lambda name=name: check_text(name, given[name]))
     if change.metadata:
         _check("metadata", lambda: check_metadata(given["metadata"]))
-    if change.reason is not msgspec.UNSET and True not in (change.disabled, change.forced_down):
+    if change.reason and True not in (change.disabled, change.forced_down):  # one is forgotten
         raise Problem(
             400,
             "reason is kept with disabled or forced_down; give it with one of them set to true",

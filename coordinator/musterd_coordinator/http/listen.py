@@ -10,6 +10,7 @@ from musterd.urls import host_and_port
 
 RESOLVE_TIMEOUT = 5.0
 BACKLOG = 2048
+BUFFER = 256 * 1024
 
 # This host lacks one of the addresses of a name, as localhost has ::1 where IPv6 is off.
 _LACKING = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
@@ -81,6 +82,9 @@ def _listen_on(addresses: list[str], port: int) -> list[socket.socket]:
 def _listener(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.create_server((address, port), family=family, backlog=BACKLOG)
+    # Of each connection; otherwise the kernel gives a slow one several megabytes.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
     listener.setblocking(False)
     return listener
 

@@ -1,9 +1,20 @@
 """Prometheus text (exposition format 0.0.4)."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from time import process_time
+from typing import Any, NamedTuple
 
-from musterd.model import GroupList, ShardStatus, State, StatusAnswer
+import numpy as np
+
+from musterd.model import GroupList, GroupSummary, Mark, ShardStatus, State, StatusAnswer
+from musterd_coordinator.descriptors import allowed, open_files
+from musterd_coordinator.http.gauges import Gauges
+from musterd_coordinator.memory import resident_bytes
+from musterd_coordinator.steps import Steps
+
+GROUPS_SHOWN = 1000
+LINES_AT_ONCE = 500
 
 Sample = tuple[Mapping[str, str], float]
 
@@ -16,24 +27,65 @@ class _Family(NamedTuple):
 
 
 def render(
-    status: StatusAnswer, groups: GroupList, *, requests: Mapping[int, int], readers: int
-) -> bytes:
-    """The whole page. ``requests`` counts answers by HTTP status."""
+    status: StatusAnswer, groups: Steps[GroupList], *, gauges: Gauges, readers: int
+) -> Steps[bytes]:
+    """The whole page, in steps."""
+    listed = yield from groups
+    shown = yield from _shown(listed.groups)
     families = (
         *_coordinator(status),
-        *_members(groups),
+        *_members(shown, status),
         *_shards(status.shards),
         _rejected(status.shards),
         _storms(status),
-        _Family(
-            "musterd_http_requests_total",
-            "counter",
-            "Requests answered, by HTTP status.",
-            [({"code": str(code)}, count) for code, count in sorted(requests.items())],
-        ),
-        _gauge("musterd_event_readers", "Readers of /v1/events connected.", readers),
+        *_callers(gauges, readers),
+        *_process(status.started.timestamp()),
     )
-    return "".join(line for family in families for line in _lines(family)).encode()
+    yield
+    lines: list[str] = []
+    for count, line in enumerate(line for family in families for line in _lines(family)):
+        lines.append(line)
+        if count % LINES_AT_ONCE == LINES_AT_ONCE - 1:
+            yield
+    return "".join(lines).encode()
+
+
+def _shown(groups: Sequence[GroupSummary]) -> Steps[Sequence[GroupSummary]]:
+    """The largest groups; the others are one without a name."""
+    if len(groups) <= GROUPS_SHOWN:
+        return groups
+    sizes = np.fromiter((one.members for one in groups), np.int64, len(groups))
+    order = np.argsort(-sizes, kind="stable")
+    others = Others()
+    for at in range(GROUPS_SHOWN, len(order), LINES_AT_ONCE):
+        for place in order[at : at + LINES_AT_ONCE].tolist():
+            others.add(groups[place])
+        yield
+    return [*(groups[place] for place in np.sort(order[:GROUPS_SHOWN]).tolist()), others.summary()]
+
+
+class Others:
+    """Groups added up."""
+
+    def __init__(self) -> None:
+        self._members = 0
+        self._states, self._verdicts, self._marks = (
+            Counter[State](),
+            Counter[str](),
+            Counter[Mark](),
+        )
+
+    def add(self, group: GroupSummary) -> None:
+        """One more."""
+        self._members += group.members
+        self._states.update(group.states)
+        self._verdicts.update(group.verdicts)
+        self._marks.update(group.marks)
+
+    def summary(self) -> GroupSummary:
+        """All of them as one, whose name no group can have."""
+        counts = dict(self._states), dict(self._verdicts), dict(self._marks)
+        return GroupSummary("", self._members, *counts)
 
 
 def _gauge(name: str, means: str, value: float | None) -> _Family:
@@ -67,32 +119,37 @@ def _coordinator(status: StatusAnswer) -> Iterator[_Family]:
     )
 
 
-def _members(groups: GroupList) -> Iterator[_Family]:
-    samples = [
-        ({"group": group.group, "state": state.value}, float(group.states.get(state, 0)))
-        for group in groups.groups
-        for state in State
-    ]
-    yield _Family("musterd_members", "gauge", "Members by group and state.", samples)
+def _members(groups: Sequence[GroupSummary], status: StatusAnswer) -> Iterator[_Family]:
+    yield _gauge("musterd_groups", "Groups.", status.groups)
+    yield _Family(
+        "musterd_members",
+        "gauge",
+        "Members by group and state; of very many groups the largest, the others without a name.",
+        (
+            ({"group": group.group, "state": state.value}, float(group.states.get(state, 0)))
+            for group in groups
+            for state in State
+        ),
+    )
     yield _Family(
         "musterd_verdicts",
         "gauge",
         "Members that are up, schedulable or down, as whoever asks is told.",
-        [
+        (
             ({"group": group.group, "verdict": verdict}, float(count))
-            for group in groups.groups
+            for group in groups
             for verdict, count in group.verdicts.items()
-        ],
+        ),
     )
     yield _Family(
         "musterd_members_marked",
         "gauge",
         "Members that are disabled, forced down, draining, in conflict or failing a check.",
-        [
+        (
             ({"group": group.group, "mark": mark.value}, float(count))
-            for group in groups.groups
+            for group in groups
             for mark, count in group.marks.items()
-        ],
+        ),
     )
 
 
@@ -135,6 +192,55 @@ def _storms(status: StatusAnswer) -> _Family:
     return _Family(
         "musterd_storm_silent_members", "gauge", "Silent members of a mass silence held.", samples
     )
+
+
+def _callers(gauges: Gauges, readers: int) -> Iterator[_Family]:
+    def counted(name: str, means: str, label: str, counts: Mapping[Any, int]) -> _Family:
+        samples = [({label: str(key)}, float(count)) for key, count in sorted(counts.items())]
+        return _Family(name, "counter", means, samples)
+
+    yield counted(
+        "musterd_http_requests_total",
+        "Requests answered, by HTTP status.",
+        "code",
+        gauges.answered,
+    )
+    yield _gauge("musterd_http_connections", "Callers connected.", len(gauges.door))
+    yield counted(
+        "musterd_http_connections_refused_total",
+        "Connections refused, as there were too many in all or of one address.",
+        "full",
+        gauges.door.refused,
+    )
+    yield _Family(
+        "musterd_http_idle_closed_total",
+        "counter",
+        "Idle connections closed to make room for others.",
+        [({}, gauges.door.dismissed)],
+    )
+    yield _gauge("musterd_http_body_bytes", "Bytes of requests being received.", gauges.room.bytes)
+    yield _gauge(
+        "musterd_http_unsent_bytes",
+        "Bytes of large answers that their readers have not taken yet.",
+        gauges.room.unsent.taken,
+    )
+    yield counted(
+        "musterd_orders_refused_total",
+        "Orders refused, as there were too many or a browser gave them.",
+        "reason",
+        gauges.refused,
+    )
+    yield _gauge("musterd_event_readers", "Readers of /v1/events connected.", readers)
+
+
+def _process(started: float) -> Iterator[_Family]:
+    yield _Family(
+        "process_cpu_seconds_total", "counter", "CPU time of this process.", [({}, process_time())]
+    )
+    yield _gauge("process_start_time_seconds", "When it started, Unix time.", started)
+    yield _gauge("process_resident_memory_bytes", "Resident memory.", resident_bytes())
+    yield _gauge("process_open_fds", "Open files.", open_files())
+    yield _gauge("process_max_fds", "Files that may be open.", allowed())
 
 
 def _lines(family: _Family) -> Iterator[str]:

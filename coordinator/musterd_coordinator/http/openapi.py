@@ -15,7 +15,27 @@ from musterd_coordinator.http.routes import Reply, Route
 _REF = "#/components/schemas/{name}"
 _NAME_IN_PATH = re.compile(r"{(\w+)}")
 
+_TYPES = {"application/json": "object"}
+
 Json = dict[str, Any]
+
+_TRUE = {"const": True}
+_ALSO: dict[str, Json] = {
+    "FactsChange": {
+        "minProperties": 1,
+        "allOf": [
+            {
+                "description": "a reason is kept with disabled or forced_down that is set to true",
+                "anyOf": [
+                    {"properties": {"reason": {"type": "string", "maxLength": 0}}},
+                    {"required": ["disabled"], "properties": {"disabled": _TRUE}},
+                    {"required": ["forced_down"], "properties": {"forced_down": _TRUE}},
+                ],
+            }
+        ],
+    }
+}
+"""What the structs do not say, by name."""
 
 
 def describe(routes: Sequence[Route], *, version: str, extra_shapes: Iterable[type]) -> Json:
@@ -34,7 +54,11 @@ def describe(routes: Sequence[Route], *, version: str, extra_shapes: Iterable[ty
             "summary": "Which members of a group are alive right now?",
         },
         "paths": paths,
-        "components": {"schemas": {name: _tidy(schema) for name, schema in schemas.items()}},
+        "components": {
+            "schemas": {
+                name: _tidy(schema) | _ALSO.get(name, {}) for name, schema in schemas.items()
+            }
+        },
     }
 
 
@@ -61,8 +85,8 @@ def _operation(route: Route) -> Json:
             "required": True,
             "content": {"application/json": {"schema": _ref(route.body)}},
         }
-    # A wrong parameter or body is possible everywhere.
-    for status in sorted({400, 500, *route.problems}):
+    # A wrong parameter, body or host is possible everywhere, and so is that it is not ready yet.
+    for status in sorted({400, 417, 421, 500, 503, *route.problems}):
         operation["responses"][str(status)] = _problem(status)
     return operation
 
@@ -105,7 +129,7 @@ def _reply(reply: Reply) -> Json:
     if isinstance(reply.shape, str):
         return {
             "description": reply.means,
-            "content": {reply.shape: {"schema": {"type": "string"}}},
+            "content": {reply.shape: {"schema": {"type": _TYPES.get(reply.shape, "string")}}},
         }
     return {
         "description": reply.means,

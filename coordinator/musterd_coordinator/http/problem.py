@@ -36,12 +36,17 @@ class Problem(Exception):
         self.headers = headers
         self.kind = kind
 
+    @property
+    def title(self) -> str:
+        """The status in words."""
+        return HTTPStatus(self.status).phrase
+
     def answer(self) -> Answer:
         """The problem details."""
         # "about:blank" says that the status tells all there is to tell a program (RFC 9457, 4.2.1).
         details = ProblemDetails(
             type=self.kind,
-            title=HTTPStatus(self.status).phrase,
+            title=self.title,
             status=self.status,
             detail=self.detail,
             field=msgspec.UNSET if self.field is None else self.field,

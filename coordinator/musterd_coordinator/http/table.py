@@ -99,7 +99,7 @@ def _orders(api: Api) -> list[Route]:
             "Disable, force down, or override zone, owner and metadata; null takes back the latter",
             [Reply(200, MemberAnswer, "the member as it is now, durably")],
             body=FactsChange,
-            problems=[403, 404, 408, 413, 415, 503],
+            problems=[403, 404, 408, 413, 415, 429],
         ),
         Route(
             "DELETE",
@@ -108,7 +108,7 @@ def _orders(api: Api) -> list[Route]:
             "Forget a member; refused while it is up, unless forced",
             [Reply(204, None, "forgotten")],
             parameters=ForgetParameters,
-            problems=[403, 404, 409, 503],
+            problems=[403, 404, 409, 429],
         ),
     ]
 

@@ -1,0 +1,182 @@
+"""One connection: bounds what uvicorn leaves open.
+
+How long and how large a head may be, how long a body may go on that nobody wants, how many requests
+may wait on one connection, for how long an answer may stay unread, and who may be connected at all.
+"""
+
+import asyncio
+import socket
+from typing import Any
+
+import httptools
+import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from musterd_coordinator.http.app import App
+from musterd_coordinator.http.inputs import BODY_TIMEOUT
+from musterd_coordinator.http.problem import Problem
+from musterd_coordinator.http.shares import holder_of
+
+log = structlog.get_logger(__name__)
+
+HEAD_BYTES = 64 * 1024
+HEAD_TIMEOUT = 10.0
+UNREAD_TIMEOUT = 30.0
+PIPELINED = 32
+"""Requests that may wait on one connection for those before them."""
+
+NOTHING_BYTES = 512 * 1024
+"""Bytes that may come in a body without being part of it: sizes of chunks, and what follows them."""
+
+_TOO_LARGE = Problem(431, f"a head of more than {HEAD_BYTES} bytes; send less")
+_FULL = b"too many connections; close some, or try again later\n"
+
+
+class _Refused(Exception):
+    """Raised into the parser, which then stops; the reason is kept."""
+
+
+class Connection(HttpToolsProtocol):
+    """A caller."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        app = self.config.app
+        assert isinstance(app, App)
+        self._door, self._repeats = app.door, app.refusals
+        self._admitted = False
+        self._in_head = True
+        self._in_message = False
+        self._head_bytes = 0
+        self._unparsed = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._body_timer: asyncio.TimerHandle | None = None
+        self._problem: Problem | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        _limit_unread(transport)
+        self._admitted, leaving = self._door.admit(self, holder_of(self.client))
+        if isinstance(leaving, Connection):
+            leaving.transport.close()
+        if self._admitted:
+            self._start_head_timer()
+        else:
+            self._turn_away()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._door.leave(self)
+        self._stop_head_timer()
+        self._stop_body_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._admitted or self.transport.is_closing():
+            return
+        began_in_head = self._in_head
+        self._unparsed += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_timer is None:
+            self._start_head_timer()
+        if not self._in_message and not began_in_head:
+            self._unparsed = 0
+        elif self._unparsed > (HEAD_BYTES if began_in_head else NOTHING_BYTES):
+            self._problem = _TOO_LARGE  # one field without an end, of which the parser tells nothing
+            self.send_400_response("")
+
+    # What the parser found
+
+    def on_message_begin(self) -> None:
+        self._in_head = self._in_message = True
+        super().on_message_begin()
+        self.scope["state"]["abort"] = self.transport.abort
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value) + 4)
+        super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._unparsed = 0
+        super().on_body(body)
+
+    def on_headers_complete(self) -> None:
+        if len(self.pipeline) >= PIPELINED:
+            self._refuse(Problem(429, f"more than {PIPELINED} requests wait on this connection"))
+        self._in_head = False
+        self._head_bytes = self._unparsed = 0
+        self._stop_head_timer()
+        self._door.busy(self)
+        self.scope["state"]["authority"] = httptools.parse_url(self.url).host
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_message = False
+        self._unparsed = 0
+        self._stop_body_timer()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline or not self.cycle.response_complete:
+            return
+        self._door.idle(self)
+        if self._in_message and self._body_timer is None:  # it has its answer, and still sends
+            self._body_timer = self.loop.call_later(BODY_TIMEOUT, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:
+        """Say why what came is no request to answer, and hang up."""
+        problem = self._problem or Problem(400, "that is no HTTP/1.1 request")
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.close()  # in the middle of another answer nothing can be said
+            return
+        answer = problem.answer()
+        head = [b"HTTP/1.1 %d %s" % (answer.status, problem.title.encode())]
+        head += [name + b": " + value for name, value in answer.start()["headers"]]
+        self.transport.write(b"\r\n".join([*head, b"connection: close", b"", answer.body]))
+        self.transport.close()
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > HEAD_BYTES:
+            self._refuse(_TOO_LARGE)
+
+    def _refuse(self, problem: Problem) -> None:
+        self._problem = problem
+        raise _Refused
+
+    def _turn_away(self) -> None:
+        more = self._repeats.one_more()
+        if more is not None:
+            caller = holder_of(self.client)
+            log.warning("connection refused", caller=caller, connected=len(self._door), more=more)
+        # Not a problem's media type: a client takes it for overload, and goes to the next one.
+        self.transport.write(
+            b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\nretry-after: 2\r\n"
+            b"connection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(_FULL), _FULL)
+        )
+        self.transport.close()
+
+    # Timers
+
+    def _start_head_timer(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT, self.transport.abort)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _stop_body_timer(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
+
+
+def _limit_unread(transport: asyncio.Transport) -> None:
+    # The kernel then ends a connection whose peer neither takes nor acknowledges what was sent.
+    peer = transport.get_extra_info("socket")
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_TIMEOUT * 1000))

@@ -1,0 +1,18 @@
+"""What the API counts of its own work, for the metrics."""
+
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from musterd_coordinator.http.doors import Door
+from musterd_coordinator.http.limits import Room
+
+
+@dataclass
+class Gauges:
+    """``answered`` counts answers by HTTP status, ``refused`` orders by why they were refused."""
+
+    door: Door[Hashable]
+    room: Room
+    answered: Counter[int] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=lambda: Counter({"rate": 0, "browser": 0}))

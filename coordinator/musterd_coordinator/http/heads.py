@@ -1,0 +1,113 @@
+"""What the head of a request must be for anybody to look at it: one host, ours; nothing ambiguous."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from musterd_coordinator.http.exchange import Headers, Scope
+from musterd_coordinator.http.problem import Problem
+
+ANY_HOST = "*"
+_CLOSE: Headers = ((b"connection", b"close"),)
+_BODILESS = ("GET", "HEAD", "DELETE")
+
+
+class Hosts:
+    """The names by which this coordinator is asked.
+
+    A page on a site of somebody else's can make its own name mean our address, and a browser then
+    lets it read all that we answer. It cannot do that with an address, with localhost, or with a
+    name that is ours.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names = {_bare(name) for name in names} | {"localhost"}
+        self._any = ANY_HOST in self._names
+
+    def known(self, host: str) -> bool:
+        """Is this Host, with or without a port, one of ours?"""
+        name = _bare(host)
+        return self._any or name in self._names or _is_address(name)
+
+
+def check_head(scope: Scope, hosts: Hosts) -> None:
+    """Raise the Problem that this head is."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    version = scope.get("http_version", "1.1")
+    asked = [value for name, value in headers if name == b"host"]
+    if len(asked) > 1:
+        raise Problem(400, "two Host headers; send one", headers=_CLOSE)
+    if not asked and version != "1.0":
+        raise Problem(400, "no Host header; HTTP/1.1 needs one", headers=_CLOSE)
+    _check_hosts([*asked, scope.get("state", {}).get("authority") or b""], hosts)
+    for name, value in headers:
+        if name in _CHECKS:
+            _CHECKS[name](scope["method"], version, value.strip().lower())
+
+
+def _check_hosts(asked: Iterable[bytes], hosts: Hosts) -> None:
+    for each in asked:
+        host = each.decode("latin-1")
+        if host and not hosts.known(host):
+            raise Problem(
+                421,
+                f"this coordinator is not called {_bare(host)!r}: ask it by its address or a name of"
+                " its host, or let that name be one of its allowed_hosts",
+                headers=_CLOSE,
+            )
+
+
+def _check_transfer(method: str, version: str, value: bytes) -> None:
+    if version == "1.0":
+        raise Problem(400, "HTTP/1.0 knows no Transfer-Encoding; use HTTP/1.1", headers=_CLOSE)
+    _check_bodiless(method)
+
+
+def _check_length(method: str, version: str, value: bytes) -> None:
+    if value.lstrip(b"0"):
+        _check_bodiless(method)
+
+
+def _check_bodiless(method: str) -> None:
+    if method in _BODILESS:
+        raise Problem(400, f"{method} takes no body here; send none", headers=_CLOSE)
+
+
+def _check_expect(method: str, version: str, value: bytes) -> None:
+    if value != b"100-continue":
+        raise Problem(417, "only Expect: 100-continue can be met", headers=_CLOSE)
+
+
+def _check_encoding(method: str, version: str, value: bytes) -> None:
+    if value not in (b"", b"identity"):
+        raise Problem(
+            415,
+            "send the body as it is, without Content-Encoding",
+            headers=(*_CLOSE, (b"accept-encoding", b"identity")),
+        )
+
+
+_CHECKS = {
+    b"transfer-encoding": _check_transfer,
+    b"content-length": _check_length,
+    b"expect": _check_expect,
+    b"content-encoding": _check_encoding,
+}
+
+
+def _bare(host: str) -> str:
+    """Without port, brackets and a final dot, in small letters."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    name, colon, port = host.rpartition(":")
+    if colon and ":" not in name and (port.isdigit() or not port):
+        host = name
+    return host.rstrip(".")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,52 @@
+"""The list of all groups as JSON: made in steps, once for each version, for all who ask."""
+
+import msgspec
+
+from musterd.model import GroupList, GroupSummary
+from musterd_coordinator.desk import Desk
+from musterd_coordinator.steps import Steps
+
+AT_ONCE = 500  # groups that are encoded in one step
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Listing(msgspec.Struct, frozen=True):
+    """musterd.model.GroupList whose groups are encoded already."""
+
+    version: int
+    listening: bool
+    staleness: float | None
+    groups: msgspec.Raw
+
+
+class Listing:
+    """The list of all groups of one desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._made: tuple[int, list[bytes]] | None = None  # a version, and its groups in parts
+
+    def answer(self) -> Steps[bytes | None]:
+        """The answer; None if there is no group."""
+        if self._made is None or self._made[0] != self._desk.version:
+            self._made = yield from self._make()
+        version, parts = self._made
+        if not parts:
+            return None
+        groups = b"[" + b",".join(parts) + b"]"
+        yield
+        return _encode(_Listing(version, *self._desk.freshness(), msgspec.Raw(groups)))
+
+    def none(self) -> bytes:
+        """The answer where there is no group."""
+        return _encode(GroupList(self._desk.version, *self._desk.freshness(), []))
+
+    def _make(self) -> Steps[tuple[int, list[bytes]]]:
+        listed = yield from self._desk.groups_steps()
+        parts = []
+        for at in range(0, len(listed.groups), AT_ONCE):
+            some: list[GroupSummary] = listed.groups[at : at + AT_ONCE]
+            parts.append(_encode(some)[1:-1])
+            yield
+        return listed.version, parts

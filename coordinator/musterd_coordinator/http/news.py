@@ -1,0 +1,185 @@
+"""What readers of events are told: made once for all who are to hear the same."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import anyio
+import msgspec
+
+from musterd.errors import NotFound
+from musterd.model import EventPing, EventSnapshot, MemberChange
+from musterd_coordinator.desk import Desk
+from musterd_coordinator.http.turns import Turns
+from musterd_coordinator.steps import Steps
+
+CHANGES_PER_EVENT = 1000
+HEALTH_KEPT = 0.2
+"""Seconds for which how good an answer is is not asked anew for the same version."""
+
+SERVED = 10.0
+"""Seconds for which a snapshot serves readers that come: what changed since follows as changes."""
+
+KEPT = 30.0
+"""Seconds in which a reader has to take a snapshot: then it is forgotten."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class TooSlow(Exception):
+    """A reader did not take its snapshot in time; it may ask for a fresh one."""
+
+
+class Told(NamedTuple):
+    """Events that bring a reader to ``version``, and a ping that says the same of that version."""
+
+    version: int
+    listening: bool
+    events: Iterable[bytes]
+    ping: bytes
+
+
+class _Changes(msgspec.Struct, frozen=True):
+    """musterd.model.EventChanges whose changes are encoded already."""
+
+    version: int
+    listening: bool
+    staleness: float | None
+    changes: msgspec.Raw
+    more: bool
+
+
+class _Health(NamedTuple):
+    version: int
+    listening: bool
+    staleness: float | None
+    at: float
+
+
+class _Snapshot(NamedTuple):
+    version: int
+    at: float
+    events: list[bytes]  # emptied when it is forgotten
+
+
+class News:
+    """The events of one run of one coordinator."""
+
+    def __init__(self, desk: Desk, run: str, turns: Turns) -> None:
+        self._desk = desk
+        self._run = run.encode()
+        self._turns = turns
+        self._healths: dict[str | None, _Health] = {}
+        self._told: dict[tuple[str | None, int], tuple[_Health, Told]] = {}
+        self._told_at = -1
+        self._snapshots: dict[str | None, _Snapshot] = {}
+        self._taken: deque[_Snapshot] = deque()  # all that may be read still, the oldest first
+        self._making = anyio.Lock()
+
+    async def since(self, group: str | None, version: int | None) -> Told:
+        """What a reader who knows ``version`` is to hear; a snapshot for one who knows none of use."""
+        self._forget_old(anyio.current_time())
+        if version is not None and (told := self._changes(group, version)):
+            return told
+        async with self._making:
+            return await self._snapshot(group)
+
+    def forget(self) -> None:
+        """Nobody listens: keep nothing."""
+        self._snapshots.clear()
+        self._taken.clear()
+        self._told.clear()
+        self._healths.clear()
+
+    def _changes(self, group: str | None, since: int) -> Told | None:
+        """Changes after ``since``, made once however many readers ask for them at the same time."""
+        health = self._health(group)
+        if health.version != self._told_at:
+            self._told.clear()
+            self._told_at = health.version
+        if since == health.version:
+            return self._quiet(health)
+        key = group, since
+        kept = self._told.get(key)
+        if kept is None or kept[0] is not health:
+            changes = self._desk.changes_since(since, group)
+            if changes is None:
+                return None
+            parts = [changes[at : at + CHANGES_PER_EVENT] for at in _starts(changes)]
+            told = self._quiet(health)._replace(events=self._events(health, parts))
+            kept = self._told[key] = health, told
+        return kept[1]
+
+    def _events(self, health: _Health, parts: Sequence[Sequence[MemberChange]]) -> list[bytes]:
+        events = []
+        for number, part in enumerate(parts, 1):
+            last = number == len(parts)
+            body = _Changes(*health[:3], msgspec.Raw(_encode(part)), not last)
+            events.append(self._event("changes", body, health.version if last else None))
+        return events
+
+    def _quiet(self, health: _Health) -> Told:
+        ping = self._event("ping", EventPing(*health[:3]), health.version)
+        return Told(health.version, health.listening, (), ping)
+
+    def _health(self, group: str | None) -> _Health:
+        kept, version, now = self._healths.get(group), self._desk.version, anyio.current_time()
+        if kept is not None and kept.version == version and now - kept.at < HEALTH_KEPT:
+            return kept
+        try:
+            freshness = self._desk.freshness(group)
+        except NotFound:  # its last member was forgotten, or it is yet to come again
+            freshness = self._desk.freshness()
+        health = self._healths[group] = _Health(version, *freshness, now)
+        return health
+
+    async def _snapshot(self, group: str | None) -> Told:
+        """Everything; made anew only where what changed since the last one cannot follow it."""
+        kept = self._snapshots.get(group)
+        if kept is None or not self._desk.is_at_hand(kept.version):
+            kept = await self._turns.alone(self._make(group))
+            self._snapshots[group] = kept
+            self._taken.append(kept)
+        health = self._health(group)._replace(version=kept.version)
+        last = EventSnapshot(*health[:3], {}, more=False)
+        told = self._quiet(health)
+        return told._replace(
+            events=_parts(kept.events, self._event("snapshot", last, kept.version))
+        )
+
+    def _forget_old(self, now: float) -> None:
+        if any(now - kept.at >= SERVED for kept in self._snapshots.values()):
+            self._snapshots = {
+                group: kept for group, kept in self._snapshots.items() if now - kept.at < SERVED
+            }
+        while self._taken and now - self._taken[0].at >= KEPT:
+            self._taken.popleft().events.clear()
+
+    def _make(self, group: str | None) -> Steps[_Snapshot]:
+        """Portions are read while the roll goes on: what changed meanwhile follows as changes, from
+        the version at which the first was read.
+        """
+        health = self._health(group)
+        events: list[bytes] = []
+        for portion in self._desk.portions(group):
+            body = EventSnapshot(*health[:3], portion, more=True)
+            events.append(self._event("snapshot", body, None))
+            yield
+        return _Snapshot(health.version, health.at, events)
+
+    def _event(self, name: str, body: msgspec.Struct, version: int | None) -> bytes:
+        # Without an id, a reader that is cut off here resumes from the last whole version.
+        mark = b"" if version is None else b"id: %s-%d\n" % (self._run, version)
+        return b"event: %s\n%sdata: %s\n\n" % (name.encode(), mark, _encode(body))
+
+
+def _parts(events: list[bytes], last: bytes) -> Iterator[bytes]:
+    for at in range(len(events)):
+        if not events:
+            raise TooSlow
+        yield events[at]
+    yield last
+
+
+def _starts(changes: Sequence[MemberChange]) -> range:
+    return range(0, len(changes), CHANGES_PER_EVENT)

@@ -1,0 +1,88 @@
+"""How often: a bucket of tokens in all and one for each address, and what is logged of a flood. Pure."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from math import ceil
+
+KNOWN = 4096
+"""Addresses that are remembered; who is not, has a full bucket, and the one for all holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """``burst`` at once, and ``each_second`` from then on."""
+
+    each_second: float
+    burst: float
+
+
+class Bucket:
+    """Tokens that come back at a rate."""
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        self._rate = rate
+        self._tokens = rate.burst
+        self._at = now
+
+    def wait(self, now: float) -> float:
+        """Seconds until there is a token."""
+        grown = max(0.0, now - self._at) * self._rate.each_second
+        self._tokens, self._at = min(self._rate.burst, self._tokens + grown), now
+        return max(0.0, 1.0 - self._tokens) / self._rate.each_second
+
+    def take(self) -> None:
+        """One less; :meth:`wait` said that there is one."""
+        self._tokens -= 1.0
+
+
+class Pace:
+    """Lets through so many in all, and so many of one address."""
+
+    def __init__(self, total: Rate, each: Rate, clock: Callable[[], float]) -> None:
+        self._each = each
+        self._clock = clock
+        self._all = Bucket(total, clock())
+        self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
+
+    def wait(self, who: Hashable) -> int:
+        """0 if ``who`` may go on, else whole seconds to wait for."""
+        now = self._clock()
+        theirs = self._buckets.get(who)
+        if theirs is None:
+            theirs = self._buckets[who] = Bucket(self._each, now)
+        self._buckets.move_to_end(who)
+        if len(self._buckets) > KNOWN:
+            self._buckets.popitem(last=False)
+        wait = max(theirs.wait(now), self._all.wait(now))
+        if wait:
+            return ceil(wait)
+        theirs.take()
+        self._all.take()
+        return 0
+
+
+class Repeats:
+    """Which of many like events have a line of their own in the log: the first ``burst`` of each
+    ``period`` seconds; the rest are counted, and told with the next line after it.
+    """
+
+    def __init__(self, clock: Callable[[], float], burst: int = 1, period: float = 60.0) -> None:
+        self._clock = clock
+        self._burst = burst
+        self._period = period
+        self._began = clock() - period
+        self._told = 0
+        self._untold = 0
+
+    def one_more(self) -> int | None:
+        """None: this one is only counted; else how many were since the last line."""
+        now = self._clock()
+        if now - self._began >= self._period:
+            self._began, self._told = now, 0
+        if self._told >= self._burst:
+            self._untold += 1
+            return None
+        self._told += 1
+        untold, self._untold = self._untold, 0
+        return untold

@@ -1,0 +1,59 @@
+"""Things of which there is so much in all, and so much for one holder. Pure."""
+
+from collections.abc import Hashable
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+
+
+class Shares:
+    """Amounts taken and given back; one holder has at most ``each`` of ``total``."""
+
+    def __init__(self, total: int, each: int) -> None:
+        self.total = total
+        self.each = each
+        self.taken = 0
+        self._held: dict[Hashable, int] = {}
+
+    def take(self, holder: Hashable, amount: int = 1) -> bool:
+        """Take ``amount`` for ``holder``, if it is there for them."""
+        held = self.held(holder) + amount
+        if held > self.each or self.taken + amount > self.total:
+            return False
+        if held:
+            self._held[holder] = held
+        self.taken += amount
+        return True
+
+    def give(self, holder: Hashable, amount: int = 1) -> None:
+        """Give back what was taken."""
+        self.taken -= amount
+        left = self.held(holder) - amount
+        if left:
+            self._held[holder] = left
+        else:
+            self._held.pop(holder, None)
+
+    def held(self, holder: Hashable) -> int:
+        """How much they have."""
+        return self._held.get(holder, 0)
+
+
+def holder_of(client: tuple[str, int] | None) -> str:
+    """Whom a connection from ``client`` counts for: an IPv4 address, or 64 bits of an IPv6 one.
+
+    Whoever has an IPv6 address has 2^64 of them.
+    """
+    return "" if client is None else _home(client[0])
+
+
+@lru_cache(1024)
+def _home(host: str) -> str:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return f"{IPv6Address(int(address) >> 64 << 64)}/64"
