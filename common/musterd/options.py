@@ -4,6 +4,7 @@
 Command line, environment, files, checks and the reference in ``docs/`` all follow from that.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
@@ -12,6 +13,8 @@ import msgspec
 
 from musterd.errors import ConfigError
 from musterd.urls import host_and_port
+
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
 
 class Unusable(ValueError):
@@ -163,6 +166,15 @@ def variable(key: str) -> str:
 def check_address(text: str) -> str:
     """``text`` itself if it is ``host:port``; else ValueError."""
     host_and_port(text)
+    return text
+
+
+def check_hosts(text: str) -> str:
+    """``text`` itself if it is names of hosts, * or nothing; else ValueError."""
+    for name in text.split(",") if text else ():
+        bare = name.strip()
+        if bare != "*" and not _HOST.fullmatch(bare):
+            raise ValueError(f"no name of a host: {bare!r}")
     return text
 
 

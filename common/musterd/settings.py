@@ -23,6 +23,7 @@ from musterd.options import (
     Table,
     Text,
     check_address,
+    check_hosts,
     check_namespace,
     check_registry,
     check_store,
@@ -194,6 +195,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             Role.COORDINATOR,
         ),
     ] = "127.0.0.1:8420"
+    allowed_hosts: Annotated[
+        str,
+        Option(
+            "More names by which the coordinator may be asked over HTTP, with commas between, such as"
+            " that of a proxy before it; * allows any. It always answers to addresses, localhost, the"
+            " names of its host and that in listen; others are refused, since a web page can make a"
+            " name of its own mean this address.",
+            Text("names of hosts with commas between, or *", "NAMES", check_hosts),
+            "fleet.example.org,musterd.example.org",
+            Role.COORDINATOR,
+            when_unset="none",
+        ),
+    ] = ""
+    connections_per_address: Annotated[
+        int | None,
+        Option(
+            "HTTP connections that one address may have, loopback too. Raise it where all callers"
+            " come through one proxy.",
+            Number(1, 1_000_000),
+            "2000",
+            Role.COORDINATOR,
+            when_unset="a quarter of all, which are 4096, or half of the open files allowed if those"
+            " are fewer",
+        ),
+    ] = None
     registry: Annotated[
         str | None,
         Option(

@@ -12,8 +12,10 @@ import structlog
 from musterd.settings import Settings
 from musterd.systemd import Systemd
 from musterd_coordinator.daemon import keep_telling, stop_on_signal
-from musterd_coordinator.descriptors import allow_all
+from musterd_coordinator.descriptors import allow_all, allowed, for_callers
 from musterd_coordinator.http.app import make_app
+from musterd_coordinator.http.heads import hosts_of
+from musterd_coordinator.http.limits import Limits
 from musterd_coordinator.http.server import serve_http
 from musterd_coordinator.office import Office
 from musterd_coordinator.service import running
@@ -50,11 +52,18 @@ async def serve(settings: Settings) -> None:
     async with anyio.create_task_group() as stopper:
         stopper.start_soon(stop_on_signal, "coordinator stopping", stopper.cancel_scope, systemd)
         async with running(settings) as office, anyio.create_task_group() as tasks:
-            urls: list[str] = await tasks.start(serve_http, make_app(office), settings.listen)
+            names = [settings.listen_address[0], *settings.allowed_hosts.split(",")]
+            app = make_app(office, hosts=hosts_of(names), limits=_limits(settings))
+            urls: list[str] = await tasks.start(serve_http, app, settings.listen)
             _say_started(office, urls)
             systemd.tell(READY="1")
             tasks.start_soon(settle, lambda: office.ready)
             await keep_telling(systemd, partial(_summary, office))
+
+
+def _limits(settings: Settings) -> Limits:
+    connections = for_callers(allowed())
+    return Limits(connections, settings.connections_per_address)
 
 
 async def settle(is_ready: Callable[[], bool]) -> None:

@@ -23,11 +23,15 @@ from musterd.model import (
     check_text,
 )
 from musterd_coordinator.answers import Answers
+from musterd_coordinator.pace import Repeats
 from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import Registry
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.status import Identity, shard_statuses, status
 from musterd_coordinator.verdicts import NO_FACTS
+
+ORDERS_LOGGED = 500
+"""Orders that have a line of their own in the log within a minute."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +59,9 @@ class Office(Answers):
         self._identity = identity
         self._retire = retire
         self._orders = anyio.Lock()
+        # Of a registry that others write to as well, what is known here may not be the newest.
+        self._alone = registry.url.startswith("sqlite:")
+        self._lines = Repeats(roll.clocks.monotonic, ORDERS_LOGGED)
 
     @property
     def ready(self) -> bool:
@@ -88,14 +95,18 @@ class Office(Answers):
         _check(change)
         async with self._orders:
             row = self.row(group, member)
-            facts = changed(self._roll.facts.get(row, NO_FACTS), change)
+            before = self._roll.facts.get(row, NO_FACTS)
+            facts = changed(before, change)
+            if facts == before and self._alone:
+                return self.member(group, member)
             async with self._recorder.holding([row]):
                 await self._registry.change_facts(group, member, facts)
             if self._roll.directory.row(group, member) != row:
                 raise NotFound(f"{group}/{member} was forgotten meanwhile")
-            note = described(change)
-            log.info("member changed", member=f"{group}/{member}", change=note)
-            self._roll.set_facts(row, facts, note)
+            if facts != before:
+                note = described(change)
+                self._log("member changed", f"{group}/{member}", change=note)
+                self._roll.set_facts(row, facts, note)
             return self.member(group, member)
 
     async def forget(self, group: str, member: str, *, force: bool = False) -> None:
@@ -114,7 +125,7 @@ class Office(Answers):
                 await self._registry.forget([(group, member)])
                 if self._roll.directory.row(group, member) == row:
                     self._roll.remove([row])
-            log.info("member forgotten", member=f"{group}/{member}", forced=force)
+            self._log("member forgotten", f"{group}/{member}", forced=force)
             await self._retire([forgotten])
 
     async def forget_left(self, members: Sequence[Member]) -> None:
@@ -134,6 +145,12 @@ class Office(Answers):
         if row is None or row in self._roll.facts or self._roll.state(row) is not State.LEFT:
             return None
         return row
+
+    def _log(self, event: str, member: str, **fields: object) -> None:
+        """A line of the log, unless there were very many within a minute: the history has each."""
+        more = self._lines.one_more()
+        if more is not None:
+            log.info(event, member=member, **fields, **({"more": more} if more else {}))
 
     async def history(self, group: str, member: str, limit: int) -> History:
         """Its state changes, newest first; a forgotten member's too, while they are kept."""

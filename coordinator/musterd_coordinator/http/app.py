@@ -30,12 +30,12 @@ from musterd_coordinator.http.inputs import Disconnected, NoParameters, read_par
 from musterd_coordinator.http.limits import Limits, Room
 from musterd_coordinator.http.openapi import describe
 from musterd_coordinator.http.orders import Orders
-from musterd_coordinator.http.pace import Repeats
 from musterd_coordinator.http.problem import Problem, problem_of
 from musterd_coordinator.http.routes import Router
 from musterd_coordinator.http.shares import Shares, holder_of
 from musterd_coordinator.http.table import EVENT_SHAPES, routes
 from musterd_coordinator.http.turns import Turns
+from musterd_coordinator.pace import Repeats
 
 log = structlog.get_logger(__name__)
 

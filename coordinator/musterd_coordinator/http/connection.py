@@ -81,7 +81,9 @@ class Connection(HttpToolsProtocol):
         if not self._in_message and not began_in_head:
             self._unparsed = 0
         elif self._unparsed > (HEAD_BYTES if began_in_head else NOTHING_BYTES):
-            self._problem = _TOO_LARGE  # one field without an end, of which the parser tells nothing
+            self._problem = (
+                _TOO_LARGE  # one field without an end, of which the parser tells nothing
+            )
             self.send_400_response("")
 
     # What the parser found

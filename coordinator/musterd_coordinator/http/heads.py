@@ -1,5 +1,7 @@
 """What the head of a request must be for anybody to look at it: one host, ours; nothing ambiguous."""
 
+import socket
+import threading
 from collections.abc import Iterable
 from ipaddress import ip_address
 
@@ -20,13 +22,26 @@ class Hosts:
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        self._names = {_bare(name) for name in names} | {"localhost"}
-        self._any = ANY_HOST in self._names
+        self._names = {"localhost"}
+        for name in names:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """One more name; nothing if it is empty."""
+        self._names |= {_bare(name)} - {""}
 
     def known(self, host: str) -> bool:
         """Is this Host, with or without a port, one of ours?"""
         name = _bare(host)
-        return self._any or name in self._names or _is_address(name)
+        return name in self._names or ANY_HOST in self._names or _is_address(name)
+
+
+def hosts_of(names: Iterable[str]) -> Hosts:
+    """``names`` and those of this host: its short one, and the whole one as soon as that is known."""
+    hosts = Hosts([*names, name := socket.gethostname(), name.partition(".")[0]])
+    # To ask for the whole name may take as long as a name server is away, and cannot be given up.
+    threading.Thread(target=lambda: hosts.add(socket.getfqdn()), daemon=True).start()
+    return hosts
 
 
 def check_head(scope: Scope, hosts: Hosts) -> None:
