@@ -186,7 +186,7 @@ asyncpg.connect_utils.TLSUpgradeProto = _TlsRequest  # type: ignore[misc]
 
 @dataclass(slots=True)
 class Session:
-    """A live connection. ``prepared`` is for its user's one statement, where ``direct``.
+    """A live connection. ``prepared`` and ``many`` are for its user's statements, where ``direct``.
 
     ``reached`` is the name and the address of its host, None for a local socket.
     """
@@ -195,6 +195,7 @@ class Session:
     reached: tuple[str, str] | None = None
     direct: bool = False
     prepared: "PreparedStatement[asyncpg.Record] | None" = None
+    many: "PreparedStatement[asyncpg.Record] | None" = None
 
 
 class Link:

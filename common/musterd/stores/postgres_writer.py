@@ -6,9 +6,9 @@ import msgspec
 
 from musterd.beat import Beat, member_id, pack
 from musterd.model import Member
+from musterd.stores.postgres_crowd import ANNOUNCE, Crowd
 from musterd.stores.postgres_link import Link, Session, milliseconds
 
-ANNOUNCE = "SELECT musterd.announce($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 BEAT = """
 UPDATE musterd.beat SET record = $3, seen_at = now() WHERE slot = $1 AND member_id = $2
 """
@@ -35,22 +35,30 @@ class PostgresWriter:
         self._link = link
         self._namespace = namespace
         self._slots: dict[int, int] = {}
+        self._members: set[int] = set()  # where they are many, they share what they say
+        self._crowd = Crowd(link, _update)
 
     async def announce(self, member: Member) -> None:
         """Take (or find again) a slot for ``member``."""
         its_id = member_id(self._namespace, member.group, member.name)
         facts = member.zone, member.owner, msgspec.json.encode(member.metadata).decode()
         key, patience = namespace_key(self._namespace), milliseconds(self._link.timeout)
+        row = signed(its_id), self._namespace, member.group, member.name, *facts, key, patience
+        self._members.add(its_id)
+        if len(self._members) > 1:
+            self._slots[its_id] = await self._crowd.announce(row)
+            return
         async with self._link.session() as session:
-            self._slots[its_id] = await session.connection.fetchval(
-                *(ANNOUNCE, signed(its_id), self._namespace, member.group, member.name),
-                *(*facts, key, patience),
-            )
+            self._slots[its_id] = await session.connection.fetchval(ANNOUNCE, *row)
 
     async def beat(self, beat: Beat) -> bool:
         """Overwrite the member's beat; False when the row is gone."""
         slot = self._slots.get(beat.member_id)
-        return slot is not None and await self.write(slot, beat)
+        if slot is None:
+            return False
+        if len(self._members) > 1:
+            return await self._crowd.beat((slot, signed(beat.member_id), pack(beat)))
+        return await self.write(slot, beat)
 
     async def write(self, slot: int, beat: Beat) -> bool:
         """Overwrite the beat in ``slot`` if it is this member's; False when it is not."""
@@ -61,10 +69,13 @@ class PostgresWriter:
     async def retire(self, member: Member) -> None:
         """Give up the member's slot and its beat."""
         await retire(self._link, self._namespace, member)
-        self._slots.pop(member_id(self._namespace, member.group, member.name), None)
+        its_id = member_id(self._namespace, member.group, member.name)
+        self._slots.pop(its_id, None)
+        self._members.discard(its_id)
 
     async def aclose(self) -> None:
         """Close the connection without waiting for the network."""
+        self._crowd.close()
         self._link.close()
 
 
