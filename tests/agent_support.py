@@ -50,6 +50,9 @@ class Shelf:
     async def retire(self, member: Member) -> None:
         raise AssertionError("an agent never retires a member")
 
+    async def renew(self) -> str:
+        return ""
+
     async def aclose(self) -> None:
         self.closed = True
 
@@ -70,6 +73,7 @@ class TroubledShard:
         self.trouble: Callable[[str], Awaitable[None]] = no_trouble
         self.calls: list[Call] = []
         self.tried: list[float] = []
+        self.renewed: list[float] = []
         self.most_under_way = 0
         self._inner = inner
         self._under_way = 0
@@ -92,6 +96,11 @@ class TroubledShard:
 
     async def retire(self, member: Member) -> None:
         await self._inner.retire(member)
+
+    async def renew(self) -> str:
+        await self.trouble("renew")
+        self.renewed.append(anyio.current_time())
+        return await self._inner.renew()
 
     async def aclose(self) -> None:
         await self._inner.aclose()

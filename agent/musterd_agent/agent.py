@@ -13,6 +13,7 @@ from musterd.stores.base import Store
 from musterd_agent.beating import Beating
 from musterd_agent.link import Link
 from musterd_agent.loop import MemberLoop
+from musterd_agent.renewal import keep_fresh
 from musterd_agent.shard import Shard
 
 LEAVE_TIMEOUT = 1.5  # seconds; a process that was told to stop must be gone within two
@@ -67,6 +68,7 @@ class Agent:
         async with anyio.create_task_group() as tasks:
             for loop in self.loops:
                 tasks.start_soon(loop.run)
+            tasks.start_soon(keep_fresh, self._shards.values(), self._settings, self._rng)
 
     def overdue(self) -> float:
         """Seconds by which the latest member's loop is late: what a stuck one is known by."""

@@ -51,7 +51,7 @@ class Link:
         is raised again by the caller's next await: anyio's are level-triggered.
         """
         within = self.push_timeout if within is None else within
-        failure = await _failure_of(self._deliver(beat, within), within)
+        failure = await failure_of(self._deliver(beat, within), within)
         if failure is None:
             self._took()
         elif anyio.current_effective_deadline() > -inf:  # else we were told to stop, not it
@@ -91,7 +91,7 @@ class Link:
         self.shard.failed(self._name, reason)
 
 
-async def _failure_of(delivery: Awaitable[None], within: float) -> str | None:
+async def failure_of(delivery: Awaitable[None], within: float) -> str | None:
     """Why ``delivery`` failed within that many seconds, in words; None if it did not.
 
     A driver may leak a cancellation that nobody asked for, or answer ours with some other error:

@@ -38,6 +38,9 @@ class Way:
     async def retire(self, member: Member) -> None:
         raise AssertionError("an agent never retires a member")
 
+    async def renew(self) -> str:
+        return ""
+
     async def aclose(self) -> None:
         self._announced.clear()
 

@@ -51,6 +51,14 @@ class ShardWriter(Protocol):
     async def retire(self, member: Member) -> None:
         """Give up the member's slot and remove all that the shard holds of it. Idempotent."""
 
+    async def renew(self) -> str:
+        """Go to the shard anew, as one who starts now, where that can lead elsewhere.
+
+        Names are looked up again; the old connection serves until the new one was answered, and
+        goes on to serve where that fails: raises StoreError. The new address where it is another
+        than before, else an empty text.
+        """
+
     async def aclose(self) -> None:
         """Close the connection without waiting for the network."""
 

@@ -75,8 +75,11 @@ class KeyValue(Protocol):
     async def delete(self, key: bytes) -> None:
         """Remove the key if it is there."""
 
-    async def renew(self) -> None:
-        """Use a new connection; the old one is given up after the new one was answered."""
+    async def renew(self) -> str:
+        """Use a new connection; the old one is given up after the new one was answered.
+
+        The new address where it is another than before, else an empty text.
+        """
 
     def close(self) -> None:
         """Drop the connection at once; the next call connects anew."""

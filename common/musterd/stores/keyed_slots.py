@@ -296,6 +296,12 @@ class KeyedWriter:
         with Deadline(self.name, self._timeout):
             await self._slots.retire(member)
 
+    async def renew(self) -> str:
+        """Use a new connection; its address if that is another one."""
+        with Deadline(self.name, self._timeout):
+            address = await self._shard.renew()
+        return address  # noqa: RET504 (a Deadline might end the block early, for all mypy knows)
+
     async def aclose(self) -> None:
         """Drop the connection at once."""
         self._shard.close()

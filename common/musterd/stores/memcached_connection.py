@@ -254,17 +254,25 @@ class MemcachedConnection:
         """Remove."""
         await self._call(key, lambda client: client.delete(key))
 
-    async def renew(self) -> None:
+    async def renew(self) -> str:
         """Use a new connection, and give the old one up once the new one was answered."""
         newer = MemcachedConnection(self._server, self._way)
         try:
             await newer._call(b"", lambda client: client.version())
             async with self._turn:  # until now calls went on over the old one
+                before = self._link.address if self._link else ""
                 self.close()
                 self._link, newer._link = newer._link, None
                 self._heard = self._link
+            after = self._link.address if self._link else ""
+            return after if before and after != before else ""
         finally:
             newer.close()
+
+    async def close_idle(self) -> None:
+        """Close the connection when its call has ended; the next one makes another."""
+        async with self._turn:
+            self.close()
 
     def close(self) -> None:
         """Abort the connection."""

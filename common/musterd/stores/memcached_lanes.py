@@ -63,10 +63,13 @@ class MemcachedLanes:
         async with self._lane() as lane:
             await lane.delete(key)
 
-    async def renew(self) -> None:
-        """Use a new connection in each lane, one after the other."""
-        for lane in tuple(self._lanes):
-            await lane.renew()
+    async def renew(self) -> str:
+        """Use new connections: one now, and others when they are needed again."""
+        first, *others = self._lanes
+        address = await first.renew()
+        for lane in others:
+            await lane.close_idle()
+        return address
 
     def close(self) -> None:
         """Abort all connections."""

@@ -117,9 +117,10 @@ class TableConnection:
         await checkpoint()
         self.table.delete(key)
 
-    async def renew(self) -> None:
+    async def renew(self) -> str:
         """Nothing to renew."""
         await checkpoint()
+        return ""
 
     def close(self) -> None:
         """Nothing to close."""

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import uniform
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
@@ -79,6 +80,10 @@ _WRONG_SERVER = ("25006", "0A000", "55000", "57P03")
 _TOO_LITTLE_LEFT = 0.2
 """Of a call's time, once it had to wait for its turn: what it begins then could hardly end in time,
 and to be cut off in the middle would cost everybody the connection."""
+
+LONGEST_CONNECTED = 300.0
+"""Seconds after which :meth:`Link.freshen` connects anew to the address that it has. A proxy may
+lead elsewhere by now; but a backend of PostgreSQL costs some milliseconds, and the agent as many."""
 
 LEAST_TO_CONNECT = 5.0
 """Seconds that a connect may take at least, whoever asked for it, where there is no other host."""
@@ -188,11 +193,13 @@ asyncpg.connect_utils.TLSUpgradeProto = _TlsRequest  # type: ignore[misc]
 class Session:
     """A live connection. ``prepared`` and ``many`` are for its user's statements, where ``direct``.
 
-    ``reached`` is the name and the address of its host, None for a local socket.
+    ``reached`` is the name and the address of its host, None for a local socket; ``renewed_by`` an
+    instant of the loop's clock.
     """
 
     connection: Connection
-    reached: tuple[str, str] | None = None
+    reached: tuple[str, str] | None
+    renewed_by: float
     direct: bool = False
     prepared: "PreparedStatement[asyncpg.Record] | None" = None
     many: "PreparedStatement[asyncpg.Record] | None" = None
@@ -273,10 +280,20 @@ class Link:
                 self.drop()
                 self._session = session
 
-    async def has_moved(self) -> bool:
-        """Whether the name of the host it is connected to has lost that address. Raises OSError."""
-        reached = self._session.reached if self._session else None
-        return reached is not None and reached[1] not in await shared().addresses(reached[0])
+    async def freshen(self) -> str:
+        """:meth:`renew` if its host's name has lost the address, or it is connected for very long.
+
+        The new address if it is another one, else an empty text. Raises StoreError.
+        """
+        session = self._session
+        if session is None:
+            return ""
+        with self._in_words(self.timeout), Deadline(self.name, self.timeout):
+            if anyio.current_time() < session.renewed_by and not await _has_moved(session):
+                return ""
+        await self.renew()
+        now = self._session.reached if self._session else None
+        return now[1] if now is not None and now != session.reached else ""
 
     def drop(self) -> None:
         """End the connection without waiting for the network; the next call connects anew."""
@@ -337,7 +354,8 @@ class Link:
             loop=named.loop,
         )
         connection._loop = loop  # type: ignore[attr-defined]  # from now on names mean nothing
-        session = Session(connection, named.reached)
+        renewed_by = anyio.current_time() + uniform(0.5, 1.0) * LONGEST_CONNECTED
+        session = Session(connection, named.reached, renewed_by)
         try:
             pid, most = connection.get_server_pid(), str(milliseconds(self.timeout))
             session.direct = await connection.fetchval(_GREET, pid, most)
@@ -366,6 +384,13 @@ class Link:
             if translated is None:
                 raise
             raise translated from None
+
+
+async def _has_moved(session: Session) -> bool:
+    if session.reached is None:
+        return False
+    host, address = session.reached
+    return address not in await shared().addresses(host)
 
 
 def _time_left() -> float:

@@ -73,6 +73,10 @@ class PostgresWriter:
         self._slots.pop(its_id, None)
         self._members.discard(its_id)
 
+    async def renew(self) -> str:
+        """Connect anew if the host's name has moved, and now and then; the new address if so."""
+        return await self._link.freshen()
+
     async def aclose(self) -> None:
         """Close the connection without waiting for the network."""
         self._crowd.close()

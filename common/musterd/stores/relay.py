@@ -160,6 +160,14 @@ class RelayWriter:
         """Give up the member's slot at the relay; only a coordinator can forget a member."""
         await self._relays[self._at].writer.retire(member)
 
+    async def renew(self) -> str:
+        """Go to the relay in use anew; its address if that is another one."""
+        relay = self._relays[self._at]
+        try:
+            return await relay.writer.renew()
+        except StoreError as error:
+            raise type(error)(self.name, f"relay {relay.name}: {error.reason}") from None
+
     async def aclose(self) -> None:
         """Drop the connections."""
         for relay in self._relays:

@@ -22,16 +22,16 @@ _Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class CuttingProxy:
-    """Listens on ``port`` (a free one) and leads to ``target_host:target_port``.
+    """Listens on ``port`` (0: a free one) and leads to ``target_host:target_port``.
 
     ``requests`` and ``replies`` are its two directions; ``accepted`` counts connections.
     """
 
     def __init__(
-        self, target_host: str, target_port: int, *, listen_host: str = "127.0.0.1"
+        self, target_host: str, target_port: int, *, listen_host: str = "127.0.0.1", port: int = 0
     ) -> None:
         self.host = listen_host
-        self.port = 0
+        self.port = port
         self.accepted = 0
         self.requests = Lane()
         self.replies = Lane()
@@ -54,7 +54,7 @@ class CuttingProxy:
 
     async def __aenter__(self) -> Self:
         # Bound and never listening, this keeps the port ours while nobody listens on it.
-        self._held = _bound(self.host, 0)
+        self._held = _bound(self.host, self.port)
         self.port = self._held.getsockname()[1]
         self._tasks = await anyio.create_task_group().__aenter__()
         self.accept_new()

@@ -1,0 +1,82 @@
+"""The store's name moves, and the old server lives: agents come over, and nobody is down."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import anyio
+import msgspec
+
+from musterd.errors import NotFound
+from musterd.model import State
+from musterd.settings import Settings
+from musterd.stores import open_store
+from musterd.testing import CuttingProxy, Names
+from musterd_agent.agent import Agent
+from musterd_coordinator.office import Office
+from musterd_coordinator.service import running as coordinating
+from tests.agent_support import running, settings_of
+from tests.conftest import StartMemcached
+from tests.http_serving import until
+from tests.servers import Memcached
+
+MEMBERS = [f"h{number}" for number in range(6)]
+
+
+async def proxied(stack: AsyncExitStack, server: Memcached, host: str, port: int) -> CuttingProxy:
+    target_host, _, target_port = server.address.rpartition(":")
+    proxy = CuttingProxy(target_host, int(target_port), listen_host=host, port=port)
+    return await stack.enter_async_context(proxy)
+
+
+async def test_nobody_is_down_and_all_come_over(
+    start_memcached: StartMemcached, tmp_path: Path
+) -> None:
+    old, new = start_memcached(), start_memcached()
+    async with AsyncExitStack() as stack:
+        before = await proxied(stack, old, "127.0.0.2", 0)
+        after = await proxied(stack, new, "127.0.0.3", before.port)
+        names = stack.enter_context(Names({"cache.test": ["127.0.0.2"]}))
+        settings = msgspec.structs.replace(
+            settings_of(*MEMBERS, interval=0.5),
+            store=f"memcached://cache.test:{before.port}",
+            registry=f"sqlite:///{tmp_path}/registry.db",
+            service_down_time=2.5,
+            sweep_period=0.25,
+            storm_min=0,
+        )
+        agents = [agent_of_one(settings, name) for name in MEMBERS]
+        await stack.enter_async_context(running(*agents))
+        office = await stack.enter_async_context(coordinating(settings))
+        await until(lambda: states(office) == {State.UP}, 10)
+        names["cache.test"] = ["127.0.0.3"]
+        seen = set[State]()
+        with anyio.move_on_after(2 * settings.service_down_time):
+            while True:
+                seen |= states(office)
+                await anyio.sleep(0.05)
+        assert seen == {State.UP}
+        assert before.connections == 0
+        assert after.connections >= len(MEMBERS)
+        for agent in agents:
+            await agent.aclose()
+
+
+def agent_of_one(settings: Settings, name: str) -> Agent:
+    own = [member for member in settings.members if member.member == name]
+    settings = msgspec.structs.replace(settings, listed=tuple(own))
+    store = open_store(
+        settings.store,
+        namespace=settings.namespace,
+        timeout=settings.effective_push_timeout,
+        beat_ttl=settings.beat_ttl,
+    )
+    return Agent(store, settings)
+
+
+def states(office: Office) -> set[State]:
+    try:
+        answer = office.query("compute", MEMBERS)
+    except NotFound:
+        return set()
+    missing = {State.UNKNOWN} if answer.not_found else set()
+    return missing | {verdict.state for verdict in answer.members.values()}
