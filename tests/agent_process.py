@@ -68,6 +68,14 @@ class AgentProcess:
                 return time.monotonic()
         raise TimeoutError(f"{word!r} was not said, but {heard}; output:\n{self.output}")
 
+    def wait_for_output(self, word: str, within: float = TIMEOUT) -> None:
+        """Wait until it printed ``word``."""
+        deadline = time.monotonic() + within
+        while word not in self.output:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{word!r} was not printed, but:\n{self.output}")
+            time.sleep(0.01)
+
     def sockets(self) -> int:
         """How many sockets it has open."""
         files = Path(f"/proc/{self.pid}/fd").iterdir()

@@ -8,6 +8,8 @@ import anyio
 from musterd.errors import ConfigError
 from musterd.log import flush
 from musterd.logger import get_logger
+from musterd.options import Role
+from musterd.reload import Reloading, Reread
 from musterd.settings import Settings
 from musterd.stores import Guarantees, Store, open_store
 from musterd.systemd import Systemd
@@ -21,10 +23,10 @@ _FORCED_END = LEAVE_TIMEOUT + 0.2  # seconds after the signal
 _LAST_LINES = 0.1  # seconds for what is still to be logged then
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, reread: Reread | None = None) -> int:
     """Beat for the members of ``settings`` until SIGTERM or SIGINT; the exit status.
 
-    Raises ConfigError for a store that cannot be used. A store that does not answer is no error:
+    ``reread`` loads the settings anew when SIGHUP asks for it. Raises ConfigError for a store that cannot be used. A store that does not answer is no error:
     the agent starts, and waits for it.
     """
     store = open_agent_store(settings)
@@ -33,7 +35,7 @@ def run(settings: Settings) -> int:
             f"store {store.url} is inside one process, so that no coordinator would see this"
             " agent's beats; use memcached://, postgresql:// or embedded://"
         )
-    anyio.run(_serve, store, settings)
+    anyio.run(_serve, store, settings, reread)
     signal.setitimer(signal.ITIMER_REAL, 0.0)  # no thread is left that could hold up the end
     return 0
 
@@ -48,13 +50,15 @@ def open_agent_store(settings: Settings) -> Store:
     )
 
 
-async def _serve(store: Store, settings: Settings) -> None:
+async def _serve(store: Store, settings: Settings, reread: Reread | None) -> None:
     systemd = Systemd.from_environment(os.environ)
     agent = Agent(store, settings, changed=lambda: systemd.tell(STATUS=agent.summary))
     with anyio.open_signal_receiver(*_STOP) as signals:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(agent.run)
             tasks.start_soon(feed_watchdog, systemd, agent)
+            if reread:
+                tasks.start_soon(Reloading(settings, reread, Role.AGENT).run, systemd)
             systemd.tell(READY="1", STATUS="sending the first beats")
             _say_started(store, settings, agent)
             number = await anext(signals)

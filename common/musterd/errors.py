@@ -4,6 +4,7 @@
 
     MusterdError
     ├── ConfigError          wrong use or configuration: change it
+    ├── CannotListen         an address to listen on cannot be had now: wait, or start again later
     ├── StoreError           something about one shard of the store
     │   ├── ShardUnavailable     no answer in time, or none at all: try again at the next tick
     │   ├── ShardRefused         the shard answered, and said no (authentication, rights, full, read-only)
@@ -23,6 +24,10 @@ class MusterdError(Exception):
 
 class ConfigError(MusterdError):
     """Wrong use or configuration; nothing was started."""
+
+
+class CannotListen(MusterdError):
+    """An address to listen on cannot be had: not yet, or not any more. It may mend by itself."""
 
 
 class StoreError(MusterdError):

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Self
@@ -36,6 +37,11 @@ class Systemd:
             lines = (f"{word}={' '.join(text.splitlines())}" for word, text in words.items())
             with suppress(OSError):  # not listening, or its queue is full
                 self._socket.sendto("\n".join(lines).encode(), self._address)
+
+    def tell_reloading(self) -> None:
+        """Say that the configuration is read again; ``READY="1"`` must follow."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self.tell(RELOADING="1", MONOTONIC_USEC=str(now))
 
     def close(self) -> None:
         """Close the socket."""

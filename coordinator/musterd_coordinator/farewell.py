@@ -14,12 +14,15 @@ PORTION = 500
 
 
 class Farewell:
-    """Forgets whoever left at least ``after`` seconds ago and of whom no operator said anything."""
+    """Forgets whoever left at least ``after`` seconds ago and of whom no operator said anything.
 
-    def __init__(self, roll: Roll, office: Office, after: float) -> None:
+    None in ``after``: nobody, until another value is set.
+    """
+
+    def __init__(self, roll: Roll, office: Office, after: float | None) -> None:
         self._roll = roll
         self._office = office
-        self._after = after
+        self.after = after
 
     async def run(self) -> None:
         """Look for them every few seconds, for ever."""
@@ -29,7 +32,7 @@ class Farewell:
 
     async def once(self) -> None:
         """Forget those who are due. While the registry is away, they are left to the next time."""
-        while len(rows := self._due()):
+        while self.after is not None and len(rows := self._due(self.after)):
             try:
                 await self._office.forget_left(
                     list(map(self._roll.directory.member, rows.tolist()))
@@ -37,11 +40,11 @@ class Farewell:
             except RegistryError:
                 return
 
-    def _due(self) -> Rows:
+    def _due(self, after: float) -> Rows:
         members, clocks = self._roll.detector.members, self._roll.clocks
         rows = np.flatnonzero(members.state[members.used] == Code.LEFT)
         # One that left before this coordinator began was not heard by it.
         since = members.since[rows] - clocks.wall() + clocks.monotonic()
         left_at = np.where(np.isnan(members.heard_at[rows]), since, members.heard_at[rows])
-        due = rows[clocks.monotonic() - left_at >= self._after]
+        due = rows[clocks.monotonic() - left_at >= after]
         return due[[row not in self._roll.facts for row in due.tolist()]][:PORTION]

@@ -9,16 +9,18 @@ from functools import partial
 import anyio
 import structlog
 
+from musterd.options import Role
+from musterd.reload import Reloading, Reread
 from musterd.settings import Settings
 from musterd.systemd import Systemd
 from musterd_coordinator.daemon import keep_telling, stop_on_signal
 from musterd_coordinator.descriptors import allow_all, allowed, for_callers
 from musterd_coordinator.http.app import make_app
-from musterd_coordinator.http.heads import hosts_of
+from musterd_coordinator.http.heads import Hosts, hosts_of
 from musterd_coordinator.http.limits import Limits
 from musterd_coordinator.http.server import serve_http
 from musterd_coordinator.office import Office
-from musterd_coordinator.service import running
+from musterd_coordinator.service import LIVE, running
 
 log = structlog.get_logger(__name__)
 
@@ -34,36 +36,51 @@ COLLECT_PERIOD = 3600.0
 _NEVER = 1_000_000  # collections of the middle generation before one of the oldest
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, reread: Reread | None = None) -> int:
     """Run a coordinator until SIGTERM or SIGINT; the exit status.
 
-    Raises ConfigError or RegistryError when it cannot begin.
+    ``reread`` loads the settings anew when SIGHUP asks for it. Raises
+    ConfigError, RegistryError or CannotListen when it cannot begin.
     """
     allow_all()
     sys.setswitchinterval(TURN)
     gc.disable()  # until everybody is known: see settle()
-    anyio.run(serve, settings, backend_options={"use_uvloop": True})
+    anyio.run(serve, settings, reread, backend_options={"use_uvloop": True})
     return 0
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, reread: Reread | None = None) -> None:
     """A whole coordinator: sweeps, registry and HTTP."""
     systemd = Systemd.from_environment(os.environ)
     async with anyio.create_task_group() as stopper:
         stopper.start_soon(stop_on_signal, "coordinator stopping", stopper.cancel_scope, systemd)
         async with running(settings) as office, anyio.create_task_group() as tasks:
-            names = [settings.listen_address[0], *settings.allowed_hosts.split(",")]
-            app = make_app(office, hosts=hosts_of(names), limits=_limits(settings))
+            hosts = hosts_of([settings.listen_address[0]])
+            hosts.allow(settings.allowed_hosts.split(","))
+            app = make_app(office, hosts=hosts, limits=_limits(settings))
             urls: list[str] = await tasks.start(serve_http, app, settings.listen)
             _say_started(office, urls)
             systemd.tell(READY="1")
             tasks.start_soon(settle, lambda: office.ready)
+            if reread:
+                tasks.start_soon(reloading(settings, reread, office, hosts).run, systemd)
             await keep_telling(systemd, partial(_summary, office))
 
 
 def _limits(settings: Settings) -> Limits:
     connections = for_callers(allowed())
     return Limits(connections, settings.connections_per_address)
+
+
+def reloading(settings: Settings, reread: Reread, office: Office, hosts: Hosts) -> Reloading:
+    """What SIGHUP does to a coordinator."""
+
+    def apply(fresh: Settings) -> None:
+        office.adopt(fresh)
+        hosts.allow(fresh.allowed_hosts.split(","))
+
+    live = [*LIVE, "allowed_hosts"]
+    return Reloading(settings, reread, Role.COORDINATOR, live=live, apply=apply)
 
 
 async def settle(is_ready: Callable[[], bool]) -> None:

@@ -17,11 +17,12 @@ import anyio
 import structlog
 
 from musterd.about import version
-from musterd.errors import ConfigError
+from musterd.errors import CannotListen, ConfigError
 from musterd.stores.table import Table
 from musterd_coordinator.memcache_commands import Storekeeper
 from musterd_coordinator.memcache_link import Crowd, Limits, Link
 from musterd_coordinator.memcache_protocol import Conversation
+from musterd_coordinator.patience import patiently, warn_of_loopback
 
 __all__ = ["Limits", "MemcacheServer", "serve"]
 
@@ -76,20 +77,28 @@ class MemcacheServer:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     async def start(self) -> None:
-        """Listen. Raises ConfigError if the address cannot be had."""
+        """Listen. Raises ConfigError if there is no such port or it is not permitted, CannotListen
+        if the address cannot be had for half a minute.
+        """
         if not 0 <= self.port <= _LAST_PORT:  # uvloop would take its lowest 16 bits
             raise ConfigError(self._why_not(f"there are ports up to {_LAST_PORT}"))
         _allow_descriptors(self.limits.connections)
+        self._server = await patiently(self._listen, self.called)
+        addresses = [str(one.getsockname()[0]) for one in self._server.sockets]
+        warn_of_loopback(self.called, self.host, addresses)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _listen(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(
+            return await loop.create_server(
                 lambda: Link(self._crowd), self.host, self.port, backlog=_BACKLOG
             )
         except OSError as error:
             in_use = error.errno == errno.EADDRINUSE
             reason = "another server listens there" if in_use else error.strerror or str(error)
-            raise ConfigError(self._why_not(reason)) from error
-        self.port = self._server.sockets[0].getsockname()[1]
+            kind = ConfigError if error.errno == errno.EACCES else CannotListen
+            raise kind(self._why_not(reason)) from error
 
     async def aclose(self) -> None:
         """Stop listening and hang up on everybody. Idempotent."""

@@ -22,6 +22,7 @@ from musterd.model import (
     check_metadata,
     check_text,
 )
+from musterd.settings import Settings
 from musterd_coordinator.answers import Answers
 from musterd_coordinator.pace import Repeats
 from musterd_coordinator.recorder import Recorder
@@ -38,8 +39,14 @@ log = structlog.get_logger(__name__)
 Retire = Callable[[Sequence[Member]], Awaitable[None]]
 
 
+def _adopt_nothing(settings: Settings) -> None:
+    """For an office whose coordinator goes by the same settings for good."""
+
+
 class Office(Answers):
     """Implements :class:`musterd_coordinator.desk.Desk`.
+
+    ``adopt`` lets the coordinator behind it go by other settings from now on.
 
     ``retire`` removes members from the shards that can be reached. Orders are taken one at a
     time, and each is durable before it shows.
@@ -62,6 +69,7 @@ class Office(Answers):
         # Of a registry that others write to as well, what is known here may not be the newest.
         self._alone = registry.url.startswith("sqlite:")
         self._lines = Repeats(roll.clocks.monotonic, ORDERS_LOGGED)
+        self.adopt: Callable[[Settings], None] = _adopt_nothing
 
     @property
     def ready(self) -> bool:

@@ -55,7 +55,7 @@ class Recorder:
         self._roll = roll
         self._saving = Saving(roll)
         self._registry = registry
-        self._history = history
+        self.history = history
         self._wall = wall
         self._lock = anyio.Lock()
         self._lines: list[Row] = []  # being written, or to be written again
@@ -120,7 +120,7 @@ class Recorder:
             await self.flush(PATIENCE)
             self._roll.merge(await self._registry.changed())
             if prune:
-                await self._registry.prune(wall_instant(self._wall()) - self._history)
+                await self._registry.prune(wall_instant(self._wall()) - self.history)
         except RegistryError as error:
             if not self._failing:
                 unsaved = len(self._roll.unsaved.rows)

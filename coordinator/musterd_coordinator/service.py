@@ -70,9 +70,24 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         tasks.start_soon(recorder.run)
         tasks.start_soon(keep_small)
         office = make_office(settings, store, registry, roll, recorder, sweepers)
-        if settings.forget_left is not None:
-            tasks.start_soon(Farewell(roll, office, settings.forget_left).run)
+        farewell = Farewell(roll, office, settings.forget_left)
+        tasks.start_soon(farewell.run)
+        office.adopt = partial(_adopt, roll, recorder, farewell)
         yield office
+
+
+LIVE = (
+    *("service_down_time", "storm_min", "storm_fraction", "storm_hold"),
+    *("history_days", "forget_left"),
+)
+"""Options that a coordinator changes while it runs."""
+
+
+def _adopt(roll: Roll, recorder: Recorder, farewell: Farewell, settings: Settings) -> None:
+    """Go by the :data:`LIVE` options of ``settings`` from now on."""
+    roll.detector.rules = make_rules(settings)
+    recorder.history = timedelta(days=settings.history_days)
+    farewell.after = settings.forget_left
 
 
 async def _take(roll: Roll, index: int, swept: Swept) -> None:
@@ -82,16 +97,8 @@ async def _take(roll: Roll, index: int, swept: Swept) -> None:
 
 def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:
     """An empty roll by these settings."""
-    rules = Rules(
-        service_down_time=settings.service_down_time,
-        interval=settings.interval,
-        push_timeout=partial(_push_timeouts, settings),
-        storm_min=settings.storm_min,
-        storm_fraction=settings.storm_fraction,
-        storm_hold=settings.storm_hold_seconds,
-    )
     return Roll(
-        rules,
+        make_rules(settings),
         store.shard_names,
         namespace=settings.namespace,
         place=store.place,
@@ -99,6 +106,18 @@ def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:
         sweep_period=settings.sweep_period,
         sweep_timeout=settings.effective_sweep_timeout,
         clocks=clocks,
+    )
+
+
+def make_rules(settings: Settings) -> Rules:
+    """What the detector goes by."""
+    return Rules(
+        service_down_time=settings.service_down_time,
+        interval=settings.interval,
+        push_timeout=partial(_push_timeouts, settings),
+        storm_min=settings.storm_min,
+        storm_fraction=settings.storm_fraction,
+        storm_hold=settings.storm_hold_seconds,
     )
 
 

@@ -35,7 +35,7 @@ async def beats_in(url: str, shard: int = 0) -> list[Beat]:
     rows = zip(*(column.tolist() for column in beats), strict=True)
     return [
         Beat(member, incarnation, sequence, interval, Status(status), sent, missed, lag)
-        for _, member, incarnation, sequence, interval, status, sent, missed, lag in rows
+        for _, member, incarnation, sequence, interval, status, sent, missed, lag, *_ in rows
     ]
 
 
@@ -55,6 +55,39 @@ async def test_a_signal_makes_it_leave(memcached: Memcached, number: signal.Sign
     assert [beat.status for beat in await beats_in(memcached.url)] == [Status.LEAVING]
     assert [line.count("agent started") for line in output.splitlines()] == [1, 0]
     assert "agent left" in output
+
+
+async def test_a_hangup_ends_nothing_and_reads_the_file_again(
+    memcached: Memcached, tmp_path: Path
+) -> None:
+    file = tmp_path / "musterd.toml"
+    file.write_text("interval = 1\n")
+    with AgentProcess(memcached.url, *FAST, "--config", str(file)) as agent:
+        agent.wait_for(STATUS_ALL)
+        for text, word in (
+            ('log_level = "debug"\nnamespace = "other"\n', "info -> debug"),
+            ("log_level = \n", "configuration refused"),
+        ):
+            file.write_text(text)
+            agent.send(signal.SIGHUP)
+            agent.wait_for("RELOADING=1\nMONOTONIC_USEC=")
+            agent.wait_for("READY=1")
+            agent.wait_for_output(word)
+        assert '"needs_restart":["namespace"]' in agent.output.replace(", ", ",").replace(": ", ":")
+        status, _ = agent.stop()
+        assert status == 0
+    assert [beat.status for beat in await beats_in(memcached.url)] == [Status.LEAVING]
+
+
+def test_hangups_while_it_leaves_do_not_cut_its_goodbye_short(memcached: Memcached) -> None:
+    with AgentProcess(memcached.url, *FAST) as agent:
+        agent.wait_for(STATUS_ALL)
+        memcached.pause()
+        agent.send(signal.SIGTERM)
+        for _ in range(20):
+            agent.send(signal.SIGHUP)
+            after(0.01)
+        assert agent.end()[0] == 0
 
 
 @pytest.mark.parametrize("trouble", [Memcached.kill, Memcached.pause])

@@ -10,8 +10,9 @@ import anyio
 import pytest
 
 from musterd.client import AsyncClient
-from musterd.errors import ConfigError
+from musterd.errors import CannotListen
 from musterd.model import FactsChange, Member, MemberAnswer
+from musterd_coordinator import patience
 from musterd_coordinator.http import connection, make_app, serve_http
 from tests.http_desk import DictDesk
 from tests.http_serving import served
@@ -71,9 +72,12 @@ async def test_the_signals_of_the_process_are_left_alone(desk: DictDesk) -> None
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-async def test_a_port_in_use_is_said_before_anything_starts(desk: DictDesk) -> None:
+async def test_a_port_in_use_is_said_before_anything_starts(
+    desk: DictDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "PATIENCE", 0.0)
     async with served(desk) as url, anyio.create_task_group() as tasks:
-        with pytest.raises(ConfigError, match="another program listens there"):
+        with pytest.raises(CannotListen, match="another program listens there"):
             await tasks.start(serve_http, make_app(desk), url.removeprefix("http://"))
 
 

@@ -14,6 +14,7 @@ import pytest
 from musterd import cli, config
 from musterd.cli import check_config, daemon
 from musterd.errors import (
+    CannotListen,
     ConfigError,
     Conflict,
     CoordinatorError,
@@ -22,6 +23,7 @@ from musterd.errors import (
     RegistryError,
     ShardUnavailable,
 )
+from musterd.reload import Reread
 
 ROOT = Path(__file__).parents[2]
 
@@ -176,6 +178,7 @@ def test_a_derived_registry_hides_its_password_too() -> None:
     ("error", "status"),
     [
         (ConfigError("no"), 2),
+        (CannotListen("no"), 3),
         (NotFound("no"), 1),
         (Conflict("no"), 1),
         (CoordinatorError("no"), 3),
@@ -240,7 +243,8 @@ def test_a_daemon_gets_its_settings_and_its_status_is_ours(
 
     class Main:
         @staticmethod
-        def run(settings: config.Settings) -> int:
+        def run(settings: config.Settings, reread: Reread) -> int:
+            assert reread().settings == settings
             seen.append(settings)
             return 7
 

@@ -29,8 +29,19 @@ def test_example_secrets_are_settings() -> None:
 def test_every_daemon_has_a_hardened_unit(daemon: str) -> None:
     lines = (DEPLOY / f"musterd-{daemon}.service").read_text().splitlines()
     assert f"ExecStart=/usr/local/bin/musterd {daemon}" in lines
+    assert "ExecReload=/bin/kill -HUP $MAINPID" in lines
+    assert "Type=notify" in lines
     coordinator = (DEPLOY / "musterd-coordinator.service").read_text().splitlines()
     hardening = coordinator[coordinator.index("DynamicUser=yes") : coordinator.index("[Install]")]
     wanted = {line for line in hardening if not line.startswith("#")}
     assert len(wanted) > 20
     assert wanted <= set(lines)
+
+
+@pytest.mark.parametrize("daemon", ["coordinator", "relay"])
+def test_whoever_listens_waits_for_addresses(daemon: str) -> None:
+    lines = (DEPLOY / f"musterd-{daemon}.service").read_text().splitlines()
+    assert "Wants=network-online.target" in lines
+    assert any(line.startswith("After=network-online.target") for line in lines)
+    assert "Restart=always" in lines
+    assert "RestartPreventExitStatus=2" in lines

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from musterd.errors import ConfigError
+from musterd.errors import CannotListen, ConfigError
 from musterd_coordinator.http.listen import bind, url_of
 
 
@@ -34,15 +34,15 @@ async def test_an_unclear_address_is_refused(listen: str) -> None:
 async def test_a_port_in_use_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"127.0.0.1:{port}: another program listens there"):
+        with pytest.raises(CannotListen, match=f"127.0.0.1:{port}: another program listens there"):
             await bind(f"127.0.0.1:{port}")
 
 
 async def test_an_address_of_another_host_is_refused() -> None:
-    with pytest.raises(ConfigError, match="this host has no such address"):
+    with pytest.raises(CannotListen, match="this host has no such address"):
         await bind("192.0.2.1:8420")
 
 
 async def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"'no such host' is no name or address"):
+    with pytest.raises(CannotListen, match=r"'no such host' is no name or address"):
         await bind("no such host:8420")

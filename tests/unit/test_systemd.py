@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,16 @@ def test_words_arrive_one_to_a_line(manager: socket.socket) -> None:
     systemd = Systemd.from_environment({"NOTIFY_SOCKET": address_of(manager)})
     systemd.tell(READY="1", STATUS="waiting for mc1:11211:\nconnection refused")
     assert manager.recv(1000) == b"READY=1\nSTATUS=waiting for mc1:11211: connection refused"
+    systemd.close()
+
+
+def test_a_reload_has_the_instant_that_systemd_compares(manager: socket.socket) -> None:
+    systemd = Systemd.from_environment({"NOTIFY_SOCKET": address_of(manager)})
+    before = time.monotonic()
+    systemd.tell_reloading()
+    said = dict(line.split("=") for line in manager.recv(1000).decode().splitlines())
+    assert said["RELOADING"] == "1"
+    assert before - 1e-6 <= int(said["MONOTONIC_USEC"]) / 1e6 <= time.monotonic()
     systemd.close()
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from musterd.cli import streams
 from musterd.errors import (
+    CannotListen,
     ConfigError,
     Conflict,
     CoordinatorError,
@@ -156,6 +157,8 @@ def _complain(error: MusterdError) -> int:
         case NotFound() | Conflict():
             return NO
         case StoreError() | RegistryError() | CoordinatorError() | CoordinatorUnreachable():
+            return OUT_OF_REACH
+        case CannotListen():  # a unit may try it again
             return OUT_OF_REACH
         case _:
             return WRONG_USE

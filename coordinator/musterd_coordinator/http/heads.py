@@ -23,6 +23,7 @@ class Hosts:
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = {"localhost"}
+        self._allowed: set[str] = set()
         for name in names:
             self.add(name)
 
@@ -30,10 +31,15 @@ class Hosts:
         """One more name; nothing if it is empty."""
         self._names |= {_bare(name)} - {""}
 
+    def allow(self, names: Iterable[str]) -> None:
+        """These as well, and no longer those that were allowed before."""
+        self._allowed = {_bare(name) for name in names} - {""}
+
     def known(self, host: str) -> bool:
         """Is this Host, with or without a port, one of ours?"""
         name = _bare(host)
-        return name in self._names or ANY_HOST in self._names or _is_address(name)
+        names = self._names | self._allowed
+        return name in names or ANY_HOST in names or _is_address(name)
 
 
 def hosts_of(names: Iterable[str]) -> Hosts:

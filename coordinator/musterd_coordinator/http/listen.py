@@ -5,7 +5,7 @@ import socket
 
 import anyio
 
-from musterd.errors import ConfigError
+from musterd.errors import CannotListen, ConfigError
 from musterd.urls import host_and_port
 
 RESOLVE_TIMEOUT = 5.0
@@ -14,6 +14,9 @@ BUFFER = 256 * 1024
 
 # This host lacks one of the addresses of a name, as localhost has ::1 where IPv6 is off.
 _LACKING = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+
+MAY_MEND = {*_LACKING, errno.EADDRINUSE, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""Why an address cannot be had now, and may be had later."""
 
 _CURES = {
     errno.EADDRINUSE: "another program listens there; stop it, or choose another port",
@@ -25,7 +28,8 @@ _CURES = {
 async def bind(listen: str) -> list[socket.socket]:
     """Listening sockets on every address of ``listen`` (``host:port``, ``[::1]:port``).
 
-    With port 0 the system chooses one, the same for all of them. Raises ConfigError.
+    With port 0 the system chooses one, the same for all of them. Raises ConfigError for what is
+    no address or not permitted, CannotListen for what may be there later.
     """
     try:
         host, port = host_and_port(listen)
@@ -39,7 +43,8 @@ async def bind(listen: str) -> list[socket.socket]:
         return _listen_on(addresses, port)
     except OSError as error:
         cure = _CURES.get(error.errno or 0, error.strerror or str(error))
-        raise ConfigError(f"cannot listen on {listen}: {cure}") from None
+        kind = CannotListen if error.errno in MAY_MEND else ConfigError
+        raise kind(f"cannot listen on {listen}: {cure}") from None
 
 
 def url_of(listener: socket.socket) -> str:
@@ -55,7 +60,7 @@ async def _addresses(listen: str, host: str) -> list[str]:
                 host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )
     except (OSError, ValueError):
-        raise ConfigError(
+        raise CannotListen(
             f"cannot listen on {listen}: {host!r} is no name or address that this host knows"
         ) from None
     return list(dict.fromkeys(str(address[0]) for *_, address in found))

@@ -3,14 +3,17 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import anyio
 import uvicorn
 from anyio.abc import TaskStatus
 
+from musterd.urls import host_and_port
 from musterd_coordinator.http.app import App
 from musterd_coordinator.http.connection import Connection
 from musterd_coordinator.http.listen import bind, url_of
+from musterd_coordinator.patience import patiently, warn_of_loopback
 
 KEEP_ALIVE = 75
 STOP_TIMEOUT = 1
@@ -23,9 +26,11 @@ async def serve_http(
 
     Reports the URLs that it answers at once it listens, with the real port where 0 was asked.
     Stops within about a second of being cancelled, whoever is still connected. Raises ConfigError
-    if the address is not usable.
+    if the address is not usable, and CannotListen if it cannot be had for half a minute.
     """
-    sockets = await bind(listen)
+    sockets = await patiently(partial(bind, listen), "API")
+    addresses = [str(one.getsockname()[0]) for one in sockets]
+    warn_of_loopback("API", host_and_port(listen)[0], addresses)
     server = _Server(_config(app))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_serve, server, sockets)

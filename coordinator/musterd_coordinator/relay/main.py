@@ -6,6 +6,8 @@ from collections.abc import Callable
 import anyio
 import structlog
 
+from musterd.options import Role
+from musterd.reload import Reloading, Reread
 from musterd.settings import Settings
 from musterd.systemd import Systemd
 from musterd_coordinator.daemon import keep_telling, stop_on_signal
@@ -14,13 +16,16 @@ from musterd_coordinator.relay.service import Relay, running
 log = structlog.get_logger(__name__)
 
 
-def run(settings: Settings) -> int:
-    """Run a relay until SIGTERM or SIGINT; the exit status. Raises ConfigError."""
-    anyio.run(serve, settings, backend_options={"use_uvloop": True})
+def run(settings: Settings, reread: Reread | None = None) -> int:
+    """Run a relay until SIGTERM or SIGINT; the exit status. Raises ConfigError.
+
+    ``reread`` loads the settings anew when SIGHUP asks for it.
+    """
+    anyio.run(serve, settings, reread, backend_options={"use_uvloop": True})
     return 0
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, reread: Reread | None = None) -> None:
     """A whole relay."""
     systemd = Systemd.from_environment(os.environ)
     async with anyio.create_task_group() as stopper:
@@ -33,6 +38,8 @@ async def serve(settings: Settings) -> None:
                 most_connections=relay.server.limits.connections,
             )
             tasks.start_soon(_tell_ready, systemd, relay)
+            if reread:
+                tasks.start_soon(Reloading(settings, reread, Role.RELAY).run, systemd)
             await keep_telling(systemd, _summaries(relay))
 
 

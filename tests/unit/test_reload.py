@@ -1,0 +1,135 @@
+"""SIGHUP: what can change while a daemon runs changes, and what became of it is said."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from musterd import config
+from musterd.options import Role
+from musterd.reload import LIVE, Reloading, differing
+from musterd.settings import OPTIONS, Settings
+from musterd_coordinator.http.heads import Hosts
+from musterd_coordinator.service import LIVE as COORDINATORS
+
+
+@pytest.fixture(autouse=True)
+def _leave_no_trace() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+class Daemon:
+    """Settings from a file that a test writes anew."""
+
+    def __init__(self, file: Path, role: Role, text: str, *live: str) -> None:
+        self.file = file
+        self.applied: list[Settings] = []
+        self.write(text)
+        self.reloading = Reloading(
+            self.load().settings, self.load, role, live=live, apply=self.applied.append
+        )
+
+    def write(self, text: str) -> None:
+        self.file.write_text(text)
+
+    def load(self) -> config.Loaded:
+        return config.load({}, {}, self.file)
+
+    async def reload(self, text: str) -> dict[str, object]:
+        """The one line that the log says of it, besides doubts."""
+        self.write(text)
+        with capture_logs() as lines:
+            await self.reloading.once()
+        (line,) = [line for line in lines if line["event"] != "configuration doubtful"]
+        return dict(line)
+
+
+@pytest.fixture
+def coordinator(tmp_path: Path) -> Daemon:
+    text = "service_down_time = 60\nhistory_days = 30\n"
+    return Daemon(tmp_path / "musterd.toml", Role.COORDINATOR, text, *COORDINATORS)
+
+
+async def test_what_can_change_changes_and_the_rest_is_named(coordinator: Daemon) -> None:
+    line = await coordinator.reload(
+        'service_down_time = 90\nhistory_days = 7\nlisten = "0.0.0.0:8420"\nlog_level = "debug"\n'
+    )
+    assert line["changed"] == {
+        "service_down_time": "60.0 -> 90.0",
+        "history_days": "30 -> 7",
+        "log_level": "info -> debug",
+    }
+    assert line["needs_restart"] == ["listen"]
+    (applied,) = coordinator.applied
+    assert (applied.service_down_time, applied.history_days) == (90.0, 7)
+    assert applied.listen == "127.0.0.1:8420"
+    again = await coordinator.reload(coordinator.file.read_text())
+    assert again["changed"] == "nothing"
+    assert again["needs_restart"] == ["listen"]
+    assert len(coordinator.applied) == 1
+
+
+@pytest.mark.parametrize(
+    "bad", ["service_down_time = \n", "service_down_time = -1\n", 'sotre = "x"\n', "\xff"]
+)
+async def test_a_file_that_cannot_be_used_changes_nothing(coordinator: Daemon, bad: str) -> None:
+    before = coordinator.reloading.settings
+    line = await coordinator.reload(f'log_level = "debug"\n{bad}')
+    assert (line["event"], line["note"]) == ("configuration refused", "nothing changed")
+    assert str(coordinator.file) in str(line["reason"])
+    assert coordinator.reloading.settings == before
+    assert coordinator.applied == []
+
+
+async def test_a_file_that_went_away_changes_nothing(coordinator: Daemon) -> None:
+    coordinator.file.unlink()
+    with capture_logs() as lines:
+        await coordinator.reloading.once()
+    assert [line["event"] for line in lines] == ["configuration refused"]
+
+
+async def test_an_agent_changes_how_much_it_says_and_names_the_rest(tmp_path: Path) -> None:
+    agent = Daemon(tmp_path / "musterd.toml", Role.AGENT, "interval = 10\n")
+    line = await agent.reload(
+        'interval = 5\nlog_level = "error"\nhistory_days = 3\n[[member]]\nmember = "a"\n'
+    )
+    assert line["changed"] == {"log_level": "info -> error"}
+    assert line["needs_restart"] == ["interval", "[[member]]"]
+    assert line["log_level"] == "error"  # said although the level is above it
+
+
+async def test_a_password_is_not_said(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "musterd.toml", Role.RELAY, "", "store")
+    line = await daemon.reload('store = "postgresql://u:s3cret@h/d"\n')
+    assert "store" in str(line)
+    assert "s3cret" not in str(line)
+
+
+@given(
+    down=st.floats(1, 1000),
+    days=st.integers(1, 999),
+    listen=st.sampled_from(["h:1", "h:2"]),
+    period=st.floats(0.05, 0.9),
+)
+def test_only_what_is_live_ever_differs_in_what_is_applied(
+    down: float, days: int, listen: str, period: float
+) -> None:
+    old = Settings()
+    new = Settings(service_down_time=down, history_days=days, listen=listen, sweep_period=period)
+    changed = differing(old, new, Role.COORDINATOR)
+    assert all(getattr(old, key) != getattr(new, key) for key in changed)
+    assert {key for key in OPTIONS if getattr(old, key) != getattr(new, key)} == set(changed)
+    assert {*COORDINATORS, *LIVE} <= set(OPTIONS)
+
+
+def test_hosts_that_are_allowed_anew_take_the_place_of_those_before() -> None:
+    hosts = Hosts(["control"])
+    hosts.allow(["api.example", ""])
+    assert [hosts.known(name) for name in ("control", "api.example:8420", "other")] == [1, 1, 0]
+    hosts.allow(["other"])
+    assert [hosts.known(name) for name in ("control", "api.example:8420", "other")] == [1, 0, 1]
