@@ -15,7 +15,7 @@ import msgspec
 from musterd.errors import ConfigError
 
 NAME_LIMIT = 255
-METADATA_LIMIT = 4096
+METADATA_LIMIT = 4096  # bytes of UTF-8, keys and values
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]*")
 
 
@@ -83,9 +83,9 @@ def check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
     for key, value in metadata.items():
         check_name("metadata key", key)
         check_text(f"metadata {key}", value)
-    size = sum(len(key) + len(value) for key, value in metadata.items())
+    size = len("".join((*metadata, *metadata.values())).encode())
     if size > METADATA_LIMIT:
-        raise ConfigError(f"metadata is {size} characters in all; at most {METADATA_LIMIT}")
+        raise ConfigError(f"metadata is {size} bytes in all; at most {METADATA_LIMIT}")
     return metadata
 
 
@@ -364,7 +364,8 @@ class StormStatus(msgspec.Struct, frozen=True):
 class StatusAnswer(msgspec.Struct, frozen=True):
     """This coordinator and its shards.
 
-    ``unsaved`` counts members and lines of history that its registry does not have yet.
+    ``unsaved`` counts members and lines of history that its registry does not have yet, and
+    ``not_seated`` newcomers that wait because this coordinator has as many as it takes.
     """
 
     coordinator: str
@@ -384,5 +385,6 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     shards: list[ShardStatus]
     storms: list[StormStatus]
     unsaved: int = 0
+    not_seated: int = 0
     verdicts: dict[str, int] = {}
     marks: dict[Mark, int] = {}

@@ -304,6 +304,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
 
+    members_limit: Annotated[
+        int,
+        Option(
+            "The most members that a coordinator takes in. Beyond it newcomers wait, and those it"
+            " has go on.",
+            Number(1, 10_000_000),
+            "50000",
+            Role.COORDINATOR,
+        ),
+    ] = 2_000_000
+
     relay_listen: Annotated[
         str,
         Option(

@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import repeat
 from operator import eq
@@ -76,20 +76,25 @@ class Directory:
         for row, name in zip(rows.tolist(), map(str.encode, members.names), strict=True):
             self._names[row] = name
         _set_all(self._number, rows, np.array(self._announced.take_all(members))[members.kinds])
-        for group, places in members.by_group():
-            self._enter(group, rows[places])
+        entered, places = list[int](), list[int]()
+        for group, chosen in members.by_group():
+            theirs = rows[chosen].tolist()
+            places += self._enter(group, theirs)
+            entered += theirs
+        _set_all(self._place, np.array(entered, np.int64), np.array(places, np.int64))
 
-    def _enter(self, name: str, rows: Rows) -> None:
-        """The members of ``rows``, who have their names, are of this group."""
+    def _enter(self, name: str, rows: list[int]) -> Iterable[int]:
+        """The members of ``rows``, who have their names, are of this group; their places in it."""
         group = self.groups.get(name)
         if group is None:
             group = self.groups[name] = Group(name)
             insort(self.group_names, name)
-        _set_all(self._place, rows, np.arange(len(group.rows), len(group.rows) + len(rows)))
-        group.rows.extend(rows.tolist())
+        first = len(group.rows)
+        group.rows.extend(rows)
         if group.sorted is not None or group.news:
-            for each in self._names_at(rows):
+            for each in self._names_at(np.array(rows, np.int64)):
                 group.note(each, here=True)
+        return range(first, first + len(rows))
 
     def with_other_facts(self, members: Alike, rows: Rows) -> list[int]:
         """Places among ``members`` (n), of ``rows`` (n), of those who announce what is not known."""

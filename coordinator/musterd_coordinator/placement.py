@@ -14,6 +14,8 @@ from musterd_coordinator.members import Rows
 
 log = structlog.get_logger(__name__)
 
+_NAMED = 5  # members in the log, of those who beat elsewhere and are met together
+
 Place = Callable[[int], Sequence[int]]
 """The shards, by number, that the member with a member_id is placed on."""
 
@@ -51,24 +53,32 @@ class Placement:
 
     def note(self, members: Alike, places: NDArray[np.int16]) -> None:
         """New ``members`` (n), who are in the directory, are placed on the shards ``places``."""
-        for group, theirs in members.by_group():
-            self._directory.groups[group].shards.update(np.unique(places[theirs]).tolist())
+        kinds, shards = np.repeat(members.kinds, places.shape[1]), places.ravel()
+        pairs = np.unique(kinds * len(self._names) + shards).tolist()
+        for kind, shard in (divmod(pair, len(self._names)) for pair in pairs):
+            self._directory.groups[members.samples[kind].group].shards.add(shard)
 
     def mind(self, index: int, rows: Rows) -> None:
         """The members of ``rows`` beat to shard ``index``, whatever their placement says."""
         elsewhere = ~(self._detector.members.shard[:, rows] == index).any(axis=0)
-        for row in rows[elsewhere].tolist():
+        strays = rows[elsewhere].tolist()
+        for row in strays:
             self._replace(row, index)
+        for row in strays[:_NAMED]:
+            self._tell(row, index, len(strays))
 
     def _replace(self, row: int, index: int) -> None:
         """A member that beats elsewhere than its placement says: its agent has other settings."""
         member, members = self._directory.member(row), self._detector.members
-        log.warning(
-            "member placed differently",
-            member=str(member),
-            shard=self._names[index],
-            cure="give agents and coordinators the same list of servers and replicas",
-        )
         others = [int(shard) for shard in members.shard[:, row] if shard >= 0]
         self._detector.move(row, [index, *others][: members.replicas])
         self._directory.groups[member.group].shards.add(index)
+
+    def _tell(self, row: int, index: int, count: int) -> None:
+        log.warning(
+            "member placed differently",
+            member=str(self._directory.member(row)),
+            shard=self._names[index],
+            others=count - 1,
+            cure="give agents and coordinators the same list of servers and replicas",
+        )

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from musterd.columns import Slots
 from musterd.model import Facts, Member, MemberChange, State, Verdict
 from musterd.stores import Roster
+from musterd.stores.keyed import SLOT_LIMIT
+from musterd_coordinator.admission import MEMBERS_LIMIT, Admission
 from musterd_coordinator.alike import Alike, alike
 from musterd_coordinator.changes import ChangeLog
 from musterd_coordinator.detector import Detector
@@ -38,6 +40,8 @@ log = structlog.get_logger(__name__)
 
 _ANNOUNCED = "announced; no beat seen yet"
 _SEATED = 1000  # members that take their seats in one step: two milliseconds or three
+_SEATED_FIRST = 250  # while it is not known whether many announce the same, or each something else
+_FEW_KINDS = 50
 
 
 class Roll:
@@ -54,11 +58,13 @@ class Roll:
         sweep_period: float,
         sweep_timeout: float,
         clocks: Clocks,
+        members_limit: int = MEMBERS_LIMIT,
     ) -> None:
         clock = partial(ListeningClock, sweep_period, sweep_timeout)
         self.shards = [Shard(name, clock(), since=clocks.wall()) for name in shard_names]
         self.detector = Detector(rules, [shard.clock for shard in self.shards], replicas)
         self.directory = Directory()
+        self.admission = Admission(self.directory, members_limit)
         self.clocks = clocks
         self.changes = ChangeLog(int(clocks.wall() * 1000), self._change)
         self.facts: dict[int, Facts] = {}
@@ -191,13 +197,21 @@ class Roll:
         seats = self.shards[index].seats
         for slot in roster.vacated:
             row = seats.vacate(slot)
+            self.admission.left(index, slot)
             if row in self._forgotten and not self._is_seated(row):
                 self._remove(row)
-        for at in range(0, len(roster.seated), _SEATED):
-            self._take_seats(index, roster.seated[at : at + _SEATED])
+        at, size = 0, _SEATED_FIRST
+        while at < len(roster.seated):
+            kinds = self._take_seats(index, roster.seated[at : at + size])
+            at, size = at + size, _SEATED if kinds <= _FEW_KINDS else _SEATED_FIRST
             yield
+        self._take_seats(index, self.admission.next(index, _SEATED_FIRST))
 
-    def _take_seats(self, index: int, seated: Sequence[tuple[int, Member]]) -> None:
+    def _take_seats(self, index: int, seated: Sequence[tuple[int, Member]]) -> int:
+        """Seat these members; how many kinds of them there are."""
+        seated = [each for each in seated if each[0] < SLOT_LIMIT]
+        if not seated:
+            return 0
         members = alike([member for _, member in seated])
         rows = self.directory.rows_of(members)
         slots = np.array([slot for slot, _ in seated], np.int64)
@@ -206,7 +220,10 @@ class Roll:
         self._seat_known(index, slots[known], rows[known])
         # One who sits in two slots is met in the last of them.
         newcomers = {(seated[at][1].group, seated[at][1].name): seated[at] for at in new.tolist()}
-        self._welcome(index, list(newcomers.values()))
+        for slot, _ in seated:
+            self.admission.left(index, slot)
+        self._welcome(index, self.admission.admit(index, list(newcomers.values())))
+        return len(members.samples)
 
     def _seat_known(self, index: int, slots: Slots, rows: Rows) -> None:
         """Members that are known took these slots (n): after a restart, a whole fleet."""

@@ -106,6 +106,7 @@ def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:
         sweep_period=settings.sweep_period,
         sweep_timeout=settings.effective_sweep_timeout,
         clocks=clocks,
+        members_limit=settings.members_limit,
     )
 
 

@@ -52,6 +52,7 @@ def status(roll: Roll, answers: "Answers", identity: Identity, unsaved: int) -> 
         shards=shard_statuses(roll),
         storms=_storms(roll),
         unsaved=unsaved,
+        not_seated=roll.admission.not_seated,
         verdicts=tally.verdicts(counts),
         marks=tally.marks(counts),
     )

@@ -117,6 +117,7 @@ def _coordinator(status: StatusAnswer) -> Iterator[_Family]:
         "Members and lines of history that the registry does not have yet.",
         status.unsaved,
     )
+    yield _gauge("musterd_members_not_seated", "Newcomers that found no room.", status.not_seated)
 
 
 def _members(groups: Sequence[GroupSummary], status: StatusAnswer) -> Iterator[_Family]:
