@@ -23,7 +23,7 @@ from musterd.stores.keyed import Keys
 from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import Registry, open_registry
-from musterd_coordinator.service import make_office, make_roll, make_sweepers
+from musterd_coordinator.service import careful_clock, make_office, make_roll, make_sweepers
 from musterd_coordinator.shard import Clocks
 from musterd_coordinator.sweep import Sweeper
 
@@ -72,9 +72,10 @@ class Churn:
         sweepers = make_sweepers(settings, store, self._roll)
         self._sweeper: Sweeper = sweepers[0]
         history = timedelta(seconds=settings.history_days)
-        self._recorder = Recorder(self._roll, registry, history=history, wall=clocks.wall)
+        clock = careful_clock(None, clocks)
+        self._recorder = Recorder(self._roll, registry, history=history, clock=clock)
         office = make_office(settings, store, registry, self._roll, self._recorder, sweepers)
-        self._farewell = Farewell(self._roll, office, 0.0)
+        self._farewell = Farewell(self._roll, office, 0.0, clock)
         self._living: deque[tuple[ShardWriter, list[Member]]] = deque()
         self._turns = 0
 

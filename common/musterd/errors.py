@@ -10,6 +10,7 @@
     │   ├── ShardRefused         the shard answered, and said no (authentication, rights, full, read-only)
     │   └── ShardCorrupt         the shard answered nonsense: nothing of the reply may be believed
     ├── RegistryError        the persistent facts could not be read or written
+    │   └── RegistryRefused      the registry is there, and cannot keep what it was given
     ├── CoordinatorError     the coordinator answered with a problem
     │   ├── NotFound             no such group or member
     │   ├── NotReady             it has not heard its store yet: ask another one, or later
@@ -57,6 +58,13 @@ class ShardCorrupt(StoreError):
 
 class RegistryError(MusterdError):
     """The registry could not be read or written."""
+
+
+class RegistryRefused(RegistryError):
+    """The registry is there, and cannot keep something of what it was given.
+
+    To try the same again is useless; the rest, without what is to blame, may well be kept.
+    """
 
 
 class CoordinatorError(MusterdError):

@@ -149,7 +149,10 @@ class FactsChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 
 class Transition(msgspec.Struct, frozen=True, gc=False):
-    """One change of one member's state. A restart has ``old == new`` and says so in ``reason``."""
+    """One change of one member's state. A restart has ``old == new`` and says so in ``reason``.
+
+    ``coordinator`` is who saw it first; of whoever agreed later there is no line.
+    """
 
     version: int
     at: datetime
@@ -158,6 +161,7 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
     old: State
     new: State
     reason: str
+    coordinator: str = ""
 
 
 class MemberAnswer(msgspec.Struct, frozen=True):

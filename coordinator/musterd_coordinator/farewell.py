@@ -4,6 +4,7 @@ import anyio
 import numpy as np
 
 from musterd.errors import RegistryError
+from musterd_coordinator.careful_clock import CarefulClock
 from musterd_coordinator.members import Code, Rows
 from musterd_coordinator.office import Office
 from musterd_coordinator.roll import Roll
@@ -19,10 +20,13 @@ class Farewell:
     None in ``after``: nobody, until another value is set.
     """
 
-    def __init__(self, roll: Roll, office: Office, after: float | None) -> None:
+    def __init__(
+        self, roll: Roll, office: Office, after: float | None, clock: CarefulClock
+    ) -> None:
         self._roll = roll
         self._office = office
         self.after = after
+        self._clock = clock
 
     async def run(self) -> None:
         """Look for them every few seconds, for ever."""
@@ -44,7 +48,8 @@ class Farewell:
         members, clocks = self._roll.detector.members, self._roll.clocks
         rows = np.flatnonzero(members.state[members.used] == Code.LEFT)
         # One that left before this coordinator began was not heard by it.
-        since = members.since[rows] - clocks.wall() + clocks.monotonic()
+        now = self._clock.now(clocks.wall(), clocks.monotonic())
+        since = members.since[rows] - now + clocks.monotonic()
         left_at = np.where(np.isnan(members.heard_at[rows]), since, members.heard_at[rows])
         due = rows[clocks.monotonic() - left_at >= after]
         return due[[row not in self._roll.facts for row in due.tolist()]][:PORTION]

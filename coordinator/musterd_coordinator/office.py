@@ -1,7 +1,6 @@
 """The desk of a running coordinator: answers from the roll, orders through the registry."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from operator import attrgetter
 
 import anyio
 import structlog
@@ -101,20 +100,25 @@ class Office(Answers):
     async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
         """Durably change what an operator may change; the member as it is then."""
         _check(change)
+        self._recorder.must_be_there()
         async with self._orders:
-            row = self.row(group, member)
-            before = self._roll.facts.get(row, NO_FACTS)
-            facts = changed(before, change)
-            if facts == before and self._alone:
+            row, before = self.row(group, member), list[Facts]()
+            known = self._roll.facts.get(row, NO_FACTS)
+            if changed(known, change) == known and self._alone:
                 return self.member(group, member)
+
+            def changing(facts: Facts) -> Facts:
+                before.append(facts)
+                return changed(facts, change)
+
             async with self._recorder.holding([row]):
-                await self._registry.change_facts(group, member, facts)
-            if self._roll.directory.row(group, member) != row:
-                raise NotFound(f"{group}/{member} was forgotten meanwhile")
-            if facts != before:
-                note = described(change)
-                self._log("member changed", f"{group}/{member}", change=note)
-                self._roll.set_facts(row, facts, note)
+                facts = await self._registry.change_facts(group, member, changing)
+                if self._roll.directory.row(group, member) != row:
+                    raise NotFound(f"{group}/{member} was forgotten meanwhile")
+                if [facts] != before or facts != known:
+                    note = described(change)
+                    self._log("member changed", f"{group}/{member}", change=note)
+                    self._roll.set_facts(row, facts, note)
             return self.member(group, member)
 
     async def forget(self, group: str, member: str, *, force: bool = False) -> None:
@@ -122,6 +126,7 @@ class Office(Answers):
 
         One that still beats joins anew with its next beat.
         """
+        self._recorder.must_be_there()
         async with self._orders:
             row = self.row(group, member)
             if self._roll.verdict(row).up and not force:
@@ -130,9 +135,9 @@ class Office(Answers):
                 )
             forgotten = self._roll.directory.member(row)
             async with self._recorder.holding([row]):  # or it might be written once more after that
-                await self._registry.forget([(group, member)])
+                number = await self._registry.forget([(group, member)])
                 if self._roll.directory.row(group, member) == row:
-                    self._roll.remove([row])
+                    self._roll.remove([row], number, "operator: forgotten")
             self._log("member forgotten", f"{group}/{member}", forced=force)
             await self._retire([forgotten])
 
@@ -142,8 +147,9 @@ class Office(Answers):
             gone = {row: member for member in members if (row := self._left(member)) is not None}
             names = [(member.group, member.name) for member in gone.values()]
             async with self._recorder.holding(list(gone)):
-                await self._registry.forget(names)
-                self._roll.remove([row for row, each in gone.items() if self._left(each) == row])
+                number = await self._registry.forget(names)
+                left = [row for row, each in gone.items() if self._left(each) == row]
+                self._roll.remove(left, number)
             log.info("members forgotten", count=len(gone), reason="they left")
             await self._retire(list(gone.values()))
 
@@ -167,8 +173,9 @@ class Office(Answers):
         news = self._recorder.unwritten(row, group, member)
         if not (kept or news):
             self.row(group, member)
-        lines = dict.fromkeys([*reversed(kept), *news])  # some may just have been written
-        return History(group, member, sorted(lines, key=attrgetter("at"))[: -limit - 1 : -1])
+        own = [replace(line, coordinator=self._identity.name) for line in news]
+        lines = list(dict.fromkeys([*reversed(kept), *own]))  # some may just have been written
+        return History(group, member, lines[: -limit - 1 : -1])
 
 
 def changed(facts: Facts, change: FactsChange) -> Facts:

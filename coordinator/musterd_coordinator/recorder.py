@@ -1,7 +1,8 @@
 """Writes what changed to the registry: in batches, behind the sweeps, never in their way."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 import anyio
@@ -11,16 +12,21 @@ import structlog
 
 from musterd.errors import RegistryError
 from musterd.model import Transition
+from musterd_coordinator.careful_clock import CarefulClock
+from musterd_coordinator.comparison import Comparison
 from musterd_coordinator.members import Rows
 from musterd_coordinator.registry import Registry, Row
+from musterd_coordinator.registry_health import READING, WRITING, RegistryHealth
 from musterd_coordinator.registry_rows import transition_of
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.saving import Saving
 from musterd_coordinator.shard import wall_instant
+from musterd_coordinator.sieve import Sieve
 
 log = structlog.get_logger(__name__)
 
 PERIOD = 0.5
+RETRY = 10.0
 PATIENCE = 30.0
 """Seconds that a newcomer is given to get its first verdict, before it is written without one. If
 all is lost meanwhile, the store still knows it."""
@@ -38,6 +44,11 @@ LONG = 2.0
 batch, and even the slowest disk must get on."""
 
 PRUNE_PERIOD = 3600.0
+FORGOTTEN_PERIOD = 60.0
+KEEP_FORGOTTEN = timedelta(minutes=5)
+"""For so long a shared registry tells that somebody was forgotten. Who could not read it for half of
+that compares all that it knows with it before it writes."""
+
 BACKLOG_LIMIT = 2_000_000
 """State changes kept while the registry is away; beyond it the oldest are lost, and counted."""
 
@@ -46,41 +57,62 @@ STOP_LIMIT = 60.0
 half of it; the coordinator's unit allows for all of it."""
 
 
+@dataclass(slots=True)
+class Work:
+    """What is done again and again, and why it failed the last time."""
+
+    name: str
+    do: Callable[[], Awaitable[None]]
+    failed: str = ""
+
+
 class Recorder:
-    """Keeps the registry up with one roll."""
+    """Keeps the registry up with one roll, and the roll up with what others say there.
+
+    ``clock`` tells which lines of history are old enough to go.
+    """
 
     def __init__(
-        self, roll: Roll, registry: Registry, *, history: timedelta, wall: Callable[[], float]
+        self, roll: Roll, registry: Registry, *, history: timedelta, clock: CarefulClock
     ) -> None:
+        self.health = RegistryHealth(roll.clocks, lambda: len(roll.unsaved.rows))
         self._roll = roll
         self._saving = Saving(roll)
         self._registry = registry
+        self._sieve = Sieve(registry)
+        self._comparison = Comparison(roll, registry)
         self.history = history
-        self._wall = wall
-        self._lock = anyio.Lock()
+        self._clock = clock
+        self._lock = anyio.Lock()  # of whoever writes
+        self._reading = anyio.Lock()  # taken after that
         self._lines: list[Row] = []  # being written, or to be written again
         self._writing = 0  # members, in the call that is under way
         self._batch = BATCH
-        self._failing = False
 
     @property
     def unsaved(self) -> int:
         """Members and lines of history that the registry does not have yet."""
         return len(self._roll.unsaved) + self._writing + len(self._lines)
 
+    @property
+    def quarantined(self) -> int:
+        """Members and lines of history that the registry refused, or that made no sense there."""
+        return len(self._sieve.quarantine) + len(self._registry.quarantine)
+
     async def run(self) -> None:
-        """Write every half a second, take over what others wrote, and prune once an hour.
+        """Write every half a second, take over what others wrote as often, and prune once an hour.
 
         When it is cancelled it first writes all that is unsaved, as long as the registry takes it,
         within :data:`STOP_LIMIT`.
         """
-        prune_at = anyio.current_time()
         try:
-            while True:
-                await self._once(prune_at <= anyio.current_time())
-                if prune_at <= anyio.current_time():
-                    prune_at += PRUNE_PERIOD
-                await anyio.sleep(PERIOD)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._keep, PERIOD, Work(READING, self.read))
+                tasks.start_soon(self._keep, PERIOD, Work(WRITING, self._write_all))
+                tasks.start_soon(self._keep, PRUNE_PERIOD, Work("pruning", self._prune))
+                if self._registry.shared:
+                    work = Work("pruning the forgotten", self._prune_forgotten)
+                    tasks.start_soon(self._keep, FORGOTTEN_PERIOD, work)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._finish()
@@ -91,12 +123,28 @@ class Recorder:
 
         Raises RegistryError; nothing is lost by that.
         """
-        async with self._lock:
+        self.must_be_there()
+        async with self._lock, self._reading:
             taken, members = self._saving.take(np.array(rows, np.int64))
             if members:
                 with self._given_back([taken]):
-                    await self._registry.record(members, [])
+                    await self._registry.record(members, [], self._roll.lives.numbers())
+                self._roll.lives.saved.add(taken)
             yield
+
+    def must_be_there(self) -> None:
+        """Raises RegistryError at once while the registry is known to be lost."""
+        if reason := self.health.reason:
+            raise RegistryError(f"the registry is lost, ask another coordinator: {reason}")
+
+    async def read(self) -> None:
+        """Take over what other coordinators did. Raises RegistryError."""
+        behind = self._is_behind
+        async with self._reading:
+            self._roll.merge(await self._registry.changed())
+            if self._registry.shared:
+                await self._comparison.go_on(whole=behind)
+        self.health.heard(READING, "")
 
     async def flush(self, patience: float) -> None:
         """Write all that is unsaved, in batches, but newcomers of the last ``patience`` seconds.
@@ -115,26 +163,53 @@ class Recorder:
         mine = [line for line in self._lines if line[2:4] == (group, name)]
         return [*map(transition_of, mine), *self._roll.unsaved.lines_of(row, group, name)]
 
-    async def _once(self, prune: bool) -> None:
+    @property
+    def _is_behind(self) -> bool:
+        """Might somebody have been forgotten, of whom the registry does not tell any more?"""
+        age = self.health.facts_age
+        return age is not None and age > KEEP_FORGOTTEN.total_seconds() / 2
+
+    async def _keep(self, period: float, work: "Work") -> None:
+        """``work`` every ``period`` seconds, for ever: what fails is told, and tried again."""
+        while True:
+            reason = await self._tried(work)
+            if work.name in (READING, WRITING):
+                self.health.heard(work.name, reason)
+            elif reason and reason != work.failed:
+                log.warning("registry work failed", work=work.name, reason=reason)
+            work.failed = reason
+            await anyio.sleep(min(period, RETRY) if reason else period)
+
+    async def _tried(self, work: "Work") -> str:
+        """Do it; why it failed, or nothing."""
         try:
-            await self.flush(PATIENCE)
-            self._roll.merge(await self._registry.changed())
-            if prune:
-                await self._registry.prune(wall_instant(self._wall()) - self.history)
+            await work.do()
         except RegistryError as error:
-            if not self._failing:
-                unsaved = len(self._roll.unsaved.rows)
-                log.warning("registry lost", reason=str(error), unsaved=unsaved)
-            self._failing = True
-        else:
-            if self._failing:
-                log.info("registry back")
-            self._failing = False
+            return str(error)
+        except Exception as error:  # a fault of ours must not end what everybody relies on
+            if not work.failed:
+                log.exception("recorder failed", work=work.name)
+            return f"fault in musterd: {error!r}"
+        return ""
+
+    async def _write_all(self) -> None:
+        if not self._is_behind:  # then who was forgotten has to be known first
+            await self.flush(PATIENCE)
+
+    async def _prune(self) -> None:
+        clocks = self._roll.clocks
+        now = self._clock.now(clocks.wall(), clocks.monotonic())
+        await self._registry.prune(wall_instant(now) - self.history)
+
+    async def _prune_forgotten(self) -> None:
+        await self._registry.prune_forgotten(KEEP_FORGOTTEN)
 
     async def _finish(self) -> None:
         reason = f"it took more than {STOP_LIMIT:g} s"
         with anyio.move_on_after(STOP_LIMIT):
             try:
+                if self._is_behind:
+                    await self.read()
                 await self.flush(patience=0.0)
             except RegistryError as error:
                 reason = str(error)
@@ -143,6 +218,8 @@ class Recorder:
             log.warning("registry not up to date", members=left, reason=reason, note=note)
 
     async def _write(self, due: Rows) -> None:
+        lives = self._roll.lives
+        epoch, known = lives.epoch, lives.numbers()  # before anybody is taken: see there
         taken, members = [due[:0]], list[Row]()
         with self._given_back(taken):
             for at in range(0, len(due), PORTION):
@@ -154,8 +231,13 @@ class Recorder:
                 self._lines += self._roll.unsaved.take_lines(PORTION)
                 await anyio.lowlevel.checkpoint()
             began, self._writing = anyio.current_time(), len(members)
-            await self._registry.record(members, self._lines)
-        self._lines, self._writing = [], 0
+            lines = self._lines[: self._batch]
+            await self._sieve.record(members, lines, known)
+        rows = self._saving.still(np.concatenate(taken))
+        lives.saved.add(rows)
+        self._roll.unsaved.rows.add(lives.since(rows, epoch))
+        self._writing = 0
+        del self._lines[: len(lines)]
         self._adapt(anyio.current_time() - began)
 
     @contextmanager

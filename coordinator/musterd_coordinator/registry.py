@@ -5,17 +5,18 @@ Kept apart from beats and never written at heartbeat rate. One Protocol, two hom
 by several coordinators.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from musterd.errors import ConfigError
 from musterd.model import Facts, Member, State, Transition
+from musterd_coordinator.quarantine import Quarantine
 
 Row = tuple[Any, ...]
 """What is written of a member, or of a change: see :mod:`musterd_coordinator.registry_rows`."""
@@ -69,43 +70,84 @@ def portion_of(entries: Sequence[Entry]) -> Portion:
     )
 
 
+class Gone(NamedTuple):
+    """A member that was forgotten; one ``number`` stands for all who were forgotten together."""
+
+    group: str
+    name: str
+    number: int
+
+
+ChangeFacts = Callable[[Facts], Facts]
+
+
 class Registry(Protocol):
     """Where persistent facts live. Every call has a deadline and raises RegistryError."""
 
     url: str  # for people: without secrets
+    shared: bool  # with other coordinators, perhaps
+    quarantine: Quarantine  # rows that made no sense when they were read
 
     async def open(self) -> None:
         """Connect, and create or upgrade the schema where this user may."""
 
     def load(self) -> AsyncIterator[Portion]:
-        """Every member that was not forgotten, in portions."""
+        """Every member that was not forgotten, in portions.
 
-    async def changed(self) -> Sequence[Entry | tuple[str, str]]:
-        """Members that *other* coordinators changed since the last call, as they are now.
-
-        A ``(group, member)`` pair stands for one that was forgotten. Empty on SQLite.
+        Rows that make no sense are left out, and put into ``quarantine``.
         """
 
-    async def record(self, members: Sequence[Row], history: Sequence[Row]) -> None:
+    async def changed(self) -> Sequence[Entry | Gone]:
+        """Members that *other* coordinators changed since the last call, as they are now.
+
+        Empty on SQLite.
+        """
+
+    async def record(
+        self, members: Sequence[Row], history: Sequence[Row], known: Sequence[int] = ()
+    ) -> None:
         """In one transaction: insert members not known yet, save the states of all ``members``, of
         whom none may be there twice, and append to the history what is not in it yet.
 
         For members known already what is announced, state, reason, since and interval are
         written: facts are changed by :meth:`change_facts` alone, so a sweep never undoes an
         operator. A call that was given up may be made again, whether or not it was done.
+
+        A member that was forgotten stays so, whoever saves a state of it, unless its forgetting is
+        one of the ``known``, by number: only then is this news of it. Raises RegistryRefused if
+        something of all this cannot be kept; then nothing is.
         """
 
-    async def change_facts(self, group: str, member: str, facts: Facts) -> None:
-        """Replace a member's facts; on return they survive a kill -9 and a power cut."""
+    async def change_facts(self, group: str, member: str, change: ChangeFacts) -> Facts:
+        """Replace a member's facts by what ``change`` makes of them, and return that.
 
-    async def forget(self, members: Sequence[tuple[str, str]]) -> None:
+        On return they survive a kill -9 and a power cut. Nothing is written where ``change``
+        changes nothing.
+        """
+
+    async def forget(self, members: Sequence[tuple[str, str]]) -> int:
         """Drop members by group and name, all at once; their history stays until it is pruned.
 
-        Idempotent.
+        Idempotent. Returns the number of this forgetting; 0 where nobody else needs to know.
         """
 
     async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
-        """The newest ``limit`` state changes of a member, newest first."""
+        """The newest ``limit`` state changes of a member, by when they were recorded, newest first."""
+
+    async def newest(self) -> datetime | None:
+        """When the newest line of history was written, by the clock of who did."""
+
+    async def names_after(self, group: str, name: str, limit: int) -> Sequence[tuple[str, str]]:
+        """The next ``limit`` members by group and name; fewer when there are no more."""
+
+    async def lacking(self, names: Sequence[tuple[str, str]]) -> Sequence[Gone]:
+        """Those of ``names`` that are not there: forgotten, or, with number 0, never heard of."""
+
+    async def look_up(self, names: Sequence[tuple[str, str]]) -> Sequence[Entry | Gone]:
+        """What stands there of each of ``names`` that is there."""
+
+    async def prune_forgotten(self, keep: timedelta) -> None:
+        """Drop what was kept, so that other coordinators hear of it, of members forgotten before."""
 
     async def prune(self, before: datetime) -> int:
         """Drop history older than ``before``; how many rows went."""
@@ -121,13 +163,18 @@ _HOMES = {
 }
 
 
-def open_registry(url: str, *, namespace: str, timeout: float) -> Registry:
-    """The registry that ``url`` names; opens nothing yet. Raises ConfigError for a bad URL."""
+def open_registry(url: str, *, namespace: str, timeout: float, coordinator: str = "") -> Registry:
+    """The registry that ``url`` names; opens nothing yet. Raises ConfigError for a bad URL.
+
+    ``coordinator`` is who stands beside the lines of history that are recorded here.
+    """
     scheme = url.partition(":")[0]
     if scheme not in _HOMES:
         raise ConfigError(
             f"registry URL begins with {scheme!r}; it must be one of {sorted(_HOMES)}"
         )
     home = import_module(_HOMES[scheme])
-    registry: Registry = home.open_url(url, namespace=namespace, timeout=timeout)
+    registry: Registry = home.open_url(
+        url, namespace=namespace, timeout=timeout, coordinator=coordinator
+    )
     return registry

@@ -1,9 +1,9 @@
 """The registry in PostgreSQL, which several coordinators share.
 
-Two coordinators see the same changes of state, each in its own time. A change that another
-coordinator wrote already, within :data:`SAME_CHANGE`, is not written again; ``recorded_by`` says
-whose a line is. Of saved states the last writer's stay: they only matter to a coordinator that
-starts. Facts are the same for all of them.
+Two coordinators see the same changes of state, each in its own time. A line of history belongs to
+the one that told of it first: where another one saved that state already, however long ago, or wrote
+the same change within :data:`SAME_CHANGE`, nothing is written. Of saved states the last writer's
+stay: they only matter to a coordinator that starts. Facts are the same for all of them.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -13,109 +13,65 @@ from secrets import randbits
 from typing import Any
 
 import asyncpg
+import structlog
 
-from musterd.errors import RegistryError, StoreError
+from musterd.errors import RegistryError, RegistryRefused, StoreError
 from musterd.model import Facts, Transition
 from musterd.stores.postgres_changes import Mark, mark
 from musterd.stores.postgres_link import Connection, Link, Target, parse_url
 from musterd.stores.postgres_schema import LOCK, ensure_schema
-from musterd_coordinator.registry import Entry, Portion, Row, portion_of
-from musterd_coordinator.registry_rows import as_json, entry_of, time_for, transition_of
+from musterd_coordinator import registry_postgres_sql as sql
+from musterd_coordinator.quarantine import Quarantine
+from musterd_coordinator.registry import ChangeFacts, Entry, Gone, Portion, Row, portion_of
+from musterd_coordinator.registry_rows import as_json, facts_of, lines_in, readable, time_for
+
+log = structlog.get_logger(__name__)
 
 SAME_CHANGE = timedelta(seconds=30)
+SAME_RESTART = timedelta(minutes=10)
+"""A restart's words name two random numbers: another coordinator's are of the same restart."""
+
 PAGE = 1000
 BATCH = 10_000
 STATEMENT = 2000  # rows: making one with five times as many stops the event loop for long
+NEWS_TIMEOUT = 2.0
+"""Seconds for a page of what others changed: so soon is it noticed that the database is away."""
+
 EVERYBODY = 0
 """In ``changed_by``: the writer is told too, or orders that cross might leave it the older one."""
 
-_PAGE = """
-SELECT "group", name, zone, owner, metadata::text, facts::text, state, reason, since, first_seen,
-    interval_s, changed::text AS version, forgotten_at
-FROM musterd.registry
-WHERE namespace = $1 AND (changed, "group", name) > ($2::text::xid8, $3, $4)
-    AND changed_by IS DISTINCT FROM $5
-ORDER BY registry.changed, "group", name LIMIT $6
-"""
-# Before its first ANALYZE a table that a whole fleet just joined looks small, and the planner would
-# rather sort all of it for each page.
-_BY_INDEX = "SET LOCAL enable_sort = off"
-# A row that another coordinator forgot comes back to life only for a member that was first seen
-# at another time: one that joined anew, and not one whose end this coordinator has yet to hear of.
-_SAVE = """
-INSERT INTO musterd.registry AS r (
-    namespace, "group", name, zone, owner, metadata, facts, state, reason, since, first_seen,
-    interval_s, changed, changed_by)
-SELECT $1, a, b, c, d, e::jsonb, f::jsonb, g, h, i, j, k, pg_current_xact_id(), $2
-FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-    $10::text[], $11::timestamptz[], $12::timestamptz[], $13::float8[])
-    AS t(a, b, c, d, e, f, g, h, i, j, k)
-ON CONFLICT (namespace, "group", name) DO UPDATE SET
-    zone = excluded.zone, owner = excluded.owner, metadata = excluded.metadata,
-    state = excluded.state, reason = excluded.reason, since = excluded.since,
-    interval_s = excluded.interval_s, forgotten_at = NULL,
-    facts = CASE WHEN r.forgotten_at IS NULL THEN r.facts ELSE excluded.facts END,
-    first_seen = CASE WHEN r.forgotten_at IS NULL THEN r.first_seen ELSE excluded.first_seen END,
-    changed = CASE WHEN r.forgotten_at IS NULL THEN r.changed ELSE excluded.changed END,
-    changed_by = CASE WHEN r.forgotten_at IS NULL THEN r.changed_by ELSE excluded.changed_by END
-WHERE r.forgotten_at IS NULL OR r.first_seen <> excluded.first_seen
-"""
-# An own line is one that this call wrote already: it was given up, and then made again.
-_APPEND = """
-INSERT INTO musterd.history (
-    namespace, recorded_by, version, at, "group", name, old, new, reason)
-SELECT $1, $2, t.* FROM unnest($4::bigint[], $5::timestamptz[], $6::text[], $7::text[],
-    $8::text[], $9::text[], $10::text[]) AS t(version, at, "group", name, old, new, reason)
-WHERE NOT EXISTS (
-    SELECT FROM musterd.history h
-    WHERE (h.namespace, h."group", h.name) = ($1, t."group", t.name)
-        AND h.at BETWEEN t.at - $3::interval AND t.at + $3::interval
-        AND (h.old, h.new) = (t.old, t.new)
-        AND CASE WHEN h.recorded_by = $2
-            THEN (h.at, h.version, h.reason) = (t.at, t.version, t.reason)
-            ELSE t.old <> t.new OR h.reason = t.reason END)
-"""
-_CHANGE_FACTS = """
-UPDATE musterd.registry SET facts = $4::text::jsonb, changed = pg_current_xact_id(), changed_by = $5
-WHERE (namespace, "group", name) = ($1, $2, $3) AND forgotten_at IS NULL
-"""
-_FORGET = """
-UPDATE musterd.registry SET forgotten_at = now(), changed = pg_current_xact_id(), changed_by = $4
-FROM unnest($2::text[], $3::text[]) AS gone (in_group, called)
-WHERE (namespace, "group", name) = ($1, in_group, called) AND forgotten_at IS NULL
-"""
-_DURABLE = """
-SELECT set_config('synchronous_commit', 'on', true)
-WHERE current_setting('synchronous_commit') = 'off'
-"""
-_HISTORY = """
-SELECT version, at, "group", name, old, new, reason FROM musterd.history
-WHERE (namespace, "group", name) = ($1, $2, $3) ORDER BY at DESC, id DESC LIMIT $4
-"""
-_PRUNE = """
-DELETE FROM musterd.history WHERE id IN (
-    SELECT id FROM musterd.history WHERE namespace = $1 AND at < $2 LIMIT $3)
-"""
-_PRUNE_FORGOTTEN = "DELETE FROM musterd.registry WHERE namespace = $1 AND forgotten_at < $2"
+# A value is to blame, not the server: data exceptions, integrity, limits, a trigger's own words.
+_REFUSALS = ("22", "23", "54", "P0")
+_UNSENDABLE = (UnicodeError, OverflowError, asyncpg.DataError)
 
 
-def open_url(url: str, *, namespace: str, timeout: float) -> "PostgresRegistry":
+def open_url(
+    url: str, *, namespace: str, timeout: float, coordinator: str = ""
+) -> "PostgresRegistry":
     """The registry of a PostgreSQL URL. Raises ConfigError for a bad one."""
-    return PostgresRegistry(parse_url(url), namespace, timeout)
+    return PostgresRegistry(parse_url(url), namespace, timeout, coordinator)
 
 
 class PostgresRegistry:
     """See :class:`musterd_coordinator.registry.Registry`.
 
-    Orders and questions have a connection of their own: they never wait for a batch.
+    Orders and questions have a connection of their own, and so has hearing of what others did:
+    neither waits for a batch.
     """
 
-    def __init__(self, target: Target, namespace: str, timeout: float) -> None:
+    shared = True
+
+    def __init__(
+        self, target: Target, namespace: str, timeout: float, coordinator: str = ""
+    ) -> None:
         self.url = target.url
+        self.quarantine = Quarantine("registry row damaged")
         self._namespace = namespace
         self._timeout = timeout
+        self._coordinator = coordinator
         self._orders = Link(target, timeout)
         self._batches = Link(target, timeout)
+        self._news = Link(target, min(timeout, NEWS_TIMEOUT))
         self._me = 1 + randbits(62)
         self._mark: Mark | None = None
         self._heard: set[tuple[int, str, str]] = set()  # what the next reading brings again
@@ -126,66 +82,112 @@ class PostgresRegistry:
             await ensure_schema(self._orders)
         except StoreError as error:
             raise RegistryError(f"registry {error}") from None
+        async with self._transaction(self._orders) as connection:
+            encoding = await connection.fetchval(sql.ENCODING)
+        if encoding != "UTF8":
+            note = "what it cannot write is left out; a database in UTF8 takes everything"
+            log.warning("registry not in UTF8", encoding=encoding, note=note)
 
     async def load(self) -> AsyncIterator[Portion]:
         """Every member that was not forgotten, in portions."""
         self._mark, self._heard = None, set()
-        async for news in self._read(told_by=None):
+        async for news in self._read(self._batches, sql.LOAD, told_by=None):
             yield portion_of([each for each in news if isinstance(each, Entry)])
 
-    async def changed(self) -> Sequence[Entry | tuple[str, str]]:
+    async def changed(self) -> Sequence[Entry | Gone]:
         """Members that were added or forgotten by others, or whose facts anybody changed."""
-        return [each async for news in self._read(told_by=self._me) for each in news]
+        return [
+            each
+            async for news in self._read(self._news, sql.PAGE, told_by=self._me)
+            for each in news
+        ]
 
-    async def record(self, members: Sequence[Row], history: Sequence[Row]) -> None:
+    async def record(
+        self, members: Sequence[Row], history: Sequence[Row], known: Sequence[int] = ()
+    ) -> None:
         """Save members and their states, and append to the history, in one transaction."""
         limit = time_for(len(members) + len(history), self._timeout)
+        given = self._namespace, self._me, list(map(str, known))
         async with self._transaction(self._batches, limit) as connection:
             # In turn: else each would miss what the other is writing, and both could deadlock.
             await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK + 1})")
+            await self._append(connection, history)  # compares with states saved before
             for columns in _batches(members):
-                await connection.execute(_SAVE, self._namespace, self._me, *columns)
-            for columns in _batches(history):
-                await connection.execute(_APPEND, self._namespace, self._me, SAME_CHANGE, *columns)
+                await connection.execute(sql.SAVE, *given, *columns)
 
-    async def change_facts(self, group: str, member: str, facts: Facts) -> None:
+    async def change_facts(self, group: str, member: str, change: ChangeFacts) -> Facts:
         """Replace a member's facts, durably."""
         key = self._namespace, group, member
         async with self._transaction(self._orders) as connection:
-            await connection.execute(_DURABLE)
-            hit = await connection.execute(_CHANGE_FACTS, *key, as_json(facts), EVERYBODY)
-        if hit != "UPDATE 1":
-            raise RegistryError(f"the registry knows no member {group}/{member}")
+            await connection.execute(sql.DURABLE)
+            text = await connection.fetchval(sql.FACTS, *key)
+            if text is None:
+                raise RegistryError(f"the registry knows no member {group}/{member}")
+            before = facts_of(text)
+            after = change(before or Facts())
+            if after != before:
+                await connection.execute(sql.CHANGE_FACTS, *key, as_json(after), EVERYBODY)
+        return after
 
-    async def forget(self, members: Sequence[tuple[str, str]]) -> None:
+    async def forget(self, members: Sequence[tuple[str, str]]) -> int:
         """Drop members; their history stays, and their rows until everybody heard of it."""
         groups, names = zip(*members, strict=True) if members else ((), ())
         async with self._transaction(self._orders) as connection:
-            await connection.execute(_DURABLE)
-            await connection.execute(_FORGET, self._namespace, groups, names, self._me)
+            await connection.execute(sql.DURABLE)
+            await connection.execute(sql.FORGET, self._namespace, groups, names, self._me)
+            return int(await connection.fetchval(sql.NUMBER))
 
     async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
         """The newest ``limit`` state changes of a member, newest first."""
         async with self._transaction(self._orders) as connection:
-            rows = await connection.fetch(_HISTORY, self._namespace, group, member, limit)
-        return [transition_of(row) for row in rows]
+            rows = await connection.fetch(sql.HISTORY, self._namespace, group, member, limit)
+        return lines_in(map(tuple, rows), self.quarantine)
+
+    async def newest(self) -> datetime | None:
+        """When the newest line of history was written."""
+        async with self._transaction(self._orders) as connection:
+            at: datetime | None = await connection.fetchval(sql.NEWEST, self._namespace)
+        return at
+
+    async def names_after(self, group: str, name: str, limit: int) -> Sequence[tuple[str, str]]:
+        """The next members by group and name."""
+        async with self._transaction(self._news) as connection:
+            rows = await connection.fetch(sql.NAMES, self._namespace, group, name, limit)
+        return [(row[0], row[1]) for row in rows]
+
+    async def lacking(self, names: Sequence[tuple[str, str]]) -> Sequence[Gone]:
+        """Those of ``names`` that are not there."""
+        rows = await self._about(sql.LACKING, names)
+        return [Gone(row[0], row[1], int(row[2])) for row in rows]
+
+    async def look_up(self, names: Sequence[tuple[str, str]]) -> Sequence[Entry | Gone]:
+        """What stands there of each of ``names``."""
+        return self._told(await self._about(sql.LOOK_UP, names))
+
+    async def _about(
+        self, statement: str, names: Sequence[tuple[str, str]]
+    ) -> Sequence[asyncpg.Record]:
+        if not names:
+            return ()
+        columns = zip(*names, strict=True)
+        async with self._transaction(self._news) as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(
+                statement, self._namespace, *map(list, columns)
+            )
+        return rows
 
     async def prune(self, before: datetime) -> int:
         """Drop history older than ``before``; how many rows went."""
-        total, batch = 0, BATCH
-        while batch == BATCH:
-            async with self._transaction(self._batches) as connection:
-                status = await connection.execute(_PRUNE, self._namespace, before, BATCH)
-            batch = int(status.removeprefix("DELETE "))
-            total += batch
-        async with self._transaction(self._batches) as connection:
-            await connection.execute(_PRUNE_FORGOTTEN, self._namespace, before)
-        return total
+        return await self._prune(sql.PRUNE, before)
+
+    async def prune_forgotten(self, keep: timedelta) -> None:
+        """Drop rows of members that were forgotten longer ago than ``keep``."""
+        await self._prune(sql.PRUNE_FORGOTTEN, keep)
 
     async def aclose(self) -> None:
-        """Close both connections without waiting for the network."""
-        self._orders.close()
-        self._batches.close()
+        """Close all connections without waiting for the network."""
+        for link in (self._orders, self._batches, self._news):
+            link.close()
 
     @asynccontextmanager
     async def _transaction(
@@ -193,34 +195,64 @@ class PostgresRegistry:
     ) -> AsyncIterator[Connection]:
         try:
             async with link.transaction(limit) as connection:
-                yield connection
+                try:
+                    yield connection
+                except _UNSENDABLE as error:
+                    raise RegistryRefused(f"registry {link.name}: {error}") from None
+                except asyncpg.PostgresError as error:
+                    if str(error.sqlstate).startswith(_REFUSALS):
+                        raise RegistryRefused(f"registry {link.name}: {error}") from None
+                    raise
         except StoreError as error:
             raise RegistryError(f"registry {error}") from None
 
-    async def _read(self, told_by: int | None) -> AsyncIterator[list[Entry | tuple[str, str]]]:
+    async def _append(self, connection: Connection, history: Sequence[Row]) -> None:
+        given = self._namespace, self._me, self._coordinator, SAME_CHANGE, SAME_RESTART
+        met = set[tuple[Any, Any]]()
+        for columns in _batches(history):
+            first = list[bool]()
+            for name in zip(columns[2], columns[3], strict=True):
+                first.append(name not in met)
+                met.add(name)
+            await connection.execute(sql.APPEND, *given, *columns, first)
+
+    async def _prune(self, statement: str, what: datetime | timedelta) -> int:
+        total, batch = 0, BATCH
+        while batch == BATCH:
+            async with self._transaction(self._batches) as connection:
+                status = await connection.execute(statement, self._namespace, what, BATCH)
+            batch = int(status.removeprefix("DELETE "))
+            total += batch
+        return total
+
+    async def _read(
+        self, link: Link, statement: str, told_by: int | None
+    ) -> AsyncIterator[list[Entry | Gone]]:
         """What changed since the last reading, without what ``told_by`` itself did."""
-        async with self._transaction(self._batches) as connection:
+        async with self._transaction(link) as connection:
             now = await mark(connection, "musterd.registry")
         heard = set()
-        async for page in self._pages(now.since(self._mark) or 0, told_by):
+        since = now.since(self._mark) or 0
+        async for page in self._pages(link, statement, since, told_by):
             versions = list(map(_version, page))
             heard |= {version for version in versions if version[0] >= now.oldest}
-            yield [
-                _news(row)
-                for row, version in zip(page, versions, strict=True)
-                if version not in self._heard
-            ]
+            news = zip(page, versions, strict=True)
+            yield self._told([row for row, version in news if version not in self._heard])
         self._mark, self._heard = now, heard
 
+    def _told(self, rows: Sequence[asyncpg.Record]) -> list[Entry | Gone]:
+        gone = [Gone(row[0], row[1], int(row[11])) for row in rows if row[12]]
+        return [*readable((row[:11] for row in rows if not row[12]), self.quarantine), *gone]
+
     async def _pages(
-        self, since: int, told_by: int | None
+        self, link: Link, statement: str, since: int, told_by: int | None
     ) -> AsyncIterator[Sequence[asyncpg.Record]]:
         position = since, "", ""
         while True:
-            async with self._transaction(self._batches) as connection:
-                await connection.execute(_BY_INDEX)
+            async with self._transaction(link) as connection:
+                await connection.execute(sql.BY_INDEX)
                 page = await connection.fetch(
-                    *(_PAGE, self._namespace, str(position[0]), *position[1:], told_by, PAGE)
+                    *(statement, self._namespace, str(position[0]), *position[1:], told_by, PAGE)
                 )
             if page:
                 yield page
@@ -231,11 +263,6 @@ class PostgresRegistry:
 
 def _version(row: asyncpg.Record) -> tuple[int, str, str]:
     return int(row[11]), row[0], row[1]
-
-
-def _news(row: asyncpg.Record) -> Entry | tuple[str, str]:
-    forgotten = row[12] is not None
-    return (row[0], row[1]) if forgotten else entry_of(row[:11])
 
 
 def _batches(rows: Sequence[Row]) -> Iterator[Sequence[Sequence[Any]]]:

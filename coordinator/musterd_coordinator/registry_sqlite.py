@@ -1,118 +1,61 @@
 """The registry in a SQLite file, which belongs to one coordinator as long as that one runs."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 from anyio import to_thread
 
-from musterd.errors import ConfigError, RegistryError
+from musterd.errors import ConfigError, RegistryError, RegistryRefused
 from musterd.model import Facts, Transition
-from musterd_coordinator.registry import Entry, Portion, Row
-from musterd_coordinator.registry_rows import as_json, portion_in, time_for, transition_of
+from musterd_coordinator import registry_sqlite_sql as sql
+from musterd_coordinator.quarantine import Quarantine
+from musterd_coordinator.registry import ChangeFacts, Entry, Gone, Portion, Row, portion_of
+from musterd_coordinator.registry_rows import (
+    as_json,
+    facts_of,
+    instant_or_none,
+    lines_in,
+    portion_in,
+    readable,
+    time_for,
+)
 
-VERSION = 1
 PRUNE_BATCH = 10_000
 LOAD_BATCH = 4000
 _STAGED = 100  # rows of one statement: the event loop waits for Python's lock no longer than that
-_APPLICATION = 0x4D555354  # "MUST": tells our file from another program's
 _FORM = "write sqlite:///relative.db or sqlite:////absolute/path.db"
 
-# Instants are RFC 3339 text in UTC, always with microseconds, so that they sort as they are.
-_TABLES = f"""
-CREATE TABLE member (
-    namespace TEXT NOT NULL,
-    "group" TEXT NOT NULL,
-    name TEXT NOT NULL,
-    zone TEXT NOT NULL,
-    owner TEXT NOT NULL,
-    metadata TEXT NOT NULL,
-    facts TEXT NOT NULL,
-    state TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    since TEXT NOT NULL,
-    first_seen TEXT NOT NULL,
-    interval_s REAL NOT NULL,
-    PRIMARY KEY (namespace, "group", name)
-) WITHOUT ROWID;
-CREATE TABLE history (
-    id INTEGER PRIMARY KEY,
-    namespace TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    at TEXT NOT NULL,
-    "group" TEXT NOT NULL,
-    name TEXT NOT NULL,
-    old TEXT NOT NULL,
-    new TEXT NOT NULL,
-    reason TEXT NOT NULL
-);
-CREATE INDEX history_member ON history (namespace, "group", name, at);
-CREATE INDEX history_at ON history (at);
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {VERSION};
-"""
-_COLUMNS = (
-    '"group", name, zone, owner, metadata, facts, state, reason, since, first_seen, interval_s'
+_JOURNAL_LIMIT = 64 << 20  # bytes that the journal keeps on the disk after a large batch
+# A value is to blame, not the file.
+_REFUSALS = (
+    *(sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
+    *(UnicodeError, OverflowError),
 )
-# What most of a fleet share comes as one text, which is read once for all who have the same.
-_LOAD = """
-SELECT name, since, first_seen,
-    json_array("group", zone, owner, metadata, facts, state, reason, interval_s)
-FROM member WHERE namespace = ? AND ("group", name) > (?, ?) ORDER BY "group", name LIMIT ?
-"""
-# Members change in no order of their names. Sorted, a page of the tables is written once for all of
-# them that are on it, which halves what a large batch costs; and it is SQLite that sorts, outside
-# of Python's lock, so that the event loop goes on meanwhile.
-_NEWS = """
-CREATE TEMP TABLE new_member (
-    "group", name, zone, owner, metadata, facts, state, reason, since, first_seen, interval_s);
-CREATE TEMP TABLE new_history (version, at, "group", name, old, new, reason);
-"""
-_SAVE = f"""
-INSERT INTO member (namespace, {_COLUMNS}) SELECT ?, * FROM new_member WHERE true
-ORDER BY "group", name
-ON CONFLICT DO UPDATE SET
-    zone = excluded.zone, owner = excluded.owner, metadata = excluded.metadata,
-    state = excluded.state, reason = excluded.reason, since = excluded.since,
-    interval_s = excluded.interval_s
-"""
-# A call that was given up may have been done all the same, and is then made again.
-_APPEND = """
-INSERT INTO history (namespace, version, at, "group", name, old, new, reason)
-SELECT ?1, * FROM new_history AS new WHERE NOT EXISTS (
-    SELECT 1 FROM history
-    WHERE (namespace, "group", name, at) = (?1, new."group", new.name, new.at)
-    AND (version, old, new, reason) = (new.version, new.old, new.new, new.reason))
-ORDER BY "group", name, new.rowid
-"""
-_HISTORY = """
-SELECT version, at, "group", name, old, new, reason FROM history
-WHERE (namespace, "group", name) = (?, ?, ?) ORDER BY at DESC, id DESC LIMIT ?
-"""
-_FORGET = 'DELETE FROM member WHERE (namespace, "group", name) = (?, ?, ?)'
-_PRUNE = """
-DELETE FROM history WHERE id IN (
-    SELECT id FROM history WHERE namespace = ? AND at < ? LIMIT ?)
-"""
+_UNREADABLE = (sqlite3.OperationalError, UnicodeError, ValueError)
 
 T = TypeVar("T")
+Key = tuple[Any, Any]
 
 
-def open_url(url: str, *, namespace: str, timeout: float) -> "SqliteRegistry":
+def open_url(
+    url: str, *, namespace: str, timeout: float, coordinator: str = ""
+) -> "SqliteRegistry":
     """The registry of a ``sqlite:`` URL. Raises ConfigError for a bad one."""
     scheme, found, path = url.partition(":///")
     if scheme != "sqlite" or not found:
         raise ConfigError(f"registry URL {url!r} is not well formed: {_FORM}")
     if path in ("", "/", ":memory:") or path.endswith("/") or "?" in path or "#" in path:
         raise ConfigError(f"registry URL {url!r} names no file: {_FORM}")
-    return SqliteRegistry(url, Path(path), namespace, timeout)
+    return SqliteRegistry(Path(path), namespace, timeout, coordinator)
 
 
 class SqliteRegistry:
@@ -123,10 +66,14 @@ class SqliteRegistry:
     for it, within their own deadlines.
     """
 
-    def __init__(self, url: str, path: Path, namespace: str, timeout: float) -> None:
-        self.url = url
+    shared = False
+
+    def __init__(self, path: Path, namespace: str, timeout: float, coordinator: str = "") -> None:
+        self.url = f"sqlite:///{path.absolute()}"
+        self.quarantine = Quarantine("registry row damaged")
         self._path = path
         self._namespace = namespace
+        self._coordinator = coordinator
         self._timeout = timeout
         self._limiter: anyio.CapacityLimiter | None = None
         self._busy = threading.Lock()
@@ -138,51 +85,81 @@ class SqliteRegistry:
 
     async def load(self) -> AsyncIterator[Portion]:
         """Every member that was not forgotten, in portions, by group and name."""
-        last = "", ""
-        while portion := await self._call(partial(self._load_after, *last), LOAD_BATCH):
-            yield portion
-            last = portion.samples[portion.kinds[-1]].member.group, portion.names[-1]
+        last: Key | None = ("", "")
+        while last is not None:
+            portion, last = await self._call(partial(self._load_after, *last), LOAD_BATCH)
+            if len(portion):
+                yield portion
 
-    async def changed(self) -> Sequence[Entry | tuple[str, str]]:
+    async def changed(self) -> Sequence[Entry | Gone]:
         """Nothing: nobody else can write to the file."""
         return ()
 
-    async def record(self, members: Sequence[Row], history: Sequence[Row]) -> None:
+    async def record(
+        self, members: Sequence[Row], history: Sequence[Row], known: Sequence[int] = ()
+    ) -> None:
         """Save members and their states, and append to the history, in one transaction."""
 
         def save() -> None:
-            self._write("new_member", members, _SAVE)
-            self._write("new_history", history, _APPEND)
+            self._write("new_member", members, sql.SAVE, self._namespace)
+            self._append(history)
 
         await self._call(save, len(members) + len(history))
 
-    async def change_facts(self, group: str, member: str, facts: Facts) -> None:
+    async def change_facts(self, group: str, member: str, change: ChangeFacts) -> Facts:
         """Replace a member's facts, durably."""
-        found = await self._execute(
-            'UPDATE member SET facts = ? WHERE (namespace, "group", name) = (?, ?, ?)',
-            (as_json(facts), self._namespace, group, member),
-        )
-        if not found:
-            raise RegistryError(f"the registry knows no member {group}/{member}")
+        key = self._namespace, group, member
 
-    async def forget(self, members: Sequence[tuple[str, str]]) -> None:
+        def work() -> Facts:
+            found = self._db.execute(sql.FACTS, key).fetchone()
+            if found is None:
+                raise RegistryError(f"the registry knows no member {group}/{member}")
+            before = facts_of(found[0])
+            after = change(before or Facts())
+            if after != before:
+                self._db.execute(sql.CHANGE_FACTS, (as_json(after), *key))
+            return after
+
+        return await self._call(work)
+
+    async def forget(self, members: Sequence[tuple[str, str]]) -> int:
         """Drop members; their history stays."""
         rows = [(self._namespace, *each) for each in members]
-        await self._call(lambda: self._db.executemany(_FORGET, rows), len(rows))
+        await self._call(lambda: self._db.executemany(sql.FORGET, rows), len(rows))
+        return 0
 
     async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
         """The newest ``limit`` state changes of a member, newest first."""
         row = self._namespace, group, member, limit
-        return await self._call(
-            lambda: [transition_of(each) for each in self._db.execute(_HISTORY, row)]
-        )
+        rows = await self._call(lambda: self._raw(sql.HISTORY, row))
+        return lines_in(rows, self.quarantine)
+
+    async def newest(self) -> datetime | None:
+        """When the newest line of history was written."""
+        row = await self._call(lambda: self._db.execute(sql.NEWEST, (self._namespace,)).fetchone())
+        return None if row is None else instant_or_none(row[0])
+
+    async def names_after(self, group: str, name: str, limit: int) -> Sequence[tuple[str, str]]:
+        """Nobody: whoever may use the file knows all that is in it. So with the next two."""
+        return ()
+
+    async def lacking(self, names: Sequence[tuple[str, str]]) -> Sequence[Gone]:
+        """Nobody."""
+        return ()
+
+    async def look_up(self, names: Sequence[tuple[str, str]]) -> Sequence[Entry | Gone]:
+        """Nothing."""
+        return ()
+
+    async def prune_forgotten(self, keep: timedelta) -> None:
+        """Nothing: who was forgotten has no row any more."""
 
     async def prune(self, before: datetime) -> int:
         """Drop history older than ``before``; how many rows went."""
         total, batch = 0, PRUNE_BATCH
         while batch == PRUNE_BATCH:
             row = self._namespace, _text(before), PRUNE_BATCH
-            batch = await self._execute(_PRUNE, row)
+            batch = await self._execute(sql.PRUNE, row)
             total += batch
         return total
 
@@ -197,9 +174,9 @@ class SqliteRegistry:
             raise RegistryError(f"registry {self._path}: not open")
         return self._database
 
-    async def _execute(self, sql: str, row: Row) -> int:
+    async def _execute(self, statement: str, row: Row) -> int:
         """Run one statement in a transaction; how many rows it hit."""
-        return await self._call(lambda: self._db.execute(sql, row).rowcount)
+        return await self._call(lambda: self._db.execute(statement, row).rowcount)
 
     async def _call(self, work: Callable[[], T], rows: int = 0) -> T:
         if self._limiter is None:
@@ -217,6 +194,8 @@ class SqliteRegistry:
             raise RegistryError(
                 f"registry {self._path}: no answer within {limit:g} s; is the disk stuck?"
             ) from None
+        except _REFUSALS as error:
+            raise RegistryRefused(f"registry {self._path}: {error}") from None
         except (sqlite3.Error, OSError) as error:
             raise RegistryError(f"registry {self._path}: {error}") from None
 
@@ -238,6 +217,10 @@ class SqliteRegistry:
                 f"registry {self._path}: there is no folder {self._path.parent.absolute()}"
             )
         try:
+            # Its journals get the same mode from SQLite.
+            # Only a new file: to close one that is there would end this process's locks on it.
+            with suppress(FileExistsError):
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             database = sqlite3.connect(self._path, timeout=0, check_same_thread=False)
             try:
                 _prepare(database)
@@ -246,6 +229,11 @@ class SqliteRegistry:
                 raise
         except sqlite3.Error as error:
             raise RegistryError(f"registry {self._path}: {_reason(error)}") from None
+        except OSError as error:
+            raise RegistryError(
+                f"registry {self._path}: this user cannot write it and its folder"
+                f" ({error.strerror})"
+            ) from None
         self._database = database
 
     def _close(self) -> None:
@@ -253,12 +241,36 @@ class SqliteRegistry:
         if database is not None:
             database.close()
 
-    def _load_after(self, group: str, name: str) -> Portion:
+    def _load_after(self, group: str, name: str) -> tuple[Portion, "Key | None"]:
+        """The next members by group and name, and the last of them; None after all."""
         row = self._namespace, group, name, LOAD_BATCH
-        return portion_in(self._db.execute(_LOAD, row).fetchall())
+        try:
+            portion = portion_in(self._db.execute(sql.LOAD, row).fetchall())
+        except (RegistryError, *_UNREADABLE):
+            return self._load_one_by_one(row)
+        if len(portion) < LOAD_BATCH:
+            return portion, None
+        return portion, (portion.samples[portion.kinds[-1]].member.group, portion.names[-1])
 
-    def _write(self, table: str, rows: Sequence[Row], sql: str) -> None:
-        """Put ``rows`` into a temporary table, and by ``sql`` from there where they belong."""
+    def _load_one_by_one(self, row: Row) -> tuple[Portion, "Key | None"]:
+        rows = self._raw(sql.LOAD_RAW, row)
+        last = rows[-1][:2] if len(rows) == LOAD_BATCH else None
+        return portion_of(readable(rows, self.quarantine)), last
+
+    def _raw(self, statement: str, row: Row) -> list[Row]:
+        """What ``statement`` finds, whether or not all of it is text that can be read."""
+        self._db.text_factory = bytes
+        try:
+            found = self._db.execute(statement, row).fetchall()
+        finally:
+            self._db.text_factory = str
+        return [tuple(map(_as_text, each)) for each in found]
+
+    def _append(self, history: Sequence[Row]) -> None:
+        self._write("new_history", history, sql.APPEND, self._namespace, self._coordinator)
+
+    def _write(self, table: str, rows: Sequence[Row], statement: str, *given: str) -> None:
+        """Put ``rows`` into a temporary table, and by ``statement`` from there where they belong."""
         for at in range(0, len(rows), _STAGED):
             part = rows[at : at + _STAGED]
             places = f"({', '.join('?' * len(part[0]))})"
@@ -267,7 +279,7 @@ class SqliteRegistry:
                 f"INSERT INTO {table} VALUES {', '.join([places] * len(part))}", values
             )
         if rows:
-            self._db.execute(sql, (self._namespace,))
+            self._db.execute(statement, given)
             self._db.execute(f"DELETE FROM {table}")
 
 
@@ -275,6 +287,9 @@ def _prepare(database: sqlite3.Connection) -> None:
     """Lock the file for this process, and make the tables in a new one."""
     database.execute("PRAGMA locking_mode = EXCLUSIVE")
     database.execute("PRAGMA synchronous = FULL")
+    # In files of their own, temporary tables would need a folder that a container may not have.
+    database.execute("PRAGMA temp_store = MEMORY")
+    database.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT}")
     application, version, tables = (
         database.execute(query).fetchone()[0]
         for query in (
@@ -282,15 +297,18 @@ def _prepare(database: sqlite3.Connection) -> None:
             "SELECT count(*) FROM sqlite_master",
         )
     )
-    if tables and application != _APPLICATION:
+    if tables and application != sql.APPLICATION:
         raise sqlite3.DatabaseError("it is another program's database")
-    if version > VERSION:
+    if version > sql.VERSION:
         raise sqlite3.DatabaseError(
             f"its tables are of version {version}, made by a newer musterd; this one knows"
-            f" {VERSION}: upgrade this musterd"
+            f" {sql.VERSION}: upgrade this musterd"
         )
     database.execute("PRAGMA journal_mode = WAL")
-    database.executescript(f"BEGIN EXCLUSIVE; {'' if tables else _TABLES} COMMIT; {_NEWS}")
+    steps = (
+        "".join(sql.UPGRADES[at] for at in range(version, sql.VERSION)) if tables else sql.TABLES
+    )
+    database.executescript(f"BEGIN EXCLUSIVE; {steps} COMMIT; {sql.NEWS}")
 
 
 def _reason(error: sqlite3.Error) -> str:
@@ -302,6 +320,15 @@ def _reason(error: sqlite3.Error) -> str:
     if code == sqlite3.SQLITE_NOTADB:
         return "not a SQLite database; name another file"
     return str(error)
+
+
+def _as_text(value: object) -> object:
+    """What a column holds, as text where it can be that."""
+    if not isinstance(value, bytes):
+        return value
+    with suppress(UnicodeDecodeError):
+        return value.decode()
+    return value
 
 
 def _text(value: object) -> object:

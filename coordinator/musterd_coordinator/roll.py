@@ -16,6 +16,7 @@ from musterd.columns import Slots
 from musterd.model import Facts, Member, MemberChange, State, Verdict
 from musterd.stores import Roster
 from musterd.stores.keyed import SLOT_LIMIT
+from musterd_coordinator.absent import Absent, Absentee
 from musterd_coordinator.admission import MEMBERS_LIMIT, Admission
 from musterd_coordinator.alike import Alike, alike
 from musterd_coordinator.changes import ChangeLog
@@ -24,9 +25,10 @@ from musterd_coordinator.directory import NOBODY, Directory
 from musterd_coordinator.judgements import Changes
 from musterd_coordinator.judging import judging
 from musterd_coordinator.listening import ListeningClock
+from musterd_coordinator.lives import Lives
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
 from musterd_coordinator.placement import Place, Placement
-from musterd_coordinator.registry import Entry, Portion, portion_of
+from musterd_coordinator.registry import Entry, Gone, Portion, portion_of
 from musterd_coordinator.rules import Rules
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.sweep import Swept
@@ -73,7 +75,8 @@ class Roll:
         self._teller = Teller(
             self.detector, self.directory, clocks, changes=self.changes, unsaved=self.unsaved
         )
-        self._forgotten: set[int] = set()  # by another coordinator, and still seated
+        self.absent = Absent()
+        self.lives = Lives()
         self._ready = False
 
     @property
@@ -115,7 +118,10 @@ class Roll:
         step = self.detector.advance(index, swept.begin, swept.end, swept.proven, canary)
         if shard.note(swept, step, self.clocks.wall()):
             self.changes.notice()
-        yield from self._seat(index, swept.roster)
+        yield from self._seat(index, swept.roster, swept.begin)
+        if self.absent and swept.sweep is not None:
+            for absentee in self.absent.heard(index, swept.sweep.beats, swept.begin):
+                self._welcome_back(absentee)
         changes = yield from judging(
             self.detector, index, shard.seats, swept.sweep, step, swept.begin
         )
@@ -134,16 +140,18 @@ class Roll:
         if len(portion):
             self._restore(portion)
 
-    def merge(self, changed: Iterable[Entry | tuple[str, str]]) -> None:
+    def merge(self, changed: Iterable[Entry | Gone]) -> None:
         """Take over what other coordinators changed in a shared registry: facts and members."""
+        self._forgotten_elsewhere([each for each in changed if isinstance(each, Gone)])
         for each in changed:
-            if isinstance(each, tuple):
-                if (row := self.directory.row(*each)) is not None:
-                    self._forgotten_elsewhere(row)
-            elif (row := self.directory.row(each.member.group, each.member.name)) is None:
-                self._restore(portion_of([each]))
-            elif each.facts != self.facts.get(row, NO_FACTS):
-                self._set_facts(row, each.facts)
+            if isinstance(each, Gone):
+                continue
+            if (row := self.directory.row(each.member.group, each.member.name)) is None:
+                self._known_elsewhere(each)
+            else:
+                self.lives.saved.add(np.array([row]))
+                if each.facts != self.facts.get(row, NO_FACTS):
+                    self._set_facts(row, each.facts)
         self.changes.publish()
 
     def set_facts(self, row: int, facts: Facts, note: str) -> None:
@@ -152,10 +160,13 @@ class Roll:
         self._teller.ordered(row, note)
         self.changes.publish()
 
-    def remove(self, rows: Iterable[int]) -> None:
-        """Forget members."""
+    def remove(self, rows: Iterable[int], number: int = 0, note: str = "") -> None:
+        """Forget members; ``number`` is the registry's for it, ``note`` is for the history."""
         for row in rows:
+            if note:
+                self._teller.ordered(row, note, then=State.UNKNOWN)
             self._remove(row)
+        self.lives.learn([number])
         self.changes.publish()
 
     def effective(self, row: int) -> Member:
@@ -193,21 +204,20 @@ class Roll:
         members = self.detector.members
         return verdicts_of(members.state[rows], members.status[rows], members.orders[rows])
 
-    def _seat(self, index: int, roster: Roster) -> Iterator[None]:
+    def _seat(self, index: int, roster: Roster, begin: float) -> Iterator[None]:
         seats = self.shards[index].seats
         for slot in roster.vacated:
-            row = seats.vacate(slot)
+            seats.vacate(slot)
             self.admission.left(index, slot)
-            if row in self._forgotten and not self._is_seated(row):
-                self._remove(row)
+            self.absent.vacated(index, slot, begin)
         at, size = 0, _SEATED_FIRST
         while at < len(roster.seated):
-            kinds = self._take_seats(index, roster.seated[at : at + size])
+            kinds = self._take_seats(index, roster.seated[at : at + size], begin)
             at, size = at + size, _SEATED if kinds <= _FEW_KINDS else _SEATED_FIRST
             yield
-        self._take_seats(index, self.admission.next(index, _SEATED_FIRST))
+        self._take_seats(index, self.admission.next(index, _SEATED_FIRST), begin)
 
-    def _take_seats(self, index: int, seated: Sequence[tuple[int, Member]]) -> int:
+    def _take_seats(self, index: int, seated: Sequence[tuple[int, Member]], begin: float) -> int:
         """Seat these members; how many kinds of them there are."""
         seated = [each for each in seated if each[0] < SLOT_LIMIT]
         if not seated:
@@ -222,6 +232,14 @@ class Roll:
         newcomers = {(seated[at][1].group, seated[at][1].name): seated[at] for at in new.tolist()}
         for slot, _ in seated:
             self.admission.left(index, slot)
+        if self.absent:
+            for at in known.tolist():
+                self.absent.vacated(index, seated[at][0], begin)
+            newcomers = {
+                name: seat
+                for name, seat in newcomers.items()
+                if not self.absent.still(index, *seat, begin)
+            }
         self._welcome(index, self.admission.admit(index, list(newcomers.values())))
         return len(members.samples)
 
@@ -237,20 +255,44 @@ class Roll:
             seats.seat(slot, row)
         self.placement.mind(index, rows)
 
-    def _is_seated(self, row: int) -> bool:
-        return any(shard.seats.holds(row) for shard in self.shards)
+    def _forgotten_elsewhere(self, gone: Sequence[Gone]) -> None:
+        """Other coordinators forgot these: they are back with a beat that is newer."""
+        known = list[str]()
+        for group, name, number in gone:
+            if (row := self.directory.row(group, name)) is None:
+                if not self.lives.knows(number):
+                    self.absent.forget_again(group, name, self.clocks.monotonic())
+            elif not self.lives.outlived(row, number):
+                known.append(f"{group}/{name}")
+                self._remove(row)
+        self.lives.learn({each.number for each in gone if not self.lives.knows(each.number)})
+        if known:
+            log.info("members forgotten elsewhere", count=len(known), examples=known[:3])
 
-    def _forgotten_elsewhere(self, row: int) -> None:
-        """Another coordinator forgot this member: it goes once no shard seats it any more.
+    def _known_elsewhere(self, entry: Entry) -> None:
+        """Another coordinator knows a member that we do not, or heard of it again before us."""
+        absentee = self.absent.take(entry.member.group, entry.member.name)
+        self._restore(portion_of([entry]))
+        if absentee is not None:
+            self._seat_again(absentee)
 
-        It may have announced itself anew before we heard that it was forgotten; then it stays, as
-        the new member that it is, without what operators said of the old one.
-        """
-        if self._is_seated(row):
-            self._forgotten.add(row)
-            self._set_facts(row, NO_FACTS)
-        else:
-            self._remove(row)
+    def _welcome_back(self, absentee: Absentee) -> None:
+        """A member that was forgotten beats: it is a new one."""
+        member = absentee.member
+        if self.absent.take(member.group, member.name) is not None:
+            rows = self._add(
+                *(alike([member]), np.full(1, Code.UNKNOWN, np.uint8)),
+                *(repeat(_ANNOUNCED), np.zeros(1)),
+            )
+            self.unsaved.rows.add(rows)
+            self._seat_again(absentee)
+
+    def _seat_again(self, absentee: Absentee) -> None:
+        row = self.directory.row(absentee.member.group, absentee.member.name)
+        assert row is not None, "it was added just now"
+        for index, slot in absentee.seats:
+            self.shards[index].seats.seat(slot, row)
+            self.placement.mind(index, np.array([row]))
 
     def _welcome(self, index: int, newcomers: Sequence[tuple[int, Member]]) -> None:
         """Members that were never heard of took these slots."""
@@ -262,6 +304,10 @@ class Roll:
         self.unsaved.rows.add(rows)
         self.shards[index].seats.seat_newcomers(np.array(slots, np.int64), rows)
         self.placement.mind(index, rows)
+        if self.absent:
+            back = [self.absent.take(member.group, member.name) for member in members]
+            for absentee in filter(None, back):
+                self._seat_again(absentee)
 
     def _meet(self, members: Alike, rows: Rows) -> None:
         """Members that are known may have announced other facts."""
@@ -285,6 +331,7 @@ class Roll:
         self.directory.add(members, rows)
         self.placement.note(members, places)
         self._teller.begin(rows, reasons)
+        self.lives.begin(rows)
         zones = [
             self.directory.zones.take((sample.group, sample.zone), holders) if holders else 0
             for sample, holders in zip(members.samples, members.counts(), strict=True)
@@ -308,6 +355,7 @@ class Roll:
         self.detector.members.since[rows] = since
         intervals = np.array([sample.interval for sample in samples])
         self.detector.know_intervals(rows, intervals[kinds])
+        self.lives.saved.add(rows)
         ordered = np.array([sample.facts != NO_FACTS for sample in samples])[kinds]
         for place in np.flatnonzero(ordered).tolist():
             row = rows.item(place)
@@ -317,13 +365,19 @@ class Roll:
     def _remove(self, row: int) -> None:
         self.changes.forget(row, replace(self._change(row), gone=True, version=self.version + 1))
         self.unsaved.forget(row)
-        for shard in self.shards:
-            shard.seats.leave(row)
+        self.lives.saved.discard(row)
+        seats = {
+            index: slot
+            for index, shard in enumerate(self.shards)
+            if (slot := shard.seats.slot_of(row)) is not None
+        }
+        self.absent.put(self.directory.member(row), seats, self.clocks.monotonic())
+        for index in seats:
+            self.shards[index].seats.leave(row)
         self.directory.zones.give(self.detector.members.zone.item(row))
         self.directory.remove(row)
         self.detector.members.remove(row)
         self.facts.pop(row, None)
-        self._forgotten.discard(row)
 
     def _set_facts(self, row: int, facts: Facts) -> None:
         self._keep_facts(row, facts)

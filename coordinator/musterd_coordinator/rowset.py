@@ -29,6 +29,10 @@ class RowSet:
         if row < len(self._marked):
             self._marked[row] = False
 
+    def among(self, begin: int, end: int) -> Rows:
+        """All rows that are in, from ``begin`` on and below ``end``, in ascending order."""
+        return np.flatnonzero(self._marked[begin:end]) + begin
+
     def but(self, waiting: Mask) -> Rows:
         """All rows that are in, in ascending order, without those of the mask ``waiting`` (n)."""
         marked = self._marked.copy()

@@ -39,8 +39,12 @@ class Saving:
 
     def give_back(self, rows: Rows) -> None:
         """These could not be saved; who was forgotten meanwhile is left out."""
-        known = self._roll.detector.members.state[rows] != Code.FREE
-        self._roll.unsaved.rows.add(rows[known])
+        self._roll.unsaved.rows.add(self.still(rows))
+
+    def still(self, rows: Rows) -> Rows:
+        """Those of ``rows`` in which somebody sits."""
+        still: Rows = rows[self._roll.detector.members.state[rows] != Code.FREE]
+        return still
 
     def _saved(self, row: int, code: int, since: float, interval: float) -> Row:
         roll, at = self._roll, _instant(since)

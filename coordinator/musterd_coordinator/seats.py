@@ -70,6 +70,10 @@ class Seats:
         """Does the member of ``row`` hold a slot?"""
         return row < len(self._slot) and self._slot.item(row) != NOBODY
 
+    def slot_of(self, row: int) -> int | None:
+        """The slot that the member of ``row`` holds."""
+        return self._slot.item(row) if self.holds(row) else None
+
     def vacate(self, slot: int) -> int | None:
         """Nobody holds ``slot`` any more; the row of who did."""
         if slot >= len(self._row) or self._row.item(slot) == NOBODY:

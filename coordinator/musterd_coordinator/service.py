@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from socket import gethostname
 from time import time
@@ -20,6 +20,7 @@ from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
 from musterd.model import Member
 from musterd.stores import Store, open_store
 from musterd.urls import host_and_port
+from musterd_coordinator.careful_clock import CarefulClock
 from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.members import Seconds
 from musterd_coordinator.memory import keep_small
@@ -51,7 +52,10 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
             await stack.enter_async_context(_embedded_store(settings))
         store = _open_store(settings)
         registry = open_registry(
-            settings.registry_url, namespace=settings.namespace, timeout=REGISTRY_TIMEOUT
+            settings.registry_url,
+            namespace=settings.namespace,
+            timeout=REGISTRY_TIMEOUT,
+            coordinator=coordinator_name(settings),
         )
         await registry.open()
         stack.push_async_callback(registry.aclose)
@@ -59,9 +63,11 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         roll = make_roll(settings, store, clocks)
         async for entries in registry.load():
             roll.restore(entries)
+        newest = await registry.newest()
+        clock = careful_clock(newest, clocks)
         sweepers = make_sweepers(settings, store, roll)
         recorder = Recorder(
-            roll, registry, history=timedelta(days=settings.history_days), wall=clocks.wall
+            roll, registry, history=timedelta(days=settings.history_days), clock=clock
         )
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
@@ -70,7 +76,7 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         tasks.start_soon(recorder.run)
         tasks.start_soon(keep_small)
         office = make_office(settings, store, registry, roll, recorder, sweepers)
-        farewell = Farewell(roll, office, settings.forget_left)
+        farewell = Farewell(roll, office, settings.forget_left, clock)
         tasks.start_soon(farewell.run)
         office.adopt = partial(_adopt, roll, recorder, farewell)
         yield office
@@ -88,6 +94,12 @@ def _adopt(roll: Roll, recorder: Recorder, farewell: Farewell, settings: Setting
     roll.detector.rules = make_rules(settings)
     recorder.history = timedelta(days=settings.history_days)
     farewell.after = settings.forget_left
+
+
+def careful_clock(newest: datetime | None, clocks: Clocks) -> CarefulClock:
+    """The clock to delete by, where the newest line of history is from ``newest``."""
+    at = None if newest is None else newest.timestamp()
+    return CarefulClock(at, clocks.wall(), clocks.monotonic())
 
 
 async def _take(roll: Roll, index: int, swept: Swept) -> None:

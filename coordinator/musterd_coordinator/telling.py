@@ -65,12 +65,15 @@ class Teller:
         reason: str | Told = self._reasons[row]
         return reason if isinstance(reason, str) else reason.reason(row)
 
-    def ordered(self, row: int, note: str) -> None:
-        """An operator's order, which is no change of state, with its ``note`` for the history."""
+    def ordered(self, row: int, note: str, then: State | None = None) -> None:
+        """An operator's order, with its ``note`` for the history.
+
+        It is no change of state, unless ``then`` is what the member is after it.
+        """
         state, member = self._detector.members.state.item(row), self._directory.member(row)
         version, now = self._changes.version + 1, wall_instant(self._clocks.wall())
         names = member.group, member.name
-        line = Transition(version, now, *names, STATES[state], STATES[state], note)
+        line = Transition(version, now, *names, STATES[state], then or STATES[state], note)
         self._unsaved.lines.append(line)
 
     def tell(self, changes: Changes, shard: Shard) -> Told:

@@ -13,7 +13,7 @@ from musterd.errors import ShardRefused, ShardUnavailable, StoreError
 from musterd.model import Member
 from musterd.stores import ShardReader
 from musterd.stores.postgres_link import Link, parse_url
-from musterd.stores.postgres_schema import init_db, init_sql
+from musterd.stores.postgres_schema import VERSION, init_db, init_sql
 from tests.conftest import StartPgBouncer, StartPostgres
 from tests.servers import Database, PgBouncer, Postgres
 from tests.service.postgres_fleet import (
@@ -337,7 +337,7 @@ async def test_two_coordinators_make_the_tables_at_once(database: Database) -> N
     async with anyio.create_task_group() as tasks:
         for _ in range(4):
             tasks.start_soon(init_db, database.dsn, TIMEOUT)
-    assert database.execute("SELECT version FROM musterd.schema_version") == "1"
+    assert database.execute("SELECT version FROM musterd.schema_version") == str(VERSION)
 
 
 async def test_people_can_read_the_beats(database: Database) -> None:

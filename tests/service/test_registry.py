@@ -8,7 +8,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,10 +17,14 @@ import anyio
 import asyncpg
 import msgspec
 import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
 
-from musterd.errors import ConfigError, RegistryError
+from musterd.errors import ConfigError, RegistryError, RegistryRefused
 from musterd.model import Facts, Member, State, Transition
-from musterd_coordinator.registry import Entry, Registry, open_registry
+from musterd.stores.postgres_link import parse_url
+from musterd_coordinator.registry import Entry, Gone, Registry, open_registry
+from musterd_coordinator.registry_postgres import PostgresRegistry
 from musterd_coordinator.registry_rows import entry_row, transition_row
 from musterd_coordinator.registry_sqlite import SqliteRegistry
 from tests.conftest import StartPgBouncer, StartPostgres
@@ -88,6 +92,14 @@ async def record(
     await registry.record([*map(entry_row, entries)], [*map(transition_row, changes)])
 
 
+async def set_facts(registry: Registry, name: str, facts: Facts, group: str = "compute") -> Facts:
+    return await registry.change_facts(group, name, lambda _: facts)
+
+
+def gone(news: Sequence[Entry | Gone]) -> list[tuple[str, str]]:
+    return [(each.group, each.name) for each in news if isinstance(each, Gone)]
+
+
 def by_name(entries: object) -> dict[str, Entry]:
     assert isinstance(entries, list)
     return {each.member.name: each for each in entries}
@@ -116,7 +128,7 @@ async def test_what_is_recorded_is_loaded_again(url: str) -> None:
 async def test_recording_again_saves_states_and_not_facts(registry: Registry) -> None:
     await record(registry, [entry("a")])
     facts = Facts(disabled=True, disabled_reason="disk")
-    await registry.change_facts("compute", "a", facts)
+    await set_facts(registry, "a", facts)
     later = entry(
         *("a", State.DOWN),
         member=Member("compute", "a", "z2"),
@@ -132,21 +144,52 @@ async def test_recording_again_saves_states_and_not_facts(registry: Registry) ->
 
 async def test_facts_of_an_unknown_member_are_refused(registry: Registry) -> None:
     with pytest.raises(RegistryError, match="knows no member compute/nobody"):
-        await registry.change_facts("compute", "nobody", Facts(disabled=True))
+        await set_facts(registry, "nobody", Facts(disabled=True))
 
 
 async def test_forgotten_members_are_gone_and_may_come_back(registry: Registry) -> None:
     await record(registry, [entry("a"), entry("b")], [change("a", 1)])
-    await registry.change_facts("compute", "a", Facts(forced_down=True))
-    await registry.forget([("compute", "a")])
+    await set_facts(registry, "a", Facts(forced_down=True))
+    number = await registry.forget([("compute", "a")])
     await registry.forget([("compute", "a")])
     assert list(by_name(await loaded(registry))) == ["b"]
     assert len(await registry.history("compute", "a", 10)) == 1
     with pytest.raises(RegistryError):
-        await registry.change_facts("compute", "a", Facts(disabled=True))
+        await set_facts(registry, "a", Facts(disabled=True))
     anew = entry("a", first_seen=T0 + timedelta(hours=1))
-    await record(registry, [anew])
+    await registry.record([entry_row(anew)], [], [number])
     assert by_name(await loaded(registry))["a"] == anew
+
+
+async def test_an_order_changes_what_is_there_and_no_order_writes_nothing(
+    registry: Registry,
+) -> None:
+    await record(registry, [entry("a")])
+    await registry.change_facts("compute", "a", lambda facts: replace(facts, zone="z9"))
+    after = await registry.change_facts("compute", "a", lambda facts: replace(facts, owner="me"))
+    assert after == Facts(zone="z9", owner="me")
+    await registry.changed()
+    assert await registry.change_facts("compute", "a", lambda facts: facts) == after
+    assert list(await registry.changed()) == []
+
+
+async def test_history_is_in_the_order_of_recording_whatever_clocks_said(
+    registry: Registry,
+) -> None:
+    later, earlier = change("a", 100), change("a", 2, State.DOWN, State.UP, "beats again")
+    await record(registry, [entry("a")], [later])
+    await record(registry, [entry("a")], [earlier])
+    lines = await registry.history("compute", "a", 9)
+    assert [line.version for line in lines] == [2, 100]
+    assert await registry.newest() == earlier.at
+
+
+async def test_what_cannot_be_kept_is_refused_and_nothing_else_is(registry: Registry) -> None:
+    odd = entry("odd", member=Member("compute", "odd", "\ud800"))
+    with pytest.raises(RegistryRefused):
+        await record(registry, [entry("a"), odd], [change("a", 1)])
+    await record(registry, [entry("a")], [change("a", 1)])
+    assert list(by_name(await loaded(registry))) == ["a"]
 
 
 async def test_history_is_newest_first_and_limited(registry: Registry) -> None:
@@ -216,14 +259,14 @@ async def test_cancelled_at_any_moment_the_next_call_is_right(registry: Registry
     for number in range(1, 41):
         facts = Facts(disabled=True, disabled_reason=str(number))
         calls = (
-            lambda: registry.change_facts("compute", "a", Facts()),
+            lambda: set_facts(registry, "a", Facts()),
             lambda: record(registry, [entry("a")], [change("a", number)]),  # noqa: B023
             lambda: loaded(registry),
             registry.changed,
         )
         with anyio.move_on_after(0.0002 * (number % 13)):
             await calls[number % 4]()
-        await registry.change_facts("compute", "a", facts)
+        await set_facts(registry, "a", facts)
         assert by_name(await loaded(registry))["a"].facts == facts
 
 
@@ -239,7 +282,7 @@ _WRITER = """
         await registry.open()
         for number in range(int(sys.argv[2]), 1_000_000):
             facts = Facts(disabled=True, disabled_reason=str(number))
-            await registry.change_facts("compute", "a", facts)
+            await registry.change_facts("compute", "a", lambda _: facts)
             print(number, flush=True)
 
     anyio.run(main)
@@ -282,12 +325,12 @@ async def test_coordinators_hear_of_each_other(database: Database) -> None:
         assert set(by_name(await two.changed())) == {"a", "b"}
         assert list(await two.changed()) == []
         facts = Facts(forced_down=True, forced_down_reason="fire")
-        await two.change_facts("compute", "a", facts)
+        await set_facts(two, "a", facts)
         assert [each.facts for each in by_name(await one.changed()).values()] == [facts]
         await record(two, [entry("a", State.DOWN)])  # a state alone is nobody else's business
         assert list(await one.changed()) == []
         await one.forget([("compute", "b")])
-        assert ("compute", "b") in await two.changed()
+        assert gone(await two.changed()) == [("compute", "b")]
         assert list(await two.changed()) == []
 
 
@@ -296,8 +339,8 @@ async def test_the_writer_hears_of_facts_too(database: Database) -> None:
     async with opened(database.dsn) as one, opened(database.dsn) as two:
         await record(one, [entry("a")])
         await one.changed()
-        await two.change_facts("compute", "a", Facts(zone="two"))
-        await one.change_facts("compute", "a", Facts(zone="one"))
+        await set_facts(two, "a", Facts(zone="two"))
+        await set_facts(one, "a", Facts(zone="one"))
         for each in (one, two):
             assert by_name(await each.changed())["a"].facts.zone == "one"
 
@@ -313,7 +356,7 @@ async def test_changes_committed_late_are_not_missed(database: Database) -> None
             "UPDATE musterd.registry SET facts = '{\"disabled\": true}',"
             " changed = pg_current_xact_id(), changed_by = 0 WHERE name = 'a'"
         )
-        await one.change_facts("compute", "b", Facts(zone="x"))
+        await set_facts(one, "b", Facts(zone="x"))
         assert list(by_name(await two.changed())) == ["b"]
         assert list(await two.changed()) == []
         await transaction.commit()
@@ -341,15 +384,64 @@ async def test_one_change_seen_by_two_coordinators_is_one_line(database: Databas
         ]
 
 
-async def test_a_late_state_does_not_bring_a_forgotten_member_back(database: Database) -> None:
+async def test_only_who_knows_of_a_forgetting_brings_its_member_back(database: Database) -> None:
     async with opened(database.dsn) as one, opened(database.dsn) as two:
         await record(one, [entry("a")])
-        (known,) = await loaded(two)
-        await one.forget([("compute", "a")])
-        await record(two, [known])
+        await loaded(two)
+        number = await one.forget([("compute", "a")])
+        late = entry("a", State.DOWN, since=T0 + timedelta(days=1), first_seen=T0)
+        await record(two, [late])
         assert await loaded(one) == []
-        assert list(await two.changed()) == [("compute", "a")]
+        assert await two.changed() == [Gone("compute", "a", number)]
         assert list(await two.changed()) == []
+        assert await two.lacking([("compute", "a"), ("compute", "b")]) == [
+            Gone("compute", "a", number),
+            Gone("compute", "b", 0),
+        ]
+        await two.record([entry_row(late)], [], [number])
+        assert by_name(await one.changed()) == {"a": late}
+        assert await two.lacking([("compute", "a")]) == []
+        assert await two.look_up([("compute", "a"), ("compute", "b")]) == [late]
+
+
+async def test_the_forgotten_are_not_read_at_a_start_and_go_after_a_while(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("musterd_coordinator.registry_postgres.BATCH", 2)
+    names = [f"h{number}" for number in range(7)]
+    async with opened(database.dsn) as one:
+        await record(one, map(entry, names))
+        await one.forget([("compute", name) for name in names[:5]])
+        assert list(by_name(await loaded(one))) == names[5:]
+        rows = "SELECT count(*) FROM musterd.registry"
+        await one.prune_forgotten(timedelta(minutes=1))
+        assert int(database.execute(rows)) == 7
+        await one.prune_forgotten(timedelta())
+        assert int(database.execute(rows)) == 2
+
+
+async def test_a_death_found_late_by_another_coordinator_is_no_second_one(
+    database: Database,
+) -> None:
+    one = open_registry(database.dsn, namespace="fleet", timeout=TIMEOUT, coordinator="c1")
+    two = open_registry(database.dsn, namespace="fleet", timeout=TIMEOUT, coordinator="c2")
+    for each in (one, two):
+        await each.open()
+    await record(one, [entry("a", State.DOWN)], [change("a", 1)])
+    late = [change("a", 7), change("a", 8, State.DOWN, State.UP, "beats again")]
+    await record(two, [entry("a", State.DOWN)], late[:1])  # six minutes later
+    await record(one, [entry("a", State.UP)], [change("a", 9, State.DOWN, State.UP, "beats again")])
+    await record(two, [entry("a", State.UP)], late[1:])
+    order = change("a", 9, State.UP, State.UP, "operator: disabled")
+    await record(one, [], [order])
+    await record(two, [], [order])  # another operator said the same
+    lines = await one.history("compute", "a", 9)
+    assert [(line.new, line.coordinator) for line in reversed(lines)] == [
+        *((State.DOWN, "c1"), (State.UP, "c1")),
+        *((State.UP, "c1"), (State.UP, "c2")),
+    ]
+    for each in (one, two):
+        await each.aclose()
 
 
 async def test_changes_in_pages_come_in_the_order_of_transactions(
@@ -390,6 +482,8 @@ async def test_a_server_that_is_away_is_an_error_in_words(start_postgres: StartP
         server.kill()
         with pytest.raises(RegistryError, match=r"registry 127\.0\.0\.1"):
             await registry.changed()
+        with pytest.raises(RegistryError):  # the connection of batches is found lost, or closed
+            await loaded(registry)
         with pytest.raises(RegistryError, match="connection refused"):
             await loaded(registry)
         server.start()
@@ -452,7 +546,7 @@ async def refusal(url: str) -> str:
 
 async def test_every_commit_reaches_the_disk(folder: Path) -> None:
     """No test can cut the power; SQLite's manual says which settings survive it."""
-    registry = SqliteRegistry("sqlite:///x.db", folder / "x.db", "fleet", TIMEOUT)
+    registry = SqliteRegistry(folder / "x.db", "fleet", TIMEOUT)
     await registry.open()
     settings = [
         registry._db.execute(f"PRAGMA {name}").fetchone()[0]
@@ -499,15 +593,71 @@ async def test_a_newer_file_is_refused(folder: Path) -> None:
     assert "version 9, made by a newer musterd" in await refusal("sqlite:///x.db")
 
 
-async def test_a_damaged_row_is_named(folder: Path) -> None:
+_DAMAGES = (
+    *("state = 'sideways'", "since = 'yesterday'", "since = '2026-01-01'", "interval_s = 9e999"),
+    *("interval_s = 'x'", "facts = 'x'", "metadata = '[1]'", "zone = x'fffe'", "name = x'fffe'"),
+    *("zone = CAST(x'fffe' AS TEXT)", "interval_s = -1", "reason = 7e77", "\"group\" = x'00ff'"),
+)
+
+
+async def test_a_damaged_row_is_left_out_and_named_once(folder: Path) -> None:
+    names = [f"h{number:02}" for number in range(len(_DAMAGES) + 1)]
     async with opened("sqlite:///x.db") as registry:
-        await record(registry, [entry("a")])
+        await record(registry, map(entry, names), [change(names[-1], 1)])
     with sqlite3.connect(folder / "x.db") as database:
-        database.execute("UPDATE member SET state = 'sideways'")
+        for name, damage in zip(names, _DAMAGES, strict=False):
+            database.execute(f"UPDATE member SET {damage} WHERE name = '{name}'")
+        database.execute(
+            "INSERT INTO history SELECT 99, namespace, 7, 'x', \"group\", name,"
+            " old, new, reason, coordinator FROM history"
+        )
+    database.close()
+    with capture_logs() as lines:
+        async with opened("sqlite:///x.db") as registry:
+            for _ in range(2):
+                healed = by_name(await loaded(registry))
+                assert len(await registry.history("compute", names[-1], 9)) == 1
+    assert names[-1] in healed
+    damaged = [line for line in lines if line["event"] == "registry row damaged"]
+    assert len(damaged) == len({line["name"] for line in damaged}) == len(registry.quarantine)
+    assert len(names) - len(healed) in (len(damaged) - 1, len(damaged) - 2)
+    assert len(healed) <= 2  # a number may be text that can be read
+
+
+async def test_damaged_rows_do_not_hide_those_behind_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("musterd_coordinator.registry_sqlite.LOAD_BATCH", 3)
+    names = [f"h{number:02}" for number in range(12)]
+    async with opened("sqlite:///x.db") as registry:
+        await record(registry, map(entry, names))
+    with sqlite3.connect(folder / "x.db") as database:
+        database.execute("UPDATE member SET facts = 'x' WHERE name BETWEEN 'h03' AND 'h08'")
     database.close()
     async with opened("sqlite:///x.db") as registry:
-        with pytest.raises(RegistryError, match="row of compute/a is damaged: 'sideways'"):
-            await loaded(registry)
+        assert list(by_name(await loaded(registry))) == [*names[:3], *names[9:]]
+
+
+async def test_a_file_is_for_its_owner_alone_and_shown_where_it_is(folder: Path) -> None:
+    async with opened("sqlite:///x.db") as registry:
+        assert registry.url == f"sqlite:///{folder}/x.db"
+        await record(registry, [entry("a")])
+        modes = [file.stat().st_mode & 0o777 for file in folder.glob("x.db*")]  # noqa: ASYNC240
+        assert set(modes) == {0o600}
+        assert len(modes) >= 2  # with its journal
+
+
+async def test_a_file_of_the_version_before_is_upgraded(folder: Path) -> None:
+    async with opened("sqlite:///x.db") as registry:
+        await record(registry, [entry("a")], [change("a", 1)])
+    with sqlite3.connect(folder / "x.db") as database:
+        database.executescript(
+            "ALTER TABLE history DROP COLUMN coordinator; PRAGMA user_version = 1"
+        )
+    database.close()
+    async with opened("sqlite:///x.db") as registry:
+        assert list(await registry.history("compute", "a", 9)) == [change("a", 1)]
+        assert list(by_name(await loaded(registry))) == ["a"]
 
 
 async def test_a_disk_that_hangs_is_given_up_and_the_next_call_waits_for_it(
@@ -528,3 +678,12 @@ async def test_a_disk_that_hangs_is_given_up_and_the_next_call_waits_for_it(
                     await call
         disk.set()
         assert list(by_name(await loaded(registry))) == ["a"]
+
+
+def test_both_homes_are_registries() -> None:
+    """mypy's to check: they are opened by name."""
+    homes: list[Registry] = [
+        SqliteRegistry(Path("x.db"), "fleet", TIMEOUT),
+        PostgresRegistry(parse_url("postgresql://h/d"), "fleet", TIMEOUT),
+    ]
+    assert [home.shared for home in homes] == [False, True]

@@ -13,9 +13,11 @@ from structlog.testing import capture_logs
 from musterd.beat import Status
 from musterd.errors import ConfigError, Conflict, NotFound, RegistryError
 from musterd.model import Facts, FactsChange, Member, State, Transition
+from musterd_coordinator.careful_clock import CarefulClock
 from musterd_coordinator.changes import LOG_LIMIT, ChangeLog
 from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.office import Office, changed, described
+from musterd_coordinator.quarantine import Quarantine
 from musterd_coordinator.recorder import PATIENCE, Recorder
 from musterd_coordinator.registry import Entry, Registry, Row, open_registry, portion_of
 from musterd_coordinator.registry_rows import transition_of, transition_row
@@ -34,9 +36,8 @@ class Bureau:
         self.registry = registry
         self.retired: list[Member] = []
         roll = self.stage.roll
-        self.recorder = Recorder(
-            roll, registry, history=timedelta(days=30), wall=lambda: self.stage.wall
-        )
+        self.clock = CarefulClock(None, self.stage.wall, self.stage.now)
+        self.recorder = Recorder(roll, registry, history=timedelta(days=30), clock=self.clock)
         identity = Identity("c1", "memory:", registry.url, START, 0.5)
         self.office = Office(roll, registry, self.recorder, identity, self.retire)
         self.stage.sweep()
@@ -52,7 +53,9 @@ async def loaded(registry: Registry) -> list[Entry]:
 
 @asynccontextmanager
 async def bureau(directory: Path) -> AsyncIterator[Bureau]:
-    registry = open_registry(f"sqlite:///{directory}/r.db", namespace=NAMESPACE, timeout=5)
+    registry = open_registry(
+        f"sqlite:///{directory}/r.db", namespace=NAMESPACE, timeout=5, coordinator="c1"
+    )
     await registry.open()
     try:
         yield Bureau(registry)
@@ -104,7 +107,7 @@ async def test_one_that_is_up_is_forgotten_only_by_force(tmp_path: Path) -> None
 
 async def test_who_said_goodbye_is_forgotten_after_a_while(tmp_path: Path) -> None:
     async with bureau(tmp_path) as at:
-        farewell = Farewell(at.stage.roll, at.office, after=60.0)
+        farewell = Farewell(at.stage.roll, at.office, after=60.0, clock=at.clock)
         at.stage.sweep(seated=((2, host("c")),))
         at.stage.sweep({1: (8, 1), 2: (9, 1)})
         at.stage.sweep({1: (8, 2), 2: (9, 2)}, status=Status.LEAVING)
@@ -121,7 +124,7 @@ async def test_who_said_goodbye_is_forgotten_after_a_while(tmp_path: Path) -> No
 async def test_who_left_before_a_restart_is_forgotten_too(tmp_path: Path) -> None:
     async with bureau(tmp_path) as at:
         at.stage.roll.restore(portion_of([left_entry(at.stage.wall - 61.0)]))
-        await Farewell(at.stage.roll, at.office, after=60.0).once()
+        await Farewell(at.stage.roll, at.office, after=60.0, clock=at.clock).once()
         assert at.retired == [host("z")]
 
 
@@ -149,15 +152,19 @@ class Away:
     """A registry that cannot be reached until it is back."""
 
     url = "sqlite:///away"
+    shared = False
 
     def __init__(self) -> None:
+        self.quarantine = Quarantine("registry row damaged")
         self.away = True
         self.members: list[Row] = []
         self.recorded: list[Transition] = []
         self.failed = anyio.Event()
         self.written = anyio.Event()
 
-    async def record(self, members: Sequence[Row], history: Sequence[Row]) -> None:
+    async def record(
+        self, members: Sequence[Row], history: Sequence[Row], known: Sequence[int] = ()
+    ) -> None:
         if self.away:
             self.failed.set()
             raise RegistryError("disk full")
@@ -197,9 +204,11 @@ async def test_the_status_counts_what_the_registry_lacks() -> None:
     assert at.office.status().unsaved == 3
 
     class Watched(Away):
-        async def record(self, members: Sequence[Row], history: Sequence[Row]) -> None:
+        async def record(
+            self, members: Sequence[Row], history: Sequence[Row], known: Sequence[int] = ()
+        ) -> None:
             assert at.office.status().unsaved == 3
-            await super().record(members, history)
+            await super().record(members, history, known)
 
     watched = Watched()
     at = Bureau(watched)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from musterd.errors import NotFound
 from musterd.model import Facts, Member, State
 from musterd.stores import Roster, Sweep
 from musterd_coordinator.answers import Answers
-from musterd_coordinator.registry import Entry, Portion, portion_of
+from musterd_coordinator.registry import Entry, Gone, Portion, portion_of
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import Clocks
 from musterd_coordinator.sweep import Swept
@@ -241,26 +241,72 @@ def test_forgetting_is_a_change_and_frees_the_name() -> None:
         stage.answers.member("compute", "a")
 
 
-def test_who_was_forgotten_elsewhere_goes_with_its_seat() -> None:
-    stage = Stage()
-    stage.sweep(seated=((0, host("a")), (1, host("b"))))
-    stage.roll.merge([("compute", "a")])
-    assert stage.state("a") is State.UNKNOWN  # until its seat is seen to be empty
-    stage.sweep(vacated=(0,))
-    with pytest.raises(NotFound):
-        stage.state("a")
-    assert stage.state("b") is State.UNKNOWN
-
-
-def test_who_announced_itself_anew_survives_word_that_it_was_forgotten() -> None:
+def test_who_was_forgotten_elsewhere_goes_at_once_and_returns_by_a_newer_beat_only() -> None:
     stage = Stage()
     stage.roll.restore(portion_of([entry("a", State.UP, facts=Facts(forced_down=True))]))
-    stage.sweep(seated=((0, host("a")),))
-    stage.sweep(seated=((0, host("a")),))
-    stage.roll.merge([("compute", "a")])
-    stage.sweep()
+    stage.sweep({0: (7, 1), 1: (8, 1)}, seated=((0, host("a")), (1, host("b"))))
+    stage.sweep({0: (7, 2), 1: (8, 2)})
+    stage.roll.merge([Gone("compute", "a", 11), Gone("compute", "b", 11)])
+    assert gone(stage) == {"a", "b"}
+    stage.sweep({0: (7, 3), 1: (8, 3)})  # written before, perhaps: only remembered
+    stage.sweep({0: (7, 3), 1: (8, 3)})
+    assert gone(stage) == {"a", "b"}
+    stage.sweep({0: (7, 4), 1: (8, 3)})
     answer = stage.answers.member("compute", "a")
     assert (answer.state, answer.forced_down) == (State.UP, False)
+    assert gone(stage) == {"b"}
+    stage.roll.merge([Gone("compute", "a", 11)])  # the same once more
+    assert stage.state("a") is State.UP
+
+
+def test_a_sweep_that_was_under_way_at_a_forgetting_is_no_newer_beat() -> None:
+    stage = Stage()
+    stage.sweep({0: (7, 1)}, seated=((0, host("a")),))
+    stage.now += 1.0
+    stage.roll.merge([Gone("compute", "a", 11)])
+    stage.now -= 1.0
+    stage.sweep({0: (7, 2)})  # began before
+    stage.now += 1.0
+    stage.sweep({0: (7, 3)})
+    assert gone(stage) == {"a", "b"}
+    stage.sweep({0: (7, 4)})
+    assert gone(stage) == {"b"}
+
+
+def test_whoever_takes_a_seat_anew_after_losing_it_is_back_with_its_first_beat() -> None:
+    stage = Stage()
+    stage.sweep({0: (7, 1), 1: (8, 1)}, seated=((0, host("a")), (1, host("b"))))
+    stage.roll.remove([stage.answers.row("compute", "a")], 5)
+    stage.sweep(vacated=(0,))
+    stage.sweep({0: (7, 2)}, seated=((0, host("a")),))
+    assert stage.state("a") is State.UP
+    assert len(stage.roll.absent) == 0
+
+
+def test_a_seat_that_somebody_else_took_is_not_waited_for() -> None:
+    stage = Stage()
+    stage.sweep({0: (7, 1)}, seated=((0, host("a")),))
+    stage.roll.remove([stage.answers.row("compute", "a")], 5)
+    stage.sweep({0: (9, 1)}, seated=((0, host("c")),))
+    stage.sweep({0: (9, 2)})
+    assert gone(stage) == {"a", "b"}
+    assert stage.state("c") is State.UP
+    assert len(stage.roll.absent) == 0
+
+
+def test_who_came_back_for_another_coordinator_is_back_in_its_seat() -> None:
+    stage = Stage()
+    stage.sweep({0: (7, 1)}, seated=((0, host("a")),))
+    stage.roll.remove([stage.answers.row("compute", "a")], 5)
+    stage.roll.merge([entry("a", State.UP)])
+    for sequence in range(2, 30):
+        stage.sweep({0: (7, sequence)})
+    assert stage.state("a") is State.UP
+    assert len(stage.roll.absent) == 0
+
+
+def gone(stage: Stage) -> set[str]:
+    return {n for n in ("a", "b") if stage.roll.directory.row("compute", n) is None}
 
 
 def test_an_old_version_is_told_to_start_afresh() -> None:

@@ -153,7 +153,26 @@ CREATE INDEX history_member ON musterd.history (namespace, "group", name, at);
 CREATE INDEX history_at ON musterd.history (at);
 """
 
-STEPS = (_STORE + _REGISTRY,)
+# Several coordinators on one registry: who saw a change first, who said a state first, and where
+# each of them stands. A forgotten member's row is neither read at a start nor looked for when it
+# has been there long enough.
+_COORDINATORS = """
+ALTER TABLE musterd.registry ADD COLUMN state_by bigint NOT NULL DEFAULT 0;
+ALTER TABLE musterd.history ADD COLUMN coordinator text NOT NULL DEFAULT '';
+CREATE INDEX registry_living ON musterd.registry (namespace, changed, "group", name)
+    WHERE forgotten_at IS NULL;
+CREATE INDEX registry_forgotten ON musterd.registry (namespace, forgotten_at)
+    WHERE forgotten_at IS NOT NULL;
+CREATE TABLE musterd.coordinator (
+    namespace text NOT NULL,
+    name text NOT NULL,
+    seen_at timestamptz NOT NULL,
+    report jsonb NOT NULL,
+    PRIMARY KEY (namespace, name)
+);
+"""
+
+STEPS = (_STORE + _REGISTRY, _COORDINATORS)
 VERSION = len(STEPS)
 
 _BEGIN = "CREATE TABLE musterd.schema_version (version integer NOT NULL);"
@@ -169,7 +188,8 @@ _COORDINATOR_RIGHTS = (
     _AGENT_RIGHTS
     + """\
 GRANT SELECT ON musterd.schema_version, musterd.beats TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON musterd.registry, musterd.history TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE
+    ON musterd.registry, musterd.history, musterd.coordinator TO {role};
 """
 )
 
