@@ -138,6 +138,10 @@ class DictDesk:
             _marks(seats.values()),
         )
 
+    @property
+    def size(self) -> int:
+        return sum(map(len, self._groups.values()))
+
     def freshness(self, group: str | None = None) -> tuple[bool, float | None]:
         if group is not None:
             self._seats(group)
@@ -227,6 +231,10 @@ class DictDesk:
 
     def shard_statuses(self) -> list[ShardStatus]:
         return self.shards
+
+    def status_steps(self) -> Steps[StatusAnswer]:
+        yield
+        return self.status()
 
     def status(self) -> StatusAnswer:
         groups = self.groups().groups

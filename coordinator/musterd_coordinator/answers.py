@@ -53,6 +53,11 @@ class Answers:
         """One more for each sweep or order that changed anything."""
         return self._roll.version
 
+    @property
+    def size(self) -> int:
+        """How many members there are."""
+        return len(self._roll.directory)
+
     def groups(self) -> GroupList:
         """All groups."""
         return whole(self.groups_steps())
@@ -62,6 +67,8 @@ class Answers:
         listed = GroupList(self._roll.version, *self.freshness(), [])
         counted, names = self.tally(), list(self._roll.directory.group_names)
         numbers = self._roll.directory.zones
+        yield
+        counted.group(0)
         yield
         for at in range(0, len(names), GROUPS_AT_ONCE):
             for name in names[at : at + GROUPS_AT_ONCE]:
@@ -77,6 +84,7 @@ class Answers:
     def group_steps(self, group: str) -> Steps[GroupAnswer]:
         """The same in steps."""
         found, counted, zones = self._group(group), self.tally(), self._roll.directory.zones
+        yield
         counts = counted.group(zones.number_of_group(group))
         answer = GroupAnswer(
             self._roll.version,
@@ -88,7 +96,9 @@ class Answers:
             tally.verdicts(counts),
             tally.marks(counts),
         )
+        yield
         named = sorted(zones.of_group.get(group, {}).items())
+        yield
         for at in range(0, len(named), GROUPS_AT_ONCE):
             for zone, number in named[at : at + GROUPS_AT_ONCE]:
                 answer.zones[zone] = tally.states(counted.zone(number))

@@ -42,6 +42,10 @@ class Desk(Protocol):
     def version(self) -> int:
         """The version of what it knows."""
 
+    @property
+    def size(self) -> int:
+        """How many members there are."""
+
     def freshness(self, group: str | None = None) -> tuple[bool, float | None]:
         """``listening`` and ``staleness``, of one group if it is named."""
 
@@ -106,6 +110,9 @@ class Desk(Protocol):
 
     def status(self) -> StatusAnswer:
         """This coordinator and its shards."""
+
+    def status_steps(self) -> Steps[StatusAnswer]:
+        """The same in steps."""
 
     def shard_statuses(self) -> list[ShardStatus]:
         """Its shards alone, which needs no look at the members."""

@@ -122,7 +122,6 @@ def _say_started(office: Office, urls: list[str]) -> None:
 
 
 def _summary(office: Office) -> str:
-    status = office.status()
-    listening = sum(shard.listening for shard in status.shards)
-    shards = f"listening to {listening} of {len(status.shards)} shards"
-    return f"{shards}, {status.members} members"
+    shards = office.shard_statuses()
+    listening = sum(shard.listening for shard in shards)
+    return f"listening to {listening} of {len(shards)} shards, {office.size} members"

@@ -28,6 +28,7 @@ from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import Registry
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.status import Identity, shard_statuses, status
+from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.verdicts import NO_FACTS
 
 ORDERS_LOGGED = 500
@@ -77,6 +78,10 @@ class Office(Answers):
 
     def status(self) -> StatusAnswer:
         """This coordinator and its shards."""
+        return whole(self.status_steps())
+
+    def status_steps(self) -> Steps[StatusAnswer]:
+        """The same in steps."""
         return status(self._roll, self, self._identity, self._recorder.unsaved)
 
     def shard_statuses(self) -> list[ShardStatus]:

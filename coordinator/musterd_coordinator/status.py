@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from musterd.about import version
-from musterd.model import ShardStatus, StatusAnswer, StormStatus
+from musterd.model import ShardStatus, StatusAnswer
 from musterd_coordinator import tally
-from musterd_coordinator.members import Code
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import Shard, wall_instant
+from musterd_coordinator.steps import Steps
+from musterd_coordinator.storms import storms
 
 if TYPE_CHECKING:
     from musterd_coordinator.answers import Answers
@@ -30,10 +29,15 @@ class Identity:
     sweep_period: float
 
 
-def status(roll: Roll, answers: "Answers", identity: Identity, unsaved: int) -> StatusAnswer:
-    """The whole answer of ``GET /v1/status``; ``unsaved`` is the registry's backlog."""
-    listening, staleness = answers.freshness()
+def status(roll: Roll, answers: "Answers", identity: Identity, unsaved: int) -> Steps[StatusAnswer]:
+    """The whole answer of ``GET /v1/status``; ``unsaved`` is the registry's backlog.
+
+    In steps.
+    """
     counts = answers.tally().all
+    yield
+    held = yield from storms(roll)
+    listening, staleness = answers.freshness()
     return StatusAnswer(
         coordinator=identity.name,
         musterd=version(),
@@ -50,7 +54,7 @@ def status(roll: Roll, answers: "Answers", identity: Identity, unsaved: int) -> 
         service_down_time=roll.detector.rules.service_down_time,
         sweep_period=identity.sweep_period,
         shards=shard_statuses(roll),
-        storms=_storms(roll),
+        storms=held,
         unsaved=unsaved,
         not_seated=roll.admission.not_seated,
         verdicts=tally.verdicts(counts),
@@ -80,26 +84,3 @@ def _shard(shard: Shard, now: float) -> ShardStatus:
         unproven_sweeps=shard.unproven,
         rejected=shard.rejected._asdict(),
     )
-
-
-def _storms(roll: Roll) -> list[StormStatus]:
-    """One for each zone that has suspects; it ends when the last of them is judged."""
-    members, detector = roll.detector.members, roll.detector
-    suspects = np.flatnonzero(members.state[members.used] == Code.SUSPECT)
-    storms = []
-    for code in np.unique(members.zone[suspects]):
-        held = suspects[members.zone[suspects] == code]
-        group, zone = roll.directory.zones.key(int(code))
-        inside = members.state[members.used][members.zone[members.used] == code]
-        remaining = float((detector.storm_silence(held) - detector.silence(held)).max())
-        storms.append(
-            StormStatus(
-                group=group,
-                zone=zone,
-                silent=len(held),
-                living=int(((inside == Code.UP) | (inside == Code.SUSPECT)).sum()),
-                since=wall_instant(float(members.since[held].min())),
-                ends_in=round(max(0.0, remaining), 1),
-            )
-        )
-    return storms

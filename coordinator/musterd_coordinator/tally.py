@@ -1,6 +1,6 @@
 """Members counted by what is stated of them: of each zone, by columns, once for each version."""
 
-from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,30 +14,42 @@ from musterd_coordinator.zones import Zones
 Counts = NDArray[np.int64]
 """How many, by :class:`Code`, then how many are up but not schedulable, then by :class:`Mark`."""
 
-_BUSY = len(Code)
-_MARKS = _BUSY + 1
-WIDTH = _MARKS + len(Mark)
-NOBODY: Counts = np.zeros(WIDTH, np.int64)
+_STATES = len(Code)
+_SPECIAL = 1 + len(Mark)
+WIDTH = _STATES + _SPECIAL
+_NOBODY: Counts = np.zeros(WIDTH, np.int64)
 _UP = (Code.UP, Code.SUSPECT)
 
 
 class Tally:
-    """The counts of one moment. ``by_zone`` is (zones, WIDTH), by number of the zone."""
+    """The counts of one moment."""
 
     def __init__(self, members: Members, conflict: NDArray[np.bool_], zones: Zones) -> None:
-        self.by_zone = _count(members, conflict)
-        self.by_group = zones.by_group(self.by_zone)
-        self.all: Counts = self.by_zone.sum(axis=0)
+        used = members.used
+        said = stated(members.state[used], members.orders[used])
+        self._groups = zones.group_of()
+        self._states = _cells(members.zone[used], said)
+        self._special = _special(members, said, conflict, len(self._states))
+        self.all: Counts = _joined(self._states.sum(axis=0), self._special.sum(axis=0))
 
     def zone(self, number: int) -> Counts:
-        """The counts of a zone."""
-        return self.by_zone[number] if number < len(self.by_zone) else NOBODY
+        """The counts of a zone by its number."""
+        return self._at(number, self._states, self._special)
 
     def group(self, number: int | None) -> Counts:
         """The counts of a group by its number."""
-        return (
-            self.by_group[number] if number is not None and number < len(self.by_group) else NOBODY
-        )
+        return _NOBODY if number is None else self._at(number, *self._by_group)
+
+    def _at(self, number: int, states: Counts, special: Counts) -> Counts:
+        if number >= len(states):
+            return _NOBODY
+        return _joined(states[number], special[number] if len(special) else _NOBODY[:_SPECIAL])
+
+    @cached_property
+    def _by_group(self) -> tuple[Counts, Counts]:
+        """The same of groups, by their numbers: made when it is first asked for."""
+        groups = self._groups[: len(self._states)]
+        return _summed(self._states, groups), _summed(self._special, groups)
 
 
 def states(counts: Counts) -> dict[State, int]:
@@ -54,47 +66,53 @@ def verdicts(counts: Counts) -> dict[str, int]:
     given = counts.tolist()
     up = given[Code.UP] + given[Code.SUSPECT]
     down = given[Code.DOWN] + given[Code.LEFT]
-    return dict(zip(VERDICTS, (up, up - given[_BUSY], down), strict=True))
+    return dict(zip(VERDICTS, (up, up - given[_STATES], down), strict=True))
 
 
 def marks(counts: Counts) -> dict[Mark, int]:
     """How many bear each mark."""
-    return dict(zip(Mark, counts[_MARKS:].tolist(), strict=True))
+    return dict(zip(Mark, counts[_STATES + 1 :].tolist(), strict=True))
 
 
 def members(counts: Counts) -> int:
     """How many there are."""
-    return int(counts[: len(Code)].sum())
+    return int(counts[:_STATES].sum())
 
 
-def _count(members: Members, conflict: NDArray[np.bool_]) -> Counts:
-    used = members.used
-    zone, codes, orders = members.zone[used], members.state[used], members.orders[used]
-    said = stated(codes, orders)
-    by_state = np.bincount(zone * len(Code) + said)
-    by_state = np.pad(by_state, (0, -len(by_state) % len(Code))).reshape(-1, len(Code))
-    counts = np.zeros((len(by_state), WIDTH), np.int64)
-    counts[:, : len(Code)] = by_state
-    counts[:, Code.FREE] = 0
-    status = members.status[used]
-    special = np.flatnonzero(((orders != 0) | (status != 0) | conflict) & (codes != Code.FREE))
-    if len(special):
-        _mark(counts, zone[special], _special(said, status, orders, conflict, special))
-    return counts
+def _joined(states: Counts, special: Counts) -> Counts:
+    return np.concatenate((states, special))
+
+
+def _cells(zone: NDArray[np.int32], codes: NDArray[np.uint8]) -> Counts:
+    """How many of n members are in each zone and state: (zones, states)."""
+    cells = np.bincount(zone * _STATES + codes)
+    cells = np.append(cells, np.zeros(-len(cells) % _STATES, np.int64)).reshape(-1, _STATES)
+    cells[:, Code.FREE] = 0
+    return cells
 
 
 def _special(
-    said: NDArray[np.uint8],
-    status: NDArray[np.uint8],
-    orders: NDArray[np.uint8],
-    conflict: NDArray[np.bool_],
-    rows: NDArray[np.int64],
-) -> Sequence[NDArray[np.bool_]]:
-    said, status, orders, conflict = said[rows], status[rows], orders[rows], conflict[rows]
+    members: Members, said: NDArray[np.uint8], conflict: NDArray[np.bool_], zones: int
+) -> Counts:
+    """How many are up but not schedulable, and bear each mark: (zones, 1 + marks), or (0, …)."""
+    used = members.used
+    anything = (members.orders[used] != 0) | (members.status[used] != 0) | conflict
+    rows = np.flatnonzero(anything & (said != Code.FREE))
+    if not len(rows):
+        return np.zeros((0, _SPECIAL), np.int64)
+    orders, status, zone = members.orders[rows], members.status[rows], members.zone[rows]
     busy = ((orders & DISABLED) != 0) | (status == Status.DRAINING)
-    return [np.isin(said, _UP) & busy, *(marked(mark, status, orders, conflict) for mark in Mark)]
+    columns = [
+        np.isin(said[rows], _UP) & busy,
+        *(marked(mark, status, orders, conflict[rows]) for mark in Mark),
+    ]
+    return np.stack([np.bincount(zone[each], minlength=zones) for each in columns], axis=1)
 
 
-def _mark(counts: Counts, zone: NDArray[np.int32], columns: Sequence[NDArray[np.bool_]]) -> None:
-    for at, column in enumerate(columns, _BUSY):
-        counts[:, at] = np.bincount(zone[column], minlength=len(counts))
+def _summed(counts: Counts, groups: NDArray[np.intc]) -> Counts:
+    """(zones, n) summed by the groups of the zones: (groups, n)."""
+    if not len(counts):
+        return counts
+    size = int(groups.max(initial=-1)) + 1
+    columns = [np.bincount(groups, weights=column, minlength=size) for column in counts.T]
+    return np.stack(columns, axis=1).astype(np.int64)

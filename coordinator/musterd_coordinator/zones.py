@@ -30,12 +30,9 @@ class Zones(Numbers[Zone]):
             del self.of_group[group]
         return True
 
-    def by_group(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Counts by zone, (zones, n), summed by the number of their group: (groups, n)."""
-        groups = np.frombuffer(self._group_of, np.intc)[: len(counts)]
-        size = int(groups.max(initial=-1)) + 1
-        columns = [np.bincount(groups, weights=column, minlength=size) for column in counts.T]
-        return np.array(columns).T.astype(np.int64)
+    def group_of(self) -> NDArray[np.intc]:
+        """The number of the group of each zone, by number of the zone: a copy."""
+        return np.array(self._group_of, np.intc)
 
     def number_of_group(self, group: str) -> int | None:
         """The number of a group."""

@@ -37,6 +37,7 @@ from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.http.turns import Turns
 from musterd_coordinator.paging import Filters
+from musterd_coordinator.steps import in_steps
 
 _query_decoder = msgspec.json.Decoder(Query)
 _change_decoder = msgspec.json.Decoder(FactsChange)
@@ -119,7 +120,7 @@ class Api:
 
     async def events(self, request: Request) -> Stream:
         asked = read_parameters(request.query, EventsParameters)
-        if not self._desk.ready and not self._desk.status().groups:
+        if not self._desk.ready and not self._desk.size:
             self._must_know()
         # A browser that reconnects repeats the address, and says in the header how far it came.
         last = (request.header(b"last-event-id") or b"").decode("latin-1")
@@ -127,11 +128,11 @@ class Api:
         return Stream(self._events.stream(_given(asked.group), since, request.whose))
 
     async def status(self, request: Request) -> Answer:
-        return answer_json(self._desk.status())
+        return answer_json(await in_steps(self._desk.status_steps()))
 
     async def metrics(self, request: Request) -> Answer:
         page = metrics.render(
-            self._desk.status(),
+            self._desk.status_steps(),
             self._desk.groups_steps(),
             gauges=self._gauges,
             readers=self._events.readers,

@@ -27,9 +27,10 @@ class _Family(NamedTuple):
 
 
 def render(
-    status: StatusAnswer, groups: Steps[GroupList], *, gauges: Gauges, readers: int
+    status_steps: Steps[StatusAnswer], groups: Steps[GroupList], *, gauges: Gauges, readers: int
 ) -> Steps[bytes]:
     """The whole page, in steps."""
+    status = yield from status_steps
     listed = yield from groups
     shown = yield from _shown(listed.groups)
     families = (
