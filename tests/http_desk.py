@@ -113,29 +113,31 @@ class DictDesk:
             GroupSummary(
                 group,
                 len(seats),
-                _counts(seats.values()),
-                _verdicts(seats.values()),
-                _marks(seats.values()),
+                _counts(answers),
+                _verdicts(answers),
+                _marks(answers),
             )
             for group, seats in sorted(self._groups.items())
+            for answers in [[_answer(seat) for seat in seats.values()]]
         ]
         return GroupList(self.version, self.listening, self.staleness, summaries)
 
     def group(self, group: str) -> GroupAnswer:
         seats = self._seats(group)
-        zones: dict[str, list[_Seat]] = {}
-        for seat in seats.values():
-            zones.setdefault(_answer(seat).zone, []).append(seat)
+        answers = [_answer(seat) for seat in seats.values()]
+        zones: dict[str, list[MemberAnswer]] = {}
+        for answer in answers:
+            zones.setdefault(answer.zone, []).append(answer)
         return GroupAnswer(
             self.version,
             self.listening,
             self.staleness,
             group,
             len(seats),
-            _counts(seats.values()),
+            _counts(answers),
             {zone: _counts(part) for zone, part in zones.items()},
-            _verdicts(seats.values()),
-            _marks(seats.values()),
+            _verdicts(answers),
+            _marks(answers),
         )
 
     @property
@@ -313,18 +315,17 @@ def shard_status(shard: str, *, listening: bool = True, reason: str = "") -> Sha
     )
 
 
-def _counts(seats: Iterable[_Seat]) -> dict[State, int]:
-    counted = Counter(_answer(seat).state for seat in seats)
+def _counts(answers: Iterable[MemberAnswer]) -> dict[State, int]:
+    counted = Counter(answer.state for answer in answers)
     return {state: counted.get(state, 0) for state in State}
 
 
-def _verdicts(seats: Iterable[_Seat]) -> dict[str, int]:
-    answers = [_answer(seat) for seat in seats]
+def _verdicts(answers: Sequence[MemberAnswer]) -> dict[str, int]:
     return {name: sum(getattr(one, name) for one in answers) for name in VERDICTS}
 
 
-def _marks(seats: Iterable[_Seat]) -> dict[Mark, int]:
-    counted = Counter(mark for seat in seats for mark in _answer(seat).marks)
+def _marks(answers: Iterable[MemberAnswer]) -> dict[Mark, int]:
+    counted = Counter(mark for answer in answers for mark in answer.marks)
     return {mark: counted[mark] for mark in Mark}
 
 

@@ -3,17 +3,19 @@
 import signal
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 
 import anyio
 import pytest
 
 from musterd.client import AsyncClient
-from musterd.errors import CannotListen
+from musterd.errors import CannotListen, CoordinatorUnreachable
 from musterd.model import FactsChange, Member, MemberAnswer
 from musterd_coordinator import patience
+from musterd_coordinator.http import app as app_module
 from musterd_coordinator.http import connection, make_app, serve_http
+from musterd_coordinator.http.limits import Limits
 from tests.http_desk import DictDesk
 from tests.http_serving import served
 
@@ -161,7 +163,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off(
     desk: DictDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "UNREAD_TIMEOUT", 0.5)
-    desk.put(*[Member("compute", f"{number}{'x' * 200}") for number in range(30_000)])
+    desk.put(*[Member("compute", f"{number}{'x' * 200}") for number in range(10_000)])
     async with served(desk) as url, AsyncClient(url) as client:
         with connected(url, buffer=4096) as peer:
             peer.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -183,3 +185,121 @@ async def _metrics(url: str) -> bytes:
         while piece := await receive(peer):
             page += piece
         return page
+
+
+@asynccontextmanager
+async def bounded(desk: DictDesk, limits: Limits) -> AsyncIterator[str]:
+    """Serve ``desk`` within these limits."""
+    async with anyio.create_task_group() as tasks:
+        app = make_app(desk, limits=limits)
+        [url] = await tasks.start(serve_http, app, "127.0.0.1:0")
+        yield url
+        tasks.cancel_scope.cancel()
+
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def test_idle_connections_make_room_for_others(desk: DictDesk) -> None:
+    async with bounded(desk, Limits(connections=8, connections_each=5)) as url:
+        with ExitStack() as peers:
+            idle = [peers.enter_context(connected(url)) for _ in range(5)]
+            for peer in idle:
+                peer.sendall(HEALTH)
+                await receive_all(peer, b"alive\n")
+            async with AsyncClient(url) as client:
+                await client.groups()
+            assert await receive(idle[0]) == b""  # the one that was idle for longest
+            idle[4].sendall(HEALTH)
+            await receive_all(idle[4], b"alive\n")
+
+
+async def test_who_finds_no_room_is_told(desk: DictDesk) -> None:
+    desk.put(Member("compute", "h3"))
+    async with bounded(desk, Limits(connections=8, connections_each=2, readers=1000)) as url:
+        with ExitStack() as peers:
+            for _ in range(2):
+                peer = peers.enter_context(connected(url))
+                peer.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert await receive(peer)
+            with connected(url) as peer:
+                answer = await receive_all(peer, b"try again later\n")
+                assert answer.startswith(b"HTTP/1.1 503 ")
+                assert b"connection: close\r\n" in answer
+                assert await receive(peer) == b""
+            with pytest.raises(CoordinatorUnreachable, match="it has too many callers"):
+                async with AsyncClient(url) as client:
+                    await client.groups()
+
+
+async def test_a_large_head_is_refused_though_it_comes_at_once(desk: DictDesk) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-Y: " + b"x" * 90_000 + b"\r\n\r\n"
+    many = b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-Y: z\r\n" * 9000 + b"\r\n"
+    async with served(desk) as url:
+        for request in (head, many):
+            with connected(url) as peer:
+                await anyio.to_thread.run_sync(peer.sendall, request)
+                assert (await receive(peer)).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 421),
+        (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\n\r\n", 417),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n", 400),
+        (b"nonsense\r\n\r\n", 400),
+    ],
+)
+async def test_what_is_no_plain_request_is_refused_and_hung_up_on(
+    desk: DictDesk, request_head: bytes, status: int
+) -> None:
+    async with served(desk) as url:
+        with connected(url) as peer:
+            peer.sendall(request_head)
+            answer = await receive_all(peer, b"}")
+            assert answer.startswith(b"HTTP/1.1 %d " % status)
+            assert b"application/problem+json" in answer
+            assert await receive(peer) == b""
+
+
+async def test_what_follows_a_body_without_an_end_is_cut_off(
+    desk: DictDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "NOTHING_BYTES", 100_000)
+    begun = (
+        b"POST /v1/groups/compute/query HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: "
+    )
+    async with served(desk) as url:
+        with connected(url) as peer:
+            with suppress(ConnectionError):
+                await anyio.to_thread.run_sync(peer.sendall, begun + b"x" * 1_000_000)
+            with suppress(ConnectionError):
+                while await receive(peer):
+                    pass
+
+
+async def test_an_answer_that_is_not_taken_is_cut_off(
+    desk: DictDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "TAKE_TIMEOUT", 0.3)
+    desk.put(*[Member("compute", f"{number}{'x' * 200}") for number in range(1000)])
+    page = b"GET /v1/groups/compute/members HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with bounded(desk, Limits(unsent=4 * 1024 * 1024)) as url:
+        with connected(url, buffer=4096) as peer:
+            peer.sendall(page)
+            await until_metric(url, b"musterd_http_unsent_bytes", lambda value: value > 0)
+            await until_metric(url, b"musterd_http_unsent_bytes", lambda value: value == 0)
+
+
+async def until_metric(url: str, name: bytes, wanted: Callable[[float], bool]) -> None:
+    with anyio.fail_after(8.0):
+        while True:
+            line = next(one for one in (await _metrics(url)).split(b"\n") if one.startswith(name))
+            if wanted(float(line.split()[1])):
+                return
+            await anyio.sleep(0.02)

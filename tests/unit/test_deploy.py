@@ -6,6 +6,9 @@ import pytest
 
 from musterd.cli import DAEMONS
 from musterd.config import load
+from musterd_coordinator.descriptors import for_callers
+from musterd_coordinator.http.app import PIECE
+from musterd_coordinator.http.limits import Limits
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -45,3 +48,14 @@ def test_whoever_listens_waits_for_addresses(daemon: str) -> None:
     assert any(line.startswith("After=network-online.target") for line in lines)
     assert "Restart=always" in lines
     assert "RestartPreventExitStatus=2" in lines
+
+
+def test_a_coordinator_has_the_memory_that_its_bounds_allow_for() -> None:
+    lines = (DEPLOY / "musterd-coordinator.service").read_text().splitlines()
+    unit = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    limits, files = Limits(), int(unit["LimitNOFILE"])
+    assert (unit["LimitCORE"], unit["MemoryMax"]) == ("0", "2G")
+    assert for_callers(files) == limits.connections
+    buffers = limits.connections * PIECE  # an answer that is not taken, of each
+    assert limits.first + limits.rest + limits.unsent + buffers <= 0.5e9
+    assert 0.5e9 + 0.1e9 + 1.2e3 * 1e6 <= 2 * 2**30

@@ -10,7 +10,7 @@ from musterd.urls import host_and_port
 
 RESOLVE_TIMEOUT = 5.0
 BACKLOG = 2048
-BUFFER = 256 * 1024
+BUFFER = 64 * 1024
 
 # This host lacks one of the addresses of a name, as localhost has ::1 where IPv6 is off.
 _LACKING = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}

@@ -4,7 +4,12 @@ const PERIOD = 2000;
 const TIMEOUT = 5000;
 const PAGE = 50;
 const STATES = ["up", "suspect", "down", "left", "unknown"];
-const FILTERS = ["state", "zone", "up", "after"];
+const FILTERS = ["state", "zone", "up", "mark", "after"];
+// By kind of badge; these are said in words wherever somebody bears them.
+const MARKS = {
+  forced_down: ["forced down", "down"], disabled: ["disabled", "warn"], draining: ["draining", "warn"],
+  check_failing: ["check failing", "bad"], conflict: ["conflict", "bad"],
+};
 
 const at = (id) => document.getElementById(id);
 const filters = at("filters");
@@ -124,7 +129,8 @@ function drawStatus(status) {
   fill(at("about"),
     `${status.coordinator} · musterd ${status.musterd} · up for ${ago(status.started)}`, make("br"),
     `${status.store} · down after ${seconds(status.service_down_time)} · version ${status.version}`);
-  document.title = `musterd: ${status.states.down ?? 0} down of ${status.members}`;
+  const verdicts = status.verdicts;
+  document.title = `musterd: ${verdicts.down} down, ${verdicts.schedulable} schedulable of ${status.members}`;
   const rows = status.shards.flatMap(shardRows);
   fill(at("shards"), rows.length === 0 ? empty("No shard yet.") : table(
     ["Shard", "", "#Staleness", "#Canary", "#Sweep", "#Beats", "#Unproven", "#Rejected"], rows));
@@ -161,10 +167,18 @@ function drawGroups(groups, want) {
     cell(make("a", { href: address({ g: one.group, m: "", zone: "", after: "" }), "data-key": one.group, class: "name nowrap" }, one.group)),
     count(one.members, ""),
     STATES.map((state) => count(one.states[state] ?? 0, state)),
+    cell(one.verdicts.schedulable.toLocaleString("en"), "number"),
+    make("td", { class: "nowrap" }, marked(one)),
     cell(bar(one.states))));
   fill(at("groups"), rows.length === 0
     ? empty("No group yet. It appears when an agent announces its first member.")
-    : table(["Group", "#Members", ...STATES.map((state) => `#${state}`), ""], rows));
+    : table(["Group", "#Members", ...STATES.map((state) => `#${state}`), "#schedulable", "Marked", ""], rows));
+}
+
+function marked(one) {
+  return Object.entries(MARKS).filter(([mark]) => one.marks[mark]).map(([mark, [text, kind]]) =>
+    make("a", { href: address({ g: one.group, m: "", zone: "", state: "", up: "", after: "", mark }),
+      "data-key": `${one.group} ${mark}`, class: `badge ${kind}` }, `${one.marks[mark].toLocaleString("en")} ${text}`));
 }
 
 function drawGroup(group, members, want) {
@@ -197,9 +211,7 @@ function memberRow(one, want) {
 
 const badges = (one) => [
   badge(one.state, one.state),
-  one.forced_down ? badge("forced down", "down") : null,
-  one.disabled ? badge("disabled", "warn") : null,
-  one.conflict ? badge("conflict", "bad") : null,
+  ...one.marks.map((mark) => badge(...(MARKS[mark] ?? [mark, "warn"]))),
 ];
 
 function drawPager(want, note) {
@@ -240,6 +252,7 @@ function drawMember(member, history) {
     ["May I talk to it?", member.up ? "yes" : "no"],
     ["May I place work on it?", member.schedulable ? "yes" : "no"],
     ["May I evacuate it?", member.down ? "yes" : "no"],
+    ["Its beats say", member.observed === member.state ? "" : member.observed],
     ["Last new beat", `${seconds(member.silent_for)} of listening ago`],
     ["Beats every", seconds(member.interval)], ["Run", member.incarnation ?? "none seen"],
     ["Zone", member.zone], ["Owner", member.owner],

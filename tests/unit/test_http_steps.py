@@ -1,0 +1,174 @@
+"""No answer takes the loop for long, however many members, groups and zones there are.
+
+Work is counted, not timed: what is looked at one by one between two steps.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+import musterd_coordinator.answers as answers_module
+import musterd_coordinator.http.listing as listing_module
+import musterd_coordinator.http.metrics as metrics_module
+import musterd_coordinator.names as names_module
+import musterd_coordinator.paging as paging_module
+from musterd.model import Member, State
+from musterd_coordinator import tally
+from musterd_coordinator.directory import Directory
+from musterd_coordinator.http import make_app
+from musterd_coordinator.http.listing import Listing
+from musterd_coordinator.members import Code
+from musterd_coordinator.paging import Filters
+from musterd_coordinator.steps import Steps, whole
+from musterd_coordinator.storms import SHOWN, storms
+from tests.http_desk import DictDesk
+from tests.unit.test_roll import Stage
+
+MEMBERS = 3000
+ANSWERED, NAMED, GROUPED = 10, 40, 20
+
+
+@pytest.fixture(autouse=True)
+def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers_module, "MEMBERS_AT_ONCE", ANSWERED)
+    monkeypatch.setattr(answers_module, "GROUPS_AT_ONCE", GROUPED)
+    monkeypatch.setattr(answers_module, "VERDICTS_AT_ONCE", NAMED)
+    monkeypatch.setattr(names_module, "BLOCK", NAMED)
+    monkeypatch.setattr(paging_module, "AT_ONCE", NAMED)
+    monkeypatch.setattr(paging_module, "FEW", NAMED)
+    monkeypatch.setattr(listing_module, "AT_ONCE", GROUPED)
+
+
+def fleet(group_of: Callable[[int], str], zone_of: Callable[[int], str]) -> Stage:
+    stage = Stage()
+    stage.sweep()
+    members = [Member(group_of(n), f"h{n * 7 % MEMBERS:05}", zone_of(n)) for n in range(MEMBERS)]
+    stage.sweep(seated=tuple(enumerate(members)))
+    stage.roll.detector.members.state[:MEMBERS] = Code.UP
+    stage.roll.changes.notice()
+    stage.roll.changes.publish()
+    return stage
+
+
+@contextmanager
+def counting(monkeypatch: pytest.MonkeyPatch, *where: tuple[object, str]) -> Iterator[list[int]]:
+    """How often these are called since the last look."""
+    calls = [0]
+    with monkeypatch.context() as patch:
+        for owner, name in where:
+            plain = getattr(owner, name)
+
+            def counted(*given: object, plain: Callable[..., object] = plain) -> object:
+                calls[0] += 1
+                return plain(*given)
+
+            patch.setattr(owner, name, counted)
+        yield calls
+
+
+def largest(steps: Steps[object], calls: list[int]) -> int:
+    """The most calls in one step."""
+    most = 0
+    while True:
+        calls[0] = 0
+        try:
+            next(steps)
+        except StopIteration:
+            return max(most, calls[0])
+        most = max(most, calls[0])
+
+
+@pytest.mark.parametrize(
+    "filters", [Filters(), Filters(state=State.UP), Filters(up=True), Filters(zone="z1")]
+)
+@pytest.mark.parametrize("after", ["", "h01500"])
+def test_a_page(monkeypatch: pytest.MonkeyPatch, filters: Filters, after: str) -> None:
+    stage = fleet(lambda n: "g", lambda n: f"z{n % 2}")
+    answers = stage.answers
+    with counting(monkeypatch, (answers, "_answer")) as calls:
+        assert 0 < largest(answers.members_steps("g", filters, after, 1000), calls) <= ANSWERED
+    page = whole(answers.members_steps("g", filters, after, 1000))
+    everyone = [f"h{n * 7 % MEMBERS:05}" for n in range(MEMBERS) if not filters.zone or n % 2]
+    wanted = sorted(name for name in everyone if name > after)
+    assert [one.member for one in page.members] == wanted[:1000]
+
+
+def test_names_are_looked_at_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = fleet(lambda n: "g", lambda n: "z")
+    stage.roll.detector.members.state[MEMBERS - 2 * NAMED :] = Code.DOWN
+    sizes: list[int] = []
+    plain = Directory.rows
+
+    def rows(self: Directory, group: str, members: list[str]) -> object:
+        sizes.append(len(members))
+        return plain(self, group, members)
+
+    monkeypatch.setattr(Directory, "rows", rows)
+    whole(stage.answers.members_steps("g", Filters(state=State.DOWN), "", 1000))
+    assert max(sizes) <= NAMED
+
+
+def test_groups_and_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = fleet(lambda n: f"g{n % 1000}", lambda n: f"z{n % 7}")
+    with counting(monkeypatch, (answers_module, "_summary")) as calls:
+        assert largest(stage.answers.groups_steps(), calls) == GROUPED
+    stage = fleet(lambda n: "g", lambda n: f"z{n % 1000}")
+    with counting(monkeypatch, (tally, "states")) as calls:
+        assert largest(stage.answers.group_steps("g"), calls) <= GROUPED + 1
+    assert len(stage.answers.group("g").zones) == 1000
+
+
+def test_a_snapshot() -> None:
+    stage = fleet(lambda n: f"g{n % 100}", lambda n: "z")
+    sizes = [sum(map(len, portion.values())) for portion in stage.answers.portions(None)]
+    assert sum(sizes) == MEMBERS
+    assert max(sizes) < 2 * NAMED
+
+
+def test_the_list_of_groups_is_made_once_a_version() -> None:
+    desk = DictDesk()
+    desk.put(*[Member(f"g{n}", "h") for n in range(100)])
+    listing = Listing(desk)
+    first = whole(listing.answer())
+    assert first is not None
+    assert first.count(b'"group":') == 100
+    again = listing.answer()
+    assert sum(1 for _ in again) == 1  # one step to join what is there
+    desk.put(Member("g100", "h"))
+    assert (whole(listing.answer()) or b"").count(b'"group":') == 101
+
+
+def test_only_so_many_groups_are_named_in_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_module, "GROUPS_SHOWN", 3)
+    desk = DictDesk()
+    for number in range(6):
+        desk.put(*[Member(f"g{number}", f"h{each}") for each in range(number + 1)])
+    page = whole(
+        metrics_module.render(
+            desk.status_steps(), desk.groups_steps(), gauges=make_app(desk)._gauges, readers=0
+        )
+    ).decode()
+    assert 'musterd_members{group="g5",state="up"} 6' in page
+    assert 'musterd_members{group="",state="up"} 6' in page  # 1 + 2 + 3
+    assert 'musterd_verdicts{group="",verdict="schedulable"} 6' in page
+    assert 'group="g2"' not in page
+    assert "musterd_groups 6" in page
+
+
+def test_the_largest_storms_are_told() -> None:
+    stage = fleet(lambda n: "g", lambda n: f"z{n % 1000 if n % 5 else 7}")
+    members = stage.roll.detector.members
+    members.state[:MEMBERS] = Code.SUSPECT
+    told = whole(storms(stage.roll))
+    assert len(told) == SHOWN
+    assert max(told, key=lambda storm: storm.silent).zone == "z7"
+    members.state[:MEMBERS] = Code.UP
+    few = np.flatnonzero(members.state[:MEMBERS] == Code.UP)[:3]
+    members.state[few] = Code.SUSPECT
+    told = whole(storms(stage.roll))
+    assert sum(storm.silent for storm in told) == 3
+    for storm in told:
+        row = stage.roll.directory.zones.number((storm.group, storm.zone))
+        assert storm.living == int((members.zone[:MEMBERS] == row).sum())
