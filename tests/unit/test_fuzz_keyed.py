@@ -19,7 +19,7 @@ from musterd.model import Member
 from musterd.stores import keyed_roster
 from musterd.stores.keyed import RETIRED, SLOT_LIMIT, Keys, read_holder, write_holder, write_slots
 from musterd.stores.keyed_reader import KeyedReader
-from musterd.stores.keyed_slots import KeyedWriter
+from musterd.stores.keyed_slots import COUNT_EVERY, KeyedWriter
 from musterd.stores.memory import TableBulk, TableConnection
 from musterd.stores.table import Table
 
@@ -197,6 +197,26 @@ def test_who_was_sent_too_high_comes_down() -> None:
         assert max(world.seats) < 200
         assert world.value(KEYS.counter) == b"%d" % (max(world.seats) + 1)
         assert world.value(KEYS.holder(SLOT_LIMIT - 1000)) == RETIRED
+
+    anyio.run(come_down)
+
+
+def test_who_was_sent_too_high_unseen_comes_down_as_well() -> None:
+    """The counter was set back by whoever set it: so now and then an agent looks at it."""
+
+    async def come_down() -> None:
+        world = World()
+        await world.round()
+        world.table.set(KEYS.counter, b"%d" % (SLOT_LIMIT - 1000))
+        newcomer = Member("compute", "newcomer")
+        await world.beat(newcomer)
+        world.table.set(KEYS.counter, b"%d" % len(GOOD))
+        for _ in range(COUNT_EVERY):
+            await world.round()
+            await world.beat(newcomer)
+        await world.round()
+        assert newcomer in world.seats.values()
+        assert max(world.seats) < 200
 
     anyio.run(come_down)
 

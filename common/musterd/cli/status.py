@@ -49,7 +49,9 @@ def _facts(answer: StatusAnswer, paint: render.Paint, now: datetime) -> Iterator
     counts = (
         f"{answer.states.get(state, 0)} {state}" for state in State if answer.states.get(state)
     )
-    yield "members", f"{answer.members} in {answer.groups} groups: {', '.join(counts) or 'none'}"
+    waiting = f"; {answer.not_seated} newcomers find no room" if answer.not_seated else ""
+    members = f"{answer.members} in {answer.groups} groups: {', '.join(counts) or 'none'}"
+    yield "members", f"{members}{waiting}"
     yield "down after", f"{answer.service_down_time:g} s of silence"
     yield "sweeps", f"every {answer.sweep_period:g} s"
 

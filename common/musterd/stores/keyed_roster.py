@@ -28,24 +28,21 @@ from musterd.stores.keyed import (
     read_holder,
     read_slots,
 )
-from musterd.stores.keyed_bulk import Bulk, in_lanes, portions
+from musterd.stores.keyed_bulk import PORTION, Bulk, in_lanes, portions
 from musterd.stores.keyed_mending import MOST_HINTS, Mender
 from musterd.stores.keyed_newcomers import Told, seat_newcomers
 from musterd.stores.keyed_quarantine import Quarantine
+from musterd.stores.keyed_rounds import HASTY_ROUND, PAGE, Rounds
 from musterd.stores.keyed_seats import SeatMap
 
 log = structlog.get_logger(__name__)
 
-PAGE = 1000  # slots
-ROUND = 64  # updates in which every slot is read again, or more where that were more than
-MOST_REREAD = 4 * PAGE  # in each
-HASTY_ROUND = 8  # the same after the server lost its memory
 STRIDE = 16 * PAGE  # new slots that are read by one update
-QUIET_PORTION = 2 * PAGE  # silent members asked after per update
 SEEK_UPDATES = 128  # how often a member that was driven out of its slot is asked after
 TAIL = 100  # slots above the counter that are looked at all the same
 PAGES_BEYOND_NONSENSE = 64  # that are empty end the search for holders if the counter is nonsense
 
+MOST_TOO_HIGH = 32_000  # slots below a counter that somebody set which are looked at
 MOST_EMPTY = 1 << 16  # slots at the end that nobody holds, beside ROOM_FOR_EACH member
 
 ROOM = 1 << 20
@@ -87,9 +84,7 @@ class RosterKeeper:
             1  # that must be empty before nobody is believed to sit above the counter
         )
         self._all_read = False  # once
-        self._cursor = 0
-        self._hasty = 0  # slots still to be read again in haste
-        self._quiet_cursor = 0
+        self._rounds = Rounds(seats)
         self._moved: dict[int, int] = {}  # member_id -> where i says, and we did not know
         self._sought: dict[int, int] = {}  # member_id of the driven out -> updates left
 
@@ -111,7 +106,7 @@ class RosterKeeper:
         if counter > self._limit or (not more and self._is_empty_above(counter)):
             counter = await self._set_back(counter)
         most = max(5 * PAGE, self._count // HASTY_ROUND)
-        suspects = np.union1d(self._some_quiet(), self._slice(most))
+        suspects = np.union1d(self._rounds.some_quiet(), self._rounds.slice(self._count, most))
         await self._look(np.union1d(suspects, self._odd(most)))
         await self._seek(suspects)
         self.doubtful |= await self._mender.settle()
@@ -146,9 +141,9 @@ class RosterKeeper:
         """The slot counter, and the free slots that newcomers are being pointed to."""
         values = await self._bulk.values(0, (self._keys.counter, self._keys.free))
         counter = await self._as_counter(values.get(self._keys.counter))
-        if counter < self._count and not self._hasty:
+        if counter < self._count and not self._rounds.in_haste:
             log.warning("slot counter lost", shard=self._shard.name, was=self._count, now=counter)
-            self._hasty = self._count
+            self._rounds.hasten(self._count)
             self._pages_beyond = max(self._pages_beyond, 1)
         hints = self._slots_in(self._keys.free, values.get(self._keys.free), "hint")
         return counter, [slot for slot in hints[:MOST_HINTS] if slot < counter]
@@ -188,13 +183,20 @@ class RosterKeeper:
     async def _set_back(self, counter: int) -> int:
         """Somebody set the counter beyond all measure: set it back, and send for who was misled."""
         self._quarantine.refuse("counter", self._keys.counter, f"{counter} slots are too many")
-        recent = list(range(max(self._limit, counter - PAGE), counter))
-        for part in portions(recent):
-            values = await self._bulk.values(0, self._keys.holders(part))
-            self._mender.too_high.update(s for s in part if self._keys.holder(s) in values)
+        await self._look_below(counter)
         self._count = self._read_to = self._seats.top
         await self._slots.lower_counter(counter, self._count)
         return self._count
+
+    async def _look_below(self, counter: int) -> None:
+        """Note who was sent too high: everybody since the counter was set, one after the other."""
+        for _ in range(MOST_TOO_HIGH // PORTION):
+            part = list(range(max(self._limit, counter - PORTION), counter))
+            values = await self._bulk.values(0, self._keys.holders(part)) if part else {}
+            if not values:
+                return
+            self._mender.too_high.update(s for s in part if self._keys.holder(s) in values)
+            counter -= PORTION
 
     def _odd(self, most: int) -> Slots:
         """Slots whose beats look odd, free ones that newcomers were pointed to, and the next new.
@@ -204,25 +206,6 @@ class RosterKeeper:
         next_new = range(self._count, self._count + TAIL)
         odd = islice(self.foreign | self.doubtful, most)
         return np.array([*odd, *self._mender.still_hinted(), *next_new], np.int64)
-
-    def _slice(self, most: int) -> Slots:
-        """The next few of all slots."""
-        size = min(most if self._hasty else self._usual_slice(), self._count)
-        slots = (self._cursor + np.arange(size)) % max(self._count, 1)
-        self._cursor += size
-        self._hasty = max(0, self._hasty - size)
-        return slots
-
-    def _usual_slice(self) -> int:
-        return min(max(PAGE, self._count // ROUND), MOST_REREAD)
-
-    def _some_quiet(self) -> Slots:
-        """Slots of silent members, in turn."""
-        quiet = self._seats.quiet()
-        size = min(len(quiet), QUIET_PORTION)
-        chosen = (self._quiet_cursor + np.arange(size)) % max(len(quiet), 1)
-        self._quiet_cursor += size
-        return quiet[chosen]
 
     async def _look(self, slots: Slots) -> None:
         """Read who holds ``slots``."""

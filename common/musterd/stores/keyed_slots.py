@@ -31,6 +31,9 @@ sees only one of them cannot help the other, so each makes sure of its own seat,
 of that length could count.
 """
 
+COUNT_EVERY = 10 * ASSURE_EVERY
+"""Beats from one look at the slot counter to the next: no coordinator looks for anybody above it."""
+
 
 class SlotTable:
     """Takes, finds and gives back slots on one shard. Every call may be cancelled and repeated."""
@@ -80,6 +83,10 @@ class SlotTable:
         except HolderError:
             return False
         return holder is not None and _same_name(holder, member)
+
+    async def is_counted(self, slot: int) -> bool:
+        """Whether the slot is below the counter, so that coordinators find it."""
+        return slot < read_counter((await self._shard.gets(self._keys.counter))[0])
 
     async def release(self, slot: int, member: Member) -> None:
         """Free a slot in which ``member`` sits by mistake, having another one."""
@@ -288,7 +295,10 @@ class KeyedWriter:
         elif not await self._shard.replace(key, record, self._ttl):
             return False
         seat.beats += 1
-        return bool(seat.beats % ASSURE_EVERY) or await self._slots.is_held(seat.slot, seat.member)
+        if seat.beats % ASSURE_EVERY:
+            return True
+        held = await self._slots.is_held(seat.slot, seat.member)
+        return held and (bool(seat.beats % COUNT_EVERY) or await self._slots.is_counted(seat.slot))
 
     async def retire(self, member: Member) -> None:
         """Give up the member's slot and remove its keys."""
