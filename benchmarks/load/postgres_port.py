@@ -12,9 +12,9 @@ from benchmarks.load.port import LONG, TIMEOUT
 from benchmarks.load.postgres_script import STATEMENT, PostgresScript
 from musterd.errors import ShardRefused
 from musterd.model import Member
-from musterd.stores.postgres_crowd import ANNOUNCE
+from musterd.stores.postgres_crowd import ANNOUNCE, BEAT
 from musterd.stores.postgres_link import Connection, Link, milliseconds, parse_url
-from musterd.stores.postgres_writer import BEAT, namespace_key, signed
+from musterd.stores.postgres_writer import namespace_key, signed
 
 CHUNK = 20_000
 

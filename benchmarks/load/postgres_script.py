@@ -1,6 +1,6 @@
 """The beats of the PostgreSQL driver as messages of the extended query protocol, in rows of bytes.
 
-Each beat is what an agent sends: Bind of its prepared UPDATE, Execute, Sync (PostgreSQL's manual,
+Each beat is what an agent sends: Bind of its prepared call, Execute, Sync (PostgreSQL's manual,
 "Message Formats"). A Sync ends a transaction, so that beats which share a connection share nothing
 else.
 """
@@ -16,6 +16,7 @@ from musterd.beat import SIZE
 from musterd.columns import RECORD
 
 STATEMENT = "load_beat"
+_STORED, _LOST = "stored", "the row is gone"
 _IDLE = b"Z\x00\x00\x00\x05I"
 
 
@@ -23,10 +24,16 @@ def _message(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("!i", len(body) + 4) + body
 
 
+def answer(stored: bytes) -> bytes:
+    """What comes back for a beat: one row of one truth, as text."""
+    row = _message(b"D", struct.pack("!hi", 1, 1) + stored)
+    return _message(b"2", b"") + row + _message(b"C", b"SELECT 1\0") + _IDLE
+
+
 class PostgresScript:
     """Beats as executions of :data:`STATEMENT`, whose parameters are slot, member_id and record."""
 
-    through = _message(b"2", b"") + _message(b"C", b"UPDATE 1\0") + _IDLE
+    through = answer(b"t")
 
     def __init__(self, members: Seated) -> None:
         head = b"\0" + STATEMENT.encode() + b"\0" + struct.pack("!hhh", 1, 1, 3)
@@ -51,7 +58,7 @@ class PostgresScript:
         self.commands["record"] = members.records
 
     def look(self, rows: Rows) -> None:
-        """Nothing: the UPDATE itself says whose slot it is."""
+        """Nothing: the call itself says whose slot it is."""
         del rows
 
     def reply(self, data: bytes, looked: bool) -> Reply | None:
@@ -66,10 +73,10 @@ class PostgresScript:
                 break
             if kind == b"E":
                 reason = _error_text(body)
-            elif kind == b"C":
-                reason = body.rstrip(b"\0").decode("ascii", "replace")
+            elif kind == b"D":
+                reason = _STORED if body[-1:] == b"t" else _LOST
             elif kind == b"Z":
-                return Reply(at, reason == "UPDATE 0", reason)
+                return Reply(at, reason == _LOST, reason)
         return None
 
     def move(self, row: int, slot: int) -> None:

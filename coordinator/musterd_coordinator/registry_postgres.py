@@ -15,11 +15,11 @@ from typing import Any
 import asyncpg
 import structlog
 
-from musterd.errors import RegistryError, RegistryRefused, StoreError
+from musterd.errors import RegistryError, RegistryRefused, ShardRefused, StoreError
 from musterd.model import Facts, Transition
-from musterd.stores.postgres_changes import Mark, mark
+from musterd.stores.postgres_changes import Mark, catch_up, living_mark
 from musterd.stores.postgres_link import Connection, Link, Target, parse_url
-from musterd.stores.postgres_schema import LOCK, ensure_schema
+from musterd.stores.postgres_schema import ensure_schema
 from musterd_coordinator import registry_postgres_sql as sql
 from musterd_coordinator.quarantine import Quarantine
 from musterd_coordinator.registry import ChangeFacts, Entry, Gone, Portion, Row, portion_of
@@ -110,7 +110,7 @@ class PostgresRegistry:
         given = self._namespace, self._me, list(map(str, known))
         async with self._transaction(self._batches, limit) as connection:
             # In turn: else each would miss what the other is writing, and both could deadlock.
-            await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK + 1})")
+            await connection.execute(sql.MY_TURN)
             await self._append(connection, history)  # compares with states saved before
             for columns in _batches(members):
                 await connection.execute(sql.SAVE, *given, *columns)
@@ -229,8 +229,9 @@ class PostgresRegistry:
         self, link: Link, statement: str, told_by: int | None
     ) -> AsyncIterator[list[Entry | Gone]]:
         """What changed since the last reading, without what ``told_by`` itself did."""
-        async with self._transaction(link) as connection:
-            now = await mark(connection, "musterd.registry")
+        now = await self._now(link)
+        if now.since(self._mark) is None and await self._catch_up(link):
+            now = await self._now(link)
         heard = set()
         since = now.since(self._mark) or 0
         async for page in self._pages(link, statement, since, told_by):
@@ -239,6 +240,18 @@ class PostgresRegistry:
             news = zip(page, versions, strict=True)
             yield self._told([row for row, version in news if version not in self._heard])
         self._mark, self._heard = now, heard
+
+    async def _now(self, link: Link) -> Mark:
+        async with self._transaction(link) as connection:
+            return await living_mark(connection, sql.TABLE)
+
+    async def _catch_up(self, link: Link) -> int:
+        try:
+            return await catch_up(link, sql.TABLE)
+        except ShardRefused:  # a damaged row may not be written; they are read nonetheless
+            return 0
+        except StoreError as error:
+            raise RegistryError(f"registry {error}") from None
 
     def _told(self, rows: Sequence[asyncpg.Record]) -> list[Entry | Gone]:
         gone = [Gone(row[0], row[1], int(row[11])) for row in rows if row[12]]

@@ -1,5 +1,9 @@
 """The statements that read and write a registry in PostgreSQL."""
 
+TABLE = "musterd.registry"
+MY_TURN = "SELECT FROM musterd.turn WHERE what = 'registry' FOR UPDATE"
+"""Held to the end of the transaction."""
+
 # asyncpg cannot read an instant beyond the years 1 to 9999.
 _COLUMNS = """"group", name, zone, owner, metadata::text, facts::text, state, reason,
     CASE WHEN since BETWEEN '0002-01-01' AND '9999-01-01' THEN since ELSE 'epoch' END,

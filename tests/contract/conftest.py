@@ -1,12 +1,14 @@
 """The stores that the contract tests run on, each a real one."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import anyio
 import pytest
 
 from musterd.stores.postgres_schema import init_db
 from tests.contract.labs import (
+    AGENTS,
     EmbeddedLab,
     EmbeddedServer,
     Lab,
@@ -33,7 +35,9 @@ def contract_postgres() -> Iterator[Postgres]:
     """Run a PostgreSQL that the contract tests may pause and stop."""
     with Postgres(**Postgres.cheap, max_connections=100) as server:
         server.execute("CREATE DATABASE musterd_template")
-        anyio.run(init_db, server.dsn_of("musterd_template"), 30.0)
+        server.execute(f"CREATE ROLE {AGENTS} LOGIN PASSWORD '{server.password}'")
+        prepare = partial(init_db, agents=AGENTS)
+        anyio.run(prepare, server.dsn_of("musterd_template"), 30.0)
         yield server
 
 

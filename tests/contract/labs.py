@@ -5,19 +5,23 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from itertools import count
 
 from musterd.beat import member_id
 from musterd.model import Member
-from musterd.stores import Store, open_store
+from musterd.stores import ShardReader, ShardWriter, Store, open_store
+from musterd.stores.base import Driver
 from musterd.stores.keyed import Keys, read_slots
 from musterd.stores.memory import forget_table, named_table
 from tests.processes import Server
-from tests.servers import Database, Memcached, Postgres, memcached_url
+from tests.servers import SUPERUSER, Database, Memcached, Postgres, memcached_url
 
 NAMESPACE = "fleet"
 COORDINATOR = "c1"
 BEAT_TTL = 600.0
+AGENTS = "musterd_agents"
+"""The role by which the writers of a PostgreSQL lab log in."""
 
 _numbers = count()
 
@@ -233,8 +237,22 @@ class EmbeddedLab(MemcachedLab):
         self.flush(0)
 
 
+@dataclass(frozen=True)
+class _TwoRoles:
+    """A driver whose writers have an agent's rights and whose readers own the tables."""
+
+    agents: Driver
+    owner: Driver
+
+    def writer(self, shard: int) -> ShardWriter:
+        return self.agents.writer(shard)
+
+    def reader(self, shard: int, coordinator: str) -> ShardReader:
+        return self.owner.reader(shard, coordinator)
+
+
 class PostgresLab(Lab):
-    """One PostgreSQL database."""
+    """One PostgreSQL database, to which agents have no rights but theirs."""
 
     losses = ("beat", "canary", "everything")
 
@@ -256,6 +274,17 @@ class PostgresLab(Lab):
 
     def url_to(self, addresses: Sequence[str]) -> str:
         return self.url.replace(self.servers[0].address, addresses[0])
+
+    def open(
+        self, *, namespace: str = NAMESPACE, timeout: float = 5.0, url: str | None = None
+    ) -> Store:
+        owners = super().open(namespace=namespace, timeout=timeout, url=url)
+        agents = super().open(
+            namespace=namespace,
+            timeout=timeout,
+            url=(url or self.url).replace(f"//{SUPERUSER}:", f"//{AGENTS}:"),
+        )
+        return replace(owners, driver=_TwoRoles(agents.driver, owners.driver))
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """Writers and readers of a PostgreSQL store, and the members and beats that its tests write."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from musterd.beat import Beat, member_id
 from musterd.model import Member
 from musterd.stores import ShardReader, ShardWriter, open_store
+from musterd.stores.postgres_writer import signed
 
 NAMESPACE = "fleet"
 TIMEOUT = 5.0
@@ -40,6 +41,19 @@ async def both(
 
 def host(number: int, zone: str = "") -> Member:
     return Member("compute", f"host-{number:04}", zone)
+
+
+def rows_of(names: Iterable[str], changed: str = "pg_current_xact_id()", first: int = 0) -> str:
+    """SQL that puts members into the roster as its owner can, in slots from ``first`` on.
+
+    ``changed`` may say ``{slot}``.
+    """
+    rows = (
+        f"({slot}, {signed(member_id(NAMESPACE, 'compute', name))}, '{NAMESPACE}', 'compute',"
+        f" '{name}', '', '', '{{}}', {changed.format(slot=slot)})"
+        for slot, name in enumerate(names, first)
+    )
+    return f"INSERT INTO musterd.member VALUES {', '.join(rows)}"
 
 
 def beat_of(member: Member, sequence: int = 1, incarnation: int = 2**64 - 1) -> Beat:

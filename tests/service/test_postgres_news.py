@@ -109,7 +109,9 @@ async def test_a_sweep_that_fails_hides_nothing_from_the_next(
         await reader.sweep()
         assert await writer.beat(beat_of(host(3), 2))
         with monkeypatch.context() as patch:
-            patch.setattr("musterd.stores.postgres_reader.READ_MARKS", "SELECT 1 / ($1::int * 0)")
+            patch.setattr(
+                "musterd.stores.postgres_reader.READ_MARKS", "SELECT 1 / (($1::int + $2::int) * 0)"
+            )
             with pytest.raises(Exception, match="division by zero"):
                 await reader.sweep()
         assert told(await reader.sweep()) == ([3], 4)

@@ -24,6 +24,7 @@ from tests.service.postgres_fleet import (
     everybody,
     host,
     reader_of,
+    rows_of,
     sequences,
     writer_of,
 )
@@ -68,7 +69,9 @@ async def test_many_newcomers_at_once_get_a_slot_each(database: Database) -> Non
             for number in range(200):
                 tasks.start_soon(writers[number % 8].announce, host(number % 100))
         seated = (await reader.roster()).seated
-        assert sorted(slot for slot, _ in seated) == list(range(100))
+        slots = {slot for slot, _ in seated}  # two of one name may leave a vacant one between
+        assert len(slots) == 100
+        assert max(slots) < 200
         assert {member.name for _, member in seated} == {host(n).name for n in range(100)}
     for writer in writers:
         await writer.aclose()
@@ -83,11 +86,7 @@ async def test_roster_misses_no_late_commit(database: Database) -> None:
         await late.execute("SELECT pg_current_xact_id()")
         await writer.announce(host(1))
         assert [member for _, member in (await reader.roster()).seated] == [host(1)]
-        await late.execute(
-            "INSERT INTO musterd.member VALUES"
-            " (7, $1, 'fleet', 'compute', 'late', '', '', '{}', pg_current_xact_id())",
-            42,
-        )
+        await late.execute(rows_of(["late"], first=7))
         assert (await reader.roster()).seated == []
         await transaction.commit()
         await late.close()
@@ -97,10 +96,7 @@ async def test_roster_misses_no_late_commit(database: Database) -> None:
 
 async def test_roster_in_pages(database: Database) -> None:
     async with both(database.dsn) as (_, reader):
-        database.execute(
-            "INSERT INTO musterd.member SELECT n, n, 'fleet', 'compute', 'h' || n, '', '', '{}',"
-            " pg_current_xact_id() FROM generate_series(0, 1234) n"
-        )
+        database.execute(rows_of(f"h{n}" for n in range(1235)))
         fresh = reader_of(database.dsn)
         for each in (reader, fresh):
             seated = (await each.roster()).seated
@@ -117,12 +113,9 @@ async def test_pages_come_in_the_order_of_transactions(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Numbers of transactions sort as numbers: 99 before 100."""
-    monkeypatch.setattr("musterd.stores.postgres_reader.PAGE", 2)
+    monkeypatch.setattr("musterd.stores.postgres_roster.PAGE", 2)
     await init_db(database.dsn, TIMEOUT)
-    database.execute(
-        "INSERT INTO musterd.member SELECT n, n, 'fleet', 'compute', 'h' || n, '', '', '{}',"
-        " (96 + n)::text::xid8 FROM generate_series(0, 8) n"
-    )
+    database.execute(rows_of((f"h{n}" for n in range(9)), "(96 + {slot})::text::xid8"))
     reader = reader_of(database.dsn)
     assert [slot for slot, _ in (await reader.roster()).seated] == list(range(9))
     await reader.aclose()
@@ -134,7 +127,7 @@ async def test_rows_that_are_no_members_are_left_out(database: Database) -> None
         database.execute(
             "INSERT INTO musterd.member VALUES"
             " (1, 1, 'fleet', 'compute', 'a/b', '', '', '{}', pg_current_xact_id()),"
-            " (2, 2, 'fleet', 'compute', 'c', '', '', '[1]', pg_current_xact_id())"
+            " (2, 2, 'fleet', 'compute', 'c', '', '', '{\"a\": 1}', pg_current_xact_id())"
         )
         assert (await reader.roster()).seated == [(0, host(1))]
 
@@ -492,10 +485,8 @@ async def until_refused(reader: ShardReader) -> None:
 async def test_a_roster_read_that_is_cut_off_goes_on_where_it_was(database: Database) -> None:
     count = 3000
     async with both(database.dsn) as (_, reader):
-        database.execute(
-            "INSERT INTO musterd.member SELECT n, n, 'fleet', 'compute', 'h' || n, '', '', '{}',"
-            f" pg_current_xact_id() FROM generate_series(0, {count - 1}) n"
-        )
+        for first in range(0, count, 500):
+            database.execute(rows_of((f"h{first + n}" for n in range(500)), first=first))
         dice = random.Random(3)
         seated: dict[int, Member] = {}
         while len(seated) < count:

@@ -1,5 +1,7 @@
 """Whether a fleet's relays are at work, as a coordinator sees it."""
 
+import pytest
+
 from musterd.beat import Beat, Status, pack
 from musterd.stores.postgres_relays import (
     MARKS_GONE,
@@ -82,10 +84,18 @@ def test_a_coordinator_that_was_paused_looks_before_it_judges() -> None:
     assert watch.judge({-1: mark(2)}, 7, 600.0) == ""
 
 
-def test_nonsense_in_a_row_is_no_relay_at_work() -> None:
-    watch = RelayWatch()
-    assert watch.judge({-1: b"x" * 64}, 7, 0.0) == ""
-    assert watch.judge({-1: b"x" * 64}, 7, 4.0) == NO_RELAY
+@pytest.mark.parametrize(
+    "row",
+    [b"x" * 64, b"", pack(Beat(5, 1, 1, 2**32 - 1, Status.CHECK_FAILING)), pack(Beat(5, 1, 1, 0))],
+    ids=["noise", "nothing", "a period of weeks", "no period"],
+)
+def test_a_row_that_no_relay_wrote_holds_up_nobody(row: bytes) -> None:
+    alone, beside, others = RelayWatch(), RelayWatch(), RelayWatch()
+    for now in range(20):
+        row = row[:24] + bytes([now]) + row[25:]
+        assert alone.judge({-1: row}, 7, float(now)) == ""
+        said = beside.judge({-1: row, -2: mark(min(now, 5) + 1)}, 7, float(now))
+        assert said == others.judge({-2: mark(min(now, 5) + 1)}, 7, float(now))
 
 
 def test_rows_are_apart_from_those_of_members_and_of_other_fleets() -> None:

@@ -10,6 +10,16 @@ from musterd.options import Role
 from musterd.settings import Settings
 from musterd.urls import without_secret
 
+_ROLES = {
+    "agents": "A login role that hosts share: it may call musterd's functions for agents, and touch"
+    " no table. With --print: musterd_agents, unless --agents-each is given.",
+    "agents-each": "The same for a role whose members are login roles, one for each host; a member"
+    " then belongs to the host that announced it first.",
+    "relays": "A role for relays, which write for all hosts.",
+    "coordinators": "A role for coordinators that do not own the tables. With --print:"
+    " musterd_coordinators.",
+}
+
 TIMEOUT = 30.0  # seconds; an upgrade may have to wait for a lock
 
 
@@ -22,13 +32,8 @@ def parser(name: str) -> Parser:
     made.add_argument(
         "--print", action="store_true", help="Print the SQL, with all grants, and connect nowhere."
     )
-    for whom in ("agents", "coordinators"):
-        made.add_argument(
-            f"--{whom}",
-            metavar="ROLE",
-            help=f"Give the {whom}' role its rights. Default: nobody; with --print,"
-            f" musterd_{whom}.",
-        )
+    for option, help_text in _ROLES.items():
+        made.add_argument(f"--{option}", metavar="ROLE", help=help_text)
     return made
 
 
@@ -37,15 +42,16 @@ def run(name: str, argv: Sequence[str]) -> int:
     args = parser(name).parse(argv)
     from musterd.stores import postgres_schema  # brings asyncpg
 
-    roles = {whom: getattr(args, whom) for whom in ("agents", "coordinators")}
+    roles = {option: getattr(args, option.replace("-", "_")) for option in _ROLES}
+    given = {option.replace("-", "_"): role for option, role in roles.items() if role}
     if args.print:
-        given = {whom: role for whom, role in roles.items() if role}
         print(postgres_schema.init_sql(**given), end="")
         return 0
     url = database_of(settings_of(args).settings)
     import anyio
 
-    anyio.run(partial(postgres_schema.init_db, url, TIMEOUT, **roles))
+    for remark in anyio.run(partial(postgres_schema.init_db, url, TIMEOUT, **given)):
+        print(remark)
     print(f"the tables in {without_secret(url)} are ready")
     return 0
 

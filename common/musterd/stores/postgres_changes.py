@@ -6,32 +6,50 @@ which was under way at the mark or began after it, and all of these have numbers
 ``oldest`` upwards. So reading ``changed >= oldest`` next time misses nothing; a few rows come
 twice.
 
-Numbers of different servers do not compare: a standby that took over may have lost the last
-transactions and give their numbers away again. So a mark names the server's run and the table it
-was taken on, and after any other one everything is read again.
+Numbers are only compared within one life of a database. A standby that took over, and a server that
+recovers from a crash, may have lost the last transactions and give their numbers away again; and
+a recovery, as after one of its processes was killed, does not even restart the server. But each of these
+empties all unlogged tables. So the unlogged ``musterd.life`` holds a random number, drawn anew where it
+is missing, and a mark names that, the server's start (a copy of the files has the same number) and
+the table. After any other one everything is read again.
+
+A dump that was restored brings rows with numbers that the new server is to reach in years. Before
+everything is read, :func:`catch_up` makes such rows as new as they are.
 """
 
 from datetime import datetime
+from secrets import randbits
 from typing import NamedTuple
 
-from musterd.stores.postgres_link import Connection
+from musterd.stores.postgres_link import Connection, Link
 
 _MARK = """
 SELECT pg_postmaster_start_time(), $1::text::regclass::oid::bigint,
-    pg_snapshot_xmin(pg_current_snapshot())::text
+    pg_snapshot_xmin(pg_current_snapshot())::text, (SELECT born FROM musterd.life)
 """
+_BEGIN_LIFE = "INSERT INTO musterd.life (born) VALUES ($1) ON CONFLICT DO NOTHING"
+_AHEAD = """
+UPDATE {table} SET changed = pg_current_xact_id() WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM {table} WHERE changed >= pg_snapshot_xmax(pg_current_snapshot())
+    LIMIT {most} FOR UPDATE SKIP LOCKED))
+"""
+CAUGHT_UP = 5000
+"""Rows that one transaction makes as new as they are."""
 
 
 class Mark(NamedTuple):
-    """A moment in the life of one table on one server."""
+    """A moment in the life of one table in one database."""
 
     server_start: datetime
     table: int
     oldest: int  # the oldest transaction that was still under way
+    life: int | None  # None: nobody has drawn its number yet, and the mark is like no other
 
     def since(self, previous: "Mark | None") -> int | None:
         """The first transaction to read from, or None to read everything."""
-        if previous is None or self[:2] != previous[:2]:
+        if previous is None or self.life is None or self.life != previous.life:
+            return None
+        if self[:2] != previous[:2] or self.oldest < previous.oldest:
             return None
         return previous.oldest
 
@@ -40,4 +58,24 @@ async def mark(connection: Connection, table: str) -> Mark:
     """The present moment of ``table``, which is schema-qualified."""
     row = await connection.fetchrow(_MARK, table)
     assert row is not None
-    return Mark(row[0], row[1], int(row[2]))
+    return Mark(row[0], row[1], int(row[2]), row[3])
+
+
+async def living_mark(connection: Connection, table: str) -> Mark:
+    """As :func:`mark`, and a new life begins where none had; not for a transaction of one moment."""
+    now = await mark(connection, table)
+    if now.life is None:
+        await connection.execute(_BEGIN_LIFE, randbits(63))
+        now = await mark(connection, table)
+    return now
+
+
+async def catch_up(link: Link, table: str) -> int:
+    """Renew the rows whose ``changed`` lies ahead of all transactions; how many. Raises StoreError."""
+    total, some = 0, CAUGHT_UP
+    while some == CAUGHT_UP:
+        async with link.transaction() as connection:
+            done = await connection.execute(_AHEAD.format(table=table, most=CAUGHT_UP))
+        some = int(done.removeprefix("UPDATE "))
+        total += some
+    return total

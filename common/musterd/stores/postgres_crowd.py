@@ -11,15 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from musterd.errors import ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.postgres_link import Link, Session
+from musterd.stores.postgres_link import Link, Session, again
 
 MOST_BEATS = 500  # in one round trip, which is one transaction
 MOST_NEWCOMERS = 32
 
-BEATS = """
-UPDATE musterd.beat SET record = $3, seen_at = now() WHERE slot = $1 AND member_id = $2
-RETURNING slot
-"""
+BEAT = "SELECT musterd.beat($1, $2, $3)"
 ANNOUNCE = "SELECT musterd.announce($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _PREPARED = "musterd_beats"
 
@@ -97,7 +94,7 @@ class Crowd:
         if not some:
             return
         try:
-            answers = await do([waiting.row for waiting in some])
+            answers = await again(lambda: do([waiting.row for waiting in some]))
         except ShardRefused as error:
             if len(some) == 1:
                 some[0].fail(error)
@@ -128,16 +125,17 @@ class Crowd:
                 limit = self._link.timeout
                 return [await self._update(session, *row, limit) for row in rows]
             if session.many is None:
-                session.many = await session.connection.prepare(BEATS, name=_PREPARED)
+                session.many = await session.connection.prepare(BEAT, name=_PREPARED)
             in_order = sorted(rows)  # of slots: two processes cannot wait for each other in a ring
-            stored = {record[0] for record in await session.many.fetchmany(in_order)}
+            done = await session.many.fetchmany(in_order)
+        stored = {row[0] for row, (well,) in zip(in_order, done, strict=True) if well}
         return [row[0] in stored for row in rows]
 
     async def _seat(self, rows: Sequence[Newcomer]) -> Sequence[int]:
-        async with self._link.session() as session:
-            if not session.direct:
-                return [await session.connection.fetchval(ANNOUNCE, *row) for row in rows]
-            statement = await session.connection.prepare(ANNOUNCE)
+        async with self._link.transaction() as connection:
+            if not self._link.is_direct:
+                return [await connection.fetchval(ANNOUNCE, *row) for row in rows]
+            statement = await connection.prepare(ANNOUNCE)
             return [record[0] for record in await statement.fetchmany(rows)]
 
 

@@ -9,12 +9,12 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import uniform
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 import anyio
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection
 
+T = TypeVar("T")
+
 DEFAULT_PORT = 5432
 _FORM = "write postgresql://user:password@host:5432/database, with %XX for / ? # @ in a password"
 _CHOICES = {
@@ -64,15 +66,19 @@ OPTIONS = (*_CHOICES, *_FILES, *_TEXTS)
 _GREET = """
 SELECT CASE WHEN pg_backend_pid() = $1 THEN concat(
     set_config('statement_timeout', $2, false),
+    set_config('default_transaction_isolation', 'read committed', false),
     set_config('tcp_keepalives_idle', '30', false),
     set_config('tcp_keepalives_interval', '10', false),
     set_config('tcp_keepalives_count', '3', false),
     set_config('tcp_user_timeout', '60000', false)) <> '' ELSE false END
 """
 
-_NO_TABLES = ("42P01", "42883", "3F000")  # undefined table, undefined function, no such schema
+_NO_FUNCTION = "42883"
+_NO_TABLES = ("42P01", _NO_FUNCTION, "3F000")  # undefined table, function, no such schema
 _NO_RIGHTS = "42501"
 _WAITED_TOO_LONG = ("57014", "55P03", "25P03")  # statement, lock, idle in transaction
+# Serialization failure, deadlock, duplicate key, duplicate schema, table and function.
+_COLLISIONS = ("40001", "40P01", "23505", "42P06", "42P07", "42723")
 _NO_SERVICE = ("08", "57")  # connection exceptions; starting up, shutting down, terminated
 _WRONG_SERVER = ("25006", "0A000", "55000", "57P03")
 """Read-only, as a standby is (the next two, too, of what it cannot do); or not ready for anybody."""
@@ -205,6 +211,18 @@ class Session:
     many: "PreparedStatement[asyncpg.Record] | None" = None
 
 
+class Collision(ShardRefused):
+    """Somebody did the same at the same time; done again, it may well go through."""
+
+
+async def again(call: Callable[[], Awaitable[T]], attempts: int = 4) -> T:
+    """What ``call`` returns, which is made again when it collides. Raises what the last one does."""
+    for _ in range(attempts - 1):
+        with suppress(Collision):
+            return await call()
+    return await call()
+
+
 class Link:
     """At most one connection, used by one call at a time; every call within its deadline.
 
@@ -256,7 +274,7 @@ class Link:
 
     @asynccontextmanager
     async def transaction(
-        self, limit: float | None = None, *, begin: str = "BEGIN"
+        self, limit: float | None = None, *, begin: str = "BEGIN ISOLATION LEVEL READ COMMITTED"
     ) -> AsyncIterator[Connection]:
         """The connection within a transaction that the server ends if this client stalls."""
         most = milliseconds(self.timeout if limit is None else limit)
@@ -426,10 +444,13 @@ def translate(shard: str, error: Exception, limit: float) -> StoreError | None:
 def _translate_reply(shard: str, error: asyncpg.PostgresError, limit: float) -> StoreError:
     state, text = str(error.sqlstate), _first_line(error)
     if state in _NO_TABLES:
+        missing = "functions of this version" if state == _NO_FUNCTION else "tables"
         advice = "run 'musterd init-db' or start the coordinator"
-        return ShardRefused(shard, f"no musterd tables in this database: {advice}")
+        return ShardRefused(shard, f"no musterd {missing} in this database: {advice}")
     if state == _NO_RIGHTS:
         return ShardRefused(shard, f"{text}: grant what 'musterd init-db --print' shows")
+    if state in _COLLISIONS:
+        return Collision(shard, text)
     if state in _WAITED_TOO_LONG:
         return ShardUnavailable(shard, f"no answer within {limit:g} s ({text})")
     if state.startswith(_NO_SERVICE):

@@ -11,10 +11,23 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from math import inf
 
+import structlog
+
 from musterd.beat import Beat, Status, beat_in
 from musterd.stores.postgres_writer import namespace_key
 
-READ_MARKS = "SELECT slot, record FROM musterd.beat WHERE slot < 0 AND namespace_key = $1"
+log = structlog.get_logger(__name__)
+
+READ_MARKS = """
+SELECT slot, record FROM musterd.beat
+WHERE slot < 0 AND namespace_key = $1 AND octet_length(record) = 64 ORDER BY slot LIMIT $2
+"""
+MOST_RELAYS = 1000
+"""Rows of relays that a coordinator looks at."""
+
+MOST_PERIOD = 10.0
+"""Seconds; a row that promises another after longer is no relay's: theirs come once a second or faster."""
+
 WRITE_MARK = """
 INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record)
 VALUES ($1, now(), $2, $3, $4)
@@ -47,6 +60,7 @@ class RelayWatch:
         self._changed: dict[int, float] = {}  # -inf: not since we began
         self._beats = 0
         self._last = -inf
+        self._refused: set[int] = set()
 
     def judge(self, marks: Mapping[int, bytes], beats: int, now: float) -> str:
         """Why a sweep proves nothing, or an empty text.
@@ -55,14 +69,24 @@ class RelayWatch:
         of members. While those flow, a path is open: rows of relays that were taken away mislead
         nobody for long.
         """
-        self._note(marks, beats, now)
-        rows = {slot: beat_in(record) for slot, record in marks.items()}
+        rows = self._readable(marks)
+        self._note({slot: marks[slot] for slot in rows}, beats, now)
         if not rows:
             return ""
         if now - self._last > MARKS_MISSED * max(map(_period, rows.values())):
             return NO_RELAY
         reasons = (_trouble(row, now - self._changed[slot]) for slot, row in rows.items())
         return next(filter(None, reasons), "")
+
+    def _readable(self, marks: Mapping[int, bytes]) -> dict[int, Beat]:
+        """The rows that a relay could have written; the others hold up nobody, and are named once."""
+        read = {slot: beat_in(record) for slot, record in marks.items()}
+        rows = {slot: row for slot, row in read.items() if row and 0 < _period(row) <= MOST_PERIOD}
+        refused = marks.keys() - rows.keys()
+        if not refused <= self._refused:
+            log.warning("relay's row refused", slots=sorted(refused - self._refused)[:10])
+        self._refused = set(refused)
+        return rows
 
     def _note(self, marks: Mapping[int, bytes], beats: int, now: float) -> None:
         if marks != self._marks or beats != self._beats:
@@ -72,9 +96,9 @@ class RelayWatch:
             self._marks, self._beats, self._last = marks, beats, now
 
 
-def _trouble(row: Beat | None, age: float) -> str:
+def _trouble(row: Beat, age: float) -> str:
     """Why beats of members may be missing that a relay took; ``row`` is unchanged for ``age``."""
-    if row is None or row.status is Status.LEAVING or age > MARKS_GONE * _period(row):
+    if row.status is Status.LEAVING or age > MARKS_GONE * _period(row):
         return ""
     if age > MARKS_MISSED * _period(row):
         return (
@@ -86,5 +110,5 @@ def _trouble(row: Beat | None, age: float) -> str:
     return ""
 
 
-def _period(row: Beat | None) -> float:
-    return 1.0 if row is None else row.interval_ms / 1000
+def _period(row: Beat) -> float:
+    return row.interval_ms / 1000

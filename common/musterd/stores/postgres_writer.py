@@ -1,4 +1,4 @@
-"""An agent's way to PostgreSQL: one UPDATE of an unlogged table per beat. No NumPy here."""
+"""An agent's way to PostgreSQL: one function that updates one row per beat. No NumPy here."""
 
 from hashlib import blake2b
 
@@ -6,22 +6,21 @@ import msgspec
 
 from musterd.beat import Beat, member_id, pack
 from musterd.model import Member
-from musterd.stores.postgres_crowd import ANNOUNCE, Crowd
-from musterd.stores.postgres_link import Link, Session, milliseconds
+from musterd.stores.postgres_crowd import ANNOUNCE, BEAT, Crowd
+from musterd.stores.postgres_link import Link, Session, again, milliseconds
 
-BEAT = """
-UPDATE musterd.beat SET record = $3, seen_at = now() WHERE slot = $1 AND member_id = $2
-"""
 _PREPARED = "musterd_beat"  # named: else every beat would be parsed and planned anew
 # The same as one simple query, which is one transaction to a pooler and needs nothing prepared.
 _POOLED_BEAT = """
 SET LOCAL statement_timeout = {limit};
-UPDATE musterd.beat SET record = decode('{record}', 'hex'), seen_at = now()
-WHERE slot = {slot} AND member_id = {member_id}
+SELECT FROM musterd.beat({slot}, '{member_id}'::bigint, decode('{record}', 'hex')) AS stored WHERE stored
 """
+_RETIRE_OWN = "SELECT musterd.retire($1)"
+# Whoever holds the row must not hold up the sweeps that share this connection.
+_SOON = "SET LOCAL lock_timeout = 250"
 _RETIRE = """
 WITH vacated AS (
-    UPDATE musterd.member SET member_id = NULL, changed = pg_current_xact_id()
+    UPDATE musterd.member SET member_id = NULL, role = NULL, changed = pg_current_xact_id()
     WHERE member_id = $1 RETURNING slot
 ) DELETE FROM musterd.beat USING vacated WHERE beat.slot = vacated.slot
 """
@@ -40,6 +39,9 @@ class PostgresWriter:
 
     async def announce(self, member: Member) -> None:
         """Take (or find again) a slot for ``member``."""
+        await again(lambda: self._announce(member))
+
+    async def _announce(self, member: Member) -> None:
         its_id = member_id(self._namespace, member.group, member.name)
         facts = member.zone, member.owner, msgspec.json.encode(member.metadata).decode()
         key, patience = namespace_key(self._namespace), milliseconds(self._link.timeout)
@@ -48,8 +50,9 @@ class PostgresWriter:
         if len(self._members) > 1:
             self._slots[its_id] = await self._crowd.announce(row)
             return
-        async with self._link.session() as session:
-            self._slots[its_id] = await session.connection.fetchval(ANNOUNCE, *row)
+        async with self._link.transaction() as connection:
+            slot = await connection.fetchval(ANNOUNCE, *row)
+        self._slots[its_id] = slot
 
     async def beat(self, beat: Beat) -> bool:
         """Overwrite the member's beat; False when the row is gone."""
@@ -62,14 +65,17 @@ class PostgresWriter:
 
     async def write(self, slot: int, beat: Beat) -> bool:
         """Overwrite the beat in ``slot`` if it is this member's; False when it is not."""
-        record = pack(beat)
+        return await again(lambda: self._write(slot, signed(beat.member_id), pack(beat)))
+
+    async def _write(self, slot: int, its_id: int, record: bytes) -> bool:
         async with self._link.session() as session:
-            return await _update(session, slot, signed(beat.member_id), record, self._link.timeout)
+            return await _update(session, slot, its_id, record, self._link.timeout)
 
     async def retire(self, member: Member) -> None:
         """Give up the member's slot and its beat."""
-        await retire(self._link, self._namespace, member)
         its_id = member_id(self._namespace, member.group, member.name)
+        async with self._link.transaction() as connection:
+            await connection.execute(_RETIRE_OWN, signed(its_id))
         self._slots.pop(its_id, None)
         self._members.discard(its_id)
 
@@ -90,17 +96,21 @@ async def _update(session: Session, slot: int, its_id: int, record: bytes, limit
                 limit=milliseconds(limit), record=record.hex(), slot=slot, member_id=its_id
             )
         )
-        return status == "UPDATE 1"
+        return status == "SELECT 1"
     if session.prepared is None:
         session.prepared = await session.connection.prepare(BEAT, name=_PREPARED)
-    await session.prepared.fetch(slot, its_id, record)
-    return session.prepared.get_statusmsg() == "UPDATE 1"
+    stored: bool = await session.prepared.fetchval(slot, its_id, record)
+    return stored
 
 
 async def retire(link: Link, namespace: str, member: Member) -> None:
-    """Vacate the slot of ``member`` and remove its beat. Idempotent. Raises StoreError."""
+    """Vacate the slot of ``member``, whoever announced it, and remove its beat.
+
+    Idempotent. Raises StoreError.
+    """
     its_id = signed(member_id(namespace, member.group, member.name))
     async with link.transaction() as connection:
+        await connection.execute(_SOON)
         await connection.execute(_RETIRE, its_id)
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from musterd.beat import SIZE, Beat, pack
 from musterd.model import Member
-from musterd.stores.postgres_link import Connection, Link, milliseconds
+from musterd.stores.postgres_doors import METADATA_BYTES
+from musterd.stores.postgres_link import Link, again, milliseconds
 from musterd.stores.postgres_relays import WRITE_MARK, mark_slot, marks_key
-from musterd.stores.postgres_schema import LOCK
 from musterd.stores.postgres_writer import namespace_key, signed
 from musterd_coordinator.relay.waiting import Newcomer
 
@@ -39,15 +39,16 @@ WHERE b.slot = n.slot AND b.member_id = n.member_id AND (
         + (get_byte(n.record, 26) - get_byte(b.record, 26)) * 65536) & 16777215 < 8388608)
 """
 _WRITE_AND_TELL = f"{_WRITE} RETURNING b.member_id"
-_FIND = """
-SELECT m.member_id, m.slot, b.slot IS NOT NULL AS has_beat, m.zone, m.owner, m.metadata::text
+_FIND = f"""
+SELECT m.member_id, m.slot, b.slot IS NOT NULL AS has_beat, m.zone, m.owner,
+    CASE WHEN pg_column_size(m.metadata) <= {METADATA_BYTES} THEN m.metadata::text ELSE 'null' END
 FROM musterd.member m LEFT JOIN musterd.beat b ON b.slot = m.slot AND b.member_id = m.member_id
 WHERE m.member_id = ANY($1::bigint[]) ORDER BY m.slot
 """
-_ONE_ANNOUNCES = f"SELECT pg_advisory_xact_lock({LOCK})"
+_ONE_ANNOUNCES = "SELECT FROM musterd.turn WHERE what = 'announce' FOR UPDATE"
 _ANNOUNCE = """
-SELECT n.member_id, musterd.announce(
-    n.member_id, n.namespace, n."group", n.name, n.zone, n.owner, n.metadata::jsonb, n.key, $9)
+SELECT n.member_id, musterd.seat(
+    n.member_id, n.namespace, n."group", n.name, n.zone, n.owner, n.metadata::jsonb, n.key, $9, false)
 FROM unnest(
     $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
     $8::integer[]
@@ -108,16 +109,15 @@ async def find_seats(link: Link, newcomers: Sequence[Newcomer]) -> dict[int, int
 async def announce(link: Link, newcomers: Sequence[Newcomer]) -> dict[int, int]:
     """Give each a seat, in this order; slots by member_id."""
     columns = [list(column) for column in zip(*map(_facts, newcomers), strict=True)]
-    async with link.transaction() as connection:
-        found = await _announce_all(connection, columns, milliseconds(link.timeout))
+    found = await again(lambda: _announce_all(link, columns))
     return {_unsigned(its_id): slot for its_id, slot in found}
 
 
-async def _announce_all(
-    connection: Connection, columns: list[list[object]], patience: int
-) -> list[tuple[int, int]]:
-    await connection.execute(_ONE_ANNOUNCES)
-    return [tuple(row) for row in await connection.fetch(_ANNOUNCE, *columns, patience)]
+async def _announce_all(link: Link, columns: list[list[object]]) -> list[tuple[int, int]]:
+    async with link.transaction() as connection:
+        await connection.execute(_ONE_ANNOUNCES)
+        rows = await connection.fetch(_ANNOUNCE, *columns, milliseconds(link.timeout))
+    return [tuple(row) for row in rows]
 
 
 def _facts(newcomer: Newcomer) -> tuple[object, ...]:

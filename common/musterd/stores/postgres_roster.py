@@ -1,0 +1,240 @@
+"""The roster of a PostgreSQL database as a coordinator reads it: in pages, and only what changed."""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import asyncpg
+import msgspec
+import structlog
+
+from musterd.beat import member_id
+from musterd.errors import ShardCorrupt, ShardRefused
+from musterd.model import Member, check_member
+from musterd.stores.base import Roster
+from musterd.stores.postgres_changes import Mark, catch_up, living_mark
+from musterd.stores.postgres_doors import METADATA_BYTES, MOST_SLOTS, NAME_BYTES
+from musterd.stores.postgres_link import Connection, Link
+from musterd.stores.postgres_seats import Seat, Seats
+from musterd.stores.postgres_writer import signed
+
+log = structlog.get_logger(__name__)
+
+PAGE = 500
+"""Rows of the roster read at a time: a few milliseconds of the event loop."""
+
+PORTION = 16_000
+"""Rows of the roster that one call brings, and a page more."""
+
+SPARSE = 4
+"""Slots for each row of the table beyond which a slot is believed to be somebody's mistake."""
+
+ROOMY = 1 << 16
+"""Slots below this are believed in any case."""
+
+_TABLE = "musterd.member"
+_SURELY_SHORT = (
+    1000  # bytes as stored, so that it need not be measured as text: it is 90 kB at most
+)
+# What is longer than it may be is not even read. Texts that nobody will look at are not sent.
+_PAGE = f"""
+SELECT slot, version, member_id, ours, fits, "group", name, zone, owner,
+    CASE WHEN fits THEN metadata::text END AS metadata
+FROM (
+    SELECT slot, changed, changed::text AS version, member_id,
+        member_id IS NOT NULL AND namespace = $1 AS ours,
+        CASE WHEN octet_length("group") > {NAME_BYTES} OR octet_length(name) > {NAME_BYTES}
+                OR octet_length(zone) > {NAME_BYTES} OR octet_length(owner) > {NAME_BYTES}
+                THEN false
+            WHEN pg_column_size(metadata) <= {_SURELY_SHORT} THEN true
+            WHEN pg_column_size(metadata) > {METADATA_BYTES} THEN false
+            ELSE octet_length(metadata::text) <= {METADATA_BYTES} END AS fits,
+        "group", name, zone, owner, metadata
+    FROM musterd.member WHERE (changed, slot) > ($2::text::xid8, $3)
+    ORDER BY member.changed, slot LIMIT $4
+) page ORDER BY changed, slot
+"""
+_KEY = """
+SELECT slot, changed::text AS version FROM musterd.member
+WHERE (changed, slot) > ($1::text::xid8, $2) ORDER BY member.changed, slot LIMIT 1
+"""
+_COUNT = "SELECT count(*) FROM musterd.member"
+_MOST_CHANGED = (1 << 63) - 1
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A reading of the roster, in pages. It goes on where a call that was cut off left it.
+
+    Pages are in the order in which rows changed, so what changes meanwhile comes again later.
+    """
+
+    mark: Mark
+    since: int | None
+    seats: dict[int, Seat] = field(default_factory=dict)
+    position: tuple[int, int] = (0, -1)  # transaction and slot read last
+    finished: bool = False
+    page: int = 0  # rows; 0: as many as one page has
+
+    def __post_init__(self) -> None:
+        self.position = (self.since or 0, -1)
+
+
+class Doubts:
+    """When records that are no beat of their slot's member mean that the roster should be read anew.
+
+    Read in full it may still say the same: so it is asked for after ever more sweeps.
+    """
+
+    FIRST = 4
+    MOST = 4096
+
+    def __init__(self) -> None:
+        self._sweeps, self._patience = 0, self.FIRST
+
+    def are_raised(self, rejected: int) -> bool:
+        """Another sweep rejected so many; whether now is the time."""
+        if not rejected:
+            self._sweeps, self._patience = 0, self.FIRST
+            return False
+        self._sweeps += 1
+        if self._sweeps < self._patience:
+            return False
+        self._sweeps, self._patience = 0, min(2 * self._patience, self.MOST)
+        return True
+
+
+class RosterReader:
+    """Reads who has which seat by ``link``, and tells ``seats``."""
+
+    def __init__(self, link: Link, namespace: str, seats: Seats) -> None:
+        self._link = link
+        self._namespace = namespace
+        self._seats = seats
+        self._mark: Mark | None = None
+        self._reading: _Reading | None = None
+        self._bound = ROOMY  # slots are below this
+        self._refused: dict[int, str] = {}  # rows that were left alone, by slot
+
+    @property
+    def refused(self) -> int:
+        """How many rows are left alone."""
+        return len(self._refused)
+
+    def forget(self) -> None:
+        """Read everything the next time."""
+        self._mark = self._reading = None
+
+    async def read(self) -> Roster:
+        """What changed since the last call. Raises StoreError."""
+        reading = await self._begin()
+        while not reading.finished and len(reading.seats) < PORTION:
+            await self._read_page(reading)
+        seats, reading.seats = reading.seats, {}
+        roster = self._seats.update(seats.values())
+        if not reading.finished:
+            return Roster(roster.seated, roster.vacated, more=True)
+        self._mark, self._reading = reading.mark, None
+        if reading.since is None:
+            roster = Roster(roster.seated, [*roster.vacated, *self._seats.vacate_unread()])
+        return roster
+
+    async def _begin(self) -> _Reading:
+        """The reading to go on with."""
+        now = await self._now()
+        if self._reading is None or now.since(self._reading.mark) is None:
+            if now.since(self._mark) is None and await self._catch_up():
+                now = await self._now()
+            self._reading = _Reading(now, now.since(self._mark))
+            if self._reading.since is None:
+                self._refused.clear()
+            self._seats.begin()
+        return self._reading
+
+    async def _now(self) -> Mark:
+        async with self._link.transaction() as connection:
+            return await living_mark(connection, _TABLE)
+
+    async def _catch_up(self) -> int:
+        with suppress(ShardRefused):  # a damaged row may not be written; they are read nonetheless
+            return await catch_up(self._link, _TABLE)
+        return 0
+
+    async def _read_page(self, reading: _Reading) -> None:
+        """A page further. One that cannot be read shrinks until the row to blame is alone."""
+        most = reading.page or PAGE
+        try:
+            async with self._link.transaction() as connection:
+                rows = await connection.fetch(_PAGE, self._namespace, *_at(reading), most)
+                await self._make_room(connection, rows)
+        except (ShardCorrupt, ShardRefused) as error:
+            if most > 1:
+                reading.page = max(1, most // 8)
+            else:
+                await self._pass_over(reading, error.reason)
+            return
+        self._take(reading, rows)
+        reading.finished = len(rows) < most
+        reading.page = min(2 * most, PAGE)
+
+    async def _pass_over(self, reading: _Reading, reason: str) -> None:
+        async with self._link.transaction() as connection:
+            rows = await connection.fetch(_KEY, *_at(reading))
+        reading.finished = not rows
+        for slot, version in rows:
+            reading.position = int(version), slot
+            self._refuse(slot, reason)
+            if 0 <= slot < self._bound:
+                reading.seats[slot] = Seat(slot, _changed(version))
+
+    async def _make_room(self, connection: Connection, rows: list[asyncpg.Record]) -> None:
+        """Believe in more slots, where the table has that many rows."""
+        if any(row["slot"] >= self._bound for row in rows):
+            count = await connection.fetchval(_COUNT)
+            self._bound = min(MOST_SLOTS, max(ROOMY, SPARSE * count))
+
+    def _take(self, reading: _Reading, rows: list[asyncpg.Record]) -> None:
+        for row in rows:
+            slot, changed = row["slot"], _changed(row["version"])
+            reading.position = int(row["version"]), slot
+            if not 0 <= slot < self._bound:
+                self._refuse(slot, f"slots are below {self._bound}, for as many rows as there are")
+            elif reading.since is None or self._seats.is_news(slot, changed):
+                reading.seats[slot] = self._seat(slot, changed, row)
+
+    def _seat(self, slot: int, changed: int, row: asyncpg.Record) -> Seat:
+        if not row["ours"]:
+            self._refused.pop(slot, None)
+            return Seat(slot, changed)
+        try:
+            member = _member(row)
+            its_id = member_id(self._namespace, member.group, member.name)
+            if signed(its_id) != row["member_id"]:
+                raise ValueError(f"its member_id is not that of {member}")
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with it is wrong with it alone)
+            self._refuse(slot, str(error) or type(error).__name__)
+            return Seat(slot, changed)
+        self._refused.pop(slot, None)
+        return Seat(slot, changed, its_id, member)
+
+    def _refuse(self, slot: int, reason: str) -> None:
+        """Say once what is wrong with a row."""
+        if self._refused.get(slot) != reason and len(self._refused) < PAGE:
+            self._refused[slot] = reason
+            log.warning("member refused", shard=self._link.name, slot=slot, reason=reason[:300])
+
+
+def _member(row: asyncpg.Record) -> Member:
+    if not row["fits"]:
+        raise ValueError("a name is longer than 255 characters, or metadata than 32 kB")
+    metadata = msgspec.json.decode(row["metadata"], type=dict[str, str])
+    return check_member(Member(row["group"], row["name"], row["zone"], row["owner"], metadata))
+
+
+def _at(reading: _Reading) -> tuple[str, int]:
+    changed, slot = reading.position
+    return str(changed), slot
+
+
+def _changed(version: str) -> int:
+    """As much of a transaction's number as there is room for."""
+    return min(int(version), _MOST_CHANGED)
