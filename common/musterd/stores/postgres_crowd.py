@@ -8,6 +8,7 @@ done by a task that belongs to none of them.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from musterd.errors import ShardRefused, ShardUnavailable, StoreError
@@ -132,11 +133,24 @@ class Crowd:
         return [row[0] in stored for row in rows]
 
     async def _seat(self, rows: Sequence[Newcomer]) -> Sequence[int]:
-        async with self._link.transaction() as connection:
-            if not self._link.is_direct:
-                return [await connection.fetchval(ANNOUNCE, *row) for row in rows]
-            statement = await connection.prepare(ANNOUNCE)
-            return [record[0] for record in await statement.fetchmany(rows)]
+        async with self._link.session() as session:
+            if not session.direct:
+                return [await announce(session, row) for row in rows]
+            statement = await session.connection.prepare(ANNOUNCE)
+            in_order = sorted(rows, key=itemgetter(0))  # again, against a ring
+            slots = await statement.fetchmany(in_order)
+        slot_of = {row[0]: slot for row, (slot,) in zip(in_order, slots, strict=True)}
+        return [slot_of[row[0]] for row in rows]
+
+
+async def announce(session: Session, row: Newcomer) -> int:
+    """The slot that the database gives this member."""
+    if session.direct:
+        slot: int = await session.connection.fetchval(ANNOUNCE, *row)
+        return slot
+    async with session.connection.transaction(isolation="read_committed"):  # whatever its default
+        given: int = await session.connection.fetchval(ANNOUNCE, *row)
+    return given
 
 
 def _take(queue: _Queue, most: int) -> list[_Waiting]:

@@ -27,7 +27,7 @@ NAME_BYTES = 1020
 
 HELD = 20  # milliseconds to wait for a slot's number that another transaction holds open
 AHEAD = 4096  # slots by which the sequence may be ahead before it is set back
-TRIES = 50
+TRIES = 15
 
 _LENGTHS = " AND ".join(
     f"octet_length({column}) <= {NAME_BYTES}"
@@ -146,7 +146,8 @@ BEGIN
             END IF;
             tries := tries + 1;
             IF tries >= {TRIES} OR current_setting('transaction_isolation') <> 'read committed' THEN
-                RAISE;
+                RAISE EXCEPTION 'somebody else announces the same member, or holds its slot'
+                    USING ERRCODE = '40001';
             END IF;
         END;
     END LOOP;

@@ -6,7 +6,7 @@ import msgspec
 
 from musterd.beat import Beat, member_id, pack
 from musterd.model import Member
-from musterd.stores.postgres_crowd import ANNOUNCE, BEAT, Crowd
+from musterd.stores.postgres_crowd import BEAT, Crowd, announce
 from musterd.stores.postgres_link import Link, Session, again, milliseconds
 
 _PREPARED = "musterd_beat"  # named: else every beat would be parsed and planned anew
@@ -50,9 +50,8 @@ class PostgresWriter:
         if len(self._members) > 1:
             self._slots[its_id] = await self._crowd.announce(row)
             return
-        async with self._link.transaction() as connection:
-            slot = await connection.fetchval(ANNOUNCE, *row)
-        self._slots[its_id] = slot
+        async with self._link.session() as session:
+            self._slots[its_id] = await announce(session, row)
 
     async def beat(self, beat: Beat) -> bool:
         """Overwrite the member's beat; False when the row is gone."""
