@@ -1,6 +1,6 @@
 # Every target brings what it needs (scripts/setup.sh), skips what is there, and says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults attacks siege bench lint format clean
+.PHONY: help setup demo test faults attacks siege fuzz bench lint format clean
 
 ARGS ?=
 export PYTHON
@@ -34,6 +34,11 @@ attacks:  ## do what one hostile or clumsy neighbour can do, five minutes
 siege:  ## all of that at once against 20,000 members, ten minutes, e.g. ARGS='--minutes 2'
 	@scripts/setup.sh test
 	.venv/bin/python -m tests.attacks.siege $(ARGS)
+
+fuzz:  ## arbitrary bytes for all that reads, ten minutes each, e.g. ARGS='--seconds 60 holders'
+	@scripts/setup.sh fuzz
+	.venv/bin/python -m tests.fuzz $(ARGS)
+	.venv/bin/python -m tests.fuzz.api
 
 bench:  ## measure everything, ten minutes, and write docs/benchmarks.md; ARGS=--quick takes one
 	@scripts/setup.sh bench

@@ -5,6 +5,7 @@
 #   setup.sh test   the same with memcached, PostgreSQL and PgBouncer
 #   setup.sh bench  the same with what draws the pictures, and the peers of benchmarks
 #   setup.sh faults the same with faketime
+#   setup.sh fuzz   the same as bench, with fuzzers
 # Asks no questions, and leaves no server running that was not running before.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -81,8 +82,8 @@ is_done() { cmp -s ".venv/done-$1" <(fingerprint); }
 
 pip_install() { .venv/bin/python -m pip --disable-pip-version-check install -q -c constraints.txt "$@"; }
 
-ensure_venv() { # demo | lint | bench, each with all that is in the ones before it
-    local python kind more="demo lint bench" groups=()
+ensure_venv() { # demo | lint | bench | fuzz, each with all that is in the ones before it
+    local python kind more="demo lint bench fuzz" groups=()
     for kind in "$1" ${more#*"$1"}; do
         if is_done "$kind"; then return; fi
     done
@@ -94,7 +95,10 @@ ensure_venv() { # demo | lint | bench, each with all that is in the ones before 
     fi
     say "installing Python packages into .venv, as pinned in constraints.txt"
     if [ "$1" != demo ]; then groups=(--group test --group lint); fi
-    if [ "$1" = bench ]; then groups+=(--group bench); fi
+    case $1 in
+        bench) groups+=(--group bench) ;;
+        fuzz) groups+=(--group bench --group fuzz) ;;
+    esac
     pip_install pip
     pip_install --build-constraint constraints.txt -e '.[coordinator]' ${groups[@]+"${groups[@]}"}
     fingerprint >".venv/done-$1"
@@ -125,7 +129,11 @@ main() {
             ensure_servers
             compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || install_system_packages faketime
             ;;
-        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults' ;;
+        fuzz)
+            ensure_venv fuzz
+            ensure_servers
+            ;;
+        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|fuzz' ;;
     esac
 }
 

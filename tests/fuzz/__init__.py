@@ -1,0 +1,1 @@
+"""Arbitrary bytes for everything that reads what others wrote: see `make fuzz`."""
