@@ -168,7 +168,8 @@ class MemberAnswer(msgspec.Struct, frozen=True):
     """Everything about one member.
 
     ``state`` is what holds, and ``observed`` what its beats say: they differ while an operator
-    forces it down.
+    forces it down. ``down_after`` is how many seconds it may be silent: the service_down_time, or two
+    and a half intervals of its own where that is longer.
     """
 
     group: str
@@ -192,6 +193,7 @@ class MemberAnswer(msgspec.Struct, frozen=True):
     forced_down_reason: str
     observed: State = State.UNKNOWN
     marks: Sequence[Mark] = ()
+    down_after: float = 0.0
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -365,11 +367,27 @@ class StormStatus(msgspec.Struct, frozen=True):
     ends_in: float
 
 
+class Hold(msgspec.Struct, frozen=True):
+    """Something that holds verdicts back: on ``members``, in ``scope``, and why.
+
+    ``kind`` is a word that stays the same; ``until`` is null where nobody knows.
+    """
+
+    kind: str
+    scope: str
+    reason: str
+    since: datetime
+    until: datetime | None
+    members: int
+
+
 class StatusAnswer(msgspec.Struct, frozen=True):
     """This coordinator and its shards.
 
     ``unsaved`` counts members and lines of history that its registry does not have yet, and
-    ``not_seated`` newcomers that wait because this coordinator has as many as it takes.
+    ``not_seated`` newcomers that wait because this coordinator has as many as it takes. ``held`` is
+    what holds verdicts back. ``judged_later`` members are down after more than service_down_time, for
+    the sake of their intervals, and the last of them after ``latest_down_after`` seconds.
     """
 
     coordinator: str
@@ -392,3 +410,6 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     not_seated: int = 0
     verdicts: dict[str, int] = {}
     marks: dict[Mark, int] = {}
+    held: list[Hold] = []
+    judged_later: int = 0
+    latest_down_after: float = 0.0

@@ -23,14 +23,20 @@ from musterd.model import (
 from musterd_coordinator import tally
 from musterd_coordinator.desk import PAGE_LIMIT
 from musterd_coordinator.directory import NOBODY, Group
-from musterd_coordinator.members import STATES, Code
+from musterd_coordinator.members import IS_UNDECIDED, STATES, Code
 from musterd_coordinator.paging import Filters, chosen
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import wall_instant
 from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.tally import Tally
 from musterd_coordinator.verdicts import NO_FACTS, marks_of
-from musterd_coordinator.wording import hexadecimal, up_text
+from musterd_coordinator.wording import (
+    clamped_text,
+    deaf_text,
+    hexadecimal,
+    put_off_text,
+    up_text,
+)
 
 GROUPS_AT_ONCE = 200  # groups, or zones, in one step
 MEMBERS_AT_ONCE = 50  # whole answers in one step
@@ -250,6 +256,7 @@ class Answers:
             marks=marks_of(
                 members.status.item(row), members.orders.item(row), roll.detector.conflict(row)
             ),
+            down_after=round(members.down_after.item(row), 3),
         )
 
     def _reason(self, row: int, interval: float) -> str:
@@ -258,7 +265,23 @@ class Answers:
         if members.state.item(row) == Code.UP:
             missed, lag = members.missed.item(row), members.lag_ms.item(row) / 1000
             reason = up_text(reason, members.status.item(row), missed, lag, interval)
+        reason += self._withheld(row)
         return self._roll.in_force(row, reason)
+
+    def _withheld(self, row: int) -> str:
+        """What to add where its verdict is held back, or its promises are."""
+        members, detector = self._roll.detector.members, self._roll.detector
+        text, push = "", members.push_timeout.item(row)
+        if IS_UNDECIDED[members.state.item(row)]:
+            if detector.gaps.is_deaf(row):
+                text += deaf_text(push)
+            elif members.put_off.item(row):
+                left = members.down_after.item(row) - detector.silence_of(row)
+                text += put_off_text(max(0.0, left))
+        if members.clamped.item(row):
+            promised = members.interval_ms.item(row), members.push_timeout_ms.item(row)
+            text += clamped_text(*promised, members.interval.item(row), push)
+        return text
 
 
 def _summary(name: str, counts: tally.Counts) -> GroupSummary:

@@ -68,6 +68,7 @@ class Detector:
     def rules(self, rules: Rules) -> None:
         self.gaps.rules = rules
         promises.judge_by(self.members, rules)
+        self.promises_noted += 1
 
     def add(
         self, shards: Iterable[int], *, zone: int = 0, state: Code = Code.UNKNOWN, quiet: float = 0
@@ -93,6 +94,7 @@ class Detector:
     def know_intervals(self, rows: Rows, intervals: Seconds) -> None:
         """The intervals (n) that members were known to have; 0: not known."""
         promises.note_intervals(self.members, rows, intervals, self.rules)
+        self.promises_noted += 1
 
     def remember_promises(self, rows: Rows, beats: Beats) -> None:
         """What beats say that may be older than this coordinator, and are no sign of life."""

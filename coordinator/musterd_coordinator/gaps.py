@@ -42,7 +42,8 @@ class _Hearing:
     deaf_before: Rows = field(
         default_factory=_nobody
     )  # and those who were so at some time since the gap
-    put_off_since: float | None = None  # monotonic seconds
+    put_off_since: float | None = None  # monotonic seconds, as the next
+    deaf_since: float | None = None
 
 
 class Gaps:
@@ -68,6 +69,7 @@ class Gaps:
         elif len(deaf) or len(hearing.deaf):
             self._pass_over(shard, deaf, listened)
         hearing.deaf = deaf
+        hearing.deaf_since = None if not len(deaf) else hearing.deaf_since or now
         self._clocks[shard].mostly_deaf = self._are_most(shard, deaf, now)
 
     def heard(self, rows: Rows) -> None:
@@ -82,7 +84,15 @@ class Gaps:
 
     def is_deaf(self, row: int) -> bool:
         """Whether that is so of one member on any shard."""
-        return any(bool((each.deaf == row).any()) for each in self._shards)
+        for each in self._shards:
+            at = int(np.searchsorted(each.deaf, row))
+            if at < len(each.deaf) and each.deaf.item(at) == row:
+                return True
+        return False
+
+    def deaf_since(self, shard: int) -> float | None:
+        """Since when there was always somebody such; monotonic seconds."""
+        return self._shards[shard].deaf_since
 
     def put_off(self, shard: int) -> Rows:
         """Whose verdict on ``shard`` waits for an allowance after a gap."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from musterd.columns import Slots
+from musterd.limits import INTERVALS_UNTIL_DOWN
 from musterd.model import Facts, Member, MemberChange, State, Verdict
 from musterd.stores import Roster
 from musterd.stores.keyed import SLOT_LIMIT
@@ -27,6 +28,7 @@ from musterd_coordinator.judging import judging
 from musterd_coordinator.listening import ListeningClock
 from musterd_coordinator.lives import Lives
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
+from musterd_coordinator.notices import Notices
 from musterd_coordinator.placement import Place, Placement
 from musterd_coordinator.registry import Entry, Gone, Portion, portion_of
 from musterd_coordinator.rules import Rules
@@ -77,6 +79,7 @@ class Roll:
         )
         self.absent = Absent()
         self.lives = Lives()
+        self.notices = Notices(self.detector, self.directory, clocks.wall)
         self._ready = False
 
     @property
@@ -127,6 +130,7 @@ class Roll:
         )
         told = [self._apply(each, shard) for each in changes if len(each)]
         self.changes.publish()
+        self.notices.look()
         yield from self._teller.log(told)
 
     # -- who is on it --------------------------------------------------------------------
@@ -348,13 +352,14 @@ class Roll:
         since = np.fromiter(map(at.__getitem__, portion.since), np.float64, len(kinds))
         # Long past any mass silence: what fell before this coordinator began is no part of one.
         dead = np.isin(states, (Code.DOWN, Code.LEFT))
-        quiet = np.where(dead, np.maximum(3 * down_time, now - since), 0.0)
+        intervals = np.array([sample.interval for sample in samples])[kinds]
+        allowed = np.maximum(down_time, INTERVALS_UNTIL_DOWN * intervals)
+        quiet = np.where(dead, np.maximum(3 * allowed, now - since), 0.0)
         members = Alike(portion.names, kinds, [sample.member for sample in samples])
         reasons = [sample.reason for sample in samples]
         rows = self._add(members, states, map(reasons.__getitem__, portion.kinds), quiet)
         self.detector.members.since[rows] = since
-        intervals = np.array([sample.interval for sample in samples])
-        self.detector.know_intervals(rows, intervals[kinds])
+        self.detector.know_intervals(rows, intervals)
         self.lives.saved.add(rows)
         ordered = np.array([sample.facts != NO_FACTS for sample in samples])[kinds]
         for place in np.flatnonzero(ordered).tolist():

@@ -65,6 +65,9 @@ class Shard:
             self.rejected += swept.sweep.rejected
         if step is Step.STOOD_STILL:
             return self._fell_silent(swept.reason or "the sweep took too long", wall)
+        if self.clock.mostly_deaf:
+            took = f"the canary took {swept.canary_seconds or 0.0:.2g} s"
+            return self._fell_silent(f"{took}: longer than most members wait for a push", wall)
         return self._listens(wall)
 
     def _fell_silent(self, reason: str, wall: float) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from musterd.about import version
 from musterd.model import ShardStatus, StatusAnswer
 from musterd_coordinator import tally
+from musterd_coordinator.holds import holds
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import Shard, wall_instant
 from musterd_coordinator.steps import Steps
@@ -59,6 +60,9 @@ def status(roll: Roll, answers: "Answers", identity: Identity, unsaved: int) -> 
         not_seated=roll.admission.not_seated,
         verdicts=tally.verdicts(counts),
         marks=tally.marks(counts),
+        held=holds(roll),
+        judged_later=len(roll.notices.later),
+        latest_down_after=round(roll.notices.latest_down_after, 3),
     )
 
 

@@ -1,6 +1,6 @@
 """The reason of every verdict in words that an operator understands. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from musterd.beat import Status
 from musterd_coordinator.judgements import Cause
@@ -49,6 +49,30 @@ def cause_text(cause: Cause, evidence: str, incarnations: tuple[int, int], hold:
         Cause.CONFLICT: f"two agents beat under this name: incarnations {now} and {before}",
     }
     return texts[cause]
+
+
+def examples(names: Sequence[str], count: int) -> str:
+    """A few of ``count`` names."""
+    more = count - len(names)
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+
+
+def clamped_text(interval_ms: int, push_timeout_ms: int, interval: float, push: float) -> str:
+    """What to add for a member that promises what no agent may be set to; seconds."""
+    told = f"an interval of {interval_ms / 1000:g} s"
+    if push_timeout_ms:
+        told += f" and a push timeout of {push_timeout_ms / 1000:g} s"
+    return f"; its beats tell {told}, which no agent may have: taken as {interval:.3g} s and {push:.3g} s"
+
+
+def deaf_text(push: float) -> str:
+    """What to add for a member that waits less for a push than the canary took; seconds."""
+    return f"; not judged now: it waits {push:.3g} s for a push, and the canary took longer"
+
+
+def put_off_text(left: float) -> str:
+    """What to add for one whose verdict waits for an allowance after a gap; seconds left."""
+    return f"; not judged before {left:.1f} s more of listening: its shard was not listened to for a while"
 
 
 def up_text(reason: str, status: int, missed: int, lag: float, interval: float) -> str:

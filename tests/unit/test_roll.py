@@ -47,14 +47,18 @@ class Stage:
         status: Status = Status.OK,
         proven: bool = True,
         shard: int = 0,
+        interval: float = 1.0,
+        push_timeout: float = 0.0,
+        canary: float = 0.001,
     ) -> None:
         """``beats``: slot to (incarnation, sequence)."""
         self.now += 0.5
         self.wall += 0.5
-        sweep = Sweep(_columns(beats, status) if beats else no_beats(), Rejected(), complete=proven)
+        columns = _columns(beats, status, interval, push_timeout) if beats else no_beats()
+        sweep = Sweep(columns, Rejected(), complete=proven)
         swept = Swept(
             self.now, self.now + 0.01, proven, "" if proven else "broken", Roster(seated, vacated),
-            sweep, 0.001, 0.01,
+            sweep, canary, 0.01,
         )  # fmt: skip
         self.roll.take(shard, swept)
 
@@ -62,7 +66,12 @@ class Stage:
         return self.answers.member("compute", name).observed
 
 
-def _columns(beats: dict[int, tuple[int, int]], status: Status) -> Beats:
+def _columns(
+    beats: dict[int, tuple[int, int]],
+    status: Status,
+    interval: float = 1.0,
+    push_timeout: float = 0.0,
+) -> Beats:
     slots = np.array(list(beats), np.int64)
     zeros = np.zeros(len(slots), np.uint32)
     return Beats(
@@ -70,11 +79,11 @@ def _columns(beats: dict[int, tuple[int, int]], status: Status) -> Beats:
         member_id=np.zeros(len(slots), np.uint64),
         incarnation=np.array([i for i, _ in beats.values()], np.uint64),
         sequence=np.array([s for _, s in beats.values()], np.uint64),
-        interval_ms=zeros + 1000,
+        interval_ms=zeros + np.uint32(interval * 1000),
         status=np.full(len(slots), status, np.uint8),
         sent_ms=slots,
         missed=zeros.astype(np.uint16),
-        push_timeout_ms=zeros.astype(np.uint16),
+        push_timeout_ms=zeros.astype(np.uint16) + np.uint16(push_timeout * 1000),
         lag_ms=zeros,
     )
 

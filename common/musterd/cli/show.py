@@ -46,7 +46,8 @@ def _facts(member: MemberAnswer, paint: render.Paint, now: datetime) -> Iterator
     yield "down", f"{yes(member.down)} (may I evacuate it?)"
     for mark in render.marks(member):
         yield "note", mark
-    yield "silent for", f"{render.age(member.silent_for)} of listening, {_rhythm(member)}"
+    limit = f" of {render.age(member.down_after)}" if member.down_after else ""
+    yield "silent for", f"{render.age(member.silent_for)}{limit} of listening, {_rhythm(member)}"
     yield "incarnation", member.incarnation or "-"
     yield "zone", member.zone or "-"
     yield "owner", member.owner or "-"

@@ -6,7 +6,7 @@ from datetime import datetime
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_json
 from musterd.cli.arguments import parser as new_parser
-from musterd.model import ShardStatus, State, StatusAnswer, StormStatus
+from musterd.model import Hold, ShardStatus, State, StatusAnswer, StormStatus
 from musterd.options import Role
 
 
@@ -30,10 +30,13 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 
 def text(answer: StatusAnswer, paint: render.Paint, now: datetime) -> str:
-    """The coordinator, then a table of its shards, then one of its storms if there are any."""
+    """The coordinator, then a table of its shards, then those of its storms and of
+    whatever else holds verdicts back, if there are any."""
     parts = [render.facts(_facts(answer, paint, now)), _shards(answer.shards, paint, now)]
     if answer.storms:
         parts.append(_storms(answer.storms, now))
+    if answer.held:
+        parts.append(_held(answer.held, now))
     return "\n\n".join(parts)
 
 
@@ -52,8 +55,18 @@ def _facts(answer: StatusAnswer, paint: render.Paint, now: datetime) -> Iterator
     waiting = f"; {answer.not_seated} newcomers find no room" if answer.not_seated else ""
     members = f"{answer.members} in {answer.groups} groups: {', '.join(counts) or 'none'}"
     yield "members", f"{members}{waiting}"
-    yield "down after", f"{answer.service_down_time:g} s of silence"
+    yield "down after", _down_after(answer)
     yield "sweeps", f"every {answer.sweep_period:g} s"
+
+
+def _down_after(answer: StatusAnswer) -> str:
+    text = f"{answer.service_down_time:g} s of silence"
+    if not answer.judged_later:
+        return text
+    return (
+        f"{text}; {answer.judged_later} members after 2.5 of their intervals,"
+        f" the last after {answer.latest_down_after:g} s"
+    )
 
 
 def _listening(listening: bool, paint: render.Paint) -> str:
@@ -103,6 +116,22 @@ def _why(shard: ShardStatus) -> str:
         f"{count} records rejected for {what}" for what, count in shard.rejected.items() if count
     ]
     return "; ".join([*([] if shard.listening else [shard.reason]), *rejected])
+
+
+def _held(holds: Sequence[Hold], now: datetime) -> str:
+    headers = ("HELD BACK", "IN", "MEMBERS", "FOR", "UNTIL", "WHY")
+    rows = (
+        [
+            one.kind,
+            one.scope or "-",
+            one.members,
+            render.since(one.since, now),
+            "-" if one.until is None else f"in {render.since(now, one.until)}",
+            one.reason,
+        ]
+        for one in holds
+    )
+    return render.table(headers, rows)
 
 
 def _storms(storms: Sequence[StormStatus], now: datetime) -> str:

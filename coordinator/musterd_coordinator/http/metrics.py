@@ -39,6 +39,7 @@ def render(
         *_shards(status.shards),
         _rejected(status.shards),
         _storms(status),
+        _held(status),
         *_callers(gauges, readers),
         *_process(status.started.timestamp()),
     )
@@ -111,6 +112,11 @@ def _coordinator(status: StatusAnswer) -> Iterator[_Family]:
         "musterd_service_down_time_seconds",
         "Listening time without a beat that makes a member silent.",
         status.service_down_time,
+    )
+    yield _gauge(
+        "musterd_members_judged_later",
+        "Members that are down after more than service_down_time, for their long intervals.",
+        status.judged_later,
     )
     yield _gauge("musterd_sweep_period_seconds", "Time between sweeps.", status.sweep_period)
     yield _gauge(
@@ -243,6 +249,11 @@ def _process(started: float) -> Iterator[_Family]:
     yield _gauge("process_resident_memory_bytes", "Resident memory.", resident_bytes())
     yield _gauge("process_open_fds", "Open files.", open_files())
     yield _gauge("process_max_fds", "Files that may be open.", allowed())
+
+
+def _held(status: StatusAnswer) -> _Family:
+    samples = [({"kind": one.kind, "scope": one.scope}, float(one.members)) for one in status.held]
+    return _Family("musterd_held", "gauge", "Members whose verdicts are held back.", samples)
 
 
 def _lines(family: _Family) -> Iterator[str]:
