@@ -13,11 +13,12 @@ pushes could do. Such a sweep is a gap for it alone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
 
 from musterd_coordinator.listening import ListeningClock, Step
-from musterd_coordinator.members import IS_UNDECIDED, Code, Members, Rows, Seconds
+from musterd_coordinator.members import IS_UNDECIDED, Code, Mask, Members, Rows, Seconds
 from musterd_coordinator.rules import Rules
 
 ENOUGH = 3
@@ -36,6 +37,7 @@ class _Hearing:
     """How one shard's members were heard; ``began`` is the listening time when the last gap ended."""
 
     began: float = 0.0
+    resumed_at: float = inf  # the same in monotonic seconds
     deaf: Rows = field(
         default_factory=_nobody
     )  # whose pushes are given less time than the newest canary took
@@ -139,6 +141,7 @@ class Gaps:
         self._credit(shard, here)
         self._allow(shard, here)
         hearing.began, hearing.deaf_before = self._clocks[shard].time, _nobody()
+        hearing.resumed_at = now
         self.marks = bool(members.put_off.any() or members.chances.any())
         if not len(self.put_off(shard)):
             hearing.put_off_since = None
@@ -159,12 +162,20 @@ class Gaps:
         deaf = np.isin(rows, hearing.deaf_before) if len(hearing.deaf_before) else None
         for place in range(members.replicas):
             gained = np.where(pushes >= WHOLE, ENOUGH, pushes >= 1)
-            gained[members.heard[place, rows] >= hearing.began] = 0
+            gained[~self._unheard(place, rows, hearing)] = 0
             gained[members.shard[place, rows] != shard] = 0
             if deaf is not None:
                 gained[deaf] = 0
             chances = members.chances[place, rows] + gained
             members.chances[place, rows] = np.minimum(chances, ENOUGH)
+
+    def _unheard(self, place: int, rows: Rows, hearing: _Hearing) -> Mask:
+        """Who was not heard since the last gap, and was awaited before it."""
+        members = self._members
+        heard_at, heard = members.heard_at[rows], members.heard[place, rows]
+        never = np.isnan(heard_at) & (members.put_off[rows] | (heard < hearing.began))
+        unheard: Mask = never | (heard_at < hearing.resumed_at)
+        return unheard
 
     def _allow(self, shard: int, rows: Rows) -> None:
         """Leave ``rows`` an allowance of silence on ``shard``, however silent they were before."""
