@@ -7,6 +7,8 @@ from random import Random
 
 import anyio
 
+from musterd import ages
+from musterd.ages import Slept
 from musterd.beat import Status, member_id, new_incarnation
 from musterd.settings import MemberSettings, Settings
 from musterd.stores.base import Store
@@ -25,7 +27,7 @@ class Agent:
 
     ``changed`` is called whenever :attr:`summary` may have changed. ``rng`` jitters retries;
     ``wall_clock`` gives Unix seconds, which are carried for people and decide nothing;
-    ``incarnation`` is drawn at random where None.
+    ``incarnation`` is drawn at random where None. ``slept`` gives the seconds that the host was asleep.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class Agent:
         rng: Random | None = None,
         wall_clock: Callable[[], float] = time.time,
         incarnation: int | None = None,
+        slept: Slept = ages.slept,
     ) -> None:
         self._store = store
         self._settings = settings
         self._changed = changed
         self._rng = rng or Random()
         self._wall_clock = wall_clock
+        self.slept = slept
         self._shards: dict[int, Shard] = {}
         self.incarnation = incarnation or new_incarnation()
         self.loops = tuple(self._loop_of(member) for member in settings.members)
@@ -102,7 +106,7 @@ class Agent:
         number = member_id(self._settings.namespace, announced.group, announced.name)
         timeout = self._settings.push_timeout_for(member.interval)
         links = [
-            Link(announced, self._shard(shard), timeout, self._rng)
+            Link(announced, self._shard(shard), timeout, self._rng, self.slept)
             for shard in self._store.place(number)
         ]
         # The store's own deadlines are those of the most hurried member, so that no push has longer.

@@ -7,6 +7,8 @@ from random import Random
 import anyio
 from msgspec.structs import replace
 
+from musterd import ages
+from musterd.ages import Slept
 from musterd.beat import Beat
 from musterd.errors import ShardCorrupt, ShardUnavailable
 from musterd.model import Member
@@ -28,7 +30,14 @@ class Link:
     server as a herd.
     """
 
-    def __init__(self, member: Member, shard: Shard, push_timeout: float, rng: Random) -> None:
+    def __init__(
+        self,
+        member: Member,
+        shard: Shard,
+        push_timeout: float,
+        rng: Random,
+        slept: Slept = ages.slept,
+    ) -> None:
         self.shard = shard
         self.accepted = 0
         self.failed = 0
@@ -37,11 +46,22 @@ class Link:
         self.push_timeout = push_timeout
         self._member = member
         self._rng = rng
+        self._slept = slept
+        self._slept_before = 0.0  # when a beat last got through
         self._missed = 0
         self._announced = False
         self._turn = Turn()
         self._name = str(member)
         shard.expect(self._name)
+
+    def age(self, now: float) -> float | None:
+        """Seconds since a beat last got through, asleep or awake; None: never.
+
+        ``now`` is the present by the loop's clock.
+        """
+        if self.last_accepted is None:
+            return None
+        return now - self.last_accepted + ages.asleep(self._slept_before, self._slept())
 
     async def push(self, beat: Beat, within: float | None = None) -> bool:
         """Whether the shard took ``beat`` within that many seconds (default: the push timeout).
@@ -81,7 +101,7 @@ class Link:
 
     def _took(self) -> None:
         self.accepted += 1
-        self.last_accepted = anyio.current_time()
+        self.last_accepted, self._slept_before = anyio.current_time(), self._slept()
         self._missed = 0
         self.shard.took(self._name)
 

@@ -53,6 +53,14 @@ class MemberLoop:
         accepted = [link.last_accepted for link in self._links if link.last_accepted is not None]
         return max(accepted, default=None)
 
+    def age(self, now: float) -> float | None:
+        """Seconds since a beat last got through to any shard, asleep or awake; None: never.
+
+        ``now`` is the present by the loop's clock.
+        """
+        ages = (link.age(now) for link in self._links)
+        return min((age for age in ages if age is not None), default=None)
+
     @property
     def counters(self) -> Counters:
         """The counts so far."""

@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 import anyio
 from anyio.abc import TaskGroup
 
+from musterd import ages
 from musterd.beat import Status
 from musterd.errors import ConfigError
 from musterd.model import Member
@@ -44,6 +45,8 @@ class Membership:
         self.member = member
         self.incarnation = agent.incarnation
         self.joined_at = anyio.current_time()
+        self._slept = agent.slept
+        self._slept_before = agent.slept()
         (self._loop,) = agent.loops
 
     @property
@@ -66,11 +69,17 @@ class Membership:
     def last_accepted_age(self) -> float:
         """Seconds since a beat last got through to any shard, or since joining if none did.
 
-        When it nears the coordinator's ``service_down_time``, others may soon be told that this
+        Time that the host was asleep counts. When it nears the coordinator's ``service_down_time``, others may soon be told that this
         member is down and take over its work: stop what must not be done twice.
         """
-        since = self.joined_at if self.last_accepted is None else self.last_accepted
-        return anyio.current_time() - since
+        return self.age(anyio.current_time())
+
+    def age(self, now: float) -> float:
+        """:attr:`last_accepted_age` at ``now`` of ``anyio.current_time()``."""
+        age = self._loop.age(now)
+        if age is not None:
+            return age
+        return now - self.joined_at + ages.asleep(self._slept_before, self._slept())
 
     @property
     def counters(self) -> Counters:

@@ -47,8 +47,7 @@ class ThreadMembership:
     @property
     def last_accepted_age(self) -> float:
         """Seconds since a beat last got through to any shard, or since joining if none did."""
-        since = self._membership.joined_at if self.last_accepted is None else self.last_accepted
-        return time.monotonic() - since  # the clock of asyncio's loops
+        return self._membership.age(time.monotonic())  # the clock of asyncio's loops
 
     @property
     def counters(self) -> Counters:

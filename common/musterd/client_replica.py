@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 import anyio
 import httpcore
 
+from musterd import ages
+from musterd.ages import Slept
 from musterd.client_calls import Attempt, Call, Reply, group, read_addresses, read_reply
 from musterd.client_choice import FRESHER, LOOK_EVERY, Address
 from musterd.client_transport import (
@@ -47,13 +49,15 @@ class Replica:
     has heard nothing for longer it is not taken.
     """
 
-    def __init__(self, urls: str | Sequence[str], group: str) -> None:
+    def __init__(self, urls: str | Sequence[str], group: str, *, slept: Slept = ages.slept) -> None:
         self._addresses = read_addresses(urls)
         self._backend = NamedBackend()
         self._view = View(group)
         self._better: Address | None = None  # one that hears its store, while this one does not
         self._following = anyio.CancelScope()
         self._heard_at = -math.inf
+        self._slept = slept
+        self._slept_before = 0.0  # when it was heard
         self._connected = False
         self._ready = anyio.Event()
         self._stack = AsyncExitStack()
@@ -103,10 +107,12 @@ class Replica:
 
     @property
     def age(self) -> float:
-        """Seconds since the store was last proven to be heard; infinite before the first view."""
+        """Seconds since the store was last proven to be heard, asleep or awake; infinite before the
+        first view."""
         if not self._view.whole or self._view.staleness is None:
             return math.inf
-        return self._view.staleness + anyio.current_time() - self._heard_at
+        asleep = ages.asleep(self._slept_before, self._slept())
+        return self._view.staleness + anyio.current_time() - self._heard_at + asleep
 
     @property
     def listening(self) -> bool:
@@ -195,7 +201,7 @@ class Replica:
         self._view.apply(event)
         if not event.id:  # a part: until the rest is here the view is as old as before
             return
-        self._heard_at = anyio.current_time()
+        self._heard_at, self._slept_before = anyio.current_time(), self._slept()
         if not self._connected:
             self._connected, self.problem = True, None
             self._ready.set()

@@ -198,8 +198,7 @@ class Answers:
         None seconds: one of them has not been proven yet.
         """
         shards = [self._roll.shards[index] for index in self._concerned(group)]
-        now = self._roll.clocks.monotonic()
-        ages = [shard.clock.staleness(now) for shard in shards]
+        ages = [shard.staleness(self._roll.clocks) for shard in shards]
         known = [age for age in ages if age is not None]
         listening = all(shard.clock.listening for shard in shards)
         return listening, round(max(known), 3) if known and len(known) == len(ages) else None

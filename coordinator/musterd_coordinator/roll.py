@@ -117,6 +117,7 @@ class Roll:
         Seats are taken step by step. All states change in one step; after it, that is logged.
         """
         shard = self.shards[index]
+        shard.wake(self.clocks)
         canary = swept.canary_seconds or 0.0
         step = self.detector.advance(index, swept.begin, swept.end, swept.proven, canary)
         if shard.note(swept, step, self.clocks.wall()):

@@ -7,6 +7,8 @@ from math import floor
 
 import structlog
 
+from musterd import ages
+from musterd.ages import Slept
 from musterd.columns import Rejected
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.seats import Seats
@@ -17,10 +19,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Where instants come from: ``monotonic`` decides, ``wall`` is shown to people."""
+    """Where instants come from: ``monotonic`` decides, ``wall`` is shown to people, and ``slept`` are
+    the seconds that the host was asleep, which ``monotonic`` leaves out.
+    """
 
     monotonic: Callable[[], float]
     wall: Callable[[], float]
+    slept: Slept = ages.slept
 
     def instant(self, at: float) -> datetime:
         """The wall clock's reading at ``at`` monotonic seconds."""
@@ -53,6 +58,21 @@ class Shard:
     sweeps: int = 0
     unproven: int = 0
     rejected: Rejected = field(default_factory=Rejected)
+    _slept: float | None = None  # by the host, when it was last swept
+    _slept_at_proof: float | None = None
+
+    def wake(self, clocks: Clocks) -> None:
+        """Notice before a sweep is taken in if the host slept since the last one: that was a gap."""
+        before, self._slept = self._slept, clocks.slept()
+        if before is not None and ages.asleep(before, self._slept) > self.clock.period / 2:
+            self.clock.resumed = False
+
+    def staleness(self, clocks: Clocks) -> float | None:
+        """Seconds since the newest proven sweep began, asleep or awake; None before the first."""
+        age = self.clock.staleness(clocks.monotonic())
+        if age is None or self._slept_at_proof is None:
+            return age
+        return age + ages.asleep(self._slept_at_proof, clocks.slept())
 
     def note(self, swept: Swept, step: Step, wall: float) -> bool:
         """Take in how a sweep went; whether the shard began or ceased to listen."""
@@ -65,6 +85,7 @@ class Shard:
             self.rejected += swept.sweep.rejected
         if step is Step.STOOD_STILL:
             return self._fell_silent(swept.reason or "the sweep took too long", wall)
+        self._slept_at_proof = self._slept
         if self.clock.mostly_deaf:
             took = f"the canary took {swept.canary_seconds or 0.0:.2g} s"
             return self._fell_silent(f"{took}: longer than most members wait for a push", wall)

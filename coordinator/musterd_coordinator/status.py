@@ -9,7 +9,7 @@ from musterd.model import ShardStatus, StatusAnswer
 from musterd_coordinator import tally
 from musterd_coordinator.holds import holds
 from musterd_coordinator.roll import Roll
-from musterd_coordinator.shard import Shard, wall_instant
+from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.steps import Steps
 from musterd_coordinator.storms import storms
 
@@ -68,11 +68,11 @@ def status(roll: Roll, answers: "Answers", identity: Identity, unsaved: int) -> 
 
 def shard_statuses(roll: Roll) -> list[ShardStatus]:
     """How each shard is."""
-    return [_shard(shard, roll.clocks.monotonic()) for shard in roll.shards]
+    return [_shard(shard, roll.clocks) for shard in roll.shards]
 
 
-def _shard(shard: Shard, now: float) -> ShardStatus:
-    staleness = shard.clock.staleness(now)
+def _shard(shard: Shard, clocks: Clocks) -> ShardStatus:
+    staleness = shard.staleness(clocks)
     return ShardStatus(
         shard=shard.name,
         listening=shard.clock.listening,

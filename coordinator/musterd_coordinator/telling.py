@@ -146,7 +146,7 @@ class Teller:
         runs = changes.rows if by_run else changes.rows[:0]
         return Evidence(
             shard.name,
-            shard.clock.staleness(now) or 0.0,
+            shard.staleness(self._clocks) or 0.0,
             self._detector.rules.storm_hold,
             members.heard_at[changes.rows] + (self._clocks.wall() - now),
             np.stack((members.incarnation[runs], members.previous_incarnation[runs]), axis=1),

@@ -16,7 +16,7 @@ from musterd_coordinator.http.gauges import Gauges
 from musterd_coordinator.http.limits import Limits, Room
 from musterd_coordinator.registry import portion_of
 from musterd_coordinator.status import Identity, status
-from musterd_coordinator.steps import whole
+from musterd_coordinator.steps import Steps, whole
 from tests.unit.test_roll import Stage, entry, host
 
 
@@ -33,9 +33,13 @@ def beat(stage: Stage, sequence: int, *slots: int, **how: float) -> None:
     stage.sweep(dict.fromkeys(slots, (7, sequence)), **how)  # type: ignore[arg-type]
 
 
-def told(stage: Stage) -> StatusAnswer:
+def telling(stage: Stage) -> Steps[StatusAnswer]:
     identity = Identity("c1", "memory:", "memory:", stage.roll.clocks.instant(0), 0.5)
     return status(stage.roll, stage.answers, identity, 0)
+
+
+def told(stage: Stage) -> StatusAnswer:
+    return whole(telling(stage))
 
 
 def held(stage: Stage) -> list[Hold]:
@@ -152,7 +156,8 @@ def test_people_and_prometheus_see_it_too() -> None:
     assert "4 s of silence; 2 members after 2.5 of their intervals, the last after 25 s" in shown
     assert re.search(r"canary +mc1:11211 +1 +3 s +- +the canary took 0.06 s", shown)
     gauges = Gauges(Door[Hashable](1, 1), Room(Limits()))
-    page = whole(metrics.render(answered, stage.answers.groups_steps(), gauges=gauges, readers=0))
+    groups = stage.answers.groups_steps()
+    page = whole(metrics.render(telling(stage), groups, gauges=gauges, readers=0))
     assert "\nmusterd_members_judged_later 2\n" in page.decode()
     assert '\nmusterd_held{kind="canary",scope="mc1:11211"} 1\n' in page.decode()
     shown = show_command.text(answer(stage, "h1"), render.paint(), now)
