@@ -1,6 +1,7 @@
 """The way to a host that has several addresses: they are tried in turn, as hosts of a list are."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from typing import TypeVar
 
 import anyio
@@ -42,18 +43,21 @@ class Way:
         self._failed.pop(address, None)
         self._failed[address] = None
 
-    async def connect(self, attempt: Callable[[str], Awaitable[_T]], hosts: int = 1) -> _T:
+    async def connect(
+        self, attempt: Callable[[str], Awaitable[_T]], hosts: int = 1, brief: float = inf
+    ) -> _T:
         """What ``attempt`` makes of the first address with which it does not fail.
 
-        ``hosts`` more than one: so many share the caller's time, this one among them. Raises
+        ``hosts`` more than one: so many share the caller's time, this one among them. The last
+        address is reached after ``brief`` seconds at most, whatever time the caller has. Raises
         OSError: the last one's, or that the name was not found.
         """
-        with anyio.fail_after(_share(hosts)):
+        with anyio.fail_after(_share(hosts, brief)):
             addresses = self.order(await shared().addresses(self.host))
             failure = OSError(f"no address for {self.host}")
             for at, address in enumerate(addresses):
                 try:
-                    with anyio.fail_after(_share(len(addresses) - at)):
+                    with anyio.fail_after(_share(len(addresses) - at, brief)):
                         made = await attempt(address)
                 except OSError as error:
                     failure = error
@@ -67,8 +71,9 @@ class Way:
             raise failure
 
 
-def _share(of: int) -> float | None:
+def _share(of: int, most: float) -> float | None:
     """One of so many equal shares of the time that is left to the caller; None: all of it."""
     if of <= 1:
         return None
-    return min(LONGEST, max(0.0, anyio.current_effective_deadline() - anyio.current_time()) / of)
+    left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
+    return min(LONGEST, min(left, most) / of)

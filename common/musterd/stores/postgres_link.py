@@ -363,7 +363,7 @@ class Link:
 
     async def _open(self, limit: float) -> Session:
         loop = asyncio.get_running_loop()
-        named = NamedLoop(loop, self._ways, self._target.hosts)
+        named = NamedLoop(loop, self._ways, self._target.hosts, self.timeout)
         connection = await asyncpg.connect(
             self._target.dsn(self._turn),
             timeout=2 * limit,  # never strikes: the deadline around this is shorter

@@ -16,10 +16,13 @@ class NamedLoop:
     ``reached`` is the name and the address of the last connection; None for a local socket.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, ways: Ways, hosts: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, ways: Ways, hosts: int, brief: float
+    ) -> None:
         self._loop = loop
         self._ways = ways
         self._hosts = hosts  # that may still have to be tried
+        self._brief = brief
         self.reached: tuple[str, str] | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -44,4 +47,4 @@ class NamedLoop:
 
         hosts, self._hosts = self._hosts, max(1, self._hosts - 1)
         way = self._ways.setdefault(host, Way(host))
-        return await way.connect(connect, hosts)
+        return await way.connect(connect, hosts, self._brief)
