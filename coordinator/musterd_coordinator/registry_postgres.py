@@ -7,11 +7,14 @@ stay: they only matter to a coordinator that starts. Facts are the same for all 
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from math import inf
+from random import uniform
 from secrets import randbits
 from typing import Any
 
+import anyio
 import asyncpg
 import structlog
 
@@ -31,6 +34,8 @@ SAME_CHANGE = timedelta(seconds=30)
 SAME_RESTART = timedelta(minutes=10)
 """A restart's words name two random numbers: another coordinator's are of the same restart."""
 
+FRESH_PERIOD = 30.0
+_BRIEF = 0.5  # seconds: others' news must not wait for a batch under way
 PAGE = 1000
 BATCH = 10_000
 STATEMENT = 2000  # rows: making one with five times as many stops the event loop for long
@@ -73,6 +78,7 @@ class PostgresRegistry:
         self._batches = Link(target, timeout)
         self._news = Link(target, min(timeout, NEWS_TIMEOUT))
         self._me = 1 + randbits(62)
+        self._fresh_until = -inf
         self._mark: Mark | None = None
         self._heard: set[tuple[int, str, str]] = set()  # what the next reading brings again
 
@@ -96,6 +102,7 @@ class PostgresRegistry:
 
     async def changed(self) -> Sequence[Entry | Gone]:
         """Members that were added or forgotten by others, or whose facts anybody changed."""
+        await self._freshen()
         return [
             each
             async for news in self._read(self._news, sql.PAGE, told_by=self._me)
@@ -188,6 +195,16 @@ class PostgresRegistry:
         """Close all connections without waiting for the network."""
         for link in (self._orders, self._batches, self._news):
             link.close()
+
+    async def _freshen(self) -> None:
+        """Now and then, go where the database's name leads by now."""
+        now = anyio.current_time()
+        if now < self._fresh_until:
+            return
+        self._fresh_until = now + uniform(0.5, 1.0) * FRESH_PERIOD
+        for link in self._orders, self._batches, self._news:
+            with suppress(StoreError), anyio.move_on_after(_BRIEF):  # the old connection serves
+                await link.freshen()
 
     @asynccontextmanager
     async def _transaction(

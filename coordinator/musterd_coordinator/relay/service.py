@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 STOPPING = b"SERVER_ERROR this relay is stopping"
 _STOP_TIMEOUT = 2.0
 _TIDY_PERIOD = 10.0
+_FRESH_PERIOD = 20.0
 _TIDY_AT_A_TIME = 2000
 _MARK_PERIOD = 1.0
 
@@ -43,6 +44,7 @@ class Relay:
         self._target = parse_url(settings.store)
         self._timeout = settings.effective_push_timeout  # an agent waits no longer
         self._ttl = settings.beat_ttl
+        self._service_down_time = settings.service_down_time
         self._namespace = settings.namespace
         self._mark_period = min(_MARK_PERIOD, settings.service_down_time / 10)
         self._reached = anyio.Event()
@@ -99,6 +101,15 @@ class Relay:
         )
         await database.mark(self.links[0], self._namespace, name, beat)
 
+    async def keep_fresh(self) -> None:
+        """Connect to the database anew time and again, until cancelled: its name may have moved."""
+        longest = min(_FRESH_PERIOD, self._service_down_time / 3)
+        while True:
+            await anyio.sleep(uniform(0.5, 1.0) * longest)
+            for link in self.links:
+                with suppress(StoreError):  # the old connection serves
+                    await link.renew()
+
     async def keep_tidy(self) -> None:
         """Drop members who did not beat for long, until cancelled."""
         while True:
@@ -137,6 +148,7 @@ async def running(settings: Settings) -> AsyncIterator[Relay]:
             tasks.start_soon(relay.writer.run)
             tasks.start_soon(relay.usher.run)
             tasks.start_soon(relay.keep_marking)
+            tasks.start_soon(relay.keep_fresh)
             tasks.start_soon(relay.keep_tidy)
             try:
                 yield relay
