@@ -15,7 +15,7 @@ from musterd.stores.base import Store
 from musterd_agent.beating import Beating
 from musterd_agent.link import Link
 from musterd_agent.loop import MemberLoop
-from musterd_agent.renewal import keep_fresh
+from musterd_agent.renewal import Renewal
 from musterd_agent.shard import Shard
 
 LEAVE_TIMEOUT = 1.5  # seconds; a process that was told to stop must be gone within two
@@ -72,7 +72,6 @@ class Agent:
         async with anyio.create_task_group() as tasks:
             for loop in self.loops:
                 tasks.start_soon(loop.run)
-            tasks.start_soon(keep_fresh, self._shards.values(), self._settings, self._rng)
 
     def overdue(self) -> float:
         """Seconds by which the latest member's loop is late: what a stuck one is known by."""
@@ -116,5 +115,7 @@ class Agent:
 
     def _shard(self, index: int) -> Shard:
         if index not in self._shards:
-            self._shards[index] = Shard(self._store.writer(index), self._changed)
+            interval = min(member.interval for member in self._settings.members)
+            renewal = Renewal(interval, self._settings.service_down_time, self._rng)
+            self._shards[index] = Shard(self._store.writer(index), self._changed, renewal)
         return self._shards[index]

@@ -18,6 +18,7 @@ from musterd_agent.shard import Shard, reason_of
 
 _FORGETFUL = "lost the member again as soon as it was announced"
 _TOO_SLOW = "no answer within {:g} s"
+_SHARE_TO_RENEW = 0.8  # of the time to the next tick, which must not be late
 
 
 class Link:
@@ -71,12 +72,22 @@ class Link:
         is raised again by the caller's next await: anyio's are level-triggered.
         """
         within = self.push_timeout if within is None else within
-        failure = await failure_of(self._deliver(beat, within), within)
+        failure = await _failure_of(self._deliver(beat, within), within)
         if failure is None:
             self._took()
         elif anyio.current_effective_deadline() > -inf:  # else we were told to stop, not it
             self._failed(failure)
         return failure is None
+
+    async def renew(self) -> None:
+        """Where it is time to, connect anew before the next tick, or go on over the old connection.
+
+        Whether beats get through is no matter of this: a failure is not told.
+        """
+        now, renewal = anyio.current_time(), self.shard.renewal
+        if renewal is not None and renewal.is_due(now):
+            left = (self.due - now) * _SHARE_TO_RENEW
+            await _failure_of(self.shard.renew(), min(self.push_timeout, left))
 
     async def _deliver(self, beat: Beat, within: float) -> None:
         async with self._turn:
@@ -111,7 +122,7 @@ class Link:
         self.shard.failed(self._name, reason)
 
 
-async def failure_of(delivery: Awaitable[None], within: float) -> str | None:
+async def _failure_of(delivery: Awaitable[None], within: float) -> str | None:
     """Why ``delivery`` failed within that many seconds, in words; None if it did not.
 
     A driver may leak a cancellation that nobody asked for, or answer ours with some other error:

@@ -102,8 +102,10 @@ class MemberLoop:
 
     async def _keep_beating(self, link: Link) -> None:
         while True:
-            await self._push(link, self._beat_of(link.due))
+            taken = await self._push(link, self._beat_of(link.due))
             link.due = self._beating.tick_after(anyio.current_time(), link.due)
+            if taken:
+                await link.renew()
             await anyio.sleep_until(link.due)
 
     def _beat_of(self, due: float) -> Beat:

@@ -8,6 +8,7 @@ from anyio import current_time
 from musterd.errors import StoreError
 from musterd.logger import get_logger
 from musterd.stores.base import ShardWriter
+from musterd_agent.renewal import Renewal
 
 log = get_logger(__name__)
 
@@ -19,8 +20,14 @@ class Shard:
     ``reason`` is why the last one failed.
     """
 
-    def __init__(self, writer: ShardWriter, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        writer: ShardWriter,
+        changed: Callable[[], None] = lambda: None,
+        renewal: Renewal | None = None,
+    ) -> None:
         self.writer = writer
+        self.renewal = renewal
         self.name = writer.name
         self.reason = ""
         self._changed = changed
@@ -41,6 +48,12 @@ class Shard:
     def expect(self, member: str) -> None:
         """``member`` will beat to this shard."""
         self._not_through.add(member)
+
+    async def renew(self) -> None:
+        """Go to the shard anew, and say if that is somewhere else. Raises what its driver does."""
+        address = await self.writer.renew()
+        if address:
+            say(log.info, "shard moved", shard=self.name, address=address)
 
     def took(self, member: str) -> None:
         """A beat of ``member`` got through."""

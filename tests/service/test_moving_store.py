@@ -50,7 +50,7 @@ async def test_nobody_is_down_and_all_come_over(
         await until(lambda: states(office) == {State.UP}, 10)
         names["cache.test"] = ["127.0.0.3"]
         seen = set[State]()
-        with anyio.move_on_after(2 * settings.service_down_time):
+        with anyio.move_on_after(1.6 * settings.service_down_time):
             while True:
                 seen |= states(office)
                 await anyio.sleep(0.05)
