@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from musterd.errors import ShardRefused, ShardUnavailable
-from musterd.stores import open_store
+from musterd.stores import ShardReader, Sweep, open_store
 from musterd.stores.postgres_schema import init_db
 from musterd.testing import CuttingProxy, Names
 from tests.conftest import StartPostgres
@@ -99,3 +99,46 @@ async def test_a_connection_to_postgresql_follows_its_name(database: Database) -
                 await writer.renew()
             assert await writer.beat(beat_of(host(1), 2))
             await writer.aclose()
+
+
+async def test_where_the_old_server_lives_nobody_is_judged_until_agents_came_over(
+    start_postgres: StartPostgres, database: Database
+) -> None:
+    other = start_postgres(**Postgres.cheap)
+    other.execute(f"CREATE DATABASE {database.name}")
+    for dsn in (database.dsn, other.dsn_of(database.name)):
+        await init_db(dsn, TIMEOUT)
+    address, _, port = database.server.address.rpartition(":")
+    other_address, _, other_port = other.address.rpartition(":")
+    async with (
+        CuttingProxy(address, int(port), listen_host="127.0.0.7") as old,
+        CuttingProxy(other_address, int(other_port), listen_host="127.0.0.8", port=old.port),
+    ):
+        with Names({"pg.test": ["127.0.0.7"]}) as names:
+            url = database.dsn.replace(database.server.address, f"pg.test:{old.port}")
+            store = open_store(url, namespace=NAMESPACE, timeout=TIMEOUT, beat_ttl=600)
+            writer, reader = store.writer(0), store.reader(0, "c1")
+            await writer.announce(host(1))
+            await writer.beat(beat_of(host(1)))
+            await reader.roster()  # makes the canary's tables sure
+            await reader.renew()
+            sweep = await swept(reader, 1)
+            assert (sweep.complete, sweep.present) == (True, 1)
+            names["pg.test"] = ["127.0.0.8"]
+            await reader.renew()
+            await swept(reader, 2)
+            assert "another server" in (await swept(reader, 3)).reason
+            await writer.renew()
+            if not await writer.beat(beat_of(host(1), 2)):
+                await writer.announce(host(1))
+                await writer.beat(beat_of(host(1), 2))
+            sweep = await swept(reader, 4)
+            assert (sweep.complete, sweep.present, sweep.canary) == (True, 1, canary(4))
+            await writer.aclose()
+            await reader.aclose()
+
+
+async def swept(reader: ShardReader, sequence: int) -> Sweep:
+    await reader.write_canary(canary(sequence))
+    await reader.roster()
+    return await reader.sweep()

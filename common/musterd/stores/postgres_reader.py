@@ -13,6 +13,7 @@ from musterd.model import Member
 from musterd.stores.base import Roster, Sweep
 from musterd.stores.postgres_harvest import Harvest
 from musterd.stores.postgres_link import Link, Target
+from musterd.stores.postgres_moves import MoveWatch
 from musterd.stores.postgres_relays import MOST_RELAYS, READ_MARKS, RelayWatch, marks_key
 from musterd.stores.postgres_roster import Doubts, RosterReader
 from musterd.stores.postgres_scan import SNAPSHOT, Scan
@@ -52,7 +53,8 @@ class PostgresReader:
         self._key = namespace_key(namespace)
         self._canary_slot = canary_slot(namespace, coordinator)
         self._link = Link(target, timeout)
-        self._canary_link = Link(target, timeout)
+        self._canary_link = Link(target, timeout, patient=False)
+        self._move = MoveWatch(self._canary_link, self._link)
         self._canary = PostgresWriter(self._canary_link, namespace)
         self._scan = Scan(self._link, self._canary_link, self._key)
         self._has_tables = self._has_canary = False
@@ -80,12 +82,14 @@ class PostgresReader:
         """Have the canary connect and take its place in the table as a newcomer would."""
         async with self._tables():
             await self._canary_link.renew()
+            await self._move.look()
             async with self._canary_link.transaction() as connection:
                 await connection.execute(_MOVED_CANARY, self._canary_slot)
 
     async def roster(self) -> Roster:
         """What changed among the seats since the last call."""
         async with self._tables():
+            await self._move.follow()
             return await self._roster.read()
 
     async def sweep(self) -> Sweep:
@@ -97,7 +101,7 @@ class PostgresReader:
             marks = await connection.fetch(READ_MARKS, marks_key(self._namespace), MOST_RELAYS)
         if harvest.settled:
             scan.settle()
-        reason = self._relays.judge(
+        reason = self._move.reason(self._seats) or self._relays.judge(
             {slot: record for slot, record in marks},  # noqa: C416 (a Record is no tuple to mypy)
             self._seats.fingerprint(),
             anyio.current_time(),
