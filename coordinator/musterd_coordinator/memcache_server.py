@@ -18,6 +18,7 @@ import structlog
 
 from musterd.about import version
 from musterd.errors import CannotListen, ConfigError
+from musterd.resolving import shared
 from musterd.stores.table import Table
 from musterd_coordinator.memcache_commands import Storekeeper
 from musterd_coordinator.memcache_link import Crowd, Limits, Link
@@ -33,6 +34,7 @@ SPOKEN = "1.6.18"
 
 _LAST_PORT = 65535
 _BACKLOG = 1024  # connections that wait to be accepted
+_LOOK_UP_TIMEOUT = 5.0  # seconds
 _STOP_TIMEOUT = 2.0  # seconds for connections to end when the server stops
 _SPARE_DESCRIPTORS = 128  # for everything else that the process opens
 
@@ -91,8 +93,10 @@ class MemcacheServer:
     async def _listen(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         try:
+            with anyio.fail_after(_LOOK_UP_TIMEOUT):
+                addresses = await shared().addresses(self.host)
             return await loop.create_server(
-                lambda: Link(self._crowd), self.host, self.port, backlog=_BACKLOG
+                lambda: Link(self._crowd), addresses, self.port, backlog=_BACKLOG
             )
         except OSError as error:
             in_use = error.errno == errno.EADDRINUSE

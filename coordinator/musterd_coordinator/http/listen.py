@@ -6,6 +6,7 @@ import socket
 import anyio
 
 from musterd.errors import CannotListen, ConfigError
+from musterd.resolving import shared
 from musterd.urls import host_and_port
 
 RESOLVE_TIMEOUT = 5.0
@@ -56,14 +57,12 @@ def url_of(listener: socket.socket) -> str:
 async def _addresses(listen: str, host: str) -> list[str]:
     try:
         with anyio.fail_after(RESOLVE_TIMEOUT):
-            found = await anyio.getaddrinfo(
-                host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
-    except (OSError, ValueError):
+            found = await shared().addresses(host)
+    except OSError:
         raise CannotListen(
             f"cannot listen on {listen}: {host!r} is no name or address that this host knows"
         ) from None
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    return list(found)
 
 
 def _listen_on(addresses: list[str], port: int) -> list[socket.socket]:
