@@ -477,7 +477,7 @@ async def test_two_coordinators_record_everybody_at_once(database: Database) -> 
 
 async def test_a_server_that_is_away_is_an_error_in_words(start_postgres: StartPostgres) -> None:
     server = start_postgres()
-    async with opened(server.dsn, timeout=0.5) as registry:
+    async with opened(server.dsn, timeout=3.0) as registry:
         await record(registry, [entry("a")])
         server.kill()
         with pytest.raises(RegistryError, match=r"registry 127\.0\.0\.1"):
