@@ -175,8 +175,8 @@ SELECT slot, id, $1, $2, name, '', '', '{}', pg_current_xact_id()
 FROM unnest($3::integer[], $4::bigint[], $5::text[]) AS new (slot, id, name)
 """
 _BEATS = """
-INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record)
-SELECT id, now(), slot, $1, record
+INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record, role_key)
+SELECT id, now(), slot, $1, record, hashtext(SESSION_USER)
 FROM unnest($2::integer[], $3::bigint[], $4::bytea[]) AS new (slot, id, record)
 """
 # As relays write: sorted by slot, all records as one text.

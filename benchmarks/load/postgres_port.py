@@ -27,8 +27,9 @@ SELECT slot, member_id, $4, $5, format('load-%s', lpad(number::text, 8, '0')),
 FROM unnest($1::int[], $2::bigint[], $3::int[]) AS fleet (slot, member_id, number)
 """
 _BEATS = """
-INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record)
-SELECT member_id, now(), slot, $4, substr($3::bytea, 1 + (place::int - 1) * 64, 64)
+INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record, role_key)
+SELECT member_id, now(), slot, $4, substr($3::bytea, 1 + (place::int - 1) * 64, 64),
+    hashtext(SESSION_USER)
 FROM unnest($1::int[], $2::bigint[]) WITH ORDINALITY AS fleet (slot, member_id, place)
 """
 

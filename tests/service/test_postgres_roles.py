@@ -1,5 +1,8 @@
 """What the login roles of agents can do in a database, and what they cannot."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 
@@ -486,3 +489,40 @@ async def test_a_stricter_isolation_by_default_costs_no_push(
     assert sorted((await everybody(url)).values()) == [9] * 80
     for writer in writers:
         await writer.aclose()
+
+
+def init_db_by_shell(*argv: str, store: str = "") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "musterd", "init-db", *argv],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": os.environ["PATH"]} | ({"MUSTERD_STORE": store} if store else {}),
+    )
+
+
+def test_the_shell_is_told_of_a_role_that_does_not_exist(database: Database, role: str) -> None:
+    done = init_db_by_shell("--agents", "nosuchrole", store=database.dsn)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "musterd: the server has no role 'nosuchrole': CREATE ROLE \"nosuchrole\" first\n"
+    )
+    done = init_db_by_shell("--agents", role, store=database.dsn)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_printed_sql_gives_the_rights_of_whom_it_names(
+    database: Database, hosts: tuple[str, str, str], role: str
+) -> None:
+    group = hosts[0]
+    done = init_db_by_shell(
+        "--print", "--agents-each", group, "--relays", role, "--coordinators", role
+    )
+    database.execute(done.stdout)
+    may = "SELECT has_function_privilege('{}', 'musterd.beat(integer,bigint,bytea)', 'EXECUTE')"
+    assert [database.execute(may.format(each)) for each in (group, role)] == ["t", "t"]
+    assert database.execute("SELECT role FROM musterd.host_roles") == group
+    assert (
+        database.execute(f"SELECT has_table_privilege('{group}', 'musterd.beat', 'SELECT')") == "f"
+    )
