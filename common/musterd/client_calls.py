@@ -293,6 +293,7 @@ def merged(answers: Sequence[QueryAnswer]) -> QueryAnswer:
         staleness=max(known) if len(known) == len(ages) else None,
         members={name: one for answer in answers for name, one in answer.members.items()},
         not_found=[name for answer in answers for name in answer.not_found],
+        facts_age=max((answer.facts_age for answer in answers if answer.facts_age), default=None),
     )
 
 

@@ -194,6 +194,7 @@ class MemberAnswer(msgspec.Struct, frozen=True):
     observed: State = State.UNKNOWN
     marks: Sequence[Mark] = ()
     down_after: float = 0.0
+    facts_age: float | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -241,13 +242,18 @@ class GroupAnswer(msgspec.Struct, frozen=True):
 
 
 class MemberPage(msgspec.Struct, frozen=True):
-    """At most 1000 members by name; ``next`` is the ``after`` of the next page."""
+    """At most 1000 members by name; ``next`` is the ``after`` of the next page.
+
+    ``facts_age`` is how many seconds ago the coordinator last heard what operators say, here and in
+    every answer about members: a lost registry makes it grow. None: not told, or never.
+    """
 
     version: int
     listening: bool
     staleness: float | None
     members: list[MemberAnswer]
     next: str | None
+    facts_age: float | None = None
 
 
 class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -264,6 +270,7 @@ class QueryAnswer(msgspec.Struct, frozen=True):
     staleness: float | None
     members: dict[str, Verdict]
     not_found: list[str]
+    facts_age: float | None = None
 
 
 class History(msgspec.Struct, frozen=True):
@@ -381,6 +388,20 @@ class Hold(msgspec.Struct, frozen=True):
     members: int
 
 
+class PeerStatus(msgspec.Struct, frozen=True):
+    """Another coordinator on the same registry, as it described itself ``age`` seconds ago.
+
+    ``differs``: both listen, and count members by state differently. For a second or two after a
+    change that is no wonder.
+    """
+
+    coordinator: str
+    age: float
+    listening: bool
+    states: dict[State, int]
+    differs: bool
+
+
 class StatusAnswer(msgspec.Struct, frozen=True):
     """This coordinator and its shards.
 
@@ -388,6 +409,8 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     ``not_seated`` newcomers that wait because this coordinator has as many as it takes. ``held`` is
     what holds verdicts back. ``judged_later`` members are down after more than service_down_time, for
     the sake of their intervals, and the last of them after ``latest_down_after`` seconds.
+    ``quarantined`` are members and lines of history that the registry could not keep, or that made
+    no sense there. ``facts_age`` is as in every answer; ``registry_reason`` says why it is lost.
     """
 
     coordinator: str
@@ -408,6 +431,11 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     storms: list[StormStatus]
     unsaved: int = 0
     not_seated: int = 0
+    registry_ok: bool = True
+    registry_reason: str = ""
+    facts_age: float | None = None
+    quarantined: int = 0
+    peers: Sequence[PeerStatus] = ()
     verdicts: dict[str, int] = {}
     marks: dict[Mark, int] = {}
     held: list[Hold] = []

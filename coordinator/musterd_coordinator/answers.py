@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import compress
 
 import numpy as np
+from msgspec.structs import replace
 
 from musterd.errors import NotFound
 from musterd.model import (
@@ -27,6 +28,7 @@ from musterd_coordinator.members import IS_UNDECIDED, STATES, Code
 from musterd_coordinator.paging import Filters, chosen
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import wall_instant
+from musterd_coordinator.status import OLD_FACTS
 from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.tally import Tally
 from musterd_coordinator.verdicts import NO_FACTS, marks_of
@@ -53,6 +55,11 @@ class Answers:
         self._roll = roll
         self._tally: Tally | None = None
         self._counted_at: int | None = None
+
+    @property
+    def facts_age(self) -> float | None:
+        """Seconds since it was last heard what operators say; None: never."""
+        return None
 
     @property
     def version(self) -> int:
@@ -130,7 +137,8 @@ class Answers:
     ) -> Steps[MemberPage]:
         """The same in steps. One who is forgotten meanwhile is left out."""
         found = self._group(group)
-        page = MemberPage(self._roll.version, *self.freshness(group), [], None)
+        fresh = self.freshness(group)
+        page = MemberPage(self._roll.version, *fresh, [], None, facts_age=self.facts_age)
         names = yield from chosen(self._roll, found, filters, after, limit + 1)
         shown = names[:limit]
         answers: list[MemberAnswer] = []
@@ -139,7 +147,7 @@ class Answers:
             answers += map(self._answer, rows[rows != NOBODY].tolist())
             yield
         following = shown[-1] if len(names) > limit else None
-        return MemberPage(page.version, page.listening, page.staleness, answers, following)
+        return replace(page, members=answers, next=following)
 
     def portions(self, group: str | None) -> Iterator[Portion]:
         """The verdicts on everybody, or on everybody in ``group``, in portions: each is a step.
@@ -182,7 +190,8 @@ class Answers:
             missing = list(compress(names, ~known))
             names, rows = list(compress(names, known)), rows[known]
         verdicts = dict(zip(names, self._roll.verdicts(rows), strict=True))
-        return QueryAnswer(self._roll.version, *self.freshness(group), verdicts, missing)
+        fresh = self.freshness(group)
+        return QueryAnswer(self._roll.version, *fresh, verdicts, missing, facts_age=self.facts_age)
 
     def row(self, group: str, member: str) -> int:
         """The row of a member; NotFound names the group's size."""
@@ -251,6 +260,7 @@ class Answers:
             disabled_reason=facts.disabled_reason,
             forced_down=facts.forced_down,
             forced_down_reason=facts.forced_down_reason,
+            facts_age=self.facts_age,
             observed=STATES[members.state.item(row)],
             marks=marks_of(
                 members.status.item(row), members.orders.item(row), roll.detector.conflict(row)
@@ -265,7 +275,7 @@ class Answers:
             missed, lag = members.missed.item(row), members.lag_ms.item(row) / 1000
             reason = up_text(reason, members.status.item(row), missed, lag, interval)
         reason += self._withheld(row)
-        return self._roll.in_force(row, reason)
+        return self._roll.in_force(row, reason) + _old(self.facts_age)
 
     def _withheld(self, row: int) -> str:
         """What to add where its verdict is held back, or its promises are."""
@@ -281,6 +291,13 @@ class Answers:
             promised = members.interval_ms.item(row), members.push_timeout_ms.item(row)
             text += clamped_text(*promised, members.interval.item(row), push)
         return text
+
+
+def _old(facts_age: float | None) -> str:
+    """Words on operators' orders that were not heard of for long."""
+    if facts_age is None or facts_age <= OLD_FACTS:
+        return ""
+    return f"; what operators said in the last {facts_age:.0f} s is not known here"
 
 
 def _summary(name: str, counts: tally.Counts) -> GroupSummary:

@@ -22,6 +22,17 @@ async def stop_on_signal(event: str, scope: anyio.CancelScope, systemd: Systemd)
             scope.cancel()
 
 
+START_WORDS = {"EXTEND_TIMEOUT_USEC": "60000000", "STATUS": "starting: reads its registry"}
+"""A start takes as long as there are members: it is given up only when the loop is stuck."""
+
+
+async def keep_starting(systemd: Systemd) -> None:
+    """For ever, that this daemon is starting still. Run it on the loop that does the work."""
+    while True:
+        systemd.tell(**START_WORDS)
+        await anyio.sleep(STATUS_PERIOD)
+
+
 async def keep_telling(systemd: Systemd, status: Callable[[], str]) -> None:
     """For ever, a line of status and the watchdog's ping.
 

@@ -13,7 +13,7 @@ from musterd.options import Role
 from musterd.reload import Reloading, Reread
 from musterd.settings import Settings
 from musterd.systemd import Systemd
-from musterd_coordinator.daemon import keep_telling, stop_on_signal
+from musterd_coordinator.daemon import keep_starting, keep_telling, stop_on_signal
 from musterd_coordinator.descriptors import allow_all, allowed, for_callers
 from musterd_coordinator.http.app import make_app
 from musterd_coordinator.http.heads import Hosts, hosts_of
@@ -54,12 +54,20 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
     systemd = Systemd.from_environment(os.environ)
     async with anyio.create_task_group() as stopper:
         stopper.start_soon(stop_on_signal, "coordinator stopping", stopper.cancel_scope, systemd)
+        starting = anyio.CancelScope()
+
+        async def keep_on_starting() -> None:
+            with starting:
+                await keep_starting(systemd)
+
+        stopper.start_soon(keep_on_starting)
         async with running(settings) as office, anyio.create_task_group() as tasks:
             hosts = hosts_of([settings.listen_address[0]])
             hosts.allow(settings.allowed_hosts.split(","))
             app = make_app(office, hosts=hosts, limits=_limits(settings))
             urls: list[str] = await tasks.start(serve_http, app, settings.listen)
             _say_started(office, urls)
+            starting.cancel()
             systemd.tell(READY="1")
             tasks.start_soon(settle, lambda: office.ready)
             if reread:

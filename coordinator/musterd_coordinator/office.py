@@ -15,6 +15,7 @@ from musterd.model import (
     Member,
     MemberAnswer,
     MemberChange,
+    PeerStatus,
     ShardStatus,
     State,
     StatusAnswer,
@@ -22,12 +23,13 @@ from musterd.model import (
     check_text,
 )
 from musterd.settings import Settings
+from musterd_coordinator import tally
 from musterd_coordinator.answers import Answers
 from musterd_coordinator.pace import Repeats
 from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import Registry
 from musterd_coordinator.roll import Roll
-from musterd_coordinator.status import Identity, shard_statuses, status
+from musterd_coordinator.status import Identity, RegistryStatus, shard_statuses, status
 from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.verdicts import NO_FACTS
 
@@ -66,6 +68,7 @@ class Office(Answers):
         self._identity = identity
         self._retire = retire
         self._orders = anyio.Lock()
+        self.peers: Sequence[PeerStatus] = ()  # other coordinators, where there is one to tell
         # Of a registry that others write to as well, what is known here may not be the newest.
         self._alone = registry.url.startswith("sqlite:")
         self._lines = Repeats(roll.clocks.monotonic, ORDERS_LOGGED)
@@ -82,7 +85,22 @@ class Office(Answers):
 
     def status_steps(self) -> Steps[StatusAnswer]:
         """The same in steps."""
-        return status(self._roll, self, self._identity, self._recorder.unsaved)
+        recorder = self._recorder
+        registry = RegistryStatus(
+            *(recorder.unsaved, recorder.health.reason, self.facts_age),
+            *(recorder.quarantined, self.peers),
+        )
+        return status(self._roll, self, self._identity, registry)
+
+    @property
+    def facts_age(self) -> float | None:
+        """Seconds since the registry last told what operators say; None: never."""
+        age = self._recorder.health.facts_age
+        return None if age is None else round(age, 3)
+
+    def view(self) -> tuple[bool, dict[State, int]]:
+        """Is it listening, and how many members does it see in each state?"""
+        return self.freshness()[0], tally.states(self.tally().all)
 
     def shard_statuses(self) -> list[ShardStatus]:
         """Its shards alone, which needs no look at the members."""

@@ -146,6 +146,9 @@ class Registry(Protocol):
     async def look_up(self, names: Sequence[tuple[str, str]]) -> Sequence[Entry | Gone]:
         """What stands there of each of ``names`` that is there."""
 
+    async def report(self, text: str) -> Sequence[tuple[str, float, str]]:
+        """Leave ``text`` (JSON) for other coordinators; their names, ages in seconds and texts."""
+
     async def prune_forgotten(self, keep: timedelta) -> None:
         """Drop what was kept, so that other coordinators hear of it, of members forgotten before."""
 

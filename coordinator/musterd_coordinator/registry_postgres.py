@@ -187,6 +187,14 @@ class PostgresRegistry:
         """Drop history older than ``before``; how many rows went."""
         return await self._prune(sql.PRUNE, before)
 
+    async def report(self, text: str) -> Sequence[tuple[str, float, str]]:
+        """Leave ``text`` for other coordinators, and read theirs."""
+        me = self._namespace, self._coordinator
+        async with self._transaction(self._news) as connection:
+            await connection.execute(sql.REPORT, *me, text)
+            rows = await connection.fetch(sql.REPORTS, *me)
+        return [(row[0], row[1], row[2]) for row in rows]
+
     async def prune_forgotten(self, keep: timedelta) -> None:
         """Drop rows of members that were forgotten longer ago than ``keep``."""
         await self._prune(sql.PRUNE_FORGOTTEN, keep)

@@ -123,3 +123,12 @@ WHERE namespace = $1 AND ("group", name) IN (SELECT * FROM unnest($2::text[], $3
 ENCODING = """
 SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()
 """
+REPORT = """
+INSERT INTO musterd.coordinator (namespace, name, seen_at, report)
+VALUES ($1, $2, now(), $3::text::jsonb)
+ON CONFLICT (namespace, name) DO UPDATE SET seen_at = excluded.seen_at, report = excluded.report
+"""
+REPORTS = """
+SELECT name, extract(epoch FROM now() - seen_at)::float8, report::text FROM musterd.coordinator
+WHERE namespace = $1 AND name <> $2 AND seen_at > now() - interval '1 hour' ORDER BY name
+"""

@@ -151,6 +151,10 @@ class SqliteRegistry:
         """Nothing."""
         return ()
 
+    async def report(self, text: str) -> Sequence[tuple[str, float, str]]:
+        """There are no others."""
+        return ()
+
     async def prune_forgotten(self, keep: timedelta) -> None:
         """Nothing: who was forgotten has no row any more."""
 

@@ -25,6 +25,7 @@ from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.members import Seconds
 from musterd_coordinator.memory import keep_small
 from musterd_coordinator.office import Office
+from musterd_coordinator.peers import Peers
 from musterd_coordinator.promises import canary_time
 from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import Registry, open_registry
@@ -78,6 +79,8 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         office = make_office(settings, store, registry, roll, recorder, sweepers)
         farewell = Farewell(roll, office, settings.forget_left, clock)
         tasks.start_soon(farewell.run)
+        if registry.shared:
+            tasks.start_soon(Peers(registry, office).run)
         office.adopt = partial(_adopt, roll, recorder, farewell)
         yield office
 

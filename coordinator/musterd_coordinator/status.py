@@ -1,11 +1,12 @@
 """How this coordinator and its shards are, in words and figures."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from musterd.about import version
-from musterd.model import ShardStatus, StatusAnswer
+from musterd.model import Hold, PeerStatus, ShardStatus, StatusAnswer
 from musterd_coordinator import tally
 from musterd_coordinator.holds import holds
 from musterd_coordinator.roll import Roll
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from musterd_coordinator.answers import Answers
 
 LISTENING = "listening"
+OLD_FACTS = 30.0
+"""Seconds without a word of the registry after which answers say so in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,21 @@ class Identity:
     sweep_period: float
 
 
-def status(roll: Roll, answers: "Answers", identity: Identity, unsaved: int) -> Steps[StatusAnswer]:
-    """The whole answer of ``GET /v1/status``; ``unsaved`` is the registry's backlog.
+@dataclass(frozen=True, slots=True)
+class RegistryStatus:
+    """How the registry is: see the fields of the same names, and ``reason`` why it is lost."""
 
-    In steps.
-    """
+    unsaved: int = 0
+    reason: str = ""
+    facts_age: float | None = None
+    quarantined: int = 0
+    peers: Sequence[PeerStatus] = ()
+
+
+def status(
+    roll: Roll, answers: "Answers", identity: Identity, registry: RegistryStatus
+) -> Steps[StatusAnswer]:
+    """The whole answer of ``GET /v1/status``, in steps."""
     counts = answers.tally().all
     yield
     held = yield from storms(roll)
@@ -56,14 +69,27 @@ def status(roll: Roll, answers: "Answers", identity: Identity, unsaved: int) -> 
         sweep_period=identity.sweep_period,
         shards=shard_statuses(roll),
         storms=held,
-        unsaved=unsaved,
+        unsaved=registry.unsaved,
+        registry_ok=not registry.reason,
+        registry_reason=registry.reason,
+        facts_age=registry.facts_age,
+        quarantined=registry.quarantined,
+        peers=registry.peers,
         not_seated=roll.admission.not_seated,
         verdicts=tally.verdicts(counts),
         marks=tally.marks(counts),
-        held=holds(roll),
+        held=[*holds(roll), *_old_facts(roll, registry)],
         judged_later=len(roll.notices.later),
         latest_down_after=round(roll.notices.latest_down_after, 3),
     )
+
+
+def _old_facts(roll: Roll, registry: RegistryStatus) -> Iterator[Hold]:
+    """Operators' orders are in force as they were last heard of."""
+    if registry.facts_age is not None and registry.facts_age > OLD_FACTS:
+        since = roll.clocks.instant(roll.clocks.monotonic() - registry.facts_age)
+        reason = f"newer orders are not known: {registry.reason}"
+        yield Hold("facts are old", "registry", reason, since, None, len(roll.directory))
 
 
 def shard_statuses(roll: Roll) -> list[ShardStatus]:

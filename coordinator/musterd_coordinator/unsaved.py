@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from operator import attrgetter
 
 from musterd.model import Member, Transition
 from musterd_coordinator.directory import Directory
@@ -43,7 +44,8 @@ class Unsaved:
     def forget(self, row: int) -> None:
         """The row's member is about to be forgotten: its lines are kept under its name."""
         self.rows.discard(row)
-        self.lines.extend(self._lines_told(row))
+        if told := self._lines_told(row):
+            self.lines = deque(sorted([*self.lines, *told], key=attrgetter("version")))
         for untaken in self._told:
             untaken.gone.add(row)
 
@@ -51,17 +53,18 @@ class Unsaved:
         """The lines of a member, which sits in ``row`` if it was not forgotten."""
         own = (line for line in self.lines if (line.group, line.member) == (group, name))
         told = () if row is None else self._lines_told(row)
-        return [*told, *own]
+        return sorted([*told, *own], key=attrgetter("version"))
 
     def take_lines(self, most: int) -> list[Row]:
-        """Take out up to ``most`` lines as the registry's rows; what sweeps told before the others."""
+        """Take out up to ``most`` lines as the registry's rows, oldest first."""
         taken: list[Row] = []
-        while self._told and len(taken) < most:
+        while len(taken) < most and self.has_lines:
+            if self.lines and not (self._told and self._told[0].version <= self.lines[0].version):
+                taken.append(transition_row(self.lines.popleft()))
+                continue
             taken += map(transition_row, self._told[0].take(most - len(taken), self._directory))
             if not self._told[0].left:
                 self._told.popleft()
-        count = min(most - len(taken), len(self.lines))
-        taken += [transition_row(self.lines.popleft()) for _ in range(count)]
         return taken
 
     def lose_lines(self, most: int) -> int:
@@ -92,6 +95,11 @@ class _Untaken:
         self._told = told
         self._at = 0
         self.gone: set[int] = set()
+
+    @property
+    def version(self) -> int:
+        """In which it became visible."""
+        return self._told.version
 
     @property
     def left(self) -> int:

@@ -9,7 +9,7 @@ import trio.testing
 from structlog.testing import capture_logs
 
 from musterd.systemd import Systemd
-from musterd_coordinator.daemon import STATUS_PERIOD, keep_telling
+from musterd_coordinator.daemon import STATUS_PERIOD, keep_starting, keep_telling
 
 
 @pytest.fixture
@@ -28,6 +28,20 @@ class _Listener(Systemd):
     def tell(self, **words: str) -> None:
         assert words["WATCHDOG"] == "1"
         self.told.append(words["STATUS"])
+
+
+async def test_a_start_goes_on_as_long_as_the_loop_does() -> None:
+    class Told(Systemd):
+        times = 0
+
+        def tell(self, **words: str) -> None:
+            assert int(words["EXTEND_TIMEOUT_USEC"]) > 2e6 * STATUS_PERIOD
+            self.times += 1
+
+    told = Told()
+    with anyio.move_on_after(100 * STATUS_PERIOD - 1):
+        await keep_starting(told)
+    assert told.times == 100
 
 
 async def test_a_status_that_fails_ends_nothing_and_is_logged_once() -> None:

@@ -15,7 +15,7 @@ from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.gauges import Gauges
 from musterd_coordinator.http.limits import Limits, Room
 from musterd_coordinator.registry import portion_of
-from musterd_coordinator.status import Identity, status
+from musterd_coordinator.status import Identity, RegistryStatus, status
 from musterd_coordinator.steps import Steps, whole
 from tests.unit.test_roll import Stage, entry, host
 
@@ -35,7 +35,7 @@ def beat(stage: Stage, sequence: int, *slots: int, **how: float) -> None:
 
 def telling(stage: Stage) -> Steps[StatusAnswer]:
     identity = Identity("c1", "memory:", "memory:", stage.roll.clocks.instant(0), 0.5)
-    return status(stage.roll, stage.answers, identity, 0)
+    return status(stage.roll, stage.answers, identity, RegistryStatus())
 
 
 def told(stage: Stage) -> StatusAnswer:

@@ -17,9 +17,11 @@ from musterd_coordinator.careful_clock import CarefulClock
 from musterd_coordinator.changes import LOG_LIMIT, ChangeLog
 from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.office import Office, changed, described
+from musterd_coordinator.peers import Peers
 from musterd_coordinator.quarantine import Quarantine
 from musterd_coordinator.recorder import PATIENCE, Recorder
 from musterd_coordinator.registry import Entry, Registry, Row, open_registry, portion_of
+from musterd_coordinator.registry_health import READING
 from musterd_coordinator.registry_rows import transition_of, transition_row
 from musterd_coordinator.saving import Saving
 from musterd_coordinator.status import Identity
@@ -193,6 +195,73 @@ async def test_what_a_lost_registry_missed_is_written_when_it_is_back() -> None:
     assert [transition.member for transition in registry.recorded] == ["a"]
     assert [line["event"] for line in lines] == ["registry lost", "registry back"]
     assert not at.stage.roll.unsaved
+
+
+async def test_while_the_registry_is_lost_orders_fail_at_once_and_answers_tell_their_age() -> None:
+    registry = Away()
+    at = Bureau(registry)  # type: ignore[arg-type]
+    await at.recorder.read()
+    assert at.office.query("compute", ["a"]).facts_age == 0.0
+    at.recorder.health.heard(READING, "no answer within 2 s")
+    at.stage.now += 31.0
+    lost = "ask another coordinator: no answer within 2 s"
+    with pytest.raises(RegistryError, match=lost):
+        await at.office.change_facts("compute", "a", FactsChange(disabled=True))
+    with pytest.raises(RegistryError, match=lost):
+        await at.office.forget("compute", "a", force=True)
+    status = at.office.status()
+    assert (status.registry_ok, status.registry_reason) == (False, "no answer within 2 s")
+    assert status.facts_age == 31.0
+    assert [(hold.kind, hold.members) for hold in status.held] == [("facts are old", 2)]
+    assert at.office.query("compute", ["a"]).facts_age == 31.0
+    assert "in the last 31 s is not known here" in at.office.member("compute", "a").reason
+    await at.recorder.read()
+    assert at.office.status().registry_ok
+    assert "not known here" not in at.office.member("compute", "a").reason
+
+
+async def test_a_forgetting_is_a_line_of_history_and_no_order_is_none(tmp_path: Path) -> None:
+    async with bureau(tmp_path) as at:
+        order = FactsChange(disabled=True, reason="x")
+        await at.office.change_facts("compute", "a", order)
+        version = at.office.version
+        await at.office.change_facts("compute", "a", order)
+        assert at.office.version == version
+        await at.office.forget("compute", "a", force=True)
+        changes = (await at.office.history("compute", "a", 10)).changes
+        assert [change.reason for change in changes] == [
+            *("operator: forgotten", "operator: disabled: x", "first beat seen"),
+        ]
+        assert (changes[0].old, changes[0].new) == (State.UP, State.UNKNOWN)
+        assert {change.coordinator for change in changes} == {"c1"}
+
+
+async def test_other_coordinators_are_shown_and_whether_they_count_otherwise() -> None:
+    class Shared(Away):
+        told: Sequence[tuple[str, float, str]] = ()
+
+        async def report(self, text: str) -> Sequence[tuple[str, float, str]]:
+            assert (
+                text
+                == '{"listening":true,"states":{"unknown":1,"up":1,"suspect":0,"down":0,"left":0}}'
+            )
+            return self.told
+
+    registry = Shared()
+    at = Bureau(registry)  # type: ignore[arg-type]
+    peers = Peers(registry, at.office)  # type: ignore[arg-type]
+    registry.told = [
+        ("c2", 1.0, '{"listening":true,"states":{"up":1,"unknown":1}}'),
+        ("c3", 1.0, '{"listening":true,"states":{"up":2}}'),
+        ("c4", 1.0, '{"listening":false,"states":{}}'),
+        ("c5", 99.0, '{"listening":true,"states":{}}'),
+        ("c6", 1.0, '{"listening":7}'),
+    ]
+    await peers.once()
+    status = at.office.status()
+    assert [(peer.coordinator, peer.differs) for peer in status.peers] == [
+        *(("c2", False), ("c3", True), ("c4", False), ("c5", False)),
+    ]
 
 
 async def test_the_status_counts_what_the_registry_lacks() -> None:

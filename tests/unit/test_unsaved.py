@@ -93,6 +93,7 @@ def test_every_line_is_there_under_its_members_name_until_it_is_taken(
             there.add(order)
         else:
             taken = list(map(transition_of, unsaved.take_lines(what)))
+            assert [each.version for each in taken] == sorted(each.version for each in taken)
             assert len(taken) <= what
             assert set(taken) <= there
             there -= set(taken)

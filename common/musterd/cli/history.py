@@ -40,11 +40,14 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 def text(answer: History, paint: render.Paint, now: datetime) -> str:
     """One line a change."""
-    headers = ("AT", "AGO", "CHANGE", "BECAUSE")
-    rows = (
+    headers: tuple[str, ...] = ("AT", "AGO", "CHANGE", "BECAUSE")
+    rows = [
         [render.moment(one.at), render.since(one.at, now), change_text(one, paint), one.reason]
         for one in answer.changes
-    )
+    ]
+    if len({one.coordinator for one in answer.changes}) > 1:
+        headers = (*headers, "SEEN BY")
+        rows = [[*row, one.coordinator] for row, one in zip(rows, answer.changes, strict=True)]
     return render.table(headers, rows, "no changes yet")
 
 

@@ -63,6 +63,7 @@ def joined(pages: Sequence[MemberPage]) -> MemberPage:
         staleness=None if None in ages else max(age for age in ages if age is not None),
         members=[member for page in pages for member in page.members],
         next=None,
+        facts_age=max((page.facts_age for page in pages if page.facts_age), default=None),
     )
 
 

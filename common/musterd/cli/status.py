@@ -49,6 +49,17 @@ def _facts(answer: StatusAnswer, paint: render.Paint, now: datetime) -> Iterator
     yield "store", answer.store
     waiting = f", {answer.unsaved} changes not written yet" if answer.unsaved else ""
     yield "registry", f"{answer.registry}{waiting}"
+    if not answer.registry_ok:
+        old = (
+            "" if answer.facts_age is None else f"; orders as of {render.age(answer.facts_age)} ago"
+        )
+        yield "", paint(f"lost: {answer.registry_reason}{old}", "red")
+    for peer in answer.peers:
+        seen = ", ".join(f"{count} {state}" for state, count in peer.states.items() if count)
+        differs = paint(" (counts differ)", "yellow") if peer.differs else ""
+        yield "beside it", f"{peer.coordinator}, {_brief(peer.age)} ago: {seen}{differs}"
+    if answer.quarantined:
+        yield "", f"{answer.quarantined} rows left out: it could not keep or read them, see the log"
     counts = (
         f"{answer.states.get(state, 0)} {state}" for state in State if answer.states.get(state)
     )

@@ -124,6 +124,22 @@ def _coordinator(status: StatusAnswer) -> Iterator[_Family]:
         "Members and lines of history that the registry does not have yet.",
         status.unsaved,
     )
+    yield _gauge("musterd_registry_ok", "1 if the registry answers.", status.registry_ok)
+    yield _gauge(
+        "musterd_registry_facts_age_seconds",
+        "Since the registry last told what operators say.",
+        status.facts_age,
+    )
+    yield _gauge(
+        "musterd_registry_quarantined",
+        "Members and lines of history that it could not keep, or that made no sense there.",
+        status.quarantined,
+    )
+    yield _gauge(
+        "musterd_coordinators_disagree",
+        "Other coordinators that listen and count members otherwise.",
+        sum(peer.differs for peer in status.peers),
+    )
     yield _gauge("musterd_members_not_seated", "Newcomers that found no room.", status.not_seated)
 
 
