@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Self
 
 from musterd.client import Client
-from musterd.errors import CoordinatorUnreachable
+from musterd.errors import CoordinatorUnreachable, NotReady
 from musterd.model import State
 from tests.processes import Server
 
@@ -65,12 +65,12 @@ class Coordinator(Daemon):
         self.client = Client(f"http://{self.address}")
 
     def states(self, group: str = "compute") -> dict[str, State]:
-        """Name to state of every member; nobody while the coordinator is away or knows nobody."""
+        """Name to state of every member; nobody while the coordinator is away, not ready, or knows nobody."""
         try:
             if group not in [summary.group for summary in self.client.groups().groups]:
                 return {}
             return {member.member: member.state for member in self.client.members(group)}
-        except CoordinatorUnreachable:
+        except (CoordinatorUnreachable, NotReady):
             return {}
 
     def close(self) -> None:
