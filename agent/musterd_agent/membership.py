@@ -1,5 +1,6 @@
 """Beating from inside another program: ``async with musterd_agent.join(...) as membership``."""
 
+import asyncio
 import os
 import socket
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from musterd.model import Member
 from musterd.options import Unusable
 from musterd.rules import consistent
 from musterd.settings import OPTIONS, Settings
+from musterd.stores.base import Guarantees
 from musterd_agent.agent import Agent
 from musterd_agent.loop import Counters
 from musterd_agent.main import open_agent_store
@@ -115,6 +117,8 @@ class join:  # a verb, as its user reads it
         self._process = 0
 
     async def __aenter__(self) -> Membership:
+        if Guarantees.SHARED in self._store.guarantees:
+            _refuse_trio()
         self._process = os.getpid()
         self._agent = Agent(self._store, self._settings)
         (member,) = self._settings.members
@@ -150,12 +154,22 @@ class join:  # a verb, as its user reads it
                 await self._agent.aclose()
 
 
+def _refuse_trio() -> None:
+    """The drivers of real stores need asyncio: on trio nothing would ever get through."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigError(
+            "join() needs asyncio; use join_in_thread() in a program on trio"
+        ) from None
+
+
 def _settings(store: str, options: JoinOptions) -> Settings:
     given: dict[str, object] = {"store": store, "member": socket.gethostname(), **options}
     for key, value in given.items():
         if key != "store" and key not in JoinOptions.__annotations__:
             raise ConfigError(
-                f"join() has no option {key!r}; it has {[*JoinOptions.__annotations__]}"
+                f"join() has no option {key!r}; it has {', '.join(JoinOptions.__annotations__)}"
             )
         try:
             given[key] = OPTIONS[key].kind.read(value)

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import anyio
 from tests.processes import ServerError
@@ -28,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run and print; 0, 1 when a goal was missed, 2 for what cannot be run, 130 when stopped."""
     args = _parser().parse_args(argv)
     settings = _settings(args)
+    if args.plot and find_spec("matplotlib") is None:
+        print("load: --plot needs matplotlib; run: pip install matplotlib", file=sys.stderr)
+        return 2
     try:
         with open_stage(settings) as stage:
             result = anyio.run(_until_stopped, settings, stage, command_of("load", argv))
@@ -40,9 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if result is None:
         print("load: stopped; nothing was left running", file=sys.stderr)
         return 130
+    status = show(result, args.json)  # first: a plot that fails must not cost an hour's result
     if args.plot and result.plots:
+        sys.stdout.flush()
         draw(result, args.plot)
-    return show(result, args.json)
+    return status
 
 
 async def _until_stopped(settings: Settings, stage: Stage, command: str) -> Result | None:

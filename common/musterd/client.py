@@ -30,6 +30,7 @@ from musterd.model import (
     GroupAnswer,
     GroupList,
     History,
+    Mark,
     MemberAnswer,
     MemberPage,
     QueryAnswer,
@@ -97,11 +98,14 @@ class Client:
         state: State | None = None,
         zone: str | None = None,
         up: bool | None = None,
+        mark: Mark | None = None,
     ) -> Iterator[MemberPage]:
         """Members by name, 1000 at a time; each page says how good it is."""
         after: str | None = ""
         while after is not None:
-            page = self._call(calls.page(group, state=state, zone=zone, up=up, after=after))
+            page = self._call(
+                calls.page(group, state=state, zone=zone, up=up, mark=mark, after=after)
+            )
             yield page
             after = calls.next_page(page, after)
 
@@ -112,9 +116,10 @@ class Client:
         state: State | None = None,
         zone: str | None = None,
         up: bool | None = None,
+        mark: Mark | None = None,
     ) -> Iterator[MemberAnswer]:
         """Members by name; pages are fetched as the iteration goes on."""
-        for page in self.pages(group, state=state, zone=zone, up=up):
+        for page in self.pages(group, state=state, zone=zone, up=up, mark=mark):
             yield from page.members
 
     def member(self, group: str, member: str) -> MemberAnswer:
@@ -192,11 +197,14 @@ class AsyncClient:
         state: State | None = None,
         zone: str | None = None,
         up: bool | None = None,
+        mark: Mark | None = None,
     ) -> AsyncIterator[MemberPage]:
         """Members by name, 1000 at a time; each page says how good it is."""
         after: str | None = ""
         while after is not None:
-            page = await self._call(calls.page(group, state=state, zone=zone, up=up, after=after))
+            page = await self._call(
+                calls.page(group, state=state, zone=zone, up=up, mark=mark, after=after)
+            )
             yield page
             after = calls.next_page(page, after)
 
@@ -207,9 +215,10 @@ class AsyncClient:
         state: State | None = None,
         zone: str | None = None,
         up: bool | None = None,
+        mark: Mark | None = None,
     ) -> AsyncIterator[MemberAnswer]:
         """Members by name; pages are fetched as the iteration goes on."""
-        async for page in self.pages(group, state=state, zone=zone, up=up):
+        async for page in self.pages(group, state=state, zone=zone, up=up, mark=mark):
             for member in page.members:
                 yield member
 

@@ -21,6 +21,7 @@ from musterd.model import (
     GroupAnswer,
     GroupList,
     History,
+    Mark,
     MemberAnswer,
     MemberPage,
     ProblemDetails,
@@ -245,10 +246,23 @@ def group(group: str) -> Call[GroupAnswer]:
 
 
 def page(
-    group: str, *, state: State | None, zone: str | None, up: bool | None, after: str
+    group: str,
+    *,
+    state: State | None,
+    zone: str | None,
+    up: bool | None,
+    after: str,
+    mark: Mark | None = None,
 ) -> Call[MemberPage]:
     """One page of members."""
-    given = {"state": state, "zone": zone, "up": up, "after": after or None, "limit": PAGE_LIMIT}
+    given = {
+        "state": state,
+        "zone": zone,
+        "up": up,
+        "mark": mark,
+        "after": after or None,
+        "limit": PAGE_LIMIT,
+    }
     return _get(f"/v1/groups/{_step(group)}/members{_parameters(given)}", MemberPage)
 
 

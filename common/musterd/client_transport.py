@@ -7,6 +7,7 @@ hold a plain caller for ever. The plain transport below bounds the whole. Both l
 """
 
 import os
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterable, Iterable, Sequence
@@ -94,6 +95,8 @@ def failure_of(error: Exception, budget: float) -> Failure:
 
 def _in_words(reason: BaseException) -> str:
     # asyncio replaces the system's words by "Connect call failed ('127.0.0.1', 8420)".
+    if isinstance(reason, ssl.SSLError):  # its errno is no error of the system
+        return f"no TLS that we can speak there: {reason.reason or reason}".lower()
     if isinstance(reason, OSError) and reason.errno and reason.errno > 0:
         return os.strerror(reason.errno).lower()
     words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__

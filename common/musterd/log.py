@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from musterd.logqueue import FLUSH_TIMEOUT, LineWriter
-from musterd.terminal import may_colour
+from musterd.terminal import may_colour, visible
 from musterd.urls import without_secrets
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -115,16 +115,12 @@ def _safe(value: Any, lines: bool = False) -> Any:
         value = str(value)
     if isinstance(value, str):
         hidden = without_secrets(value)
-        return hidden if lines or hidden.isprintable() else "".join(map(_visible, hidden))
+        return hidden if lines else visible(hidden)
     if isinstance(value, Mapping):
         return {key: _safe(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_safe(item) for item in value]
     return value
-
-
-def _visible(character: str) -> str:
-    return character if character.isprintable() else ascii(character)[1:-1]
 
 
 def _headline_first(_logger: object, _method: str, event: EventDict) -> EventDict:

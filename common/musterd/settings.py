@@ -33,7 +33,9 @@ from musterd.urls import host_and_port, without_secret
 
 DAY = 86400.0
 
-_NAME = "a name of letters, digits and _ . : @ + -"
+_NAME = (
+    "a name of letters, digits and _ . : @ + -, at most 255, that begins with a letter, digit or _"
+)
 _LABEL = "a text of at most 255 printable characters"
 
 _group = Text(_NAME, "NAME", lambda text: check_name("group", text))

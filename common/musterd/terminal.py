@@ -7,3 +7,12 @@ from typing import TextIO
 def may_colour(stream: TextIO) -> bool:
     """Whether colours are welcome there: a terminal, and no NO_COLOR (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def visible(text: str) -> str:
+    """``text`` with escapes in place of what would move a cursor, end a line or hide a word."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]

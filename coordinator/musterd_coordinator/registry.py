@@ -174,7 +174,7 @@ def open_registry(url: str, *, namespace: str, timeout: float, coordinator: str 
     scheme = url.partition(":")[0]
     if scheme not in _HOMES:
         raise ConfigError(
-            f"registry URL begins with {scheme!r}; it must be one of {sorted(_HOMES)}"
+            f"registry URL begins with {scheme!r}; it must be one of {', '.join(sorted(_HOMES))}"
         )
     home = import_module(_HOMES[scheme])
     registry: Registry = home.open_url(

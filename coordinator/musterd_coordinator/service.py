@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from socket import gethostname
 from time import time
 
@@ -210,10 +211,16 @@ def _identity(settings: Settings, store: Store, registry: Registry, clocks: Cloc
     return Identity(
         name=coordinator_name(settings),
         store=store.url,
-        registry=registry.url,
+        registry=_located(registry.url),
         started=wall_instant(clocks.wall()),
         sweep_period=settings.sweep_period,
     )
+
+
+def _located(registry: str) -> str:
+    """A registry's URL with the whole path of its file: one may look for it from elsewhere."""
+    scheme, separator, path = registry.partition(":///")
+    return f"{scheme}{separator}{Path(path).absolute()}" if scheme == "sqlite" else registry
 
 
 def _retire(roll: Roll, sweepers: list[Sweeper]) -> Callable[[Sequence[Member]], Awaitable[None]]:

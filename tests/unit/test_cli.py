@@ -75,9 +75,17 @@ def test_every_command_helps_with_an_example(name: str, told: Told) -> None:
     assert f"example:\n  musterd {name}" in told.out
 
 
+def test_help_of_a_command_is_had_either_way(told: Told) -> None:
+    assert told.run("help", "show") == 0
+    help_of_show = told.out
+    assert told.run("show", "--help") == 0
+    assert told.out == help_of_show
+    assert "no command 'shwo'" in told.refusal("help", "shwo")
+
+
 def test_the_contract_has_these_commands() -> None:
     contract = (
-        "coordinator agent groups members show query watch disable enable force-down unforce"
+        "coordinator agent groups members show query watch disable enable force-down unforce set"
         " forget history status demo check-config"
     )
     assert set(contract.split()) <= set(cli.COMMANDS)
@@ -97,6 +105,7 @@ def test_a_misspelt_command_or_option_names_the_nearest(told: Told) -> None:
     assert "options go after the command" in told.refusal("--config", "x", "agent")
     assert "--interval" in told.refusal("agent", "--interval")
     assert "'--inter' means nothing" in told.refusal("agent", "--inter", "5")
+    assert "'-x' means nothing" in told.refusal("show", "compute", "-x")
 
 
 def test_arguments_are_checked_before_anything_is_asked(told: Told) -> None:
@@ -227,7 +236,7 @@ def test_a_missing_extra_says_how_to_get_it(told: Told, monkeypatch: pytest.Monk
 
     monkeypatch.setattr("musterd.cli.coordinator.run_daemon", fail)
     assert "needs numpy" in told.refusal("coordinator")
-    assert "pip install 'musterd[coordinator]'" in told.err
+    assert "pip install '.[coordinator]'" in told.err
 
 
 def test_the_extra_is_what_the_project_says() -> None:

@@ -18,9 +18,11 @@ import anyio
 import pytest
 from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from hypothesis import given
+from hypothesis import strategies as st
 
 from musterd import cli, config
-from musterd.cli import query, render
+from musterd.cli import ask, query, render
 from musterd.cli.watch import Change, Watcher
 from musterd.client import Client
 from musterd.model import FactsChange, Member, State, StormStatus, Verdict
@@ -220,10 +222,130 @@ def test_status(run: Run, coordinator: Coordinator) -> None:
     desk.storms.append(StormStatus("compute", "r1", 40, 50, datetime.now(UTC), 90.0))
     status, out, _ = run("status")
     assert status == 0
+    assert "1008 in 2 groups" in out
     assert "memcached://mc1:11211" in out
     assert re.search(r"mc2:11211 +no .* connection refused", out)
     assert re.search(r"compute +r1 +40 of 50", out)
     assert len(json.loads(run("status", "--json")[1])["shards"]) == 2
+
+
+def test_a_status_that_is_not_well_is_a_no(run: Run, coordinator: Coordinator) -> None:
+    coordinator.do(coordinator.desk.listen, False, 12.0)
+    assert run("status")[0] == run("status", "--json")[0] == 1
+    coordinator.do(coordinator.desk.listen, True, 0.1)
+    assert run("status")[0] == 0
+    coordinator.desk.ready = False
+    status, out, _ = run("status")
+    assert (status, "not yet" in out) == (1, True)
+
+
+def test_not_ready_is_not_not_found(run: Run, coordinator: Coordinator) -> None:
+    coordinator.desk.ready = False
+    for argv in (("members", "nosuch"), ("show", "compute", "nobody"), ("query", "nosuch", "a")):
+        status, out, err = run(*argv)
+        assert (status, out, err.count("\n")) == (3, "", 1)
+        assert "no group" not in err
+
+
+def test_show_says_that_it_is_stale(run: Run, coordinator: Coordinator) -> None:
+    coordinator.do(coordinator.desk.listen, False, 12.0)
+    assert "has not heard its whole store for 12 s" in run("show", "storage", "s1")[2]
+
+
+def test_forced_down_is_down_in_every_table(run: Run) -> None:
+    run("force-down", "compute", "h0001", "--reason", "no power")
+    line = next(x for x in run("members", "compute")[1].splitlines() if x.startswith("h0001"))
+    assert "down (forced)" in line
+    assert line.endswith("forced down: no power")
+    for argv in (("--state", "down"), ("--mark", "forced_down"), ("--down",)):
+        names = column(run("members", "compute", *argv)[1])
+        assert "h0001" in names
+        assert "h0002" not in names
+    out = run("show", "compute", "h0001")[1]
+    assert re.search(r"state: +down \(forced\) for", out)
+    assert re.search(r"its beats say: +up", out)
+    assert "1 forced down" in run("groups")[1]
+    assert "1 forced down" in run("status")[1]
+    assert run("query", "compute", "h0001")[1].splitlines()[1].split() == ["h0001", "down"]
+
+
+def test_one_that_is_refused_holds_up_no_other(run: Run) -> None:
+    status, out, err = run("disable", "compute", "nosuch", "h0001", "nobody", "h0002")
+    assert (status, err.count("\n")) == (1, 2)
+    assert out == "compute/h0001: up, disabled\ncompute/h0002: up, disabled\n"
+    status, out, err = run("forget", "compute", "h0001", "dead", "--json")
+    assert status == 1
+    assert "--force" in err
+    assert json.loads(out) == {"group": "compute", "member": "dead", "forgotten": True}
+
+
+def test_an_order_that_nobody_takes_says_for_whom(run: Run) -> None:
+    status, _, err = run("disable", "compute", "h0001", "h0002", "--coordinator", NOBODY)
+    assert status == 3
+    assert "not done for h0001, h0002" in err
+
+
+def test_what_an_agent_announces_is_overruled_and_holds_again(run: Run) -> None:
+    assert run("set", "compute", "h0001", "--zone", "r7", "--meta", "a=1", "--meta", "b=2")[0] == 0
+    out = run("show", "compute", "h0001")[1]
+    assert re.search(r"zone: +r7", out)
+    assert re.search(r"metadata b: +2", out)
+    assert run("set", "compute", "h0001", "--unset", "zone", "--owner", "us")[0] == 0
+    assert re.search(r"zone: +r1", run("show", "compute", "h0001")[1])
+    assert run("set", "compute", "nobody", "--zone", "x")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ((), "nothing to set"),
+        (("--zone", "a", "--unset", "zone"), "zone is both"),
+        (("--meta", "foo"), "--meta: 'foo' is not usable; use a table of texts, or K=V words"),
+        (("--zone", "a\nb"), "control characters"),
+    ],
+)
+def test_nothing_to_set_is_wrong_use(run: Run, argv: tuple[str, ...], words: str) -> None:
+    status, out, err = run("set", "compute", "h0001", *argv)
+    assert (status, out) == (2, "")
+    assert words in err
+
+
+HOSTILE = "x\x1b[2J\nmember:  compute/forged \u202e"
+
+
+def test_nothing_that_a_host_says_moves_a_cursor_or_forges_a_line(
+    run: Run, coordinator: Coordinator
+) -> None:
+    hostile = Member("storage", "s2", zone=HOSTILE, owner=HOSTILE, metadata={"note": HOSTILE})
+    coordinator.do(coordinator.desk.put, hostile, state=State.DOWN, reason=HOSTILE)
+    argvs = (
+        *(("members", "storage"), ("show", "storage", "s2"), ("history", "storage", "s2")),
+        *(("groups",), ("query", "storage", "s2"), ("disable", "storage", "s2"), ("status",)),
+    )
+    for argv in argvs:
+        _, out, err = run(*argv)
+        assert (out + err).replace("\n", "").isprintable()
+        assert not [line for line in out.splitlines() if line.startswith("member:  compute/forged")]
+    assert json.loads(run("show", "storage", "s2", "--json")[1])["zone"] == HOSTILE
+
+
+@given(st.text(), st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=3))
+def test_whatever_is_said_is_readable(text: str, metadata: dict[str, str]) -> None:
+    shown = ask.readable(Member(text, text, text, text, metadata))
+    assert "".join([shown.zone, *shown.metadata, *shown.metadata.values()]).isprintable()
+    assert ask.readable(shown) == shown
+
+
+def test_tables_fit_a_terminal_and_break_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [("a" * 30, render.coloured("down", "red"), "because " * 12), ("b", "up", "")]
+    headers = ("MEMBER", "STATE", "WHY")
+    wide = render.table(headers, rows)
+    assert max(map(len, wide.splitlines())) > 100
+    monkeypatch.setattr(render, "terminal_width", lambda: 80)
+    lines = render.table(headers, rows).splitlines()
+    assert max(len(re.sub(r"\x1b\[\d+m", "", line)) for line in lines) <= 80
+    assert any(line.startswith("a" * 30) for line in lines)
+    assert " ".join(lines).count("because") == 12
 
 
 def test_stale_answers_are_marked_on_standard_error(run: Run, coordinator: Coordinator) -> None:
@@ -320,7 +442,7 @@ def test_a_watcher_keeps_to_its_group(
     with Client(coordinator.url) as client:
         watcher = Watcher(client, "storage")
         watcher.look()
-        assert "watching 1 members of storage" in capsys.readouterr().err
+        assert "watching 1 member of storage" in capsys.readouterr().err
         coordinator.do(coordinator.desk.put, Member("compute", "h0001"), state=State.DOWN)
         assert watcher.look() == []
         coordinator.do(coordinator.desk.put, Member("storage", "s1"))

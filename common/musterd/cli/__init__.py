@@ -23,6 +23,7 @@ from musterd.errors import (
     RegistryError,
     StoreError,
 )
+from musterd.terminal import visible
 from musterd.urls import without_secrets
 
 DONE, NO, WRONG_USE, OUT_OF_REACH = 0, 1, 2, 3
@@ -58,6 +59,7 @@ ORDERS = {
     "enable": Command("facts", "let a member take work again"),
     "force-down": Command("facts", "declare a member down, whatever its beats say"),
     "unforce": Command("facts", "believe a member's beats again"),
+    "set": Command("set", "say a member's zone, owner or metadata in its agent's place"),
     "forget": Command("forget", "drop a member that will not come back"),
 }
 SET_UP = {
@@ -93,6 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
+    if argv[:1] == ["help"] and len(argv) > 1:
+        argv = [*argv[1:], "--help"]
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(overview(), file=sys.stdout if argv else sys.stderr)
         return DONE if argv else WRONG_USE
@@ -148,7 +152,7 @@ def _no_such_command(name: str) -> str:
 
 def complain(text: str) -> None:
     """One line on standard error: ``musterd: …``."""
-    print(f"musterd: {' '.join(without_secrets(text).split())}", file=sys.stderr)
+    print(f"musterd: {visible(' '.join(without_secrets(text).split()))}", file=sys.stderr)
 
 
 def _complain(error: MusterdError) -> int:
@@ -180,8 +184,8 @@ def _complain_module(error: ModuleNotFoundError) -> int:
     if missing not in EXTRA:
         raise error
     complain(
-        f"this command needs {missing}, which is not installed; run:"
-        " pip install 'musterd[coordinator]'"
+        f"this command needs {missing}, which is not installed; install musterd with its extra, from"
+        " its source: pip install '.[coordinator]'"
     )
     return WRONG_USE
 

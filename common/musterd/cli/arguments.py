@@ -18,17 +18,29 @@ from musterd.settings import OPTIONS, default_text
 class Parser(argparse.ArgumentParser):
     """As argparse's, but errors are ConfigErrors that name the nearest option."""
 
+    _argv: Sequence[str] = ()
+
     def error(self, message: str) -> NoReturn:
+        # A word that is mistaken explains a word that is missing.
+        for word in self._argv if "required" in message else ():
+            if word.startswith("-") and word.partition("=")[0] not in self._option_string_actions:
+                self._refuse(word)
+            if word == "--":
+                break
         raise ConfigError(f"{message}; see {self.prog} --help")
+
+    def _refuse(self, word: str) -> NoReturn:
+        hint = nearest(word.partition("=")[0], self._option_string_actions)
+        raise ConfigError(
+            f"{word!r} means nothing to {self.prog}{hint or f'; see {self.prog} --help'}"
+        )
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """The arguments in ``argv``; raises ConfigError for a word that has no meaning here."""
+        self._argv = argv
         args, strange = self.parse_known_args(argv)
         if strange:
-            hint = nearest(strange[0].partition("=")[0], self._option_string_actions)
-            raise ConfigError(
-                f"{strange[0]!r} means nothing to {self.prog}{hint or f'; see {self.prog} --help'}"
-            )
+            self._refuse(strange[0])
         return args
 
 
@@ -51,17 +63,28 @@ def parser(name: str, example: str, *roles: Role) -> Parser:
     return made
 
 
+def add_options(made: argparse.ArgumentParser, *keys: str) -> None:
+    """Give a command these options alone of those that a daemon reads."""
+    for key in keys:
+        _add_flag(made, key, hidden=False)
+
+
 def _add_flags(flags: argparse._ArgumentGroup, role: Role, *, hidden: bool = False) -> None:
     for key, option in OPTIONS.items():
         if option.role is role:
-            described = f"{option.help} Default: {default_text(key)}.".replace("%", "%%")
-            flags.add_argument(
-                option.flag(key),
-                dest=key,
-                action="append" if isinstance(option.kind, Table) else "store",
-                metavar=option.kind.metavar,
-                help=argparse.SUPPRESS if hidden else described,
-            )
+            _add_flag(flags, key, hidden=hidden)
+
+
+def _add_flag(flags: argparse._ActionsContainer, key: str, *, hidden: bool) -> None:
+    option = OPTIONS[key]
+    described = f"{option.help} Default: {default_text(key)}.".replace("%", "%%")
+    flags.add_argument(
+        option.flag(key),
+        dest=key,
+        action="append" if isinstance(option.kind, Table) else "store",
+        metavar=option.kind.metavar,
+        help=argparse.SUPPRESS if hidden else described,
+    )
 
 
 _TITLES = {

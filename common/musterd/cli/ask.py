@@ -5,17 +5,20 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from musterd.cli.arguments import settings_of
 from musterd.cli.streams import can_show
+from musterd.terminal import visible
 
 if TYPE_CHECKING:
     from musterd.client import Client
 
 TIMEOUT = 10.0  # seconds for one answer
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -38,6 +41,24 @@ def print_json(answer: Any, *, indent: int = 2) -> None:
 def _escaped(text: str) -> str:
     """The same JSON, with what is not ASCII as ``\\u…``."""
     return "".join(one if one.isascii() else json.dumps(one)[1:-1] for one in text)
+
+
+def readable(answer: T) -> T:
+    """``answer`` for the eyes of people: no text in it can move a cursor or forge a line.
+
+    Zones, owners, metadata and reasons come from hosts and stores, which anybody may have written
+    to. JSON needs none of it: it has escapes of its own.
+    """
+    shown: T = msgspec.convert(_readable(msgspec.to_builtins(answer)), type(answer))
+    return shown
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, dict):
+        return {_readable(key): _readable(item) for key, item in value.items()}
+    return [_readable(item) for item in value] if isinstance(value, list) else value
 
 
 def note_staleness(listening: bool, staleness: float | None) -> None:

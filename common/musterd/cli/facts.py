@@ -1,14 +1,19 @@
 """``musterd disable``, ``enable``, ``force-down`` and ``unforce``."""
 
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_group, add_json, add_members
 from musterd.cli.arguments import parser as new_parser
+from musterd.cli.orders import each
 from musterd.errors import ConfigError
 from musterd.model import FactsChange, MemberAnswer, check_text
 from musterd.options import Role
+
+if TYPE_CHECKING:
+    from musterd.client import Client
 
 _CHANGES: Mapping[str, Mapping[str, Any]] = {
     "disable": {"disabled": True},
@@ -36,17 +41,25 @@ def parser(name: str) -> Parser:
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """Change the members named, one line each (``--json``: one object a line); 0."""
+    """Change the members named, one line each (``--json``: one object a line).
+
+    0, or 1 when one of them is unknown: the others are changed.
+    """
     args = parser(name).parse(argv)
-    change = change_of(name, getattr(args, "reason", ""))
-    with ask.client(args) as client:
-        for member in args.member_names:
-            answer = client.change_facts(args.group_name, member, change)
-            if args.json:
-                ask.print_json(answer, indent=0)
-            else:
-                print(text(answer, render.paint()), flush=True)
-    return 0
+    return change_all(args, change_of(name, getattr(args, "reason", "")))
+
+
+def change_all(args: Namespace, change: FactsChange) -> int:
+    """Change every member that ``args`` name; 0, or 1 when one of them was refused."""
+
+    def change_one(client: "Client", member: str) -> None:
+        answer = client.change_facts(args.group_name, member, change)
+        if args.json:
+            ask.print_json(answer, indent=0)
+        else:
+            print(text(ask.readable(answer), render.paint()), flush=True)
+
+    return each(args, change_one)
 
 
 def change_of(name: str, reason: str) -> FactsChange:
@@ -60,5 +73,5 @@ def change_of(name: str, reason: str) -> FactsChange:
 
 def text(member: MemberAnswer, paint: render.Paint) -> str:
     """How a member stands after the change."""
-    told = ", ".join([render.state_text(member.state, paint), *render.marks(member)])
+    told = ", ".join([render.stated(member, paint), *render.marks(member)])
     return f"{member.group}/{member.member}: {told}"

@@ -1,11 +1,16 @@
 """``musterd forget``."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from musterd.cli import ask
-from musterd.cli.arguments import Parser, add_group, add_members
+from musterd.cli.arguments import Parser, add_group, add_json, add_members
 from musterd.cli.arguments import parser as new_parser
+from musterd.cli.orders import each
 from musterd.options import Role
+
+if TYPE_CHECKING:
+    from musterd.client import Client
 
 
 def parser(name: str) -> Parser:
@@ -18,14 +23,21 @@ def parser(name: str) -> Parser:
         action="store_true",
         help="Even while it is up. Its agent brings it back with the next beat.",
     )
+    add_json(made)
     return made
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """Forget the members named; 0, or 1 when one is up or unknown."""
+    """Forget the members named; 0, or 1 when one is up or unknown: the others are forgotten."""
     args = parser(name).parse(argv)
-    with ask.client(args) as client:
-        for member in args.member_names:
-            client.forget(args.group_name, member, force=args.force)
+
+    def forget(client: "Client", member: str) -> None:
+        client.forget(args.group_name, member, force=args.force)
+        if args.json:
+            ask.print_json(
+                {"group": args.group_name, "member": member, "forgotten": True}, indent=0
+            )
+        else:
             print(f"{args.group_name}/{member}: forgotten", flush=True)
-    return 0
+
+    return each(args, forget)

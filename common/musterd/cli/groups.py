@@ -24,16 +24,22 @@ def run(name: str, argv: Sequence[str]) -> int:
     if args.json:
         ask.print_json(answer)
     else:
-        print(text(answer))
+        print(text(ask.readable(answer)))
     ask.note_staleness(answer.listening, answer.staleness)
     return 0
 
 
 def text(answer: GroupList) -> str:
     """One line a group."""
-    headers = ["GROUP", "MEMBERS", *(state.value.upper() for state in State)]
+    headers = ["GROUP", "MEMBERS", *(state.value.upper() for state in State), "PLACEABLE", "NOTES"]
     rows = (
-        [one.group, one.members, *(one.states.get(state, 0) for state in State)]
+        [
+            *(one.group, one.members, *(one.states.get(state, 0) for state in State)),
+            one.verdicts.get("schedulable", "-"),
+            ", ".join(
+                f"{count} {mark.replace('_', ' ')}" for mark, count in one.marks.items() if count
+            ),
+        ]
         for one in answer.groups
     )
     return render.table(headers, rows, "no groups yet: no agent has joined one")

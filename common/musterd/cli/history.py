@@ -34,7 +34,7 @@ def run(name: str, argv: Sequence[str]) -> int:
     if args.json:
         ask.print_json(answer)
     else:
-        print(text(answer, render.paint(), render.now()))
+        print(text(ask.readable(answer), render.paint(), render.now()))
     return 0
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
-from musterd.cli.arguments import Parser, add_env_file, settings_of
+from musterd.cli.arguments import Parser, add_env_file, add_options, settings_of
 from musterd.cli.arguments import parser as new_parser
-from musterd.errors import ConfigError
-from musterd.options import Role
+from musterd.errors import ConfigError, ShardRefused
 from musterd.settings import Settings
 from musterd.urls import without_secret
 
@@ -27,7 +26,8 @@ def parser(name: str) -> Parser:
     """The command line of ``musterd init-db``."""
     example = "musterd init-db --store postgresql://musterd@db1/fleet --agents musterd_agents\n"
     example += "  musterd init-db --print --agents nova_agents | psql fleet"
-    made = new_parser(name, example, Role.COORDINATOR)
+    made = new_parser(name, example)
+    add_options(made, "registry")
     add_env_file(made)
     made.add_argument(
         "--print", action="store_true", help="Print the SQL, with all grants, and connect nowhere."
@@ -50,7 +50,11 @@ def run(name: str, argv: Sequence[str]) -> int:
     url = database_of(settings_of(args).settings)
     import anyio
 
-    for remark in anyio.run(partial(postgres_schema.init_db, url, TIMEOUT, **given)):
+    try:
+        remarks = anyio.run(partial(postgres_schema.init_db, url, TIMEOUT, **given))
+    except ShardRefused as error:  # such as a role that there is not: to try again is no help
+        raise ConfigError(str(error)) from None
+    for remark in remarks:
         print(remark)
     print(f"the tables in {without_secret(url)} are ready")
     return 0

@@ -10,7 +10,7 @@ import msgspec
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_group, add_json
 from musterd.cli.arguments import parser as new_parser
-from musterd.model import MemberAnswer, MemberPage, State
+from musterd.model import Mark, MemberAnswer, MemberPage, State
 from musterd.options import Role
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ def parser(name: str) -> Parser:
     add_group(made)
     made.add_argument(
         "--state", choices=[state.value for state in State], help="Only members in this state."
+    )
+    made.add_argument(
+        "--mark", choices=[mark.value for mark in Mark], help="Only members with this mark."
     )
     made.add_argument("--zone", dest="only_zone", metavar="NAME", help="Only members of this zone.")
     either = made.add_mutually_exclusive_group()
@@ -42,7 +45,7 @@ def run(name: str, argv: Sequence[str]) -> int:
     if args.json:
         ask.print_json(answer)
     else:
-        print(text(answer, render.paint(), render.now()))
+        print(text(ask.readable(answer), render.paint(), render.now()))
     ask.note_staleness(answer.listening, answer.staleness)
     return 0
 
@@ -51,7 +54,8 @@ def pages(client: "Client", args: Namespace) -> Iterator[MemberPage]:
     """Every page of the members that ``args`` ask for."""
     up = True if args.up else False if args.down else None
     state = State(args.state) if args.state else None
-    return client.pages(args.group_name, state=state, zone=args.only_zone, up=up)
+    mark = Mark(args.mark) if args.mark else None
+    return client.pages(args.group_name, state=state, zone=args.only_zone, up=up, mark=mark)
 
 
 def joined(pages: Sequence[MemberPage]) -> MemberPage:
@@ -78,7 +82,7 @@ def text(answer: MemberPage, paint: render.Paint, now: datetime) -> str:
 def _row(member: MemberAnswer, paint: render.Paint, now: datetime) -> list[str]:
     return [
         member.member,
-        render.state_text(member.state, paint),
+        render.stated(member, paint),
         render.since(member.since, now),
         member.zone or "-",
         member.owner or "-",

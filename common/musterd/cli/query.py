@@ -26,7 +26,7 @@ def run(name: str, argv: Sequence[str]) -> int:
     if args.json:
         ask.print_json(answer)
     else:
-        print(text(answer, args.member_names, render.paint()))
+        print(text(ask.readable(answer), args.member_names, render.paint()))
     ask.note_staleness(answer.listening, answer.staleness)
     return 0 if all_up(answer) else 1
 

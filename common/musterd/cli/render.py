@@ -1,11 +1,13 @@
 """Answers as text: tables, ages, and states in colour where a terminal welcomes it."""
 
+import re
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from musterd.model import MemberAnswer, State
+from musterd.model import Mark, MemberAnswer, State
 from musterd.terminal import may_colour
 
 _COLOURS = {"green": 32, "yellow": 33, "red": 31, "grey": 90}
@@ -16,6 +18,11 @@ _STATE_COLOURS = {
     State.LEFT: "grey",
     State.UNKNOWN: "grey",
 }
+
+
+_COLOUR = re.compile(r"\x1b\[\d+m")
+_GAP = 2  # between two columns
+_NARROW = 16  # a column of sentences narrower than this is no help
 
 
 class Paint(Protocol):
@@ -44,6 +51,17 @@ def state_text(state: State, paint: Paint) -> str:
     return paint(state.value, _STATE_COLOURS[state])
 
 
+def stated(member: MemberAnswer, paint: Paint) -> str:
+    """A member's state; of one that an operator forced down, that it is the operator's word."""
+    text = state_text(member.state, paint)
+    return f"{text} (forced)" if member.forced_down else text
+
+
+def count(number: int, what: str) -> str:
+    """``1 group``, ``2 groups``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def condition_text(words: str, paint: Paint) -> str:
     """``down, disabled`` with its state in colour; other words stay as they are."""
     first, comma, rest = words.partition(",")
@@ -58,8 +76,31 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], empty: str =
     rows = list(rows)
     if not rows:
         return empty
-    text = tabulate(rows, headers, tablefmt="plain", disable_numparse=True)
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = _column_limits([list(headers), *texts], terminal_width())
+    text = tabulate(texts, headers, tablefmt="plain", disable_numparse=True, maxcolwidths=widths)
     return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that standard output is; None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _column_limits(rows: Sequence[Sequence[str]], width: int | None) -> list[int | None] | None:
+    """What the last column, which has sentences, must be wrapped at to fit; None: nothing.
+
+    Names are never broken: they are there to be copied.
+    """
+    if width is None:
+        return None
+    columns = [
+        max(len(_COLOUR.sub("", cell)) for cell in column) for column in zip(*rows, strict=True)
+    ]
+    left = width - sum(columns[:-1]) - _GAP * (len(columns) - 1)
+    if columns[-1] <= left or left < _NARROW:
+        return None
+    return [*[None] * (len(columns) - 1), left]
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
@@ -101,6 +142,10 @@ def marks(member: MemberAnswer) -> list[str]:
         told.append(_with_reason("forced down", member.forced_down_reason))
     if member.disabled:
         told.append(_with_reason("disabled", member.disabled_reason))
+    if Mark.DRAINING in member.marks:
+        told.append("draining")
+    if Mark.CHECK_FAILING in member.marks:
+        told.append("its own check fails")
     if member.conflict:
         told.append("two agents beat under this name")
     return told

@@ -24,10 +24,12 @@ def run(name: str, argv: Sequence[str]) -> int:
     args = parser(name).parse(argv)
     with ask.client(args) as client:
         answer = client.member(args.group_name, args.member_name)
+        known = client.group(args.group_name)
     if args.json:
         ask.print_json(answer)
     else:
-        print(text(answer, render.paint(), render.now()))
+        print(text(ask.readable(answer), render.paint(), render.now()))
+    ask.note_staleness(known.listening, known.staleness)
     return 0
 
 
@@ -38,8 +40,9 @@ def text(member: MemberAnswer, paint: render.Paint, now: datetime) -> str:
 
 def _facts(member: MemberAnswer, paint: render.Paint, now: datetime) -> Iterator[tuple[str, str]]:
     yield "member", f"{member.group}/{member.member}"
-    state = render.state_text(member.state, paint)
-    yield "state", f"{state} for {render.since(member.since, now)}"
+    yield "state", f"{render.stated(member, paint)} for {render.since(member.since, now)}"
+    if member.forced_down:
+        yield "its beats say", render.state_text(member.observed, paint)
     yield "because", member.reason or "-"
     yield "up", f"{yes(member.up)} (may I talk to it?)"
     yield "schedulable", f"{yes(member.schedulable)} (may I place work on it?)"

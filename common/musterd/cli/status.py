@@ -18,15 +18,24 @@ def parser(name: str) -> Parser:
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """Show the coordinator, its shards and its storms; 0."""
+    """Show the coordinator, its shards and its storms.
+
+    0, or 1 when its verdicts are not to be relied on: it is not ready, it does not hear its whole
+    store, or it has lost its registry.
+    """
     args = parser(name).parse(argv)
     with ask.client(args) as client:
         answer = client.status()
     if args.json:
         ask.print_json(answer)
     else:
-        print(text(answer, render.paint(), render.now()))
-    return 0
+        print(text(ask.readable(answer), render.paint(), render.now()))
+    return 0 if is_well(answer) else 1
+
+
+def is_well(answer: StatusAnswer) -> bool:
+    """Whether all that a coordinator needs is there."""
+    return answer.ready and answer.listening and answer.registry_ok
 
 
 def text(answer: StatusAnswer, paint: render.Paint, now: datetime) -> str:
@@ -47,27 +56,38 @@ def _facts(answer: StatusAnswer, paint: render.Paint, now: datetime) -> Iterator
     yield "listening", _listening(answer.listening, paint)
     yield "staleness", _brief(answer.staleness)
     yield "store", answer.store
-    waiting = f", {answer.unsaved} changes not written yet" if answer.unsaved else ""
-    yield "registry", f"{answer.registry}{waiting}"
-    if not answer.registry_ok:
-        old = (
-            "" if answer.facts_age is None else f"; orders as of {render.age(answer.facts_age)} ago"
-        )
-        yield "", paint(f"lost: {answer.registry_reason}{old}", "red")
+    yield "registry", _registry(answer, paint)
     for peer in answer.peers:
         seen = ", ".join(f"{count} {state}" for state, count in peer.states.items() if count)
         differs = paint(" (counts differ)", "yellow") if peer.differs else ""
         yield "beside it", f"{peer.coordinator}, {_brief(peer.age)} ago: {seen}{differs}"
     if answer.quarantined:
-        yield "", f"{answer.quarantined} rows left out: it could not keep or read them, see the log"
+        rows = render.count(answer.quarantined, "row")
+        yield "left out", f"{rows} that it could not keep or read, see the log"
     counts = (
         f"{answer.states.get(state, 0)} {state}" for state in State if answer.states.get(state)
     )
-    waiting = f"; {answer.not_seated} newcomers find no room" if answer.not_seated else ""
-    members = f"{answer.members} in {answer.groups} groups: {', '.join(counts) or 'none'}"
-    yield "members", f"{members}{waiting}"
+    groups = render.count(answer.groups, "group")
+    rest = ""
+    if answer.not_seated:
+        rest = f"; {render.count(answer.not_seated, 'newcomer')} found no room"
+    yield "members", f"{answer.members} in {groups}: {', '.join(counts) or 'none'}{rest}"
+    marked = [f"{count} {mark.replace('_', ' ')}" for mark, count in answer.marks.items() if count]
+    if marked:
+        yield "of these", ", ".join(marked)
     yield "down after", _down_after(answer)
     yield "sweeps", f"every {answer.sweep_period:g} s"
+
+
+def _registry(answer: StatusAnswer, paint: render.Paint) -> str:
+    said = [answer.registry]
+    if not answer.registry_ok:
+        age = answer.facts_age
+        old = "" if age is None else f"; orders as of {render.age(age)} ago"
+        said.append(paint(f"lost: {answer.registry_reason or 'it does not answer'}{old}", "red"))
+    if answer.unsaved:
+        said.append(f"{render.count(answer.unsaved, 'change')} not written yet")
+    return ", ".join(said)
 
 
 def _down_after(answer: StatusAnswer) -> str:
@@ -75,7 +95,7 @@ def _down_after(answer: StatusAnswer) -> str:
     if not answer.judged_later:
         return text
     return (
-        f"{text}; {answer.judged_later} members after 2.5 of their intervals,"
+        f"{text}; {render.count(answer.judged_later, 'member')} after 2.5 of their intervals,"
         f" the last after {answer.latest_down_after:g} s"
     )
 

@@ -61,7 +61,7 @@ def run(name: str, argv: Sequence[str]) -> int:
                 if args.json:
                     ask.print_json(change, indent=0)
                 else:
-                    print(text(change, render.paint()))
+                    print(text(ask.readable(change), render.paint()))
             sys.stdout.flush()
             time.sleep(args.period)
 
@@ -93,7 +93,9 @@ class Watcher:
     def _changes(self, members: Members) -> list[Change]:
         before, self._members = self._members, members
         if before is None:
-            complain(f"watching {len(members)} members{f' of {self._group}' * bool(self._group)}")
+            complain(
+                f"watching {render.count(len(members), 'member')}{f' of {self._group}' * bool(self._group)}"
+            )
             return []
         return list(changes(before, members, datetime.now(UTC)))
 
@@ -125,8 +127,10 @@ def changes(before: Members, after: Members, now: datetime) -> Iterator[Change]:
         old, new = before.get((group, member)), after.get((group, member))
         if condition(old) == condition(new):
             continue
-        at = new.since if new and old and old.state != new.state else now
-        reason = new.reason if new else ""
+        judged = new is not None and (old is None or old.state != new.state)
+        at = new.since if new and old and judged else now
+        # The reason is that of the state: it explains neither a mark nor an operator's own word.
+        reason = new.reason if new and judged and not new.forced_down else ""
         yield Change(at, group, member, condition(old), condition(new), reason)
 
 

@@ -1,0 +1,33 @@
+"""What the commands that order have in common: many members, and a word on each."""
+
+from argparse import Namespace
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from musterd.cli import complain
+from musterd.cli.ask import client as client_of
+from musterd.errors import Conflict, MusterdError, NotFound
+
+if TYPE_CHECKING:
+    from musterd.client import Client
+
+
+def each(args: Namespace, order: Callable[["Client", str], None]) -> int:
+    """Give ``order`` for each member that ``args`` name; 0, or 1 when one of them was refused.
+
+    One that is refused has a line, and holds up no other. An order that nobody could take ends it,
+    and says for whom it was not given.
+    """
+    status = 0
+    names = list(dict.fromkeys(args.member_names))
+    with client_of(args) as client:
+        for at, member in enumerate(names):
+            try:
+                order(client, member)
+            except (NotFound, Conflict) as error:
+                complain(str(error).replace("or force it", "or use --force"))
+                status = 1
+            except MusterdError as error:
+                left = f"; not done for {', '.join(names[at:])}" if len(names) > 1 else ""
+                raise type(error)(f"{error}{left}") from None
+    return status
