@@ -92,6 +92,11 @@ class Replica:
         verdict = self.verdict(member)
         return verdict is not None and verdict.up
 
+    def is_schedulable(self, member: str) -> bool:
+        """Whether work may be placed on it. False also for one that is not known."""
+        verdict = self.verdict(member)
+        return verdict is not None and verdict.schedulable
+
     def is_down(self, member: str) -> bool:
         """Whether it may be evacuated. False also for one that is not known."""
         verdict = self.verdict(member)

@@ -11,6 +11,7 @@ import pytest
 
 import musterd_agent
 from musterd.beat import Status
+from musterd.errors import ConfigError
 from tests.servers import HOST, Memcached, held_port
 from tests.service.test_agent_process import beats_in
 
@@ -155,3 +156,12 @@ def test_a_program_may_end_without_leaving_the_block(memcached: Memcached) -> No
         joining.__enter__()
     """
     assert run(script, memcached.url).returncode == 0
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_a_real_store_on_trio_is_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match="needs asyncio; use join_in_thread"):
+        async with musterd_agent.join("memcached://127.0.0.1:1"):
+            pass
+    with musterd_agent.join_in_thread("memcached://127.0.0.1:1", interval=0.1) as membership:
+        assert membership.member.group == "compute"

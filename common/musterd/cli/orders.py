@@ -1,5 +1,6 @@
 """What the commands that order have in common: many members, and a word on each."""
 
+import re
 from argparse import Namespace
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ def each(args: Namespace, order: Callable[["Client", str], None]) -> int:
             try:
                 order(client, member)
             except (NotFound, Conflict) as error:
-                complain(str(error).replace("or force it", "or use --force"))
+                complain(re.sub(r"\b(force it|use force)\b", "use --force", str(error)))
                 status = 1
             except MusterdError as error:
                 left = f"; not done for {', '.join(names[at:])}" if len(names) > 1 else ""

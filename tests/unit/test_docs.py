@@ -1,0 +1,55 @@
+"""What there is to call has its line in the pages, and what the pages name is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from musterd import client, errors
+from musterd.model import Member
+from musterd_coordinator.http.app import make_app
+from tests.http_calls import ask
+from tests.http_desk import DictDesk
+
+DOCS = Path(__file__).parents[2] / "docs"
+HTTP = (DOCS / "http.md").read_text()
+PYTHON = (DOCS / "python.md").read_text()
+
+
+async def test_every_path_has_its_line() -> None:
+    document = (await ask(make_app(DictDesk()), "/openapi.json")).json()
+    served = {f"{m.upper()} {path}" for path, each in document["paths"].items() for m in each}
+    named = set(re.findall(r"^\| `([A-Z]+ [^`]+)`", HTTP, re.MULTILINE))
+    assert served <= named
+    assert named <= served | {"GET /", "GET /openapi.json"}
+
+
+async def test_every_metric_that_is_named_is_there() -> None:
+    desk = DictDesk()
+    desk.put(Member("compute", "h1"))
+    text = (await ask(make_app(desk), "/metrics")).body.decode()
+    families = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+    table = HTTP.split("## Metrics")[1]
+    whole = re.findall(r"`(musterd_\w+)", table)
+    parts = [f"musterd_shard{part}" for part in re.findall(r"`(_\w+)`", table)]
+    assert len(whole) > 10
+    assert {*whole, *parts} <= families
+
+
+@pytest.mark.parametrize("name", ["Client", "AsyncClient", "Replica"])
+def test_every_method_of_a_client_has_its_word(name: str) -> None:
+    methods = [each for each in vars(getattr(client, name)) if not each.startswith("_")]
+    unnamed = {"close", "aclose", "version", "wait_ready"}
+    assert [each for each in methods if each not in unnamed and each not in PYTHON] == []
+
+
+def test_every_error_that_is_named_is_there() -> None:
+    named = re.findall(r"^\| `(\w+)` \|", PYTHON.split("## Follow")[0], re.MULTILINE)
+    assert len(named) > 5
+    assert all(issubclass(getattr(errors, each), errors.MusterdError) for each in named)
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
