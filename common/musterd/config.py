@@ -106,7 +106,8 @@ def _read(key: str, option: Option, given: Given) -> Any:
         kind = option.kind
         return kind.read_text(given.value) if given.as_text else kind.read(given.value)
     except Unusable as error:
-        shown = aloud(key, given.value)
+        words = isinstance(given.value, list) and given.as_text
+        shown = " ".join(given.value) if words else aloud(key, given.value)
         raise ConfigError(f"{given.where}: {shown!r} is not usable; use {error}") from None
 
 

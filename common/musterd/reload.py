@@ -86,6 +86,9 @@ class Reloading:
         except ConfigError as error:
             log.error("configuration refused", reason=str(error), note="nothing changed")
             return
+        except Exception:  # no thread, no memory: not worth a daemon
+            log.exception("configuration not read", note="nothing changed")
+            return
         self.settings = fresh
         output.set_level(self.settings.log_level)
         for warning in loaded.warnings:

@@ -1,7 +1,7 @@
 """What the daemons of the control plane do alike: end on a signal, keep systemd informed."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 import structlog
@@ -11,6 +11,9 @@ from musterd.systemd import Systemd
 log = structlog.get_logger(__name__)
 
 STATUS_PERIOD = 5.0
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds before a task that failed begins again."""
 
 
 async def stop_on_signal(event: str, scope: anyio.CancelScope, systemd: Systemd) -> None:
@@ -44,6 +47,21 @@ async def keep_telling(systemd: Systemd, status: Callable[[], str]) -> None:
     while True:
         systemd.tell(WATCHDOG="1", STATUS=line.next())
         await anyio.sleep(period)
+
+
+async def lasting(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run ``work``, and again whenever it fails: for what is not worth a daemon.
+
+    No thread or file that can be had, a fault of our own: each is logged, and may be over later.
+    """
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("task failed", task=what, again_in=pause)
+        await anyio.sleep(pause)
+        pause = min(LONGEST_PAUSE, 2 * pause)
 
 
 class _Line:

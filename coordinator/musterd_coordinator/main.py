@@ -13,7 +13,7 @@ from musterd.options import Role
 from musterd.reload import Reloading, Reread
 from musterd.settings import Settings
 from musterd.systemd import Systemd
-from musterd_coordinator.daemon import keep_starting, keep_telling, stop_on_signal
+from musterd_coordinator.daemon import keep_starting, keep_telling, lasting, stop_on_signal
 from musterd_coordinator.descriptors import allow_all, allowed, for_callers
 from musterd_coordinator.http.app import make_app
 from musterd_coordinator.http.heads import Hosts, hosts_of
@@ -69,7 +69,7 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
             _say_started(office, urls)
             starting.cancel()
             systemd.tell(READY="1")
-            tasks.start_soon(settle, lambda: office.ready)
+            tasks.start_soon(lasting, "settle", partial(settle, lambda: office.ready))
             if reread:
                 tasks.start_soon(reloading(settings, reread, office, hosts).run, systemd)
             await keep_telling(systemd, partial(_summary, office))

@@ -22,6 +22,7 @@ from musterd.model import Member
 from musterd.stores import Store, open_store
 from musterd.urls import host_and_port
 from musterd_coordinator.careful_clock import CarefulClock
+from musterd_coordinator.daemon import lasting
 from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.members import Seconds
 from musterd_coordinator.memory import keep_small
@@ -76,12 +77,12 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         for index, sweeper in enumerate(sweepers):
             tasks.start_soon(sweeper.run, partial(_take, roll, index))
         tasks.start_soon(recorder.run)
-        tasks.start_soon(keep_small)
+        tasks.start_soon(lasting, "free memory", keep_small)
         office = make_office(settings, store, registry, roll, recorder, sweepers)
         farewell = Farewell(roll, office, settings.forget_left, clock)
-        tasks.start_soon(farewell.run)
+        tasks.start_soon(lasting, "forget who left", farewell.run)
         if registry.shared:
-            tasks.start_soon(Peers(registry, office).run)
+            tasks.start_soon(lasting, "peers", Peers(registry, office).run)
         office.adopt = partial(_adopt, roll, recorder, farewell)
         yield office
 
@@ -211,13 +212,13 @@ def _identity(settings: Settings, store: Store, registry: Registry, clocks: Cloc
     return Identity(
         name=coordinator_name(settings),
         store=store.url,
-        registry=_located(registry.url),
+        registry=located(registry.url),
         started=wall_instant(clocks.wall()),
         sweep_period=settings.sweep_period,
     )
 
 
-def _located(registry: str) -> str:
+def located(registry: str) -> str:
     """A registry's URL with the whole path of its file: one may look for it from elsewhere."""
     scheme, separator, path = registry.partition(":///")
     return f"{scheme}{separator}{Path(path).absolute()}" if scheme == "sqlite" else registry

@@ -105,6 +105,7 @@ def test_a_misspelt_command_or_option_names_the_nearest(told: Told) -> None:
     assert "options go after the command" in told.refusal("--config", "x", "agent")
     assert "--interval" in told.refusal("agent", "--interval")
     assert "'--inter' means nothing" in told.refusal("agent", "--inter", "5")
+    assert "--meta: 'foo bar' is not" in told.refusal("agent", "--meta", "foo", "--meta", "bar")
     assert "'-x' means nothing" in told.refusal("show", "compute", "-x")
 
 

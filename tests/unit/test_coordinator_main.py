@@ -1,6 +1,7 @@
 """What a coordinator's process does besides its work."""
 
 import gc
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -8,6 +9,7 @@ import pytest
 
 import musterd_coordinator.main as main_module
 from musterd_coordinator.main import settle
+from musterd_coordinator.service import located
 
 
 async def test_what_is_kept_of_members_is_collected_no_more_once_all_are_known(
@@ -54,3 +56,12 @@ async def test_a_start_that_takes_long_has_its_garbage_collected(
             tasks.cancel_scope.cancel()
     finally:
         gc.enable()
+
+
+def test_a_registry_is_named_by_its_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert located("sqlite:///musterd.db") == f"sqlite:///{tmp_path}/musterd.db"
+    assert located("sqlite:////var/lib/m.db") == "sqlite:////var/lib/m.db"
+    assert located("postgresql://u:***@h/d") == "postgresql://u:***@h/d"

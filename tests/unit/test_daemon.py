@@ -1,6 +1,7 @@
 """What keeps a daemon alive beside its work."""
 
 import errno
+from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -9,7 +10,13 @@ import trio.testing
 from structlog.testing import capture_logs
 
 from musterd.systemd import Systemd
-from musterd_coordinator.daemon import STATUS_PERIOD, keep_starting, keep_telling
+from musterd_coordinator.daemon import (
+    LONGEST_PAUSE,
+    STATUS_PERIOD,
+    keep_starting,
+    keep_telling,
+    lasting,
+)
 
 
 @pytest.fixture
@@ -67,3 +74,19 @@ async def test_a_status_that_fails_ends_nothing_and_is_logged_once() -> None:
     assert "ValueError" in systemd.told[2]
     assert len(systemd.told) == len(faults)
     assert [line["event"] for line in lines] == ["status failed", "status failed"]
+
+
+async def test_a_task_that_fails_is_logged_and_begins_again() -> None:
+    began: list[float] = []
+
+    async def work() -> None:
+        began.append(anyio.current_time())
+        if len(began) < 12:
+            raise OSError(errno.EMFILE, "too many open files")
+
+    with capture_logs() as lines:
+        await lasting("tidy", work)
+    assert [(line["event"], line["task"]) for line in lines] == [("task failed", "tidy")] * 11
+    pauses = [later - before for before, later in pairwise(began)]
+    assert (pauses[0], pauses[-1]) == (1.0, LONGEST_PAUSE)
+    assert sorted(pauses) == pauses

@@ -93,6 +93,16 @@ async def test_a_file_that_went_away_changes_nothing(coordinator: Daemon) -> Non
     assert [line["event"] for line in lines] == ["configuration refused"]
 
 
+async def test_no_thread_to_be_had_changes_nothing(coordinator: Daemon) -> None:
+    def no_thread() -> config.Loaded:
+        raise RuntimeError("can't start new thread")
+
+    reloading = Reloading(coordinator.load().settings, no_thread, Role.COORDINATOR)
+    with capture_logs() as lines:
+        await reloading.once()
+    assert [line["event"] for line in lines] == ["configuration not read"]
+
+
 async def test_an_agent_changes_how_much_it_says_and_names_the_rest(tmp_path: Path) -> None:
     agent = Daemon(tmp_path / "musterd.toml", Role.AGENT, "interval = 10\n")
     line = await agent.reload(

@@ -15,6 +15,7 @@ from musterd.settings import Settings
 from musterd.stores.postgres_link import Link, parse_url
 from musterd.stores.table import Table
 from musterd.urls import host_and_port, without_secret
+from musterd_coordinator.daemon import lasting
 from musterd_coordinator.relay import database
 from musterd_coordinator.relay.gauges import Gauges
 from musterd_coordinator.relay.promptness import Promptness, Report
@@ -149,7 +150,7 @@ async def running(settings: Settings) -> AsyncIterator[Relay]:
             tasks.start_soon(relay.usher.run)
             tasks.start_soon(relay.keep_marking)
             tasks.start_soon(relay.keep_fresh)
-            tasks.start_soon(relay.keep_tidy)
+            tasks.start_soon(lasting, "tidy", relay.keep_tidy)
             try:
                 yield relay
             finally:
