@@ -4,12 +4,14 @@ Time, sweeps and placement are arguments, so that the same code runs under the r
 property tests and in simulation. The rules, with their reasons, are in ``docs/detector.md``; in
 short:
 
-* A beat is *new* when its sequence grew within the incarnation, or the incarnation is another one.
+* A beat is *new* when its sequence grew within the incarnation, or the incarnation is another one;
+  what stands against that is in :mod:`~musterd_coordinator.sequences`.
   A new beat on any of a member's shards ends its silence on all of them.
 * ``silence`` on a shard is that shard's listening time since the last new beat. After a gap in
   listening nobody's silence completes before an agent that lives had the time to come back.
 * A member goes down only by a proven sweep, when its silence on that shard is complete. When too
-  much of a zone falls silent at once, it becomes suspect instead, and down only after a hold.
+  much of a zone falls silent, or says goodbye, at once, it becomes suspect instead, and down or
+  left only after a hold.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,8 +21,9 @@ from numpy.typing import NDArray
 
 from musterd.beat import Status
 from musterd.columns import Beats
-from musterd_coordinator import promises
+from musterd_coordinator import mass, promises, runs, sequences
 from musterd_coordinator.gaps import Gaps
+from musterd_coordinator.goodbyes import Goodbyes
 from musterd_coordinator.judgements import Asking, Cause, Changes
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import (
@@ -33,12 +36,7 @@ from musterd_coordinator.members import (
     Seconds,
 )
 from musterd_coordinator.rules import Rules
-
-CONFLICT_FLIPS = 3
-"""How often two incarnations must have taken turns to be called two agents with one name.
-
-A restart seen late on one of two replicas makes two turns; it never makes three.
-"""
+from musterd_coordinator.runs import CONFLICT_FLIPS
 
 CONFLICT_MEMORY = 3
 """Service down times without a turn after which a conflict is over. Agents that beat shortly after
@@ -55,6 +53,7 @@ class Detector:
         self.clocks = clocks
         self.members = Members(replicas)
         self.gaps = Gaps(self.members, clocks, rules)
+        self._goodbyes = Goodbyes(self.members)
         self.promises_noted = 0  # times that somebody promised something else
         # One more than there are shards: NO_SHARD (-1) reads, harmlessly, the last.
         self._time = np.zeros(len(clocks) + 1)
@@ -171,15 +170,25 @@ class Detector:
         """The part of :meth:`hear` that changes no state, and who asks for another by it."""
         members, changes = self.members, list[Changes]()
         same = beats.incarnation == members.incarnation[rows]
-        new = same & (beats.sequence > members.sequence[rows])
+        told = sequences.tell(members, rows, beats.sequence, now)
+        new = same & told.new
         if not same.all():
-            more, changes = self._other_runs(rows, beats, ~same, now)
-            new |= more
+            new |= self._take_turns(rows, beats, ~same, now, changes)
+        strange = same & (told.corrected | told.beyond)
+        if strange.any():
+            flagged = runs.count_flips(members, rows[strange], now, CONFLICT_FLIPS)
+            changes += self._unchanged(flagged, Cause.STRANGE_NUMBERS)
         if not new.all():
             rows, beats = rows[new], beats.where(new)
         self._remember(rows, beats, now)
         differ = members.state[rows] != _ASKED[beats.status]
+        self._meet(rows[differ])
         return changes, Asking(rows[differ], beats.incarnation[differ], beats.status[differ])
+
+    def _meet(self, rows: Rows) -> None:
+        """Members that were not up beat: those whose first beat it is are known from now on."""
+        new = rows[np.isnan(self.members.first_heard[rows])]
+        self.members.first_heard[new] = self.listened
 
     def answer(self, asking: "Asking") -> Changes:
         """Give those who ask the state that they ask for, if they are still who asked."""
@@ -190,8 +199,47 @@ class Detector:
         cause = np.where(old == Code.UNKNOWN, Cause.FIRST_BEAT, Cause.BEAT).astype(np.uint8)
         cause[status == Status.CHECK_FAILING] = Cause.CHECK_FAILING
         cause[status == Status.LEAVING] = Cause.LEAVING
+        self._hold_goodbyes(rows, old, new, cause)
         differ = (old != new) & (old != Code.FREE)
         return self._change(rows[differ], new[differ], cause[differ])
+
+    def _hold_goodbyes(
+        self, rows: Rows, old: NDArray[np.uint8], new: NDArray[np.uint8], cause: NDArray[np.uint8]
+    ) -> None:
+        """Make suspects of those (n) who want to go with too many others of their zones."""
+        going = np.flatnonzero((new != Code.UP) & ((old == Code.UP) | (old == Code.SUSPECT)))
+        if not len(going):
+            return
+        too_many = self._are_too_many(rows[going])
+        held, gone = rows[going[too_many]], rows[going[~too_many]]
+        new[going[too_many]], cause[going[too_many]] = Code.SUSPECT, Cause.MASS_GOODBYE
+        self._goodbyes.note(held[~self._goodbyes.are_held(held)], self._time, held=True)
+        self._goodbyes.note(gone, self._time, held=False)
+
+    def _are_too_many(self, rows: Rows) -> Mask:
+        members, within = self.members, self.rules.service_down_time
+        gone = np.union1d(self._goodbyes.recent(self._time, within), rows)
+
+        def going(inside: Rows) -> tuple[Mask, Mask]:
+            goes = np.isin(inside, gone)
+            state = members.state[inside]
+            return goes, goes | (state == Code.UP) | (state == Code.SUSPECT)
+
+        return mass.in_mass(members, rows, self.listened, self.rules, going)
+
+    def _end_goodbyes(self) -> list[Changes]:
+        """Members whose goodbyes were held, and who say the same now that the hold is over."""
+        rules = self.rules
+        rows = self._goodbyes.over(self._time, rules.storm_hold, rules.service_down_time)
+        if not len(rows):
+            return []
+        cause = np.full(len(rows), Cause.GOODBYE_OVER, np.uint8)
+        return [self._change(rows, _ASKED[self.members.status[rows]], cause)]
+
+    @property
+    def listened(self) -> float:
+        """Seconds for which any shard was listened to."""
+        return float(self._time.max())
 
     def judge(self, shard: int) -> list[Changes]:
         """The verdicts of a proven sweep of ``shard`` on those whose silence is complete."""
@@ -207,7 +255,8 @@ class Detector:
     def verdicts(self, shard: int, rows: Rows) -> list[Changes]:
         """The verdicts of a proven sweep of ``shard`` on those of ``rows`` that are (still) due."""
         rows = rows[IS_UNDECIDED[self.members.state[rows]] & self._is_silent(shard, rows)]
-        return self._verdicts(rows, self.members.state[rows]) if len(rows) else []
+        told = self._verdicts(rows, self.members.state[rows]) if len(rows) else []
+        return told + self._end_goodbyes()
 
     def end_conflicts(self, now: float) -> list[Changes]:
         """Members whose two incarnations took no turns for CONFLICT_MEMORY down times."""
@@ -217,42 +266,37 @@ class Detector:
         over = rows[quiet > CONFLICT_MEMORY * members.down_after[rows]]
         flagged = over[members.flips[over] >= CONFLICT_FLIPS]
         members.flips[over] = 0
-        return [self._unchanged(flagged, Cause.CONFLICT_OVER)] if len(flagged) else []
+        return self._unchanged(flagged, Cause.CONFLICT_OVER)
+
+    def hold_left(self, rows: Rows) -> Seconds:
+        """For how many seconds of listening more suspects in ``rows`` (n) are held, at most."""
+        left = np.maximum(self.storm_silence(rows) - self.silence(rows), 0.0)
+        for held, remaining in self._goodbyes.left(self._time, self.rules.storm_hold):
+            order = np.argsort(rows)
+            at = np.searchsorted(rows, held, sorter=order)
+            known = at < len(rows)
+            places = order[at[known]]
+            same = rows[places] == held[known]
+            left[places[same]] = remaining[known][same]
+        return left
 
     def storm_silence(self, rows: Rows) -> Seconds:
         """The silence at which suspects are held no longer."""
         silence: Seconds = self.members.down_after[rows] + self.rules.storm_hold
         return silence
 
-    def _other_runs(
-        self, rows: Rows, beats: Beats, other: Mask, now: float
-    ) -> tuple[Mask, list[Changes]]:
+    def _take_turns(
+        self, rows: Rows, beats: Beats, other: Mask, now: float, changes: list[Changes]
+    ) -> Mask:
         """Which of the beats of ``other`` incarnations than the current ones (n) are new."""
         members = self.members
-        first = other & (members.incarnation[rows] == 0)
-        back = other & ~first & (beats.incarnation == members.previous_incarnation[rows])
-        stranger = other & ~first & ~back
-        back &= beats.sequence > members.previous_sequence[rows]
-        return first | stranger | back, self._take_turns(rows, back, stranger, now)
-
-    def _take_turns(self, rows: Rows, back: Mask, stranger: Mask, now: float) -> list[Changes]:
-        """Make the incarnation that just beat the current one; tell restarts from conflicts."""
-        members = self.members
-        turned = rows[back | stranger]
-        if not len(turned):
-            return []
-        members.previous_incarnation[turned], members.incarnation[turned] = (
-            members.incarnation[turned],
-            members.previous_incarnation[turned],
-        )
-        members.previous_sequence[turned] = members.sequence[turned]
-        restarted, returned = rows[stranger], rows[back]
-        members.flips[restarted] = 0
-        members.flips[returned] += members.flips[returned] < np.iinfo(np.uint8).max
-        members.flipped_at[returned] = now
-        conflicts = returned[members.flips[returned] == CONFLICT_FLIPS]
-        changes = [(restarted, Cause.RESTARTED), (conflicts, Cause.CONFLICT)]
-        return [self._unchanged(who, cause) for who, cause in changes if len(who)]
+        turned = runs.take_turns(members, rows, beats.incarnation, beats.sequence, other, now)
+        # Who was down comes back, which is a change of its own.
+        living = members.state[turned.restarted]
+        restarted = turned.restarted[(living == Code.UP) | (living == Code.SUSPECT)]
+        changes += self._unchanged(restarted, Cause.RESTARTED)
+        changes += self._unchanged(turned.conflicts, Cause.CONFLICT)
+        return turned.new
 
     def _remember(self, rows: Rows, beats: Beats, now: float) -> None:
         members = self.members
@@ -295,43 +339,34 @@ class Detector:
         cause = np.full(len(rows), Cause.SILENT, np.uint8)
         cause[state == Code.UNKNOWN] = Cause.NEVER_BEAT
         cause[state == Code.SUSPECT] = Cause.HOLD_OVER
-        stormy = (state == Code.UP) & np.isin(members.zone[rows], self._stormy_zones(rows, state))
+        up = np.flatnonzero(state == Code.UP)
+        stormy = up[mass.in_mass(members, rows[up], self.listened, self.rules, self._falling)]
         new[stormy], cause[stormy] = Code.SUSPECT, Cause.MASS_SILENCE
-        left = members.status[rows] == Status.LEAVING
-        new[left], cause[left] = Code.LEFT, Cause.LEAVING
-        held = (state == Code.SUSPECT) & (silence < self.storm_silence(rows)) & ~left
+        left = (members.status[rows] == Status.LEAVING) & (new != Code.SUSPECT)
+        new[left], cause[left & (state != Code.SUSPECT)] = Code.LEFT, Cause.LEAVING
+        held = (state == Code.SUSPECT) & (silence < self.storm_silence(rows))
         return [self._change(rows[~held], new[~held], cause[~held])]
 
-    def _stormy_zones(self, rows: Rows, state: NDArray[np.uint8]) -> list[int]:
-        """The zones of those in ``rows`` that are up in which too many fall silent together.
+    def _falling(self, rows: Rows) -> tuple[Mask, Mask]:
+        """Which of ``rows`` fall silent together, or have just fallen; and those or the living.
 
         Counted as falling: whoever has been silent for half the service_down_time by now (the
         rest of a cut-off rack completes its silence an interval later than its first member),
         and whoever completed it within the last service_down_time.
         """
-        if self.rules.storm_min <= 0:
-            return []
-        members, used = self.members, self.members.used
-        suspected = np.unique(members.zone[rows[state == Code.UP]])
-        if not len(suspected):
-            return []
-        inside = np.flatnonzero(np.isin(members.zone[used], suspected))
-        silence, states = self.silence(inside), members.state[inside]
+        members, silence, states = self.members, self.silence(rows), self.members.state[rows]
         living = (states == Code.UP) | (states == Code.SUSPECT)
-        down_time = members.down_after[inside]
-        half = np.maximum(down_time / 2, 1.5 * members.interval[inside])
+        down_time = members.down_after[rows]
+        half = np.maximum(down_time / 2, 1.5 * members.interval[rows])
         fallen = (states == Code.DOWN) & (silence >= down_time) & (silence < 2 * down_time)
         falling = (living & (silence >= np.minimum(half, down_time))) | fallen
-        zones = members.zone[inside]
-        size = int(zones.max()) + 1
-        fell = np.bincount(zones[falling], minlength=size)
-        alive = np.bincount(zones[living | fallen], minlength=size)
-        stormy = (fell >= self.rules.storm_min) & (fell >= self.rules.storm_fraction * alive)
-        return [int(zone) for zone in suspected if stormy[zone]]
+        return falling, living | fallen
 
-    def _unchanged(self, rows: Rows, cause: Cause) -> Changes:
+    def _unchanged(self, rows: Rows, cause: Cause) -> list[Changes]:
+        if not len(rows):
+            return []
         state = self.members.state[rows].copy()
-        return Changes(rows, state, state, np.full(len(rows), cause), self.silence(rows))
+        return [Changes(rows, state, state, np.full(len(rows), cause), self.silence(rows))]
 
     def _change(self, rows: Rows, new: NDArray[np.uint8], cause: NDArray[np.uint8]) -> Changes:
         changes = Changes(rows, self.members.state[rows].copy(), new, cause, self.silence(rows))

@@ -24,6 +24,9 @@ class Cause(IntEnum):
     NEVER_BEAT = 8
     CONFLICT = 9
     CONFLICT_OVER = 10
+    STRANGE_NUMBERS = 11
+    MASS_GOODBYE = 12
+    GOODBYE_OVER = 13
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,9 @@ STATES: dict[int, State] = {
 }
 CODES = {state: Code(code) for code, state in STATES.items()}
 
+OLDER_RUNS = tuple(f"older_incarnation_{number}" for number in range(6))
+"""Columns of the runs before the previous one, the newest first."""
+
 _COLUMNS: dict[str, tuple[Any, Any]] = {
     "state": (np.uint8, Code.FREE),
     "status": (np.uint8, 0),
@@ -54,12 +57,15 @@ _COLUMNS: dict[str, tuple[Any, Any]] = {
     "sequence": (np.uint64, 0),
     "previous_incarnation": (np.uint64, 0),
     "previous_sequence": (np.uint64, 0),
+    "odd_sequence": (np.uint64, 0),
+    **dict.fromkeys(OLDER_RUNS, (np.uint64, 0)),
     "flips": (np.uint8, 0),
     "flipped_at": (np.float64, 0.0),
     "missed": (np.uint16, 0),
     "lag_ms": (np.uint32, 0),
     "heard_at": (np.float64, np.nan),
     "since": (np.float64, 0.0),
+    "first_heard": (np.float64, np.nan),
 }
 
 
@@ -75,7 +81,10 @@ class Members:
 
     ``interval_ms`` and ``push_timeout_ms`` are as the last beat had them; ``interval`` (0: not known),
     ``push_timeout`` and ``down_after`` are what follows from them, in seconds, ``clamped`` where that
-    is not what was promised. ``orders`` are bits of what operators said; the detector does
+    is not what was promised. ``odd_sequence`` is the newest record of the current run that was no new
+    beat (0: none), see :mod:`~musterd_coordinator.sequences`; :data:`OLDER_RUNS` are kept by
+    :mod:`~musterd_coordinator.runs`. ``first_heard`` is the detector's listening time at a member's
+    first beat (NaN: none yet). ``orders`` are bits of what operators said; the detector does
     not look at them.
     """
 
@@ -94,12 +103,14 @@ class Members:
     sequence: NDArray[np.uint64]
     previous_incarnation: NDArray[np.uint64]
     previous_sequence: NDArray[np.uint64]
+    odd_sequence: NDArray[np.uint64]
     flips: NDArray[np.uint8]
     flipped_at: Seconds
     missed: NDArray[np.uint16]
     lag_ms: NDArray[np.uint32]
     heard_at: Seconds
     since: Seconds
+    first_heard: Seconds
     shard: NDArray[np.int16]
     heard: Seconds
     chances: NDArray[np.uint8]
@@ -107,6 +118,7 @@ class Members:
     def __init__(self, replicas: int, capacity: int = 1024) -> None:
         self.replicas = replicas
         self.size = 0  # rows ever used; those beyond are empty
+        self.any_odd = False  # was any ``odd_sequence`` ever set?
         self._free: list[int] = []
         for name, (dtype, empty) in _COLUMNS.items():
             setattr(self, name, _column(capacity, empty, dtype))

@@ -361,6 +361,8 @@ class Roll:
         rows = self._add(members, states, map(reasons.__getitem__, portion.kinds), quiet)
         self.detector.members.since[rows] = since
         self.detector.know_intervals(rows, intervals)
+        known = states != Code.UNKNOWN  # for longer than this coordinator is there
+        self.detector.members.first_heard[rows[known]] = -np.inf
         self.lives.saved.add(rows)
         ordered = np.array([sample.facts != NO_FACTS for sample in samples])[kinds]
         for place in np.flatnonzero(ordered).tolist():

@@ -33,8 +33,7 @@ def storms(roll: Roll) -> Steps[list[StormStatus]]:
         yield
         some, where = suspects[at : at + AT_ONCE], theirs[at : at + AT_ONCE]
         np.minimum.at(since, where, members.since[some])
-        left = detector.storm_silence(some) - detector.silence(some)
-        np.maximum.at(remaining, where, left)
+        np.maximum.at(remaining, where, detector.hold_left(some))
     return [
         StormStatus(
             *zone_named,

@@ -15,6 +15,10 @@ PLAIN: Mapping[int, str] = {
     Cause.LEAVING: "its agent said that it is leaving",
     Cause.CHECK_FAILING: "its agent reports a failing check",
     Cause.CONFLICT_OVER: "only one agent beats under this name now",
+    Cause.STRANGE_NUMBERS: "its beats are numbered as no agent numbers them: somebody else writes"
+    " them too, or they are spoiled on their way",
+    Cause.GOODBYE_OVER: "its agent still says goodbye, or that its check fails, after the hold of a"
+    " mass goodbye",
 }
 
 
@@ -44,9 +48,12 @@ def cause_text(cause: Cause, evidence: str, incarnations: tuple[int, int], hold:
         Cause.SILENT: evidence,
         Cause.MASS_SILENCE: f"{evidence}; so much of its zone fell silent at once that the"
         f" observer is the likelier culprit: held for {hold:g} s of listening before it counts as down",
+        Cause.MASS_GOODBYE: "its agent says goodbye, or that its check fails, and so much of its zone"
+        f" does so at once that one culprit is likelier: held for {hold:g} s of listening before it"
+        " is believed",
         Cause.HOLD_OVER: f"{evidence}; the hold of a mass silence is over",
         Cause.NEVER_BEAT: evidence,
-        Cause.CONFLICT: f"two agents beat under this name: incarnations {now} and {before}",
+        Cause.CONFLICT: f"several agents beat under this name: incarnations {now} and {before}",
     }
     return texts[cause]
 

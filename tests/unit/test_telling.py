@@ -22,9 +22,9 @@ def fleet(count: int) -> Stage:
     return stage
 
 
-def silent(stage: Stage, *but: int) -> None:
-    """Everybody but these falls silent until they are suspected."""
-    for sequence in itertools.count(2):
+def silent(stage: Stage, *but: int, first: int = 2) -> None:
+    """Everybody but these, who go on from ``first``, falls silent until they are suspected."""
+    for sequence in itertools.count(first):
         stage.sweep(dict.fromkeys(but, (7, sequence)))
         if stage.state("h0") is not State.UP:
             return
@@ -58,7 +58,7 @@ def test_everybody_is_told_their_own_reason() -> None:
     stage = fleet(40)
     for sequence in range(2, 5):
         stage.sweep(dict.fromkeys(range(1, 40), (7, sequence)))
-    silent(stage, 39)
+    silent(stage, 39, first=5)
     reasons = {n: stage.answers.member("compute", f"h{n}").reason for n in (0, 1, 38, 39)}
     assert reasons[39] == "first beat seen"
     assert reasons[0].startswith(f"silent for 4.0 s of listening; {SEEN}")
@@ -87,12 +87,21 @@ def test_a_first_beat_is_no_news_and_a_goodbye_is_no_warning() -> None:
 
 def test_what_one_sweep_changed_twice_has_two_lines_with_their_own_reasons() -> None:
     stage = fleet(20)
-    silent(stage, *range(4, 20))
+    silent(stage, 19)
     with capture_logs() as lines:
         stage.sweep({0: (8, 1)})
     assert [(line["event"], line["was"]) for line in lines] == [
-        ("member beats", "down"),
-        ("member up", "down"),
+        ("member beats", "suspect"),
+        ("member up", "suspect"),
     ]
     assert lines[0]["reason"].startswith("its agent restarted: incarnation 0000000000000008")
     assert lines[1]["reason"] == "beating again"
+
+
+def test_who_was_down_comes_back_in_one_line() -> None:
+    """Never a line from down to down, be it another run of its agent."""
+    stage = fleet(20)
+    silent(stage, *range(4, 20))
+    with capture_logs() as lines:
+        stage.sweep({0: (8, 1)})
+    assert [(line["event"], line["was"]) for line in lines] == [("member up", "down")]

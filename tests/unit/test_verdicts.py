@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from musterd.beat import Status
 from musterd.model import Facts, Mark, Member, State
 from musterd_coordinator import tally
-from musterd_coordinator.detector import CONFLICT_FLIPS
 from musterd_coordinator.members import STATES, Code
 from musterd_coordinator.paging import NO_FILTERS, Filters
+from musterd_coordinator.runs import CONFLICT_FLIPS
 from musterd_coordinator.verdicts import decide, orders_of, stated, verdict_of, verdicts_of
 from tests.unit.test_roll import Stage
 

@@ -1,0 +1,109 @@
+"""Goodbyes of many at once are held, those of a few are believed, and every hold ends."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musterd.beat import Status
+from musterd_coordinator.judgements import Cause
+from musterd_coordinator.members import Code
+from tests.unit.fleet import Fleet
+
+GOODBYES = [Status.LEAVING, Status.CHECK_FAILING]
+
+
+def fleet_of(count: int, **how: float) -> tuple[Fleet, list[int]]:
+    fleet = Fleet(**how)  # type: ignore[arg-type]  # shards and replicas keep their defaults
+    rows = fleet.add(count)
+    fleet.run(3.0, rows, sequence=1)
+    assert fleet.states(rows) == {Code.UP}
+    return fleet, rows
+
+
+@pytest.mark.parametrize("status", GOODBYES)
+def test_a_few_are_believed_at_once(status: Status) -> None:
+    fleet, rows = fleet_of(12)
+    fleet.beat(rows[:3], 100, status=status)
+    gone = Code.LEFT if status is Status.LEAVING else Code.DOWN
+    assert fleet.states(rows[:3]) == {gone}
+
+
+@pytest.mark.parametrize("status", GOODBYES)
+def test_many_at_once_are_suspect_and_believed_after_the_hold(status: Status) -> None:
+    fleet, rows = fleet_of(12)
+    fleet.beat(rows[:8], 100, status=status)
+    assert fleet.states(rows[:8]) == {Code.SUSPECT}
+    assert fleet.causes_of(rows[0])[-1] == Cause.MASS_GOODBYE
+    for sequence in range(101, 108):
+        fleet.sweeps(1.0)
+        if status is Status.CHECK_FAILING:  # goes on beating
+            fleet.beat(rows[:8], sequence, status=status)
+        fleet.beat(rows[8:], sequence)
+        assert fleet.states(rows[:8]) == {Code.SUSPECT}
+    for sequence in range(108, 112):
+        fleet.sweeps(1.0)
+        fleet.beat(rows[8:], sequence)
+    gone = Code.LEFT if status is Status.LEAVING else Code.DOWN
+    assert fleet.states(rows[:8]) == {gone}
+    assert fleet.states(rows[8:]) == {Code.UP}
+
+
+@pytest.mark.parametrize("status", GOODBYES)
+def test_a_beat_that_says_all_is_well_ends_the_hold(status: Status) -> None:
+    fleet, rows = fleet_of(12)
+    fleet.beat(rows, 100, status=status)
+    assert fleet.states(rows) == {Code.SUSPECT}
+    fleet.beat(rows, 101)
+    assert fleet.states(rows) == {Code.UP}
+    fleet.run(30.0, rows, sequence=200)
+    assert fleet.states(rows) == {Code.UP}
+
+
+def test_one_after_the_other_within_a_down_time_is_many_as_well() -> None:
+    fleet, rows = fleet_of(12)
+    for at, row in enumerate(rows[:8]):
+        fleet.now += 0.4
+        fleet.sweep()
+        fleet.beat([row], 100 + at, status=Status.LEAVING)
+    assert fleet.states(rows[:4]) == {Code.LEFT}
+    assert fleet.states(rows[5:8]) == {Code.SUSPECT}
+
+
+def test_one_after_the_other_over_a_long_time_is_not() -> None:
+    fleet, rows = fleet_of(12)
+    for at, row in enumerate(rows[:8]):
+        fleet.run(5.0, rows[at:], sequence=1000 * (at + 1))
+        fleet.beat([row], 1000 * (at + 1) + 500, status=Status.LEAVING)
+    assert fleet.states(rows[:8]) == {Code.LEFT}
+
+
+def test_without_the_guard_all_are_believed() -> None:
+    fleet, rows = fleet_of(12, storm_min=0)
+    fleet.beat(rows, 100, status=Status.LEAVING)
+    assert fleet.states(rows) == {Code.LEFT}
+
+
+@pytest.mark.parametrize("sequence", [100, 99, 50])
+def test_who_left_is_up_again_by_its_beats_whatever_their_numbers(sequence: int) -> None:
+    fleet, (row, *_) = fleet_of(12)
+    fleet.beat([row], 100, status=Status.LEAVING)
+    assert fleet.state(row) == Code.LEFT
+    for more in range(3):
+        fleet.sweeps(0.5)
+        fleet.beat([row], sequence + more)
+    assert fleet.state(row) == Code.UP
+
+
+@given(
+    said=st.lists(
+        st.tuples(st.sets(st.integers(0, 11)), st.sampled_from([*GOODBYES, Status.OK])),
+        max_size=12,
+    )
+)
+def test_every_hold_ends(said: list[tuple[set[int], Status]]) -> None:
+    fleet, rows = fleet_of(12)
+    for at, (some, status) in enumerate(said):
+        fleet.sweeps(0.5)
+        fleet.beat([rows[each] for each in sorted(some)], 100 + at, status=status)
+    fleet.sweeps(4.0 + 8.0 + 2.0)
+    assert Code.SUSPECT not in fleet.states(rows)
