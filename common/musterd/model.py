@@ -411,6 +411,8 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     the sake of their intervals, and the last of them after ``latest_down_after`` seconds.
     ``quarantined`` are members and lines of history that the registry could not keep, or that made
     no sense there. ``facts_age`` is as in every answer; ``registry_reason`` says why it is lost.
+    ``listening`` is false where members are ``uncovered``: none of the shards that they beat to is
+    listening. Shards whose members are heard on another one have ``redundancy_lost`` instead.
     """
 
     coordinator: str
@@ -441,3 +443,5 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     held: list[Hold] = []
     judged_later: int = 0
     latest_down_after: float = 0.0
+    uncovered: int = 0
+    redundancy_lost: list[str] = []

@@ -3,7 +3,8 @@
 Those it has go on whatever comes. A newcomer who finds no room waits, and takes a seat once there is some.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from time import time
 
 import structlog
 
@@ -21,13 +22,23 @@ Seated = tuple[int, Member]
 
 
 class Admission:
-    """Who of the newcomers may take a seat in ``directory``, and who waits for one."""
+    """Who of the newcomers may take a seat in ``directory``, and who waits for one.
 
-    def __init__(self, directory: Directory, members: int = MEMBERS_LIMIT) -> None:
+    ``waiting_since`` is when somebody first had to wait, in seconds of the wall clock.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        members: int = MEMBERS_LIMIT,
+        wall: Callable[[], float] = time,
+    ) -> None:
         self._directory = directory
         self._limit = members
         self._waiting: dict[tuple[int, int], Member] = {}  # by shard and slot
         self._passed_over = 0
+        self._wall = wall
+        self.waiting_since: float | None = None
 
     @property
     def not_seated(self) -> int:
@@ -98,6 +109,7 @@ class Admission:
 
     def _let_wait(self, shard: int, slot: int, member: Member) -> None:
         if not self.not_seated:
+            self.waiting_since = self._wall()
             log.warning(
                 "members not seated",
                 first=str(member),

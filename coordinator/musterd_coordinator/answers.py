@@ -3,7 +3,7 @@
 What may concern very many members, groups or zones is done in steps.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import compress
 
 import numpy as np
@@ -24,6 +24,7 @@ from musterd.model import (
 from musterd_coordinator import tally
 from musterd_coordinator.desk import PAGE_LIMIT
 from musterd_coordinator.directory import NOBODY, Group
+from musterd_coordinator.freshness import Freshness
 from musterd_coordinator.members import IS_UNDECIDED, STATES, Code
 from musterd_coordinator.paging import Filters, chosen
 from musterd_coordinator.roll import Roll
@@ -37,6 +38,7 @@ from musterd_coordinator.wording import (
     deaf_text,
     hexadecimal,
     put_off_text,
+    unheard_text,
     up_text,
 )
 
@@ -53,6 +55,7 @@ class Answers:
 
     def __init__(self, roll: Roll) -> None:
         self._roll = roll
+        self._freshness = Freshness(roll)
         self._tally: Tally | None = None
         self._counted_at: int | None = None
 
@@ -202,15 +205,13 @@ class Answers:
         return row
 
     def freshness(self, group: str | None = None) -> tuple[bool, float | None]:
-        """Are all shards concerned listening, and how old is the oldest of their proven sweeps?
+        """Is everybody concerned heard, and how old is the newest proof for whoever is worst off?
 
-        None seconds: one of them has not been proven yet.
+        None seconds: there is none yet.
         """
-        shards = [self._roll.shards[index] for index in self._concerned(group)]
-        ages = [shard.staleness(self._roll.clocks) for shard in shards]
-        known = [age for age in ages if age is not None]
-        listening = all(shard.clock.listening for shard in shards)
-        return listening, round(max(known), 3) if known and len(known) == len(ages) else None
+        if group is not None:
+            self._group(group)
+        return self._freshness.of(group)
 
     def tally(self) -> Tally:
         """Everybody, counted once for each version."""
@@ -220,11 +221,6 @@ class Answers:
             self._tally = Tally(members, detector.conflicts(members.used), zones)
             self._counted_at = self._roll.version
         return self._tally
-
-    def _concerned(self, group: str | None) -> Iterable[int]:
-        if group is None:
-            return range(len(self._roll.shards))
-        return self._group(group).shards
 
     def _group(self, group: str) -> Group:
         found = self._roll.directory.groups.get(group)
@@ -277,12 +273,22 @@ class Answers:
         reason += self._withheld(row)
         return self._roll.in_force(row, reason) + _old(self.facts_age)
 
+    def _away(self, row: int) -> str:
+        """Why it is not heard at all, if none of its shards is listening."""
+        places = self._roll.detector.members.shard[:, row].tolist()
+        shards = [self._roll.shards[at] for at in places if at >= 0]
+        if any(shard.clock.listening for shard in shards):
+            return ""
+        return "; ".join(f"{shard.name}: {shard.reason}" for shard in shards)
+
     def _withheld(self, row: int) -> str:
         """What to add where its verdict is held back, or its promises are."""
         members, detector = self._roll.detector.members, self._roll.detector
         text, push = "", members.push_timeout.item(row)
         if IS_UNDECIDED[members.state.item(row)]:
-            if detector.gaps.is_deaf(row):
+            if away := self._away(row):
+                text += unheard_text(away)
+            elif detector.gaps.is_deaf(row):
                 text += deaf_text(push)
             elif members.put_off.item(row):
                 left = members.down_after.item(row) - detector.silence_of(row)

@@ -28,12 +28,11 @@ _NEWS_AT_ONCE = 500  # names that joined or went meanwhile, in one step
 
 
 class Group:
-    """The rows of one group's members, in no order, and the shards that they were ever placed on."""
+    """The rows of one group's members, in no order."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.rows = array("i")
-        self.shards: set[int] = set()
         self.sorted: Names | None = None  # from when they are first asked for
         self.news: list[list[tuple[bool, bytes]]] = []  # for those who put them in order just now
 

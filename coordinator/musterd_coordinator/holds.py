@@ -1,24 +1,73 @@
 """What holds verdicts back, and since when: nothing does so without a word."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 
-from musterd.model import Hold
+from musterd.model import Hold, StormStatus
+from musterd_coordinator.coverage import uncovered
 from musterd_coordinator.members import Rows
 from musterd_coordinator.roll import Roll
-from musterd_coordinator.shard import wall_instant
+from musterd_coordinator.shard import Shard, wall_instant
 from musterd_coordinator.wording import examples
 
 _NAMED = 3
 
 
-def holds(roll: Roll) -> list[Hold]:
-    """All that hold anybody's verdict back now."""
+def holds(roll: Roll, started: datetime) -> list[Hold]:
+    """All that hold anybody's verdict back now, but mass silences; the coordinator ``started`` then."""
     by_shard = range(len(roll.shards))
     return [
+        *_starting(roll, started),
+        *(hold for shard in by_shard for hold in _unheard(roll, shard)),
         *(hold for shard in by_shard for hold in _allowances(roll, shard)),
         *(hold for shard in by_shard for hold in _slow_canaries(roll, shard)),
         *_clamped(roll),
+        *_waiting(roll),
     ]
+
+
+def of_storms(storms: Iterable[StormStatus], roll: Roll) -> Iterator[Hold]:
+    """The mass silences that are held; they go on only while their shards are listened to."""
+    now = roll.clocks.instant(roll.clocks.monotonic())
+    for storm in storms:
+        yield Hold(
+            "storm",
+            f"{storm.group}/{storm.zone}" if storm.zone else storm.group,
+            f"{storm.silent} of {storm.living} members fell silent at once: the observer is the"
+            " likelier culprit",
+            storm.since,
+            now + timedelta(seconds=storm.ends_in) if all(roll.listening) else None,
+            storm.silent,
+        )
+
+
+def _starting(roll: Roll, started: datetime) -> Iterator[Hold]:
+    if not roll.ready:
+        reason = "not ready: it has not listened long enough since it started to know who lives"
+        yield Hold("starting", "", reason, started, None, len(roll.directory))
+
+
+def _unheard(roll: Roll, index: int) -> Iterator[Hold]:
+    """A shard that is not listening holds those back who are heard nowhere else."""
+    shard, heard = roll.shards[index], roll.listening
+    if heard[index]:
+        return
+    theirs = {at: count for at, count in roll.placement.coverage.all.items() if index in at}
+    if count := uncovered(theirs, heard):
+        yield Hold(kind_of(shard), shard.name, shard.reason, wall_instant(shard.since), None, count)
+
+
+def kind_of(shard: Shard) -> str:
+    """In one word, why it is not listening."""
+    return "relay" if "relay" in shard.reason.partition(":")[0] else "not listening"
+
+
+def _waiting(roll: Roll) -> Iterator[Hold]:
+    admission = roll.admission
+    if admission.not_seated and admission.waiting_since is not None:
+        since = wall_instant(admission.waiting_since)
+        reason = "this coordinator has as many members, groups or zones as it takes"
+        yield Hold("no room", "", reason, since, None, admission.not_seated)
 
 
 def _allowances(roll: Roll, index: int) -> Iterator[Hold]:

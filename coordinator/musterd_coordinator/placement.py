@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from musterd.beat import member_id
 from musterd_coordinator.alike import Alike
+from musterd_coordinator.coverage import Coverage
 from musterd_coordinator.detector import Detector
 from musterd_coordinator.directory import Directory
 from musterd_coordinator.members import Rows
@@ -21,7 +22,10 @@ Place = Callable[[int], Sequence[int]]
 
 
 class Placement:
-    """The placement of a namespace's members on the shards called ``names``, in their order."""
+    """The placement of a namespace's members on the shards called ``names``, in their order.
+
+    ``coverage`` counts who is placed where.
+    """
 
     def __init__(
         self,
@@ -36,6 +40,7 @@ class Placement:
         self._place = place
         self._detector = detector
         self._directory = directory
+        self.coverage = Coverage()
 
     def of(self, group: str, member: str) -> Sequence[int]:
         """The shards that a member is placed on."""
@@ -53,10 +58,19 @@ class Placement:
 
     def note(self, members: Alike, places: NDArray[np.int16]) -> None:
         """New ``members`` (n), who are in the directory, are placed on the shards ``places``."""
-        kinds, shards = np.repeat(members.kinds, places.shape[1]), places.ravel()
-        pairs = np.unique(kinds * len(self._names) + shards).tolist()
-        for kind, shard in (divmod(pair, len(self._names)) for pair in pairs):
-            self._directory.groups[members.samples[kind].group].shards.add(shard)
+        places = np.sort(places, axis=1)
+        alike = members.kinds
+        for shards in places.T:
+            _, alike = np.unique(alike * len(self._names) + shards, return_inverse=True)
+        _, firsts, counts = np.unique(alike, return_index=True, return_counts=True)
+        for first, count in zip(firsts.tolist(), counts.tolist(), strict=True):
+            group = members.samples[members.kinds.item(first)].group
+            self.coverage.add(group, places[first].tolist(), count)
+
+    def forget(self, row: int) -> None:
+        """The member of ``row`` is about to be removed."""
+        shards = self._detector.members.shard[:, row].tolist()
+        self.coverage.remove(self._directory.member(row).group, shards)
 
     def mind(self, index: int, rows: Rows) -> None:
         """The members of ``rows`` beat to shard ``index``, whatever their placement says."""
@@ -71,8 +85,9 @@ class Placement:
         """A member that beats elsewhere than its placement says: its agent has other settings."""
         member, members = self._directory.member(row), self._detector.members
         others = [int(shard) for shard in members.shard[:, row] if shard >= 0]
+        self.forget(row)
         self._detector.move(row, [index, *others][: members.replicas])
-        self._directory.groups[member.group].shards.add(index)
+        self.coverage.add(member.group, members.shard[:, row].tolist())
 
     def _tell(self, row: int, index: int, count: int) -> None:
         log.warning(

@@ -68,7 +68,7 @@ class Roll:
         self.shards = [Shard(name, clock(), since=clocks.wall()) for name in shard_names]
         self.detector = Detector(rules, [shard.clock for shard in self.shards], replicas)
         self.directory = Directory()
-        self.admission = Admission(self.directory, members_limit)
+        self.admission = Admission(self.directory, members_limit, clocks.wall)
         self.clocks = clocks
         self.changes = ChangeLog(int(clocks.wall() * 1000), self._change)
         self.facts: dict[int, Facts] = {}
@@ -99,6 +99,11 @@ class Roll:
             and all(map(self._heard_enough, range(len(self.shards))))
         )
         return self._ready
+
+    @property
+    def listening(self) -> list[bool]:
+        """Which shards are listening."""
+        return [shard.clock.listening for shard in self.shards]
 
     def _heard_enough(self, index: int) -> bool:
         clock = self.shards[index].clock
@@ -382,6 +387,7 @@ class Roll:
         self.absent.put(self.directory.member(row), seats, self.clocks.monotonic())
         for index in seats:
             self.shards[index].seats.leave(row)
+        self.placement.forget(row)
         self.directory.zones.give(self.detector.members.zone.item(row))
         self.directory.remove(row)
         self.detector.members.remove(row)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from musterd.about import version
 from musterd.model import Hold, PeerStatus, ShardStatus, StatusAnswer
 from musterd_coordinator import tally
-from musterd_coordinator.holds import holds
+from musterd_coordinator.coverage import redundancy_lost, uncovered
+from musterd_coordinator.holds import holds, of_storms
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.steps import Steps
@@ -52,6 +53,7 @@ def status(
     yield
     held = yield from storms(roll)
     listening, staleness = answers.freshness()
+    placed, heard = roll.placement.coverage.all, roll.listening
     return StatusAnswer(
         coordinator=identity.name,
         musterd=version(),
@@ -78,9 +80,11 @@ def status(
         not_seated=roll.admission.not_seated,
         verdicts=tally.verdicts(counts),
         marks=tally.marks(counts),
-        held=[*holds(roll), *_old_facts(roll, registry)],
+        held=[*holds(roll, identity.started), *of_storms(held, roll), *_old_facts(roll, registry)],
         judged_later=len(roll.notices.later),
         latest_down_after=round(roll.notices.latest_down_after, 3),
+        uncovered=uncovered(placed, heard),
+        redundancy_lost=[roll.shards[at].name for at in redundancy_lost(placed, heard)],
     )
 
 

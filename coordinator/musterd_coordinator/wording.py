@@ -77,6 +77,11 @@ def deaf_text(push: float) -> str:
     return f"; not judged now: it waits {push:.3g} s for a push, and the canary took longer"
 
 
+def unheard_text(why: str) -> str:
+    """What to add for a member none of whose shards is listening; ``why`` names them."""
+    return f"; not judged now: it is not heard, for {why}"
+
+
 def put_off_text(left: float) -> str:
     """What to add for one whose verdict waits for an allowance after a gap; seconds left."""
     return f"; not judged before {left:.1f} s more of listening: its shard was not listened to for a while"

@@ -70,8 +70,10 @@ def test_an_allowance_after_a_gap_is_told_with_its_end() -> None:
     assert "not judged before 2.8 s more of listening" in answer(stage, "h1").reason
     assert "not judged" not in answer(stage, "h2").reason
     stage.sweep(proven=False)
-    (hold,) = held(stage)
+    deaf, hold = held(stage)
+    assert (deaf.kind, deaf.members, deaf.reason) == ("not listening", 2, "broken")
     assert hold.until is None
+    assert "not judged now: it is not heard, for mc1:11211: broken" in answer(stage, "h2").reason
     for number in range(7):
         beat(stage, 30 + number, 2)
     assert stage.state("h1") is State.DOWN

@@ -212,7 +212,7 @@ async def test_while_the_registry_is_lost_orders_fail_at_once_and_answers_tell_t
     status = at.office.status()
     assert (status.registry_ok, status.registry_reason) == (False, "no answer within 2 s")
     assert status.facts_age == 31.0
-    assert [(hold.kind, hold.members) for hold in status.held] == [("facts are old", 2)]
+    assert ("facts are old", 2) in [(hold.kind, hold.members) for hold in status.held]
     assert at.office.query("compute", ["a"]).facts_age == 31.0
     assert "in the last 31 s is not known here" in at.office.member("compute", "a").reason
     await at.recorder.read()

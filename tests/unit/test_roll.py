@@ -11,6 +11,7 @@ from musterd.errors import NotFound
 from musterd.model import Facts, Member, State
 from musterd.stores import Roster, Sweep
 from musterd_coordinator.answers import Answers
+from musterd_coordinator.placement import Place
 from musterd_coordinator.registry import Entry, Gone, Portion, portion_of
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import Clocks
@@ -23,14 +24,14 @@ NAMESPACE = "test"
 class Stage:
     """A roll over hand-made sweeps of one second each."""
 
-    def __init__(self, shards: int = 1, replicas: int = 1) -> None:
+    def __init__(self, shards: int = 1, replicas: int = 1, place: Place | None = None) -> None:
         self.now = 5000.0
         self.wall = 1_700_000_000.0
         self.roll = Roll(
             rules(),
             [f"mc{n}:11211" for n in range(1, shards + 1)],
             namespace=NAMESPACE,
-            place=lambda identity: tuple(range(replicas)),
+            place=place or (lambda identity: tuple(range(replicas))),
             replicas=replicas,
             sweep_period=0.5,
             sweep_timeout=2.0,

@@ -53,7 +53,7 @@ def _facts(answer: StatusAnswer, paint: render.Paint, now: datetime) -> Iterator
     yield "coordinator", f"{answer.coordinator}, musterd {answer.musterd}"
     yield "started", f"{render.since(answer.started, now)} ago"
     yield "ready", "yes" if answer.ready else paint("not yet", "yellow")
-    yield "listening", _listening(answer.listening, paint)
+    yield "listening", _hearing(answer, paint)
     yield "staleness", _brief(answer.staleness)
     yield "store", answer.store
     yield "registry", _registry(answer, paint)
@@ -98,6 +98,15 @@ def _down_after(answer: StatusAnswer) -> str:
         f"{text}; {render.count(answer.judged_later, 'member')} after 2.5 of their intervals,"
         f" the last after {answer.latest_down_after:g} s"
     )
+
+
+def _hearing(answer: StatusAnswer, paint: render.Paint) -> str:
+    text = _listening(answer.listening, paint)
+    if answer.uncovered:
+        text += paint(f"; {answer.uncovered} members are heard nowhere", "red")
+    if answer.redundancy_lost:
+        text += paint(f"; redundancy lost on {', '.join(answer.redundancy_lost)}", "yellow")
+    return text
 
 
 def _listening(listening: bool, paint: render.Paint) -> str:

@@ -101,10 +101,15 @@ def _coordinator(status: StatusAnswer) -> Iterator[_Family]:
         "musterd_start_time_seconds", "When it started, Unix time.", status.started.timestamp()
     )
     yield _gauge("musterd_ready", "1 if it has listened long enough to answer.", status.ready)
-    yield _gauge("musterd_listening", "1 if the last sweeps were proven.", status.listening)
+    yield _gauge(
+        "musterd_listening", "1 if every member has a shard that is listening.", status.listening
+    )
+    yield _gauge(
+        "musterd_uncovered", "Members none of whose shards is listening.", status.uncovered
+    )
     yield _gauge(
         "musterd_staleness_seconds",
-        "Age of the newest proven sweep of the slowest shard.",
+        "Age of the newest proven sweep for the member that is worst off.",
         status.staleness,
     )
     yield _gauge("musterd_roll_version", "Version of the roll.", status.version)

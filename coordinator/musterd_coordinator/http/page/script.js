@@ -120,7 +120,8 @@ async function refresh() {
 }
 
 function drawStatus(status) {
-  const [text, kind] = status.listening ? ["listening", "good"] : ["not listening", "bad"];
+  const [text, kind] = !status.listening ? ["not listening", "bad"]
+    : status.redundancy_lost.length ? ["redundancy lost", "warn"] : ["listening", "good"];
   fill(at("health"),
     badge(text, kind),
     status.ready ? null : badge("not ready yet", "warn"),
@@ -288,9 +289,14 @@ function drawBanners(status, error) {
     fill(at("banners"), banner("bad", "The coordinator does not answer.", `${age}${error.message}`));
     return;
   }
+  const lost = new Set(status.redundancy_lost);
   const deaf = status.shards.filter((shard) => !shard.listening).map((shard) =>
-    banner("bad", `Not listening to ${shard.shard}:`,
-      `${shard.reason.replace(/[.\s]+$/, "")}. Nobody is declared down for silence there meanwhile.`));
+    status.listening && lost.has(shard.shard)
+      ? banner("warn", `Redundancy lost on ${shard.shard}:`,
+        `${shard.reason.replace(/[.\s]+$/, "")}. Its members are heard on other shards.`)
+      : banner("bad", `Not listening to ${shard.shard}:`,
+        `${shard.reason.replace(/[.\s]+$/, "")}. ${status.uncovered || "No"} members are heard nowhere now; `
+        + "nobody is declared down for silence there meanwhile."));
   const storms = status.storms.map((storm) =>
     banner("warn", `Mass silence in ${storm.group}${storm.zone && `, zone ${storm.zone}`}:`,
       `${storm.silent} of ${storm.living} members fell silent together ${ago(storm.since)} ago;`
