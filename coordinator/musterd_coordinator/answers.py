@@ -38,6 +38,7 @@ from musterd_coordinator.wording import (
     deaf_text,
     hexadecimal,
     put_off_text,
+    spoiled_text,
     unheard_text,
     up_text,
 )
@@ -293,6 +294,14 @@ class Answers:
             elif members.put_off.item(row):
                 left = members.down_after.item(row) - detector.silence_of(row)
                 text += put_off_text(max(0.0, left))
+        for shard in self._roll.shards:
+            if len(shard.spoiled.counted) or len(shard.spoiled.given_up):
+                slot = shard.seats.slot_of(row)
+                text += (
+                    spoiled_text(shard.name)
+                    if slot is not None and shard.spoiled.holds(slot)
+                    else ""
+                )
         if members.clamped.item(row):
             promised = members.interval_ms.item(row), members.push_timeout_ms.item(row)
             text += clamped_text(*promised, members.interval.item(row), push)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from musterd.model import Hold, StormStatus
 from musterd_coordinator.coverage import uncovered
 from musterd_coordinator.members import Rows
@@ -21,6 +23,7 @@ def holds(roll: Roll, started: datetime) -> list[Hold]:
         *(hold for shard in by_shard for hold in _unheard(roll, shard)),
         *(hold for shard in by_shard for hold in _allowances(roll, shard)),
         *(hold for shard in by_shard for hold in _slow_canaries(roll, shard)),
+        *(hold for shard in by_shard for hold in _given_up(roll, shard)),
         *_clamped(roll),
         *_waiting(roll),
     ]
@@ -54,11 +57,30 @@ def _unheard(roll: Roll, index: int) -> Iterator[Hold]:
         return
     theirs = {at: count for at, count in roll.placement.coverage.all.items() if index in at}
     if count := uncovered(theirs, heard):
-        yield Hold(kind_of(shard), shard.name, shard.reason, wall_instant(shard.since), None, count)
+        until = None
+        if (kind := kind_of(shard)) == "spoiled" and shard.spoiled.until is not None:
+            until = roll.clocks.instant(shard.spoiled.until)
+        yield Hold(kind, shard.name, shard.reason, wall_instant(shard.since), until, count)
+
+
+def _given_up(roll: Roll, index: int) -> Iterator[Hold]:
+    """Who holds up nobody else any longer, and cannot be heard himself."""
+    shard = roll.shards[index]
+    seated = [shard.seats.row_in(slot) for slot in shard.spoiled.given_up.tolist()]
+    rows = np.array([row for row in seated if row is not None], np.int64)
+    if len(rows):
+        since = roll.clocks.instant(shard.spoiled.given_up_since)
+        reason = (
+            "what stands in the store for them is no beat of theirs, so they count as silent:"
+            f" {_names(roll, rows)}"
+        )
+        yield Hold("given up", shard.name, reason, since, None, len(rows))
 
 
 def kind_of(shard: Shard) -> str:
     """In one word, why it is not listening."""
+    if shard.reason and shard.reason == shard.spoiled.reason:
+        return "spoiled"
     return "relay" if "relay" in shard.reason.partition(":")[0] else "not listening"
 
 

@@ -74,6 +74,11 @@ class Seats:
         """The slot that the member of ``row`` holds."""
         return self._slot.item(row) if self.holds(row) else None
 
+    def row_in(self, slot: int) -> int | None:
+        """The row of who holds ``slot``."""
+        row = self._row.item(slot) if slot < len(self._row) else NOBODY
+        return None if row == NOBODY else row
+
     def vacate(self, slot: int) -> int | None:
         """Nobody holds ``slot`` any more; the row of who did."""
         if slot >= len(self._row) or self._row.item(slot) == NOBODY:

@@ -160,6 +160,7 @@ def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]
             period=settings.sweep_period,
             timeout=settings.effective_sweep_timeout,
             canary_timeout=partial(canary_timeout, index),
+            down_time=lambda: roll.detector.rules.service_down_time,
             wall=roll.clocks.wall,
         )
         for index in range(len(store.shard_names))

@@ -12,6 +12,7 @@ from musterd.ages import Slept
 from musterd.columns import Rejected
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.seats import Seats
+from musterd_coordinator.spoilage import Spoiled
 from musterd_coordinator.sweep import Swept
 
 log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ class Shard:
 
     ``reason`` says why it is not listening, and is empty while it is; ``since`` is when that
     began, in seconds of the wall clock. ``beats`` counts the members whose beat the shard had at the
-    newest sweep, ``rejected`` the records of all sweeps.
+    newest sweep, ``rejected`` the records of all sweeps, ``spoiled`` those of the newest that matter.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Shard:
     sweeps: int = 0
     unproven: int = 0
     rejected: Rejected = field(default_factory=Rejected)
+    spoiled: Spoiled = field(default_factory=Spoiled)
     _slept: float | None = None  # by the host, when it was last swept
     _slept_at_proof: float | None = None
 
@@ -83,6 +85,7 @@ class Shard:
         if swept.sweep is not None:
             self.beats = swept.sweep.present
             self.rejected += swept.sweep.rejected
+        self.spoiled = swept.spoiled or self.spoiled
         if step is Step.STOOD_STILL:
             return self._fell_silent(swept.reason or "the sweep took too long", wall)
         self._slept_at_proof = self._slept

@@ -6,6 +6,7 @@ of a shard never begins before the last one ended.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 from time import perf_counter
 from typing import Protocol
@@ -17,19 +18,13 @@ from musterd.beat import Beat, new_incarnation
 from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores import Roster, ShardReader, Sweep
+from musterd_coordinator.spoilage import Spoilage, Spoiled
 
 log = structlog.get_logger(__name__)
 
 RENEW_EVERY = 5
 """Sweeps between two fresh connections, so that a store that serves old connections and refuses
 new ones is not taken for one that listens: not until it takes one again."""
-
-MOST_REJECTED = 0.1
-"""The share of a sweep's records that may be no beat of the member they are stored for.
-
-A few are agents that just changed seats. Where there are more, beats are being spoiled or mixed up
-on their way, with the canary or without it, and whoever is not heard may be alive.
-"""
 
 SOONER = 0.1
 """The part of a period by which a sweep may come sooner."""
@@ -41,7 +36,8 @@ class Swept:
 
     ``begin`` and ``end`` are monotonic seconds. ``roster`` and ``sweep`` may be believed as far as
     they go even when the sweep proved nothing; then ``reason`` says why. ``canary_seconds`` is how
-    long it took until the canary was accepted, ``seconds`` what all of it took.
+    long it took until the canary was accepted, ``seconds`` what all of it took. ``spoiled`` are records
+    that are no beats; None where not all were read.
     """
 
     begin: float
@@ -52,6 +48,7 @@ class Swept:
     sweep: Sweep | None
     canary_seconds: float | None
     seconds: float
+    spoiled: Spoiled | None = None
 
 
 class Sweeper:
@@ -60,7 +57,8 @@ class Sweeper:
     The chance keeps several coordinators from sweeping in step, and two agents with one name from
     always beating in the same order between two sweeps.
 
-    ``canary_timeout()`` is the push timeout of nearly all agents of the shard. ``stopwatch`` measures
+    ``canary_timeout()`` is the push timeout of nearly all agents of the shard, ``down_time()`` what they
+    may be silent. ``stopwatch`` measures
     for people; what decides is the loop's clock, which uvloop keeps to the millisecond.
     """
 
@@ -72,6 +70,7 @@ class Sweeper:
         period: float,
         timeout: float,
         canary_timeout: Callable[[], float],
+        down_time: Callable[[], float] = lambda: inf,
         wall: Callable[[], float],
         stopwatch: Callable[[], float] = perf_counter,
         rng: Random | None = None,
@@ -81,6 +80,7 @@ class Sweeper:
         self._period = period
         self._timeout = timeout
         self._canary_timeout = canary_timeout
+        self._spoilage = Spoilage(reader.name, down_time)
         self._wall = wall
         self._stopwatch = stopwatch
         self._rng = rng or Random()
@@ -140,8 +140,9 @@ class Sweeper:
         attempt.sweep = await self.reader.sweep()
         if not attempt.sweep.complete:
             return attempt.sweep.reason
-        if reason := _spoiled(attempt.sweep):
-            return reason
+        attempt.spoiled = self._spoilage.look(attempt.sweep, anyio.current_time())
+        if attempt.spoiled.reason:
+            return attempt.spoiled.reason
         if not kept:
             return "the shard lost the canary of the last sweep: restarted, flushed or evicting"
         if attempt.sweep.canary is None:
@@ -182,14 +183,6 @@ class Sweeper:
         )
 
 
-def _spoiled(sweep: Sweep) -> str:
-    rejected = sweep.rejected.beats
-    records = rejected + sweep.present
-    if rejected <= MOST_REJECTED * records:
-        return ""
-    return f"{rejected} of {records} beats are spoiled, or stored for another member"
-
-
 class Take(Protocol):
     """Takes the outcome of each sweep."""
 
@@ -203,6 +196,7 @@ class _Attempt:
     roster: Roster = field(default_factory=Roster)
     sweep: Sweep | None = None
     canary_seconds: float | None = None
+    spoiled: Spoiled | None = None
 
     def outcome(self, end: float, reason: str, stopped: float) -> Swept:
         return Swept(
@@ -214,4 +208,5 @@ class _Attempt:
             self.sweep,
             self.canary_seconds,
             stopped - self.started,
+            self.spoiled,
         )

@@ -82,6 +82,11 @@ def unheard_text(why: str) -> str:
     return f"; not judged now: it is not heard, for {why}"
 
 
+def spoiled_text(shard: str) -> str:
+    """What to add for a member in whose slot of ``shard`` stands no beat of its own."""
+    return f"; what stands for it in {shard} is no beat of its own: spoiled, or another member's"
+
+
 def put_off_text(left: float) -> str:
     """What to add for one whose verdict waits for an allowance after a gap; seconds left."""
     return f"; not judged before {left:.1f} s more of listening: its shard was not listened to for a while"

@@ -119,7 +119,7 @@ class Observer(threading.Thread):
                 member.member: State.DOWN if member.down else member.state for member in members
             },
             fresh=sum(member.silent_for < 2 * INTERVAL for member in members),
-            listening=all(shard.listening for shard in status.shards),
+            listening=status.listening,
             heard=sum(shard.listening for shard in status.shards),
             reasons=tuple(shard.reason for shard in status.shards if not shard.listening),
             listening_time=self._listened + now,

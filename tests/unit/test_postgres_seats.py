@@ -49,7 +49,7 @@ def test_only_the_rightful_holder_is_believed() -> None:
     seats = Seats()
     seats.update([seat(0), seat(1), seat(2), seat(3)])
     slots = np.array([3, 0, 1, 2, 4000, -7])
-    beats, rejected, strangers = seats.believe(
+    beats, rejected, strangers, _ = seats.believe(
         slots,
         records(
             *(Beat(103, 9, 9, 1000), None, Beat(999, 9, 9, 1000), Beat(102, 0, 9, 1000)),
@@ -62,12 +62,12 @@ def test_only_the_rightful_holder_is_believed() -> None:
 
 
 def test_beats_that_are_all_good_and_all_but_one() -> None:
-    beats, rejected, _ = seats_of(3).believe(
+    beats, rejected, *_ = seats_of(3).believe(
         np.array([2, 1]), records(Beat(102, 9, 9, 1000), Beat(101, 8, 7, 1000))
     )
     assert (beats.slot.tolist(), beats.sequence.tolist()) == ([2, 1], [9, 7])
     assert sum(rejected) == 0
-    beats, rejected, _ = seats_of(3).believe(
+    beats, rejected, *_ = seats_of(3).believe(
         np.array([2, 1]), records(Beat(101, 9, 9, 1000), Beat(101, 8, 7, 1000))
     )
     assert (beats.slot.tolist(), rejected.member_id) == ([1], 1)
@@ -81,7 +81,7 @@ def test_seats_are_counted() -> None:
 
 
 def test_nobody_and_nothing() -> None:
-    beats, rejected, strangers = Seats().believe(np.empty(0, np.int64), np.empty(0, RECORD))
+    beats, rejected, strangers, _ = Seats().believe(np.empty(0, np.int64), np.empty(0, RECORD))
     assert len(beats.slot) == sum(rejected) == strangers == 0
 
 

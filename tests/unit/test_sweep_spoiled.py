@@ -62,6 +62,18 @@ async def test_a_few_spoiled_do_not_stop_everything(sweeper: Sweeper) -> None:
     assert sum(swept.sweep.rejected) == 2
 
 
+async def test_newcomers_whose_records_never_were_beats_stop_nothing(sweeper: Sweeper) -> None:
+    assert (await sweeper.once()).proven
+    writer = open_store(f"memory:{NAME}", namespace="test", timeout=1.0, beat_ttl=60.0).writer(0)
+    for number in range(FLEET, FLEET + 10):
+        await writer.announce(Member("compute", f"host-{number}"))
+        put(number, pack(beat(0)))
+    swept = await sweeper.once()
+    assert (swept.proven, swept.reason) == (True, "")
+    assert swept.sweep is not None
+    assert swept.sweep.rejected.member_id == 10
+
+
 def beat(number: int) -> Beat:
     return Beat(member_id("test", "compute", f"host-{number}"), 1, 1, interval_ms=1000)
 

@@ -18,7 +18,7 @@ from musterd.beat import Beat
 from musterd.model import Member
 
 if TYPE_CHECKING:  # an agent imports this module and must not import NumPy
-    from musterd.columns import Beats, Rejected
+    from musterd.columns import Beats, Rejected, Slots
 
 
 class Guarantees(Flag):
@@ -87,6 +87,9 @@ class Sweep:
     Only a ``complete`` sweep says anything about members whose beat is not in it. ``canary`` is this
     coordinator's own beat as it was read back with the sweep, or None. ``reason`` says why a sweep is
     not complete.
+
+    ``spoiled`` are slots with a record that is no beat of their member, of those in which there were
+    good ones before; of such slots ``established`` have a record, good or not.
     """
 
     beats: "Beats"
@@ -95,6 +98,8 @@ class Sweep:
     complete: bool = True
     reason: str = ""
     unchanged: int = 0
+    spoiled: "Slots | Sequence[int]" = ()
+    established: int = 0
 
     @property
     def present(self) -> int:

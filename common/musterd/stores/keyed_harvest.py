@@ -15,6 +15,7 @@ from musterd.columns import (
     sift,
 )
 from musterd.stores.keyed_seats import SeatMap
+from musterd.stores.standing import Spoils
 
 
 class Harvest:
@@ -48,6 +49,7 @@ class Harvest:
         self.foreign: list[int] = []
         self.restarted: list[int] = []
         self.spoiled: list[int] = []
+        self._refused: list[Slots] = []
 
     def take(self, slots: Slots, words: Words, odd: Slots) -> None:
         """Take in the records ``words`` (WORDS, n) from ``slots`` (n), which ascend.
@@ -58,6 +60,7 @@ class Harvest:
         if len(odd):
             self.rejected += Rejected(length=len(odd))
             self.spoiled += odd.tolist()
+            self._refused.append(odd)
         if not len(slots):
             return
         if not all_good(words):
@@ -73,20 +76,28 @@ class Harvest:
         """What is good of all that was taken in; not to be kept beyond the next sweep."""
         return from_words(self._slots[: self._good], self._words[:, : self._good])
 
+    def spoils(self) -> Spoils:
+        """What is not good of all that was taken in, from those who are known to beat."""
+        refused = np.concatenate([np.empty(0, np.int64), *self._refused])
+        return self._seats.standing.spoils(self._heard, refused)
+
     def finish(self) -> None:
         """All blocks were asked for and answered: whoever is not in here was not there."""
         self._seats.heard = self._heard
         self._seats.swept = True
+        self._seats.standing.count(self._heard)
 
     def _without_bad(self, slots: Slots, words: Words) -> tuple[Slots, Words]:
         good, rejected = sift(words)
         self.rejected += rejected
         self.spoiled += slots[~good & ~of_other_version(words)].tolist()
+        self._refused.append(slots[~good])
         return slots[good], words[:, good]
 
     def _without_foreign(self, slots: Slots, words: Words) -> tuple[Slots, Words]:
         own = self._seats.member_id[slots] == words[1]
         self.foreign += slots[~own].tolist()
+        self._refused.append(slots[~own])
         self.rejected += Rejected(member_id=len(slots) - int(own.sum()))
         return slots[own], words[:, own]
 

@@ -119,4 +119,9 @@ class KeyedReader:
             self._quarantine.refuse("oversized", key, "larger than any value of ours: removed")
         self._bulk.oversized.clear()
         rejected = harvest.rejected + self._quarantine.take()
-        return Sweep(beats, rejected, canary, not reason, reason)
+        spoils = harvest.spoils()
+        return Sweep(
+            *(beats, rejected, canary, not reason, reason),
+            spoiled=spoils.slots,
+            established=spoils.records,
+        )

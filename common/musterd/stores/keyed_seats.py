@@ -12,6 +12,7 @@ from musterd.model import Member
 from musterd.stores.base import Roster
 from musterd.stores.idmap import NONE, IdMap
 from musterd.stores.keyed import Keys
+from musterd.stores.standing import Standing
 
 BLOCK = 2048
 """Slots that are swept by one command. With half as many, a beat costs a tenth more CPU to read; with
@@ -85,6 +86,7 @@ class SeatMap:
         self.taken: Bools = np.zeros(BLOCK, np.bool_)
         self.heard: Bools = np.zeros(BLOCK, np.bool_)  # its beat was there in the last full sweep
         self.incarnation: NDArray[np.uint64] = np.zeros(BLOCK, np.uint64)
+        self.standing = Standing()
         self._said: NDArray[np.int64] = np.zeros(BLOCK, np.int64)
         self._blocks = _BlockMaker(keys.beat_prefix)
         self._seated: dict[int, Member] = {}
@@ -156,6 +158,7 @@ class SeatMap:
         self._reserve(int(slots.max(initial=-1)) + 1)
         self.slot_of.put_all(identities, slots)
         self.taken[slots], self.incarnation[slots], self._said[slots] = True, 0, said
+        self.standing.seat(slots)
         seated = slots.tolist()
         self._seated.update(zip(seated, members, strict=True))
         self._vacated.difference_update(seated)
@@ -198,6 +201,7 @@ class SeatMap:
         self.slot_of.put(identity, slot)
         self.taken[slot] = True
         self.incarnation[slot] = 0
+        self.standing.seat(slot)
 
     def _reserve(self, size: int) -> None:
         have = len(self.taken)

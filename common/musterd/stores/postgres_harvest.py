@@ -10,6 +10,7 @@ from musterd.beat import SIZE, Beat, beat_in
 from musterd.columns import Beats, Rejected, no_beats
 from musterd.errors import ShardCorrupt
 from musterd.stores.postgres_seats import Seats
+from musterd.stores.standing import Spoils
 
 
 class Harvest:
@@ -45,6 +46,7 @@ class Harvest:
         self._size = 0
         self.rejected = Rejected()
         self._strangers = 0
+        self._refused: list[NDArray[np.int64]] = []
 
     @property
     def settled(self) -> bool:
@@ -61,13 +63,19 @@ class Harvest:
         Raises ShardCorrupt when there are more beats than members.
         """
         slots = rows["slot"].astype(np.int64)
-        beats, rejected, strangers = self._seats.believe(slots, rows["record"])
+        beats, rejected, strangers, refused = self._seats.believe(slots, rows["record"])
+        if len(refused):
+            self._refused.append(refused)
         self.rejected += rejected
         self._strangers += strangers
         self._keep(beats)
         own = rows["record"][slots == self._canary_slot]
         if len(own):
             self.canary = beat_in(own.tobytes()[:SIZE])
+
+    def spoils(self) -> Spoils:
+        """All was taken in: what is not good of it, from those who are known to beat."""
+        return self._seats.spoils(np.concatenate([np.empty(0, np.int64), *self._refused]))
 
     def beats(self) -> Beats:
         """All good beats that were taken in; views, not to be kept beyond the next sweep."""

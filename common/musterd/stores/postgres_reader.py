@@ -108,10 +108,13 @@ class PostgresReader:
         )
         if self._doubts.are_raised(harvest.rejected.member_id):
             self._roster.forget()
+        spoils = harvest.spoils()
         rejected = harvest.rejected + Rejected(holder=self._roster.refused)
         return Sweep(
             *(harvest.beats(), rejected, harvest.canary, not reason, reason),
             unchanged=harvest.unchanged(),
+            spoiled=spoils.slots,
+            established=spoils.records,
         )
 
     async def retire(self, member: Member) -> None:

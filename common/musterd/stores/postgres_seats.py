@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from musterd.columns import Beats, Rejected, check, from_records
 from musterd.model import Member
 from musterd.stores.base import Roster
+from musterd.stores.standing import Spoils, Standing
 
 _ODD, _TWO = np.uint64(1), np.uint64(2)
+_NONE = np.empty(0, np.int64)
 
 
 class Seat(NamedTuple):
@@ -26,12 +28,14 @@ class Believed(NamedTuple):
     """What some rows of the table of beats say.
 
     ``rejected`` counts records that are no beat of the member in whose slot they are, ``strangers``
-    those in slots where, as far as the roster was read, nobody sits.
+    those in slots where, as far as the roster was read, nobody sits. ``refused`` are the slots of those
+    that are rejected.
     """
 
     beats: Beats
     rejected: Rejected
     strangers: int
+    refused: NDArray[np.int64]
 
 
 class Seats:
@@ -44,6 +48,7 @@ class Seats:
         self._changed: NDArray[np.int64] = np.zeros(0, np.int64)
         # A number that tells one beat from the next, and is odd; 0: none.
         self._heard: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        self._standing = Standing()
 
     def count(self) -> int:
         """How many members sit somewhere."""
@@ -70,10 +75,12 @@ class Seats:
         self._reserve(1 + int(slots.max(initial=-1)))
         taken = np.fromiter((seat.member is not None for seat in seats), np.bool_, len(seats))
         vacated = slots[self._taken[slots] & ~taken]
-        self._taken[slots] = taken
         self._read[slots] = True
         ids = np.fromiter((seat.member_id for seat in seats), np.uint64, len(seats))
-        self._heard[slots[self._id[slots] != ids]] = 0
+        others = self._id[slots] != ids
+        self._standing.seat(slots[taken & (others | ~self._taken[slots])])
+        self._taken[slots] = taken
+        self._heard[slots[others]] = 0
         self._id[slots] = ids
         self._changed[slots] = [seat.changed for seat in seats]
         return Roster(
@@ -92,6 +99,13 @@ class Seats:
     def fingerprint(self) -> int:
         """A number that is another one after any of those beats was followed by the next."""
         return int(self._heard.sum())
+
+    def spoils(self, refused: NDArray[np.int64]) -> Spoils:
+        """A sweep is complete, and ``refused`` what stands in these slots: what of that means anything."""
+        heard = self._heard != 0
+        spoils = self._standing.spoils(heard, refused)
+        self._standing.count(heard)
+        return spoils
 
     def believe(self, slots: NDArray[np.int64], records: NDArray[np.void]) -> Believed:
         """The good beats of members who sit in those ``slots``, and how many were not good.
@@ -113,10 +127,12 @@ class Seats:
         if not rightful.all():
             beats = beats.where(rightful)
             rejected += Rejected(member_id=int(np.count_nonzero(~rightful)))
+        refused = _NONE
         if len(beats.slot) < len(read):
             self._heard[read] = 0
+            refused = np.setdiff1d(read, beats.slot)
         self._heard[beats.slot] = (beats.incarnation + beats.sequence * _TWO) | _ODD
-        return Believed(beats, rejected, strangers)
+        return Believed(beats, rejected, strangers, refused)
 
     def _reserve(self, size: int) -> None:
         more = size - len(self._taken)

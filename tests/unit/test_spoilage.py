@@ -1,0 +1,105 @@
+"""Spoiled records stop verdicts where they say something of the path, and then not for ever."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from musterd.columns import Rejected, no_beats
+from musterd.stores import Sweep
+from musterd.stores.standing import ESTABLISHED, Standing
+from musterd_coordinator.spoilage import GIVEN_UP_AFTER, Spoilage, Spoiled
+
+DOWN_TIME = 10.0
+PATIENCE = GIVEN_UP_AFTER * DOWN_TIME
+
+
+def heard(*slots: int, size: int = 20) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    mask = np.zeros(size, np.bool_)
+    mask[list(slots)] = True
+    return mask
+
+
+def fleet(honest: int) -> Standing:
+    """So many members in the first slots, who beat in a few sweeps."""
+    standing = Standing()
+    standing.count(heard())
+    standing.seat(np.arange(honest))
+    for _ in range(ESTABLISHED):
+        standing.count(heard(*range(honest)))
+    return standing
+
+
+def look(spoilage: Spoilage, slots: list[int], established: int, now: float) -> Spoiled:
+    sweep = Sweep(
+        no_beats(), Rejected(), spoiled=np.array(slots, np.int64), established=established
+    )
+    return spoilage.look(sweep, now)
+
+
+def test_junk_of_newcomers_stops_nothing_and_hides_nothing() -> None:
+    standing = fleet(6)
+    standing.seat(np.array([6, 7]))
+    spoils = standing.spoils(heard(*range(6)), np.array([6, 7]))
+    assert (spoils.slots.tolist(), spoils.records) == ([], 6)
+    standing.seat(np.arange(8, 20))
+    spoils = standing.spoils(heard(*range(4), *range(8, 20)), np.array([4, 5, 6, 7]))
+    assert (spoils.slots.tolist(), spoils.records) == ([4, 5], 6)
+
+
+def test_two_of_twelve_who_beat_before_prove_nothing() -> None:
+    spoils = fleet(12).spoils(heard(*range(10)), np.array([10, 11]))
+    spoiled = look(Spoilage("mc1", lambda: DOWN_TIME), spoils.slots.tolist(), spoils.records, 5.0)
+    assert spoiled.reason == "2 of 12 beats are spoiled, or stored for another member"
+    assert (spoiled.since, spoiled.until) == (5.0, 5.0 + PATIENCE)
+
+
+def test_who_sat_there_before_the_first_sweep_counts_at_once() -> None:
+    standing = Standing()
+    standing.seat(np.arange(3))
+    assert standing.spoils(heard(0, 1), np.array([2])).slots.tolist() == [2]
+
+
+def test_who_takes_a_seat_of_another_begins_anew() -> None:
+    standing = fleet(3)
+    standing.seat(1)
+    spoils = standing.spoils(heard(0, 2), np.array([1]))
+    assert (len(spoils.slots), spoils.records) == (0, 2)
+
+
+def test_one_slot_that_stays_spoiled_is_given_up_and_said_once() -> None:
+    spoilage = Spoilage("mc1", lambda: DOWN_TIME)
+    assert look(spoilage, [3], 6, 0.0).reason
+    assert look(spoilage, [3], 6, PATIENCE - 1).reason
+    with capture_logs() as lines:
+        spoiled = look(spoilage, [3], 6, PATIENCE)
+        look(spoilage, [3], 6, PATIENCE + 1)
+    assert (spoiled.reason, spoiled.given_up.tolist()) == ("", [3])
+    assert spoiled.holds(3)
+    assert not spoiled.holds(2)
+    (line,) = lines
+    assert (line["event"], line["slots"]) == ("spoiled beats given up", [3])
+    assert look(spoilage, [3, 4], 6, PATIENCE + 2).reason.startswith("1 of 5 ")
+    look(spoilage, [], 6, PATIENCE + 3)
+    assert look(spoilage, [3], 6, PATIENCE + 4).reason
+
+
+def test_where_most_are_spoiled_the_path_is_at_fault_for_as_long_as_that_lasts() -> None:
+    spoilage = Spoilage("mc1", lambda: DOWN_TIME)
+    for now in (0.0, PATIENCE, 100 * PATIENCE):
+        spoiled = look(spoilage, [0, 1, 2, 3], 6, now)
+        assert spoiled.reason.startswith("4 of 6")
+        assert (spoiled.until, len(spoiled.given_up)) == (None, 0)
+
+
+@given(st.lists(st.sets(st.integers(0, 9)), max_size=30))
+def test_only_what_was_spoiled_all_the_time_is_given_up(sweeps: list[set[int]]) -> None:
+    spoilage, since = Spoilage("mc1", lambda: 2.0), dict[int, int]()
+    for now, slots in enumerate(sweeps):
+        since = {slot: since.get(slot, now) for slot in slots}
+        spoiled = look(spoilage, sorted(slots), 10, float(now))
+        long = {slot for slot in slots if now - since[slot] >= 6 and len(slots) <= 5}
+        assert set(spoiled.given_up.tolist()) == long
+        assert set(spoiled.counted.tolist()) == slots - long
+        counted, records = len(slots - long), 10 - len(long)
+        assert bool(spoiled.reason) == (counted > records / 10)
