@@ -32,7 +32,7 @@ from musterd_coordinator.shard import wall_instant
 from musterd_coordinator.status import OLD_FACTS
 from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.tally import Tally
-from musterd_coordinator.verdicts import NO_FACTS, marks_of
+from musterd_coordinator.verdicts import NO_FACTS, marks_of, verdict_of
 from musterd_coordinator.wording import (
     clamped_text,
     deaf_text,
@@ -148,7 +148,8 @@ class Answers:
         answers: list[MemberAnswer] = []
         for at in range(0, len(shown), MEMBERS_AT_ONCE):
             rows = self._roll.directory.rows(group, shown[at : at + MEMBERS_AT_ONCE])
-            answers += map(self._answer, rows[rows != NOBODY].tolist())
+            all_heard = self._all_heard
+            answers += [self._answer(row, all_heard) for row in rows[rows != NOBODY].tolist()]
             yield
         following = shown[-1] if len(names) > limit else None
         return replace(page, members=answers, next=following)
@@ -182,7 +183,7 @@ class Answers:
 
     def member(self, group: str, member: str) -> MemberAnswer:
         """One member."""
-        return self._answer(self.row(group, member))
+        return self._answer(self.row(group, member), self._all_heard)
 
     def query(self, group: str, members: list[str]) -> QueryAnswer:
         """Verdicts on the named members."""
@@ -229,14 +230,18 @@ class Answers:
             raise NotFound(f"no group {group} among {len(self._roll.directory.groups)}")
         return found
 
-    def _answer(self, row: int) -> MemberAnswer:
+    @property
+    def _all_heard(self) -> bool:
+        """Are all shards listening, to everybody?"""
+        return all(self._roll.listening) and not self._roll.detector.gaps.is_anybody_deaf
+
+    def _answer(self, row: int, all_heard: bool) -> MemberAnswer:
         roll, members = self._roll, self._roll.detector.members
-        member, facts, verdict = (
-            roll.effective(row),
-            roll.facts.get(row, NO_FACTS),
-            roll.verdict(row),
-        )
-        interval = members.interval.item(row)
+        member, facts = roll.effective(row), roll.facts.get(row, NO_FACTS)
+        code, status = members.state.item(row), members.status.item(row)
+        orders, conflict = members.orders.item(row), roll.detector.conflict(row)
+        verdict = verdict_of(code, status, orders)
+        interval, facts_age = members.interval.item(row), self.facts_age
         return MemberAnswer(
             group=member.group,
             member=member.name,
@@ -244,12 +249,12 @@ class Answers:
             up=verdict.up,
             schedulable=verdict.schedulable,
             down=verdict.down,
-            reason=self._reason(row, interval),
+            reason=self._reason(row, interval, facts_age, all_heard),
             since=wall_instant(members.since.item(row)),
             silent_for=round(roll.detector.silence_of(row), 3),
             interval=round(interval, 3),
             incarnation=hexadecimal(members.incarnation.item(row)),
-            conflict=roll.detector.conflict(row),
+            conflict=conflict,
             zone=member.zone,
             owner=member.owner,
             metadata=member.metadata,
@@ -257,30 +262,31 @@ class Answers:
             disabled_reason=facts.disabled_reason,
             forced_down=facts.forced_down,
             forced_down_reason=facts.forced_down_reason,
-            facts_age=self.facts_age,
-            observed=STATES[members.state.item(row)],
-            marks=marks_of(
-                members.status.item(row), members.orders.item(row), roll.detector.conflict(row)
-            ),
+            facts_age=facts_age,
+            observed=STATES[code],
+            marks=marks_of(status, orders, conflict),
             down_after=round(members.down_after.item(row), 3),
         )
 
-    def _reason(self, row: int, interval: float) -> str:
+    def _reason(self, row: int, interval: float, facts_age: float | None, all_heard: bool) -> str:
         members = self._roll.detector.members
         reason = self._roll.reason(row)
         if members.state.item(row) == Code.UP:
             missed, lag = members.missed.item(row), members.lag_ms.item(row) / 1000
             reason = up_text(reason, members.status.item(row), missed, lag, interval)
-        reason += self._withheld(row)
-        return self._roll.in_force(row, reason) + _old(self.facts_age)
+        if not all_heard or members.put_off.item(row) or members.clamped.item(row):
+            reason += self._withheld(row)
+        return self._roll.in_force(row, reason) + _old(facts_age)
 
     def _away(self, row: int) -> str:
         """Why it is not heard at all, if none of its shards is listening."""
         places = self._roll.detector.members.shard[:, row].tolist()
-        shards = [self._roll.shards[at] for at in places if at >= 0]
-        if any(shard.clock.listening for shard in shards):
-            return ""
-        return "; ".join(f"{shard.name}: {shard.reason}" for shard in shards)
+        shards = self._roll.shards
+        for at in places:
+            if at >= 0 and shards[at].clock.listening:
+                return ""
+        away = [shards[at] for at in places if at >= 0]
+        return "; ".join(f"{shard.name}: {shard.reason}" for shard in away)
 
     def _withheld(self, row: int) -> str:
         """What to add where its verdict is held back, or its promises are."""

@@ -84,6 +84,11 @@ class Gaps:
         """Whom the newest sweep of ``shard`` could not judge, for they wait less than its canary."""
         return self._shards[shard].deaf
 
+    @property
+    def is_anybody_deaf(self) -> bool:
+        """Whether that is so of anybody."""
+        return any(len(each.deaf) for each in self._shards)
+
     def is_deaf(self, row: int) -> bool:
         """Whether that is so of one member on any shard."""
         for each in self._shards:

@@ -4,6 +4,9 @@ What is stated of a member that an operator forced down is ``down`` (``left`` if
 what whoever places or evacuates work must hear. What its beats say is ``observed``.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,12 +96,11 @@ _BITS = {Mark.DISABLED: DISABLED, Mark.FORCED_DOWN: FORCED_DOWN}
 _STATUSES = {Mark.DRAINING: Status.DRAINING, Mark.CHECK_FAILING: Status.CHECK_FAILING}
 
 
-def marks_of(status: int, orders: int, conflict: bool) -> list[Mark]:
+@lru_cache(256)
+def marks_of(status: int, orders: int, conflict: bool) -> Sequence[Mark]:
     """The marks of one member."""
     columns = np.array([status], np.uint8), np.array([orders], np.uint8), np.array([conflict])
-    if not (status or orders or conflict):
-        return []
-    return [mark for mark in Mark if marked(mark, *columns).item()]
+    return tuple(mark for mark in Mark if marked(mark, *columns).item())
 
 
 def overlaid(member: Member, facts: Facts | None) -> Member:

@@ -303,3 +303,28 @@ async def until_metric(url: str, name: bytes, wanted: Callable[[float], bool]) -
             if wanted(float(line.split()[1])):
                 return
             await anyio.sleep(0.02)
+
+
+async def test_a_large_body_that_comes_with_its_head_is_no_large_head(desk: DictDesk) -> None:
+    body = b'{"members": ["h1"' + b" " * 150_000 + b"]}"
+    head = (
+        b"POST /v1/groups/compute/query HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    async with served(desk) as url:
+        with connected(url) as peer:
+            for _ in range(2):
+                await anyio.to_thread.run_sync(peer.sendall, HEALTH + head + body)
+                answer = await receive_all(peer, b"null}")
+                assert answer.count(b"HTTP/1.1 200 OK") == 2
+
+
+async def test_a_large_head_behind_a_small_request_is_refused(desk: DictDesk) -> None:
+    large = b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-Y: z\r\n" * 9000 + b"\r\n"
+    async with served(desk) as url:
+        with connected(url) as peer, suppress(ConnectionError):
+            await anyio.to_thread.run_sync(peer.sendall, HEALTH + large)
+            got = b""
+            while piece := await receive(peer):
+                got += piece
+            assert got.count(b"HTTP/1.1 200 ") <= 1

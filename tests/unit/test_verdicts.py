@@ -114,7 +114,7 @@ def test_what_an_operator_says_is_in_the_reason_and_what_is_observed_beside_it()
     assert (answer.state, answer.observed, answer.marks) == (
         State.DOWN,
         State.UNKNOWN,
-        [Mark.FORCED_DOWN],
+        (Mark.FORCED_DOWN,),
     )
     assert answer.reason == "forced down: psu; observed unknown: announced; no beat seen yet"
     assert stage.roll.reason(row) == "announced; no beat seen yet"  # what the registry keeps

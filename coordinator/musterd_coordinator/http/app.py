@@ -105,20 +105,27 @@ class App:
         return start
 
     async def _send(self, answer: Answer, scope: Scope, send: Send) -> None:
-        """A large one in pieces, so that what a slow reader has not taken is here once."""
+        if len(answer.body) > PIECE and scope["method"] != "HEAD":
+            await self._send_large(answer, scope, send)
+            return
+        self._gauges.answered[answer.status] += 1
+        await send(self._start(answer))
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        await send({"type": _BODY, "body": body})
+
+    async def _send_large(self, answer: Answer, scope: Scope, send: Send) -> None:
+        """In pieces, so that what a slow reader has not taken is here once."""
         whose, size = holder_of(scope.get("client")), len(answer.body)
-        if scope["method"] == "HEAD" or size <= PIECE:
-            size = 0
-        elif not self._room.unsent.take(whose, size):
-            answer, size = _UNREAD.answer(), 0
+        if not self._room.unsent.take(whose, size):
+            await self._send(_UNREAD.answer(), scope, send)
+            return
         self._gauges.answered[answer.status] += 1
         try:
             await send(self._start(answer))
-            body = b"" if scope["method"] == "HEAD" else answer.body
             for at in range(0, size - PIECE, PIECE):
-                if not await _taken(send, body[at : at + PIECE], scope):
+                if not await _taken(send, answer.body[at : at + PIECE], scope):
                     return
-            await send({"type": _BODY, "body": body[_last(size) :]})
+            await send({"type": _BODY, "body": answer.body[_last(size) :]})
         finally:
             self._room.unsent.give(whose, size)
 

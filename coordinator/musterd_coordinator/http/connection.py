@@ -47,8 +47,7 @@ class Connection(HttpToolsProtocol):
         self._admitted = False
         self._in_head = True
         self._in_message = False
-        self._head_bytes = 0
-        self._unparsed = 0
+        self._reading = self._unparsed = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._body_timer: asyncio.TimerHandle | None = None
         self._problem: Problem | None = None
@@ -74,16 +73,16 @@ class Connection(HttpToolsProtocol):
         if not self._admitted or self.transport.is_closing():
             return
         began_in_head = self._in_head
-        self._unparsed += len(data)
+        self._reading = len(data)
+        self._unparsed += self._reading
         super().data_received(data)
         if self._in_head and self._head_timer is None:
             self._start_head_timer()
         if not self._in_message and not began_in_head:
             self._unparsed = 0
         elif self._unparsed > (HEAD_BYTES if began_in_head else NOTHING_BYTES):
-            self._problem = (
-                _TOO_LARGE  # one field without an end, of which the parser tells nothing
-            )
+            # One field without an end, of which the parser tells nothing.
+            self._problem = _TOO_LARGE
             self.send_400_response("")
 
     # What the parser found
@@ -93,14 +92,6 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["state"]["abort"] = self.transport.abort
 
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + 4)
-        super().on_header(name, value)
-
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0
         super().on_body(body)
@@ -109,10 +100,13 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= PIPELINED:
             self._refuse(Problem(429, f"more than {PIPELINED} requests wait on this connection"))
         self._in_head = False
-        self._head_bytes = self._unparsed = 0
+        if self._is_too_large():
+            self._refuse(_TOO_LARGE)
+        self._unparsed = 0
         self._stop_head_timer()
         self._door.busy(self)
-        self.scope["state"]["authority"] = httptools.parse_url(self.url).host
+        if not self.url.startswith(b"/"):
+            self.scope["state"]["authority"] = httptools.parse_url(self.url).host
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -141,10 +135,12 @@ class Connection(HttpToolsProtocol):
         self.transport.write(b"\r\n".join([*head, b"connection: close", b"", answer.body]))
         self.transport.close()
 
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > HEAD_BYTES:
-            self._refuse(_TOO_LARGE)
+    def _is_too_large(self) -> bool:
+        """The whole head came at once, perhaps with what follows it: how large is it itself?"""
+        if max(self._reading, self._unparsed) <= HEAD_BYTES:
+            return False
+        fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return len(self.url) + fields > HEAD_BYTES
 
     def _refuse(self, problem: Problem) -> None:
         self._problem = problem

@@ -9,6 +9,7 @@ from musterd_coordinator.http.exchange import Headers, Scope
 from musterd_coordinator.http.problem import Problem
 
 ANY_HOST = "*"
+SEEN = 256  # ways of writing our names and addresses that are remembered
 _CLOSE: Headers = ((b"connection", b"close"),)
 _BODILESS = ("GET", "HEAD", "DELETE")
 
@@ -24,6 +25,7 @@ class Hosts:
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = {"localhost"}
         self._allowed: set[str] = set()
+        self._seen: set[str] = set()  # as they were asked for, and known
         for name in names:
             self.add(name)
 
@@ -34,12 +36,17 @@ class Hosts:
     def allow(self, names: Iterable[str]) -> None:
         """These as well, and no longer those that were allowed before."""
         self._allowed = {_bare(name) for name in names} - {""}
+        self._seen.clear()
 
     def known(self, host: str) -> bool:
         """Is this Host, with or without a port, one of ours?"""
-        name = _bare(host)
-        names = self._names | self._allowed
-        return name in names or ANY_HOST in names or _is_address(name)
+        if host in self._seen:  # most callers say the same, each time
+            return True
+        name, names = _bare(host), self._names | self._allowed
+        known = name in names or ANY_HOST in names or _is_address(name)
+        if known and len(self._seen) < SEEN:
+            self._seen.add(host)
+        return known
 
 
 def hosts_of(names: Iterable[str]) -> Hosts:
@@ -52,29 +59,30 @@ def hosts_of(names: Iterable[str]) -> Hosts:
 
 def check_head(scope: Scope, hosts: Hosts) -> None:
     """Raise the Problem that this head is."""
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
-    version = scope.get("http_version", "1.1")
-    asked = [value for name, value in headers if name == b"host"]
+    version, asked = scope.get("http_version", "1.1"), list[bytes]()
+    for name, value in scope["headers"]:
+        if name == b"host":
+            asked.append(value)
+        elif name in _CHECKS:
+            _CHECKS[name](scope["method"], version, value.strip().lower())
     if len(asked) > 1:
         raise Problem(400, "two Host headers; send one", headers=_CLOSE)
     if not asked and version != "1.0":
         raise Problem(400, "no Host header; HTTP/1.1 needs one", headers=_CLOSE)
-    _check_hosts([*asked, scope.get("state", {}).get("authority") or b""], hosts)
-    for name, value in headers:
-        if name in _CHECKS:
-            _CHECKS[name](scope["method"], version, value.strip().lower())
-
-
-def _check_hosts(asked: Iterable[bytes], hosts: Hosts) -> None:
+    if authority := scope.get("state", {}).get("authority"):
+        asked.append(authority)
     for each in asked:
-        host = each.decode("latin-1")
-        if host and not hosts.known(host):
-            raise Problem(
-                421,
-                f"this coordinator is not called {_bare(host)!r}: ask it by its address or a name of"
-                " its host, or let that name be one of its allowed_hosts",
-                headers=_CLOSE,
-            )
+        _check_host(each.decode("latin-1"), hosts)
+
+
+def _check_host(host: str, hosts: Hosts) -> None:
+    if host and not hosts.known(host):
+        raise Problem(
+            421,
+            f"this coordinator is not called {_bare(host)!r}: ask it by its address or a name of"
+            " its host, or let that name be one of its allowed_hosts",
+            headers=_CLOSE,
+        )
 
 
 def _check_transfer(method: str, version: str, value: bytes) -> None:

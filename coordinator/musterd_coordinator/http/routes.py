@@ -92,7 +92,7 @@ def _of_method(routes: Mapping[str, Route], method: str) -> Route:
 
 def _decoded(step: bytes) -> str:
     try:
-        return unquote_to_bytes(step).decode()
+        return (unquote_to_bytes(step) if b"%" in step else step).decode()
     except UnicodeDecodeError:
         raise Problem(400, "the path is not UTF-8") from None
 
