@@ -10,7 +10,7 @@ from tests.system.daemons import Coordinator
 from benchmarks.fleet import GROUP, Fill, Fleet, some
 from benchmarks.peers.beats import DOWN_TIME, TIMEOUT
 from musterd.client import Client, Replica
-from musterd.errors import NotFound
+from musterd.errors import NotFound, NotReady
 from musterd.model import State
 from musterd.settings import Settings
 from musterd.stores import open_store
@@ -121,7 +121,7 @@ class Scheduler:
     def _up(self) -> int:
         try:
             return self._client.group(GROUP).states.get(State.UP, 0)
-        except NotFound:
+        except (NotFound, NotReady):
             return 0
 
     async def _look(self, times: int) -> list[View]:

@@ -29,7 +29,7 @@ async def test_a_beat_is_seen_as_it_was_sent(lab: Lab) -> None:
     assert sum(sweep.rejected) == 0
     assert [column.tolist() for column in sweep.beats] == [
         *([slot], [sent.member_id], [2**64 - 1], [2**63], [2**32 - 1]),
-        *([Status.DRAINING], [1700000000000], [3], [250]),
+        *([Status.DRAINING], [1700000000000], [3], [sent.push_timeout_ms], [250]),
     ]
 
 
