@@ -141,8 +141,9 @@ class Sweeper:
         if not attempt.sweep.complete:
             return attempt.sweep.reason
         attempt.spoiled = self._spoilage.look(attempt.sweep, anyio.current_time())
-        if attempt.spoiled.reason:
-            return attempt.spoiled.reason
+        doubt = self._spoilage.doubt(attempt.sweep, anyio.current_time())
+        if reason := attempt.spoiled.reason or doubt:
+            return reason
         if not kept:
             return "the shard lost the canary of the last sweep: restarted, flushed or evicting"
         if attempt.sweep.canary is None:
