@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import structlog
 
 from musterd_coordinator.memcache_protocol import LINE_LIMIT, Conversation
 from musterd_coordinator.seldom import Seldom
+from musterd_coordinator.shares import Shares
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,8 @@ class Crowd:
         self.accepted = self.refused = self.bytes_read = self.bytes_written = 0
         self._dismissed = False
         self._emptied = anyio.Event()
-        self._held: Counter[str] = Counter()  # connections, by address
+        share = max(1, int(limits.per_address * limits.connections))
+        self._shares = Shares(limits.connections, share)  # of connections, by address
         self._full = Seldom("server full", monotonic)
         self._greedy = Seldom("address full", monotonic)
         self._cut_off = Seldom("client cut off", monotonic)
@@ -56,31 +57,28 @@ class Crowd:
 
     def admit(self, link: "Link") -> bool:
         """Count a new connection; False if there are too many, or no more are wanted."""
-        if self._dismissed or self._is_full(link.address):
+        if self._dismissed or not self._has_room(link.address):
             self.refused += 1
             return False
         self.accepted += 1
         self.links.add(link)
-        self._held[link.address] += 1
         return True
 
-    def _is_full(self, address: str) -> bool:
-        """One address never keeps out all others."""
-        if len(self.links) >= self.limits.connections:
-            self._full.warn(server=self.called, connections=len(self.links))
+    def _has_room(self, address: str) -> bool:
+        """Take a connection for ``address``, if there is one; it never keeps out all others."""
+        if self._shares.take(address):
             return True
-        share = max(1, int(self.limits.per_address * self.limits.connections))
-        if self._held[address] >= share:
-            self._greedy.warn(server=self.called, client=address, connections=share)
-            return True
+        if self._shares.taken >= self._shares.total:
+            self._full.warn(server=self.called, connections=self._shares.taken)
+        else:
+            self._greedy.warn(server=self.called, client=address, connections=self._shares.each)
         return False
 
     def forget(self, link: "Link") -> None:
         """Take note that a connection has ended."""
         if link in self.links:
             self.links.remove(link)
-            self._held[link.address] -= 1
-            self._held += Counter()  # drops those at 0
+            self._shares.give(link.address)
         if not self.links:
             self._emptied.set()
 

@@ -1,10 +1,11 @@
 """A log line for what somebody may do ten thousand times: the first at once, then one a while."""
 
 from collections.abc import Callable
-from math import inf
 from typing import Any
 
 import structlog
+
+from musterd_coordinator.pace import Repeats
 
 log = structlog.get_logger(__name__)
 
@@ -20,16 +21,10 @@ class Seldom:
 
     def __init__(self, event: str, clock: Callable[[], float], period: float = PERIOD) -> None:
         self._event = event
-        self._clock = clock
-        self._period = period
-        self._said = -inf
-        self._times = 0
+        self._repeats = Repeats(clock, period=period)
 
     def warn(self, **facts: Any) -> None:
         """It happened once more."""
-        self._times += 1
-        now = self._clock()
-        if now - self._said < self._period:
-            return
-        times, self._times, self._said = self._times, 0, now
-        log.warning(self._event, **facts, **({"times": times} if times > 1 else {}))
+        untold = self._repeats.one_more()
+        if untold is not None:
+            log.warning(self._event, **facts, **({"times": untold + 1} if untold else {}))

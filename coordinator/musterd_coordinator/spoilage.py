@@ -51,10 +51,7 @@ class Spoiled:
     @property
     def reason(self) -> str:
         """Why the sweep proves nothing; empty if it is none of their doing."""
-        count = len(self.counted)
-        if count <= MOST_SPOILED * self.records:
-            return ""
-        return f"{count} of {self.records} beats are spoiled, or stored for another member"
+        return _too_many(len(self.counted), self.records)
 
     def holds(self, slot: int) -> bool:
         """Whether ``slot`` is one of them."""
@@ -81,14 +78,13 @@ class Spoilage:
         """
         refused = sweep.rejected.beats
         records = refused + sweep.present
-        if refused <= MOST_SPOILED * records:
+        reason = _too_many(refused, records)
+        if not reason:
             self._mixed_since = None
             return ""
         since = self._mixed_since = now if self._mixed_since is None else self._mixed_since
         lasted = now - since >= GIVEN_UP_AFTER * self._down_time()
-        if lasted and refused <= MOST_OWN * records:
-            return ""
-        return f"{refused} of {records} beats are spoiled, or stored for another member"
+        return "" if lasted and refused <= MOST_OWN * records else reason
 
     def look(self, sweep: Sweep, now: float) -> Spoiled:
         """What a complete ``sweep`` has of them at ``now`` monotonic seconds."""
@@ -129,6 +125,13 @@ class Spoilage:
                 after=round(patience, 3),
                 note="they hold up nobody else any longer; their members count as silent",
             )
+
+
+def _too_many(spoiled: int, records: int) -> str:
+    """What is wrong where so many of these records are spoiled; empty if they are few."""
+    if spoiled <= MOST_SPOILED * records:
+        return ""
+    return f"{spoiled} of {records} beats are spoiled, or stored for another member"
 
 
 def _is_in(slot: int, slots: Sequence[int] | Slots) -> bool:

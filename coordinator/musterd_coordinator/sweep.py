@@ -140,8 +140,9 @@ class Sweeper:
         attempt.sweep = await self.reader.sweep()
         if not attempt.sweep.complete:
             return attempt.sweep.reason
-        attempt.spoiled = self._spoilage.look(attempt.sweep, anyio.current_time())
-        doubt = self._spoilage.doubt(attempt.sweep, anyio.current_time())
+        now = anyio.current_time()
+        attempt.spoiled = self._spoilage.look(attempt.sweep, now)
+        doubt = self._spoilage.doubt(attempt.sweep, now)
         if reason := attempt.spoiled.reason or doubt:
             return reason
         if not kept:

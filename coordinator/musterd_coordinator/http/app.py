@@ -32,10 +32,10 @@ from musterd_coordinator.http.openapi import describe
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.problem import Problem, problem_of
 from musterd_coordinator.http.routes import Router
-from musterd_coordinator.http.shares import Shares, holder_of
 from musterd_coordinator.http.table import EVENT_SHAPES, routes
 from musterd_coordinator.http.turns import Turns
 from musterd_coordinator.pace import Repeats
+from musterd_coordinator.shares import Shares, holder_of
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from musterd_coordinator.http.app import App
 from musterd_coordinator.http.inputs import BODY_TIMEOUT
 from musterd_coordinator.http.problem import Problem
-from musterd_coordinator.http.shares import holder_of
+from musterd_coordinator.shares import holder_of
 
 log = structlog.get_logger(__name__)
 

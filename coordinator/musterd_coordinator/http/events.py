@@ -17,8 +17,8 @@ from anyio.lowlevel import checkpoint
 from musterd_coordinator.desk import Desk
 from musterd_coordinator.http.news import News, TooSlow
 from musterd_coordinator.http.problem import Problem
-from musterd_coordinator.http.shares import Shares
 from musterd_coordinator.http.turns import Turns
+from musterd_coordinator.shares import Shares
 
 PING_PERIOD = 5.0
 VERSION_DIGITS = 18

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from musterd_coordinator.http.problem import Problem
-from musterd_coordinator.http.shares import Shares
+from musterd_coordinator.shares import Shares
 from musterd_coordinator.steps import Steps, T, in_steps
 
 
