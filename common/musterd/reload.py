@@ -28,9 +28,17 @@ LIVE = frozenset({"log_level"})
 """What every daemon changes while it runs."""
 
 
-def ignore_hangups() -> None:
-    """Let SIGHUP end nothing, until somebody listens for it; or any more."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+_early: list[int] = []  # SIGHUPs that nobody listened for yet
+
+
+def keep_hangups() -> None:
+    """Let SIGHUP end nothing, and keep it for the one who will listen for it.
+
+    A daemon that still starts has read its file already: a reload that is asked for now is not
+    lost, it is done as soon as somebody listens.
+    """
+    _early.clear()
+    signal.signal(signal.SIGHUP, lambda number, frame: _early.append(number))
 
 
 def differing(old: Settings, new: Settings, role: Role) -> dict[str, tuple[Any, Any]]:
@@ -68,10 +76,14 @@ class Reloading:
     async def run(self, systemd: Systemd) -> None:
         """Reload at every SIGHUP, until cancelled; afterwards SIGHUP is ignored."""
         async with _hangups() as signals:
+            if _early:
+                await self._obey(systemd)
             async for _ in signals:
-                systemd.tell_reloading()
-                await self.once()
-                systemd.tell(READY="1")
+                await self._obey(systemd)
+
+    async def _obey(self, systemd: Systemd) -> None:
+        with systemd.reloading():
+            await self.once()
 
     async def once(self) -> None:
         """Reload, and say in a line what came of it."""
@@ -125,5 +137,5 @@ async def _hangups() -> AsyncIterator[AsyncIterator[int]]:
             finally:
                 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     finally:
-        ignore_hangups()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})

@@ -3,8 +3,8 @@
 import os
 import socket
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Self
 
 
@@ -16,6 +16,7 @@ class Systemd:
 
     def __init__(self, address: str | None = None, watchdog: float | None = None) -> None:
         self.watchdog = watchdog
+        self._is_ready = False
         # A leading @ stands for the NUL byte of an address in the abstract namespace.
         self._address = "\0" + address[1:] if address and address[0] == "@" else address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
@@ -33,15 +34,28 @@ class Systemd:
 
     def tell(self, **words: str) -> None:
         """Say ``READY="1"``, ``STATUS="…"`` and the like. Never blocks and never fails."""
+        self._is_ready |= "READY" in words
         if self._socket and self._address:
             lines = (f"{word}={' '.join(text.splitlines())}" for word, text in words.items())
             with suppress(OSError):  # not listening, or its queue is full
                 self._socket.sendto("\n".join(lines).encode(), self._address)
 
-    def tell_reloading(self) -> None:
-        """Say that the configuration is read again; ``READY="1"`` must follow."""
-        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self.tell(RELOADING="1", MONOTONIC_USEC=str(now))
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        """Say that the configuration is read again, and when that is over.
+
+        Before the first ``READY="1"`` nothing is said: nobody waits for a reload then, and the
+        word that ends one would say that all is there.
+        """
+        was_ready = self._is_ready
+        if was_ready:
+            now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+            self.tell(RELOADING="1", MONOTONIC_USEC=str(now))
+        try:
+            yield
+        finally:
+            if was_ready:
+                self.tell(READY="1")
 
     def close(self) -> None:
         """Close the socket."""

@@ -1,8 +1,11 @@
 """SIGHUP: what can change while a daemon runs changes, and what became of it is said."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 import structlog
 from hypothesis import given
@@ -11,8 +14,9 @@ from structlog.testing import capture_logs
 
 from musterd import config
 from musterd.options import Role
-from musterd.reload import LIVE, Reloading, differing
+from musterd.reload import LIVE, Reloading, differing, keep_hangups
 from musterd.settings import OPTIONS, Settings
+from musterd.systemd import Systemd
 from musterd_coordinator.http.heads import Hosts
 from musterd_coordinator.service import LIVE as COORDINATORS
 
@@ -91,6 +95,32 @@ async def test_a_file_that_went_away_changes_nothing(coordinator: Daemon) -> Non
     with capture_logs() as lines:
         await coordinator.reloading.once()
     assert [line["event"] for line in lines] == ["configuration refused"]
+
+
+async def test_a_hangup_before_anybody_listens_is_done_as_soon_as_somebody_does(
+    coordinator: Daemon,
+) -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    applied = anyio.Event()
+    reloading = Reloading(
+        coordinator.load().settings,
+        coordinator.load,
+        Role.COORDINATOR,
+        live=COORDINATORS,
+        apply=lambda settings: applied.set(),
+    )
+    keep_hangups()
+    try:
+        os.kill(os.getpid(), signal.SIGHUP)
+        coordinator.write("service_down_time = 90\n")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reloading.run, Systemd())
+            with anyio.fail_after(10):
+                await applied.wait()
+            tasks.cancel_scope.cancel()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert reloading.settings.service_down_time == 90.0
 
 
 async def test_no_thread_to_be_had_changes_nothing(coordinator: Daemon) -> None:

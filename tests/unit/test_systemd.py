@@ -37,11 +37,23 @@ def test_words_arrive_one_to_a_line(manager: socket.socket) -> None:
 
 def test_a_reload_has_the_instant_that_systemd_compares(manager: socket.socket) -> None:
     systemd = Systemd.from_environment({"NOTIFY_SOCKET": address_of(manager)})
+    systemd.tell(READY="1")
+    assert manager.recv(1000) == b"READY=1"
     before = time.monotonic()
-    systemd.tell_reloading()
-    said = dict(line.split("=") for line in manager.recv(1000).decode().splitlines())
-    assert said["RELOADING"] == "1"
-    assert before - 1e-6 <= int(said["MONOTONIC_USEC"]) / 1e6 <= time.monotonic()
+    with systemd.reloading():
+        said = dict(line.split("=") for line in manager.recv(1000).decode().splitlines())
+        assert said["RELOADING"] == "1"
+        assert before - 1e-6 <= int(said["MONOTONIC_USEC"]) / 1e6 <= time.monotonic()
+    assert manager.recv(1000) == b"READY=1"
+    systemd.close()
+
+
+def test_a_reload_makes_nothing_ready_that_was_not(manager: socket.socket) -> None:
+    systemd = Systemd.from_environment({"NOTIFY_SOCKET": address_of(manager)})
+    with systemd.reloading():
+        pass
+    systemd.tell(STATUS="waiting for the store")
+    assert manager.recv(1000) == b"STATUS=waiting for the store"
     systemd.close()
 
 

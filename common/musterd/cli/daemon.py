@@ -14,7 +14,7 @@ from musterd import log
 from musterd.cli.arguments import settings_of
 from musterd.config import Loaded
 from musterd.errors import ConfigError
-from musterd.reload import ignore_hangups
+from musterd.reload import keep_hangups
 
 
 def run_daemon(module: str, args: Namespace) -> int:
@@ -22,7 +22,7 @@ def run_daemon(module: str, args: Namespace) -> int:
 
     It is given the settings, and a function that loads them anew from where they are from.
     """
-    ignore_hangups()  # a terminal that is closed, a script that wants a reload: too early to listen
+    keep_hangups()  # a terminal that is closed, a script that wants a reload: too early to listen
     loaded = _load(module, args)
     log.configure(loaded.settings.log_level, loaded.settings.log_format)
     for warning in loaded.warnings:
