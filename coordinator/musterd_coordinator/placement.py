@@ -1,24 +1,41 @@
 """Which shards members are placed on, and what to do about those who beat elsewhere."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
 from musterd.beat import member_id
+from musterd.model import Member
 from musterd_coordinator.alike import Alike
 from musterd_coordinator.coverage import Coverage
 from musterd_coordinator.detector import Detector
 from musterd_coordinator.directory import Directory
 from musterd_coordinator.members import Rows
+from musterd_coordinator.wording import examples
 
 log = structlog.get_logger(__name__)
 
-_NAMED = 5  # members in the log, of those who beat elsewhere and are met together
+_NAMED = 3  # members in the log, of those who beat elsewhere
 
 Place = Callable[[int], Sequence[int]]
 """The shards, by number, that the member with a member_id is placed on."""
+
+
+@dataclass(slots=True)
+class Strays:
+    """Members that beat to a shard elsewhere than was thought, since that was told last."""
+
+    count: int = 0
+    named: list[str] = field(default_factory=list)
+
+    def add(self, member: Member) -> None:
+        """One more."""
+        self.count += 1
+        if len(self.named) < _NAMED:
+            self.named.append(str(member))
 
 
 class Placement:
@@ -40,6 +57,7 @@ class Placement:
         self._place = place
         self._detector = detector
         self._directory = directory
+        self._strays = [Strays() for _ in names]
         self.coverage = Coverage()
 
     def of(self, group: str, member: str) -> Sequence[int]:
@@ -75,11 +93,21 @@ class Placement:
     def mind(self, index: int, rows: Rows) -> None:
         """The members of ``rows`` beat to shard ``index``, whatever their placement says."""
         elsewhere = ~(self._detector.members.shard[:, rows] == index).any(axis=0)
-        strays = rows[elsewhere].tolist()
-        for row in strays:
+        for row in rows[elsewhere].tolist():
             self._replace(row, index)
-        for row in strays[:_NAMED]:
-            self._tell(row, index, len(strays))
+            self._strays[index].add(self._directory.member(row))
+
+    def tell(self, index: int) -> None:
+        """A line of the log, if any beat to shard ``index`` elsewhere than was thought: all of a sweep."""
+        strays, self._strays[index] = self._strays[index], Strays()
+        if strays.count:
+            log.warning(
+                "members placed differently",
+                shard=self._names[index],
+                count=strays.count,
+                members=examples(strays.named, strays.count),
+                cure="give agents and coordinators the same list of servers and replicas",
+            )
 
     def _replace(self, row: int, index: int) -> None:
         """A member that beats elsewhere than its placement says: its agent has other settings."""
@@ -88,12 +116,3 @@ class Placement:
         self.forget(row)
         self._detector.move(row, [index, *others][: members.replicas])
         self.coverage.add(member.group, members.shard[:, row].tolist())
-
-    def _tell(self, row: int, index: int, count: int) -> None:
-        log.warning(
-            "member placed differently",
-            member=str(self._directory.member(row)),
-            shard=self._names[index],
-            others=count - 1,
-            cure="give agents and coordinators the same list of servers and replicas",
-        )

@@ -226,6 +226,7 @@ class Roll:
             at, size = at + size, _SEATED if kinds <= _FEW_KINDS else _SEATED_FIRST
             yield
         self._take_seats(index, self.admission.next(index, _SEATED_FIRST), begin)
+        self.placement.tell(index)
 
     def _take_seats(self, index: int, seated: Sequence[tuple[int, Member]], begin: float) -> int:
         """Seat these members; how many kinds of them there are."""

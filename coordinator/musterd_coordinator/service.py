@@ -33,6 +33,7 @@ from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import Registry, open_registry
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.rules import Rules
+from musterd_coordinator.seldom import Seldom
 from musterd_coordinator.shard import Clocks, wall_instant
 from musterd_coordinator.status import Identity
 from musterd_coordinator.sweep import Sweeper, Swept
@@ -228,16 +229,17 @@ def located(registry: str) -> str:
 def _retire(roll: Roll, sweepers: list[Sweeper]) -> Callable[[Sequence[Member]], Awaitable[None]]:
     """Remove forgotten members from all shards at once; one that is away is left to its expiry."""
 
-    async def from_shard(sweeper: Sweeper, members: Sequence[Member]) -> None:
+    away = [Seldom("members not retired", roll.clocks.monotonic) for _ in sweepers]
+
+    async def from_shard(index: int, members: Sequence[Member]) -> None:
+        sweeper = sweepers[index]
         for at, member in enumerate(members):
             try:
                 with anyio.fail_after(RETIRE_TIMEOUT):
                     await sweeper.retire(member)
             except (StoreError, TimeoutError) as error:
                 left = len(members) - at
-                log.warning(
-                    "members not retired", shard=sweeper.reader.name, reason=str(error), left=left
-                )
+                away[index].warn(shard=sweeper.reader.name, reason=str(error), left=left)
                 return
 
     async def retire(members: Sequence[Member]) -> None:
@@ -248,6 +250,6 @@ def _retire(roll: Roll, sweepers: list[Sweeper]) -> Callable[[Sequence[Member]],
         tasks: TaskGroup
         async with anyio.create_task_group() as tasks:
             for index, theirs in placed.items():
-                tasks.start_soon(from_shard, sweepers[index], theirs)
+                tasks.start_soon(from_shard, index, theirs)
 
     return retire

@@ -1,4 +1,4 @@
-"""Values of a shard that are not what their keys say: counted, named once, and never more than that.
+"""Values of a shard that are not what their keys say: counted, named once, in one line a sweep.
 
 Whoever reaches a store can write anything under any key. Such a value says nothing, and must cost
 nobody else anything: whoever reads it tells the quarantine and goes on.
@@ -12,7 +12,7 @@ from musterd.columns import Rejected
 
 log = structlog.get_logger(__name__)
 
-NAMED_AT_ONCE = 5  # lines of the log; the others of an update are summed up in one
+NAMED_AT_ONCE = 5  # keys in the line of a sweep; the others are counted
 REMEMBERED = 10_000  # keys that were named; when there are more, they may be named again
 TEXT_LIMIT = 200  # characters of what is wrong
 
@@ -24,7 +24,8 @@ class Quarantine:
         self._shard = shard
         self._counts: Counter[str] = Counter()
         self._named: set[bytes] = set()
-        self._lines = self._unsaid = 0
+        self._news = 0  # keys that the next line tells of
+        self._first: list[str] = []
 
     def refuse(self, kind: str, key: bytes, why: str) -> None:
         """The value of ``key`` is no ``kind``, which is a field of Rejected."""
@@ -34,17 +35,9 @@ class Quarantine:
         if len(self._named) >= REMEMBERED:
             self._named.clear()
         self._named.add(key)
-        if self._lines < NAMED_AT_ONCE:
-            self._lines += 1
-            log.warning(
-                "value refused",
-                shard=self._shard,
-                kind=kind,
-                key=key.decode("ascii", "replace"),
-                error=shortened(why),
-            )
-        else:
-            self._unsaid += 1
+        self._news += 1
+        if len(self._first) < NAMED_AT_ONCE:
+            self._first.append(f"{kind} {key.decode('ascii', 'replace')}: {shortened(why)}")
 
     def accept(self, key: bytes) -> None:
         """The value of ``key`` is good: it is named again when it is not."""
@@ -52,10 +45,10 @@ class Quarantine:
 
     def take(self) -> Rejected:
         """What was refused since the last call."""
-        if self._unsaid:
-            log.warning("more values refused", shard=self._shard, count=self._unsaid)
+        if self._news:
+            log.warning("values refused", shard=self._shard, count=self._news, first=self._first)
         counts, self._counts = self._counts, Counter()
-        self._lines = self._unsaid = 0
+        self._news, self._first = 0, []
         return Rejected(**counts)
 
 

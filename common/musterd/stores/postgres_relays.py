@@ -84,7 +84,8 @@ class RelayWatch:
         rows = {slot: row for slot, row in read.items() if row and 0 < _period(row) <= MOST_PERIOD}
         refused = marks.keys() - rows.keys()
         if not refused <= self._refused:
-            log.warning("relay's row refused", slots=sorted(refused - self._refused)[:10])
+            news = sorted(refused - self._refused)
+            log.warning("relay's rows refused", count=len(news), slots=news[:10])
         self._refused = set(refused)
         return rows
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import asyncpg
 import msgspec
-import structlog
 
 from musterd.beat import member_id
 from musterd.errors import ShardCorrupt, ShardRefused
@@ -14,10 +13,9 @@ from musterd.stores.base import Roster
 from musterd.stores.postgres_changes import Mark, catch_up, living_mark
 from musterd.stores.postgres_doors import METADATA_BYTES, MOST_SLOTS, NAME_BYTES
 from musterd.stores.postgres_link import Connection, Link
+from musterd.stores.postgres_refused import RefusedRows
 from musterd.stores.postgres_seats import Seat, Seats
 from musterd.stores.postgres_writer import signed
-
-log = structlog.get_logger(__name__)
 
 PAGE = 500
 """Rows of the roster read at a time: a few milliseconds of the event loop."""
@@ -113,7 +111,7 @@ class RosterReader:
         self._mark: Mark | None = None
         self._reading: _Reading | None = None
         self._bound = ROOMY  # slots are below this
-        self._refused: dict[int, str] = {}  # rows that were left alone, by slot
+        self._refused = RefusedRows(link.name)
 
     @property
     def refused(self) -> int:
@@ -129,6 +127,7 @@ class RosterReader:
         reading = await self._begin()
         while not reading.finished and len(reading.seats) < PORTION:
             await self._read_page(reading)
+        self._refused.tell()
         seats, reading.seats = reading.seats, {}
         roster = self._seats.update(seats.values())
         if not reading.finished:
@@ -182,7 +181,7 @@ class RosterReader:
         reading.finished = not rows
         for slot, version in rows:
             reading.position = int(version), slot
-            self._refuse(slot, reason)
+            self._refused.put(slot, reason)
             if 0 <= slot < self._bound:
                 reading.seats[slot] = Seat(slot, _changed(version))
 
@@ -197,13 +196,15 @@ class RosterReader:
             slot, changed = row["slot"], _changed(row["version"])
             reading.position = int(row["version"]), slot
             if not 0 <= slot < self._bound:
-                self._refuse(slot, f"slots are below {self._bound}, for as many rows as there are")
+                self._refused.put(
+                    slot, f"slots are below {self._bound}, for as many rows as there are"
+                )
             elif reading.since is None or self._seats.is_news(slot, changed):
                 reading.seats[slot] = self._seat(slot, changed, row)
 
     def _seat(self, slot: int, changed: int, row: asyncpg.Record) -> Seat:
         if not row["ours"]:
-            self._refused.pop(slot, None)
+            self._refused.accept(slot)
             return Seat(slot, changed)
         try:
             member = _member(row)
@@ -211,16 +212,10 @@ class RosterReader:
             if signed(its_id) != row["member_id"]:
                 raise ValueError(f"its member_id is not that of {member}")
         except Exception as error:  # noqa: BLE001 (whatever is wrong with it is wrong with it alone)
-            self._refuse(slot, str(error) or type(error).__name__)
+            self._refused.put(slot, str(error) or type(error).__name__)
             return Seat(slot, changed)
-        self._refused.pop(slot, None)
+        self._refused.accept(slot)
         return Seat(slot, changed, its_id, member)
-
-    def _refuse(self, slot: int, reason: str) -> None:
-        """Say once what is wrong with a row."""
-        if self._refused.get(slot) != reason and len(self._refused) < PAGE:
-            self._refused[slot] = reason
-            log.warning("member refused", shard=self._link.name, slot=slot, reason=reason[:300])
 
 
 def _member(row: asyncpg.Record) -> Member:
