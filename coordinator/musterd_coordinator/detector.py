@@ -207,6 +207,7 @@ class Detector:
         self, rows: Rows, old: NDArray[np.uint8], new: NDArray[np.uint8], cause: NDArray[np.uint8]
     ) -> None:
         """Make suspects of those (n) who want to go with too many others of their zones."""
+        self._goodbyes.take_back(rows[(new == Code.UP) & (old != Code.UP)])
         going = np.flatnonzero((new != Code.UP) & ((old == Code.UP) | (old == Code.SUSPECT)))
         if not len(going):
             return

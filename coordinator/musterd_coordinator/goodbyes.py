@@ -3,7 +3,7 @@
 An agent that leaves, or whose check fails, says so in a beat, and is believed at once. When much of a
 zone says so within one service_down_time, somebody may be speaking for them, or one broken check for all:
 they are suspect for ``storm_hold`` of listening, and what they still say then is believed. A beat
-that says that all is well ends it at once.
+that says that all is well ends it at once: a goodbye after that is another, with a hold of its own.
 """
 
 from collections.abc import Iterator
@@ -26,6 +26,10 @@ class _Said:
     at: Seconds
     held: bool
 
+    def where(self, kept: Mask) -> "_Said":
+        """Those of them (n) that are ``kept``."""
+        return _Said(self.rows[kept], self.at[:, kept], self.held)
+
 
 class Goodbyes:
     """Who said goodbye of late, and whose goodbyes are held."""
@@ -38,6 +42,12 @@ class Goodbyes:
         """Members in ``rows`` say goodbye now; ``times`` are the listening times of all shards."""
         if len(rows):
             self._said.append(_Said(rows, times[self._members.shard[:, rows]], held))
+
+    def take_back(self, rows: Rows) -> None:
+        """Members in ``rows`` say that all is well: what they said before counts no longer."""
+        if len(rows):
+            kept = ((said, ~np.isin(said.rows, rows)) for said in self._said)
+            self._said = [said.where(still) for said, still in kept if still.any()]
 
     def recent(self, times: Seconds, within: float) -> Rows:
         """Whose goodbyes are held, or were said within so many seconds of listening."""
@@ -63,7 +73,7 @@ class Goodbyes:
             if said.held:
                 over.append(said.rows[ended])
             if not ended.all():
-                kept.append(_Said(said.rows[~ended], said.at[:, ~ended], said.held))
+                kept.append(said.where(~ended))
         self._said = kept
         rows = self._saying(np.concatenate(over))
         return rows[self._is_suspect(rows)]

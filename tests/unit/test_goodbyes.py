@@ -1,7 +1,8 @@
 """Goodbyes of many at once are held, those of a few are believed, and every hold ends."""
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musterd.beat import Status
@@ -92,6 +93,55 @@ def test_who_left_is_up_again_by_its_beats_whatever_their_numbers(sequence: int)
         fleet.sweeps(0.5)
         fleet.beat([row], sequence + more)
     assert fleet.state(row) == Code.UP
+
+
+HOLD = 8.0
+GONE = {Status.LEAVING: Code.LEFT, Status.CHECK_FAILING: Code.DOWN}
+
+
+def test_a_goodbye_after_one_that_was_taken_back_has_a_hold_of_its_own() -> None:
+    fleet, rows = fleet_of(12)
+    some = rows[:8]
+    fleet.beat(some, 100, status=Status.CHECK_FAILING)
+    fleet.run(6.0, rows, sequence=101)
+    fleet.beat(some, 200, status=Status.CHECK_FAILING)
+    assert fleet.detector.hold_left(np.array(some)).tolist() == [HOLD] * 8
+    for sequence in range(201, 216):
+        fleet.sweeps(0.5)
+        fleet.beat(some, sequence, status=Status.CHECK_FAILING)
+        assert fleet.states(some) == {Code.SUSPECT}
+    fleet.sweeps(1.0)
+    assert fleet.states(some) == {Code.DOWN}
+
+
+@settings(max_examples=40)
+@given(
+    runs=st.lists(
+        st.tuples(st.sampled_from([*GOODBYES, Status.OK]), st.integers(1, 20)), max_size=5
+    )
+)
+def test_a_hold_lasts_from_the_first_goodbye_that_was_not_taken_back(
+    runs: list[tuple[Status, int]],
+) -> None:
+    """Eight of twelve say the same each half second, for so many of them."""
+    fleet, rows = fleet_of(12)
+    some = rows[:8]
+    state, began = Code.UP, 0.0
+    for at, status in enumerate(word for word, times in runs for _ in range(times)):
+        fleet.sweeps(0.5)
+        now = 0.5 * at
+        fleet.beat(some, 100 + at, status=status)
+        fleet.beat(rows[8:], 100 + at)
+        if status is Status.OK:
+            state = Code.UP
+        elif state is Code.UP:
+            state, began = Code.SUSPECT, now
+        elif state is not Code.SUSPECT or now - began >= HOLD:
+            state = GONE[status]
+        assert fleet.states(some) == {state}
+        if state is Code.SUSPECT:
+            left = fleet.detector.hold_left(np.array(some)).tolist()
+            assert left == pytest.approx([began + HOLD - now] * 8)
 
 
 @given(
