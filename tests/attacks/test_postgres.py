@@ -1,19 +1,24 @@
 """What somebody does who has the agents' role of a PostgreSQL, and what its owner may do wrong."""
 
 import subprocess
+from collections.abc import Iterable
+from itertools import count
 
 import pytest
 
+from musterd.beat import member_id
+from musterd.stores.postgres_writer import namespace_key, signed
 from tests.attacks.attack import under_attack
 from tests.conftest import StartPostgres
 from tests.faults.conftest import StartLab
-from tests.faults.lab import Lab
+from tests.faults.lab import CROWD, GROUP, Lab
 from tests.faults.postgres_others import fleets_database, ways_into
 from tests.processes import environment, find_program
 from tests.servers import Database, Postgres
 
 pytestmark = [pytest.mark.full_only, pytest.mark.parametrize("storm_min", [0])]
 KIND = "one PostgreSQL"
+NAMESPACE = "musterd"
 
 DEEDS = {
     "locks of all tables": "BEGIN; LOCK TABLE musterd.beat IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3)",
@@ -57,11 +62,43 @@ def test_deeds_of_the_agents_role(lab: Lab, database: Database, deed: str) -> No
     under_attack(lab, deed, attempt)
 
 
+@pytest.mark.parametrize("crowd", [100, 20_000])
+def test_newcomers_without_end(lab: Lab, database: Database, crowd: int) -> None:
+    """Some hundred names a second of somebody's own making, or more at once than are read at once."""
+    numbers = count()
+
+    def announce() -> None:
+        names = [f"n{next(numbers)}" for _ in range(crowd)]
+        psql(ways_into(database)["agents_store"], announcements(names))
+
+    under_attack(lab, f"newcomers, {crowd} at once", announce)
+    assert lab.coordinator.client.status().members > len(CROWD) + crowd
+
+
+def announcements(names: Iterable[str]) -> str:
+    """SQL that announces members of the fleet's group, in one transaction."""
+    members = ", ".join(
+        f"({signed(member_id(NAMESPACE, GROUP, name))}, '{name}')" for name in names
+    )
+    return (
+        f"SELECT musterd.announce(id, '{NAMESPACE}', '{GROUP}', name, '', '', '{{}}',"
+        f" {namespace_key(NAMESPACE)}, 1000) FROM (VALUES {members}) newcomers (id, name)"
+    )
+
+
 def psql(url: str, sql: str) -> None:
     """Let somebody run SQL; that it is refused is his own affair."""
     program = find_program("initdb", "postgresql").with_name("psql")  # not Debian's wrapper
-    command = [str(program), "-XAtq", "-c", sql, url]
-    subprocess.run(command, check=False, capture_output=True, env=environment(), timeout=20)
+    command = [str(program), "-XAtq", url]
+    subprocess.run(
+        command,
+        input=sql,
+        text=True,
+        check=False,
+        capture_output=True,
+        env=environment(),
+        timeout=60,
+    )
 
 
 def test_many_members_of_one_agent_after_a_hang(database: Database, lab: Lab) -> None:

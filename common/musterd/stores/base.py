@@ -132,7 +132,8 @@ class ShardReader(Protocol):
 
         A million at once would be as much memory as they take for good, and seconds in which the
         event loop does nothing else, so there may be :attr:`Roster.more` to ask for. Until all was
-        brought a sweep means nothing.
+        brought a sweep means nothing. That is so at the beginning: newcomers come a part at each call,
+        and hold up nobody.
         """
 
     async def sweep(self) -> Sweep:

@@ -107,7 +107,7 @@ class PostgresReader:
             anyio.current_time(),
         )
         if self._doubts.are_raised(harvest.rejected.member_id):
-            self._roster.forget()
+            self._roster.doubt()
         spoils = harvest.spoils()
         rejected = harvest.rejected + Rejected(holder=self._roster.refused)
         return Sweep(

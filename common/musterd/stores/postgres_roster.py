@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import anyio
 import asyncpg
 import msgspec
 
@@ -21,7 +22,10 @@ PAGE = 500
 """Rows of the roster read at a time: a few milliseconds of the event loop."""
 
 PORTION = 16_000
-"""Rows of the roster that one call brings, and a page more."""
+"""Rows of the roster that one call reads, and a page more."""
+
+SHARE = 0.25
+"""The part of a sweep's timeout that may go by with newcomers, while others are to be judged."""
 
 SPARSE = 4
 """Slots for each row of the table beyond which a slot is believed to be somebody's mistake."""
@@ -67,7 +71,8 @@ class _Reading:
     """
 
     mark: Mark
-    since: int | None
+    since: int | None  # the transaction to read from; None: everything
+    anew: bool  # whatever was known before may be of another life
     seats: dict[int, Seat] = field(default_factory=dict)
     position: tuple[int, int] = (0, -1)  # transaction and slot read last
     finished: bool = False
@@ -110,6 +115,7 @@ class RosterReader:
         self._seats = seats
         self._mark: Mark | None = None
         self._reading: _Reading | None = None
+        self._doubtful = False
         self._bound = ROOMY  # slots are below this
         self._refused = RefusedRows(link.name)
 
@@ -118,20 +124,24 @@ class RosterReader:
         """How many rows are left alone."""
         return len(self._refused)
 
-    def forget(self) -> None:
-        """Read everything the next time."""
-        self._mark = self._reading = None
+    def doubt(self) -> None:
+        """Read everything once more, beside what goes on: something of it may be wrong."""
+        self._doubtful = True
 
     async def read(self) -> Roster:
-        """What changed since the last call. Raises StoreError."""
+        """What changed since the last call. Raises StoreError.
+
+        There is more to be read before anything means something only at the beginning, and in
+        another life of the database. Whoever comes later is read a step at each call, however
+        many come, while those who are known are judged.
+        """
         reading = await self._begin()
-        while not reading.finished and len(reading.seats) < PORTION:
-            await self._read_page(reading)
+        await self._step(reading)
         self._refused.tell()
         seats, reading.seats = reading.seats, {}
         roster = self._seats.update(seats.values())
         if not reading.finished:
-            return Roster(roster.seated, roster.vacated, more=True)
+            return Roster(roster.seated, roster.vacated, more=reading.anew)
         self._mark, self._reading = reading.mark, None
         if reading.since is None:
             roster = Roster(roster.seated, [*roster.vacated, *self._seats.vacate_unread()])
@@ -141,13 +151,25 @@ class RosterReader:
         """The reading to go on with."""
         now = await self._now()
         if self._reading is None or now.since(self._reading.mark) is None:
-            if now.since(self._mark) is None and await self._catch_up():
+            anew = now.since(self._mark) is None
+            if (anew or self._doubtful) and await self._catch_up():
                 now = await self._now()
-            self._reading = _Reading(now, now.since(self._mark))
-            if self._reading.since is None:
+            since = None if self._doubtful else now.since(self._mark)
+            self._reading = _Reading(now, since, anew)
+            self._doubtful = False
+            if since is None:
                 self._refused.clear()
             self._seats.begin()
         return self._reading
+
+    async def _step(self, reading: _Reading) -> None:
+        """Some pages further. A page that failed is none, and time that went by is gone."""
+        began, read = anyio.current_time(), 0
+        while not reading.finished and read < PORTION:
+            read += await self._read_page(reading)
+            late = anyio.current_time() - began > SHARE * self._link.timeout
+            if late and not reading.anew:
+                return
 
     async def _now(self) -> Mark:
         async with self._link.transaction() as connection:
@@ -158,8 +180,10 @@ class RosterReader:
             return await catch_up(self._link, _TABLE)
         return 0
 
-    async def _read_page(self, reading: _Reading) -> None:
-        """A page further. One that cannot be read shrinks until the row to blame is alone."""
+    async def _read_page(self, reading: _Reading) -> int:
+        """A page further, of so many rows. One that cannot be read shrinks until the row to blame
+        is alone.
+        """
         most = reading.page or PAGE
         try:
             async with self._link.transaction() as connection:
@@ -170,10 +194,11 @@ class RosterReader:
                 reading.page = max(1, most // 8)
             else:
                 await self._pass_over(reading, error.reason)
-            return
+            return 0
         self._take(reading, rows)
         reading.finished = len(rows) < most
         reading.page = min(2 * most, PAGE)
+        return len(rows)
 
     async def _pass_over(self, reading: _Reading, reason: str) -> None:
         async with self._link.transaction() as connection:
