@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterable
-from itertools import count
+from itertools import chain, count, repeat
 
 import pytest
 
@@ -11,7 +11,7 @@ from musterd.stores.postgres_writer import namespace_key, signed
 from tests.attacks.attack import under_attack
 from tests.conftest import StartPostgres
 from tests.faults.conftest import StartLab
-from tests.faults.lab import CROWD, GROUP, Lab
+from tests.faults.lab import Lab
 from tests.faults.postgres_others import fleets_database, ways_into
 from tests.processes import environment, find_program
 from tests.servers import Database, Postgres
@@ -19,6 +19,7 @@ from tests.servers import Database, Postgres
 pytestmark = [pytest.mark.full_only, pytest.mark.parametrize("storm_min", [0])]
 KIND = "one PostgreSQL"
 NAMESPACE = "musterd"
+FIRST_CROWD = 20_000
 
 DEEDS = {
     "locks of all tables": "BEGIN; LOCK TABLE musterd.beat IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3)",
@@ -62,26 +63,25 @@ def test_deeds_of_the_agents_role(lab: Lab, database: Database, deed: str) -> No
     under_attack(lab, deed, attempt)
 
 
-@pytest.mark.parametrize("crowd", [100, 20_000])
-def test_newcomers_without_end(lab: Lab, database: Database, crowd: int) -> None:
-    """Some hundred names a second of somebody's own making, or more at once than are read at once."""
-    numbers = count()
+def test_newcomers_without_end(lab: Lab, database: Database) -> None:
+    """Some hundred names a second of somebody's own making; first, more than are read at once."""
+    numbers, crowds = count(), chain([FIRST_CROWD], repeat(100))
 
     def announce() -> None:
-        names = [f"n{next(numbers)}" for _ in range(crowd)]
+        names = [f"n{next(numbers)}" for _ in range(next(crowds))]
         psql(ways_into(database)["agents_store"], announcements(names))
 
-    under_attack(lab, f"newcomers, {crowd} at once", announce)
-    assert lab.coordinator.client.status().members > len(CROWD) + crowd
+    under_attack(lab, "newcomers without end", announce)
+    assert lab.coordinator.client.status().members > FIRST_CROWD
 
 
 def announcements(names: Iterable[str]) -> str:
-    """SQL that announces members of the fleet's group, in one transaction."""
+    """SQL that announces members of a group of its own, in one transaction."""
     members = ", ".join(
-        f"({signed(member_id(NAMESPACE, GROUP, name))}, '{name}')" for name in names
+        f"({signed(member_id(NAMESPACE, 'crowd', name))}, '{name}')" for name in names
     )
     return (
-        f"SELECT musterd.announce(id, '{NAMESPACE}', '{GROUP}', name, '', '', '{{}}',"
+        f"SELECT musterd.announce(id, '{NAMESPACE}', 'crowd', name, '', '', '{{}}',"
         f" {namespace_key(NAMESPACE)}, 1000) FROM (VALUES {members}) newcomers (id, name)"
     )
 
