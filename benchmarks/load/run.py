@@ -25,6 +25,9 @@ CORES = len(os.sched_getaffinity(0))
 PARTS = 10
 """Of a stretch, each with its own figures of CPU: so that what the begin costs can be told."""
 
+PATIENCE = 30.0
+"""Seconds that members which were stopped may take to be found after the end, on a busy machine."""
+
 GLANCE = 0.5
 """Seconds from one look at the workers' counts to the next."""
 
@@ -135,8 +138,9 @@ class Stretch:
             await field.crew.measure()
             await self._watch_beats()
             tally = field.crew.tally()
-            polls, changes = field.watch.polls[self._polls :], field.watch.changes[self._changes :]
-            held = memory(field.roles)
+            polls, held = field.watch.polls[self._polls :], memory(field.roles)
+            await self._wait_for_verdicts()
+            changes = field.watch.changes[self._changes :]
             settled = await self._settle()
             tasks.cancel_scope.cancel()
         after = await tables.look(url) if url else None
@@ -172,6 +176,16 @@ class Stretch:
         if numbers:
             await self._field.crew.order(orders.StopMembers(numbers))
             self._stopped = dict.fromkeys(map(name_of, numbers), time.time())
+
+    async def _wait_for_verdicts(self) -> None:
+        """Until all who were stopped are found, be it late; whether it was is a figure of its own."""
+        watch, deadline = self._field.watch, monotonic() + PATIENCE
+        if not self._field.up or watch.latest is None:
+            return
+        while judge(watch.changes[self._changes :], self._stopped).missed:
+            if monotonic() > deadline:
+                return
+            await anyio.sleep(GLANCE)
 
     async def _settle(self) -> Tally:
         """The last word on all beats: when the replies have come, or their time is over.

@@ -109,9 +109,16 @@ class LineWriter:
             try:
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:  # somebody made the terminal that we share non-blocking
-                select.select([], [self._fd], [], _TRY_AGAIN)
+                _wait_for_room(self._fd)
             except OSError as error:
                 if error.errno != errno.EINTR:
                     time.sleep(_TRY_AGAIN)
                     return False
         return True
+
+
+def _wait_for_room(fd: int) -> None:
+    """Wait until ``fd`` takes something, or not too long; whatever its number, and whatever it is."""
+    room = select.poll()
+    room.register(fd, select.POLLOUT)
+    room.poll(_TRY_AGAIN * 1000)

@@ -23,12 +23,12 @@ def test_a_down_time_shorter_than_the_agents_interval(memcached: Memcached, stor
         agent = Agent(memcached.url, "a", "b", interval=4.0, service_down_time=60.0)
         stack.enter_context(agent)
         watch = Watch(coordinator)
-        watch.until(all_in(State.UP, "a", "b"), 15, "both up")
+        watch.until(all_in(State.UP, "a", "b"), "both up")
         watch.forget()
         watch.for_seconds(16)
         assert watch.seen == {"a": {State.UP}, "b": {State.UP}}
         agent.kill()
-        watch.until(all_in(State.DOWN, "a", "b"), 20, "both down")
+        watch.until(all_in(State.DOWN, "a", "b"), "both down")
 
 
 def test_one_hasty_agent_and_its_death(memcached: Memcached, start_lab: StartLab) -> None:

@@ -12,6 +12,9 @@ from musterd.errors import CoordinatorUnreachable, NotReady
 from musterd.model import State
 from tests.processes import Server
 
+PATIENCE = 60.0
+"""Seconds to wait for what takes a few on an idle machine."""
+
 Setting = str | float | int | list[dict[str, str]]
 
 
@@ -124,23 +127,27 @@ class Watch:
         self._coordinator = coordinator
         self.seen: dict[str, set[State]] = {}
 
-    def until(self, true: Callable[[dict[str, State]], bool], within: float, what: str) -> float:
-        """Poll until it is true; the seconds that took. AssertionError when it took too long."""
+    def until(self, true: Callable[[dict[str, State]], bool], what: str) -> None:
+        """Poll until it is true. AssertionError when it never is.
+
+        How soon it is so depends on how busy the machine is: the fault lab holds that against time
+        of listening, and unit tests against a clock of their own.
+        """
         began = time.monotonic()
         while True:
             states = self._coordinator.states()
             for name, state in states.items():
                 self.seen.setdefault(name, set()).add(state)
-            took = time.monotonic() - began
             if true(states):
-                return took
-            assert took < within, f"not {what} within {within} s: {states}"
+                return
+            took = time.monotonic() - began
+            assert took < PATIENCE, f"not {what} within {PATIENCE:g} s: {states}"
             time.sleep(0.1)
 
     def for_seconds(self, seconds: float) -> None:
         """Poll for a while."""
         until = time.monotonic() + seconds
-        self.until(lambda _: time.monotonic() >= until, seconds + 5, "over")
+        self.until(lambda _: time.monotonic() >= until, "over")
 
     def forget(self) -> None:
         """Remember from now on."""

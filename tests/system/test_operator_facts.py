@@ -11,7 +11,7 @@ import pytest
 from musterd.errors import CoordinatorUnreachable
 from musterd.model import FactsChange
 from tests.servers import Database, Memcached
-from tests.system.daemons import Agent, Coordinator
+from tests.system.daemons import PATIENCE, Agent, Coordinator
 
 ROUNDS = 8
 
@@ -59,7 +59,7 @@ def _order_until_killed(
 
 
 def _wait_for(coordinator: Coordinator, names: list[str]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not set(names) <= set(coordinator.states()):
         assert time.monotonic() < deadline, "the members are not on the roll"
         time.sleep(0.05)

@@ -7,14 +7,12 @@ from collections.abc import Callable
 from musterd.model import State
 from tests import keeper
 from tests.servers import Database, held_port
-from tests.system.daemons import Agent, Coordinator, Daemon, Relay, Watch, all_in, toml
-
-WITHIN = 10.0
+from tests.system.daemons import PATIENCE, Agent, Coordinator, Daemon, Relay, Watch, all_in, toml
 
 
 def until(true: Callable[[], bool], what: Callable[[], str]) -> None:
     """Wait until it is true."""
-    deadline = time.monotonic() + WITHIN
+    deadline = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < deadline, what()
         time.sleep(0.02)
@@ -32,14 +30,14 @@ def test_a_coordinator_goes_by_its_new_settings_and_nobody_notices() -> None:
         store = f"embedded://127.0.0.1:{port}"
         with Coordinator(store, service_down_time=60.0) as coordinator, Agent(store, "a") as agent:
             watch = Watch(coordinator)
-            watch.until(all_in(State.UP, "a"), WITHIN, "up")
+            watch.until(all_in(State.UP, "a"), "up")
             reload(coordinator, "60.0 -> 3.0", service_down_time=3.0, sweep_timeout=1.0)
             assert "sweep_timeout" in coordinator.log
             assert coordinator.client.status().service_down_time == 3.0
             reload(coordinator, "configuration refused", service_down_time=-1)
             assert coordinator.client.status().service_down_time == 3.0
             agent.kill()
-            watch.until(all_in(State.DOWN, "a"), WITHIN, "down by the new down time")
+            watch.until(all_in(State.DOWN, "a"), "down by the new down time")
             assert coordinator.is_running
 
 

@@ -5,6 +5,7 @@ import fcntl
 import json
 import logging
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import structlog
 from musterd import logger
 from musterd.logqueue import LineWriter
 
+LARGE = 1500  # more than select() takes
 WITHIN = 10.0  # seconds for what takes milliseconds on an idle machine
 
 
@@ -100,6 +102,27 @@ def test_a_descriptor_that_somebody_made_non_blocking_loses_nothing(pipe: tuple[
         writer.write(f"{number:04} " + 95 * "x")
     writer.write("end")
     assert len(read_lines(pipe[0], "end")) == 2001
+
+
+def test_a_descriptor_with_a_large_number_is_written_to_like_any_other(
+    pipe: tuple[int, int],
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard <= LARGE:
+        pytest.skip("so many open files are not allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, LARGE + 1), hard))
+    fd = fcntl.fcntl(pipe[1], fcntl.F_DUPFD, LARGE)
+    try:
+        os.set_blocking(fd, False)
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, 4096)
+        writer = LineWriter(fd, said)
+        writer.write(9000 * "x")
+        writer.write("end")
+        assert len(read_lines(pipe[0], "end")) == 2
+        assert writer.flush(WITHIN)
+    finally:
+        os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 STUCK = """
