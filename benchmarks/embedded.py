@@ -5,6 +5,7 @@ import sys
 import anyio
 
 from musterd.stores.table import Table
+from musterd_coordinator.descriptors import allow_all
 from musterd_coordinator.memcache_server import serve
 
 
@@ -15,4 +16,5 @@ async def _serve(host: str, port: int) -> None:
 
 
 if __name__ == "__main__":
+    allow_all()
     anyio.run(_serve, sys.argv[1], int(sys.argv[2]), backend_options={"use_uvloop": True})

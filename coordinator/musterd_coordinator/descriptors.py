@@ -1,4 +1,4 @@
-"""Open files: as many as the system allows, and how many of them the API's callers may take."""
+"""Open files: as many as the system allows, and how many of them whoever connects may take."""
 
 import os
 import resource
@@ -13,7 +13,12 @@ PLENTY = 1_048_576
 FEW = 1024
 """With fewer a coordinator works, and says that there are few."""
 
+KEPT = 128
+"""Files that are nobody's who connects: of stores, the registry, logs, and what listens."""
+
 MOST_CALLERS = 4096
+MOST_OF_STORE = 4096
+MOST_OF_RELAY = 200_000
 
 
 def allow_all() -> int:
@@ -41,6 +46,20 @@ def allowed() -> int:
 def for_callers(descriptors: int) -> int:
     """How many connections the API takes, so that stores and the registry always find one. Pure."""
     return max(1, min(MOST_CALLERS, descriptors // 2))
+
+
+def for_embedded_store(descriptors: int) -> int:
+    """How many connections a store takes that is in one process with the API. Pure."""
+    return max(1, min(MOST_OF_STORE, descriptors - for_callers(descriptors) - _kept(descriptors)))
+
+
+def for_relay(descriptors: int) -> int:
+    """How many connections a relay takes: one more is told so, and goes to another relay. Pure."""
+    return max(1, min(MOST_OF_RELAY, descriptors - _kept(descriptors)))
+
+
+def _kept(descriptors: int) -> int:
+    return min(KEPT, descriptors // 4)
 
 
 def open_files() -> int | None:

@@ -11,6 +11,7 @@ from typing import cast
 import anyio
 import structlog
 
+from musterd_coordinator.descriptors import MOST_OF_STORE
 from musterd_coordinator.memcache_protocol import LINE_LIMIT, Conversation
 from musterd_coordinator.seldom import Seldom
 from musterd_coordinator.shares import Shares
@@ -28,7 +29,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # two 
 class Limits:
     """What clients may take. Memory for items is limited by the table."""
 
-    connections: int = 4096
+    connections: int = MOST_OF_STORE
     per_address: float = 0.5  # the share of them that one address may hold
     waiting_bytes: int = 64 << 20  # requests half sent and replies not read, of all connections
     unread_time: float = 60.0  # seconds that a client may leave a full output buffer unread

@@ -8,7 +8,6 @@ output that waits has a common budget, and whoever exceeds what is allowed is hu
 import asyncio
 import errno
 import os
-import resource
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +35,6 @@ _LAST_PORT = 65535
 _BACKLOG = 1024  # connections that wait to be accepted
 _LOOK_UP_TIMEOUT = 5.0  # seconds
 _STOP_TIMEOUT = 2.0  # seconds for connections to end when the server stops
-_SPARE_DESCRIPTORS = 128  # for everything else that the process opens
 
 
 class MemcacheServer:
@@ -84,7 +82,6 @@ class MemcacheServer:
         """
         if not 0 <= self.port <= _LAST_PORT:  # uvloop would take its lowest 16 bits
             raise ConfigError(self._why_not(f"there are ports up to {_LAST_PORT}"))
-        _allow_descriptors(self.limits.connections)
         self._server = await patiently(self._listen, self.called)
         addresses = [str(one.getsockname()[0]) for one in self._server.sockets]
         warn_of_loopback(self.called, self.host, addresses)
@@ -200,15 +197,3 @@ async def serve(
         yield server
     finally:
         await server.aclose()
-
-
-def _allow_descriptors(connections: int) -> None:
-    """Raise the soft limit of open files as memcached does: a login shell has only 1024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + _SPARE_DESCRIPTORS
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < wanted:
-        log.warning("few open files allowed", allowed=allowed, wanted=wanted)

@@ -23,6 +23,7 @@ from musterd.stores import Store, open_store
 from musterd.urls import host_and_port
 from musterd_coordinator.careful_clock import CarefulClock
 from musterd_coordinator.daemon import lasting
+from musterd_coordinator.descriptors import allowed, for_embedded_store
 from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.members import Seconds
 from musterd_coordinator.memory import keep_small
@@ -198,10 +199,11 @@ def _open_store(settings: Settings) -> Store:
 @asynccontextmanager
 async def _embedded_store(settings: Settings) -> AsyncIterator[None]:
     from musterd.stores.table import Table
-    from musterd_coordinator.memcache_server import serve  # only fleets without a store need it
+    from musterd_coordinator.memcache_server import Limits, serve  # only where there is no store
 
     host, port = host_and_port(settings.store.removeprefix("embedded://"), default_port=11311)
-    async with serve(host, port, Table()) as server:
+    limits = Limits(connections=for_embedded_store(allowed()))
+    async with serve(host, port, Table(), limits) as server:
         log.info(
             "store embedded",
             address=f"{host}:{server.port}",

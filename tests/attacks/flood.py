@@ -2,11 +2,15 @@
 
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import cycle, islice
 
-SOURCE = ("127.0.0.9", 0)
-"""Where all of this comes from: not from the address of those who mean well."""
+SOURCE = "127.0.0.9"
+"""Where most of this comes from: not from the address of those who mean well."""
+
+SOURCES = [f"127.0.0.{last}" for last in range(9, 17)]
+"""So many that the share of one address is no bound for all of them."""
 
 KEEP_ALIVE = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
@@ -19,21 +23,23 @@ def allow_descriptors(number: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def connect(address: str, timeout: float = 2.0) -> socket.socket:
+def connect(address: str, timeout: float = 2.0, source: str = SOURCE) -> socket.socket:
     """A connection to ``host:port``."""
     host, port = address.rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout, source_address=SOURCE)
+    return socket.create_connection((host, int(port)), timeout, source_address=(source, 0))
 
 
 @contextmanager
-def idle_connections(address: str, number: int, greeting: bytes = KEEP_ALIVE) -> Iterator[None]:
+def idle_connections(
+    address: str, number: int, greeting: bytes = KEEP_ALIVE, sources: Sequence[str] = (SOURCE,)
+) -> Iterator[None]:
     """Connections that ask once, or send what ``greeting`` says, and then stay."""
     allow_descriptors(number + 200)
     opened: list[socket.socket] = []
     try:
-        for _ in range(number):
+        for source in islice(cycle(sources), number):
             with suppress(OSError):
-                client = connect(address)
+                client = connect(address, source=source)
                 opened.append(client)
                 client.setblocking(False)
                 client.send(greeting)

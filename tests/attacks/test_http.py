@@ -1,19 +1,22 @@
 """What clients of the coordinator's port do to its verdicts, its memory and other clients."""
 
-import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from musterd.client import Client
 from tests.attacks import flood
 from tests.attacks.attack import under_attack
 from tests.faults.conftest import StartLab
 from tests.faults.lab import CROWD, Lab
+from tests.processes import held_port
 from tests.servers import Memcached
 
 KIND = "one memcached, hostile clients"
+EMBEDDED = "embedded, hostile clients"
 EVENTS = b"GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 LIST = b"GET /v1/groups/compute/members HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
@@ -25,12 +28,6 @@ def lab(memcached: Memcached, start_lab: StartLab) -> Lab:
     return start_lab(memcached.url, kind=KIND)
 
 
-def limit_descriptors(lab: Lab, number: int) -> None:
-    """Give the coordinator a login shell's limit."""
-    limit = f"--nofile={number}:{number}"
-    subprocess.run(["prlimit", limit, "--pid", str(lab.coordinator.pid)], check=True)
-
-
 def peak_memory(lab: Lab) -> int:
     """The most that the coordinator ever had, in bytes."""
     status = Path(f"/proc/{lab.coordinator.pid}/status").read_text()
@@ -38,16 +35,46 @@ def peak_memory(lab: Lab) -> int:
     return int(line.split()[1]) * 1024
 
 
-def test_more_idle_connections_than_descriptors(lab: Lab) -> None:
-    limit_descriptors(lab, 1024)
-    with flood.idle_connections(lab.coordinator.address, 1124):
-        under_attack(lab, "1,124 idle connections at 1,024 descriptors", lambda: None, least=12)
+@pytest.mark.parametrize("allowed", [256, 1024])
+def test_more_idle_connections_than_descriptors(
+    memcached: Memcached, start_lab: StartLab, allowed: int
+) -> None:
+    lab: Lab = start_lab(memcached.url, kind=KIND, open_files=allowed)
+    with idle_from_everywhere(lab, allowed + 100):
+        name = f"100 idle connections more than {allowed} open files"
+        under_attack(lab, name, another_asks(lab), least=12)
     assert lab.coordinator.is_running
 
 
+def test_idle_connections_to_api_and_embedded_store(start_lab: StartLab) -> None:
+    with held_port() as port:
+        lab: Lab = start_lab(f"embedded://127.0.0.1:{port}", kind=EMBEDDED, open_files=256)
+        with (
+            idle_from_everywhere(lab, 300),
+            flood.idle_connections(f"127.0.0.1:{port}", 300, b"version\r\n"),
+        ):
+            name = "300 idle connections each to API and embedded store, 256 open files"
+            under_attack(lab, name, another_asks(lab), least=12)
+
+
+def idle_from_everywhere(lab: Lab, number: int) -> AbstractContextManager[None]:
+    """Connections that no share of one address bounds."""
+    return flood.idle_connections(lab.coordinator.address, number, sources=flood.SOURCES)
+
+
+def another_asks(lab: Lab) -> Callable[[], object]:
+    """Somebody who was not connected asks, and is answered."""
+
+    def ask() -> None:
+        with Client(f"http://{lab.coordinator.address}") as client:
+            client.status()
+
+    return ask
+
+
 def test_thousands_of_idle_connections(lab: Lab) -> None:
-    with flood.idle_connections(lab.coordinator.address, 5000):
-        under_attack(lab, "5,000 idle connections", lambda: None, least=12)
+    with idle_from_everywhere(lab, 5000):
+        under_attack(lab, "5,000 idle connections", another_asks(lab), least=12)
 
 
 def test_silent_connections(lab: Lab) -> None:

@@ -138,6 +138,7 @@ class Lab:
         storm_min: int = 0,
         agents_store: str | None = None,
         program: list[str] | None = None,
+        open_files: int | None = None,
         **settings: Setting,
     ) -> None:
         self.store = store
@@ -145,6 +146,7 @@ class Lab:
         self.outcome = Outcome("", kind, guard=storm_min > 0)
         self.coordinator = Coordinator(store, storm_min=storm_min, **settings)
         self.coordinator.program = program or self.coordinator.program
+        self.coordinator.open_files = open_files
         self.agents = {name: self.agent(name) for name in (DURING, AFTER)}
         self.crowds = [self.agent(*CROWD[first::3]) for first in range(3)]
         self._stack = ExitStack()

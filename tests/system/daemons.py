@@ -31,6 +31,7 @@ class Daemon(Server):
         self._file: tuple[str, str] | None = None
         self.environ: dict[str, str] = {}
         self.program = ["-m", "musterd"]
+        self.open_files: int | None = None
 
     def configured_by(self, name: str, text: str, *arguments: str) -> Self:
         """Use this file and these arguments instead of the settings."""
@@ -43,7 +44,13 @@ class Daemon(Server):
         file.write_text(text)
         environ = [f"{name}={value}" for name, value in self.environ.items()]
         daemon = [sys.executable, *self.program, self.subcommand, "--config", str(file)]
-        return ["env", *environ, *daemon, *self._arguments]
+        return [*self._limited(), "env", *environ, *daemon, *self._arguments]
+
+    def _limited(self) -> list[str]:
+        """Start it as one who may have no more than ``open_files``, if that is set."""
+        if self.open_files is None:
+            return []
+        return ["prlimit", f"--nofile={self.open_files}:{self.open_files}"]
 
 
 def toml(settings: Mapping[str, Setting]) -> str:

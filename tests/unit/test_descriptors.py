@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd_coordinator.descriptors import MOST_CALLERS, allow_all, for_callers
+from musterd_coordinator.descriptors import (
+    KEPT,
+    MOST_CALLERS,
+    MOST_OF_RELAY,
+    MOST_OF_STORE,
+    allow_all,
+    for_callers,
+    for_embedded_store,
+    for_relay,
+)
 
 
 @given(st.integers(0, 10_000_000))
@@ -15,6 +24,17 @@ def test_at_least_half_is_kept_for_stores_and_the_registry(descriptors: int) -> 
     assert 1 <= callers <= MOST_CALLERS
     assert callers <= max(1, descriptors // 2)
     assert callers == MOST_CALLERS or callers >= descriptors // 2
+
+
+@given(st.integers(16, 10_000_000))
+def test_whoever_connects_leaves_files_for_everything_else(descriptors: int) -> None:
+    store, relay = for_embedded_store(descriptors), for_relay(descriptors)
+    kept = min(KEPT, descriptors // 4)
+    assert 1 <= store <= MOST_OF_STORE
+    assert 1 <= relay <= MOST_OF_RELAY
+    assert for_callers(descriptors) + store <= descriptors - kept
+    assert relay <= descriptors - kept
+    assert store == MOST_OF_STORE or store >= descriptors // 4
 
 
 def test_the_soft_limit_becomes_the_hard_one() -> None:

@@ -11,6 +11,7 @@ from musterd.reload import Reloading, Reread
 from musterd.settings import Settings
 from musterd.systemd import Systemd
 from musterd_coordinator.daemon import keep_telling, stop_on_signal
+from musterd_coordinator.descriptors import allow_all
 from musterd_coordinator.relay.service import Relay, running
 
 log = structlog.get_logger(__name__)
@@ -21,6 +22,7 @@ def run(settings: Settings, reread: Reread | None = None) -> int:
 
     ``reread`` loads the settings anew when SIGHUP asks for it.
     """
+    allow_all()
     anyio.run(serve, settings, reread, backend_options={"use_uvloop": True})
     return 0
 

@@ -1,18 +1,13 @@
 """The relay's own end of the memcached protocol: as the embedded store's, with other words."""
 
-import resource
-
 from musterd.stores.table import Table
+from musterd_coordinator.descriptors import allowed, for_relay
 from musterd_coordinator.memcache_commands import Storekeeper
 from musterd_coordinator.memcache_server import Limits, MemcacheServer
 from musterd_coordinator.relay.gauges import Gauges
 
-MOST_CONNECTIONS = 200_000
 WAITING_BYTES = 256 << 20
 TABLE_MEMORY = 1 << 30  # bytes: the announcements of a million members
-
-
-_OTHER_FILES = 128
 
 
 class RelayServer(MemcacheServer):
@@ -24,18 +19,10 @@ class RelayServer(MemcacheServer):
     def __init__(
         self, host: str, port: int, table: Table, storekeeper: Storekeeper, gauges: Gauges
     ) -> None:
-        limits = Limits(connections=possible_connections(), waiting_bytes=WAITING_BYTES)
+        limits = Limits(connections=for_relay(allowed()), waiting_bytes=WAITING_BYTES)
         super().__init__(host, port, table, limits, storekeeper)
         self._gauges = gauges
 
     def report(self, kind: str) -> dict[str, object] | None:
         """The statistics that ``stats KIND`` shows; None if there is no such kind."""
         return self._gauges.report() if kind == "relay" else super().report(kind)
-
-
-def possible_connections() -> int:
-    """As many as the limit of open files allows: one more is told so, and goes to another relay."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
-        return MOST_CONNECTIONS
-    return max(1, min(MOST_CONNECTIONS, hard - _OTHER_FILES))
