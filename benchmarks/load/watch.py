@@ -11,7 +11,7 @@ import httpcore
 import msgspec
 
 from musterd.client import AsyncClient
-from musterd.client_calls import read_addresses
+from musterd.client_choice import read_addresses
 from musterd.client_transport import url_of
 from musterd.client_view import Event, EventParser
 from musterd.errors import CoordinatorError, CoordinatorUnreachable

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 
 from musterd import client_calls as calls
-from musterd.client_calls import Attempt, Call, Failure, Reply
-from musterd.client_choice import Rotation, T
+from musterd.client_attempts import Attempt, Failure, Reply, attempts
+from musterd.client_calls import Call
+from musterd.client_choice import Rotation, T, read_addresses
 from musterd.model import (
     FactsChange,
     GroupAnswer,
@@ -64,7 +65,7 @@ class Client:
     def __init__(self, urls: str | Sequence[str], timeout: float = 5.0) -> None:
         from musterd.client_transport import PlainTransport
 
-        self._rotation = Rotation(calls.read_addresses(urls))
+        self._rotation = Rotation(read_addresses(urls))
         self._timeout = timeout
         self._transport = PlainTransport()
 
@@ -147,7 +148,7 @@ class Client:
         return self._call(calls.status())
 
     def _call(self, call: Call[T]) -> T:
-        steps: _Steps[T] = calls.attempts(call, self._rotation, self._timeout, time.monotonic)
+        steps: _Steps[T] = attempts(call, self._rotation, self._timeout, time.monotonic)
         try:
             attempt = next(steps)
             while True:
@@ -163,7 +164,7 @@ class AsyncClient:
     def __init__(self, urls: str | Sequence[str], timeout: float = 5.0) -> None:
         from musterd.client_transport import AsyncTransport
 
-        self._rotation = Rotation(calls.read_addresses(urls))
+        self._rotation = Rotation(read_addresses(urls))
         self._timeout = timeout
         self._transport = AsyncTransport()
 
@@ -247,7 +248,7 @@ class AsyncClient:
         return await self._call(calls.status())
 
     async def _call(self, call: Call[T]) -> T:
-        steps: _Steps[T] = calls.attempts(call, self._rotation, self._timeout, anyio.current_time)
+        steps: _Steps[T] = attempts(call, self._rotation, self._timeout, anyio.current_time)
         try:
             attempt = next(steps)
             while True:

@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from math import inf
 from threading import Lock
 from typing import NamedTuple, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from musterd.errors import ConfigError
+from musterd.urls import without_secret
 
 LOOK_EVERY = 2.0
 """Seconds from one look around for a coordinator that hears its store to the next."""
@@ -32,6 +36,33 @@ class Address(NamedTuple):
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.prefix}"
+
+
+def read_addresses(urls: str | Sequence[str]) -> list[Address]:
+    """Coordinators by URL, comma separated or a list; ConfigError names a URL that is none."""
+    given = urls.split(",") if isinstance(urls, str) else urls
+    addresses = [_address(url.strip()) for url in given if url.strip()]
+    if not addresses:
+        raise ConfigError("no coordinator URL; give one such as http://127.0.0.1:8420")
+    return addresses
+
+
+def _address(url: str) -> Address:
+    wrong = ConfigError(
+        f"coordinator URL {without_secret(url)!r} is not usable; write http://HOST:PORT,"
+        " such as http://127.0.0.1:8420"
+    )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise wrong
+    if parts.query or parts.fragment or parts.username is not None:
+        raise wrong
+    default = 443 if parts.scheme == "https" else 80
+    return Address(parts.scheme, parts.hostname, port or default, parts.path.rstrip("/"))
 
 
 class Knowing(Protocol):

@@ -13,8 +13,9 @@ import httpcore
 
 from musterd import ages
 from musterd.ages import Slept
-from musterd.client_calls import Attempt, Call, Reply, group, read_addresses, read_reply
-from musterd.client_choice import FRESHER, LOOK_EVERY, Address
+from musterd.client_attempts import Attempt, Reply, read_reply
+from musterd.client_calls import Call, group
+from musterd.client_choice import FRESHER, LOOK_EVERY, Address, read_addresses
 from musterd.client_transport import (
     AsyncTransport,
     NamedBackend,

@@ -16,7 +16,8 @@ from typing import Any
 import anyio
 import httpcore
 
-from musterd.client_calls import Attempt, Call, Failure, Reply
+from musterd.client_attempts import Attempt, Failure, Reply
+from musterd.client_calls import Call
 from musterd.client_choice import Address
 from musterd.resolving import shared
 from musterd.ways import Way

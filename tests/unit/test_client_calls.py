@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd import client_calls as calls
-from musterd.client_calls import Call, Failure, Reply, read_addresses
-from musterd.client_choice import Address, Rotation, T
+from musterd.client_attempts import Failure, Reply, attempts
+from musterd.client_calls import Call
+from musterd.client_choice import Address, Rotation, T, read_addresses
 from musterd.errors import (
     ConfigError,
     Conflict,
@@ -33,7 +34,7 @@ def run(
 ) -> tuple[T, list[Address]]:
     """The answer, and whom it was asked of, given what comes of each attempt."""
     asked: list[Address] = []
-    steps = calls.attempts(call, rotation or Rotation([C1, C2]), 4.0, iter_clock(0.0).__next__)
+    steps = attempts(call, rotation or Rotation([C1, C2]), 4.0, iter_clock(0.0).__next__)
     attempt = next(steps)
     try:
         for outcome in outcomes:
@@ -183,7 +184,7 @@ def test_no_client_goes_back_in_time_and_each_moves_only_for_a_reason(data: st.D
     now, rotation = [0.0], Rotation([C1, C2])
     given_last: dict[str, int] = {}
     for _ in range(data.draw(st.integers(1, 6))):
-        steps = calls.attempts(QUERY, rotation, 4.0, lambda: now[0])
+        steps = attempts(QUERY, rotation, 4.0, lambda: now[0])
         first, reasons, tried = rotation.order()[0], [], 0
         attempt = next(steps)
         try:
@@ -259,7 +260,7 @@ def test_all_tries_together_take_no_longer_than_the_time_out(
 ) -> None:
     now = 0.0
     addresses = [C1._replace(port=1 + number) for number in range(coordinators)]
-    steps = calls.attempts(QUERY, Rotation(addresses), timeout, lambda: now)
+    steps = attempts(QUERY, Rotation(addresses), timeout, lambda: now)
     attempt, asked = next(steps), set()
     with suppress(StopIteration, MusterdError):
         while True:
@@ -273,7 +274,7 @@ def test_all_tries_together_take_no_longer_than_the_time_out(
 
 def test_time_is_shared_among_those_left() -> None:
     now = [0.0]
-    steps = calls.attempts(calls.groups(), Rotation([C1, C2]), 4.0, lambda: now[0])
+    steps = attempts(calls.groups(), Rotation([C1, C2]), 4.0, lambda: now[0])
     assert next(steps).budget == 2.0
     now[0] = 2.0
     assert steps.send(Failure("no answer within 2 s")).budget == 2.0
@@ -316,5 +317,5 @@ def test_what_is_no_coordinator_is_not_believed(reply: Reply) -> None:
 
 
 def test_a_clock_that_jumped_leaves_no_negative_budget() -> None:
-    steps = calls.attempts(calls.groups(), Rotation([C1]), 1.0, iter([0.0, math.inf]).__next__)
+    steps = attempts(calls.groups(), Rotation([C1]), 1.0, iter([0.0, math.inf]).__next__)
     assert next(steps).budget == 0.0

@@ -2,7 +2,8 @@
 
 import pytest
 
-from musterd.client_calls import Call, Reply, read_reply
+from musterd.client_attempts import Reply, read_reply
+from musterd.client_calls import Call
 from musterd.client_choice import Address
 from musterd.errors import NotReady
 from musterd.model import NOT_READY, Member
