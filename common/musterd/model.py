@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from typing import Annotated
 
 import msgspec
 
@@ -16,7 +17,14 @@ from musterd.errors import ConfigError
 
 NAME_LIMIT = 255
 METADATA_LIMIT = 4096  # bytes of UTF-8, keys and values
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+-]*")
+NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.:@+-]*$"
+_NAME = re.compile(NAME_PATTERN[1:-1])
+
+TEXT_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
+"""A text may not tell a terminal what to do, begin a line in a log, or change the order in which what
+stands around it is shown. What Unicode has not assigned yet harms nobody."""
+_TEXT = re.compile(TEXT_PATTERN[1:-1])
+_SURROGATES = re.compile(r"[\ud800-\udfff]")  # no JSON in UTF-8 has them; other callers may
 
 
 class State(StrEnum):
@@ -71,8 +79,11 @@ def check_text(kind: str, text: str) -> str:
     """``text`` itself if it can be a zone, owner or reason, else ConfigError."""
     if len(text) > NAME_LIMIT:
         raise ConfigError(f"{kind} is {len(text)} characters long; at most {NAME_LIMIT}")
-    if not text.isprintable():
-        raise ConfigError(f"{kind} {text!r} has control characters; use printable ones")
+    if not text.isprintable() and (not _TEXT.fullmatch(text) or _SURROGATES.search(text)):
+        raise ConfigError(
+            f"{kind} {text!r} has control characters, line separators or overrides of direction;"
+            " leave them out"
+        )
     return text
 
 
@@ -133,6 +144,15 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     forced_down_reason: str = ""
 
 
+# For the description alone: :func:`check_name` and :func:`check_text` say more of what is wrong.
+_Name = Annotated[
+    str, msgspec.Meta(extra_json_schema={"maxLength": NAME_LIMIT, "pattern": NAME_PATTERN})
+]
+_Text = Annotated[
+    str, msgspec.Meta(extra_json_schema={"maxLength": NAME_LIMIT, "pattern": TEXT_PATTERN})
+]
+
+
 class FactsChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The body of a PATCH: what is given changes, the rest stays.
 
@@ -142,10 +162,10 @@ class FactsChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
     disabled: bool | msgspec.UnsetType = msgspec.UNSET
     forced_down: bool | msgspec.UnsetType = msgspec.UNSET
-    reason: str | msgspec.UnsetType = msgspec.UNSET
-    zone: str | msgspec.UnsetType | None = msgspec.UNSET
-    owner: str | msgspec.UnsetType | None = msgspec.UNSET
-    metadata: dict[str, str] | msgspec.UnsetType | None = msgspec.UNSET
+    reason: _Text | msgspec.UnsetType = msgspec.UNSET
+    zone: _Text | msgspec.UnsetType | None = msgspec.UNSET
+    owner: _Text | msgspec.UnsetType | None = msgspec.UNSET
+    metadata: dict[_Name, _Text] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Transition(msgspec.Struct, frozen=True, gc=False):

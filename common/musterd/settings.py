@@ -36,7 +36,7 @@ DAY = 86400.0
 _NAME = (
     "a name of letters, digits and _ . : @ + -, at most 255, that begins with a letter, digit or _"
 )
-_LABEL = "a text of at most 255 printable characters"
+_LABEL = "a text of at most 255 characters, none of them a control character"
 
 _group = Text(_NAME, "NAME", lambda text: check_name("group", text))
 _member = Text(_NAME, "NAME", lambda text: check_name("member", text))

@@ -1,6 +1,6 @@
 """Requests that the description of the API allows, and some that it does not, to a real coordinator.
 
-python -m tests.fuzz.api
+python -m tests.fuzz.api [--seed N, or anything else that schemathesis run takes]
 
 schemathesis makes them out of /openapi.json; exit status 1 when an answer is not what that says.
 """
@@ -34,6 +34,7 @@ def main() -> int:
             *(str(program), "run", f"{url}/openapi.json", "--url", url),
             *("--exclude-path", EVENTS, "--max-examples", str(EXAMPLES), "--workers", "1"),
             *("--request-timeout", "10", "--no-color"),
+            *sys.argv[1:],
         ]
         status = subprocess.run(command, check=False).returncode
         return status or ("Traceback" in coordinator.log)

@@ -1,5 +1,7 @@
 """What the app says of itself in /openapi.json is what it does."""
 
+import re
+from itertools import product
 from typing import Any
 
 import pytest
@@ -53,9 +55,15 @@ def errors(value: object, schema: Json, document: Json, where: str = "$") -> lis
     kind = schema["type"]
     if not isinstance(value, kinds[kind]) or (isinstance(value, bool) and kind != "boolean"):
         return [f"{where}: {value!r} is not {kind}"]
+    if isinstance(value, str):
+        return [] if _is_text_of(value, schema) else [f"{where}: {value!r} is not {schema}"]
     if isinstance(value, list):
         parts = [(f"{where}[{i}]", part, schema["items"]) for i, part in enumerate(value)]
     elif isinstance(value, dict):
+        names = {"type": "string", **schema.get("propertyNames", {})}
+        wrong = [error for key in value for error in errors(key, names, document, where)]
+        if wrong:
+            return wrong
         missing = set(schema.get("required", [])) - set(value)
         if missing:
             return [f"{where}: {missing} missing"]
@@ -63,6 +71,14 @@ def errors(value: object, schema: Json, document: Json, where: str = "$") -> lis
     else:
         parts = []
     return [error for at, part, of in parts for error in errors(part, of, document, at)]
+
+
+def _is_text_of(value: str, schema: Json) -> bool:
+    # `$` is the end of all in JSON Schema, and in Python what is before a last line's end as well.
+    pattern = schema.get("pattern", "^").removesuffix("$")
+    found = re.search(pattern, value)
+    ends = found is not None and (pattern == "^" or found.end() == len(value))
+    return ends and len(value) <= schema.get("maxLength", len(value))
 
 
 def _of_key(key: str, schema: Json) -> Json:
@@ -114,6 +130,82 @@ async def test_bodies_are_as_described(document: Json) -> None:
         assert errors(body, content["schema"], document) == []
     with pytest.raises(AssertionError, match="enabled is not described"):
         errors({"enabled": True}, content["schema"], document)
+
+
+TEXTS = {
+    "plain": "bad disk",
+    "empty": "",
+    "not assigned": "\U00033f94",
+    "no-break space": "a\xa0b",
+    "a family": "\U0001f468\u200d\U0001f469",
+    "soft hyphen": "a\xadb",
+    "longest": "r" * 255,
+    "too long": "r" * 256,
+    "line feed": "a\nb",
+    "line feed at the end": "a\n",
+    "null": "\0",
+    "delete": "\x7f",
+    "next line": "\x85",
+    "line separator": "a\u2028b",
+    "paragraph separator": "a\u2029b",
+    "override": "a\u202eb",
+    "isolate": "a\u2067b",
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("field", ["reason", "zone", "owner", "metadata"])
+async def test_the_texts_that_are_taken_are_those_of_the_description(
+    app: App, document: Json, field: str, text: str
+) -> None:
+    change = {"disabled": True, field: {"key": text} if field == "metadata" else text}
+    schema = document["components"]["schemas"]["FactsChange"]
+    fits = errors(change, schema, document) == []
+    reply = await ask(app, MEMBER.format(**HOST), "PATCH", change)
+    assert reply.status == (200 if fits else 400)
+    assert reply.json().get("field") == (None if fits else field)
+
+
+@pytest.mark.parametrize("key", ["os", "a b", "", "k" * 255, "k" * 256, "a\n"])
+async def test_so_are_the_names_of_metadata(app: App, document: Json, key: str) -> None:
+    change = {"metadata": {key: "x"}}
+    fits = errors(change, document["components"]["schemas"]["FactsChange"], document) == []
+    reply = await ask(app, MEMBER.format(**HOST), "PATCH", change)
+    assert reply.status == (200 if fits else 400)
+
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
+HEADS: list[dict[str, str]] = [
+    {},
+    {"content-length": "9"},
+    {"transfer-encoding": "chunked"},
+    {"content-length": "9", "content-encoding": "gzip"},
+    {"content-length": "9", "expect": "a miracle"},
+    {"content-length": "9", "content-type": "text/plain"},
+]
+
+
+@pytest.mark.parametrize("head", HEADS, ids=str)
+async def test_a_method_that_a_path_lacks_is_said_whatever_else_is_wrong(
+    app: App, document: Json, head: dict[str, str]
+) -> None:
+    asked = 0
+    for (path, operations), method in product(document["paths"].items(), METHODS):
+        allowed = {one.upper() for one in operations} | ({"HEAD"} if "get" in operations else set())
+        if method in allowed:
+            continue
+        reply = await ask(app, path.format(**HOST) + "?x=y", method, b"{}", head)
+        assert reply.status == 405, (method, path)
+        assert set(reply.headers["allow"].split(", ")) == allowed
+        asked += 1
+    assert asked > 5 * len(document["paths"])
+
+
+async def test_a_body_that_nobody_wants_is_refused_where_the_method_is_right(app: App) -> None:
+    reply = await ask(app, MEMBER.format(**HOST), "GET", b"{}", {"content-length": "2"})
+    assert (reply.status, reply.headers["connection"]) == (400, "close")
+    reply = await ask(app, "/v1/groups/compute/query", "GET", b"{}", {"content-length": "2"})
+    assert (reply.status, reply.headers["connection"]) == (405, "close")
 
 
 async def test_events_are_as_described(app: App, document: Json) -> None:

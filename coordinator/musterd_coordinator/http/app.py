@@ -31,7 +31,7 @@ from musterd_coordinator.http.limits import Limits, Room
 from musterd_coordinator.http.openapi import describe
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.problem import Problem, problem_of
-from musterd_coordinator.http.routes import Router
+from musterd_coordinator.http.routes import Route, Router
 from musterd_coordinator.http.table import EVENT_SHAPES, routes
 from musterd_coordinator.http.turns import Turns
 from musterd_coordinator.pace import Repeats
@@ -131,8 +131,8 @@ class App:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer | Stream:
         try:
-            check_head(scope, self._hosts)
-            route, names = self._router.find(scope["method"], scope["raw_path"])
+            wrong_body = check_head(scope, self._hosts)
+            route, names = self._find(scope, wrong_body)
             if route.parameters is NoParameters and scope["query_string"]:
                 read_parameters(scope["query_string"], NoParameters)
             return await route.handler(Request(scope, receive, names))
@@ -145,6 +145,15 @@ class App:
         except Exception:
             log.exception("request failed", method=scope["method"], path=scope["path"])
             return Problem(500, "the coordinator failed to answer; its log has the cause").answer()
+
+    def _find(self, scope: Scope, wrong_body: Problem | None) -> tuple[Route, tuple[str, ...]]:
+        try:
+            found = self._router.find(scope["method"], scope["raw_path"])
+        except Problem as problem:
+            raise problem if wrong_body is None else problem.closing() from None
+        if wrong_body is not None:
+            raise wrong_body
+        return found
 
     async def _stream(
         self, chunks: AsyncGenerator[bytes], scope: Scope, receive: Receive, send: Send

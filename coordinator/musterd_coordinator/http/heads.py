@@ -57,14 +57,18 @@ def hosts_of(names: Iterable[str]) -> Hosts:
     return hosts
 
 
-def check_head(scope: Scope, hosts: Hosts) -> None:
-    """Raise the Problem that this head is."""
+def check_head(scope: Scope, hosts: Hosts) -> Problem | None:
+    """Raise the Problem that it is whom this head asks; the one that its body would be, if any.
+
+    That one is for whoever asks for something that there is, by a method that it has.
+    """
     version, asked = scope.get("http_version", "1.1"), list[bytes]()
+    body: Problem | None = None
     for name, value in scope["headers"]:
         if name == b"host":
             asked.append(value)
         elif name in _CHECKS:
-            _CHECKS[name](scope["method"], version, value.strip().lower())
+            body = body or _CHECKS[name](scope["method"], version, value.strip().lower())
     if len(asked) > 1:
         raise Problem(400, "two Host headers; send one", headers=_CLOSE)
     if not asked and version != "1.0":
@@ -73,6 +77,7 @@ def check_head(scope: Scope, hosts: Hosts) -> None:
         asked.append(authority)
     for each in asked:
         _check_host(each.decode("latin-1"), hosts)
+    return body
 
 
 def _check_host(host: str, hosts: Hosts) -> None:
@@ -85,34 +90,36 @@ def _check_host(host: str, hosts: Hosts) -> None:
         )
 
 
-def _check_transfer(method: str, version: str, value: bytes) -> None:
+def _check_transfer(method: str, version: str, value: bytes) -> Problem | None:
     if version == "1.0":
-        raise Problem(400, "HTTP/1.0 knows no Transfer-Encoding; use HTTP/1.1", headers=_CLOSE)
-    _check_bodiless(method)
+        return Problem(400, "HTTP/1.0 knows no Transfer-Encoding; use HTTP/1.1", headers=_CLOSE)
+    return _check_bodiless(method)
 
 
-def _check_length(method: str, version: str, value: bytes) -> None:
-    if value.lstrip(b"0"):
-        _check_bodiless(method)
+def _check_length(method: str, version: str, value: bytes) -> Problem | None:
+    return _check_bodiless(method) if value.lstrip(b"0") else None
 
 
-def _check_bodiless(method: str) -> None:
-    if method in _BODILESS:
-        raise Problem(400, f"{method} takes no body here; send none", headers=_CLOSE)
+def _check_bodiless(method: str) -> Problem | None:
+    if method not in _BODILESS:
+        return None
+    return Problem(400, f"{method} takes no body here; send none", headers=_CLOSE)
 
 
-def _check_expect(method: str, version: str, value: bytes) -> None:
-    if value != b"100-continue":
-        raise Problem(417, "only Expect: 100-continue can be met", headers=_CLOSE)
+def _check_expect(method: str, version: str, value: bytes) -> Problem | None:
+    if value == b"100-continue":
+        return None
+    return Problem(417, "only Expect: 100-continue can be met", headers=_CLOSE)
 
 
-def _check_encoding(method: str, version: str, value: bytes) -> None:
-    if value not in (b"", b"identity"):
-        raise Problem(
-            415,
-            "send the body as it is, without Content-Encoding",
-            headers=(*_CLOSE, (b"accept-encoding", b"identity")),
-        )
+def _check_encoding(method: str, version: str, value: bytes) -> Problem | None:
+    if value in (b"", b"identity"):
+        return None
+    return Problem(
+        415,
+        "send the body as it is, without Content-Encoding",
+        headers=(*_CLOSE, (b"accept-encoding", b"identity")),
+    )
 
 
 _CHECKS = {

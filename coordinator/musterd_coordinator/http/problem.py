@@ -41,6 +41,11 @@ class Problem(Exception):
         """The status in words."""
         return HTTPStatus(self.status).phrase
 
+    def closing(self) -> "Problem":
+        """The same with the end of the connection, as nobody knows where what came ends."""
+        headers = (*self.headers, (b"connection", b"close"))
+        return Problem(self.status, self.detail, self.field, headers, self.kind)
+
     def answer(self) -> Answer:
         """The problem details."""
         # "about:blank" says that the status tells all there is to tell a program (RFC 9457, 4.2.1).
