@@ -10,7 +10,7 @@ from tests.attacks.attack import under_attack
 from tests.attacks.neighbour import Neighbour, beat_of, holder
 from tests.conftest import StartPostgres
 from tests.faults.conftest import StartLab
-from tests.faults.lab import Lab
+from tests.faults.lab import CROWD, Lab
 from tests.faults.postgres_others import fleets_database
 from tests.servers import Database, Postgres
 from tests.system.daemons import Relay
@@ -37,12 +37,12 @@ def lab(database: Database, relay: Relay, start_lab: StartLab) -> Lab:
     )
 
 
-def hang_up(address: str) -> None:
+def hang_up(address: str, name: str = "nobody", sequence: int = 1, interval_ms: int = 1000) -> None:
     """Send one beat and reset the connection before it is answered."""
     host, port = address.rsplit(":", 1)
     with socket.create_connection((host, int(port)), 2.0) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
-        record = beat_of("nobody")
+        record = beat_of(name, sequence, interval_ms)
         client.sendall(b"replace musterd:b:00000001 0 600 64\r\n" + record + b"\r\n")
 
 
@@ -52,6 +52,33 @@ def test_connections_that_hang_up(lab: Lab, relay: Relay) -> None:
             hang_up(relay.address)
 
     under_attack(lab, "connections that hang up", deed, every=0.1)
+
+
+def test_members_of_ones_own_that_hang_up(lab: Lab, relay: Relay) -> None:
+    """They have seats, as many as a third of the fleet, and are soon overdue."""
+    lab.last(5)  # whoever came in a relay's first moments counts for established
+    own = [f"own-{number}" for number in range(6)]
+    with Neighbour(relay.address) as him:
+        for slot, name in enumerate(own, 1000):
+            him.seat(slot, holder(name), beat_of(name))
+    numbers = iter(range(2, 10**9))
+
+    def deed() -> None:
+        for name in own:
+            hang_up(relay.address, name, next(numbers))
+
+    under_attack(lab, "members of one's own that hang up", deed)
+
+
+def test_names_of_others_that_hang_up(lab: Lab, relay: Relay) -> None:
+    """Their beats tell an interval so short that everybody would be overdue."""
+    numbers = iter(range(1, 10**9))
+
+    def deed() -> None:
+        for name in CROWD:
+            hang_up(relay.address, name, next(numbers), interval_ms=50)
+
+    under_attack(lab, "names of others that hang up", deed, every=0.1)
 
 
 def test_names_without_end(lab: Lab, relay: Relay) -> None:

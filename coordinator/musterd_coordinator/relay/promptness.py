@@ -3,8 +3,9 @@
 A relay that gets too little CPU, or whose database is slow, answers late: agents give their beats
 up, and members that live fall silent. It is at work all the same, so it has to say so.
 
-Members are counted, not beats, and only those that are overdue: a connection may bring thousands of
-one member's beats and hang up, in its own name or in another's, and nobody is silent for that.
+Members are counted, not beats, and only those that are established and overdue (see ``seats``):
+a connection may bring thousands of one member's beats and hang up, in its own name or in another's,
+and nobody is silent for that; and anybody can have seats.
 """
 
 from collections.abc import Mapping

@@ -103,10 +103,12 @@ class New:
 class Reception:
     """What the server asks about every storage command."""
 
-    def __init__(self, table: Table, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, table: Table, clock: Callable[[], float], service_down_time: float = 60.0
+    ) -> None:
         self.known = Known(clock)
         self.new = New()
-        self.seats = Seats()
+        self.seats = Seats(born=clock(), service_down_time=service_down_time)
         self._table = table
         self._clock = clock
         self._closed: bytes | None = None

@@ -1,10 +1,16 @@
-"""Where the database keeps the beats of the members that a relay knows: columns, a place for each."""
+"""Where the database keeps the beats of the members that a relay knows: columns, a place for each.
+
+Anybody can take a seat, promise any interval, and hang up in the middle of a beat. So only members
+who beat here all the time for long are *established*, and tell whether the relay serves agents well;
+those who came in its first moments count at once, for they were here before it started.
+"""
 
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musterd.limits import MIN_INTERVAL
 from musterd.stores.idmap import IdMap
 from musterd_coordinator.relay.promptness import OVERDUE
 
@@ -14,18 +20,30 @@ Seconds = NDArray[np.float64]
 ACTIVE = 3.0
 """Intervals without a written beat after which a member does not beat here: perhaps at another relay."""
 
+ESTABLISHED_AFTER = 10
+"""Service down times that a member must have beaten here without a break to be established."""
+
+IN_VAIN = 3
+"""Service down times without a written beat after which that is its own affair."""
+
 
 class Seats:
     """Members by place. ``slot`` is the database's, ``used`` when a beat was last written.
 
     ``holders`` are what agents announced, ``keys`` what they beat under. Arrays have room for
-    more places than are taken; those of others mean nothing.
+    more places than are taken; those of others mean nothing. The relay was ``born`` at an instant
+    of its clock; intervals count for ``service_down_time`` seconds at most, whatever beats promise.
     """
 
-    def __init__(self, room: int = 1024) -> None:
+    def __init__(
+        self, room: int = 1024, *, born: float = 0.0, service_down_time: float = 60.0
+    ) -> None:
         self.slot = np.zeros(room, np.int32)
         self.used = np.zeros(room)
-        self._interval = np.zeros(room)
+        self._since = np.zeros(room)  # when it began to beat here without a break
+        self._interval = np.zeros(room)  # 0: no beat was written yet
+        self._founders = born + service_down_time
+        self._down_time = service_down_time
         self.holders: list[bytes] = []
         self.keys: list[bytes] = []
         self._places = IdMap()
@@ -54,7 +72,8 @@ class Seats:
         if place is None:
             place = self._take_place()
             self._places.put(identity, place)
-        self.slot[place], self.used[place], self._interval[place] = slot, now, 0.0
+        self.slot[place], self.used[place] = slot, now
+        self._since[place], self._interval[place] = now, 0.0
         self.holders[place], self.keys[place] = holder, key
 
     def remove(self, identity: int) -> None:
@@ -75,24 +94,34 @@ class Seats:
 
     def write(self, places: Places, intervals: Seconds, now: float) -> None:
         """Beats of the members at ``places`` (n), which promise ``intervals`` (n), were written."""
+        broken = now - self.used[places] > ACTIVE * self._interval[places]
+        self._since[places[broken & (self._interval[places] > 0)]] = now
         self.used[places] = now
-        self._interval[places] = intervals
+        self._interval[places] = np.clip(intervals, MIN_INTERVAL, self._down_time)
 
     def active(self, now: float) -> int:
-        """How many members beat here: those written within the last :data:`ACTIVE` intervals."""
-        count = len(self.keys)
-        return int(np.count_nonzero(now - self.used[:count] <= ACTIVE * self._interval[:count]))
+        """How many established members beat here: written within the last :data:`ACTIVE` intervals."""
+        places = np.arange(len(self.keys))
+        beating = now - self.used[places] <= ACTIVE * self._interval[places]
+        return int(np.count_nonzero(beating & self._established(places, now)))
 
-    def overdue(
-        self, identities: NDArray[np.uint64], intervals: Seconds, now: float
-    ) -> dict[int, float]:
-        """Who of these members (n) was not written for too long for its interval (n), and that.
-
-        Members without a seat are nobody's loss here.
+    def overdue(self, identities: NDArray[np.uint64], now: float) -> dict[int, float]:
+        """Who of these members (n) is established and was not written for too long for the interval
+        of its last written beat, and that; whoever tried for :data:`IN_VAIN` is left out.
         """
         places = self.find_all(identities)
-        late = (places >= 0) & (now - self.used[places] > OVERDUE * intervals)
-        return dict(zip(identities[late].tolist(), intervals[late].tolist(), strict=True))
+        seated = places >= 0
+        places, identities = places[seated], identities[seated]
+        silent, interval = now - self.used[places], self._interval[places]
+        late = (silent > OVERDUE * interval) & (silent <= IN_VAIN * self._down_time)
+        late &= self._established(places, now)
+        return dict(zip(identities[late].tolist(), interval[late].tolist(), strict=True))
+
+    def _established(self, places: Places, now: float) -> NDArray[np.bool_]:
+        since = self._since[places]
+        long = (since <= self._founders) | (now - since >= ESTABLISHED_AFTER * self._down_time)
+        established: NDArray[np.bool_] = long & (self._interval[places] > 0)
+        return established
 
     def _take_place(self) -> int:
         if self._free:
@@ -100,6 +129,7 @@ class Seats:
         place = len(self.keys)
         if place == len(self.slot):
             self.slot, self.used = np.resize(self.slot, 2 * place), np.resize(self.used, 2 * place)
+            self._since = np.resize(self._since, 2 * place)
             self._interval = np.resize(self._interval, 2 * place)
             self._places.reserve(2 * place)
         self.holders.append(b"")

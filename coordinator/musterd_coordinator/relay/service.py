@@ -53,7 +53,7 @@ class Relay:
         self.links = [Link(self._target, self._timeout) for _ in range(2)]
         self.gauges = Gauges(anyio.current_time)
         table = Table(TABLE_MEMORY)
-        self.reception = Reception(table, anyio.current_time)
+        self.reception = Reception(table, anyio.current_time, self._service_down_time)
         host, port = host_and_port(settings.relay_listen)
         self.server = RelayServer(host, port, table, self.reception, self.gauges)
         self.promptness = Promptness(self._timeout)

@@ -91,8 +91,7 @@ class BeatWriter:
 
     def _overdue(self, given_up: Sequence[Waiting], now: float) -> dict[int, float]:
         beats = np.frombuffer(b"".join([one.records for one in given_up]), RECORD)
-        identities = np.ascontiguousarray(beats["member_id"])
-        return self._reception.seats.overdue(identities, beats["interval_ms"] / 1000, now)
+        return self._reception.seats.overdue(np.ascontiguousarray(beats["member_id"]), now)
 
     def _seated(self, batch: Batch) -> tuple[Rows, database.Slots]:
         """The rows to write, and the slots where; they are in the order of these."""
