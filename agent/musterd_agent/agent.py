@@ -49,6 +49,8 @@ class Agent:
         self.slept = slept
         self._shards: dict[int, Shard] = {}
         self.incarnation = incarnation or new_incarnation()
+        # The store's own deadlines are those of the most hurried member, so that no push has longer.
+        self._most_hurried = settings.effective_push_timeout
         self.loops = tuple(self._loop_of(member) for member in settings.members)
 
     @property
@@ -108,8 +110,7 @@ class Agent:
             Link(announced, self._shard(shard), timeout, self._rng, self.slept)
             for shard in self._store.place(number)
         ]
-        # The store's own deadlines are those of the most hurried member, so that no push has longer.
-        allowed = min(timeout, self._settings.effective_push_timeout)
+        allowed = min(timeout, self._most_hurried)
         beating = Beating(number, member.interval, self.incarnation, allowed)
         return MemberLoop(beating, links, self._wall_clock)
 

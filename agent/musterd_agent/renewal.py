@@ -32,10 +32,17 @@ class Renewal:
         self._longest = longest_pause(interval, service_down_time)
         self._rng = rng
         self._at = inf
+        self._rests_until = -inf
 
     def is_due(self, now: float) -> bool:
-        """Whether to connect anew after a beat that got through ``now``; the next beat were late."""
-        due = now + self._interval > self._at
+        """Whether to connect anew after a beat that got through ``now``; the next beat were late.
+
+        Members that share the shard ask at each of their beats: once in half an interval is enough
+        for all of them, however brief ``service_down_time`` is.
+        """
+        due = now + self._interval > self._at and now >= self._rests_until
         if due or self._at == inf:
             self._at = now + self._rng.uniform(0.7, 1.0) * self._longest
+        if due:
+            self._rests_until = now + self._interval / 2
         return due

@@ -1,6 +1,7 @@
 """What becomes of writes to a real memcached: of those given up, and of those it evicts."""
 
 import socket
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -55,6 +56,32 @@ async def test_many_members_beat_in_time_over_a_slow_path(memcached: Memcached) 
                 for member in members:
                     tasks.start_soon(writer.beat, beat(2, member))
         assert 1 < proxy.accepted <= LANES
+        await writer.aclose()
+
+
+async def test_more_newcomers_than_there_is_time_for_get_in_after_a_few_beats(
+    memcached: Memcached,
+) -> None:
+    """All at once, as a process of many members starts: those who are too many cost no connection."""
+    async with CuttingProxy(memcached.host, memcached.port) as proxy:
+        writer = opened(f"memcached://{proxy.address}").writer(0)
+        waiting = {f"host-{number}" for number in range(200)}
+        proxy.replies.delay(0.02)
+
+        async def join(name: str) -> None:
+            member = Member("compute", name)
+            with suppress(StoreError):
+                await writer.announce(member)
+                if await writer.beat(beat(1, member)):
+                    waiting.discard(name)
+
+        while waiting:
+            before = len(waiting)
+            async with anyio.create_task_group() as tasks:
+                for name in list(waiting):
+                    tasks.start_soon(join, name)
+            assert len(waiting) < before
+        assert proxy.accepted <= LANES
         await writer.aclose()
 
 

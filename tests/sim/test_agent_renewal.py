@@ -28,6 +28,19 @@ def test_a_beat_gets_the_new_way_within_a_down_time(
     assert max(pauses, default=0) <= max(LONGEST, 1.001 * interval)
 
 
+@given(st.floats(2.5, 100), st.integers(1, 40), st.integers(0, 9))
+def test_members_that_share_a_shard_connect_anew_no_oftener_than_one(
+    intervals: float, members: int, seed: int
+) -> None:
+    renewal = Renewal(1.0, intervals, Random(seed))
+    dice = Random(seed)
+    phases = [dice.random() for _ in range(members)]
+    beats = sorted(number + phase for number in range(100) for phase in phases)
+    pauses = [b - a for a, b in pairwise([at for at in beats if renewal.is_due(at)])]
+    assert min(pauses, default=1.0) >= 0.5
+    assert max(pauses, default=0.0) + 1.0 < intervals
+
+
 async def test_it_connects_anew_at_random_and_beats_all_the_while() -> None:
     shard = RecordingShard()
     settings = settings_of(*(f"h{number}" for number in range(5)))

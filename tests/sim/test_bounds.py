@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from musterd.errors import ShardUnavailable
-from musterd.stores.bounds import Deadline, Pool, Turn
+from musterd.stores.bounds import Deadline, Pool, Turn, take_in_time
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +48,26 @@ async def test_who_gives_up_waiting_is_passed_over() -> None:
         await pool.take()
     pool.give(thing)
     assert await pool.take() == thing
+
+
+async def test_who_waited_too_long_begins_nothing_and_the_next_is_served() -> None:
+    pool = Pool(["the one"])
+    thing = await pool.take()
+    served = list[str]()
+
+    async def ask(name: str, within: float) -> None:
+        with anyio.move_on_after(within):
+            await take_in_time(pool)
+            served.append(name)
+
+    async with anyio.create_task_group() as tasks:
+        for name, within in (("late", 10), ("in time", 12)):
+            await anyio.sleep(0.01)
+            tasks.start_soon(ask, name, within)
+        await anyio.sleep(9)
+        pool.give(thing)
+    assert served == ["in time"]
+    assert await take_in_time(Pool(["free"])) == "free"
 
 
 async def test_a_deadline_says_which_shard_did_not_answer() -> None:

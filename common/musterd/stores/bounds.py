@@ -54,6 +54,32 @@ class Pool(Generic[_T]):
         waiter.served.set()
 
 
+TOO_LITTLE_LEFT = 0.2
+"""Of a caller's time, once it had to wait for its turn. What it begins then could hardly end in time,
+and to be cut off in the middle costs everybody the connection."""
+
+
+def time_left() -> float:
+    """Seconds until whoever calls is cut off; infinity if that is never."""
+    return anyio.current_effective_deadline() - anyio.current_time()
+
+
+async def take_in_time(pool: Pool[_T]) -> _T:
+    """One of the things, unless waiting for it left the caller too little time to use it.
+
+    Then it goes to the next, and the caller waits for its own deadline: it begins nothing, and
+    costs nobody anything.
+    """
+    if not pool.is_empty:
+        return await pool.take()
+    given = time_left()
+    thing = await pool.take()
+    if time_left() < TOO_LITTLE_LEFT * given:
+        pool.give(thing)
+        await anyio.sleep_forever()
+    return thing
+
+
 class _Waiter(Generic[_T]):
     def __init__(self) -> None:
         self.served = anyio.Event()

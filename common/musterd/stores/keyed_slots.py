@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from musterd.beat import Beat, pack
 from musterd.errors import ShardCorrupt
 from musterd.model import Member
-from musterd.stores.bounds import Deadline
+from musterd.stores.bounds import Deadline, Pool, take_in_time
 from musterd.stores.keyed import (
     RETIRED,
     SLOT_LIMIT,
@@ -33,6 +33,11 @@ of that length could count.
 
 COUNT_EVERY = 10 * ASSURE_EVERY
 """Beats from one look at the slot counter to the next: no coordinator looks for anybody above it."""
+
+
+NEWCOMERS = 8
+"""Members of one process that are announced at a time: each takes several calls. Were all under way
+at once, where they are too many for the time of a push none of them would be done."""
 
 
 class SlotTable:
@@ -269,11 +274,16 @@ class KeyedWriter:
         self._ttl = whole_ttl(beat_ttl)
         self._slots = SlotTable(shard, self._keys, self._ttl)
         self._seats: dict[int, _Seat] = {}
+        self._doors = Pool([None] * NEWCOMERS)
 
     async def announce(self, member: Member) -> None:
         """Take or find a slot, and restore whatever of the member's keys was lost."""
         with Deadline(self.name, self._timeout):
-            slot = await self._slots.seat(member)
+            await take_in_time(self._doors)
+            try:
+                slot = await self._slots.seat(member)
+            finally:
+                self._doors.give(None)
         self._seats[self._keys.identity(member)] = _Seat(slot, member)
 
     async def beat(self, beat: Beat) -> bool:

@@ -3,6 +3,10 @@
 aiomcache has one call at a time on a connection. A process that beats for many members must not
 be bound by that when every call takes long, or some of them would fall silent on a path that is
 open, only slow. A process of one member never has more than one connection.
+
+A call that had to wait for nearly all of its time begins nothing: it would be cut off in the middle
+and take its connection with it. Where members are more than their host can serve at once, as when
+they all start on one that is busy, connecting would soon be all that is done.
 """
 
 from collections.abc import AsyncIterator
@@ -10,7 +14,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from musterd.stores.bounds import Pool
+from musterd.stores.bounds import Pool, take_in_time
 from musterd.stores.memcached_connection import MemcachedConnection, Server
 from musterd.ways import Way
 
@@ -91,4 +95,4 @@ class MemcachedLanes:
             if len(self._lanes) < LANES:  # still
                 self._lanes.append(MemcachedConnection(self._server, self._way))
                 return self._lanes[-1]
-        return await self._idle.take()
+        return await take_in_time(self._idle)

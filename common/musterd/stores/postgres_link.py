@@ -29,7 +29,7 @@ from musterd.errors import (
     StoreError,
 )
 from musterd.resolving import shared
-from musterd.stores.bounds import Deadline, Turn
+from musterd.stores.bounds import TOO_LITTLE_LEFT, Deadline, Turn, time_left
 from musterd.stores.errand import Errand
 from musterd.stores.postgres_names import NamedLoop, Ways
 from musterd.urls import host_and_port, without_secret
@@ -82,10 +82,6 @@ _COLLISIONS = ("40001", "40P01", "23505", "42P06", "42P07", "42723")
 _NO_SERVICE = ("08", "57")  # connection exceptions; starting up, shutting down, terminated
 _WRONG_SERVER = ("25006", "0A000", "55000", "57P03")
 """Read-only, as a standby is (the next two, too, of what it cannot do); or not ready for anybody."""
-
-_TOO_LITTLE_LEFT = 0.2
-"""Of a call's time, once it had to wait for its turn: what it begins then could hardly end in time,
-and to be cut off in the middle would cost everybody the connection."""
 
 LONGEST_CONNECTED = 300.0
 """Seconds after which :meth:`Link.freshen` connects anew to the address that it has. A proxy may
@@ -259,9 +255,9 @@ class Link:
         limit = self.timeout if limit is None else limit
         waits = self._lock.is_taken
         with self._in_words(limit), Deadline(self.name, limit):
-            asked, given = anyio.current_time(), _time_left()
+            asked, given = anyio.current_time(), time_left()
             async with self._lock:
-                if waits and _time_left() < _TOO_LITTLE_LEFT * given:
+                if waits and time_left() < TOO_LITTLE_LEFT * given:
                     waited = anyio.current_time() - asked
                     raise ShardUnavailable(self.name, f"other calls took {waited:.1f} s before it")
                 session = await self._connected()
@@ -409,10 +405,6 @@ async def _has_moved(session: Session) -> bool:
         return False
     host, address = session.reached
     return address not in await shared().addresses(host)
-
-
-def _time_left() -> float:
-    return anyio.current_effective_deadline() - anyio.current_time()
 
 
 def milliseconds(seconds: float) -> int:
