@@ -145,14 +145,14 @@ class Office(Answers):
             return self.member(group, member)
 
     async def forget(self, group: str, member: str, *, force: bool = False) -> None:
-        """Forget a member; Conflict while it is up, unless ``force``.
+        """Forget a member; Conflict while its beats say that it is up, unless ``force``.
 
-        One that still beats joins anew with its next beat.
+        One that still beats joins anew with its next beat, and an order that held it down is gone.
         """
         self._recorder.must_be_there()
         async with self._orders:
             row = self.row(group, member)
-            if self._roll.verdict(row).up and not force:
+            if self._roll.state(row) in (State.UP, State.SUSPECT) and not force:
                 raise Conflict(
                     f"{group}/{member} is {self._roll.state(row)}: stop its agent first, or force it"
                 )

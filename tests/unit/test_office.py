@@ -96,8 +96,10 @@ async def test_forced_down_is_down_whatever_the_beats_say(tmp_path: Path) -> Non
 
 async def test_one_that_is_up_is_forgotten_only_by_force(tmp_path: Path) -> None:
     async with bureau(tmp_path) as at:
-        with pytest.raises(Conflict, match="stop its agent first"):
-            await at.office.forget("compute", "a")
+        for forced_down in (False, True):  # it beats all the same, and would be up at once
+            await at.office.change_facts("compute", "a", FactsChange(forced_down=forced_down))
+            with pytest.raises(Conflict, match="a is up: stop its agent first"):
+                await at.office.forget("compute", "a")
         await at.office.forget("compute", "a", force=True)
         await at.office.forget("compute", "b")
         assert [member.name for member in at.retired] == ["a", "b"]
