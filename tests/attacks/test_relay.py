@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from musterd.beat import Beat, member_id, pack
 from tests.attacks.attack import under_attack
-from tests.attacks.neighbour import Neighbour, beat_of, holder
+from tests.attacks.neighbour import NAMESPACE, Neighbour, beat_of, holder
 from tests.conftest import StartPostgres
 from tests.faults.conftest import StartLab
-from tests.faults.lab import CROWD, Lab
+from tests.faults.lab import CROWD, GROUP, Lab
 from tests.faults.postgres_others import fleets_database
 from tests.servers import Database, Postgres
 from tests.system.daemons import Relay
@@ -79,6 +80,18 @@ def test_names_of_others_that_hang_up(lab: Lab, relay: Relay) -> None:
             hang_up(relay.address, name, next(numbers), interval_ms=50)
 
     under_attack(lab, "names of others that hang up", deed, every=0.1)
+
+
+@pytest.mark.parametrize("ahead", [500, 2**22, 2**64 - 2**22])
+def test_a_number_ahead_of_anothers(lab: Lab, relay: Relay, ahead: int) -> None:
+    """One beat in the name of somebody alive, of the run that everybody may read, numbered ahead."""
+    victim = lab.coordinator.client.member(GROUP, CROWD[0])
+    assert victim.incarnation is not None
+    identity, run = member_id(NAMESPACE, GROUP, CROWD[0]), int(victim.incarnation, 16)
+    forged = pack(Beat(identity, run, ahead, interval_ms=1000))
+    with Neighbour(relay.address) as him:
+        assert him.order(b"replace musterd:b:00000000 0 600 64", forged) == b"STORED"
+    under_attack(lab, f"numbered {ahead} ahead", lambda: None)
 
 
 def test_names_without_end(lab: Lab, relay: Relay) -> None:

@@ -20,6 +20,7 @@ from musterd.stores import ShardReader, ShardWriter, Store, open_store
 from musterd.stores.postgres_link import Link, parse_url
 from musterd.stores.postgres_schema import init_db
 from musterd_coordinator.relay import database as statements
+from musterd_coordinator.relay.database import LATE
 from musterd_coordinator.relay.main import summary
 from musterd_coordinator.relay.service import Relay, running
 from musterd_coordinator.relay.waiting import Newcomer
@@ -340,10 +341,36 @@ async def test_an_older_beat_does_not_undo_a_newer_one(ready: Database) -> None:
         wrap = 2**24
         orders = [(5, 5, True), (6, 5, False), (wrap, wrap - 1, False), (wrap - 1, wrap, True)]
         orders += [(2**63, 2**63 - 3, False), (2**64 - 2, 2**64 - 1, True), (7, 300, True)]
-        for first, second, taken in orders:
+        far = [
+            (LATE + 9, 9, False),
+            (LATE + 9, 8, True),
+            (2**22, 3, True),
+            (2**64 - 2**22, 3, True),
+        ]
+        for first, second, taken in orders + far:
             assert await write(1, incarnation=first + 1)
             assert await write(first)
             assert await write(second) is taken, (first, second)
+        link.close()
+
+
+async def test_a_number_ahead_keeps_nobody_out_for_longer_than_agents_wait(ready: Database) -> None:
+    async with running(settings_of(ready.dsn)) as relay, crowd(store_of(relay), 1) as [agent]:
+        await agent.tick()
+        link = Link(parse_url(ready.dsn), 5.0)
+        identity = agent.identity(agent.members[0])
+
+        async def write(sequence: int) -> bool:
+            record = pack(Beat(identity, agent.incarnation, sequence, interval_ms=1000))
+            [written] = await statements.write(link, rows_of({identity: (0, record)}))
+            return bool(written)
+
+        assert await write(500)
+        for age, taken in ("-60 s", False), ("5 s", True):  # a busy machine takes its time
+            assert await write(500)
+            ready.execute(f"UPDATE musterd.beat SET seen_at = now() - interval '{age}'")
+            assert await write(500)  # again and again: that keeps it no fresher
+            assert await write(2) is taken
         link.close()
 
 

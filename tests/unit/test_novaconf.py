@@ -257,6 +257,14 @@ def test_a_name_that_nothing_sets_is_named(tmp_path: Path, line: str) -> None:
     assert "refers to $db_host" in told or "refers to $region" in told
 
 
+@pytest.mark.parametrize("name", ["nova.conf", "musterd.toml"])
+def test_what_no_editor_shows_is_named(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(b"\xef\xbb\xbf[DEFAULT]\nhost = a\n")
+    with pytest.raises(ConfigError, match="begins with a byte order mark"):
+        load({}, {}, file)
+
+
 def test_the_files_beside_it_are_read_as_oslo_reads_them(tmp_path: Path) -> None:
     (tmp_path / "nova.conf.d").mkdir()
     (tmp_path / "nova.conf.d" / "50.conf").write_text("[DEFAULT]\nhost = edge-7\n")

@@ -23,11 +23,18 @@ from musterd_coordinator.relay.waiting import Newcomer
 _KEEP_ORDER = """
 SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off
 """
-# A beat that was under way for long, by another relay, must not undo a newer one of the same run.
-# Sequences are compared by their lowest three bytes, as serial numbers (RFC 1982). Records come as
-# one text, which costs both sides less than an array of them; OFFSET 0 has each cut out only once.
+LATE = 1024
+"""Beats by which one that was under way for long, by another relay, may be behind a newer one."""
+
+# Such a beat must not undo a newer one of the same run, as long as an agent may have waited for it
+# ($4, seconds, since the newer one came). Beyond either it is no late beat, but somebody has written
+# one in this member's name, whose number must not keep out those that follow; nor may he do so by
+# writing it again. Sequences are compared by their lowest three bytes, as serial numbers (RFC 1982).
+# Records come as one text, which costs both sides less than an array of them; OFFSET 0 has each cut
+# out only once.
 _WRITE = f"""
-UPDATE musterd.beat b SET record = n.record, seen_at = now()
+UPDATE musterd.beat b SET record = n.record,
+    seen_at = CASE WHEN b.record = n.record THEN b.seen_at ELSE now() END
 FROM (
     SELECT slot, member_id, substr($3::bytea, 1 + {SIZE} * (place::integer - 1), {SIZE}) AS record
     FROM unnest($1::integer[], $2::bigint[]) WITH ORDINALITY rows (slot, member_id, place) OFFSET 0
@@ -36,7 +43,8 @@ WHERE b.slot = n.slot AND b.member_id = n.member_id AND (
     substring(b.record, 17, 8) <> substring(n.record, 17, 8)
     OR (get_byte(n.record, 24) - get_byte(b.record, 24)
         + (get_byte(n.record, 25) - get_byte(b.record, 25)) * 256
-        + (get_byte(n.record, 26) - get_byte(b.record, 26)) * 65536) & 16777215 < 8388608)
+        + (get_byte(n.record, 26) - get_byte(b.record, 26)) * 65536) & 16777215 < {2**24 - LATE}
+    OR b.seen_at < now() - make_interval(secs => $4))
 """
 _WRITE_AND_TELL = f"{_WRITE} RETURNING b.member_id"
 _FIND = f"""
@@ -80,7 +88,7 @@ async def write(link: Link, rows: Rows) -> NDArray[np.bool_]:
     The others sit in that slot no more, or a newer beat is there.
     """
     ids = rows.member_id.view(np.int64)
-    columns = rows.slot.tolist(), ids.tolist(), rows.record.tobytes()
+    columns = rows.slot.tolist(), ids.tolist(), rows.record.tobytes(), link.timeout
     async with link.transaction() as connection:
         await connection.execute(_KEEP_ORDER)
         if await connection.execute(_WRITE, *columns) == f"UPDATE {len(ids)}":
