@@ -67,24 +67,6 @@ class Spoilage:
         self._slots: Slots = _none()
         self._since: Seconds = np.empty(0)
         self._said: Slots = _none()
-        self._mixed_since: float | None = None
-
-    def doubt(self, sweep: Sweep, now: float) -> str:
-        """Why ``sweep`` may prove nothing though those who are known to beat are well, or nothing.
-
-        Where replies are mixed up on their way, members are sent for and take seats anew, so that few
-        are known. It looks like junk in slots of somebody's own making: that is told apart by
-        lasting, while most records are well.
-        """
-        refused = sweep.rejected.beats
-        records = refused + sweep.present
-        reason = _too_many(refused, records)
-        if not reason:
-            self._mixed_since = None
-            return ""
-        since = self._mixed_since = now if self._mixed_since is None else self._mixed_since
-        lasted = now - since >= GIVEN_UP_AFTER * self._down_time()
-        return "" if lasted and refused <= MOST_OWN * records else reason
 
     def look(self, sweep: Sweep, now: float) -> Spoiled:
         """What a complete ``sweep`` has of them at ``now`` monotonic seconds."""

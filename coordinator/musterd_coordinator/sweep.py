@@ -142,8 +142,7 @@ class Sweeper:
             return attempt.sweep.reason
         now = anyio.current_time()
         attempt.spoiled = self._spoilage.look(attempt.sweep, now)
-        doubt = self._spoilage.doubt(attempt.sweep, now)
-        if reason := attempt.spoiled.reason or doubt:
+        if reason := attempt.spoiled.reason:
             return reason
         if not kept:
             return "the shard lost the canary of the last sweep: restarted, flushed or evicting"

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from musterd.columns import Rejected, no_beats
 from musterd.stores import Sweep
-from musterd.stores.standing import ESTABLISHED, Standing
+from musterd.stores.standing import ESTABLISHED, REMEMBERED, Standing
 from musterd_coordinator.spoilage import GIVEN_UP_AFTER, Spoilage, Spoiled
 
 DOWN_TIME = 10.0
@@ -20,11 +20,20 @@ def heard(*slots: int, size: int = 20) -> np.ndarray[tuple[int], np.dtype[np.boo
     return mask
 
 
+def seat(standing: Standing, *slots: int) -> None:
+    """Members whose ids are 1000 above their slots sit there from now on."""
+    standing.seat(np.array(slots), identities(*slots))
+
+
+def identities(*slots: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    return np.array(slots, np.uint64) + np.uint64(1000)
+
+
 def fleet(honest: int) -> Standing:
     """So many members in the first slots, who beat in a few sweeps."""
     standing = Standing()
     standing.count(heard())
-    standing.seat(np.arange(honest))
+    seat(standing, *range(honest))
     for _ in range(ESTABLISHED):
         standing.count(heard(*range(honest)))
     return standing
@@ -39,10 +48,10 @@ def look(spoilage: Spoilage, slots: list[int], established: int, now: float) -> 
 
 def test_junk_of_newcomers_stops_nothing_and_hides_nothing() -> None:
     standing = fleet(6)
-    standing.seat(np.array([6, 7]))
+    seat(standing, 6, 7)
     spoils = standing.spoils(heard(*range(6)), np.array([6, 7]))
     assert (spoils.slots.tolist(), spoils.records) == ([], 6)
-    standing.seat(np.arange(8, 20))
+    seat(standing, *range(8, 20))
     spoils = standing.spoils(heard(*range(4), *range(8, 20)), np.array([4, 5, 6, 7]))
     assert (spoils.slots.tolist(), spoils.records) == ([4, 5], 6)
 
@@ -56,15 +65,43 @@ def test_two_of_twelve_who_beat_before_prove_nothing() -> None:
 
 def test_who_sat_there_before_the_first_sweep_counts_at_once() -> None:
     standing = Standing()
-    standing.seat(np.arange(3))
+    seat(standing, 0, 1, 2)
     assert standing.spoils(heard(0, 1), np.array([2])).slots.tolist() == [2]
 
 
 def test_who_takes_a_seat_of_another_begins_anew() -> None:
     standing = fleet(3)
-    standing.seat(1)
+    seat(standing, 1)
     spoils = standing.spoils(heard(0, 2), np.array([1]))
     assert (len(spoils.slots), spoils.records) == (0, 2)
+
+
+def test_who_moves_takes_its_standing_along_and_leaves_none_behind() -> None:
+    standing = fleet(3)
+    standing.leave(np.array([1, 2]), identities(1, 2))
+    seat(standing, 2)
+    standing.seat(np.array([5, 1]), np.array([1001, 77], np.uint64))
+    spoils = standing.spoils(heard(0), np.array([1, 2, 5]))
+    assert (spoils.slots.tolist(), spoils.records) == ([2, 5], 3)
+
+
+def test_standing_of_those_who_left_is_not_kept_for_ever() -> None:
+    standing = Standing()
+    for first in range(0, 4 * REMEMBERED, REMEMBERED):
+        slots = np.arange(REMEMBERED)
+        ids = (slots + first).astype(np.uint64)
+        standing.seat(slots, ids)
+        standing.leave(slots, ids)
+    assert len(standing._left) == REMEMBERED
+
+
+def test_a_beat_that_went_astray_means_something_if_its_member_was_heard_and_is_not_now() -> None:
+    standing = Standing()
+    standing.count(heard())
+    seat(standing, 0, 1, 2)
+    standing.count(heard(0, 1))
+    spoils = standing.spoils(heard(0), np.array([7]), np.array([0, 1, 2]))
+    assert (spoils.slots.tolist(), spoils.records) == ([1], 1)
 
 
 def test_one_slot_that_stays_spoiled_is_given_up_and_said_once() -> None:

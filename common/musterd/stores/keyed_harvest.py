@@ -1,6 +1,7 @@
 """The beats of one sweep, checked against the seats as they come in; NumPy all the way."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musterd.columns import (
     WORDS,
@@ -14,8 +15,11 @@ from musterd.columns import (
     of_other_version,
     sift,
 )
+from musterd.stores.idmap import NONE
 from musterd.stores.keyed_seats import SeatMap
 from musterd.stores.standing import Spoils
+
+_NOBODY = np.empty(0, np.uint64)
 
 
 class Harvest:
@@ -50,6 +54,7 @@ class Harvest:
         self.restarted: list[int] = []
         self.spoiled: list[int] = []
         self._refused: list[Slots] = []
+        self._strays: list[NDArray[np.uint64]] = []  # member_ids in slots of others
 
     def take(self, slots: Slots, words: Words, odd: Slots) -> None:
         """Take in the records ``words`` (WORDS, n) from ``slots`` (n), which ascend.
@@ -79,7 +84,8 @@ class Harvest:
     def spoils(self) -> Spoils:
         """What is not good of all that was taken in, from those who are known to beat."""
         refused = np.concatenate([np.empty(0, np.int64), *self._refused])
-        return self._seats.standing.spoils(self._heard, refused)
+        astray = self._seats.slot_of.get_all(np.concatenate([_NOBODY, *self._strays]))
+        return self._seats.standing.spoils(self._heard, refused, astray[astray != NONE])
 
     def finish(self) -> None:
         """All blocks were asked for and answered: whoever is not in here was not there."""
@@ -98,6 +104,7 @@ class Harvest:
         own = self._seats.member_id[slots] == words[1]
         self.foreign += slots[~own].tolist()
         self._refused.append(slots[~own])
+        self._strays.append(words[1, ~own])
         self.rejected += Rejected(member_id=len(slots) - int(own.sum()))
         return slots[own], words[:, own]
 

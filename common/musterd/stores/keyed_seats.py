@@ -158,7 +158,7 @@ class SeatMap:
         self._reserve(int(slots.max(initial=-1)) + 1)
         self.slot_of.put_all(identities, slots)
         self.taken[slots], self.incarnation[slots], self._said[slots] = True, 0, said
-        self.standing.seat(slots)
+        self.standing.seat(slots, identities)
         seated = slots.tolist()
         self._seated.update(zip(seated, members, strict=True))
         self._vacated.difference_update(seated)
@@ -194,6 +194,7 @@ class SeatMap:
             return None
         self.slot_of.remove(identity)
         self.taken[slot] = self.heard[slot] = False
+        self.standing.leave(*_one(slot, identity))
         return identity
 
     def _sit(self, slot: int, identity: int) -> None:
@@ -201,7 +202,7 @@ class SeatMap:
         self.slot_of.put(identity, slot)
         self.taken[slot] = True
         self.incarnation[slot] = 0
-        self.standing.seat(slot)
+        self.standing.seat(*_one(slot, identity))
 
     def _reserve(self, size: int) -> None:
         have = len(self.taken)
@@ -213,3 +214,7 @@ class SeatMap:
         self.slot_of.reserve(have + more)
         self.incarnation = np.pad(self.incarnation, (0, more))
         self._said = np.pad(self._said, (0, more))
+
+
+def _one(slot: int, identity: int) -> tuple[Slots, NDArray[np.uint64]]:
+    return np.array([slot]), np.array([identity], np.uint64)

@@ -65,6 +65,7 @@ class Seats:
     def vacate_unread(self) -> list[int]:
         """Every row was read in this reading: slots without one are vacant; those that were not."""
         gone = np.flatnonzero(self._taken & ~self._read)
+        self._standing.leave(gone, self._id[gone])
         self._taken[gone] = False
         self._heard[gone] = 0
         return gone.tolist()
@@ -78,7 +79,10 @@ class Seats:
         self._read[slots] = True
         ids = np.fromiter((seat.member_id for seat in seats), np.uint64, len(seats))
         others = self._id[slots] != ids
-        self._standing.seat(slots[taken & (others | ~self._taken[slots])])
+        left = slots[self._taken[slots] & (others | ~taken)]
+        self._standing.leave(left, self._id[left])
+        came = taken & (others | ~self._taken[slots])
+        self._standing.seat(slots[came], ids[came])
         self._taken[slots] = taken
         self._heard[slots[others]] = 0
         self._id[slots] = ids
