@@ -170,14 +170,17 @@ class Detector:
         """The part of :meth:`hear` that changes no state, and who asks for another by it."""
         members, changes = self.members, list[Changes]()
         same = beats.incarnation == members.incarnation[rows]
-        told = sequences.tell(members, rows, beats.sequence, now)
+        told = sequences.tell(members, rows, beats, now)
         new = same & told.new
         if not same.all():
             new |= self._take_turns(rows, beats, ~same, now, changes)
-        strange = same & (told.corrected | told.beyond)
+        strange = same & (told.corrected | told.beyond | told.later)
         if strange.any():
             flagged = runs.count_flips(members, rows[strange], now, CONFLICT_FLIPS)
             changes += self._unchanged(flagged, Cause.STRANGE_NUMBERS)
+        if (later := same & told.later).any():
+            kept = np.where(later, members.sequence[rows], beats.sequence)
+            beats = beats._replace(sequence=kept)
         if not new.all():
             rows, beats = rows[new], beats.where(new)
         self._remember(rows, beats, now)
@@ -303,6 +306,7 @@ class Detector:
         members = self.members
         members.incarnation[rows] = beats.incarnation
         members.sequence[rows] = beats.sequence
+        members.sent_ms[rows] = beats.sent_ms
         members.status[rows] = beats.status
         self._promise(rows, beats)
         members.missed[rows] = beats.missed

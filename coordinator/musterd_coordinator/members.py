@@ -55,6 +55,7 @@ _COLUMNS: dict[str, tuple[Any, Any]] = {
     "put_off": (np.bool_, False),
     "incarnation": (np.uint64, 0),
     "sequence": (np.uint64, 0),
+    "sent_ms": (np.int64, 0),
     "previous_incarnation": (np.uint64, 0),
     "previous_sequence": (np.uint64, 0),
     "odd_sequence": (np.uint64, 0),
@@ -81,7 +82,8 @@ class Members:
 
     ``interval_ms`` and ``push_timeout_ms`` are as the last beat had them; ``interval`` (0: not known),
     ``push_timeout`` and ``down_after`` are what follows from them, in seconds, ``clamped`` where that
-    is not what was promised. ``odd_sequence`` is the newest record of the current run that was no new
+    is not what was promised. ``sent_ms`` is when the agent says that it sent the newest beat, in its own
+    wall clock; ``odd_sequence`` is the newest record of the current run that was no new
     beat (0: none), see :mod:`~musterd_coordinator.sequences`; :data:`OLDER_RUNS` are kept by
     :mod:`~musterd_coordinator.runs`. ``first_heard`` is the detector's listening time at a member's
     first beat (NaN: none yet). ``orders`` are bits of what operators said; the detector does
@@ -101,6 +103,7 @@ class Members:
     put_off: Mask
     incarnation: NDArray[np.uint64]
     sequence: NDArray[np.uint64]
+    sent_ms: NDArray[np.int64]
     previous_incarnation: NDArray[np.uint64]
     previous_sequence: NDArray[np.uint64]
     odd_sequence: NDArray[np.uint64]

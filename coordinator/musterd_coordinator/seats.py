@@ -11,6 +11,10 @@ from musterd_coordinator.members import Mask, Rows
 
 NOBODY = -1
 
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 divided by the golden ratio, and odd (Knuth, The Art of Computer Programming 3, 6.4): multiples of
+it lie far from one another."""
+
 Take = Callable[[Rows, Beats], None]
 
 
@@ -21,9 +25,8 @@ def _ignore(rows: Rows, beats: Beats) -> None:
 class Seats:
     """The slots of one shard.
 
-    A record is news only when it differs from the one read before in the same slot. Of that one the
-    incarnation and the sequence are kept, as their sum: within an incarnation sums differ as sequences
-    do, and incarnations are random, so that of two runs they are the same once in 2^64. What stands in
+    A record is news only when it differs from the one read before in the same slot. Of that one a hash
+    of incarnation, sequence and sending time is kept (:func:`_told`). What stands in
     the store when a coordinator starts may be a dead member's last word, so until the first
     complete sweep records are remembered and mean nothing; a slot taken after that was empty
     before, and its first record is news.
@@ -101,7 +104,7 @@ class Seats:
         """
         if len(beats.slot) and beats.slot.max() >= len(self._row):
             beats = beats.where(beats.slot < len(self._row))
-        read = beats.incarnation + beats.sequence
+        read = _told(beats)
         changed = np.flatnonzero(self._read[as_index(beats.slot)] != read)
         changed = changed[self._row[beats.slot[changed]] != NOBODY]
         slots = beats.slot[changed]
@@ -120,6 +123,18 @@ class Seats:
             self._empty_before = np.pad(self._empty_before, (0, more))
         if (more := _more(self._slot, rows)) > 0:
             self._slot = np.pad(self._slot, (0, more), constant_values=NOBODY)
+
+
+def _told(beats: Beats) -> NDArray[np.uint64]:
+    """A number for each of n beats that another beat of the same member does not have.
+
+    Within a run: of two beats that differ in their sequence by less than 2^30 and in their sending time
+    by less than 2^30 ms, never the same. Incarnations are random, so that of two runs it is the same
+    once in 2^64.
+    """
+    sent = beats.sent_ms.astype(np.uint64, copy=False)
+    told: NDArray[np.uint64] = beats.incarnation + beats.sequence * _SPREAD + sent
+    return told
 
 
 def _more(column: NDArray[Any], size: int) -> int:

@@ -4,6 +4,8 @@ A beat is new when its sequence is above the member's mark, the highest so far. 
 store can write a record with any number, so:
 
 * A number that no agent could have reached since the mark never becomes it.
+* A record whose number says nothing, but which was sent after the newest beat, is of an agent that
+  lives: whatever was made of its number. The mark stays.
 * Records below the mark, or beyond reach, that ascend from one to the next are the beats of an agent
   that lives, whatever made its mark wrong: the second one is new, and the mark is its. One that
   ascends to the mark itself is new as well.
@@ -17,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from musterd.columns import Beats
 from musterd.limits import MIN_INTERVAL
 from musterd_coordinator.members import Mask, Members, Rows
 
@@ -31,34 +34,43 @@ been away for twelve days."""
 class Told(NamedTuple):
     """Of n records: which are new beats, and which of those are of a member whose mark was wrong.
 
-    ``beyond`` are those that no agent could have reached.
+    ``beyond`` are those that no agent could have reached, ``later`` those that are new by when they
+    were sent: their numbers mean nothing.
     """
 
     new: Mask
     corrected: Mask
     beyond: Mask
+    later: Mask
 
 
-def tell(members: Members, rows: Rows, sequence: Sequences, now: float) -> Told:
-    """What records with these sequences (n) mean for members in ``rows`` (n) in their current run.
+def tell(members: Members, rows: Rows, beats: Beats, now: float) -> Told:
+    """What n records ``beats`` of the current runs of the members in ``rows`` (n) mean.
 
     Each row appears at most once. ``now`` is monotonic seconds.
     """
-    mark = members.sequence[rows]
+    sequence, mark = beats.sequence, members.sequence[rows]
     above = sequence > mark
     beyond = above & _is_beyond(members, rows, sequence, mark, now)
-    odd = (sequence < mark) | beyond
-    corrected = np.zeros(len(rows), np.bool_)
-    if odd.any():
-        corrected[odd] = _ascends(members, rows[odd], sequence[odd], beyond[odd])
     fresh = above & ~beyond
+    corrected, later = np.zeros((2, len(rows)), np.bool_)
+    if not fresh.all():
+        fresh |= _are_back(members, rows, sequence, mark)
+        odd = (sequence < mark) | beyond
+        corrected[odd] = _ascends(members, rows[odd], sequence[odd], beyond[odd])
+        later = ~fresh & ~corrected & (beats.sent_ms > members.sent_ms[rows])
     if members.any_odd:
-        before = members.odd_sequence[rows]
-        fresh |= (
-            (sequence == mark) & (before > 0) & (before < sequence)
-        )  # it comes back to its mark
         members.odd_sequence[rows[fresh | corrected]] = 0
-    return Told(fresh | corrected, corrected, beyond)
+    return Told(fresh | corrected | later, corrected, beyond, later)
+
+
+def _are_back(members: Members, rows: Rows, sequence: Sequences, mark: Sequences) -> Mask:
+    """Which of these records come back to their marks from below."""
+    if not members.any_odd:
+        return np.zeros(len(rows), np.bool_)
+    before = members.odd_sequence[rows]
+    back: Mask = (sequence == mark) & (before > 0) & (before < sequence)
+    return back
 
 
 def _is_beyond(

@@ -66,13 +66,15 @@ class Spoilage:
         self._down_time = down_time
         self._slots: Slots = _none()
         self._since: Seconds = np.empty(0)
+        self._seen: Seconds = np.empty(0)
         self._said: Slots = _none()
 
     def look(self, sweep: Sweep, now: float) -> Spoiled:
         """What a complete ``sweep`` has of them at ``now`` monotonic seconds."""
         slots = np.unique(np.asarray(sweep.spoiled, np.int64))
-        since = self._remember(slots, now)
         patience = GIVEN_UP_AFTER * self._down_time()
+        self._forget(sweep.beats.slot, now - patience)
+        since = self._remember(slots, now)
         lasting = now - since >= patience
         most = len(slots) > MOST_OWN * sweep.established
         if most:
@@ -89,11 +91,28 @@ class Spoilage:
         )
 
     def _remember(self, slots: Slots, now: float) -> Seconds:
+        """Since when each of ``slots`` (n), which are spoiled now, is."""
+        kept = np.isin(self._slots, slots, invert=True)
         since = np.full(len(slots), now)
         _, before, at = np.intersect1d(self._slots, slots, assume_unique=True, return_indices=True)
         since[at] = self._since[before]
-        self._slots, self._since = slots, since
+        order = np.argsort(all_slots := np.concatenate([self._slots[kept], slots]))
+        self._slots = all_slots[order]
+        self._since = np.concatenate([self._since[kept], since])[order]
+        self._seen = np.concatenate([self._seen[kept], np.full(len(slots), now)])[order]
         return since
+
+    def _forget(self, good: Slots, before: float) -> None:
+        """Those with a beat of their member again, or not seen since ``before``.
+
+        A record that is gone, as one that was removed to mend the slot, says nothing: it may be
+        spoiled again before the next sweep.
+        """
+        if not len(self._slots):
+            return
+        kept = (self._seen > before) & np.isin(self._slots, good, invert=True)
+        self._slots = self._slots[kept]
+        self._since, self._seen = self._since[kept], self._seen[kept]
 
     def _say(self, given_up: Slots, patience: float) -> None:
         news = np.setdiff1d(given_up, self._said)

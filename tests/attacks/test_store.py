@@ -79,6 +79,19 @@ def junk_members(_: Lab, him: Neighbour) -> Callable[[], object]:
     return spoil
 
 
+def turncoats(_: Lab, him: Neighbour) -> Callable[[], object]:
+    """Members of his own who beat well for three seconds, and then are spoiled again and again."""
+    slots, times = [him.new_slot() for _ in range(6)], iter(range(1, 10_000))
+
+    def beat() -> None:
+        number = next(times)
+        for slot in slots:
+            name = f"turncoat-{slot}" if number <= 12 else "somebody-else"
+            him.seat(slot, holder(f"turncoat-{slot}"), beat_of(name, sequence=number))
+
+    return beat
+
+
 def counter_beyond(_: Lab, him: Neighbour) -> Callable[[], object]:
     """The counter of slots at its limit."""
     return lambda: him.set(b"musterd:n", b"16777216")
@@ -155,6 +168,16 @@ def test_a_neighbour_in_memcached(memcached: Memcached, start_lab: StartLab, dee
     lab = start_lab(memcached.url, kind=ONE)
     with Neighbour(memcached.address) as him:
         under_attack(lab, deed.__name__.replace("_", " "), deed(lab, him))
+
+
+@full_only
+@pytest.mark.parametrize("storm_min", [0])
+def test_turncoats_hold_up_verdicts_for_a_while_only(
+    memcached: Memcached, start_lab: StartLab
+) -> None:
+    lab = start_lab(memcached.url, kind=ONE)
+    with Neighbour(memcached.address) as him:
+        under_attack(lab, "turncoats", turncoats(lab, him), deaf=0.9)
 
 
 @full_only

@@ -67,6 +67,7 @@ class Fleet:
         status: Status = Status.OK,
         interval: float = 1.0,
         push_timeout: float = 0.0,
+        sent_ms: int = 0,
     ) -> None:
         """Beats as a sweep brings them: those that changed in the store."""
         who = np.array(list(rows), np.int64)
@@ -78,7 +79,7 @@ class Fleet:
             sequence=(every * sequence).astype(np.uint64),
             interval_ms=(every * interval * 1000).astype(np.uint32),
             status=(every * status).astype(np.uint8),
-            sent_ms=who,
+            sent_ms=np.full(len(who), sent_ms, np.int64),
             missed=np.zeros(len(who), np.uint16),
             push_timeout_ms=(every * push_timeout * 1000).astype(np.uint16),
             lag_ms=np.zeros(len(who), np.uint32),

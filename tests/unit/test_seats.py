@@ -86,6 +86,24 @@ def test_news_is_what_differs_from_what_was_read_there(steps: list[tuple[str, An
         assert ours.count == len(model.rows)
 
 
+numbers = st.integers(0, 2**30 - 1)
+
+
+@given(st.tuples(numbers, numbers), st.tuples(numbers, numbers))
+@example((1, 5), (2, 4))
+def test_a_record_of_another_number_or_of_another_time_is_news(
+    one: tuple[int, int], other: tuple[int, int]
+) -> None:
+    seats = Seats()
+    seats.swept = True
+    seats.seat(0, 3)
+    for sequence, sent in (one, other):
+        records = np.zeros(1, RECORD)
+        records["incarnation"], records["sequence"], records["sent_ms"] = 7, sequence, sent
+        rows, _ = seats.news(from_records(np.array([0]), records))
+    assert (rows.tolist() == [3]) == (one != other)
+
+
 @given(st.lists(st.integers(0, 8), max_size=8))
 @example([3, 4, 5])
 @example([3, 5, 4, 6])  # as far apart as if they followed one another

@@ -20,10 +20,10 @@ def up(first: int = 1, **how: float) -> tuple[Fleet, int]:
     return fleet, row
 
 
-def heard(fleet: Fleet, row: int, sequence: int) -> bool:
+def heard(fleet: Fleet, row: int, sequence: int, sent_ms: int = 0) -> bool:
     """Whether a record with this sequence, a second after the one before, was a new beat."""
     fleet.sweeps(1.0)
-    fleet.beat([row], sequence)
+    fleet.beat([row], sequence, sent_ms=sent_ms)
     return bool(fleet.detector.members.heard_at[row] == fleet.now)
 
 
@@ -50,6 +50,41 @@ def test_a_mark_within_reach_holds_for_one_beat_too() -> None:
     assert not heard(fleet, row, 11)
     assert heard(fleet, row, 12)
     assert fleet.detector.conflict(row)
+
+
+def test_whose_record_was_sent_later_lives_whatever_its_number() -> None:
+    fleet, row = up(10)
+    assert not heard(fleet, row, HUGE)
+    for at, number in enumerate([HUGE, HUGE, 10, 3, 3, HUGE], 1):
+        assert heard(fleet, row, number, sent_ms=at)
+        assert not heard(fleet, row, number, sent_ms=at)
+    assert heard(fleet, row, 11, sent_ms=1)  # the mark is what it was
+    assert fleet.detector.members.sequence[row] == 11
+    assert fleet.detector.conflict(row)
+
+
+@given(st.lists(st.integers(1, HUGE), min_size=1, max_size=30))
+def test_who_beats_is_never_down_though_each_of_its_beats_gets_another_number(
+    forged: list[int],
+) -> None:
+    fleet, row = up(10, service_down_time=2.5)
+    for at, number in enumerate(forged, 1):
+        heard(fleet, row, number, sent_ms=1000 * at)
+        assert fleet.silence(row) == 0.0
+    assert fleet.state(row) == Code.UP
+
+
+@given(st.lists(st.tuples(st.integers(1, 100), st.integers(0, 50)), max_size=12))
+def test_the_dead_go_down_though_copies_of_the_beats_of_its_last_day_come_back(
+    old: list[tuple[int, int]],
+) -> None:
+    fleet, row = up(1)
+    heard(fleet, row, 100, sent_ms=50)
+    for number, sent in sorted(old, reverse=True):
+        fleet.beat([row], number, sent_ms=sent)
+        fleet.sweeps(0.5)
+    fleet.sweeps(5.0)
+    assert fleet.state(row) == Code.DOWN
 
 
 def test_who_was_away_may_have_counted_on() -> None:

@@ -1,11 +1,13 @@
 """Spoiled records stop verdicts where they say something of the path, and then not for ever."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from musterd.columns import Rejected, no_beats
+from musterd.columns import RECORD, Rejected, from_records
 from musterd.stores import Sweep
 from musterd.stores.standing import ESTABLISHED, REMEMBERED, Standing
 from musterd_coordinator.spoilage import GIVEN_UP_AFTER, Spoilage, Spoiled
@@ -39,9 +41,15 @@ def fleet(honest: int) -> Standing:
     return standing
 
 
-def look(spoilage: Spoilage, slots: list[int], established: int, now: float) -> Spoiled:
+def look(
+    spoilage: Spoilage, slots: list[int], established: int, now: float, good: Sequence[int] = ()
+) -> Spoiled:
+    records = np.zeros(len(good), RECORD)
     sweep = Sweep(
-        no_beats(), Rejected(), spoiled=np.array(slots, np.int64), established=established
+        from_records(np.array(good, np.int64), records),
+        Rejected(),
+        spoiled=np.array(slots, np.int64),
+        established=established,
     )
     return spoilage.look(sweep, now)
 
@@ -118,7 +126,16 @@ def test_one_slot_that_stays_spoiled_is_given_up_and_said_once() -> None:
     assert (line["event"], line["slots"]) == ("spoiled beats given up", [3])
     assert look(spoilage, [3, 4], 6, PATIENCE + 2).reason.startswith("1 of 5 ")
     look(spoilage, [], 6, PATIENCE + 3)
-    assert look(spoilage, [3], 6, PATIENCE + 4).reason
+    assert not look(spoilage, [3], 6, PATIENCE + 4).reason
+    look(spoilage, [], 6, PATIENCE + 5, good=[3])
+    assert look(spoilage, [3], 6, PATIENCE + 6).reason
+
+
+def test_who_was_not_spoiled_for_long_begins_anew() -> None:
+    spoilage = Spoilage("mc1", lambda: DOWN_TIME)
+    assert look(spoilage, [3], 6, 0.0).reason
+    look(spoilage, [], 6, PATIENCE + 1)
+    assert look(spoilage, [3], 6, PATIENCE + 2).reason
 
 
 def test_where_most_are_spoiled_the_path_is_at_fault_for_as_long_as_that_lasts() -> None:
@@ -129,12 +146,23 @@ def test_where_most_are_spoiled_the_path_is_at_fault_for_as_long_as_that_lasts()
         assert (spoiled.until, len(spoiled.given_up)) == (None, 0)
 
 
-@given(st.lists(st.sets(st.integers(0, 9)), max_size=30))
-def test_only_what_was_spoiled_all_the_time_is_given_up(sweeps: list[set[int]]) -> None:
-    spoilage, since = Spoilage("mc1", lambda: 2.0), dict[int, int]()
-    for now, slots in enumerate(sweeps):
-        since = {slot: since.get(slot, now) for slot in slots}
-        spoiled = look(spoilage, sorted(slots), 10, float(now))
+@given(
+    st.lists(
+        st.dictionaries(st.integers(0, 9), st.sampled_from(["good", "spoiled", "gone"])),
+        max_size=30,
+    )
+)
+def test_only_what_was_spoiled_and_not_good_all_the_time_is_given_up(
+    sweeps: list[dict[int, str]],
+) -> None:
+    spoilage, since, seen = Spoilage("mc1", lambda: 2.0), dict[int, int](), dict[int, int]()
+    for now, found in enumerate(sweeps):
+        slots = {slot for slot, what in found.items() if what == "spoiled"}
+        good = {slot for slot, what in found.items() if what == "good"}
+        since = {s: at for s, at in since.items() if s not in good and now - seen[s] < 6}
+        since |= dict.fromkeys(slots - since.keys(), now)
+        seen |= dict.fromkeys(slots, now)
+        spoiled = look(spoilage, sorted(slots), 10, float(now), sorted(good))
         long = {slot for slot in slots if now - since[slot] >= 6 and len(slots) <= 5}
         assert set(spoiled.given_up.tolist()) == long
         assert set(spoiled.counted.tolist()) == slots - long

@@ -1,5 +1,6 @@
 """Which members have earned that a spoiled record of theirs means something; pure."""
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +38,8 @@ class Standing:
 
     def __init__(self) -> None:
         self._good: NDArray[np.uint8] = np.zeros(0, np.uint8)
-        self._left: dict[int, int] = {}  # member_id -> what it had earned when it left its slot
+        # member_id -> what it had earned when it left its slot
+        self._left: OrderedDict[int, int] = OrderedDict()
         self._swept = False
 
     def seat(self, slots: Slots, identities: Identities) -> None:
@@ -56,10 +58,10 @@ class Standing:
         some = earned > 0
         left = zip(identities[some].tolist(), earned[some].tolist(), strict=True)
         for identity, good in left:
-            self._left.pop(identity, None)  # so that it is the latest
             self._left[identity] = good
+            self._left.move_to_end(identity)
         while len(self._left) > REMEMBERED:
-            del self._left[next(iter(self._left))]
+            self._left.popitem(last=False)
 
     def spoils(self, heard: Bools, refused: Slots, astray: Slots = _NOWHERE) -> Spoils:
         """A sweep brought good beats from the slots that are ``heard`` (by slot), and others from
