@@ -34,7 +34,7 @@ class Model:
 
     def __init__(self) -> None:
         self.rows: dict[int, int] = {}
-        self.read: dict[int, int] = {}
+        self.read: dict[int, tuple[int, int]] = {}
         self.empty_before: set[int] = set()
         self.swept = False
 
@@ -51,9 +51,9 @@ class Model:
         told = []
         for slot, beat in read:
             before = self.read.get(slot)
-            if slot not in self.rows or before == sum(beat):
+            if slot not in self.rows or before == beat:
                 continue
-            self.read[slot] = sum(beat)
+            self.read[slot] = beat
             if before is not None or slot in self.empty_before:
                 told.append((self.rows[slot], beat[0]))
         return told
