@@ -4,7 +4,7 @@ What may concern very many members, groups or zones is done in steps.
 """
 
 from collections.abc import Iterator
-from itertools import compress
+from itertools import compress, repeat
 
 import numpy as np
 from msgspec.structs import replace
@@ -25,14 +25,15 @@ from musterd_coordinator import tally
 from musterd_coordinator.desk import PAGE_LIMIT
 from musterd_coordinator.directory import NOBODY, Group
 from musterd_coordinator.freshness import Freshness
-from musterd_coordinator.members import IS_UNDECIDED, STATES, Code
+from musterd_coordinator.members import IS_UNDECIDED, STATES, Code, Rows
 from musterd_coordinator.paging import Filters, chosen
 from musterd_coordinator.roll import Roll
+from musterd_coordinator.seen import Seen, seen, seen_of
 from musterd_coordinator.shard import wall_instant
 from musterd_coordinator.status import OLD_FACTS
 from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.tally import Tally
-from musterd_coordinator.verdicts import NO_FACTS, marks_of, verdict_of
+from musterd_coordinator.verdicts import FORCED_DOWN, NO_FACTS, marks_of, overlaid, verdict_of
 from musterd_coordinator.wording import (
     clamped_text,
     deaf_text,
@@ -44,8 +45,20 @@ from musterd_coordinator.wording import (
 )
 
 GROUPS_AT_ONCE = 200  # groups, or zones, in one step
-MEMBERS_AT_ONCE = 50  # whole answers in one step
+MEMBERS_AT_ONCE = 100  # whole answers in one step
 VERDICTS_AT_ONCE = 1000
+
+
+class _Behind:
+    """How good what all answers of one moment say is: ``note`` ends the reason of each."""
+
+    __slots__ = ("all_heard", "facts_age", "note")
+
+    def __init__(self, all_heard: bool, facts_age: float | None) -> None:
+        self.all_heard = all_heard
+        self.facts_age = facts_age
+        self.note = _old(facts_age)
+
 
 Portion = dict[str, dict[str, Verdict]]
 """Verdicts by group and name."""
@@ -148,8 +161,7 @@ class Answers:
         answers: list[MemberAnswer] = []
         for at in range(0, len(shown), MEMBERS_AT_ONCE):
             rows = self._roll.directory.rows(group, shown[at : at + MEMBERS_AT_ONCE])
-            all_heard = self._all_heard
-            answers += [self._answer(row, all_heard) for row in rows[rows != NOBODY].tolist()]
+            answers += self._answers(rows[rows != NOBODY])
             yield
         following = shown[-1] if len(names) > limit else None
         return replace(page, members=answers, next=following)
@@ -183,7 +195,8 @@ class Answers:
 
     def member(self, group: str, member: str) -> MemberAnswer:
         """One member."""
-        return self._answer(self.row(group, member), self._all_heard)
+        row = self.row(group, member)
+        return self._answer(row, seen_of(self._roll.detector, row), self._behind)
 
     def query(self, group: str, members: list[str]) -> QueryAnswer:
         """Verdicts on the named members."""
@@ -231,17 +244,25 @@ class Answers:
         return found
 
     @property
-    def _all_heard(self) -> bool:
-        """Are all shards listening, to everybody?"""
-        return all(self._roll.listening) and not self._roll.detector.gaps.is_anybody_deaf
+    def _behind(self) -> _Behind:
+        """What is behind all answers of one moment."""
+        roll = self._roll
+        all_heard = all(roll.listening) and not roll.detector.gaps.is_anybody_deaf
+        return _Behind(all_heard, self.facts_age)
 
-    def _answer(self, row: int, all_heard: bool) -> MemberAnswer:
-        roll, members = self._roll, self._roll.detector.members
-        member, facts = roll.effective(row), roll.facts.get(row, NO_FACTS)
-        code, status = members.state.item(row), members.status.item(row)
-        orders, conflict = members.orders.item(row), roll.detector.conflict(row)
-        verdict = verdict_of(code, status, orders)
-        interval, facts_age = members.interval.item(row), self.facts_age
+    def _answers(self, rows: Rows) -> list[MemberAnswer]:
+        behind, columns = self._behind, seen(self._roll.detector, rows)
+        return list(map(self._answer, rows.tolist(), columns, repeat(behind)))
+
+    def _answer(self, row: int, seen: Seen, behind: _Behind) -> MemberAnswer:
+        roll = self._roll
+        facts = roll.facts.get(row)
+        member = roll.directory.member(row)
+        if facts is None:
+            facts = NO_FACTS
+        else:
+            member = overlaid(member, facts)
+        verdict = verdict_of(seen.state, seen.status, seen.orders)
         return MemberAnswer(
             group=member.group,
             member=member.name,
@@ -249,12 +270,12 @@ class Answers:
             up=verdict.up,
             schedulable=verdict.schedulable,
             down=verdict.down,
-            reason=self._reason(row, interval, facts_age, all_heard),
-            since=wall_instant(members.since.item(row)),
-            silent_for=round(roll.detector.silence_of(row), 3),
-            interval=round(interval, 3),
-            incarnation=hexadecimal(members.incarnation.item(row)),
-            conflict=conflict,
+            reason=self._reason(row, seen, behind),
+            since=wall_instant(seen.since),
+            silent_for=round(seen.silence, 3),
+            interval=round(seen.interval, 3),
+            incarnation=hexadecimal(seen.incarnation),
+            conflict=seen.conflict,
             zone=member.zone,
             owner=member.owner,
             metadata=member.metadata,
@@ -262,21 +283,21 @@ class Answers:
             disabled_reason=facts.disabled_reason,
             forced_down=facts.forced_down,
             forced_down_reason=facts.forced_down_reason,
-            facts_age=facts_age,
-            observed=STATES[code],
-            marks=marks_of(status, orders, conflict),
-            down_after=round(members.down_after.item(row), 3),
+            facts_age=behind.facts_age,
+            observed=STATES[seen.state],
+            marks=marks_of(seen.status, seen.orders, seen.conflict),
+            down_after=round(seen.down_after, 3),
         )
 
-    def _reason(self, row: int, interval: float, facts_age: float | None, all_heard: bool) -> str:
-        members = self._roll.detector.members
+    def _reason(self, row: int, seen: Seen, behind: _Behind) -> str:
         reason = self._roll.reason(row)
-        if members.state.item(row) == Code.UP:
-            missed, lag = members.missed.item(row), members.lag_ms.item(row) / 1000
-            reason = up_text(reason, members.status.item(row), missed, lag, interval)
-        if not all_heard or members.put_off.item(row) or members.clamped.item(row):
+        if seen.state == Code.UP:
+            reason = up_text(reason, seen.status, seen.missed, seen.lag_ms / 1000, seen.interval)
+        if not behind.all_heard or seen.put_off or seen.clamped:
             reason += self._withheld(row)
-        return self._roll.in_force(row, reason) + _old(facts_age)
+        if seen.orders & FORCED_DOWN:
+            reason = self._roll.in_force(row, reason)
+        return reason + behind.note
 
     def _away(self, row: int) -> str:
         """Why it is not heard at all, if none of its shards is listening."""

@@ -115,11 +115,13 @@ class Detector:
 
     def silence_of(self, row: int) -> float:
         """:meth:`silence` of one row."""
-        members = self.members
-        places = range(members.replicas)
-        shards = [(place, members.shard.item(place, row)) for place in places]
-        time, heard = self._time, members.heard
-        return max(0.0, *(time.item(s) - heard.item(p, row) for p, s in shards if s != NO_SHARD))
+        members, longest = self.members, 0.0
+        for place in range(members.replicas):  # each question about one member comes here
+            shard = members.shard.item(place, row)
+            if shard != NO_SHARD:
+                silence = self._time.item(shard) - members.heard.item(place, row)
+                longest = max(longest, silence)
+        return longest
 
     def conflict(self, row: int) -> bool:
         """Do two agents beat under this member's name?"""

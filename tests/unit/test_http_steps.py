@@ -14,7 +14,7 @@ import musterd_coordinator.http.listing as listing_module
 import musterd_coordinator.http.metrics as metrics_module
 import musterd_coordinator.names as names_module
 import musterd_coordinator.paging as paging_module
-from musterd.model import Member, State
+from musterd.model import Facts, Member, State
 from musterd_coordinator import tally
 from musterd_coordinator.directory import Directory
 from musterd_coordinator.http import make_app
@@ -23,6 +23,7 @@ from musterd_coordinator.members import Code
 from musterd_coordinator.paging import Filters
 from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.storms import SHOWN, storms
+from musterd_coordinator.verdicts import FORCED_DOWN
 from tests.http_desk import DictDesk
 from tests.unit.test_roll import Stage
 
@@ -172,3 +173,15 @@ def test_the_largest_storms_are_told() -> None:
     for storm in told:
         row = stage.roll.directory.zones.number((storm.group, storm.zone))
         assert storm.living == int((members.zone[:MEMBERS] == row).sum())
+
+
+def test_a_page_says_of_each_what_is_said_of_it_alone() -> None:
+    stage = fleet(lambda n: "g", lambda n: f"z{n % 2}")
+    members = stage.roll.detector.members
+    members.orders[3], members.put_off[4], members.flips[5] = FORCED_DOWN, True, 200
+    members.lag_ms[6], members.missed[7], members.incarnation[8] = 9000, 2, 2**64 - 1
+    stage.roll.facts[3] = Facts(forced_down=True, forced_down_reason="psu", zone="z9")
+    page = stage.answers.members("g", limit=1000).members
+    assert page == [stage.answers.member("g", each.member) for each in page]
+    assert {"h00021", "h00042"} <= {each.member for each in page}
+    assert next(each for each in page if each.forced_down).zone == "z9"

@@ -37,15 +37,19 @@ _encode = msgspec.json.Encoder().encode
 class Request:
     """One request; ``names`` are the variable parts of its path, decoded, ``whose`` the caller."""
 
-    __slots__ = ("_receive", "_scope", "method", "names", "query", "whose")
+    __slots__ = ("_receive", "_scope", "method", "names", "query")
 
     def __init__(self, scope: Scope, receive: Receive, names: tuple[str, ...]) -> None:
         self.method: str = scope["method"]
         self.query: bytes = scope["query_string"]
         self.names = names
-        self.whose = holder_of(scope.get("client"))
         self._scope = scope
         self._receive = receive
+
+    @property
+    def whose(self) -> str:
+        """For whom its caller counts: most questions need not know."""
+        return holder_of(self._scope.get("client"))
 
     def header(self, name: bytes) -> bytes | None:
         """The first header called ``name`` (lower case)."""
