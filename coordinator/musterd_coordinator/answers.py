@@ -44,7 +44,7 @@ from musterd_coordinator.wording import (
     up_text,
 )
 
-GROUPS_AT_ONCE = 200  # groups, or zones, in one step
+GROUPS_AT_ONCE = 100  # groups, or zones, in one step
 MEMBERS_AT_ONCE = 100  # whole answers in one step
 VERDICTS_AT_ONCE = 1000
 
@@ -95,8 +95,10 @@ class Answers:
     def groups_steps(self) -> Steps[GroupList]:
         """The same in steps."""
         listed = GroupList(self._roll.version, *self.freshness(), [])
-        counted, names = self.tally(), list(self._roll.directory.group_names)
-        numbers = self._roll.directory.zones
+        yield
+        counted = self.tally()
+        yield
+        names, numbers = list(self._roll.directory.group_names), self._roll.directory.zones
         yield
         counted.group(0)
         yield
