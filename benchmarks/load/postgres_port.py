@@ -13,7 +13,8 @@ from benchmarks.load.postgres_script import STATEMENT, PostgresScript
 from musterd.errors import ShardRefused
 from musterd.model import Member
 from musterd.stores.postgres_crowd import ANNOUNCE, BEAT
-from musterd.stores.postgres_link import Connection, Link, milliseconds, parse_url
+from musterd.stores.postgres_link import Connection, Link, milliseconds
+from musterd.stores.postgres_url import parse_url
 from musterd.stores.postgres_writer import namespace_key, signed
 
 CHUNK = 20_000

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from musterd.stores.postgres_link import Link, parse_url
+from musterd.stores.postgres_link import Link
+from musterd.stores.postgres_url import parse_url
 
 _TIMEOUT = 30.0
 _LOOK = """

@@ -202,7 +202,7 @@ def _database(sections: Sections) -> _Store:
 
 def _postgres(where: str, url: str) -> _Store:
     """The store at ``url``, without the options that only Nova's own driver knows."""
-    from musterd.stores.postgres_link import OPTIONS, parse_url  # brings asyncpg
+    from musterd.stores.postgres_url import OPTIONS, parse_url  # brings asyncpg
 
     parts = urlsplit(url)
     options = parse_qsl(parts.query, keep_blank_values=True)

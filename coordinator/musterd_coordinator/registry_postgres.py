@@ -21,8 +21,9 @@ import structlog
 from musterd.errors import RegistryError, RegistryRefused, ShardRefused, StoreError
 from musterd.model import Facts, Transition
 from musterd.stores.postgres_changes import Mark, catch_up, living_mark
-from musterd.stores.postgres_link import Connection, Link, Target, parse_url
+from musterd.stores.postgres_link import Connection, Link
 from musterd.stores.postgres_schema import ensure_schema
+from musterd.stores.postgres_url import Target, parse_url
 from musterd_coordinator import registry_postgres_sql as sql
 from musterd_coordinator.quarantine import Quarantine
 from musterd_coordinator.registry import ChangeFacts, Entry, Gone, Portion, Row, portion_of

@@ -20,8 +20,8 @@ from musterd.stores.memcached_replies import BeatsReply
 from musterd.stores.memcached_values import Reply, ValuesReply
 from musterd.stores.postgres_copy import Copy
 from musterd.stores.postgres_harvest import Harvest
-from musterd.stores.postgres_link import parse_url
 from musterd.stores.postgres_relays import RelayWatch
+from musterd.stores.postgres_url import parse_url
 from musterd.stores.table import Table
 from musterd.urls import host_and_port, without_secret, without_secrets
 from musterd_coordinator.memcache_protocol import Conversation

@@ -14,11 +14,12 @@ from musterd.beat import member_id, pack
 from musterd.errors import ConfigError, ShardRefused, StoreError
 from musterd.model import Member
 from musterd.stores import ShardWriter
-from musterd.stores.postgres_link import Link, parse_url
+from musterd.stores.postgres_link import Link
 from musterd.stores.postgres_relays import marks_key
 from musterd.stores.postgres_rights import AGENTS
 from musterd.stores.postgres_schema import MEMBERS_OF_A_HOST, STEPS, VERSION, init_db
 from musterd.stores.postgres_tables import TABLES
+from musterd.stores.postgres_url import parse_url
 from musterd.stores.postgres_writer import namespace_key, signed
 from musterd_coordinator.relay import database as relay_database
 from musterd_coordinator.relay.waiting import Newcomer

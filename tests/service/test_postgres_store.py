@@ -12,8 +12,9 @@ from musterd.beat import Beat
 from musterd.errors import ShardRefused, ShardUnavailable, StoreError
 from musterd.model import Member
 from musterd.stores import ShardReader
-from musterd.stores.postgres_link import Link, parse_url
+from musterd.stores.postgres_link import Link
 from musterd.stores.postgres_schema import VERSION, init_db, init_sql
+from musterd.stores.postgres_url import parse_url
 from tests.conftest import StartPgBouncer, StartPostgres
 from tests.servers import Database, PgBouncer, Postgres
 from tests.service.postgres_fleet import (

@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 
 from musterd.errors import ConfigError, RegistryError, RegistryRefused
 from musterd.model import Facts, Member, State, Transition
-from musterd.stores.postgres_link import parse_url
+from musterd.stores.postgres_url import parse_url
 from musterd_coordinator.registry import Entry, Gone, Registry, open_registry
 from musterd_coordinator.registry_postgres import PostgresRegistry
 from musterd_coordinator.registry_rows import entry_row, transition_row

@@ -17,8 +17,9 @@ from musterd.errors import ConfigError, ShardRefused, StoreError
 from musterd.model import Member
 from musterd.settings import Settings
 from musterd.stores import ShardReader, ShardWriter, Store, open_store
-from musterd.stores.postgres_link import Link, parse_url
+from musterd.stores.postgres_link import Link
 from musterd.stores.postgres_schema import init_db
+from musterd.stores.postgres_url import parse_url
 from musterd_coordinator.relay import database as statements
 from musterd_coordinator.relay.database import LATE
 from musterd_coordinator.relay.main import summary

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from musterd.beat import Beat, pack
 from musterd.errors import ShardCorrupt
-from musterd.stores.postgres_link import Connection, Link, parse_url
+from musterd.stores.postgres_link import Connection, Link
 from musterd.stores.postgres_scan import Scan
+from musterd.stores.postgres_url import parse_url
 from tests.unit.test_postgres_copy import copy_of
 
 LINK = Link(parse_url("postgresql://nobody@db/none"), 1.0)

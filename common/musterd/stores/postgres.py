@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
 from musterd.stores.coordinator_side import coordinator_module
-from musterd.stores.postgres_link import Link, Target, parse_url
+from musterd.stores.postgres_link import Link
+from musterd.stores.postgres_url import Target, parse_url
 from musterd.stores.postgres_writer import PostgresWriter
 
 

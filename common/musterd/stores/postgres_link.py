@@ -6,33 +6,22 @@ the session and no startup parameter may be sent, so :attr:`Session.direct` says
 """
 
 import asyncio
-import os
-import socket
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from random import uniform
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 import anyio
 import asyncpg
 
-from musterd.errors import (
-    ConfigError,
-    MusterdError,
-    ShardCorrupt,
-    ShardRefused,
-    ShardUnavailable,
-    StoreError,
-)
+from musterd.errors import MusterdError, ShardUnavailable
 from musterd.resolving import shared
 from musterd.stores.bounds import TOO_LITTLE_LEFT, Deadline, Turn, time_left
 from musterd.stores.errand import Errand
+from musterd.stores.postgres_errors import Collision, translate
 from musterd.stores.postgres_names import NamedLoop, Ways
-from musterd.urls import host_and_port, without_secret
+from musterd.stores.postgres_url import Target
 
 if TYPE_CHECKING:
     from asyncpg.prepared_stmt import PreparedStatement
@@ -42,24 +31,6 @@ else:
     Connection = asyncpg.Connection
 
 T = TypeVar("T")
-
-DEFAULT_PORT = 5432
-_FORM = "write postgresql://user:password@host:5432/database, with %XX for / ? # @ in a password"
-_CHOICES = {
-    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
-    "sslnegotiation": ("postgres", "direct"),
-    "target_session_attrs": (
-        *("any", "primary", "standby"),
-        *("prefer-standby", "read-write", "read-only"),
-    ),
-}
-_FILES = ("passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl")
-_TEXTS = (
-    *("host", "sslpassword", "ssl_min_protocol_version", "ssl_max_protocol_version"),
-    *("krbsrvname", "gsslib"),
-)
-OPTIONS = (*_CHOICES, *_FILES, *_TEXTS)
-"""What may stand behind the ``?`` of a URL."""
 
 # Only a pooler gives its clients another number than the backend's own. Keepalives are asked of
 # the server, whose backend would otherwise outlive a host that lost its power by two hours.
@@ -73,13 +44,6 @@ SELECT CASE WHEN pg_backend_pid() = $1 THEN concat(
     set_config('tcp_user_timeout', '60000', false)) <> '' ELSE false END
 """
 
-_NO_FUNCTION = "42883"
-_NO_TABLES = ("42P01", _NO_FUNCTION, "3F000")  # undefined table, function, no such schema
-_NO_RIGHTS = "42501"
-_WAITED_TOO_LONG = ("57014", "55P03", "25P03")  # statement, lock, idle in transaction
-# Serialization failure, deadlock, duplicate key, duplicate schema, table and function.
-_COLLISIONS = ("40001", "40P01", "23505", "42P06", "42P07", "42723")
-_NO_SERVICE = ("08", "57")  # connection exceptions; starting up, shutting down, terminated
 _WRONG_SERVER = ("25006", "0A000", "55000", "57P03")
 """Read-only, as a standby is (the next two, too, of what it cannot do); or not ready for anybody."""
 
@@ -89,91 +53,6 @@ lead elsewhere by now; but a backend of PostgreSQL costs some milliseconds, and 
 
 LEAST_TO_CONNECT = 5.0
 """Seconds that a connect may take at least, whoever asked for it, where there is no other host."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a PostgreSQL URL leads. ``name`` and ``url`` hold no secret."""
-
-    name: str
-    url: str
-    _parts: SplitResult = field(repr=False)
-
-    def dsn(self, turn: int) -> str:
-        """The URL for asyncpg, whose hosts begin with the one whose ``turn`` it is."""
-        login, at, hosts = self._parts.netloc.rpartition("@")
-        options = dict(parse_qsl(self._parts.query))
-        if self.hosts > 1 and "target_session_attrs" not in options:
-            options["target_session_attrs"] = _only_primary()
-        if not hosts and "host" in options:
-            options["host"] = _turned(options["host"], turn)
-        netloc = f"{login}{at}{_turned(hosts, turn)}"
-        query = urlencode(options, safe="/,")
-        return self._parts._replace(netloc=netloc, query=query).geturl()
-
-    @property
-    def hosts(self) -> int:
-        """How many hosts it has."""
-        return 1 + self.name.rpartition("/")[0].count(",")
-
-
-def _only_primary() -> str:
-    # Of several hosts one is the primary, and all that musterd says to a standby is refused.
-    return os.environ.get("PGTARGETSESSIONATTRS", "primary")
-
-
-def _turned(hosts: str, turn: int) -> str:
-    listed = hosts.split(",")
-    turn %= len(listed)
-    return ",".join(listed[turn:] + listed[:turn])
-
-
-def parse_url(url: str) -> Target:
-    """The target of ``postgresql://user@host:5432/database?option=value``.
-
-    Raises ConfigError, without the password, for whatever asyncpg could not use.
-    """
-    shown = without_secret(url)
-    try:
-        parts = urlsplit(url)
-        options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
-    except ValueError:
-        raise ConfigError(f"{shown} is not well formed: {_FORM}") from None
-    # Anything after an unescaped / ? or # in a password would be taken for a name, and be shown.
-    if parts.fragment or "@" in parts.path + parts.query:
-        raise ConfigError(f"{shown} has / ? # or @ where they mean something else: {_FORM}")
-    hosts = _hosts(shown, parts.netloc.rpartition("@")[2] or options.get("host", ""))
-    database = unquote(parts.path.removeprefix("/"))
-    if not database:
-        raise ConfigError(f"{shown} names no database: {_FORM}")
-    _check_options(shown, options)
-    return Target(f"{hosts}/{database}", shown, parts)
-
-
-def _check_options(shown: str, options: Mapping[str, str]) -> None:
-    for name, value in options.items():
-        if name not in OPTIONS:
-            raise ConfigError(
-                f"{shown}: option {name!r} is not one of {', '.join(sorted(OPTIONS))}"
-            )
-        if name in _FILES and not Path(value).is_file():
-            raise ConfigError(f"{shown}: {name} {value!r} is no file")
-        if name in _CHOICES and value not in _CHOICES[name]:
-            raise ConfigError(f"{shown}: {name} {value!r} is not one of {list(_CHOICES[name])}")
-
-
-def _hosts(shown: str, listed: str) -> str:
-    return ",".join(_host(shown, address) for address in listed.split(",")) if listed else "local"
-
-
-def _host(shown: str, address: str) -> str:
-    if unquote(address).startswith("/"):
-        return unquote(address)
-    try:
-        host, port = host_and_port(address, default_port=DEFAULT_PORT)
-    except ValueError:
-        raise ConfigError(f"{shown} has a host that is no host or host:port: {_FORM}") from None
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class _TlsRequest(asyncpg.connect_utils.TLSUpgradeProto):
@@ -205,10 +84,6 @@ class Session:
     direct: bool = False
     prepared: "PreparedStatement[asyncpg.Record] | None" = None
     many: "PreparedStatement[asyncpg.Record] | None" = None
-
-
-class Collision(ShardRefused):
-    """Somebody did the same at the same time; done again, it may well go through."""
 
 
 async def again(call: Callable[[], Awaitable[T]], attempts: int = 4) -> T:
@@ -410,55 +285,3 @@ async def _has_moved(session: Session) -> bool:
 def milliseconds(seconds: float) -> int:
     """A time limit as PostgreSQL takes it, where 0 would mean none."""
     return max(1, int(seconds * 1000))
-
-
-def translate(shard: str, error: Exception, limit: float) -> StoreError | None:
-    """What a failure of the driver or the network means; None for a fault of our own."""
-    if isinstance(error, TimeoutError) and not isinstance(error, asyncpg.PostgresError):
-        return ShardUnavailable(shard, f"no answer within {limit:g} s")
-    if isinstance(error, asyncpg.PostgresError):
-        return _translate_reply(shard, error, limit)
-    if isinstance(error, OSError):
-        return ShardUnavailable(shard, _network_reason(error))
-    if isinstance(
-        error, asyncpg.exceptions.ClientConfigurationError | asyncpg.exceptions.DataError
-    ):
-        return ShardRefused(shard, _first_line(error))
-    if type(error) is asyncpg.InternalClientError:  # its words are for asyncpg's developers
-        return ShardUnavailable(shard, "connection lost")
-    if isinstance(error, asyncpg.InternalClientError | asyncpg.InterfaceError):
-        return ShardUnavailable(shard, _first_line(error))
-    if isinstance(error, ValueError | LookupError | BufferError | EOFError):
-        return ShardCorrupt(shard, f"unreadable answer ({type(error).__name__}: {error})")
-    return None
-
-
-def _translate_reply(shard: str, error: asyncpg.PostgresError, limit: float) -> StoreError:
-    state, text = str(error.sqlstate), _first_line(error)
-    if state in _NO_TABLES:
-        missing = "functions of this version" if state == _NO_FUNCTION else "tables"
-        advice = "run 'musterd init-db' or start the coordinator"
-        return ShardRefused(shard, f"no musterd {missing} in this database: {advice}")
-    if state == _NO_RIGHTS:
-        return ShardRefused(shard, f"{text}: grant what 'musterd init-db --print' shows")
-    if state in _COLLISIONS:
-        return Collision(shard, text)
-    if state in _WAITED_TOO_LONG:
-        return ShardUnavailable(shard, f"no answer within {limit:g} s ({text})")
-    if state.startswith(_NO_SERVICE):
-        return ShardUnavailable(shard, text)
-    return ShardRefused(shard, text)
-
-
-def _network_reason(error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
-        return f"host name not found ({error.strerror})"
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, ssl.SSLError):  # its errno is OpenSSL's
-        return f"no TLS: {_first_line(error)}"
-    return os.strerror(error.errno) if error.errno else _first_line(error) or "connection lost"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

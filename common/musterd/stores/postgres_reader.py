@@ -12,13 +12,14 @@ from musterd.errors import ShardRefused
 from musterd.model import Member
 from musterd.stores.base import Roster, Sweep
 from musterd.stores.postgres_harvest import Harvest
-from musterd.stores.postgres_link import Link, Target
+from musterd.stores.postgres_link import Link
 from musterd.stores.postgres_moves import MoveWatch
 from musterd.stores.postgres_relays import MOST_RELAYS, READ_MARKS, RelayWatch, marks_key
 from musterd.stores.postgres_roster import Doubts, RosterReader
 from musterd.stores.postgres_scan import SNAPSHOT, Scan
 from musterd.stores.postgres_schema import ensure_schema
 from musterd.stores.postgres_seats import Seats
+from musterd.stores.postgres_url import Target
 from musterd.stores.postgres_writer import PostgresWriter, namespace_key, retire, signed
 
 _NEW_CANARY = """

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from musterd.errors import ConfigError, ShardRefused
 from musterd.stores import postgres_rights as rights
 from musterd.stores.postgres_doors import DOORS
-from musterd.stores.postgres_link import Connection, Link, again, parse_url
+from musterd.stores.postgres_link import Connection, Link, again
 from musterd.stores.postgres_tables import COORDINATORS, TABLES
+from musterd.stores.postgres_url import parse_url
 
 STEPS = (TABLES, COORDINATORS, DOORS)
 VERSION = len(STEPS)

@@ -12,7 +12,8 @@ import structlog
 from musterd.beat import Beat, Status, member_id, new_incarnation
 from musterd.errors import ConfigError, StoreError
 from musterd.settings import Settings
-from musterd.stores.postgres_link import Link, parse_url
+from musterd.stores.postgres_link import Link
+from musterd.stores.postgres_url import parse_url
 from musterd.stores.table import Table
 from musterd.urls import host_and_port, without_secret
 from musterd_coordinator.daemon import lasting
