@@ -5,8 +5,8 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,13 +28,14 @@ from musterd_coordinator.registry_rows import (
     readable,
     time_for,
 )
+from musterd_coordinator.registry_sqlite_file import prepare
+from musterd_coordinator.registry_sqlite_values import as_text, as_value, reason_of
 
 PRUNE_BATCH = 10_000
 LOAD_BATCH = 4000
 _STAGED = 100  # rows of one statement: the event loop waits for Python's lock no longer than that
 _FORM = "write sqlite:///relative.db or sqlite:////absolute/path.db"
 
-_JOURNAL_LIMIT = 64 << 20  # bytes that the journal keeps on the disk after a large batch
 # A value is to blame, not the file.
 _REFUSALS = (
     *(sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
@@ -162,7 +163,7 @@ class SqliteRegistry:
         """Drop history older than ``before``; how many rows went."""
         total, batch = 0, PRUNE_BATCH
         while batch == PRUNE_BATCH:
-            row = self._namespace, _text(before), PRUNE_BATCH
+            row = self._namespace, as_value(before), PRUNE_BATCH
             batch = await self._execute(sql.PRUNE, row)
             total += batch
         return total
@@ -227,12 +228,12 @@ class SqliteRegistry:
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             database = sqlite3.connect(self._path, timeout=0, check_same_thread=False)
             try:
-                _prepare(database)
+                prepare(database)
             except BaseException:
                 database.close()
                 raise
         except sqlite3.Error as error:
-            raise RegistryError(f"registry {self._path}: {_reason(error)}") from None
+            raise RegistryError(f"registry {self._path}: {reason_of(error)}") from None
         except OSError as error:
             raise RegistryError(
                 f"registry {self._path}: this user cannot write it and its folder"
@@ -268,7 +269,7 @@ class SqliteRegistry:
             found = self._db.execute(statement, row).fetchall()
         finally:
             self._db.text_factory = str
-        return [tuple(map(_as_text, each)) for each in found]
+        return [tuple(map(as_text, each)) for each in found]
 
     def _append(self, history: Sequence[Row]) -> None:
         self._write("new_history", history, sql.APPEND, self._namespace, self._coordinator)
@@ -278,67 +279,10 @@ class SqliteRegistry:
         for at in range(0, len(rows), _STAGED):
             part = rows[at : at + _STAGED]
             places = f"({', '.join('?' * len(part[0]))})"
-            values = list(map(_text, chain.from_iterable(part)))
+            values = list(map(as_value, chain.from_iterable(part)))
             self._db.execute(
                 f"INSERT INTO {table} VALUES {', '.join([places] * len(part))}", values
             )
         if rows:
             self._db.execute(statement, given)
             self._db.execute(f"DELETE FROM {table}")
-
-
-def _prepare(database: sqlite3.Connection) -> None:
-    """Lock the file for this process, and make the tables in a new one."""
-    database.execute("PRAGMA locking_mode = EXCLUSIVE")
-    database.execute("PRAGMA synchronous = FULL")
-    # In files of their own, temporary tables would need a folder that a container may not have.
-    database.execute("PRAGMA temp_store = MEMORY")
-    database.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT}")
-    application, version, tables = (
-        database.execute(query).fetchone()[0]
-        for query in (
-            *("PRAGMA application_id", "PRAGMA user_version"),
-            "SELECT count(*) FROM sqlite_master",
-        )
-    )
-    if tables and application != sql.APPLICATION:
-        raise sqlite3.DatabaseError("it is another program's database")
-    if version > sql.VERSION:
-        raise sqlite3.DatabaseError(
-            f"its tables are of version {version}, made by a newer musterd; this one knows"
-            f" {sql.VERSION}: upgrade this musterd"
-        )
-    database.execute("PRAGMA journal_mode = WAL")
-    steps = (
-        "".join(sql.UPGRADES[at] for at in range(version, sql.VERSION)) if tables else sql.TABLES
-    )
-    database.executescript(f"BEGIN EXCLUSIVE; {steps} COMMIT; {sql.NEWS}")
-
-
-def _reason(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_BUSY:
-        return "in use: another coordinator runs on it; give each a registry of its own"
-    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return f"this user cannot write it and its folder ({error})"
-    if code == sqlite3.SQLITE_NOTADB:
-        return "not a SQLite database; name another file"
-    return str(error)
-
-
-def _as_text(value: object) -> object:
-    """What a column holds, as text where it can be that."""
-    if not isinstance(value, bytes):
-        return value
-    with suppress(UnicodeDecodeError):
-        return value.decode()
-    return value
-
-
-def _text(value: object) -> object:
-    return _instant_text(value) if isinstance(value, datetime) else value
-
-
-@lru_cache(1024)  # a batch of a hundred thousand has a few
-def _instant_text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -672,7 +672,7 @@ async def test_a_disk_that_hangs_is_given_up_and_the_next_call_waits_for_it(
     async with opened("sqlite:///x.db", timeout=0.3) as registry:
         await record(registry, [entry("a")])
         with monkeypatch.context() as patched:
-            patched.setattr("musterd_coordinator.registry_sqlite._text", hang)
+            patched.setattr("musterd_coordinator.registry_sqlite.as_value", hang)
             for call in (record(registry, [entry("a")]), loaded(registry)):
                 with pytest.raises(RegistryError, match="is the disk stuck"):
                     await call

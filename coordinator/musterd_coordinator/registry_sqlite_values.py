@@ -1,0 +1,37 @@
+"""What SQLite holds and says, in musterd's terms; pure."""
+
+import sqlite3
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import lru_cache
+
+
+def reason_of(error: sqlite3.Error) -> str:
+    """Why a file cannot be used, in words."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_BUSY:
+        return "in use: another coordinator runs on it; give each a registry of its own"
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return f"this user cannot write it and its folder ({error})"
+    if code == sqlite3.SQLITE_NOTADB:
+        return "not a SQLite database; name another file"
+    return str(error)
+
+
+def as_text(value: object) -> object:
+    """What a column holds, as text where it can be that."""
+    if not isinstance(value, bytes):
+        return value
+    with suppress(UnicodeDecodeError):
+        return value.decode()
+    return value
+
+
+def as_value(value: object) -> object:
+    """What a column is to hold: an instant as text that sorts, all else as it is."""
+    return _instant_text(value) if isinstance(value, datetime) else value
+
+
+@lru_cache(1024)  # a batch of a hundred thousand has a few
+def _instant_text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
