@@ -2,7 +2,7 @@
 
 import msgspec
 
-from musterd.model import GroupList, GroupSummary
+from musterd.model import GroupList
 from musterd_coordinator.desk import Desk
 from musterd_coordinator.steps import Steps
 
@@ -37,8 +37,8 @@ class Listing:
     def _make(self) -> Steps[tuple[int, list[bytes]]]:
         listed = yield from self._desk.groups_steps()
         parts: list[bytes] = []
-        for at in range(0, len(listed.groups), AT_ONCE):
-            some: list[GroupSummary] = listed.groups[at : at + AT_ONCE]
+        while some := listed.groups[:AT_ONCE]:
+            del listed.groups[:AT_ONCE]  # to free all of them in the end is a long step too
             parts.append((b"," if parts else b"") + _encode(some)[1:-1])
             yield
         return listed.version, parts
