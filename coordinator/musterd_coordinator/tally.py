@@ -30,7 +30,9 @@ class Tally:
         self._groups = zones.group_of()
         self._states = _cells(members.zone[used], said)
         self._special = _special(members, said, conflict, len(self._states))
-        self.all: Counts = _joined(self._states.sum(axis=0), self._special.sum(axis=0))
+        states = np.bincount(said, minlength=_STATES)
+        states[Code.FREE] = 0
+        self.all: Counts = _joined(states, self._special.sum(axis=0))
 
     def zone(self, number: int) -> Counts:
         """The counts of a zone by its number."""
@@ -85,8 +87,8 @@ def _joined(states: Counts, special: Counts) -> Counts:
 
 def _cells(zone: NDArray[np.int32], codes: NDArray[np.uint8]) -> Counts:
     """How many of n members are in each zone and state: (zones, states)."""
-    cells = np.bincount(zone * _STATES + codes)
-    cells = np.append(cells, np.zeros(-len(cells) % _STATES, np.int64)).reshape(-1, _STATES)
+    zones = int(zone.max(initial=-1)) + 1
+    cells = np.bincount(zone * _STATES + codes, minlength=zones * _STATES).reshape(-1, _STATES)
     cells[:, Code.FREE] = 0
     return cells
 
