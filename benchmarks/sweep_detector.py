@@ -8,7 +8,7 @@ import numpy as np
 from musterd.columns import Beats, Rejected
 from musterd.stores import Sweep
 from musterd_coordinator.detector import Detector
-from musterd_coordinator.judging import judging
+from musterd_coordinator.judging import judge_sweep, news_in
 from musterd_coordinator.listening import ListeningClock
 from musterd_coordinator.members import Code, Rows
 from musterd_coordinator.rules import Rules
@@ -77,7 +77,8 @@ class Judge:
         self._seats.seconds = 0.0
         began = time.perf_counter()
         step = self._detector.advance(0, at, at + PERIOD / 2, proven=True)
-        for _ in judging(self._detector, 0, self._seats, sweep, step, at):
+        news = news_in(self._detector, self._seats, sweep)
+        for _ in judge_sweep(self._detector, 0, news, step, at):
             pass
         took = time.perf_counter() - began
         return Verdict(self._seats.seconds, took - self._seats.seconds)

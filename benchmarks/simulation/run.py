@@ -10,7 +10,7 @@ from benchmarks.simulation.fleet import ALIVE, BACK, DEAD, Fleet
 from benchmarks.simulation.ledger import Ledger
 from benchmarks.simulation.scenario import Scenario
 from musterd_coordinator.detector import Detector
-from musterd_coordinator.judgements import Changes
+from musterd_coordinator.judging import at_once, judge_sweep
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import Code, Mask, Rows, Seconds
 from musterd_coordinator.rules import Rules
@@ -153,24 +153,13 @@ class _Run:
     def _sweep(self, tick: int) -> None:
         now = tick * self._scenario.sweep_period
         step = self._detector.advance(0, now, now, bool(self._plan.proven[tick]))
-        if self._plan.answered[tick]:
-            self._read(now)
-        if step is Step.ADVANCED:
-            self._take(self._detector.judge(0), now)
-        self._take(self._detector.end_conflicts(now), now)
-
-    def _read(self, now: float) -> None:
-        rows, beats = self._fleet.read()
-        if not len(rows):
-            return
-        self._take(self._detector.hear(rows, beats, now), now)
-        back = rows[self._fleet.truth[rows] == BACK]
-        self._fleet.truth[back] = ALIVE
-        self.ledger.seen(back, now)
-
-    def _take(self, batches: Iterable[Changes], now: float) -> None:
-        for changes in batches:
+        news = [self._fleet.read()] if self._plan.answered[tick] else []
+        for changes in at_once(judge_sweep(self._detector, 0, news, step, now)):
             self.ledger.take(changes, now)
+        for rows, _ in news:
+            back = rows[self._fleet.truth[rows] == BACK]
+            self._fleet.truth[back] = ALIVE
+            self.ledger.seen(back, now)
 
 
 def _rules(scenario: Scenario) -> Rules:

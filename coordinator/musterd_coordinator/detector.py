@@ -14,7 +14,7 @@ short:
   left only after a hold.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,16 +68,6 @@ class Detector:
         self.gaps.rules = rules
         promises.judge_by(self.members, rules)
         self.promises_noted += 1
-
-    def add(
-        self, shards: Iterable[int], *, zone: int = 0, state: Code = Code.UNKNOWN, quiet: float = 0
-    ) -> int:
-        """A row for a member placed on ``shards``; its silence begins at ``quiet`` seconds."""
-        (row,) = self.add_all(
-            np.array([state], np.uint8), np.array([[*shards]], np.int16), np.array([quiet])
-        )
-        self.members.zone[row] = zone
-        return int(row)
 
     def add_all(self, states: NDArray[np.uint8], shards: NDArray[np.int16], quiet: Seconds) -> Rows:
         """Rows for n members in ``states`` (n), placed on ``shards`` (n, replicas or fewer) and
@@ -160,16 +150,12 @@ class Detector:
         self.gaps.take(shard, step, clock.time - before, canary, begin)
         return step
 
-    def hear(self, rows: Rows, beats: Beats, now: float) -> list[Changes]:
+    def note(self, rows: Rows, beats: Beats, now: float) -> tuple[list[Changes], Asking]:
         """Take in beats that changed in the store: row ``rows[i]`` sent ``beats[i]``.
 
-        Each row appears at most once. ``now`` is monotonic seconds.
+        Each row appears at most once. ``now`` is monotonic seconds. No state changes: who asks for
+        another one by this is for :meth:`answer`.
         """
-        changes, asking = self.note(rows, beats, now)
-        return [*changes, self.answer(asking)]
-
-    def note(self, rows: Rows, beats: Beats, now: float) -> tuple[list[Changes], "Asking"]:
-        """The part of :meth:`hear` that changes no state, and who asks for another by it."""
         members, changes = self.members, list[Changes]()
         same = beats.incarnation == members.incarnation[rows]
         told = sequences.tell(members, rows, beats, now)
@@ -195,7 +181,7 @@ class Detector:
         new = rows[np.isnan(self.members.first_heard[rows])]
         self.members.first_heard[new] = self.listened
 
-    def answer(self, asking: "Asking") -> Changes:
+    def answer(self, asking: Asking) -> Changes:
         """Give those who ask the state that they ask for, if they are still who asked."""
         members = self.members
         same = members.incarnation[asking.rows] == asking.incarnation
@@ -246,10 +232,6 @@ class Detector:
     def listened(self) -> float:
         """Seconds for which any shard was listened to."""
         return float(self._time.max())
-
-    def judge(self, shard: int) -> list[Changes]:
-        """The verdicts of a proven sweep of ``shard`` on those whose silence is complete."""
-        return self.verdicts(shard, self.due(shard, self.members.used))
 
     def due(self, shard: int, among: slice) -> Rows:
         """The rows ``among`` all whose silence on ``shard`` is complete, judged or not."""

@@ -24,7 +24,7 @@ from musterd_coordinator.changes import ChangeLog
 from musterd_coordinator.detector import Detector
 from musterd_coordinator.directory import NOBODY, Directory
 from musterd_coordinator.judgements import Changes
-from musterd_coordinator.judging import judging
+from musterd_coordinator.judging import judge_sweep, news_in
 from musterd_coordinator.listening import ListeningClock
 from musterd_coordinator.lives import Lives
 from musterd_coordinator.members import CODES, STATES, Code, Rows, Seconds
@@ -131,9 +131,8 @@ class Roll:
         if self.absent and swept.sweep is not None:
             for absentee in self.absent.heard(index, swept.sweep.beats, swept.begin):
                 self._welcome_back(absentee)
-        changes = yield from judging(
-            self.detector, index, shard.seats, swept.sweep, step, swept.begin
-        )
+        news = news_in(self.detector, shard.seats, swept.sweep) if swept.sweep else ()
+        changes = yield from judge_sweep(self.detector, index, news, step, swept.begin)
         told = [self._apply(each, shard) for each in changes if len(each)]
         self.changes.publish()
         self.notices.look()

@@ -8,6 +8,7 @@ from musterd.beat import Status
 from musterd.columns import Beats
 from musterd_coordinator.detector import Detector
 from musterd_coordinator.judgements import Cause, Changes
+from musterd_coordinator.judging import News, at_once, judge_sweep
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import Code
 from musterd_coordinator.rules import Rules
@@ -41,13 +42,24 @@ class Fleet:
         clocks = [ListeningClock(period, timeout=2.0) for _ in range(shards)]
         self.detector = Detector(rules(**changes), clocks, replicas)
         self.now = 1000.0
+        self.step = Step.STOOD_STILL  # of the newest sweep
         self.causes: list[tuple[float, int, Cause]] = []
 
     def add(
-        self, count: int, *, shards: Iterable[int] = (0,), zone: int = 0, state: Code = Code.UNKNOWN
+        self,
+        count: int,
+        *,
+        shards: Iterable[int] = (0,),
+        zone: int = 0,
+        state: Code = Code.UNKNOWN,
+        quiet: float = 0.0,
     ) -> list[int]:
         places = tuple(shards)
-        return [self.detector.add(places, zone=zone, state=state) for _ in range(count)]
+        states = np.full(count, state, np.uint8)
+        shards = np.full((count, len(places)), places, np.int16)
+        rows = self.detector.add_all(states, shards, np.full(count, quiet))
+        self.detector.members.zone[rows] = zone
+        return [int(row) for row in rows]
 
     def state(self, row: int) -> Code:
         return Code(self.detector.members.state[row])
@@ -69,6 +81,29 @@ class Fleet:
         push_timeout: float = 0.0,
         sent_ms: int = 0,
     ) -> None:
+        """A sweep between two others brings these beats, and proves nothing."""
+        news = self.news(
+            rows,
+            sequence,
+            incarnation=incarnation,
+            status=status,
+            interval=interval,
+            push_timeout=push_timeout,
+            sent_ms=sent_ms,
+        )
+        self._judge([news], Step.STOOD_STILL, 0)
+
+    def news(
+        self,
+        rows: Iterable[int],
+        sequence: int,
+        *,
+        incarnation: int = 7,
+        status: Status = Status.OK,
+        interval: float = 1.0,
+        push_timeout: float = 0.0,
+        sent_ms: int = 0,
+    ) -> News:
         """Beats as a sweep brings them: those that changed in the store."""
         who = np.array(list(rows), np.int64)
         every = np.ones(len(who))
@@ -84,14 +119,23 @@ class Fleet:
             push_timeout_ms=(every * push_timeout * 1000).astype(np.uint16),
             lag_ms=np.zeros(len(who), np.uint32),
         )
-        self._note(self.detector.hear(who, beats, self.now))
+        return who, beats
+
+    def take(
+        self,
+        news: Iterable[News] = (),
+        *,
+        proven: bool = True,
+        shard: int = 0,
+        canary: float = 0.0,
+    ) -> list[Changes]:
+        """A sweep that brings ``news``; what changed."""
+        self.step = self.detector.advance(shard, self.now, self.now + 0.01, proven, canary)
+        return self._judge(news, self.step, shard)
 
     def sweep(self, *, proven: bool = True, shard: int = 0, canary: float = 0.0) -> None:
-        """A sweep without beats of its own: advance the clock and judge."""
-        step = self.detector.advance(shard, self.now, self.now + 0.01, proven, canary)
-        if step is Step.ADVANCED:
-            self._note(self.detector.judge(shard))
-        self._note(self.detector.end_conflicts(self.now))
+        """A sweep without beats of its own."""
+        self.take(proven=proven, shard=shard, canary=canary)
 
     def sweeps(
         self, seconds: float, *, proven: bool = True, shard: int = 0, canary: float = 0.0
@@ -105,15 +149,17 @@ class Fleet:
         alive = list(rows)
         for _ in range(round(seconds / self.period)):
             self.now += self.period
-            step = self.detector.advance(0, self.now, self.now + 0.01, proven=True)
-            self.beat(alive, sequence)
-            if step is Step.ADVANCED:
-                self._note(self.detector.judge(0))
+            self.take([self.news(alive, sequence)])
             sequence += 1
         return sequence
 
     def causes_of(self, row: int) -> list[Cause]:
         return [cause for _, who, cause in self.causes if who == row]
+
+    def _judge(self, news: Iterable[News], step: Step, shard: int) -> list[Changes]:
+        changes = at_once(judge_sweep(self.detector, shard, news, step, self.now))
+        self._note(changes)
+        return changes
 
     def _note(self, batches: list[Changes]) -> None:
         for changes in batches:

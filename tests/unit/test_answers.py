@@ -2,6 +2,7 @@
 
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -138,7 +139,9 @@ def test_who_is_forgotten_between_two_steps_does_not_come_back() -> None:
     steps = stage.roll.steps(0, sweep_of(stage, {0: (7, 1), 1: (8, 1)}))
     next(steps)
     stage.roll.remove([forgotten])
-    newcomer = stage.roll.detector.add((0,))  # in the row that became free
+    (newcomer,) = stage.roll.detector.add_all(  # in the row that became free
+        np.array([Code.UNKNOWN], np.uint8), np.zeros((1, 1), np.int16), np.zeros(1)
+    )
     assert newcomer == forgotten
     for _ in steps:
         pass

@@ -342,8 +342,8 @@ def test_old_deaths_are_no_part_of_a_storm() -> None:
 
 def test_the_dead_of_a_restarted_coordinator_are_no_part_of_a_storm() -> None:
     fleet = Fleet()
-    dead = [fleet.detector.add((0,), state=Code.DOWN, quiet=12.0) for _ in range(20)]
-    alive = [fleet.detector.add((0,), state=Code.UP) for _ in range(20)]
+    dead = fleet.add(20, state=Code.DOWN, quiet=12.0)
+    alive = fleet.add(20, state=Code.UP)
     fleet.run(3.0, alive, sequence=1)
     fleet.run(4.0, alive[1:], sequence=100)
     assert fleet.state(alive[0]) is Code.DOWN

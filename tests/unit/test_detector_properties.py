@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from musterd.beat import Status
-from musterd_coordinator.judgements import Cause
+from musterd_coordinator.judgements import Changes
+from musterd_coordinator.judging import News
 from musterd_coordinator.listening import LONGEST_STEP, Step
 from musterd_coordinator.members import CODES, STATES, Code
 from tests.unit.fleet import Fleet
@@ -159,32 +160,29 @@ class Life(RuleBasedStateMachine):
                 host.stored = (host.incarnation, host.sequence)
 
     def _sweep(self, *, proven: bool, seen: set[int] | None = None) -> None:
-        detector = self.fleet.detector
-        before = [clock.time for clock in detector.clocks]
-        steps = [
-            detector.advance(shard, self.fleet.now, self.fleet.now + 0.01, proven)
-            for shard in range(self.shards)
-        ]
-        self._count(steps[0], detector.clocks[0].time - before[0])
-        if proven or seen is not None:
-            self._read(range(MEMBERS) if seen is None else seen)
-        for shard, step in enumerate(steps):
-            if step is Step.ADVANCED:
-                self._replay(detector.judge(shard))
-        self._replay(detector.end_conflicts(self.fleet.now))
+        if seen is None:
+            seen = set(range(MEMBERS)) if proven else set()
+        news = self._read(seen)
+        for shard, clock in enumerate(self.fleet.detector.clocks):
+            before = clock.time
+            self._replay(self.fleet.take(news, proven=proven, shard=shard))
+            if shard == 0:
+                self._count(self.fleet.step, clock.time - before)
 
-    def _read(self, seen: range | set[int]) -> None:
+    def _read(self, seen: set[int]) -> list[News]:
+        news = []
         for host in (self.hosts[number] for number in seen):
             if host.stored is not None and host.stored != host.read:
                 host.read = host.stored
-                noted = len(self.fleet.causes)
-                self.fleet.beat(
-                    [host.row], host.stored[1], incarnation=host.stored[0], interval=INTERVAL
+                incarnation, sequence = host.stored
+                news.append(
+                    self.fleet.news(
+                        [host.row], sequence, incarnation=incarnation, interval=INTERVAL
+                    )
                 )
-                if any(cause is not Cause.RESTARTED for _, _, cause in self.fleet.causes[noted:]):
-                    self.replayed[host.row] = Code.UP
+        return news
 
-    def _replay(self, batches: list) -> None:  # type: ignore[type-arg]
+    def _replay(self, batches: list[Changes]) -> None:
         judged: set[int] = set()
         for changes in batches:
             for row, old, new in zip(
