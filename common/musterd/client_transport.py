@@ -97,7 +97,7 @@ def failure_of(error: Exception, budget: float) -> Failure:
 def _in_words(reason: BaseException) -> str:
     # asyncio replaces the system's words by "Connect call failed ('127.0.0.1', 8420)".
     if isinstance(reason, ssl.SSLError):  # its errno is no error of the system
-        return f"no TLS that we can speak there: {reason.reason or reason}".lower()
+        return f"no TLS that we can speak there: {str(reason.reason or reason).lower()}"
     if isinstance(reason, OSError) and reason.errno and reason.errno > 0:
         return os.strerror(reason.errno).lower()
     words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__

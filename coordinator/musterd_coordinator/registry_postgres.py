@@ -75,6 +75,7 @@ class PostgresRegistry:
         self._namespace = namespace
         self._timeout = timeout
         self._coordinator = coordinator
+        self._hosts = target.hosts
         self._orders = Link(target, timeout)
         self._batches = Link(target, timeout)
         self._news = Link(target, min(timeout, NEWS_TIMEOUT))
@@ -85,10 +86,13 @@ class PostgresRegistry:
 
     async def open(self) -> None:
         """Connect, and create or upgrade the tables where this role may."""
-        try:
-            await ensure_schema(self._orders)
-        except StoreError as error:
-            raise RegistryError(f"registry {error}") from None
+        for left in reversed(range(self._hosts)):  # one that only reads is left for the next
+            try:
+                await ensure_schema(self._orders)
+                break
+            except StoreError as error:
+                if not left:
+                    raise RegistryError(f"registry {error}") from None
         async with self._transaction(self._orders) as connection:
             encoding = await connection.fetchval(sql.ENCODING)
         if encoding != "UTF8":

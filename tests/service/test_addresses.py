@@ -10,8 +10,10 @@ from musterd.stores import ShardReader, Sweep, open_store
 from musterd.stores.postgres_schema import init_db
 from musterd.testing import CuttingProxy, Names
 from tests.conftest import StartPostgres
+from tests.faults.postgres_standby import Standby
 from tests.servers import Database, Memcached, Postgres
 from tests.service.postgres_fleet import NAMESPACE, TIMEOUT, beat_of, canary, host
+from tests.service.test_registry import opened
 from tests.swallowing import swallowing
 
 PUSH = 1.0
@@ -75,6 +77,17 @@ async def test_a_server_that_only_reads_is_left_for_the_next_host(
                 assert "read-only" in error.reason  # noqa: PT017 (the next one need not refuse)
         assert await writer.beat(beat_of(host(1)))
         await writer.aclose()
+
+
+async def test_a_registry_is_opened_at_the_host_that_writes(start_postgres: StartPostgres) -> None:
+    primary = start_postgres(**Postgres.cheap)
+    primary.execute("CREATE DATABASE fleet")
+    with Standby(primary) as standby:
+        url = primary.dsn_of("fleet").replace(
+            primary.address, f"{standby.address},{primary.address}"
+        )
+        async with opened(f"{url}?target_session_attrs=any"):
+            assert primary.execute("SELECT count(*) FROM musterd.registry", "fleet") == "0"
 
 
 async def test_a_connection_to_postgresql_follows_its_name(database: Database) -> None:

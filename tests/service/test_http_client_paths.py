@@ -80,6 +80,13 @@ async def test_the_second_address_of_a_name_is_tried_in_time(
             assert await groups(f"http://localhost:{port}", 1.0) == 1
 
 
+@both
+async def test_plain_http_where_tls_is_expected_is_said(groups: Groups, desk: DictDesk) -> None:
+    async with served(desk) as url:
+        with pytest.raises(CoordinatorUnreachable, match="no TLS that we can speak there"):
+            await groups(url.replace("http:", "https:"), 4.0)
+
+
 def without_end(peer: socket.socket, over: threading.Event) -> None:
     """Answer with a body that never ends."""
     with suppress(OSError):
