@@ -45,6 +45,8 @@ async def test_nobody_is_down_and_all_come_over(
             storm_min=0,
         )
         agents = [agent_of_one(settings, name) for name in MEMBERS]
+        for agent in agents:
+            stack.push_async_callback(agent.aclose)  # when none of them beats any longer
         await stack.enter_async_context(running(*agents))
         office = await stack.enter_async_context(coordinating(settings))
         await until(lambda: states(office) == {State.UP}, 10)
@@ -57,8 +59,6 @@ async def test_nobody_is_down_and_all_come_over(
         assert seen == {State.UP}
         assert before.connections == 0
         assert after.connections >= len(MEMBERS)
-        for agent in agents:
-            await agent.aclose()
 
 
 def agent_of_one(settings: Settings, name: str) -> Agent:

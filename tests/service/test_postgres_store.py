@@ -223,14 +223,14 @@ async def test_crash_recovery_empties_the_beats_and_all_heals(
 
 
 async def test_what_blocks_agents_blocks_the_canary(database: Database) -> None:
-    async with both(database.dsn, timeout=0.5) as (writer, reader):
+    async with both(database.dsn, timeout=2.0) as (writer, reader):
         await writer.announce(host(1))
         await reader.write_canary(canary(1))
         blocker = await asyncpg.connect(database.dsn)
         async with blocker.transaction():
             await blocker.execute("LOCK TABLE musterd.beat IN EXCLUSIVE MODE")
             for call in (writer.beat(beat_of(host(1))), reader.write_canary(canary(2))):
-                with pytest.raises(ShardUnavailable, match=r"no answer within 0\.5 s"):
+                with pytest.raises(ShardUnavailable, match="no answer within 2 s"):
                     await call
             assert (await reader.sweep()).canary == canary(1)
         await blocker.close()
@@ -243,8 +243,9 @@ async def test_blocked_statements_do_not_pile_up_on_the_server(
     database: Database, pgbouncer: PgBouncer, pooled: bool
 ) -> None:
     url = pgbouncer.dsn_of(database.name) if pooled else database.dsn
-    async with both(url, timeout=0.3) as (writer, _):
-        await writer.announce(host(1))
+    async with both(url, timeout=30) as (patient, _), both(url, timeout=0.3) as (writer, _):
+        await patient.announce(host(1))
+        await until_done(lambda: writer.announce(host(1)))
         blocker = await asyncpg.connect(database.dsn)
         async with blocker.transaction():
             await blocker.execute("LOCK TABLE musterd.member, musterd.beat")
@@ -263,6 +264,15 @@ async def test_blocked_statements_do_not_pile_up_on_the_server(
                 ):
                     await blocker.execute("SELECT pg_stat_clear_snapshot()")
         await blocker.close()
+
+
+async def until_done(call: Callable[[], Awaitable[object]]) -> None:
+    """On a busy machine a short time-out may run out where nothing is wrong."""
+    with anyio.fail_after(60):
+        while True:
+            with suppress(ShardUnavailable):
+                await call()
+                return
 
 
 async def by_printed_sql(database: Database, agents: str, coordinators: str) -> None:

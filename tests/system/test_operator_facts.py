@@ -37,25 +37,25 @@ def test_no_acknowledged_fact_is_lost_to_kill_9(
                 answer = coordinator.client.member("compute", name)
                 assert (answer.forced_down, answer.forced_down_reason) == (True, reason)
                 assert (answer.disabled, answer.disabled_reason) == (True, reason)
+            for name in names:
+                _order(coordinator, name, acknowledged)
             killer = threading.Timer(luck.uniform(0.005, 0.25), coordinator.kill)
             killer.start()
             with suppress(CoordinatorUnreachable):
-                _order_until_killed(coordinator, names, acknowledged)
+                for name in cycle(names):
+                    _order(coordinator, name, acknowledged)
             killer.join()
             coordinator.start()
     assert len(acknowledged) >= len(names) - 1  # all but the one in flight
 
 
-def _order_until_killed(
-    coordinator: Coordinator, names: list[str], acknowledged: dict[str, str]
-) -> None:
-    """Change facts as fast as the coordinator takes them, noting what it said is done."""
-    for name in cycle(names):
-        reason = f"order {time.monotonic_ns()}"
-        acknowledged.pop(name, None)  # until it is answered, the old or the new one may stand
-        change = FactsChange(disabled=True, forced_down=True, reason=reason)
-        coordinator.client.change_facts("compute", name, change)
-        acknowledged[name] = reason
+def _order(coordinator: Coordinator, name: str, acknowledged: dict[str, str]) -> None:
+    """Change its facts, noting what the coordinator said is done."""
+    reason = f"order {time.monotonic_ns()}"
+    acknowledged.pop(name, None)  # until it is answered, the old or the new one may stand
+    change = FactsChange(disabled=True, forced_down=True, reason=reason)
+    coordinator.client.change_facts("compute", name, change)
+    acknowledged[name] = reason
 
 
 def _wait_for(coordinator: Coordinator, names: list[str]) -> None:

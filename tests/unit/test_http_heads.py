@@ -79,6 +79,7 @@ HOST = ("host", "control")
         (scope(("host", "evil.example")), 421),
         (scope(HOST, authority="evil.example"), 421),
         (scope(("content-length", "5")), 400),
+        (scope(HOST, ("transfer-encoding", "chunked"), method="POST", version="1.0"), 400),
     ],
 )
 def test_whom_a_head_asks_must_be_clear(asked: dict[str, Any], status: int) -> None:
@@ -91,7 +92,6 @@ def test_whom_a_head_asks_must_be_clear(asked: dict[str, Any], status: int) -> N
 @pytest.mark.parametrize(
     ("asked", "status"),
     [
-        (scope(HOST, ("transfer-encoding", "chunked"), method="POST", version="1.0"), 400),
         (scope(HOST, ("transfer-encoding", "chunked")), 400),
         (scope(HOST, ("content-length", "5")), 400),
         (scope(HOST, ("content-length", "5"), method="DELETE"), 400),

@@ -92,7 +92,8 @@ def _check_host(host: str, hosts: Hosts) -> None:
 
 def _check_transfer(method: str, version: str, value: bytes) -> Problem | None:
     if version == "1.0":
-        return Problem(400, "HTTP/1.0 knows no Transfer-Encoding; use HTTP/1.1", headers=_CLOSE)
+        # Where such a request ends is anybody's guess, whatever it asks for.
+        raise Problem(400, "HTTP/1.0 knows no Transfer-Encoding; use HTTP/1.1", headers=_CLOSE)
     return _check_bodiless(method)
 
 
