@@ -82,16 +82,37 @@ def test_names_of_others_that_hang_up(lab: Lab, relay: Relay) -> None:
     under_attack(lab, "names of others that hang up", deed, every=0.1)
 
 
-@pytest.mark.parametrize("ahead", [500, 2**22, 2**64 - 2**22])
-def test_a_number_ahead_of_anothers(lab: Lab, relay: Relay, ahead: int) -> None:
-    """One beat in the name of somebody alive, of the run that everybody may read, numbered ahead."""
+def forged(lab: Lab, sequence: int) -> bytes:
+    """A beat in the name of somebody alive, of the run that everybody may read."""
     victim = lab.coordinator.client.member(GROUP, CROWD[0])
     assert victim.incarnation is not None
     identity, run = member_id(NAMESPACE, GROUP, CROWD[0]), int(victim.incarnation, 16)
-    forged = pack(Beat(identity, run, ahead, interval_ms=1000))
+    return pack(Beat(identity, run, sequence % 2**64, interval_ms=1000))
+
+
+@pytest.mark.parametrize("ahead", [500, 2**22, 2**64 - 2**22])
+def test_a_number_ahead_of_anothers(lab: Lab, relay: Relay, ahead: int) -> None:
+    record = forged(lab, ahead)
     with Neighbour(relay.address) as him:
-        assert him.order(b"replace musterd:b:00000000 0 600 64", forged) == b"STORED"
+        him.order(b"replace musterd:b:00000000 0 600 64", record)
     under_attack(lab, f"numbered {ahead} ahead", lambda: None)
+
+
+@pytest.mark.parametrize("step", [0, -1, -5000], ids=["the same", "descending", "leaping back"])
+@pytest.mark.parametrize("ahead", [500, 2**40])
+def test_numbers_ahead_of_anothers_without_end(
+    lab: Lab, relay: Relay, ahead: int, step: int
+) -> None:
+    """Neither do they ascend nor are they sent later, so that nobody could take them for beats."""
+    first = forged(lab, ahead)
+    numbers = (ahead + at * step for at in range(10**9))
+    with Neighbour(relay.address) as him:
+
+        def deed() -> None:
+            record = first[:24] + (next(numbers) % 2**64).to_bytes(8, "little") + first[32:]
+            him.order(b"replace musterd:b:00000000 0 600 64", record)
+
+        under_attack(lab, f"numbered {ahead} ahead for ever", deed, every=0.1, least=15.0)
 
 
 def test_names_without_end(lab: Lab, relay: Relay) -> None:

@@ -1,6 +1,9 @@
 """Beats that wait in a relay: the newest of each member counts, and everybody is told."""
 
+import itertools
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +55,7 @@ def test_a_batch_has_each_member_once_by_its_newest_beat(
     came: list[list[tuple[int, int, int]]],
 ) -> None:
     waiting = [Waiting(b"".join(record(*beat) for beat in together)) for together in came]
-    batch = Batch(waiting)
+    batch = Batch(waiting, lambda _: (0, 0))
     records: dict[int, list[bytes]] = {}
     for identity, run, sequence in (beat for together in came for beat in together):
         records.setdefault(identity, []).append(record(identity, run, sequence))
@@ -91,11 +94,27 @@ def one_after_the_other(beats: list[bytes]) -> bytes:
 
 def test_those_who_came_together_are_told_together() -> None:
     waiting = [Waiting(record(1) + record(2)), Waiting(record(3))]
-    batch = Batch(waiting)
+    batch = Batch(waiting, lambda _: (0, 0))
     assert np.array_equal(batch.newest, [0, 1, 2])
     batch.fate[:] = STORED
     list(batch.settle(WORDS))
     assert [one.outcome for one in waiting] == [b"STORED\r\nSTORED", b"STORED"]
+
+
+@pytest.mark.parametrize("far", [2**63, 13, 5000, 7, 10, 9, 1])
+def test_the_next_beat_is_written_whatever_comes_with_it(far: int) -> None:
+    """A number too far ahead, or one from before; of two that may follow the later one."""
+    for numbers in itertools.permutations((far, 11, 12)):
+        waiting = [Waiting(record(1, 5, number)) for number in numbers]
+        batch = Batch(waiting, lambda _: (5, 10))
+        assert [unpack(one.tobytes()).sequence for one in batch.records[batch.newest]] == [12]
+
+
+@pytest.mark.parametrize("old", [10, 9, 1])
+def test_an_old_beat_keeps_none_out_that_comes_after_a_gap(old: int) -> None:
+    for numbers in (old, 40), (40, old):
+        batch = Batch([Waiting(record(1, 5, number)) for number in numbers], lambda _: (5, 10))
+        assert [unpack(one.tobytes()).sequence for one in batch.records[batch.newest]] == [40]
 
 
 def test_the_last_of_two_runs_counts() -> None:

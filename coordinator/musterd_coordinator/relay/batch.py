@@ -1,15 +1,18 @@
 """The beats of one batch as columns: which of them are written, and what each agent is told; pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musterd.columns import RECORD
-from musterd_coordinator.relay.waiting import Waiting, outdoes
+from musterd_coordinator.relay.waiting import NEXT, Waiting
 
 Rows = NDArray[np.int64]
 STORED, LOST = range(2)
+
+Mark = tuple[int, int]
+"""The run and the sequence of a beat."""
 
 
 class Batch:
@@ -17,14 +20,15 @@ class Batch:
 
     ``identity`` and ``records`` are theirs. ``newest`` are the rows to write, one a member; of
     those, ``fate`` is to be set to STORED where they were; the others are LOST, of no known member.
+    ``mark_of`` gives what was last written of a member, by member_id.
     """
 
-    def __init__(self, waiting: Sequence[Waiting]) -> None:
+    def __init__(self, waiting: Sequence[Waiting], mark_of: Callable[[int], Mark]) -> None:
         self.records = np.frombuffer(b"".join([one.records for one in waiting]), RECORD)
         self.identity: NDArray[np.uint64] = np.ascontiguousarray(self.records["member_id"])
         self.fate = np.full(len(self.records), LOST, np.uint8)
         self._waiting = waiting
-        self._winners = self._find_winners()
+        self._winners = self._find_winners(mark_of)
         self.newest: Rows = np.flatnonzero(self._winners == np.arange(len(self.records)))
 
     def settle(self, words: Sequence[bytes]) -> Iterator[None]:
@@ -41,18 +45,40 @@ class Batch:
                 begin = end
             yield
 
-    def _find_winners(self) -> Rows:
+    def _find_winners(self, mark_of: Callable[[int], Mark]) -> Rows:
         """For each row that of its member's newest beat."""
         winners = np.arange(len(self.records))
         order = np.argsort(self.identity, kind="stable")
         ids = self.identity[order]
         twice = np.unique(ids[1:][ids[1:] == ids[:-1]])
         edges = np.searchsorted(ids, twice, "left"), np.searchsorted(ids, twice, "right")
-        for begin, end in zip(*edges, strict=True):
-            rows = order[begin:end]
+        for identity, begin, end in zip(twice.tolist(), *edges, strict=True):
+            rows, mark = order[begin:end], mark_of(identity)
             held, *rest = rows.tolist()
             for row in rest:
-                if outdoes(self.records[row].tobytes(), self.records[held].tobytes()):
+                if _outdoes(self._mark(row), self._mark(held), mark):
                     held = row
             winners[rows] = held
         return winners
+
+    def _mark(self, row: int) -> Mark:
+        return int(self.records["incarnation"][row]), int(self.records["sequence"][row])
+
+
+def _outdoes(one: Mark, other: Mark, mark: Mark) -> bool:
+    """Whether ``one``, which came after ``other``, is to be written in its place.
+
+    It is not if the same run of the agent counted it before: that one took a longer way. A number
+    that is too far ahead of ``mark`` to follow it outdoes none that is nearer: it is not the agent's.
+    """
+    if one[0] != other[0]:
+        return True
+    if one[0] != mark[0]:
+        return one[1] >= other[1]
+    return _rank(one[1] - mark[1]) >= _rank(other[1] - mark[1])
+
+
+def _rank(ahead: int) -> int:
+    if 0 < ahead <= NEXT:
+        return ahead
+    return -ahead if ahead > 0 else ahead - 2**64

@@ -18,35 +18,44 @@ from musterd.stores.postgres_doors import METADATA_BYTES
 from musterd.stores.postgres_link import Link, again, milliseconds
 from musterd.stores.postgres_relays import WRITE_MARK, mark_slot, marks_key
 from musterd.stores.postgres_writer import namespace_key, signed
-from musterd_coordinator.relay.waiting import Newcomer
+from musterd_coordinator.relay.waiting import NEXT, Newcomer
 
 _KEEP_ORDER = """
 SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off
 """
-LATE = 1024
-"""Beats by which one that was under way for long, by another relay, may be behind a newer one."""
+LEAST_FRESH = 1.5
+"""Intervals of a beat, as it promises them, for which it is fresh; so the next one finds it so."""
 
-# Such a beat must not undo a newer one of the same run, as long as an agent may have waited for it
-# ($4, seconds, since the newer one came). Beyond either it is no late beat, but somebody has written
-# one in this member's name, whose number must not keep out those that follow; nor may he do so by
-# writing it again. Sequences are compared by their lowest three bytes, as serial numbers (RFC 1982).
-# Records come as one text, which costs both sides less than an array of them; OFFSET 0 has each cut
-# out only once.
+# A fresh beat gives way only to the next ones of its run. So neither one that was under way for long
+# undoes a newer one, nor does a number that somebody made up take the place of a member that beats.
+# Once it is fresh no more, any may follow: a forged number keeps nobody out for longer. Who writes
+# the same number again, with whatever else, keeps it no fresher. A beat is fresh at least for as
+# long as an agent waits ($4, seconds), and no longer than $5, whatever it promises; the clock of the
+# database may be set back. Numbers are compared by their lowest two bytes, and the others must be
+# the same, unless those two begin anew. Records come as one text, which costs both sides less than
+# an array of them; OFFSET 0 has each cut out only once.
 _WRITE = f"""
-UPDATE musterd.beat b SET record = n.record,
-    seen_at = CASE WHEN b.record = n.record THEN b.seen_at ELSE now() END
+UPDATE musterd.beat b SET record = n.record, seen_at =
+    CASE WHEN substring(b.record, 17, 10) = substring(n.record, 17, 10) THEN b.seen_at ELSE now() END
 FROM (
     SELECT slot, member_id, substr($3::bytea, 1 + {SIZE} * (place::integer - 1), {SIZE}) AS record
     FROM unnest($1::integer[], $2::bigint[]) WITH ORDINALITY rows (slot, member_id, place) OFFSET 0
 ) n
 WHERE b.slot = n.slot AND b.member_id = n.member_id AND (
-    substring(b.record, 17, 8) <> substring(n.record, 17, 8)
-    OR (get_byte(n.record, 24) - get_byte(b.record, 24)
-        + (get_byte(n.record, 25) - get_byte(b.record, 25)) * 256
-        + (get_byte(n.record, 26) - get_byte(b.record, 26)) * 65536) & 16777215 < {2**24 - LATE}
-    OR b.seen_at < now() - make_interval(secs => $4))
+    (get_byte(n.record, 24) - get_byte(b.record, 24)
+        + (get_byte(n.record, 25) - get_byte(b.record, 25)) * 256) & 65535 <= {NEXT}
+    AND (substring(b.record, 27, 6) = substring(n.record, 27, 6)
+        OR get_byte(n.record, 25) = 0 AND get_byte(n.record, 24) < {NEXT})
+    OR substring(b.record, 17, 8) <> substring(n.record, 17, 8)
+    OR abs(extract(epoch FROM now() - b.seen_at)) > greatest($4, least($5,
+        {LEAST_FRESH} * (get_byte(b.record, 4) + get_byte(b.record, 5) * 256
+            + get_byte(b.record, 6) * 65536 + get_byte(b.record, 7) * 16777216::float8) / 1000)))
 """
 _WRITE_AND_TELL = f"{_WRITE} RETURNING b.member_id"
+_SIT = """
+SELECT b.member_id FROM musterd.beat b JOIN unnest($1::integer[], $2::bigint[]) n (slot, member_id)
+    ON b.slot = n.slot AND b.member_id = n.member_id
+"""
 _FIND = f"""
 SELECT m.member_id, m.slot, b.slot IS NOT NULL AS has_beat, m.zone, m.owner,
     CASE WHEN pg_column_size(m.metadata) <= {METADATA_BYTES} THEN m.metadata::text ELSE 'null' END
@@ -82,19 +91,28 @@ async def mark(link: Link, namespace: str, relay: str, beat: Beat) -> None:
         await connection.execute(WRITE_MARK, *row)
 
 
-async def write(link: Link, rows: Rows) -> NDArray[np.bool_]:
+async def write(link: Link, rows: Rows, freshest: float = 20.0) -> NDArray[np.bool_]:
     """Overwrite the beats in ``rows``; which of them were (n). These are committed now.
 
-    The others sit in that slot no more, or a newer beat is there.
+    The others sit in that slot no more, or a beat is there that they cannot follow; no beat keeps
+    others out for more than ``freshest`` seconds.
     """
     ids = rows.member_id.view(np.int64)
-    columns = rows.slot.tolist(), ids.tolist(), rows.record.tobytes(), link.timeout
+    columns = rows.slot.tolist(), ids.tolist(), rows.record.tobytes(), link.timeout, freshest
     async with link.transaction() as connection:
         await connection.execute(_KEEP_ORDER)
         if await connection.execute(_WRITE, *columns) == f"UPDATE {len(ids)}":
             return np.ones(len(ids), np.bool_)
         written = await connection.fetch(_WRITE_AND_TELL, *columns)
     return np.isin(ids, np.array([its_id for (its_id,) in written], np.int64))
+
+
+async def sit(link: Link, rows: Rows) -> NDArray[np.bool_]:
+    """Which of the members of ``rows`` sit in those slots (n)."""
+    ids = rows.member_id.view(np.int64)
+    async with link.transaction() as connection:
+        found = await connection.fetch(_SIT, rows.slot.tolist(), ids.tolist())
+    return np.isin(ids, np.array([its_id for (its_id,) in found], np.int64))
 
 
 async def find_seats(link: Link, newcomers: Sequence[Newcomer]) -> dict[int, int | None]:

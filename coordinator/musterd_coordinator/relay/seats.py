@@ -16,6 +16,7 @@ from musterd_coordinator.relay.promptness import OVERDUE
 
 Places = NDArray[np.int64]
 Seconds = NDArray[np.float64]
+Numbers = NDArray[np.uint64]
 
 ACTIVE = 3.0
 """Intervals without a written beat after which a member does not beat here: perhaps at another relay."""
@@ -42,6 +43,7 @@ class Seats:
         self.used = np.zeros(room)
         self._since = np.zeros(room)  # when it began to beat here without a break
         self._interval = np.zeros(room)  # 0: no beat was written yet
+        self._run, self._sequence = np.zeros((2, room), np.uint64)  # of the last one written
         self._founders = born + service_down_time
         self._down_time = service_down_time
         self.holders: list[bytes] = []
@@ -73,7 +75,7 @@ class Seats:
             place = self._take_place()
             self._places.put(identity, place)
         self.slot[place], self.used[place] = slot, now
-        self._since[place], self._interval[place] = now, 0.0
+        self._since[place], self._interval[place], self._run[place] = now, 0.0, 0
         self.holders[place], self.keys[place] = holder, key
 
     def remove(self, identity: int) -> None:
@@ -98,6 +100,15 @@ class Seats:
         self._since[places[broken & (self._interval[places] > 0)]] = now
         self.used[places] = now
         self._interval[places] = np.clip(intervals, MIN_INTERVAL, self._down_time)
+
+    def mark(self, places: Places, runs: Numbers, sequences: Numbers) -> None:
+        """These were the runs and sequences (n) of the beats of the members at ``places`` (n)."""
+        self._run[places], self._sequence[places] = runs, sequences
+
+    def mark_of(self, identity: int) -> tuple[int, int]:
+        """The run and the sequence of the member's last written beat; (0, 0): of none."""
+        place = self._places.get(identity)
+        return (0, 0) if place is None else (int(self._run[place]), int(self._sequence[place]))
 
     def active(self, now: float) -> int:
         """How many established members beat here: written within the last :data:`ACTIVE` intervals."""
@@ -131,6 +142,8 @@ class Seats:
             self.slot, self.used = np.resize(self.slot, 2 * place), np.resize(self.used, 2 * place)
             self._since = np.resize(self._since, 2 * place)
             self._interval = np.resize(self._interval, 2 * place)
+            self._run = np.resize(self._run, 2 * place)
+            self._sequence = np.resize(self._sequence, 2 * place)
             self._places.reserve(2 * place)
         self.holders.append(b"")
         self.keys.append(b"")

@@ -59,7 +59,8 @@ class Relay:
         self.server = RelayServer(host, port, table, self.reception, self.gauges)
         self.promptness = Promptness(self._timeout)
         self.writer = BeatWriter(
-            *(self.reception, self.links[0], settings.relay_period, self.gauges, self.promptness)
+            *(self.reception, self.links[0], settings.relay_period, self._service_down_time / 3),
+            *(self.gauges, self.promptness),
         )
         self.usher = Usher(self.reception, self.links[1], self.gauges)
 

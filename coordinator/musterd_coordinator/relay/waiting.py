@@ -12,6 +12,9 @@ from musterd.model import Member
 from musterd_coordinator.memcache_commands import Later
 from musterd_coordinator.relay.runs import BEGINNING
 
+NEXT = 2
+"""Beats by which one may be ahead of another of its run that is still fresh: one may have failed."""
+
 _IDENTITY = slice(8, 16)
 _INCARNATION = slice(16, 24)
 _SEQUENCE = slice(24, 32)

@@ -33,13 +33,17 @@ _AT_A_TIME = 500  # replies written before the loop serves others
 
 
 class BeatWriter:
-    """Writes what waits, at most once a ``period`` (seconds); at once when nothing did before."""
+    """Writes what waits, at most once a ``period`` (seconds); at once when nothing did before.
+
+    No beat keeps others of its member out for more than ``freshest`` seconds.
+    """
 
     def __init__(
         self,
         reception: Reception,
         link: Link,
         period: float,
+        freshest: float,
         gauges: Gauges,
         promptness: Promptness,
     ) -> None:
@@ -48,6 +52,7 @@ class BeatWriter:
         self._reception = reception
         self._link = link
         self._period = period
+        self._freshest = freshest
         self._gauges = gauges
 
     async def run(self) -> None:
@@ -67,7 +72,7 @@ class BeatWriter:
         """
         parts = list(portions(waiting, MOST_ROWS))
         for at, part in enumerate(parts):
-            batch = Batch([one for one in part if one.is_wanted])  # still
+            batch = Batch([one for one in part if one.is_wanted], self._reception.seats.mark_of)
             try:
                 await self._store(batch)
             except StoreError as error:
@@ -107,21 +112,25 @@ class BeatWriter:
             return
         began, identity = anyio.current_time(), batch.identity[rows]
         columns = database.Rows(slots, identity, batch.records[rows])
-        written = await database.write(self._link, columns)
+        written = await database.write(self._link, columns, self._freshest)
         now = anyio.current_time()
         batch.fate[rows] = np.where(written, STORED, LOST)
         lost = identity[~written].tolist()
         self._gauges.wrote(len(rows) - len(lost), len(lost), now - began)
-        seats = self._reception.seats
-        for one in lost:
-            seats.remove(one)
         self._note_written(identity[written], batch.records[rows][written], now)
+        if lost:
+            refused = database.Rows(slots[~written], identity[~written], columns.record[~written])
+            sit = await database.sit(self._link, refused)
+            for one in identity[~written][~sit].tolist():
+                self._reception.seats.remove(one)
 
     def _note_written(self, identity: Identities, records: Records, now: float) -> None:
         places = self._reception.seats.find_all(identity)
         seated = places >= 0
         intervals = records["interval_ms"][seated] / 1000
         self._reception.seats.write(places[seated], intervals, now)
+        runs, sequences = records["incarnation"][seated], records["sequence"][seated]
+        self._reception.seats.mark(places[seated], runs, sequences)
         if self._promptness.awaits_anybody:
             self._promptness.written(set(identity.tolist()))
 
