@@ -6,6 +6,7 @@ query     questions answered while a store is swept
 agent     what one agent costs its host
 peers     Nova's own drivers on the same servers
 growth    cost against the number of members
+steps     how long the event loop is taken at once
 churn     names that come and go for ever
 simulate  how often the detector errs, and how soon it finds a death
 """
@@ -16,7 +17,7 @@ from importlib import import_module
 
 from tests.processes import ServerError
 
-BENCHMARKS = ("sweep", "load", "query", "agent", "peers", "growth", "churn", "simulate")
+BENCHMARKS = ("sweep", "load", "query", "agent", "peers", "growth", "steps", "churn", "simulate")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

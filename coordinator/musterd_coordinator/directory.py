@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
 from operator import eq
@@ -64,6 +64,15 @@ class Directory:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def make_room(self, more: int) -> Iterator[None]:
+        """Have room for ``more`` members, before they come, in steps."""
+        return self._rows.make_room(more)
+
+    def reserve(self, rows: int) -> None:
+        """Make room for rows below ``rows``."""
+        if rows > len(self._rows.ids):
+            self._rows.reserve(rows)
 
     def add(self, members: Alike, rows: Rows) -> None:
         """New ``members`` (n) sit in ``rows`` (n)."""

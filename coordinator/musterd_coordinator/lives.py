@@ -52,10 +52,13 @@ class Lives:
         """Members that are new sit in ``rows`` (n)."""
         if not len(rows):
             return
-        more = int(rows.max()) + 1 - len(self._began)
-        if more > 0:
-            self._began = np.pad(self._began, (0, more + len(self._began) // 4))
+        self.reserve(int(rows.max()) + 1)
         self._began[rows] = self.epoch
+
+    def reserve(self, rows: int) -> None:
+        """Make room for rows below ``rows``."""
+        if (more := rows - len(self._began)) > 0:
+            self._began = np.pad(self._began, (0, more + len(self._began) // 4))
 
     def since(self, rows: Rows, epoch: int) -> Rows:
         """Those of ``rows`` that began after ``epoch``."""

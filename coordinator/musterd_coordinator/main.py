@@ -104,13 +104,18 @@ async def settle(is_ready: Callable[[], bool]) -> None:
         await _until(is_ready)
     gc.enable()
     await _until(is_ready)
+    collect_seldom()
+    while True:
+        await anyio.sleep(COLLECT_PERIOD)
+        gc.collect()
+
+
+def collect_seldom() -> None:
+    """Leave what is alive now out of all collections, and look at all of what is old but seldom."""
     gc.collect()
     gc.freeze()
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, _NEVER)
-    while True:
-        await anyio.sleep(COLLECT_PERIOD)
-        gc.collect()
 
 
 async def _until(is_ready: Callable[[], bool]) -> None:

@@ -1,5 +1,6 @@
 """The columns that the detector decides on: one row per member, one array per property."""
 
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any
 
@@ -69,6 +70,13 @@ _COLUMNS: dict[str, tuple[Any, Any]] = {
     "first_heard": (np.float64, np.nan),
 }
 
+_ALL_COLUMNS = {
+    **_COLUMNS,
+    "shard": (np.int16, NO_SHARD),
+    "heard": (np.float64, 0.0),
+    "chances": (np.uint8, 0),
+}
+
 
 class Members:
     """A growing table of members; rows of members that were removed are used again.
@@ -121,6 +129,7 @@ class Members:
     def __init__(self, replicas: int, capacity: int = 1024) -> None:
         self.replicas = replicas
         self.size = 0  # rows ever used; those beyond are empty
+        self.room = capacity  # rows that each column has, or more
         self.any_odd = False  # was any ``odd_sequence`` ever set?
         self._free: list[int] = []
         for name, (dtype, empty) in _COLUMNS.items():
@@ -144,6 +153,12 @@ class Members:
         self.shard[:, rows] = shards
         return rows
 
+    def make_room(self, more: int) -> Iterator[None]:
+        """Have room for ``more``, before they come: a column grows in each step."""
+        end = self.size + more
+        if end > self.room:
+            yield from self._grow(end + end // 4)
+
     def remove(self, row: int) -> None:
         """Free a row, which is as empty from then on as one that was never used."""
         for name, (_, empty) in _COLUMNS.items():
@@ -161,29 +176,27 @@ class Members:
     def _take_rows(self, count: int) -> Rows:
         again = [self._free.pop() for _ in range(min(count, len(self._free)))]
         end = self.size + count - len(again)
-        if end > len(self.state):
-            self._grow(max(end, self.size + self.size // 4))
+        if end > self.room:
+            for _ in self._grow(max(end, self.size + self.size // 4)):
+                pass
         rows = np.concatenate([np.array(again, np.int64), np.arange(self.size, end)])
         self.size = end
         return rows
 
-    def _grow(self, capacity: int) -> None:
-        for name, (dtype, empty) in _COLUMNS.items():
-            column, grown = getattr(self, name), _column(capacity, empty, dtype)
+    def _grow(self, capacity: int) -> Iterator[None]:
+        # Between two steps others may add, remove and change members, or let the columns grow as well.
+        for name, (dtype, empty) in _ALL_COLUMNS.items():
+            column = getattr(self, name)
+            if column.shape[-1] >= capacity:
+                continue
+            grown = _column((*column.shape[:-1], capacity), empty, dtype)
             if empty != 0 or column.any():  # what nobody wrote to takes no memory
-                grown[: self.size] = column[: self.size]
+                grown[..., : self.size] = column[..., : self.size]
             setattr(self, name, grown)
-        shape = self.replicas, capacity
-        placed: dict[str, NDArray[Any]] = {
-            "shard": np.full(shape, NO_SHARD, np.int16),
-            "heard": np.zeros(shape),
-            "chances": np.zeros(shape, np.uint8),
-        }
-        for name, grown in placed.items():
-            grown[:, : self.size] = getattr(self, name)[:, : self.size]
-            setattr(self, name, grown)
+            yield
+        self.room = max(self.room, capacity)
 
 
-def _column(capacity: int, empty: float, dtype: Any) -> NDArray[Any]:
+def _column(shape: int | tuple[int, ...], empty: float, dtype: Any) -> NDArray[Any]:
     """An empty column. One of zeros gets its memory from the system page by page as it is used."""
-    return np.full(capacity, empty, dtype) if empty != 0 else np.zeros(capacity, dtype)
+    return np.full(shape, empty, dtype) if empty != 0 else np.zeros(shape, dtype)

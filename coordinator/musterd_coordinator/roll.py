@@ -221,11 +221,25 @@ class Roll:
             self.absent.vacated(index, slot, begin)
         at, size = 0, _SEATED_FIRST
         while at < len(roster.seated):
+            yield from self._make_room(size)
             kinds = self._take_seats(index, roster.seated[at : at + size], begin)
             at, size = at + size, _SEATED if kinds <= _FEW_KINDS else _SEATED_FIRST
             yield
         self._take_seats(index, self.admission.next(index, _SEATED_FIRST), begin)
         self.placement.tell(index)
+
+    def _make_room(self, more: int) -> Iterator[None]:
+        """Let what is kept of each member grow before ``more`` come: to copy it all is many steps."""
+        members, before = self.detector.members, self.detector.members.room
+        yield from members.make_room(more)
+        if members.room > before:
+            for reserve in (
+                *(self.directory.reserve, self._teller.reserve, self.lives.reserve),
+                *(self.unsaved.rows.reserve, *(shard.seats.reserve_rows for shard in self.shards)),
+            ):
+                reserve(members.room)
+                yield
+        yield from self.directory.make_room(more)
 
     def _take_seats(self, index: int, seated: Sequence[tuple[int, Member]], begin: float) -> int:
         """Seat these members; how many kinds of them there are."""

@@ -19,10 +19,13 @@ class RowSet:
 
     def add(self, rows: Rows) -> None:
         """Put ``rows`` (n) in."""
-        more = int(rows.max(initial=-1)) + 1 - len(self._marked)
-        if more > 0:
-            self._marked = np.pad(self._marked, (0, more + len(self._marked) // 4))
+        self.reserve(int(rows.max(initial=-1)) + 1)
         self._marked[rows] = True
+
+    def reserve(self, rows: int) -> None:
+        """Make room for rows below ``rows``."""
+        if (more := rows - len(self._marked)) > 0:
+            self._marked = np.pad(self._marked, (0, more + len(self._marked) // 4))
 
     def discard(self, row: int) -> None:
         """Leave ``row`` out, whether or not it was in."""

@@ -121,6 +121,10 @@ class Seats:
             self._row = np.pad(self._row, (0, more), constant_values=NOBODY)
             self._read = np.pad(self._read, (0, more))
             self._empty_before = np.pad(self._empty_before, (0, more))
+        self.reserve_rows(rows)
+
+    def reserve_rows(self, rows: int) -> None:
+        """Make room for rows below ``rows``."""
         if (more := _more(self._slot, rows)) > 0:
             self._slot = np.pad(self._slot, (0, more), constant_values=NOBODY)
 

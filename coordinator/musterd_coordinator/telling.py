@@ -55,10 +55,14 @@ class Teller:
 
     def begin(self, rows: Rows, reasons: Iterable[str]) -> None:
         """New members sit in ``rows`` (n), for these ``reasons`` (n or more)."""
-        if (more := int(rows.max()) + 1 - len(self._reasons)) > 0:
-            self._reasons = np.append(self._reasons, np.full(more + len(self._reasons) // 4, ""))
+        self.reserve(int(rows.max()) + 1)
         self._reasons[rows] = list(islice(reasons, len(rows)))
         self._changes.touch_all(rows)
+
+    def reserve(self, rows: int) -> None:
+        """Make room for rows below ``rows``."""
+        if (more := rows - len(self._reasons)) > 0:
+            self._reasons = np.append(self._reasons, np.full(more + len(self._reasons) // 4, ""))
 
     def reason(self, row: int) -> str:
         """The last words on the member of ``row``."""

@@ -51,12 +51,21 @@ def test_churn() -> None:
     assert figures["store requests to forget one"] < 6
 
 
+def test_steps() -> None:
+    told = run("steps --members 2200 --groups 20 --repeats 1")
+    figures = {figure["figure"]: figure["median"] for figure in told["figures"]}
+    assert figures["list of all groups: longest step"] > 0
+    assert figures["query of 1,000 names: 99 of 100 steps"] > 0
+
+
 def test_agent() -> None:
     told = run("agent --agents 1 --duration 1")
     assert told["pushes missed"] == 0
 
 
-@pytest.mark.parametrize("name", ["sweep", "query", "growth", "churn", "agent", "simulate"])
+@pytest.mark.parametrize(
+    "name", ["sweep", "query", "growth", "steps", "churn", "agent", "simulate"]
+)
 def test_help_has_an_example(name: str) -> None:
     argv = [sys.executable, "-m", "benchmarks", name, "--help"]
     printed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -5,7 +5,7 @@ import pytest
 
 from musterd.beat import Status
 from musterd_coordinator.judgements import Cause
-from musterd_coordinator.members import Code
+from musterd_coordinator.members import Code, Members
 from tests.unit.fleet import Fleet
 
 
@@ -377,3 +377,19 @@ def test_the_table_grows() -> None:
     fleet.sweep()
     fleet.beat(rows, 1)
     assert int(np.count_nonzero(fleet.detector.members.state == Code.UP)) == 5000
+
+
+def test_the_table_grows_in_steps_while_others_come() -> None:
+    members = Members(replicas=2, capacity=4)
+    everywhere = np.zeros((2, 1), np.int16)
+    for number, _ in enumerate(members.make_room(5), 1):
+        row = members.add(np.full(1, Code.UP, np.uint8), everywhere).item()
+        members.since[row] = number
+    count = members.size
+    assert members.since[:count].tolist() == list(range(1, count + 1))
+    assert (members.state[:count] == Code.UP).all()
+    assert (members.shard[:, :count] == 0).all()
+    assert (members.down_after[:count] == np.inf).all()
+    assert {len(members.state), len(members.since), members.shard.shape[1]} <= set(
+        range(members.room, 10 * count)
+    )

@@ -1,9 +1,13 @@
 """The map of member_ids beside a dict."""
 
+from itertools import count
+from unittest.mock import patch
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from musterd.stores import idmap
 from musterd.stores.idmap import NONE, IdMap
 
 # Few low bits, so that they get in each other's way, also across the end of the table.
@@ -29,6 +33,47 @@ def test_it_maps_as_a_dict_does(steps: list[tuple[str, int]]) -> None:
     }
     asked = np.array([identity for _, identity in steps], np.uint64)
     assert ours.get_all(asked).tolist() == [model.get(identity, NONE) for _, identity in steps]
+
+
+@given(steps, steps, steps)
+def test_it_grows_while_others_come_and_go(
+    before: list[tuple[str, int]], between: list[tuple[str, int]], after: list[tuple[str, int]]
+) -> None:
+    ours, model, slots = IdMap(places=256), dict[int, int](), count()
+
+    def change(step: str, identity: int) -> None:
+        # The slot of one who left may be taken by another.
+        slot = next(slots) if identity not in model else model[identity]
+        if step == "put":
+            free = sorted(set(range(slot)) - set(model.values()))
+            model[identity] = slot if identity in model else (free or [slot])[0]
+            ours.put(identity, model[identity])
+        else:
+            ours.remove(identity)
+            model.pop(identity, None)
+
+    for each in before:
+        change(*each)
+    with patch.object(idmap, "_STEP", 3):
+        growing = ours.make_room(200)
+        for each in between:
+            next(growing, None)
+            change(*each)
+        list(growing)
+    for each in after:
+        change(*each)
+    assert len(ours) == len(model)
+    everybody = [identity for _, identity in before + between + after]
+    assert [ours.get(identity) for identity in everybody] == list(map(model.get, everybody))
+
+
+def test_growing_in_steps_leaves_nothing_to_be_done_at_once() -> None:
+    ours = IdMap()
+    ours.put_all(np.arange(1, 501, dtype=np.uint64), np.arange(500))
+    steps = len(list(ours.make_room(100)))
+    with patch.object(IdMap, "_grow") as grow:
+        ours.put_all(np.arange(501, 2001, dtype=np.uint64), np.arange(500, 2000))
+    assert (steps > 1, grow.called, ours.get(2000)) == (True, False, 1999)
 
 
 @given(st.lists(ids, unique=True, max_size=60), st.lists(ids, max_size=60))

@@ -5,6 +5,7 @@ with linear probing and backward shift deletion (Knuth, The Art of Computer Prog
 Algorithms L and R). Member_ids are hashes already, so their low bits are the place to begin at.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 NONE = -1
 _FULL = 0.6  # of the places; beyond it chains grow long
+_NEARLY = 0.5  # beyond it there is time to grow in steps
+_STEP = 8000  # who move to a larger table in one step
 _LARGE = 1 << 19  # places, two megabytes; a smaller table grows faster, and is copied less often
 
 
@@ -24,6 +27,9 @@ class IdMap:
     def __init__(self, places: int = 1024) -> None:
         self._size = 0
         self.ids: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        self._slots: memoryview[int]
+        self._mask: int
+        self._heir: IdMap | None = None  # a larger table that is being filled, over the same ids
         self._clear(places)
         self.reserve(places)
 
@@ -51,11 +57,35 @@ class IdMap:
         """Make room for slots below ``slots``."""
         self.ids = np.pad(self.ids, (0, max(0, slots - len(self.ids))))
         self._ids = self.ids.data
+        if self._heir is not None:
+            self._heir._share(self.ids)
+
+    def make_room(self, more: int) -> Iterator[None]:
+        """Grow in steps, before ``more`` come; meanwhile others may come and go."""
+        # Where somebody else is about it already, there is room enough until they are done.
+        if self._heir is not None or self._size + more <= _NEARLY * (self._mask + 1):
+            return
+        heir = self._heir = IdMap(places=1)
+        heir._share(self.ids)
+        heir._clear(self._larger())
+        try:
+            yield
+            table = np.asarray(self._slots)
+            here = table[table != NONE]
+            for at in range(0, len(here), _STEP):
+                yield
+                heir._inherit(self, here[at : at + _STEP].astype(np.int64))
+            if heir._mask > self._mask:
+                self._slots, self._mask = heir._slots, heir._mask
+        finally:
+            self._heir = None
 
     def put(self, identity: int, slot: int) -> None:
         """It sits in ``slot`` from now on, which nobody else sits in."""
         if slot >= len(self._ids):
             self.reserve(slot + 1 + slot // 8)
+        if self._heir is not None:
+            self._heir.put(identity, slot)
         at = self._find(identity)
         if self._slots[at] == NONE:
             self._size += 1
@@ -67,6 +97,8 @@ class IdMap:
         """The same of many who were not here: ``identities`` (n), all different, in ``slots`` (n)."""
         if (top := int(slots.max(initial=NONE))) >= len(self._ids):
             self.reserve(top + 1 + top // 8)
+        if self._heir is not None:
+            self._heir.put_all(identities, slots)
         self.ids[slots] = identities
         self._size += len(slots)
         while self._size > _FULL * (self._mask + 1):
@@ -75,6 +107,8 @@ class IdMap:
 
     def remove(self, identity: int) -> None:
         """Forget it, if it is here; whoever gave way to it moves closer to where they belong."""
+        if self._heir is not None:
+            self._heir.remove(identity)
         ids, slots, mask = self._ids, self._slots, self._mask
         hole = at = self._find(identity)
         if slots[hole] == NONE:
@@ -100,9 +134,22 @@ class IdMap:
         self._slots = np.full(places, NONE, np.int32).data
         self._mask = places - 1
 
+    def _larger(self) -> int:
+        places = self._mask + 1
+        return places * (2 if places >= _LARGE else 4)
+
+    def _share(self, ids: NDArray[np.uint64]) -> None:
+        self.ids, self._ids = ids, ids.data
+
+    def _inherit(self, other: "IdMap", slots: NDArray[np.int64]) -> None:
+        """Put those in who sat in ``slots`` (n), but who left or came here meanwhile."""
+        ids = self.ids[slots]
+        left = (other.get_all(ids) == slots) & (self.get_all(ids) == NONE)
+        self.put_all(ids[left], slots[left])
+
     def _grow(self) -> None:
         slots = np.asarray(self._slots)
-        self._clear(len(slots) * (2 if len(slots) >= _LARGE else 4))
+        self._clear(self._larger())
         self._place(slots[slots != NONE])
 
     def _place(self, slots: NDArray[Any]) -> None:

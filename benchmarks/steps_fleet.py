@@ -1,0 +1,83 @@
+"""A coordinator whose store is played, and its members: see :mod:`benchmarks.steps`."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+
+from musterd.columns import Beats, Rejected, no_beats
+from musterd.config import Settings
+from musterd.model import Member
+from musterd.stores import Roster, Sweep, open_store
+from musterd_coordinator.desk import Desk
+from musterd_coordinator.recorder import Recorder
+from musterd_coordinator.registry import open_registry
+from musterd_coordinator.service import careful_clock, make_office, make_roll
+from musterd_coordinator.shard import Clocks
+from musterd_coordinator.sweep import Swept
+
+BIG = "all-in-one"
+"""The group that half of the members are in."""
+
+INTERVAL = 10
+_STORE = "memcached://mc1:11211,mc2:11211?replicas=2"  # nobody connects to it
+
+
+class StillFleet:
+    """Members, and a coordinator that knows nobody yet and is swept when that is asked for."""
+
+    def __init__(self, members: int, groups: int) -> None:
+        self.names = [f"compute-{number:07d}.example.net" for number in range(members)]
+        self.big = members if groups == 1 else max(1, members // 2)
+        self._now = 5000.0
+        self._members = members
+        self._groups = groups
+        self._seats = list(enumerate(map(self._member, range(members))))
+        self._sequence = np.ones(members, np.uint64)
+        self._sweeps = 0
+        clocks = Clocks(lambda: self._now, time.time)
+        settings = Settings(store=_STORE, interval=INTERVAL, service_down_time=60)
+        store = open_store(_STORE, namespace="steps", timeout=1.0, beat_ttl=600.0)
+        registry = open_registry("sqlite:///steps.db", namespace="steps", timeout=1, coordinator="")
+        self._roll = make_roll(settings, store, clocks)
+        clock = careful_clock(None, clocks)
+        recorder = Recorder(self._roll, registry, history=timedelta(days=1), clock=clock)
+        self.desk: Desk = make_office(settings, store, registry, self._roll, recorder, [])
+
+    def seat(self, shard: int) -> Iterator[None]:
+        """All of them are met on ``shard`` by one sweep."""
+        return self._steps(shard, Roster(seated=self._seats), no_beats())
+
+    def sweep(self, shard: int, *, everybody: bool = False) -> Iterator[None]:
+        """One sweep of ``shard``, since the last of which a tenth have beaten, or all."""
+        self._sweeps += 1
+        beaten = slice(None) if everybody else slice(self._sweeps % INTERVAL, None, INTERVAL)
+        self._sequence[beaten] += np.uint64(1)
+        return self._steps(shard, Roster(), self._beats())
+
+    def _member(self, number: int) -> Member:
+        others = max(1, self._groups - 1)
+        group = BIG if number < self.big else f"group-{number % others:05d}"
+        return Member(group, self.names[number], "az1", "team", {})
+
+    def _steps(self, shard: int, roster: Roster, beats: Beats) -> Iterator[None]:
+        self._now += 0.5
+        sweep = Sweep(beats, Rejected())
+        swept = Swept(self._now - 0.3, self._now, True, "", roster, sweep, 0.001, 0.3)
+        return self._roll.steps(shard, swept)
+
+    def _beats(self) -> Beats:
+        n = self._members
+        return Beats(
+            slot=np.arange(n),
+            member_id=np.arange(n, dtype=np.uint64),
+            incarnation=np.full(n, 7, np.uint64),
+            sequence=self._sequence.copy(),
+            interval_ms=np.full(n, INTERVAL * 1000, np.uint32),
+            status=np.zeros(n, np.uint8),
+            sent_ms=np.full(n, int(self._now * 1000), np.int64),
+            missed=np.zeros(n, np.uint16),
+            push_timeout_ms=np.full(n, 5000, np.uint16),
+            lag_ms=np.zeros(n, np.uint32),
+        )
