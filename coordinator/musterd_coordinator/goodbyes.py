@@ -7,7 +7,7 @@ that says that all is well ends it at once: a goodbye after that is another, wit
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,15 +44,26 @@ class Goodbyes:
             self._said.append(_Said(rows, times[self._members.shard[:, rows]], held))
 
     def take_back(self, rows: Rows) -> None:
-        """Members in ``rows`` say that all is well: what they said before counts no longer."""
-        if len(rows):
-            kept = ((said, ~np.isin(said.rows, rows)) for said in self._said)
-            self._said = [said.where(still) for said, still in kept if still.any()]
+        """Members in ``rows`` say that all is well: nothing that they said before is held.
+
+        That they said it of late still counts for others: who speaks for a zone may be contradicted by
+        its agents in between.
+        """
+        if not len(rows):
+            return
+        said = list[_Said]()
+        for each in self._said:
+            back = np.isin(each.rows, rows)
+            parts = each.where(~back), replace(each.where(back), held=False)
+            said += [part for part in parts if len(part.rows)]
+        self._said = said
 
     def recent(self, times: Seconds, within: float) -> Rows:
         """Whose goodbyes are held, or were said within so many seconds of listening."""
         some = [said.rows[said.held | (self._ago(said, times) < within)] for said in self._said]
-        return self._saying(np.concatenate(some)) if some else np.empty(0, np.int64)
+        rows: Rows = np.unique(np.concatenate([np.empty(0, np.int64), *some]))
+        still: Rows = rows[self._members.state[rows] != Code.FREE]
+        return still
 
     def are_held(self, rows: Rows) -> Mask:
         """Which of ``rows`` are held already."""

@@ -156,6 +156,7 @@ class Lab:
         self.others: list[Observer] = []  # of further coordinators
         self.mortal: set[str] = set()
         self.guilty_suspects = False  # a mass silence is what this fault is about
+        self.believed = 0  # forged goodbyes at most that come before there are many
         self.may_hold_the_dead = False  # for so many living fall silent beside them
         self._killed_at: dict[str, float] = {}
         self._shards = store.partition("?")[0].count(",") + 1
@@ -280,8 +281,8 @@ class Lab:
         outcome.found_during = self._found(DURING)
         outcome.found_after = self._found(AFTER)
         self._write()
-        assert accused == set(), f"alive and answered down or left: {accused}"
-        self._verify_history(alive)
+        assert len(accused) <= self.believed, f"alive and answered down or left: {accused}"
+        self._verify_history([name for name in alive if name not in accused])
         assert outcome.suspects == 0 or self.guilty_suspects, "alive and answered suspect"
         for name, found in ((DURING, outcome.found_during), (AFTER, outcome.found_after)):
             assert found is not None, f"{name} was never found"

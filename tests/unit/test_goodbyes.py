@@ -99,6 +99,16 @@ HOLD = 8.0
 GONE = {Status.LEAVING: Code.LEFT, Status.CHECK_FAILING: Code.DOWN}
 
 
+def test_agents_that_contradict_in_between_do_not_make_few_of_many_goodbyes() -> None:
+    fleet, rows = fleet_of(12)
+    for sequence, some in enumerate((rows[:6], rows[6:9], rows[9:11], rows[11:]), 100):
+        fleet.beat(some, 2 * sequence, status=Status.LEAVING)
+        assert fleet.states(some) <= {Code.SUSPECT, Code.UP}, sequence
+        fleet.beat(rows, 2 * sequence + 1)
+        fleet.sweep()
+    assert fleet.states(rows) == {Code.UP}
+
+
 def test_a_goodbye_after_one_that_was_taken_back_has_a_hold_of_its_own() -> None:
     fleet, rows = fleet_of(12)
     some = rows[:8]
