@@ -63,6 +63,24 @@ def alike(members: Sequence[Member]) -> Alike:
     )
 
 
+def in_portions(
+    seated: Sequence[tuple[int, Member]], most: int, kinds: int
+) -> Iterator[Sequence[tuple[int, Member]]]:
+    """The same members with their slots, at most ``most`` and of at most ``kinds`` kinds at once.
+
+    What members share is done once for all of them: it is the kinds that take time.
+    """
+    begin, seen = 0, set[Facts]()
+    for at, (_, member) in enumerate(seated):
+        facts = facts_of(member)
+        if at - begin >= most or (len(seen) >= kinds and facts not in seen):
+            yield seated[begin:at]
+            begin, seen = at, set()
+        seen.add(facts)
+    if begin < len(seated):
+        yield seated[begin:]
+
+
 def facts_of(member: Member) -> Facts:
     """What ``member`` announces besides its name."""
     metadata = tuple(sorted(member.metadata.items())) if member.metadata else ()

@@ -19,7 +19,7 @@ from musterd.stores import Roster
 from musterd.stores.keyed import SLOT_LIMIT
 from musterd_coordinator.absent import Absent, Absentee
 from musterd_coordinator.admission import MEMBERS_LIMIT, Admission
-from musterd_coordinator.alike import Alike, alike
+from musterd_coordinator.alike import Alike, alike, in_portions
 from musterd_coordinator.changes import ChangeLog
 from musterd_coordinator.detector import Detector
 from musterd_coordinator.directory import NOBODY, Directory
@@ -44,8 +44,7 @@ log = structlog.get_logger(__name__)
 
 _ANNOUNCED = "announced; no beat seen yet"
 _SEATED = 1000  # members that take their seats in one step: two milliseconds or three
-_SEATED_FIRST = 250  # while it is not known whether many announce the same, or each something else
-_FEW_KINDS = 50
+_KINDS = 50  # of members in one step: as long, if each announces something else
 
 
 class Roll:
@@ -219,13 +218,11 @@ class Roll:
             seats.vacate(slot)
             self.admission.left(index, slot)
             self.absent.vacated(index, slot, begin)
-        at, size = 0, _SEATED_FIRST
-        while at < len(roster.seated):
-            yield from self._make_room(size)
-            kinds = self._take_seats(index, roster.seated[at : at + size], begin)
-            at, size = at + size, _SEATED if kinds <= _FEW_KINDS else _SEATED_FIRST
+        for portion in in_portions(roster.seated, _SEATED, _KINDS):
+            yield from self._make_room(len(portion))
+            self._take_seats(index, portion, begin)
             yield
-        self._take_seats(index, self.admission.next(index, _SEATED_FIRST), begin)
+        self._take_seats(index, self.admission.next(index, _KINDS), begin)
         self.placement.tell(index)
 
     def _make_room(self, more: int) -> Iterator[None]:
@@ -241,11 +238,10 @@ class Roll:
                 yield
         yield from self.directory.make_room(more)
 
-    def _take_seats(self, index: int, seated: Sequence[tuple[int, Member]], begin: float) -> int:
-        """Seat these members; how many kinds of them there are."""
+    def _take_seats(self, index: int, seated: Sequence[tuple[int, Member]], begin: float) -> None:
         seated = [each for each in seated if each[0] < SLOT_LIMIT]
         if not seated:
-            return 0
+            return
         members = alike([member for _, member in seated])
         rows = self.directory.rows_of(members)
         slots = np.array([slot for slot, _ in seated], np.int64)
@@ -265,7 +261,6 @@ class Roll:
                 if not self.absent.still(index, *seat, begin)
             }
         self._welcome(index, self.admission.admit(index, list(newcomers.values())))
-        return len(members.samples)
 
     def _seat_known(self, index: int, slots: Slots, rows: Rows) -> None:
         """Members that are known took these slots (n): after a restart, a whole fleet."""
