@@ -1,6 +1,7 @@
 """musterd's side of heartbeats: members that beat by the product's own writers."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -26,7 +27,8 @@ class Beating:
         store = open_store(url, namespace=NAMESPACE, timeout=TIMEOUT, beat_ttl=DOWN_TIME)
         self._members = [Member(GROUP, f"host-{number:07d}") for number in range(members)]
         self._writers = [store.writer(0) for _ in range(connections)]
-        self._incarnation, self._sequence = new_incarnation(), 0
+        self._incarnation = new_incarnation()
+        self._sequences: Counter[int] = Counter()  # by member_id
 
     async def announce(self) -> None:
         """Take a slot for each."""
@@ -56,9 +58,9 @@ class Beating:
     async def _send(self, writer: ShardWriter, members: Sequence[Member], count: int) -> None:
         ids = [member_id(NAMESPACE, GROUP, member.name) for member in members]
         for turn in range(count):
-            self._sequence += 1
             its_id = ids[turn % len(ids)]
-            beat = Beat(its_id, self._incarnation, self._sequence, INTERVAL_MS)
+            self._sequences[its_id] += 1
+            beat = Beat(its_id, self._incarnation, self._sequences[its_id], INTERVAL_MS)
             if not await writer.beat(beat):
                 raise RuntimeError("the store lost a member that had just been announced")
 
