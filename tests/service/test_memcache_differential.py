@@ -123,7 +123,7 @@ class Client:
     """One connection. Cas numbers are shown by the order in which they were first seen."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection((HOST, port), 10)
+        self._socket = socket.create_connection((HOST, port), 60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._seen: dict[bytes, int] = {}
         self._latest: dict[bytes, bytes] = {}
