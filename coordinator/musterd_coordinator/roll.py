@@ -43,7 +43,9 @@ from musterd_coordinator.wording import forced_text
 log = structlog.get_logger(__name__)
 
 _ANNOUNCED = "announced; no beat seen yet"
-_SEATED = 1000  # members that take their seats in one step: two milliseconds or three
+_SEATED = (
+    250  # members that take their seats in one step: three or four milliseconds on a slow core
+)
 _KINDS = 50  # of members in one step: as long, if each announces something else
 
 
