@@ -4,7 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Self
 
 
@@ -16,7 +16,7 @@ class Systemd:
 
     def __init__(self, address: str | None = None, watchdog: float | None = None) -> None:
         self.watchdog = watchdog
-        self._is_ready = False
+        self._is_ready = self._ready_is_due = False
         # A leading @ stands for the NUL byte of an address in the abstract namespace.
         self._address = "\0" + address[1:] if address and address[0] == "@" else address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
@@ -33,12 +33,21 @@ class Systemd:
         return cls(environ.get("NOTIFY_SOCKET"), watchdog or None)
 
     def tell(self, **words: str) -> None:
-        """Say ``READY="1"``, ``STATUS="…"`` and the like. Never blocks and never fails."""
+        """Say ``READY="1"``, ``STATUS="…"`` and the like. Never blocks and never fails.
+
+        What it does not take because its queue is full is lost, but for ``READY``: that is said with
+        the next words, for it would be waited for in vain.
+        """
         self._is_ready |= "READY" in words
+        if self._ready_is_due and "RELOADING" not in words:
+            words = {"READY": "1", **words}
         if self._socket and self._address:
             lines = (f"{word}={' '.join(text.splitlines())}" for word, text in words.items())
-            with suppress(OSError):  # not listening, or its queue is full
+            try:
                 self._socket.sendto("\n".join(lines).encode(), self._address)
+                self._ready_is_due &= "READY" not in words
+            except OSError:  # not listening, or its queue is full
+                self._ready_is_due |= "READY" in words
 
     @contextmanager
     def reloading(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,23 @@ def test_a_reload_makes_nothing_ready_that_was_not(manager: socket.socket) -> No
         pass
     systemd.tell(STATUS="waiting for the store")
     assert manager.recv(1000) == b"STATUS=waiting for the store"
+    systemd.close()
+
+
+def test_a_manager_that_did_not_read_for_a_while_is_told_that_it_is_ready(
+    manager: socket.socket,
+) -> None:
+    systemd = Systemd.from_environment({"NOTIFY_SOCKET": address_of(manager)})
+    for _ in range(10_000):  # far more than its queue holds
+        systemd.tell(WATCHDOG="1")
+    systemd.tell(READY="1")
+    manager.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            assert manager.recv(1000) == b"WATCHDOG=1"
+    for said in (b"READY=1\nSTATUS=well", b"STATUS=well"):
+        systemd.tell(STATUS="well")
+        assert manager.recv(1000) == said
     systemd.close()
 
 
