@@ -51,7 +51,10 @@ class Spoiled:
     @property
     def reason(self) -> str:
         """Why the sweep proves nothing; empty if it is none of their doing."""
-        return _too_many(len(self.counted), self.records)
+        count = len(self.counted)
+        if count <= MOST_SPOILED * self.records:
+            return ""
+        return f"{count} of {self.records} beats are spoiled, or stored for another member"
 
     def holds(self, slot: int) -> bool:
         """Whether ``slot`` is one of them."""
@@ -126,13 +129,6 @@ class Spoilage:
                 after=round(patience, 3),
                 note="they hold up nobody else any longer; their members count as silent",
             )
-
-
-def _too_many(spoiled: int, records: int) -> str:
-    """What is wrong where so many of these records are spoiled; empty if they are few."""
-    if spoiled <= MOST_SPOILED * records:
-        return ""
-    return f"{spoiled} of {records} beats are spoiled, or stored for another member"
 
 
 def _is_in(slot: int, slots: Sequence[int] | Slots) -> bool:

@@ -1,6 +1,7 @@
 """A detector with the fleet in the test's hands: beats are given, time is a number."""
 
 from collections.abc import Iterable
+from typing import TypedDict, Unpack
 
 import numpy as np
 
@@ -30,6 +31,16 @@ def rules(**changes: float) -> Rules:
         storm_fraction=numbers["storm_fraction"],
         storm_hold=numbers["storm_hold"],
     )
+
+
+class How(TypedDict, total=False):
+    """What beats may say beside their sequence."""
+
+    incarnation: int
+    status: Status
+    interval: float
+    push_timeout: float
+    sent_ms: int
 
 
 class Fleet:
@@ -70,28 +81,9 @@ class Fleet:
     def silence(self, row: int) -> float:
         return float(self.detector.silence(np.array([row]))[0])
 
-    def beat(
-        self,
-        rows: Iterable[int],
-        sequence: int,
-        *,
-        incarnation: int = 7,
-        status: Status = Status.OK,
-        interval: float = 1.0,
-        push_timeout: float = 0.0,
-        sent_ms: int = 0,
-    ) -> None:
-        """A sweep between two others brings these beats, and proves nothing."""
-        news = self.news(
-            rows,
-            sequence,
-            incarnation=incarnation,
-            status=status,
-            interval=interval,
-            push_timeout=push_timeout,
-            sent_ms=sent_ms,
-        )
-        self._judge([news], Step.STOOD_STILL, 0)
+    def beat(self, rows: Iterable[int], sequence: int, **how: Unpack[How]) -> None:
+        """A sweep between two others brings these :meth:`news`, and proves nothing."""
+        self._judge([self.news(rows, sequence, **how)], Step.STOOD_STILL, 0)
 
     def news(
         self,
