@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from tests.processes import ServerError
+from musterd.testing.processes import ServerError
 
 BENCHMARKS = ("sweep", "load", "query", "agent", "peers", "growth", "steps", "churn", "simulate")
 

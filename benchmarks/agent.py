@@ -20,11 +20,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import anyio
-from tests.agent_process import COMMAND, AgentProcess
-from tests.servers import HOST, Memcached, Postgres, held_port
 
 from benchmarks.figures import Figure, Result, command_of, parser_of, progress, show
 from musterd.stores import open_store
+from musterd.testing.agent_process import COMMAND, AgentProcess
+from musterd.testing.servers import HOST, Memcached, Postgres, held_port
 
 START_TIMEOUT = 10.0
 

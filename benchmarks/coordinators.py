@@ -5,9 +5,9 @@ import time
 
 import anyio
 import anyio.to_thread
-from tests.system.daemons import Coordinator
 
 from musterd.model import State
+from musterd.testing.daemons import Coordinator
 
 PATIENCE = 120.0
 POLL = 0.02

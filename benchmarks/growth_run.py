@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
-from tests.system.daemons import Coordinator
 
 from benchmarks.coordinators import all_saved, all_up, coordinator, start
 from benchmarks.fleet import NAMESPACE, TIMEOUT, Fill, Fleet, beat_at_once, beating
@@ -15,6 +14,7 @@ from benchmarks.stores import Server
 from benchmarks.sweep_clients import Product
 from benchmarks.sweep_detector import Judge
 from musterd.model import State
+from musterd.testing.daemons import Coordinator
 from musterd_coordinator.registry import open_registry
 
 

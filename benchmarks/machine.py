@@ -9,7 +9,7 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.processes import ServerError, find_program
+from musterd.testing.processes import ServerError, find_program
 
 SERVERS = {
     "memcached": ("memcached", "memcached", "-V"),

@@ -13,7 +13,6 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from numpy.typing import NDArray
-from tests.servers import Database, PgBouncer
 
 from benchmarks.figures import Figure, Result, command_of, progress, show
 from benchmarks.fleet import Fleet, PostgresFill
@@ -23,6 +22,7 @@ from benchmarks.processes import cpu_seconds
 from benchmarks.stores import musterd_tables, postgres_for, setting_of
 from musterd.stores.postgres_link import Link
 from musterd.stores.postgres_url import parse_url
+from musterd.testing.servers import Database, PgBouncer
 from musterd_coordinator.relay import database
 
 CONNECTIONS = (1, 20)

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from tests import keeper
+from musterd.testing import keeper
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 

@@ -28,7 +28,6 @@ from tempfile import TemporaryDirectory
 
 import anyio
 import anyio.to_thread
-from tests.system.daemons import Coordinator
 
 from benchmarks.coordinators import all_saved, all_up, coordinator, start
 from benchmarks.figures import (
@@ -44,6 +43,7 @@ from benchmarks.figures import (
 from benchmarks.fleet import GROUP, Fleet, beat_at_once, beating
 from benchmarks.processes import cpu_seconds, resident_bytes, waited_seconds
 from benchmarks.stores import STORES, Server
+from musterd.testing.daemons import Coordinator
 
 EXAMPLE = """\
 example:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from tests.agent_process import COMMAND
-from tests.servers import HOST, Database, Memcached, Postgres, held_port
-
 from benchmarks.fleet import Fill, Fleet, KeyedFill, PostgresFill
+from musterd.testing.agent_process import COMMAND
+from musterd.testing.servers import HOST, Database, Memcached, Postgres, held_port
 from musterd.urls import host_and_port
 
 ADVISED = {"wal_writer_flush_after": 0}

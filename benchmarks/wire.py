@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from tests.servers import HOST
+from musterd.testing.servers import HOST
 
 FRAME = 14 + 20 + 32
 """Ethernet, IPv4, and TCP with timestamps: in front of every segment, acknowledgements included."""

@@ -8,8 +8,8 @@ import hypothesis
 import pytest
 import structlog
 
-from tests import keeper
-from tests.servers import Database, Memcached, PgBouncer, Postgres
+from musterd.testing import keeper
+from musterd.testing.servers import Database, Memcached, PgBouncer, Postgres
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("musterd", deadline=None)

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 import anyio
-from tests.processes import ServerError
 from tqdm import tqdm
 
 from benchmarks.figures import Result, command_of, show
@@ -21,6 +20,7 @@ from benchmarks.load.settings import OWN, Settings
 from benchmarks.load.stage import Stage, open_stage
 from musterd.errors import MusterdError
 from musterd.model import State
+from musterd.testing.processes import ServerError
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s {postfix}"
 

@@ -8,7 +8,6 @@ from itertools import accumulate
 from time import monotonic
 
 import anyio
-from tests.system.daemons import Coordinator
 
 from benchmarks.load import orders, tables
 from benchmarks.load.costs import Roles
@@ -23,6 +22,7 @@ from benchmarks.load.settings import Settings
 from benchmarks.load.stage import Stage, coordinator
 from benchmarks.load.watch import Watch
 from musterd.errors import StoreError
+from musterd.testing.daemons import Coordinator
 
 NAMESPACE = "load-{}"
 

@@ -6,8 +6,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 import anyio
-from tests.servers import HOST, Memcached, Postgres, held_port
-from tests.system.daemons import Coordinator, Daemon
 
 from benchmarks.load.listeners import listener
 from benchmarks.load.port import TIMEOUT
@@ -15,6 +13,8 @@ from benchmarks.load.settings import Settings
 from benchmarks.stores import ADVISED
 from musterd.errors import ConfigError
 from musterd.stores.postgres_schema import init_db
+from musterd.testing.daemons import Coordinator, Daemon
+from musterd.testing.servers import HOST, Memcached, Postgres, held_port
 from musterd.urls import without_secret
 
 MEGABYTE = 2**20

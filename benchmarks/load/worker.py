@@ -14,7 +14,6 @@ import anyio
 import msgspec
 import numpy as np
 from anyio.abc import TaskGroup, TaskStatus
-from tests import keeper
 
 from benchmarks.load import orders
 from benchmarks.load.fleet import Fleet, Seated, make_fleet, placed, seated
@@ -23,6 +22,7 @@ from benchmarks.load.orders import Answer, Counted, Done, Failed, Order, Placed,
 from benchmarks.load.ports import open_ports
 from benchmarks.load.tally import Count
 from musterd.errors import MusterdError
+from musterd.testing import keeper
 
 TICK = 0.01
 """Seconds from one look at the clock to the next; beats due in between are written together."""

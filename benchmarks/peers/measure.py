@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from tests.servers import Database, Memcached, Postgres
 
 from benchmarks.figures import Figure, progress
 from benchmarks.fleet import Fleet, KeyedFill, PostgresFill
@@ -18,6 +17,7 @@ from benchmarks.peers.nova_side import Nova
 from benchmarks.peers.relay import relay
 from benchmarks.peers.views import Crowd, Scheduler, View, Watcher, coordinator
 from benchmarks.stores import ADVISED, musterd_tables
+from musterd.testing.servers import Database, Memcached, Postgres
 
 NOVA_THREADS = (1, 8)
 CONNECTIONS = (1, 20)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from tests.agent_process import COMMAND
-from tests.servers import HOST, held_port
+from musterd.testing.agent_process import COMMAND
+from musterd.testing.servers import HOST, held_port
 
 START_TIMEOUT = 10.0
 

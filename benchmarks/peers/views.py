@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from anyio.from_thread import BlockingPortal
-from tests.system.daemons import Coordinator
 
 from benchmarks.fleet import GROUP, Fill, Fleet, some
 from benchmarks.peers.beats import DOWN_TIME, TIMEOUT
@@ -14,6 +13,7 @@ from musterd.errors import NotFound, NotReady
 from musterd.model import State
 from musterd.settings import Settings
 from musterd.stores import open_store
+from musterd.testing.daemons import Coordinator
 from musterd_coordinator import tally
 from musterd_coordinator.answers import Answers
 from musterd_coordinator.service import make_roll, make_sweepers

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-from tests.processes import HOST
+from musterd.testing.processes import HOST
 
 CHUNK = b"VALUE musterd:m:00000001 0 1000000\r\n" + b"x" * 1_000_000 + b"\r\n"
 

@@ -21,12 +21,12 @@ from pathlib import Path
 from musterd.client import Client
 from musterd.errors import MusterdError
 from musterd.model import State
+from musterd.testing.daemons import Agent, Coordinator
+from musterd.testing.servers import Memcached
 from tests.attacks import flood
 from tests.attacks.hostile_server import EndlessServer
 from tests.attacks.neighbour import Neighbour, beat_of, holder
 from tests.faults.lab import GROUP
-from tests.servers import Memcached
-from tests.system.daemons import Agent, Coordinator
 
 INTERVAL, DOWN_TIME, SWEEP_PERIOD = 30.0, 90.0, 1.0
 FOUND_WITHIN = DOWN_TIME + INTERVAL + 5.0

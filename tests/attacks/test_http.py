@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from musterd.client import Client
+from musterd.testing.processes import held_port
+from musterd.testing.servers import Memcached
 from tests.attacks import flood
 from tests.attacks.attack import under_attack
 from tests.faults.conftest import StartLab
 from tests.faults.lab import CROWD, Lab
-from tests.processes import held_port
-from tests.servers import Memcached
 
 KIND = "one memcached, hostile clients"
 EMBEDDED = "embedded, hostile clients"

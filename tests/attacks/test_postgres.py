@@ -8,13 +8,13 @@ import pytest
 
 from musterd.beat import member_id
 from musterd.stores.postgres_writer import namespace_key, signed
+from musterd.testing.processes import environment, find_program
+from musterd.testing.servers import Database, Postgres
 from tests.attacks.attack import under_attack
 from tests.conftest import StartPostgres
 from tests.faults.conftest import StartLab
 from tests.faults.lab import Lab
 from tests.faults.postgres_others import fleets_database, ways_into
-from tests.processes import environment, find_program
-from tests.servers import Database, Postgres
 
 pytestmark = [pytest.mark.full_only, pytest.mark.parametrize("storm_min", [0])]
 KIND = "one PostgreSQL"

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from musterd.beat import Beat, member_id, pack
+from musterd.testing.daemons import Relay
+from musterd.testing.servers import Database, Postgres
 from tests.attacks.attack import under_attack
 from tests.attacks.neighbour import NAMESPACE, Neighbour, beat_of, holder
 from tests.conftest import StartPostgres
 from tests.faults.conftest import StartLab
 from tests.faults.lab import CROWD, GROUP, Lab
 from tests.faults.postgres_others import fleets_database
-from tests.servers import Database, Postgres
-from tests.system.daemons import Relay
 
 pytestmark = [pytest.mark.full_only, pytest.mark.parametrize("storm_min", [0])]
 AT_ONCE = struct.pack("ii", 1, 0)

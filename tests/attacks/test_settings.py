@@ -5,12 +5,12 @@ from contextlib import ExitStack
 import pytest
 
 from musterd.model import State
+from musterd.testing.daemons import Agent, Coordinator, Watch, all_in
+from musterd.testing.servers import Memcached
 from tests.attacks.attack import under_attack
 from tests.faults.conftest import StartLab
 from tests.faults.lab import CROWD, GROUP, Lab
 from tests.faults.proxied import Proxied
-from tests.servers import Memcached
-from tests.system.daemons import Agent, Coordinator, Watch, all_in
 
 pytestmark = [pytest.mark.full_only, pytest.mark.parametrize("storm_min", [0])]
 KIND = "one memcached"

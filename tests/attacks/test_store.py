@@ -6,13 +6,13 @@ import pytest
 
 from musterd.beat import Status
 from musterd.model import State
+from musterd.testing.servers import Memcached
 from tests.attacks.attack import under_attack
 from tests.attacks.hostile_server import EndlessServer
 from tests.attacks.neighbour import Neighbour, beat_of, holder
 from tests.conftest import StartMemcached
 from tests.faults.conftest import StartLab
 from tests.faults.lab import CROWD, DURING, GROUP, Lab
-from tests.servers import Memcached
 
 ONE = "one memcached, hostile neighbour"
 full_only = pytest.mark.full_only

@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from musterd.stores.postgres_schema import init_db
+from musterd.testing.servers import Postgres
 from tests.contract.labs import (
     AGENTS,
     EmbeddedLab,
@@ -16,7 +17,6 @@ from tests.contract.labs import (
     memcached_lab,
     postgres_lab,
 )
-from tests.servers import Postgres
 
 KEYED_SERVERS = ("memcached", "three-memcacheds", "embedded")
 SERVERS = (*KEYED_SERVERS, "postgresql")

@@ -14,8 +14,8 @@ from musterd.stores import ShardReader, ShardWriter, Store, open_store
 from musterd.stores.base import Driver
 from musterd.stores.keyed import Keys, read_slots
 from musterd.stores.memory import forget_table, named_table
-from tests.processes import Server
-from tests.servers import SUPERUSER, Database, Memcached, Postgres, memcached_url
+from musterd.testing.processes import Server
+from musterd.testing.servers import SUPERUSER, Database, Memcached, Postgres, memcached_url
 
 NAMESPACE = "fleet"
 COORDINATOR = "c1"

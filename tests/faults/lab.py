@@ -21,7 +21,7 @@ from typing import Self
 from musterd.client import Client
 from musterd.errors import MusterdError
 from musterd.model import MemberAnswer, State, StatusAnswer
-from tests.system.daemons import Agent, Coordinator, Setting
+from musterd.testing.daemons import Agent, Coordinator, Setting
 
 SERVICE_DOWN_TIME = 4.0
 SWEEP_PERIOD = 0.5

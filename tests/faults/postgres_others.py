@@ -9,9 +9,9 @@ import asyncpg
 from anyio.from_thread import start_blocking_portal
 
 from musterd.stores.postgres_schema import init_sql
-from tests import keeper
+from musterd.testing import keeper
+from musterd.testing.servers import Database, Postgres
 from tests.faults.lab import Outcome
-from tests.servers import Database, Postgres
 
 AGENTS, COORDINATORS = "musterd_agents", "musterd_coordinators"
 """Ordinary roles: some connections are reserved for superusers, and none for a fleet."""

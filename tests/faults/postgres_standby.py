@@ -2,8 +2,8 @@
 
 from contextlib import suppress
 
-from tests.processes import START_TIMEOUT, Server, ServerError, find_program, spawn
-from tests.servers import Postgres
+from musterd.testing.processes import START_TIMEOUT, Server, ServerError, find_program, spawn
+from musterd.testing.servers import Postgres
 
 
 class Standby(Postgres):

@@ -8,7 +8,7 @@ from typing import Self
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from musterd.testing import CuttingProxy
-from tests.processes import Server
+from musterd.testing.processes import Server
 
 
 class Proxied:

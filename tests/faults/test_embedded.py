@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from musterd.testing.processes import held_port
 from tests.faults.conftest import StartLab
 from tests.faults.lab import SERVICE_DOWN_TIME, Lab
-from tests.processes import held_port
 
 KIND = "embedded"
 RECORDED = 1.5  # seconds after which the registry has whoever came

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from musterd.model import State
-from musterd.testing import CuttingProxy
-from tests import keeper
+from musterd.testing import CuttingProxy, keeper
+from musterd.testing.daemons import Agent
+from musterd.testing.servers import Memcached
 from tests.faults.conftest import StartLab
 from tests.faults.lab import GROUP, SERVICE_DOWN_TIME, Lab
 from tests.faults.proxied import Proxied
-from tests.servers import Memcached
-from tests.system.daemons import Agent
 
 ONE = "one memcached"
 HOUR = 3600

@@ -9,10 +9,10 @@ from itertools import count
 
 import pytest
 
+from musterd.testing.servers import Memcached, memcached_url
 from tests.conftest import StartMemcached
 from tests.faults.conftest import StartLab
 from tests.faults.lab import SERVICE_DOWN_TIME
-from tests.servers import Memcached, memcached_url
 
 ONE = "one memcached"
 THREE = "three memcacheds, replicas=2"

@@ -7,11 +7,11 @@ from itertools import cycle
 import pytest
 
 from musterd.testing import CuttingProxy
+from musterd.testing.servers import Memcached
 from tests.faults.conftest import StartLab
 from tests.faults.lab import Lab
 from tests.faults.proxied import Proxied
 from tests.faults.test_memcached import explains, order
-from tests.servers import Memcached
 
 KIND = "one memcached behind a proxy"
 LAST = 12.0  # seconds

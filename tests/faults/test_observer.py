@@ -4,11 +4,11 @@ import signal
 
 import pytest
 
-from tests import keeper
+from musterd.testing import keeper
+from musterd.testing.daemons import Coordinator
+from musterd.testing.servers import Memcached
 from tests.faults.conftest import StartLab
 from tests.faults.lab import SERVICE_DOWN_TIME, SWEEP_PERIOD
-from tests.servers import Memcached
-from tests.system.daemons import Coordinator
 
 ONE = "one memcached"
 

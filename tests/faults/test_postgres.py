@@ -4,6 +4,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from musterd.testing import CuttingProxy
+from musterd.testing.servers import Database, PgBouncer, Postgres
 from tests.conftest import StartPgBouncer, StartPostgres
 from tests.faults.conftest import StartLab
 from tests.faults.postgres_others import (
@@ -18,7 +19,6 @@ from tests.faults.postgres_others import (
     transaction,
     ways_into,
 )
-from tests.servers import Database, PgBouncer, Postgres
 
 ONE = "one PostgreSQL"
 POOLED = "PostgreSQL behind PgBouncer"

@@ -4,11 +4,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from musterd.testing.servers import Postgres
 from tests.conftest import StartPostgres
 from tests.faults.conftest import StartLab
 from tests.faults.postgres_others import assert_explained, fleets_database, ways_into
 from tests.faults.postgres_standby import Standby
-from tests.servers import Postgres
 
 READ_WRITE = "?target_session_attrs=read-write"
 

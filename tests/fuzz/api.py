@@ -13,8 +13,8 @@ from pathlib import Path
 
 from musterd.errors import MusterdError
 from musterd.model import State
-from tests.servers import Memcached
-from tests.system.daemons import Agent, Coordinator
+from musterd.testing.daemons import Agent, Coordinator
+from musterd.testing.servers import Memcached
 
 NAMES = ["h1", "h2", "h3"]
 EXAMPLES = 60

@@ -9,9 +9,9 @@ from musterd.errors import ShardRefused, ShardUnavailable
 from musterd.stores import ShardReader, Sweep, open_store
 from musterd.stores.postgres_schema import init_db
 from musterd.testing import CuttingProxy, Names
+from musterd.testing.servers import Database, Memcached, Postgres
 from tests.conftest import StartPostgres
 from tests.faults.postgres_standby import Standby
-from tests.servers import Database, Memcached, Postgres
 from tests.service.postgres_fleet import NAMESPACE, TIMEOUT, beat_of, canary, host
 from tests.service.test_registry import opened
 from tests.swallowing import swallowing

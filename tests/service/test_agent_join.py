@@ -12,7 +12,7 @@ import pytest
 import musterd_agent
 from musterd.beat import Status
 from musterd.errors import ConfigError
-from tests.servers import HOST, Memcached, held_port
+from musterd.testing.servers import HOST, Memcached, held_port
 from tests.service.test_agent_process import beats_in
 
 BUSY = 1.0  # seconds that a machine busy with other tests may add

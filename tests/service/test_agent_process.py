@@ -12,9 +12,9 @@ import pytest
 
 from musterd.beat import Beat, Status
 from musterd.stores import open_store
-from tests.agent_process import COMMAND, AgentProcess
+from musterd.testing.agent_process import COMMAND, AgentProcess
+from musterd.testing.servers import HOST, Memcached, Postgres, held_port, memcached_url
 from tests.conftest import StartMemcached, StartPostgres
-from tests.servers import HOST, Memcached, Postgres, held_port, memcached_url
 
 FAST = ("--member", "h1", "--interval", "0.2")
 STATUS_ALL = "STATUS=beating to 1 of 1 shards"

@@ -19,7 +19,7 @@ from benchmarks.load.tally import Count
 
 from musterd.stores import open_store
 from musterd.stores.postgres_schema import init_db
-from tests.servers import Database, Memcached
+from musterd.testing.servers import Database, Memcached
 
 BRIEF = [
     *("--interval", "1.0", "--service-down-time", "3.0", "--sweep-period", "0.1"),

@@ -13,9 +13,9 @@ from anyio.abc import SocketStream
 
 from musterd.errors import CannotListen, ConfigError
 from musterd.stores.table import Table
+from musterd.testing.servers import HOST
 from musterd_coordinator import patience
 from musterd_coordinator.memcache_server import Limits, MemcacheServer, serve
-from tests.servers import HOST
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])

@@ -14,8 +14,8 @@ import pytest
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.memcached_connection import MemcachedConnection, Server
+from musterd.testing.servers import Memcached
 from tests.conftest import StartMemcached
-from tests.servers import Memcached
 
 KEY, OTHER = b"fleet:b:00000001", b"fleet:b:00000002"
 TIMEOUT = 5.0

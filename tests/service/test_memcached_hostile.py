@@ -12,8 +12,8 @@ import pytest
 
 from musterd.stores import open_store
 from musterd.stores.keyed import Keys
+from musterd.testing.servers import Memcached
 from tests.conftest import StartMemcached
-from tests.servers import Memcached
 from tests.service.test_memcached_sweep import fill
 
 KEYS = Keys("fleet")

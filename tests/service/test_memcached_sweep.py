@@ -20,8 +20,8 @@ from musterd.stores.keyed_seats import BLOCK, Block
 from musterd.stores.memcached_connection import Server
 from musterd.stores.memcached_sweep import MemcachedBulk
 from musterd.testing import CuttingProxy
+from musterd.testing.servers import Memcached
 from tests.conftest import StartMemcached
-from tests.servers import Memcached
 
 KEYS = Keys("fleet")
 MANY = 12_500

@@ -13,8 +13,8 @@ from musterd.model import Member
 from musterd.stores import Store, open_store
 from musterd.stores.memcached_lanes import LANES
 from musterd.testing import CuttingProxy
+from musterd.testing.servers import Memcached
 from tests.conftest import StartMemcached
-from tests.servers import Memcached
 
 HOST = Member("compute", "host-1")
 TIMEOUT = 1.5  # seconds

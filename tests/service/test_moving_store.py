@@ -11,13 +11,13 @@ from musterd.model import State
 from musterd.settings import Settings
 from musterd.stores import open_store
 from musterd.testing import CuttingProxy, Names
+from musterd.testing.servers import Memcached
 from musterd_agent.agent import Agent
 from musterd_coordinator.office import Office
 from musterd_coordinator.service import running as coordinating
 from tests.agent_support import running, settings_of
 from tests.conftest import StartMemcached
 from tests.http_serving import until
-from tests.servers import Memcached
 
 MEMBERS = [f"h{number}" for number in range(6)]
 

@@ -12,7 +12,7 @@ from benchmarks.peers.relay import relay
 from benchmarks.peers.views import Scheduler, Watcher, coordinator
 from benchmarks.stores import musterd_tables
 
-from tests.servers import Database, Memcached, Postgres
+from musterd.testing.servers import Database, Memcached, Postgres
 
 
 @pytest.fixture

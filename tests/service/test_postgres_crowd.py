@@ -7,9 +7,9 @@ from musterd.errors import ShardRefused, ShardUnavailable
 from musterd.stores import ShardWriter, open_store
 from musterd.stores.postgres_schema import init_db
 from musterd.testing import CuttingProxy
+from musterd.testing.servers import Database, PgBouncer
 from musterd_agent.agent import Agent
 from tests.agent_support import running, settings_of
-from tests.servers import Database, PgBouncer
 from tests.service.postgres_fleet import TIMEOUT, beat_of, everybody, host, writer_of
 
 MEMBERS = 120

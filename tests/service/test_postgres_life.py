@@ -10,9 +10,9 @@ import pytest
 from musterd.errors import StoreError
 from musterd.stores import ShardReader, ShardWriter
 from musterd.stores.postgres_schema import init_db
-from tests import keeper
+from musterd.testing import keeper
+from musterd.testing.servers import Database, Postgres
 from tests.conftest import StartPostgres
-from tests.servers import Database, Postgres
 from tests.service.postgres_fleet import (
     TIMEOUT,
     beat_of,

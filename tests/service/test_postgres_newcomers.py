@@ -7,7 +7,7 @@ import pytest
 
 from musterd.stores import ShardReader, ShardWriter
 from musterd.stores.postgres_roster import Doubts
-from tests.servers import Database
+from musterd.testing.servers import Database
 from tests.service.postgres_fleet import beat_of, both, canary, host, reader_of, rows_of
 
 KNOWN = 3

@@ -5,7 +5,7 @@ import pytest
 
 from musterd.stores import ShardReader, ShardWriter, Sweep
 from musterd.stores.postgres_changes import Mark
-from tests.servers import Database
+from musterd.testing.servers import Database
 from tests.service.postgres_fleet import beat_of, both, canary, host, sequences
 
 pytestmark = pytest.mark.usefixtures("reading")

@@ -18,8 +18,8 @@ from musterd.stores.postgres_relays import marks_key
 from musterd.stores.postgres_roster import Doubts
 from musterd.stores.postgres_schema import init_db
 from musterd.stores.postgres_writer import namespace_key, signed
+from musterd.testing.servers import Database, Postgres
 from tests.conftest import StartPostgres
-from tests.servers import Database, Postgres
 from tests.service.postgres_fleet import (
     NAMESPACE,
     TIMEOUT,

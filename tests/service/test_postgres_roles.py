@@ -21,10 +21,10 @@ from musterd.stores.postgres_schema import MEMBERS_OF_A_HOST, STEPS, VERSION, in
 from musterd.stores.postgres_tables import TABLES
 from musterd.stores.postgres_url import parse_url
 from musterd.stores.postgres_writer import namespace_key, signed
+from musterd.testing.servers import Database
 from musterd_coordinator.relay import database as relay_database
 from musterd_coordinator.relay.waiting import Newcomer
 from tests.conftest import StartPgBouncer
-from tests.servers import Database
 from tests.service.postgres_fleet import (
     NAMESPACE,
     TIMEOUT,

@@ -15,8 +15,8 @@ from musterd.stores import ShardReader
 from musterd.stores.postgres_link import Link
 from musterd.stores.postgres_schema import VERSION, init_db, init_sql
 from musterd.stores.postgres_url import parse_url
+from musterd.testing.servers import Database, PgBouncer, Postgres
 from tests.conftest import StartPgBouncer, StartPostgres
-from tests.servers import Database, PgBouncer, Postgres
 from tests.service.postgres_fleet import (
     TIMEOUT,
     beat_of,

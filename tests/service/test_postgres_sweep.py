@@ -9,8 +9,8 @@ import pytest
 from musterd.errors import ShardCorrupt
 from musterd.stores.postgres_link import Connection
 from musterd.stores.postgres_scan import Scan, Take
+from musterd.testing.servers import Database, PgBouncer
 from tests.conftest import StartPgBouncer
-from tests.servers import Database, PgBouncer
 from tests.service.postgres_fleet import beat_of, both, canary, host, sequences
 
 pytestmark = pytest.mark.usefixtures("reading")

@@ -23,12 +23,12 @@ from structlog.testing import capture_logs
 from musterd.errors import ConfigError, RegistryError, RegistryRefused
 from musterd.model import Facts, Member, State, Transition
 from musterd.stores.postgres_url import parse_url
+from musterd.testing.servers import Database
 from musterd_coordinator.registry import Entry, Gone, Registry, open_registry
 from musterd_coordinator.registry_postgres import PostgresRegistry
 from musterd_coordinator.registry_rows import entry_row, transition_row
 from musterd_coordinator.registry_sqlite import SqliteRegistry
 from tests.conftest import StartPgBouncer, StartPostgres
-from tests.servers import Database
 
 T0 = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 TIMEOUT = 5.0

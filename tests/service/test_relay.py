@@ -20,6 +20,7 @@ from musterd.stores import ShardReader, ShardWriter, Store, open_store
 from musterd.stores.postgres_link import Link
 from musterd.stores.postgres_schema import init_db
 from musterd.stores.postgres_url import parse_url
+from musterd.testing.servers import HOST, Database, PgBouncer, Postgres, ServerError, held_port
 from musterd_coordinator.relay import database as statements
 from musterd_coordinator.relay.main import summary
 from musterd_coordinator.relay.service import Relay, running
@@ -28,7 +29,6 @@ from tests.conftest import StartPostgres
 from tests.contract import test_store as contract
 from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts
 from tests.contract.labs import BEAT_TTL, NAMESPACE, Lab
-from tests.servers import HOST, Database, PgBouncer, Postgres, ServerError, held_port
 
 PATIENT = 30.0  # seconds that a push may take where nothing hangs: the machine may be busy
 

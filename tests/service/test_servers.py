@@ -11,9 +11,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests import keeper, processes
-from tests.conftest import StartMemcached, StartPostgres
-from tests.servers import (
+from musterd.testing import keeper, processes
+from musterd.testing.servers import (
     HOST,
     Database,
     Memcached,
@@ -23,6 +22,7 @@ from tests.servers import (
     held_port,
     memcached_url,
 )
+from tests.conftest import StartMemcached, StartPostgres
 
 
 def ask(server: Memcached, question: bytes, timeout: float = 5.0) -> bytes:
@@ -121,7 +121,7 @@ def test_a_server_that_fails_shows_its_log() -> None:
 def test_servers_end_with_a_killed_test_run() -> None:
     script = """
         import os, signal
-        from tests.servers import Memcached
+        from musterd.testing.servers import Memcached
         server = Memcached().start()
         server.pause()
         print(server.pid, server.directory, flush=True)

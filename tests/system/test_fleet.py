@@ -6,9 +6,9 @@ from contextlib import ExitStack
 import pytest
 
 from musterd.model import State
+from musterd.testing.daemons import Agent, Coordinator, Watch, all_in
+from musterd.testing.servers import Database, held_port, memcached_url
 from tests.conftest import StartMemcached
-from tests.servers import Database, held_port, memcached_url
-from tests.system.daemons import Agent, Coordinator, Watch, all_in
 
 NAMES = [f"host-{number}" for number in range(8)]
 KILLED, STOPPED, ALIVE = NAMES[:2], NAMES[2:3], NAMES[3:]

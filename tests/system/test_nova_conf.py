@@ -3,8 +3,8 @@
 from contextlib import ExitStack
 
 from musterd.model import State
+from musterd.testing.daemons import Agent, Coordinator, Watch, all_in
 from tests.conftest import StartMemcached
-from tests.system.daemons import Agent, Coordinator, Watch, all_in
 
 # The example of Nova's manual, with two servers and a brief down time.
 NOVA_CONF = """\

@@ -10,8 +10,8 @@ import pytest
 
 from musterd.errors import CoordinatorUnreachable
 from musterd.model import FactsChange
-from tests.servers import Database, Memcached
-from tests.system.daemons import PATIENCE, Agent, Coordinator
+from musterd.testing.daemons import PATIENCE, Agent, Coordinator
+from musterd.testing.servers import Database, Memcached
 
 ROUNDS = 8
 

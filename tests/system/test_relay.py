@@ -5,9 +5,9 @@ from contextlib import ExitStack
 import pytest
 
 from musterd.model import State
-from tests.agent_process import COMMAND, AgentProcess
-from tests.servers import Database
-from tests.system.daemons import Agent, Coordinator, Relay, Watch, all_in
+from musterd.testing.agent_process import COMMAND, AgentProcess
+from musterd.testing.daemons import Agent, Coordinator, Relay, Watch, all_in
+from musterd.testing.servers import Database
 
 NAMES = [f"host-{number}" for number in range(4)]
 DOWN_TIME = 2.0

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 
 from musterd.model import State
-from tests import keeper
-from tests.servers import Database, held_port
-from tests.system.daemons import PATIENCE, Agent, Coordinator, Daemon, Relay, Watch, all_in, toml
+from musterd.testing import keeper
+from musterd.testing.daemons import PATIENCE, Agent, Coordinator, Daemon, Relay, Watch, all_in, toml
+from musterd.testing.servers import Database, held_port
 
 
 def until(true: Callable[[], bool], what: Callable[[], str]) -> None:

@@ -1,6 +1,15 @@
-"""A TCP proxy for tests that breaks the way between a client and a real server, on command.
+"""What tests, benchmarks and the demo start and break; nothing that runs in production imports it.
 
-::
+| module | what it has |
+| --- | --- |
+| `servers` | real memcached, PostgreSQL and PgBouncer: they stop, crash and freeze for real |
+| `daemons` | `musterd coordinator`, `agent` and `relay` as the processes that users run |
+| `agent_process` | an agent watched as systemd would watch it |
+| `processes`, `keeper` | what these stand on: a held port, and an end however we end |
+| `proxy`, `lane` | a TCP proxy that breaks the way between a client and a real server, on command |
+| `names` | a name service in the place of the system's |
+
+The proxy::
 
     async with CuttingProxy("127.0.0.1", 11211) as proxy:
         store = open_store(f"memcached://{proxy.address}", ...)
@@ -10,7 +19,7 @@
         proxy.refuse_new()          # as if nobody listened
         proxy.heal()                # all is well again
 
-For asyncio. It leaves no task and no socket behind.
+It is for asyncio, and leaves no task and no socket behind.
 """
 
 from musterd.testing.lane import Ending, Lane

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import anyio
+from anyio import to_thread
 from tabulate import tabulate
 
 from musterd.config import Settings
@@ -40,7 +41,7 @@ async def tell(members: int, keep: bool) -> bool:
     """Tell the whole story; did every step go as told?"""
     if members <= HOSTS:
         raise ConfigError(f"--members {members}: the demo kills {HOSTS} hosts; take at least 4")
-    with TemporaryDirectory(prefix="musterd-demo-") as name, Cast(members, Path(name)) as cast:
+    with TemporaryDirectory(prefix="musterd-demo-") as name, Cast(members) as cast:
         async with running(_settings(cast, Path(name))) as desk, anyio.create_task_group() as tasks:
             urls: list[str] = await tasks.start(serve_http, make_app(desk), "127.0.0.1:0")
             stage = Stage(desk, members)
@@ -89,23 +90,23 @@ async def _play(cast: Cast, stage: Stage, url: str) -> list[Scene]:
 
 
 async def _roll_call(cast: Cast, stage: Stage) -> Scene:
-    cast.start()
+    await to_thread.run_sync(cast.start)
     took = await stage.until(cast.names, State.UP, START)
     return Scene("all up", _after("all up", took), took is not None)
 
 
 async def _deaths(cast: Cast, stage: Stage) -> Scene:
     stage.mortal |= set(cast.hosts)
-    cast.kill_hosts()
+    await to_thread.run_sync(cast.kill_hosts)
     took = await stage.until(cast.hosts, State.DOWN, FOUND)
     return _scene(stage, "3 down, nobody else", _after("down", took), took is not None)
 
 
 async def _hang(cast: Cast, stage: Stage) -> Scene:
-    cast.store.send(signal.SIGSTOP)
+    cast.store.pause()
     deaf = await stage.until_listening(False, START)
     await anyio.sleep(HANG - (deaf or 0.0))
-    cast.store.send(signal.SIGCONT)
+    cast.store.resume()
     return await _recovery(cast, stage, deaf)
 
 
@@ -113,7 +114,7 @@ async def _restart(cast: Cast, stage: Stage) -> Scene:
     cast.store.kill()
     deaf = await stage.until_listening(False, START)
     await anyio.sleep(AWAY - (deaf or 0.0))
-    cast.store.start()
+    await to_thread.run_sync(cast.store.start)
     return await _recovery(cast, stage, deaf)
 
 
@@ -133,7 +134,7 @@ async def _recovery(cast: Cast, stage: Stage, deaf: float | None) -> Scene:
 
 
 async def _return(cast: Cast, stage: Stage) -> Scene:
-    cast.start_hosts()
+    await to_thread.run_sync(cast.start_hosts)
     took = await stage.until(cast.hosts, State.UP, START)
     return _scene(stage, "all up", _after("up", took), took is not None)
 

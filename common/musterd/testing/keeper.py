@@ -1,4 +1,4 @@
-"""Ends what a test run started, however that run ends: the last resort behind every fixture.
+"""This process ends what a test run started, however that ends: the last resort behind `close`.
 
 Runs as a process of its own and takes orders on its standard input: `watch PID`, `forget PID`,
 `remove DIRECTORY`. When the input ends the test run is gone, be it by SIGKILL, and whatever is

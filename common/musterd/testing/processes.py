@@ -1,7 +1,7 @@
-"""One real server as a process of the tests: on loopback, on a port of its own.
+"""One real server as a process of ours: on loopback, on a port of its own.
 
-A server keeps its port while it is stopped, runs as an unprivileged user when the tests run as
-root, and is gone when the test run is, however that ends.
+A server keeps its port while it is stopped, runs as an unprivileged user when we run as root, and
+is gone when we are, however we end. *We* are a test run, a benchmark or the demo.
 """
 
 import atexit
@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, Self
 
-from tests import keeper
+from musterd.testing import keeper
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 30.0
@@ -66,7 +66,7 @@ class HeldPort:
 
 @contextmanager
 def held_port() -> Iterator[int]:
-    """Hold a free loopback port for a server that the test itself starts."""
+    """Hold a free loopback port for a server that the caller starts itself."""
     port = HeldPort()
     try:
         yield port.number
@@ -112,6 +112,12 @@ class Server(ABC):
     def log(self) -> str:
         """What the server printed since it was made."""
         return (self.directory / "log").read_text(errors="replace")
+
+    def accepts(self) -> bool:
+        """Whether somebody accepts connections on its port."""
+        with suppress(OSError), socket.create_connection((self.host, self.port), 1.0):
+            return True
+        return False
 
     def start(self) -> Self:
         """Start on the port it always had and wait until it answers."""
@@ -192,7 +198,7 @@ class Server(ABC):
 
 
 def account_of(users: Sequence[str]) -> pwd.struct_passwd | None:
-    """Give whom a server runs as: None is the user of the tests, unless that is root."""
+    """Give whom a server runs as: None is our own user, unless that is root."""
     if os.geteuid() != 0:
         return None
     for user in users:
@@ -202,9 +208,9 @@ def account_of(users: Sequence[str]) -> pwd.struct_passwd | None:
 
 
 def owned_directory(account: pwd.struct_passwd | None) -> Path:
-    """Make a directory that ends with the test run."""
+    """Make a directory that is gone when we are."""
     # Where root's TMPDIR is, others may not be able to go.
-    directory = Path(tempfile.mkdtemp(prefix="musterd-test-", dir="/tmp" if account else None))
+    directory = Path(tempfile.mkdtemp(prefix="musterd-", dir="/tmp" if account else None))
     _keep(f"remove {directory}")
     if account:
         os.chown(directory, account.pw_uid, account.pw_gid)
@@ -222,7 +228,7 @@ def spawn(
         stdout=output,
         stderr=output,
         env=environment(),
-        start_new_session=True,  # a Ctrl-C is for the tests, which then stop their servers
+        start_new_session=True,  # a Ctrl-C is for us, who then stop our servers
         user=account and account.pw_uid,
         group=account and account.pw_gid,
         extra_groups=[] if account else None,

@@ -29,7 +29,7 @@ class AgentProcess:
         environ: Mapping[str, str] | None = None,
         command: Sequence[str] = (*COMMAND, "agent"),
     ) -> None:
-        address = f"musterd-test-{secrets.token_hex(8)}"
+        address = f"musterd-{secrets.token_hex(8)}"
         self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._manager.bind("\0" + address)
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed with the block

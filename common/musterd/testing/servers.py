@@ -1,4 +1,4 @@
-"""Real memcached, PostgreSQL and PgBouncer for tests; conftest.py has fixtures for all of them.
+"""Real memcached, PostgreSQL and PgBouncer, for tests, benchmarks and the demo.
 
 All calls block: a start takes about 5 ms (memcached, PgBouncer) or 0.1 s (PostgreSQL).
 """
@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
-from tests import keeper
-from tests.processes import (
+from musterd.testing import keeper
+from musterd.testing.processes import (
     HOST,
     START_TIMEOUT,
     STOP_TIMEOUT,
@@ -204,9 +204,7 @@ class PgBouncer(Server):
             os.chown(path, self._account.pw_uid, self._account.pw_gid)
 
     def _is_ready(self) -> bool:
-        with suppress(OSError), socket.create_connection((self.host, self.port), 1.0):
-            return True
-        return False
+        return self.accepts()
 
 
 def memcached_url(*servers: Memcached, replicas: int | None = None) -> str:

@@ -1,7 +1,6 @@
 """Coordinators, agents and relays as the separate processes that users run."""
 
 import json
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import ClassVar, Self
 from musterd.client import Client
 from musterd.errors import CoordinatorUnreachable, NotReady
 from musterd.model import State
-from tests.processes import Server
+from musterd.testing.processes import Server
 
 PATIENCE = 60.0
 """Seconds to wait for what takes a few on an idle machine."""
@@ -120,11 +119,7 @@ class Relay(Daemon):
         self.settings = {"relay_listen": self.address, **self.settings}
 
     def _is_ready(self) -> bool:
-        try:
-            socket.create_connection((self.host, self.port), 1.0).close()
-        except OSError:
-            return False
-        return True
+        return self.accepts()
 
 
 class Watch:
