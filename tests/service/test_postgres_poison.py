@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from musterd.beat import Beat, Status, member_id, pack
 from musterd.model import Member
 from musterd.stores import ShardReader, ShardWriter
-from musterd.stores.postgres_doors import MOST_SLOTS
+from musterd.stores.postgres_limits import MOST_SLOTS
 from musterd.stores.postgres_relays import marks_key
 from musterd.stores.postgres_roster import Doubts
 from musterd.stores.postgres_schema import init_db

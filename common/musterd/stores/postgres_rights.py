@@ -1,80 +1,68 @@
-"""Who may do what with musterd's tables in PostgreSQL, as SQL. The roles exist already."""
+"""Who may do what with musterd's tables in PostgreSQL. The roles exist already.
 
-RELAYS = """\
-GRANT USAGE ON SCHEMA musterd TO {role};
-GRANT SELECT, INSERT, UPDATE ON musterd.member TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON musterd.beat TO {role};
-GRANT USAGE, SELECT, UPDATE ON SEQUENCE musterd.slots TO {role};
-GRANT SELECT, UPDATE ON musterd.turn TO {role};
-GRANT EXECUTE ON FUNCTION musterd.fresh_slot, musterd.may_have_more, musterd.seat,
-    musterd.announce, musterd.beat, musterd.retire TO {role};
+The rights stand in ``postgres_sql/rights``, for psql as well: each role is its variable ``role``.
 """
-"""Relays write for many hosts, in batches, and are trusted with what they write."""
 
-COORDINATORS_STORE = (
-    RELAYS + "GRANT SELECT, INSERT ON musterd.life TO {role};\n"
-    "GRANT SELECT ON musterd.host_roles TO {role};\n"
-)
-COORDINATORS = (
-    COORDINATORS_STORE
-    + """\
-GRANT SELECT ON musterd.schema_version, musterd.beats TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE
-    ON musterd.registry, musterd.history, musterd.coordinator TO {role};
-"""
-)
-"""They need no DDL rights but to upgrade."""
+import re
+from dataclasses import dataclass
 
-AGENTS = """\
-REVOKE ALL ON ALL TABLES IN SCHEMA musterd FROM {role};
-REVOKE ALL ON ALL SEQUENCES IN SCHEMA musterd FROM {role};
-REVOKE ALL ON FUNCTION musterd.fresh_slot, musterd.may_have_more, musterd.seat FROM {role};
-GRANT USAGE ON SCHEMA musterd TO {role};
-GRANT EXECUTE ON FUNCTION musterd.announce, musterd.beat, musterd.retire TO {role};
-"""
-"""Three functions, and no table."""
+from musterd.sqlfiles import folder, read
 
-HOSTS = (
-    AGENTS
-    + """\
-INSERT INTO musterd.host_roles VALUES ('{name}', {most_members})
-ON CONFLICT (role) DO UPDATE SET most_members = excluded.most_members;
-"""
-)
-"""As :data:`AGENTS`, for a role that hosts' login roles are members of."""
-
-SHARED = "DELETE FROM musterd.host_roles WHERE role = '{name}';\n"
-"""The role is no (longer a) role of hosts with logins of their own."""
-
-# All of this only where the one who runs it may: revoke what PostgreSQL gives everybody and fills
-# disks, and have the server end transactions that agents leave open (they could set it back).
-LOCKED = """\
-DO $$
-DECLARE
-    host name;
-BEGIN
-    BEGIN
-        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, %s',
-            current_database(), $role${role}$role$);
-    EXCEPTION WHEN insufficient_privilege THEN
-        NULL;
-    END;
-    IF (SELECT rolsuper FROM pg_roles WHERE rolname = CURRENT_USER) THEN
-        REVOKE EXECUTE ON FUNCTION
-            pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid), pg_catalog.lo_import(text),
-            pg_catalog.lo_import(text, oid), pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
-    END IF;
-    FOR host IN SELECT rolname FROM pg_roles
-        WHERE rolcanlogin AND NOT rolsuper AND pg_has_role(oid, '{name}', 'MEMBER')
-    LOOP
-        BEGIN
-            EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = %L', host, '5s');
-        EXCEPTION WHEN insufficient_privilege THEN
-            NULL;
-        END;
-    END LOOP;
-END $$;
-"""
+MEMBERS_OF_A_HOST = 1024
+"""How many members one login role may have, where each host has its own."""
 
 MAY_FILL_DISKS = "SELECT has_database_privilege($1::text, current_database(), 'TEMPORARY')"
 """Whether the role of this name may make temporary tables all the same."""
+
+_FOLDER = folder(__package__, "postgres_sql") / "rights"
+_FILES = {
+    "agents": ("agents", "one_login", "lock_down"),
+    "agents_each": ("agents", "login_each", "lock_down"),
+    "relays": ("relays",),
+    "coordinators": ("relays", "coordinators"),
+}
+_VARIABLE = re.compile(r""":"role"|:'role'|:most_members\b""")
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Existing roles that are given their rights; None: leave that alone.
+
+    ``agents`` is a login role that hosts share. ``agents_each`` is one that the login roles of
+    hosts are members of, each of which then has members of its own.
+    """
+
+    agents: str | None = None
+    agents_each: str | None = None
+    relays: str | None = None
+    coordinators: str | None = None
+
+    def sql(self) -> str:
+        """The statements that give them."""
+        given = ((getattr(self, kind), names) for kind, names in _FILES.items())
+        return "".join(_given(role, name) for role, names in given if role for name in names)
+
+    def named(self) -> list[str]:
+        """All of them."""
+        every = (self.agents, self.agents_each, self.relays, self.coordinators)
+        return [role for role in every if role]
+
+    def of_agents(self) -> list[str]:
+        """Those of agents."""
+        return [role for role in (self.agents, self.agents_each) if role]
+
+
+def quoted(role: str) -> str:
+    """The name of a role as SQL takes it."""
+    return '"' + role.replace('"', '""') + '"'
+
+
+def _given(role: str, name: str) -> str:
+    """The file ``name`` for this role, with psql's variables filled in as psql does it."""
+    literal = "'" + role.replace("'", "''") + "'"
+    values = {
+        ':"role"': quoted(role),
+        ":'role'": literal,
+        ":most_members": str(MEMBERS_OF_A_HOST),
+    }
+    return _VARIABLE.sub(lambda found: values[found[0]], read(_FOLDER, name))

@@ -12,7 +12,7 @@ from musterd.errors import ShardCorrupt, ShardRefused
 from musterd.model import Member, check_member
 from musterd.stores.base import Roster
 from musterd.stores.postgres_changes import Mark, catch_up, living_mark
-from musterd.stores.postgres_doors import METADATA_BYTES, MOST_SLOTS, NAME_BYTES
+from musterd.stores.postgres_limits import METADATA_BYTES, MOST_SLOTS, NAME_BYTES
 from musterd.stores.postgres_link import Connection, Link
 from musterd.stores.postgres_refused import RefusedRows
 from musterd.stores.postgres_seats import Seat, Seats

@@ -1,66 +1,24 @@
 """musterd's tables in PostgreSQL (13 or newer): how they are made and upgraded, and who may use them.
 
-One versioned schema holds the store and the registry, so that one order makes all of it. A step
-of :data:`STEPS` is never edited once released: a change is a step more, which agents and
-coordinators of the version before must survive.
+One versioned schema holds the store and the registry, so that one order makes all of it. Its steps
+are the numbered files in ``postgres_sql``, each of which notes its number as the schema's version. A
+step is never edited once released: a change is a step more, which agents and coordinators of the
+version before must survive.
 """
 
-from dataclasses import dataclass
-
 from musterd.errors import ConfigError, ShardRefused
-from musterd.stores import postgres_rights as rights
-from musterd.stores.postgres_doors import DOORS
+from musterd.sqlfiles import folder, steps
 from musterd.stores.postgres_link import Connection, Link, again
-from musterd.stores.postgres_tables import COORDINATORS, TABLES
+from musterd.stores.postgres_rights import MAY_FILL_DISKS, Roles, quoted
 from musterd.stores.postgres_url import parse_url
 
-STEPS = (TABLES, COORDINATORS, DOORS)
+STEPS = steps(folder(__package__, "postgres_sql"))
 VERSION = len(STEPS)
 
-MEMBERS_OF_A_HOST = 1024
-"""How many members one login role may have, where each host has its own."""
-
-_BEGIN = "CREATE TABLE musterd.schema_version (version integer NOT NULL);"
-_SAVE = (
-    f"DELETE FROM musterd.schema_version; INSERT INTO musterd.schema_version VALUES ({VERSION});"
-)
 _NO_ROLE = "SELECT $1::text NOT IN (SELECT rolname FROM pg_roles)"
 _OWNER = (
     "SELECT pg_has_role($1::text, nspowner, 'MEMBER') FROM pg_namespace WHERE nspname = 'musterd'"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Roles:
-    """Existing roles that are given their rights; None: leave that alone.
-
-    ``agents`` is a login role that hosts share. ``agents_each`` is one that the login roles of
-    hosts are members of, each of which then has members of its own.
-    """
-
-    agents: str | None = None
-    agents_each: str | None = None
-    relays: str | None = None
-    coordinators: str | None = None
-
-    def sql(self) -> str:
-        """The statements that give them."""
-        given = (
-            (rights.AGENTS + rights.SHARED + rights.LOCKED, self.agents),
-            (rights.HOSTS + rights.LOCKED, self.agents_each),
-            (rights.RELAYS, self.relays),
-            (rights.COORDINATORS, self.coordinators),
-        )
-        return "".join(_for(role, text) for text, role in given if role)
-
-    def named(self) -> list[str]:
-        """All of them."""
-        every = (self.agents, self.agents_each, self.relays, self.coordinators)
-        return [role for role in every if role]
-
-    def of_agents(self) -> list[str]:
-        """Those of agents."""
-        return [role for role in (self.agents, self.agents_each) if role]
 
 
 def init_sql(
@@ -77,8 +35,8 @@ def init_sql(
     """
     agents = agents or (None if agents_each else "musterd_agents")
     roles = Roles(agents, agents_each, relays, coordinators)
-    steps = ["CREATE SCHEMA musterd;", _BEGIN, *STEPS, _SAVE, roles.sql()]
-    return "BEGIN;\n" + "\n".join(steps) + "COMMIT;\n"
+    parts = ["BEGIN;", "CREATE SCHEMA musterd;", *STEPS, f"{roles.sql()}COMMIT;"]
+    return "\n".join(parts) + "\n"
 
 
 async def init_db(
@@ -112,7 +70,7 @@ async def init_db(
 async def _check_exist(connection: Connection, roles: Roles) -> None:
     for role in roles.named():
         if await connection.fetchval(_NO_ROLE, role):
-            raise ConfigError(f"the server has no role {role!r}: CREATE ROLE {_quoted(role)} first")
+            raise ConfigError(f"the server has no role {role!r}: CREATE ROLE {quoted(role)} first")
 
 
 async def _give(connection: Connection, roles: Roles) -> list[str]:
@@ -126,15 +84,10 @@ async def _give(connection: Connection, roles: Roles) -> list[str]:
         await connection.execute(sql)
     return [
         f"role {role} may still fill the disk with temporary tables: let the database's owner"
-        f" REVOKE TEMPORARY ON DATABASE ... FROM PUBLIC, {_quoted(role)}"
+        f" REVOKE TEMPORARY ON DATABASE ... FROM PUBLIC, {quoted(role)}"
         for role in roles.of_agents()
-        if await connection.fetchval(rights.MAY_FILL_DISKS, role)
+        if await connection.fetchval(MAY_FILL_DISKS, role)
     ]
-
-
-def _for(role: str, text: str) -> str:
-    name = role.replace("'", "''")
-    return text.format(role=_quoted(role), name=name, most_members=MEMBERS_OF_A_HOST)
 
 
 async def ensure_schema(link: Link) -> None:
@@ -179,10 +132,4 @@ async def _upgrade(connection: Connection, version: int) -> None:
     """Whoever makes them at the same time makes this collide with a name that is taken."""
     if not await connection.fetchval(_HAS_SCHEMA):
         await connection.execute("CREATE SCHEMA musterd")
-    if version == 0:
-        await connection.execute(_BEGIN)
-    await connection.execute("".join(STEPS[version:]) + _SAVE)
-
-
-def _quoted(role: str) -> str:
-    return '"' + role.replace('"', '""') + '"'
+    await connection.execute("".join(STEPS[version:]))

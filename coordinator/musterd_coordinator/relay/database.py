@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from musterd.beat import SIZE, Beat, pack
 from musterd.model import Member
-from musterd.stores.postgres_doors import METADATA_BYTES
+from musterd.stores.postgres_limits import METADATA_BYTES
 from musterd.stores.postgres_link import Link, again, milliseconds
 from musterd.stores.postgres_relays import WRITE_MARK, mark_slot, marks_key
 from musterd.stores.postgres_writer import namespace_key, signed

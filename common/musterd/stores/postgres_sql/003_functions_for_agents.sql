@@ -1,55 +1,41 @@
-"""The third step of the schema: agents have functions for doors, and no rights on tables.
+-- Step 3: agents have functions, and no rights on tables.
+--
+-- A function here that runs with its owner's rights (SECURITY DEFINER) finds nothing by a search path
+-- that its caller could set: `announce` and `retire` pin one, and `beat`, for which that would cost as
+-- much as the whole check, names the schema of everything, operators included.
+--
+-- Nothing that an agent may call holds a lock for which another agent, a relay or a coordinator waits:
+--
+-- - A vacant slot that somebody else is about to take is passed over (SKIP LOCKED).
+-- - Fresh slots come from a sequence, whose numbers wait for nobody. One that was given away and not
+--   used leaves a hole; when the numbers run 4096 ahead of the slots, they are set back, and a number
+--   that somebody holds open costs a newcomer 20 milliseconds.
+-- - A member belongs to the login role that announced it first (`role`), and only that one may lock
+--   its row. Hosts that share a role share this too.
+--
+-- Numbers that musterd's programs know too, as postgres_limits.py: slots are below 16777216; a
+-- namespace, group, name, zone or owner has 1020 bytes at most (255 characters of four bytes), and a
+-- member's metadata 32768.
 
-A function here that runs with its owner's rights (SECURITY DEFINER) finds nothing by a search path
-that its caller could set: ``announce`` and ``retire`` pin one, and ``beat``, for which that
-would cost as much as the whole check, names the schema of everything, operators included.
-
-Nothing that an agent may call holds a lock for which another agent, a relay or a coordinator waits:
-
-- A vacant slot that somebody else is about to take is passed over (SKIP LOCKED).
-- Fresh slots come from a sequence, whose numbers wait for nobody. One that was given away and not
-  used leaves a hole; when the numbers run far ahead of the slots, they are set back, and a number
-  that somebody holds open costs a newcomer :data:`HELD` milliseconds.
-- A member belongs to the login role that announced it first (``role``), and only that one may lock its
-  row. Hosts that share a role share this too.
-"""
-
-from musterd.stores.postgres_rights import COORDINATORS_STORE
-
-MOST_SLOTS = 1 << 24
-"""Slots are below this: all there is room for, and what a coordinator must be able to index."""
-
-METADATA_BYTES = 32 << 10
-"""Of a member's metadata as JSON; what an agent may announce needs 29,000 at most."""
-
-NAME_BYTES = 1020
-"""Of a namespace, group, name, zone or owner: 255 characters of four bytes."""
-
-HELD = 20  # milliseconds to wait for a slot's number that another transaction holds open
-AHEAD = 4096  # slots by which the sequence may be ahead before it is set back
-TRIES = 15
-
-_LENGTHS = " AND ".join(
-    f"octet_length({column}) <= {NAME_BYTES}"
-    for column in ("namespace", '"group"', "name", "zone", "owner")
-)
-
-# A table without a key cannot be upgraded where everything is published (FOR ALL TABLES).
-# What is checked is so for new rows; old ones may be damaged, and readers leave those alone.
-_COLUMNS = f"""
+-- A table without a key cannot be upgraded where everything is published (FOR ALL TABLES).
 ALTER TABLE musterd.schema_version ADD PRIMARY KEY (version);
+-- What is checked is so for new rows; old ones may be damaged, and readers leave those alone.
 ALTER TABLE musterd.member
     ADD role text,
-    ADD CONSTRAINT member_slot_in_bounds CHECK (slot < {MOST_SLOTS}) NOT VALID,
-    ADD CONSTRAINT member_names_at_most_255_characters CHECK ({_LENGTHS}) NOT VALID,
+    ADD CONSTRAINT member_slot_in_bounds CHECK (slot < 16777216) NOT VALID,
+    ADD CONSTRAINT member_names_at_most_255_characters CHECK (
+        octet_length(namespace) <= 1020 AND octet_length("group") <= 1020
+        AND octet_length(name) <= 1020 AND octet_length(zone) <= 1020
+        AND octet_length(owner) <= 1020
+    ) NOT VALID,
     ADD CONSTRAINT member_metadata_at_most_32_kb CHECK (
-        jsonb_typeof(metadata) = 'object' AND octet_length(metadata::text) <= {METADATA_BYTES}
+        jsonb_typeof(metadata) = 'object' AND octet_length(metadata::text) <= 32768
     ) NOT VALID;
 CREATE INDEX member_role ON musterd.member (role);
 ALTER TABLE musterd.beat ADD role_key integer; -- four bytes that the row had to spare
-CREATE SEQUENCE musterd.slots AS integer MINVALUE 0 MAXVALUE {MOST_SLOTS - 1};
+CREATE SEQUENCE musterd.slots AS integer MINVALUE 0 MAXVALUE 16777215;
 SELECT setval('musterd.slots', coalesce(max(slot), 0), max(slot) IS NOT NULL)
-FROM musterd.member WHERE slot < {MOST_SLOTS - AHEAD};
+FROM musterd.member WHERE slot < 16773120;
 
 -- The roles whose members are hosts with a login of their own, and how many members each may have.
 CREATE TABLE musterd.host_roles (role name PRIMARY KEY, most_members integer NOT NULL);
@@ -59,17 +45,13 @@ INSERT INTO musterd.turn VALUES ('announce'), ('registry');
 -- What a crash empties: see postgres_changes.py.
 CREATE UNLOGGED TABLE musterd.life (
     one boolean PRIMARY KEY DEFAULT true CHECK (one), born bigint NOT NULL);
-"""
 
-# Runs with the rights of its caller: a relay, a coordinator, or `announce`. `bound`: only the role
-# that a member belongs to may have it.
-_SEAT = f"""
 CREATE FUNCTION musterd.fresh_slot() RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     seat integer := nextval('musterd.slots');
-    last integer := (SELECT max(slot) FROM musterd.member WHERE slot < {MOST_SLOTS});
+    last integer := (SELECT max(slot) FROM musterd.member WHERE slot < 16777216);
 BEGIN
-    IF seat > coalesce(last, -1) + {AHEAD} THEN
+    IF seat > coalesce(last, -1) + 4096 THEN
         PERFORM setval('musterd.slots', coalesce(last, -1) + 1, false);
         seat := nextval('musterd.slots');
     END IF;
@@ -90,6 +72,8 @@ CREATE FUNCTION musterd.may_have_more() RETURNS boolean LANGUAGE sql STABLE AS $
                 SELECT FROM musterd.member WHERE role = SESSION_USER LIMIT h.most_members) m))
 $$;
 
+-- Runs with the rights of its caller: a relay, a coordinator, or `announce`. `bound`: only the role
+-- that a member belongs to may have it.
 CREATE FUNCTION musterd.seat(
     its_id bigint, its_namespace text, its_group text, its_name text, its_zone text,
     its_owner text, its_metadata jsonb, its_namespace_key integer, patience integer, bound boolean
@@ -115,7 +99,7 @@ BEGIN
             RAISE EXCEPTION 'role % has as many members as a host may have', SESSION_USER
                 USING ERRCODE = '53400';
         END IF;
-        PERFORM set_config('lock_timeout', least(patience, {HELD})::text, true);
+        PERFORM set_config('lock_timeout', least(patience, 20)::text, true);
         SELECT slot INTO seat FROM musterd.member
         WHERE member_id IS NULL ORDER BY slot LIMIT 1 FOR UPDATE SKIP LOCKED;
         BEGIN
@@ -141,11 +125,11 @@ BEGIN
             GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME;
             IF broken = 'member_member_id_key' THEN
                 INSERT INTO musterd.member VALUES (
-                    seat, NULL, '', '', '', '', '', '{{}}', pg_current_xact_id())
+                    seat, NULL, '', '', '', '', '', '{}', pg_current_xact_id())
                 ON CONFLICT DO NOTHING;
             END IF;
             tries := tries + 1;
-            IF tries >= {TRIES} OR current_setting('transaction_isolation') <> 'read committed' THEN
+            IF tries >= 15 OR current_setting('transaction_isolation') <> 'read committed' THEN
                 RAISE EXCEPTION 'somebody else announces the same member, or holds its slot'
                     USING ERRCODE = '40001';
             END IF;
@@ -175,9 +159,7 @@ BEGIN
     WHERE b.member_id <> excluded.member_id OR b.role_key IS DISTINCT FROM excluded.role_key;
     RETURN seat;
 END $$;
-"""
 
-_DOORS = """
 CREATE OR REPLACE FUNCTION musterd.announce(
     its_id bigint, its_namespace text, its_group text, its_name text,
     its_zone text, its_owner text, its_metadata jsonb, its_namespace_key integer, patience integer
@@ -205,10 +187,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         WHERE member_id = its_id AND role = SESSION_USER RETURNING slot
     ) DELETE FROM musterd.beat USING vacated WHERE beat.slot = vacated.slot
 $$;
-"""
 
-# An instant that PostgreSQL cannot hold must not hide everybody's beats from people.
-_VIEW = """
+-- An instant that PostgreSQL cannot hold must not hide everybody's beats from people.
 CREATE OR REPLACE VIEW musterd.beats AS SELECT
     m.namespace, m."group", m.name, b.slot, b.seen_at,
     (ARRAY['ok', 'check failing', 'draining', 'leaving'])[get_byte(b.record, 3) + 1] AS status,
@@ -223,12 +203,10 @@ CREATE OR REPLACE VIEW musterd.beats AS SELECT
     musterd.unsigned(b.record, 42, 2) / 1000 AS push_timeout_s
 FROM musterd.beat b JOIN musterd.member m ON m.slot = b.slot AND m.member_id = b.member_id
 WHERE CASE WHEN octet_length(b.record) = 64 THEN musterd.unsigned(b.record, 0, 2) <> 0 END;
-"""
 
-# Whoever could write beats before can do it still, until `init-db --agents` takes that away.
-_CARRIED_OVER = f"""
 REVOKE ALL ON FUNCTION musterd.fresh_slot, musterd.may_have_more, musterd.seat, musterd.announce,
     musterd.beat, musterd.retire FROM PUBLIC;
+-- Whoever could write beats before can do it still, until `init-db --agents` takes that away.
 DO $$
 DECLARE
     who regrole;
@@ -237,9 +215,19 @@ BEGIN
         WHERE c.oid = 'musterd.beat'::regclass AND a.privilege_type = 'UPDATE'
             AND a.grantee NOT IN (0, c.relowner)
     LOOP
-        EXECUTE replace($rights${COORDINATORS_STORE}$rights$, '{{role}}', who::text);
+        EXECUTE replace($rights$
+            GRANT USAGE ON SCHEMA musterd TO {role};
+            GRANT SELECT, INSERT, UPDATE ON musterd.member TO {role};
+            GRANT SELECT, INSERT, UPDATE, DELETE ON musterd.beat TO {role};
+            GRANT USAGE, SELECT, UPDATE ON SEQUENCE musterd.slots TO {role};
+            GRANT SELECT, UPDATE ON musterd.turn TO {role};
+            GRANT EXECUTE ON FUNCTION musterd.fresh_slot, musterd.may_have_more, musterd.seat,
+                musterd.announce, musterd.beat, musterd.retire TO {role};
+            GRANT SELECT, INSERT ON musterd.life TO {role};
+            GRANT SELECT ON musterd.host_roles TO {role};
+        $rights$, '{role}', who::text);
     END LOOP;
 END $$;
-"""
 
-DOORS = _COLUMNS + _SEAT + _DOORS + _VIEW + _CARRIED_OVER
+DELETE FROM musterd.schema_version;
+INSERT INTO musterd.schema_version VALUES (3);

@@ -1,18 +1,11 @@
-"""musterd's tables in PostgreSQL: the first two steps of the schema.
+-- Step 1: members, beats and the registry. The schema musterd exists already.
 
-Never edited: what changed since is in :mod:`musterd.stores.postgres_doors`.
-"""
+CREATE TABLE musterd.schema_version (version integer NOT NULL);
+INSERT INTO musterd.schema_version VALUES (1);
 
-# A member's row outlives it: member_id becomes null, and the slot goes to the next newcomer. So
-# slots stay dense, and a reader that remembers a slot always finds out what became of it.
-# `changed` is the transaction that wrote the row last (see postgres_changes.py).
-#
-# A beat is the 64 bytes of musterd.beat and not a column a field, because a COPY costs by the
-# column: so a sweep takes a third of the time. The view `beats` is there for people. Any index
-# on beat but the key, and any change of an indexed column, would end HOT updates. No CHECK says how
-# long a record is: PostgreSQL would read its text anew for every beat, a tenth of what one costs.
-# Whoever reads records leaves those of another length alone; a member's next beat mends its own.
-_STORE = """
+-- A member's row outlives it: member_id becomes null, and the slot goes to the next newcomer. So
+-- slots stay dense, and a reader that remembers a slot always finds out what became of it.
+-- `changed` is the transaction that wrote the row last (see postgres_changes.py).
 CREATE TABLE musterd.member (
     slot integer PRIMARY KEY CHECK (slot >= 0),
     member_id bigint UNIQUE,
@@ -27,6 +20,11 @@ CREATE TABLE musterd.member (
 CREATE INDEX member_changed ON musterd.member (changed, slot);
 CREATE INDEX member_free ON musterd.member (slot) WHERE member_id IS NULL;
 
+-- A beat is the 64 bytes of musterd.beat and not a column a field, because a COPY costs by the
+-- column: so a sweep takes a third of the time. The view `beats` is there for people. Any index
+-- on beat but the key, and any change of an indexed column, would end HOT updates. No CHECK says how
+-- long a record is: PostgreSQL would read its text anew for every beat, a tenth of what one costs.
+-- Whoever reads records leaves those of another length alone; a member's next beat mends its own.
 CREATE UNLOGGED TABLE musterd.beat (
     member_id bigint NOT NULL,
     seen_at timestamptz NOT NULL,
@@ -103,11 +101,9 @@ CREATE VIEW musterd.beats AS SELECT
     musterd.unsigned(b.record, 44, 4) / 1000 AS lag_s
 FROM musterd.beat b JOIN musterd.member m ON m.slot = b.slot AND m.member_id = b.member_id
 WHERE CASE WHEN octet_length(b.record) = 64 THEN musterd.unsigned(b.record, 0, 2) <> 0 END;
-"""
 
-# `changed` and `changed_by` tell coordinators what others did; saving a state touches neither. A
-# forgotten member's row stays for a while, or nobody would hear of it.
-_REGISTRY = """
+-- `changed` and `changed_by` tell coordinators what others did; saving a state touches neither. A
+-- forgotten member's row stays for a while, or nobody would hear of it.
 CREATE TABLE musterd.registry (
     namespace text NOT NULL,
     "group" text NOT NULL,
@@ -142,25 +138,3 @@ CREATE TABLE musterd.history (
 );
 CREATE INDEX history_member ON musterd.history (namespace, "group", name, at);
 CREATE INDEX history_at ON musterd.history (at);
-"""
-
-TABLES = _STORE + _REGISTRY
-
-# Several coordinators on one registry: who saw a change first, who said a state first, and where
-# each of them stands. A forgotten member's row is neither read at a start nor looked for when it
-# has been there long enough.
-COORDINATORS = """
-ALTER TABLE musterd.registry ADD COLUMN state_by bigint NOT NULL DEFAULT 0;
-ALTER TABLE musterd.history ADD COLUMN coordinator text NOT NULL DEFAULT '';
-CREATE INDEX registry_living ON musterd.registry (namespace, changed, "group", name)
-    WHERE forgotten_at IS NULL;
-CREATE INDEX registry_forgotten ON musterd.registry (namespace, forgotten_at)
-    WHERE forgotten_at IS NOT NULL;
-CREATE TABLE musterd.coordinator (
-    namespace text NOT NULL,
-    name text NOT NULL,
-    seen_at timestamptz NOT NULL,
-    report jsonb NOT NULL,
-    PRIMARY KEY (namespace, name)
-);
-"""
