@@ -8,7 +8,7 @@ _JOURNAL_LIMIT = 64 << 20  # bytes that the journal keeps on the disk after a la
 
 
 def prepare(database: sqlite3.Connection) -> None:
-    """Lock the file for this process, and make the tables in a new one."""
+    """Lock the file for this process, and make or upgrade its tables."""
     database.execute("PRAGMA locking_mode = EXCLUSIVE")
     database.execute("PRAGMA synchronous = FULL")
     # In files of their own, temporary tables would need a folder that a container may not have.
@@ -29,7 +29,5 @@ def prepare(database: sqlite3.Connection) -> None:
             f" {sql.VERSION}: upgrade this musterd"
         )
     database.execute("PRAGMA journal_mode = WAL")
-    steps = (
-        "".join(sql.UPGRADES[at] for at in range(version, sql.VERSION)) if tables else sql.TABLES
-    )
+    steps = "".join(sql.STEPS[version if tables else 0 :])
     database.executescript(f"BEGIN EXCLUSIVE; {steps} COMMIT; {sql.NEWS}")

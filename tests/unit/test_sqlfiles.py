@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from musterd.sqlfiles import steps
+import musterd.stores
+from musterd.sqlfiles import read, steps
 from musterd.stores.postgres_limits import METADATA_BYTES, MOST_SLOTS, NAME_BYTES
 from musterd.stores.postgres_rights import Roles
 from musterd.stores.postgres_schema import STEPS, VERSION, init_sql
+from musterd_coordinator import registry_postgres_sql, registry_sqlite_sql
 
 
 def test_steps_come_by_number(tmp_path: Path) -> None:
@@ -40,6 +42,36 @@ def test_the_tables_have_the_limits_that_the_programs_know() -> None:
         *(f"octet_length({name}) <= {NAME_BYTES}" for name in ("namespace", "name", "zone")),
     ):
         assert limit in tables
+
+
+def test_the_roster_s_reader_knows_the_same_limits() -> None:
+    page = read(Path(musterd.stores.__path__[0]) / "postgres_sql" / "reader", "roster_page")
+    measured = re.findall(r'octet_length\(([a-z"]+)\) > (\d+)', page)
+    assert set(measured) == {
+        (name, str(NAME_BYTES)) for name in ('"group"', "name", "zone", "owner")
+    }
+    assert f"octet_length(metadata::text) <= {METADATA_BYTES}" in page
+
+
+def test_what_is_read_of_a_registry_s_row_is_the_same_everywhere() -> None:
+    statements = (
+        registry_postgres_sql.PAGE,
+        registry_postgres_sql.LOAD,
+        registry_postgres_sql.LOOK_UP,
+    )
+    columns = {text[text.index("SELECT") : text.index("FROM")] for text in statements}
+    assert len(columns) == 1
+
+
+@pytest.mark.parametrize("version", range(1, registry_sqlite_sql.VERSION + 1))
+def test_a_step_of_the_registry_s_file_notes_its_number(version: int) -> None:
+    step = registry_sqlite_sql.STEPS[version - 1]
+    assert re.findall(r"PRAGMA user_version = (\d+);", step) == [str(version)]
+
+
+def test_the_registry_s_file_says_whose_it_is() -> None:
+    marked = f"PRAGMA application_id = {registry_sqlite_sql.APPLICATION};"
+    assert marked in registry_sqlite_sql.STEPS[0]
 
 
 def test_names_of_roles_are_filled_in_as_psql_does_it() -> None:

@@ -10,9 +10,10 @@ import msgspec
 from musterd.beat import member_id
 from musterd.errors import ShardCorrupt, ShardRefused
 from musterd.model import Member, check_member
+from musterd.sqlfiles import folder, read
 from musterd.stores.base import Roster
 from musterd.stores.postgres_changes import Mark, catch_up, living_mark
-from musterd.stores.postgres_limits import METADATA_BYTES, MOST_SLOTS, NAME_BYTES
+from musterd.stores.postgres_limits import MOST_SLOTS
 from musterd.stores.postgres_link import Connection, Link
 from musterd.stores.postgres_refused import RefusedRows
 from musterd.stores.postgres_seats import Seat, Seats
@@ -34,27 +35,7 @@ ROOMY = 1 << 16
 """Slots below this are believed in any case."""
 
 _TABLE = "musterd.member"
-_SURELY_SHORT = (
-    1000  # bytes as stored, so that it need not be measured as text: it is 90 kB at most
-)
-# What is longer than it may be is not even read. Texts that nobody will look at are not sent.
-_PAGE = f"""
-SELECT slot, version, member_id, ours, fits, "group", name, zone, owner,
-    CASE WHEN fits THEN metadata::text END AS metadata
-FROM (
-    SELECT slot, changed, changed::text AS version, member_id,
-        member_id IS NOT NULL AND namespace = $1 AS ours,
-        CASE WHEN octet_length("group") > {NAME_BYTES} OR octet_length(name) > {NAME_BYTES}
-                OR octet_length(zone) > {NAME_BYTES} OR octet_length(owner) > {NAME_BYTES}
-                THEN false
-            WHEN pg_column_size(metadata) <= {_SURELY_SHORT} THEN true
-            WHEN pg_column_size(metadata) > {METADATA_BYTES} THEN false
-            ELSE octet_length(metadata::text) <= {METADATA_BYTES} END AS fits,
-        "group", name, zone, owner, metadata
-    FROM musterd.member WHERE (changed, slot) > ($2::text::xid8, $3)
-    ORDER BY member.changed, slot LIMIT $4
-) page ORDER BY changed, slot
-"""
+_PAGE = read(folder(__package__, "postgres_sql") / "reader", "roster_page")
 _KEY = """
 SELECT slot, changed::text AS version FROM musterd.member
 WHERE (changed, slot) > ($1::text::xid8, $2) ORDER BY member.changed, slot LIMIT 1
