@@ -67,6 +67,13 @@ async def test_requests_share_a_connection(desk: DictDesk) -> None:
                 assert b"server:" not in answer
 
 
+async def test_a_small_answer_is_one_piece(desk: DictDesk) -> None:
+    async with served(desk) as url:
+        with connected(url) as peer:
+            peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert (await receive(peer)).endswith(b"\r\n\r\nalive\n")
+
+
 async def test_the_signals_of_the_process_are_left_alone(desk: DictDesk) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     async with served(desk) as url, AsyncClient(url) as client:

@@ -95,6 +95,7 @@ class App:
         if isinstance(answer, Stream):
             self._gauges.answered[200] += 1
             await send(self._start(answer))
+            await send({"type": _BODY, "body": b"", "more_body": True})  # or the head waits for it
             await self._stream(answer.chunks, scope, receive, send)
         else:
             await self._send(answer, scope, send)

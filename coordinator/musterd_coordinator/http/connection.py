@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from musterd_coordinator.http.app import App
 from musterd_coordinator.http.inputs import BODY_TIMEOUT
+from musterd_coordinator.http.joining import Joining
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.shares import holder_of
 
@@ -55,6 +56,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         _limit_unread(transport)
+        self._joining = Joining(transport)
         self._admitted, leaving = self._door.admit(self, holder_of(self.client))
         if isinstance(leaving, Connection):
             leaving.transport.close()
@@ -108,6 +110,7 @@ class Connection(HttpToolsProtocol):
         if not self.url.startswith(b"/"):
             self.scope["state"]["authority"] = httptools.parse_url(self.url).host
         super().on_headers_complete()
+        self.cycle.transport = self._joining  # its task begins later
 
     def on_message_complete(self) -> None:
         self._in_message = False
@@ -116,6 +119,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        self._joining.end()
         super().on_response_complete()
         if self.pipeline or not self.cycle.response_complete:
             return
