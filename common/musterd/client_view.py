@@ -1,18 +1,23 @@
-"""A coordinator's events, parsed, and the view of one group that they add up to: no I/O."""
+"""A coordinator's events, parsed, and the view of members that they add up to: no I/O."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping
 from math import inf
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from musterd.errors import CoordinatorError
-from musterd.model import EventChanges, EventPing, EventSnapshot, Verdict
+from musterd.model import EventChanges, EventPing, EventSnapshot, MemberChange, Verdict
 
 # A thousand members of the longest names are well below this.
 EVENT_LIMIT = 16 * 1024 * 1024
 
 MEMBERS_LIMIT = 4_000_000
-"""Members of one group, some 800 MB: a snapshot without an end must not take all memory."""
+"""Members of one view, some 800 MB: a snapshot without an end must not take all memory."""
+
+Key = TypeVar("Key", bound=Hashable)
+Groups = Mapping[str, dict[str, Verdict]]
 
 _snapshot = msgspec.json.Decoder(EventSnapshot).decode
 _changes = msgspec.json.Decoder(EventChanges).decode
@@ -50,31 +55,32 @@ def _event(block: bytes) -> Event:
     return Event(name, mark, fields.get(b"data", b""))
 
 
-class View:
-    """Verdicts on the members of one group as of ``version``, from the events applied so far.
+class View(ABC, Generic[Key]):
+    """Verdicts on members as of ``version``, from the events applied so far.
 
-    ``resume`` is the id of the last whole version. ``staleness`` is as it was when it was said:
-    how long ago that was is the caller's to know.
+    ``group`` is the one to follow, None: all of them. ``resume`` is the id of the last whole version.
+    ``staleness`` is as it was when it was said: how long ago that was is the caller's to know.
     """
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: str | None) -> None:
         self.group = group
-        self.members: dict[str, Verdict] = {}
+        self.members: dict[Key, Verdict] = {}
         self.whole = False  # a snapshot has come to its end
         self.version = 0
         self.listening = False
         self.staleness: float | None = None
         self.resume = ""
-        self._arriving: dict[str, Verdict] = {}
+        self._arriving: dict[Key, Verdict] = {}
+        self._changing: list[MemberChange] = []
         self._oldest = inf
 
     def begin(self, oldest: float = inf) -> None:
-        """A new connection: a snapshot that was cut off is not gone on with.
+        """A new connection: a snapshot or a version that was cut off is not gone on with.
 
         A snapshot of a coordinator that hears nothing, and has not for more than ``oldest`` seconds,
         is refused: the view is newer.
         """
-        self._arriving = {}
+        self._arriving, self._changing = {}, []
         self._oldest = oldest if self.whole else inf
 
     def apply(self, event: Event) -> None:
@@ -86,6 +92,25 @@ class View:
         if event.id:
             self.resume = event.id
 
+    def replace(self, members: dict[Key, Verdict]) -> None:
+        """Forget everybody for ``members``."""
+        self.members = members
+
+    def change(self, key: Key, change: MemberChange) -> None:
+        """Take in one change of a whole version."""
+        if change.gone:
+            self.members.pop(key, None)
+        else:
+            self.members[key] = verdict_of(change)
+
+    @abstractmethod
+    def _keyed(self, groups: Groups) -> dict[Key, Verdict]:
+        """Those of ``groups`` that are followed."""
+
+    @abstractmethod
+    def _key(self, change: MemberChange) -> Key:
+        """Whom ``change`` is about."""
+
     def _apply(self, event: Event) -> None:
         if event.name == "snapshot":
             self._take_snapshot(_snapshot(event.data))
@@ -95,27 +120,25 @@ class View:
             self._take_health(_ping(event.data))
 
     def _take_snapshot(self, part: EventSnapshot) -> None:
-        self._arriving.update(part.groups.get(self.group, {}))
-        _check_size(self._arriving)
+        self._arriving.update(self._keyed(part.groups))
+        _check_size(len(self._arriving))
         if not part.more:
             if not part.listening and _age(part) > self._oldest:
                 raise CoordinatorError("it has not heard its store for longer than this knows")
-            self.members, self._arriving, self.whole = self._arriving, {}, True
+            arrived, self._arriving, self.whole = self._arriving, {}, True
+            self.replace(arrived)
             self._take_health(part)
 
     def _take_changes(self, part: EventChanges) -> None:
-        for change in part.changes:
-            if change.group != self.group:
-                continue
-            if change.gone:
-                self.members.pop(change.member, None)
-            else:
-                self.members[change.member] = Verdict(
-                    change.up, change.schedulable, change.down, change.state
-                )
-        _check_size(self.members)
-        if not part.more:
-            self._take_health(part)
+        self._changing += [change for change in part.changes if self.group in (None, change.group)]
+        _check_size(len(self._changing))
+        if part.more:  # it comes again as a whole if it is cut off here
+            return
+        changes, self._changing = self._changing, []
+        for change in changes:
+            self.change(self._key(change), change)
+        _check_size(len(self.members))
+        self._take_health(part)
 
     def _take_health(self, said: EventSnapshot | EventChanges | EventPing) -> None:
         self.version = said.version
@@ -123,10 +146,40 @@ class View:
         self.staleness = said.staleness
 
 
+class GroupView(View[str]):
+    """The members of one group, by name."""
+
+    def _keyed(self, groups: Groups) -> dict[str, Verdict]:
+        return {} if self.group is None else groups.get(self.group, {})
+
+    def _key(self, change: MemberChange) -> str:
+        return change.member
+
+
+class FleetView(View[tuple[str, str]]):
+    """The members of all groups, or of one, by group and name."""
+
+    def _keyed(self, groups: Groups) -> dict[tuple[str, str], Verdict]:
+        return {
+            (group, member): verdict
+            for group, members in groups.items()
+            if self.group in (None, group)
+            for member, verdict in members.items()
+        }
+
+    def _key(self, change: MemberChange) -> tuple[str, str]:
+        return change.group, change.member
+
+
+def verdict_of(change: MemberChange) -> Verdict:
+    """What a member became by ``change``."""
+    return Verdict(change.up, change.schedulable, change.down, change.state)
+
+
 def _age(part: EventSnapshot) -> float:
     return inf if part.staleness is None else part.staleness
 
 
-def _check_size(members: dict[str, Verdict]) -> None:
-    if len(members) > MEMBERS_LIMIT:
-        raise CoordinatorError(f"a group of more than {MEMBERS_LIMIT} members")
+def _check_size(members: int) -> None:
+    if members > MEMBERS_LIMIT:
+        raise CoordinatorError(f"more than {MEMBERS_LIMIT} members")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd import client_view
-from musterd.client_view import EVENT_LIMIT, Event, EventParser, View
+from musterd.client_view import EVENT_LIMIT, Event, EventParser, GroupView
 from musterd.errors import CoordinatorError
 from musterd.model import (
     EventChanges,
@@ -55,9 +55,9 @@ def change(member: str, verdict: Verdict, *, group: str = "g", gone: bool = Fals
 
 
 @pytest.fixture
-def view() -> View:
+def view() -> GroupView:
     """A view of two members that are up."""
-    view = View("g")
+    view = GroupView("g")
     view.apply(snapshot(1, {"h1": UP}, more=True))
     view.apply(snapshot(1, {"h2": UP}, more=False))
     return view
@@ -80,7 +80,7 @@ def test_an_event_without_an_end_is_refused() -> None:
         parser.feed(b"data: " + b"x" * EVENT_LIMIT)
 
 
-def test_a_snapshot_counts_when_it_is_whole(view: View) -> None:
+def test_a_snapshot_counts_when_it_is_whole(view: GroupView) -> None:
     assert set(view.members) == {"h1", "h2"}
     assert (view.version, view.listening, view.staleness, view.resume) == (1, True, 0.5, "r-1")
     view.apply(snapshot(5, {"h3": DOWN}, more=True))
@@ -89,14 +89,14 @@ def test_a_snapshot_counts_when_it_is_whole(view: View) -> None:
     assert (set(view.members), view.version) == ({"h3"}, 5)
 
 
-def test_a_snapshot_that_was_cut_off_is_not_gone_on_with(view: View) -> None:
+def test_a_snapshot_that_was_cut_off_is_not_gone_on_with(view: GroupView) -> None:
     view.apply(snapshot(5, {"ghost": UP}, more=True))
     view.begin()
     view.apply(snapshot(6, {"h1": UP}, more=False))
     assert set(view.members) == {"h1"}
 
 
-def test_a_snapshot_of_one_that_knows_less_is_refused(view: View) -> None:
+def test_a_snapshot_of_one_that_knows_less_is_refused(view: GroupView) -> None:
     view.begin(oldest=3.0)
     for staleness in (None, 3.5):
         with pytest.raises(CoordinatorError, match="not heard its store"):
@@ -106,26 +106,28 @@ def test_a_snapshot_of_one_that_knows_less_is_refused(view: View) -> None:
     assert set(view.members) == {"h3"}
 
 
-def test_a_snapshot_without_an_end_is_refused(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snapshot_without_an_end_is_refused(
+    view: GroupView, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(client_view, "MEMBERS_LIMIT", 3)
     view.apply(snapshot(5, {"a": UP, "b": UP, "c": UP}, more=True))
     with pytest.raises(CoordinatorError, match="more than 3 members"):
         view.apply(snapshot(5, {"d": UP}, more=True))
 
 
-def test_changes_are_applied(view: View) -> None:
+def test_changes_are_applied(view: GroupView) -> None:
     view.apply(changes(2, change("h1", DOWN), change("h2", UP, gone=True), change("h3", UP)))
     assert view.members == {"h1": DOWN, "h3": UP}
     view.apply(changes(3, change("h1", UP, group="other")))
     assert (view.members["h1"], view.version) == (DOWN, 3)
 
 
-def test_a_part_of_changes_is_no_place_to_resume_from(view: View) -> None:
+def test_a_part_of_changes_is_no_place_to_resume_from(view: GroupView) -> None:
     view.apply(changes(2, change("h1", DOWN), more=True))
     assert (view.version, view.resume) == (1, "r-1")
 
 
-def test_a_ping_says_how_good_the_view_is(view: View) -> None:
+def test_a_ping_says_how_good_the_view_is(view: GroupView) -> None:
     view.apply(Event("ping", "r-9", msgspec.json.encode(EventPing(9, False, None))))
     assert (view.version, view.listening, view.staleness) == (9, False, None)
     view.apply(Event("something new", "", b"?"))
@@ -133,7 +135,7 @@ def test_a_ping_says_how_good_the_view_is(view: View) -> None:
 
 
 @pytest.mark.parametrize("name", ["snapshot", "changes", "ping"])
-def test_nonsense_is_refused_and_changes_nothing(view: View, name: str) -> None:
+def test_nonsense_is_refused_and_changes_nothing(view: GroupView, name: str) -> None:
     for data in (b"", b"{}", b'{"version": "x"}'):
         with pytest.raises(CoordinatorError, match=f"an event '{name}' that is not valid"):
             view.apply(Event(name, "r-7", data))
