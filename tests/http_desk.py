@@ -99,6 +99,9 @@ class DictDesk:
                 answer.down,
                 answer.reason,
                 gone,
+                answer.marks,
+                answer.disabled_reason,
+                answer.forced_down_reason,
             )
         )
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from musterd_coordinator.desk import Desk
-from musterd_coordinator.http import make_app, serve_http
+from musterd_coordinator.http import App, make_app, serve_http
 
 
 @asynccontextmanager
@@ -14,8 +14,15 @@ async def served(
     desk: Desk, listen: str = "127.0.0.1:0", *, ping_period: float = 5.0
 ) -> AsyncIterator[str]:
     """Serve ``desk`` and give the URL; on leaving, nothing listens there any more."""
+    async with served_app(make_app(desk, ping_period=ping_period), listen) as url:
+        yield url
+
+
+@asynccontextmanager
+async def served_app(app: App, listen: str) -> AsyncIterator[str]:
+    """The same of an app, which is one run of a coordinator however often it is served."""
     async with anyio.create_task_group() as tasks:
-        [url] = await tasks.start(serve_http, make_app(desk, ping_period=ping_period), listen)
+        [url] = await tasks.start(serve_http, app, listen)
         yield url
         tasks.cancel_scope.cancel()
 

@@ -305,7 +305,7 @@ class MemberChange(msgspec.Struct, frozen=True, gc=False):
     """A member whose verdict or reason became this in ``version``, or who was forgotten in it.
 
     A member seen for the first time is a change too. With ``gone`` the other fields are the last
-    that were true of it.
+    that were true of it. ``marks`` and the reasons for two of them are as in MemberAnswer.
     """
 
     version: int
@@ -318,6 +318,9 @@ class MemberChange(msgspec.Struct, frozen=True, gc=False):
     down: bool
     reason: str
     gone: bool = False
+    marks: Sequence[Mark] = ()
+    disabled_reason: str = ""
+    forced_down_reason: str = ""
 
 
 class EventSnapshot(msgspec.Struct, frozen=True):

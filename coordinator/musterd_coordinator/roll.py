@@ -37,7 +37,14 @@ from musterd_coordinator.sweep import Swept
 from musterd_coordinator.telling import Teller
 from musterd_coordinator.told import Told
 from musterd_coordinator.unsaved import Unsaved
-from musterd_coordinator.verdicts import NO_FACTS, orders_of, overlaid, verdict_of, verdicts_of
+from musterd_coordinator.verdicts import (
+    NO_FACTS,
+    marks_of,
+    orders_of,
+    overlaid,
+    verdict_of,
+    verdicts_of,
+)
 from musterd_coordinator.wording import forced_text
 
 log = structlog.get_logger(__name__)
@@ -431,7 +438,10 @@ class Roll:
         return self._teller.tell(changes, shard)
 
     def _change(self, row: int) -> MemberChange:
-        member, verdict = self.directory.member(row), self.verdict(row)
+        member, members = self.directory.member(row), self.detector.members
+        status, orders = members.status.item(row), members.orders.item(row)
+        verdict = verdict_of(members.state.item(row), status, orders)
+        facts = self.facts.get(row, NO_FACTS)
         return MemberChange(
             version=self.version,
             at=wall_instant(self.clocks.wall()),
@@ -442,4 +452,7 @@ class Roll:
             schedulable=verdict.schedulable,
             down=verdict.down,
             reason=self.stated_reason(row),
+            marks=marks_of(status, orders, self.detector.conflict(row)),
+            disabled_reason=facts.disabled_reason,
+            forced_down_reason=facts.forced_down_reason,
         )

@@ -1,14 +1,9 @@
 """The commands that ask and order, against the real HTTP API over a desk of known answers."""
 
 import json
-import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,9 +18,7 @@ from hypothesis import strategies as st
 
 from musterd import cli, config
 from musterd.cli import ask, query, render
-from musterd.cli.watch import Change, Watcher
-from musterd.client import Client
-from musterd.model import FactsChange, Member, State, StormStatus, Verdict
+from musterd.model import Member, State, StormStatus, Verdict
 from musterd_coordinator.http.app import make_app
 from musterd_coordinator.http.server import serve_http
 from tests.http_desk import DictDesk, shard_status
@@ -408,95 +401,3 @@ def test_no_colour_in_a_pipe_and_colour_on_a_terminal(monkeypatch: pytest.Monkey
 )
 def test_ages_as_people_say_them(seconds: float | None, text: str) -> None:
     assert render.age(seconds) == text
-
-
-def told(changes: list[Change]) -> list[tuple[str, str | None, str | None]]:
-    return [(f"{one.group}/{one.member}", one.old, one.new) for one in changes]
-
-
-def test_a_watcher_tells_every_kind_of_change(
-    coordinator: Coordinator, capsys: pytest.CaptureFixture[str]
-) -> None:
-    desk = coordinator.desk
-    with Client(coordinator.url) as client:
-        watcher = Watcher(client, None)
-        assert watcher.look() == []
-        assert "watching 1008 members" in capsys.readouterr().err
-        assert watcher.look() == []
-        coordinator.do(desk.put, Member("compute", "h0001"), state=State.DOWN)
-        coordinator.do(desk.put, Member("compute", "fresh"))
-        coordinator.do(desk.change_facts, "storage", "s1", FactsChange(disabled=True, reason="x"))
-        coordinator.do(desk.forget, "compute", "dead")
-        assert told(watcher.look()) == [
-            ("compute/dead", "down", None),
-            ("compute/fresh", None, "up"),
-            ("compute/h0001", "up", "down"),
-            ("storage/s1", "suspect", "suspect, disabled: x"),
-        ]
-        assert watcher.look() == []
-
-
-def test_a_watcher_keeps_to_its_group(
-    coordinator: Coordinator, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with Client(coordinator.url) as client:
-        watcher = Watcher(client, "storage")
-        watcher.look()
-        assert "watching 1 member of storage" in capsys.readouterr().err
-        coordinator.do(coordinator.desk.put, Member("compute", "h0001"), state=State.DOWN)
-        assert watcher.look() == []
-        coordinator.do(coordinator.desk.put, Member("storage", "s1"))
-        assert told(watcher.look()) == [("storage/s1", "suspect", "up")]
-
-
-def test_a_watcher_says_once_that_nobody_answers_and_once_that_somebody_does(
-    coordinator: Coordinator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Client(coordinator.url) as client, Client(NOBODY) as nobody:
-        watcher = Watcher(client, "storage")
-        watcher.look()
-        capsys.readouterr()
-        monkeypatch.setattr(watcher, "_client", nobody)
-        assert watcher.look() == watcher.look() == []
-        assert capsys.readouterr().err.count("looking again until it answers") == 1
-        coordinator.do(coordinator.desk.put, Member("storage", "s1"))
-        monkeypatch.setattr(watcher, "_client", client)
-        assert told(watcher.look()) == [("storage/s1", "suspect", "up")]
-        coordinator.do(coordinator.desk.listen, False, 5.0)
-        watcher.look()
-        assert capsys.readouterr().err == (
-            "musterd: the coordinator answers again\n"
-            "musterd: the coordinator does not hear its store\n"
-        )
-
-
-# Whoever runs these tests in the background has a shell that told them to ignore ^C.
-HEEDING_INTERRUPTS = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from musterd.cli import main
-sys.exit(main())
-"""
-
-
-def test_watch_prints_changes_until_it_is_interrupted(coordinator: Coordinator) -> None:
-    watch = ["watch", "storage", "--period", "0.1", "--json"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", HEEDING_INTERRUPTS, *watch],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=dict(os.environ),
-    )
-    with process, ExitStack() as stack:
-        stack.callback(process.kill)
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert "watching" in process.stderr.readline()
-        coordinator.do(coordinator.desk.put, Member("storage", "s1"), reason="beats")
-        change = json.loads(process.stdout.readline())
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
-        assert process.stderr.read() == ""
-    assert (change["member"], change["old"], change["new"]) == ("s1", "suspect", "up")
-    assert change["reason"] == "beats"

@@ -8,7 +8,7 @@ import pytest
 from musterd.beat import Status
 from musterd.columns import Beats, Rejected, no_beats
 from musterd.errors import NotFound
-from musterd.model import Facts, Member, State
+from musterd.model import Facts, Mark, Member, State
 from musterd.stores import Roster, Sweep
 from musterd_coordinator.answers import Answers
 from musterd_coordinator.placement import Place
@@ -142,6 +142,23 @@ def test_one_sweep_is_one_version_with_all_its_changes() -> None:
     ]
     stage.sweep({0: (7, 2), 1: (8, 2)})
     assert stage.roll.version == before + 1
+
+
+def test_a_change_says_which_marks_the_member_bears() -> None:
+    stage = Stage()
+    stage.sweep()
+    stage.sweep({0: (7, 1)}, seated=((0, host("a")),))
+    row, before = stage.roll.directory.row("compute", "a"), stage.roll.version
+    assert row is not None
+    ordered = Facts(disabled=True, disabled_reason="disk", forced_down=True, forced_down_reason="x")
+    stage.roll.set_facts(row, ordered, "operator: forced down")
+    stage.roll.set_facts(row, Facts(), "operator: enabled")
+    changes = stage.roll.changes.since(before, None)
+    assert changes is not None
+    assert [(c.marks, c.disabled_reason, c.forced_down_reason) for c in changes] == [
+        ((Mark.DISABLED, Mark.FORCED_DOWN), "disk", "x"),
+        ((), "", ""),
+    ]
 
 
 def test_a_death_is_explained_in_words() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from musterd.model import Mark, MemberAnswer, State
+from musterd.model import Mark, MemberAnswer, MemberChange, State
 from musterd.terminal import may_colour
 
 _COLOURS = {"green": 32, "yellow": 33, "red": 31, "grey": 90}
@@ -135,18 +135,18 @@ def moment(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def marks(member: MemberAnswer) -> list[str]:
+def marks(member: MemberAnswer | MemberChange) -> list[str]:
     """What else an operator must know of a member, besides its state."""
     told = []
-    if member.forced_down:
+    if Mark.FORCED_DOWN in member.marks:
         told.append(_with_reason("forced down", member.forced_down_reason))
-    if member.disabled:
+    if Mark.DISABLED in member.marks:
         told.append(_with_reason("disabled", member.disabled_reason))
     if Mark.DRAINING in member.marks:
         told.append("draining")
     if Mark.CHECK_FAILING in member.marks:
         told.append("its own check fails")
-    if member.conflict:
+    if Mark.CONFLICT in member.marks:
         told.append("two agents beat under this name")
     return told
 

@@ -1,0 +1,116 @@
+"""What ``musterd watch`` tells of a coordinator's events: each change of a member, once and in order."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from musterd.cli import render
+from musterd.client_view import FleetView, verdict_of
+from musterd.model import Mark, MemberChange, Verdict
+
+Name = tuple[str, str]
+"""A group and a member."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One line of ``watch``. ``old`` is None for a member that is new, ``new`` for one forgotten."""
+
+    at: datetime
+    group: str
+    member: str
+    old: str | None
+    new: str | None
+    reason: str
+
+
+class _Said(NamedTuple):
+    """The last that events said of a member: its condition, and why."""
+
+    condition: str
+    reason: str
+
+
+class Journal(FleetView):
+    """The members of all groups, or of ``group``, and what became of them since it was last asked.
+
+    A snapshot tells verdicts alone: what marks a member bears is known from its first change on.
+    """
+
+    def __init__(self, group: str | None, now: Callable[[], datetime] | None = None) -> None:
+        super().__init__(group)
+        self._now = now or (lambda: datetime.now(UTC))
+        self._said: dict[Name, _Said] = {}
+        self._changes: list[Change] = []
+        self._begun = False
+
+    def news(self) -> list[Change]:
+        """What changed since the last call, in order."""
+        changes, self._changes = self._changes, []
+        return changes
+
+    def nobody(self) -> None:
+        """There is no such group: whoever was in it is gone, and who comes is new."""
+        self.replace({})
+        self.resume = ""
+
+    def replace(self, members: dict[Name, Verdict]) -> None:
+        """Begin anew with ``members``; what is different now changed while nobody told."""
+        before, self.members = self.members, members
+        begun, self._begun = self._begun, True
+        if begun:
+            for name in sorted(set(before) | set(members)):
+                if before.get(name) != members.get(name):
+                    self._compare(name, before.get(name), members.get(name))
+
+    def change(self, key: Name, change: MemberChange) -> None:
+        """Take in one change of a whole version."""
+        before, said = self.members.get(key), self._said.pop(key, None)
+        super().change(key, change)
+        if not change.gone:
+            self._said[key] = _Said(condition(change), change.reason)
+            self._tell(key, before, said, change)
+        elif before is not None:
+            self._note(key, _condition(said, before), None, change.at)
+
+    def _tell(
+        self, name: Name, before: Verdict | None, said: _Said | None, change: MemberChange
+    ) -> None:
+        new = self._said[name]
+        # A snapshot tells no marks: where the verdict is the same, they may well be.
+        untold = said is None and before == verdict_of(change)
+        old = new.condition if untold else _condition(said, before)
+        if new != said:
+            same_state = before is not None and before.state is change.state
+            reason = _reason(change, same=old == new.condition, same_state=same_state)
+            self._note(name, old, new.condition, change.at, reason)
+
+    def _compare(self, name: Name, before: Verdict | None, after: Verdict | None) -> None:
+        said = self._said.pop(name, None)
+        self._note(name, _condition(said, before), _condition(None, after), self._now())
+
+    def _note(
+        self, name: Name, old: str | None, new: str | None, at: datetime, reason: str = ""
+    ) -> None:
+        self._changes.append(Change(at, *name, old, new, reason))
+
+
+def condition(known: Verdict | MemberChange) -> str:
+    """A member's state and marks in a few words."""
+    marks = render.marks(known) if isinstance(known, MemberChange) else []
+    if known.up and not known.schedulable and not marks:
+        marks = ["not schedulable"]
+    return ", ".join([known.state, *marks])
+
+
+def _condition(said: _Said | None, verdict: Verdict | None) -> str | None:
+    if said is not None:
+        return said.condition
+    return None if verdict is None else condition(verdict)
+
+
+def _reason(change: MemberChange, *, same: bool, same_state: bool) -> str:
+    """The reason is that of the state: it explains neither a mark nor an operator's own word."""
+    explains = same or not (same_state or Mark.FORCED_DOWN in change.marks)
+    return change.reason if explains else ""
