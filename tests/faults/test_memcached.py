@@ -3,7 +3,7 @@
 import random
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 
@@ -13,6 +13,7 @@ from musterd.testing.servers import Memcached, memcached_url
 from tests.conftest import StartMemcached
 from tests.faults.conftest import StartLab
 from tests.faults.lab import SERVICE_DOWN_TIME
+from tests.faults.memcached_orders import explains, order
 
 ONE = "one memcached"
 THREE = "three memcacheds, replicas=2"
@@ -154,18 +155,6 @@ def test_two_of_three_hung_in_turn(start_memcached: StartMemcached, start_lab: S
             lab.last(6)
             server.resume()
     lab.verify()
-
-
-def explains(reasons: Sequence[str], *words: str) -> bool:
-    """Does any of the reasons have any of these words?"""
-    return any(word in reason for reason in reasons for word in words)
-
-
-def order(memcached: Memcached, command: bytes) -> None:
-    """Send one command and wait for its answer."""
-    with socket.create_connection((memcached.host, memcached.port), 5) as connection:
-        connection.sendall(command + b"\r\n")
-        assert connection.recv(100) == b"OK\r\n"
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from musterd.testing import CuttingProxy
 from musterd.testing.servers import Memcached
 from tests.faults.conftest import StartLab
 from tests.faults.lab import Lab
+from tests.faults.memcached_orders import explains, order
 from tests.faults.proxied import Proxied
-from tests.faults.test_memcached import explains, order
 
 KIND = "one memcached behind a proxy"
 LAST = 12.0  # seconds

@@ -27,9 +27,8 @@ from musterd.urls import host_and_port, without_secret, without_secrets
 from musterd_coordinator.memcache_protocol import Conversation
 from musterd_coordinator.relay.reception import Reception
 from tests.fuzz.feed import Feed
-from tests.unit.test_fuzz_keyed import BAD_UTF8, GOOD, KEYS, NESTED, ROUNDS_TO_HEAL, World
-from tests.unit.test_postgres_copy import copy_of
-from tests.unit.test_postgres_seats import seats_of
+from tests.unit.keyed_world import BAD_UTF8, GOOD, KEYS, NESTED, ROUNDS_TO_HEAL, World
+from tests.unit.postgres_rows import copy_of, seats_of
 
 GOOD_RECORD = pack(Beat(5, 7, 9, 1000))
 NEXT = b"VALUE fleet:b:00000000 0 3\r\nodd\r\nEND\r\n"

@@ -13,7 +13,7 @@ import musterd_agent
 from musterd.beat import Status
 from musterd.errors import ConfigError
 from musterd.testing.servers import HOST, Memcached, held_port
-from tests.service.test_agent_process import beats_in
+from tests.service.beats import beats_in
 
 BUSY = 1.0  # seconds that a machine busy with other tests may add
 

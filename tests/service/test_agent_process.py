@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from musterd.beat import Beat, Status
-from musterd.stores import open_store
+from musterd.beat import Status
 from musterd.testing.agent_process import COMMAND, AgentProcess
 from musterd.testing.servers import HOST, Memcached, Postgres, held_port, memcached_url
 from tests.conftest import StartMemcached, StartPostgres
+from tests.service.beats import beats_in
 
 FAST = ("--member", "h1", "--interval", "0.2")
 STATUS_ALL = "STATUS=beating to 1 of 1 shards"
@@ -22,21 +22,6 @@ STATUS_ALL = "STATUS=beating to 1 of 1 shards"
 # Seconds, with half a second for a machine that is busy with other tests.
 AT_ONCE = 0.5
 WITHIN_TWO_SECONDS = 2.0 + 0.5
-
-
-async def beats_in(url: str, shard: int = 0) -> list[Beat]:
-    """Every beat on a shard, as a coordinator reads them."""
-    reader = open_store(url, namespace="musterd", timeout=5.0, beat_ttl=600.0).reader(shard, "c1")
-    try:
-        await reader.roster()
-        beats = (await reader.sweep()).beats
-    finally:
-        await reader.aclose()
-    rows = zip(*(column.tolist() for column in beats), strict=True)
-    return [
-        Beat(member, incarnation, sequence, interval, Status(status), sent, missed, lag)
-        for _, member, incarnation, sequence, interval, status, sent, missed, lag, *_ in rows
-    ]
 
 
 def after(seconds: float) -> None:

@@ -5,8 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -23,6 +21,7 @@ from musterd.errors import (
 from musterd.model import FactsChange, Member, State
 from tests.http_desk import DictDesk
 from tests.http_serving import served, until
+from tests.service.strangers import answering
 
 in_thread = anyio.to_thread.run_sync
 
@@ -85,31 +84,6 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
-
-
-@contextmanager
-def answering(serve: Callable[[socket.socket, threading.Event], None]) -> Iterator[str]:
-    """A server whose every connection is handled by ``serve``, badly."""
-    over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.05)
-
-        def accept() -> None:
-            while not over.is_set():
-                try:
-                    peer, _ = listener.accept()
-                except TimeoutError:
-                    continue
-                with peer:
-                    serve(peer, over)
-
-        thread = threading.Thread(target=accept)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            over.set()
-            thread.join()
 
 
 def say_nothing(peer: socket.socket, over: threading.Event) -> None:

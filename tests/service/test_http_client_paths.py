@@ -18,7 +18,7 @@ from musterd.model import Member, State
 from musterd.testing import Names
 from tests.http_desk import DictDesk
 from tests.http_serving import served, until
-from tests.service.test_http_client import answering
+from tests.service.strangers import answering
 from tests.swallowing import swallowing
 
 Groups = Callable[[str, float], Awaitable[int]]

@@ -14,7 +14,7 @@ from musterd.stores import open_store
 from musterd.stores.keyed import Keys
 from musterd.testing.servers import Memcached
 from tests.conftest import StartMemcached
-from tests.service.test_memcached_sweep import fill
+from tests.service.memcached_fill import fill
 
 KEYS = Keys("fleet")
 MEMBERS = 20

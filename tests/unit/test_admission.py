@@ -13,7 +13,7 @@ from musterd_coordinator.alike import alike
 from musterd_coordinator.announced import Announced
 from musterd_coordinator.directory import Directory
 from musterd_coordinator.sweep import Swept
-from tests.unit.test_roll import Stage
+from tests.unit.stage import Stage
 
 
 def crowd(first: int, count: int) -> tuple[tuple[int, Member], ...]:

@@ -12,7 +12,7 @@ from musterd_agent.agent import Agent
 from musterd_agent.membership import Membership
 from musterd_coordinator.shard import Clocks
 from tests.agent_support import RecordingShard, running, settings_of, store_of
-from tests.unit.test_roll import Stage, host
+from tests.unit.stage import Stage, host
 
 NIGHT = 8 * 3600.0
 

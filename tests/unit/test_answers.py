@@ -15,7 +15,7 @@ from musterd.model import Facts, Member, State, Verdict
 from musterd.stores import Roster, Sweep
 from musterd_coordinator.members import STATES, Code
 from musterd_coordinator.sweep import Swept
-from tests.unit.test_roll import Stage, _columns, host
+from tests.unit.stage import Stage, columns_of, host
 
 codes = st.sampled_from(sorted(STATES))
 fleets = st.lists(
@@ -110,7 +110,7 @@ def sweep_of(
     stage: Stage, beats: dict[int, tuple[int, int]], seated: tuple[str, ...] = ()
 ) -> Swept:
     stage.now += 0.5
-    sweep = Sweep(_columns(beats, 0), Rejected(), complete=True)  # type: ignore[arg-type]
+    sweep = Sweep(columns_of(beats, 0), Rejected(), complete=True)  # type: ignore[arg-type]
     roster = Roster([(slot, host(name)) for slot, name in enumerate(seated)])
     return Swept(stage.now, stage.now, True, "", roster, sweep, 0.001, 0.01)
 

@@ -11,8 +11,7 @@ from musterd.cli import render
 from musterd.cli import status as status_command
 from musterd.model import State, StatusAnswer
 from musterd_coordinator.coverage import Coverage, oldest, redundancy_lost, uncovered
-from tests.unit.test_holds import told
-from tests.unit.test_roll import NAMESPACE, Stage, host
+from tests.unit.stage import NAMESPACE, Stage, host, told
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from musterd_coordinator.registry import Entry, Gone, Row
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.saving import Saving
 from musterd_coordinator.sweep import Swept
-from tests.unit.test_roll import Stage, _columns
+from tests.unit.stage import Stage, columns_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = ("a", "b", "c")
@@ -174,7 +174,7 @@ class World:
             tuple((slot, Member("compute", name)) for slot, name in fresh), tuple(sorted(moved))
         )
         each.seen = seats
-        beats = _columns(records, 0) if records else no_beats()  # type: ignore[arg-type]
+        beats = columns_of(records, 0) if records else no_beats()  # type: ignore[arg-type]
         sweep = Sweep(beats, Rejected(), complete=True)
         each.roll.take(0, Swept(begin, begin + 0.0005, True, "", roster, sweep, 0.001, 0.01))
 

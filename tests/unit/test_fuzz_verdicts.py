@@ -13,15 +13,7 @@ from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import Clocks
 from musterd_coordinator.sweep import Sweeper
 from tests.unit.fleet import rules
-from tests.unit.test_fuzz_keyed import (
-    BAD_UTF8,
-    GOOD,
-    HUGE_COUNT,
-    KEYS,
-    NESTED,
-    World,
-    contents,
-)
+from tests.unit.keyed_world import BAD_UTF8, GOOD, HUGE_COUNT, KEYS, NESTED, World, contents
 
 DOWN_TIME = 4  # rounds, of a second each
 NOBODYS = st.one_of(st.integers(len(GOOD), 60), st.sampled_from([5000, SLOT_LIMIT - 1]))

@@ -9,15 +9,14 @@ from structlog.testing import capture_logs
 from musterd.cli import render
 from musterd.cli import show as show_command
 from musterd.cli import status as status_command
-from musterd.model import Hold, MemberAnswer, State, StatusAnswer
+from musterd.model import Hold, MemberAnswer, State
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.gauges import Gauges
 from musterd_coordinator.http.limits import Limits, Room
 from musterd_coordinator.registry import portion_of
-from musterd_coordinator.status import Identity, RegistryStatus, status
-from musterd_coordinator.steps import Steps, whole
-from tests.unit.test_roll import Stage, entry, host
+from musterd_coordinator.steps import whole
+from tests.unit.stage import Stage, entry, host, telling, told
 
 
 def beaten(count: int, **promise: float) -> Stage:
@@ -31,15 +30,6 @@ def beaten(count: int, **promise: float) -> Stage:
 
 def beat(stage: Stage, sequence: int, *slots: int, **how: float) -> None:
     stage.sweep(dict.fromkeys(slots, (7, sequence)), **how)  # type: ignore[arg-type]
-
-
-def telling(stage: Stage) -> Steps[StatusAnswer]:
-    identity = Identity("c1", "memory:", "memory:", stage.roll.clocks.instant(0), 0.5)
-    return status(stage.roll, stage.answers, identity, RegistryStatus())
-
-
-def told(stage: Stage) -> StatusAnswer:
-    return whole(telling(stage))
 
 
 def held(stage: Stage) -> list[Hold]:

@@ -26,7 +26,7 @@ from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.storms import SHOWN, storms
 from musterd_coordinator.verdicts import FORCED_DOWN
 from tests.http_desk import DictDesk
-from tests.unit.test_roll import Stage
+from tests.unit.stage import Stage
 
 MEMBERS = 3000
 ANSWERED, NAMED, GROUPED = 10, 40, 20

@@ -9,7 +9,7 @@ from musterd.beat import member_id
 from musterd.stores.keyed_quarantine import Quarantine
 from musterd.stores.postgres_refused import RefusedRows
 from musterd.stores.postgres_relays import RelayWatch
-from tests.unit.test_roll import NAMESPACE, Stage, host
+from tests.unit.stage import NAMESPACE, Stage, host
 
 
 def events(lines: Sequence[Any]) -> list[tuple[str, int]]:

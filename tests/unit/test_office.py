@@ -25,7 +25,7 @@ from musterd_coordinator.registry_health import READING
 from musterd_coordinator.registry_rows import transition_of, transition_row
 from musterd_coordinator.saving import Saving
 from musterd_coordinator.status import Identity
-from tests.unit.test_roll import NAMESPACE, Stage, host
+from tests.unit.stage import NAMESPACE, Stage, host
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,6 +1,5 @@
 """A binary COPY is parsed whole and right, however it is cut into chunks, or refused."""
 
-import struct
 from itertools import pairwise
 
 import pytest
@@ -10,17 +9,12 @@ from hypothesis import strategies as st
 from musterd.beat import Beat, pack
 from musterd.errors import ShardCorrupt
 from musterd.stores.postgres_copy import Copy
+from tests.unit.postgres_rows import HEADER, copy_of
 
-HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 SLOTS = st.integers(-(2**31), 2**31 - 1)
 RECORDS = st.binary(min_size=64, max_size=64)
 ROWS = st.lists(st.tuples(SLOTS, RECORDS), max_size=8)
 CUTS = st.lists(st.integers(0, 700), max_size=8)
-
-
-def copy_of(rows: list[tuple[int, bytes]]) -> bytes:
-    packed = (struct.pack(">hiii", 2, 4, slot, len(record)) + record for slot, record in rows)
-    return HEADER + b"".join(packed) + struct.pack(">h", -1)
 
 
 def parse(data: bytes, cuts: list[int] = []) -> list[tuple[int, bytes]]:  # noqa: B006 (only read)

@@ -8,8 +8,7 @@ from musterd.beat import Beat, pack
 from musterd.errors import ShardCorrupt
 from musterd.stores.postgres_copy import Copy
 from musterd.stores.postgres_harvest import Harvest
-from tests.unit.test_postgres_copy import copy_of
-from tests.unit.test_postgres_seats import seats_of
+from tests.unit.postgres_rows import copy_of, seats_of
 
 CANARY_SLOT = -77
 CANARY = Beat(2**64 - 7, 99, 3, 1000)

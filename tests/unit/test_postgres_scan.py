@@ -11,7 +11,7 @@ from musterd.errors import ShardCorrupt
 from musterd.stores.postgres_link import Connection, Link
 from musterd.stores.postgres_scan import Scan
 from musterd.stores.postgres_url import parse_url
-from tests.unit.test_postgres_copy import copy_of
+from tests.unit.postgres_rows import copy_of
 
 LINK = Link(parse_url("postgresql://nobody@db/none"), 1.0)
 

@@ -1,27 +1,12 @@
 """Who sits where, by the rows of a roster."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from musterd.beat import Beat, pack
+from musterd.beat import Beat
 from musterd.columns import RECORD
-from musterd.model import Member
 from musterd.stores.postgres_reader import canary_slot
 from musterd.stores.postgres_seats import Seat, Seats
-
-
-def seat(slot: int, changed: int = 1, number: int = 0) -> Seat:
-    return Seat(slot, changed, number or slot + 100, Member("g", f"m{number or slot}"))
-
-
-def seats_of(count: int) -> Seats:
-    seats = Seats()
-    seats.update([seat(slot) for slot in range(count)])
-    return seats
-
-
-def records(*beats: Beat | None) -> NDArray[np.void]:
-    return np.frombuffer(b"".join(pack(b) if b else bytes(64) for b in beats), RECORD)
+from tests.unit.postgres_rows import records, seat, seats_of
 
 
 def test_seated_changed_and_vacated() -> None:

@@ -10,7 +10,7 @@ from musterd.stores.table import Table
 from musterd_coordinator.memcache_protocol import Conversation
 from musterd_coordinator.relay.reception import Reception
 from musterd_coordinator.relay.runs import MOST, find_run
-from tests.unit.test_relay_reception import MEMBER, Mute
+from tests.unit.relay_reception import MEMBER, Mute
 
 KEYS = Keys("fleet")
 

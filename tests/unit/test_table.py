@@ -1,32 +1,9 @@
 """The in-memory table: memcached's rules, with time and memory in the test's hands."""
 
 from musterd.stores.table import ITEM_OVERHEAD, Outcome, Table
+from tests.unit.tables import Clock, table_of, value_of
 
-UNIX_TIME = 1_700_000_000.0
 DAY = 24 * 3600
-
-
-class Clock:
-    """A monotonic clock and a wall clock, which may be stepped by itself."""
-
-    def __init__(self) -> None:
-        self.now = 50.0
-        self.step = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return UNIX_TIME + self.now + self.step
-
-
-def table_of(clock: Clock, **limits: int) -> Table:
-    return Table(monotonic=clock.monotonic, wall=clock.wall, **limits)
-
-
-def value_of(table: Table, key: bytes) -> bytes | None:
-    item = table.get([key])[0]
-    return None if item is None else item.value
 
 
 def test_keeps_what_it_was_given() -> None:

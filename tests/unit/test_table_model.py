@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from musterd.stores.table import ITEM_OVERHEAD, Outcome
-from tests.unit.test_table import Clock, table_of, value_of
+from tests.unit.tables import Clock, table_of, value_of
 
 ALL_KEYS = (b"a", b"b", b"c")
 KEYS = st.sampled_from(ALL_KEYS)

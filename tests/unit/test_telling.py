@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 import musterd_coordinator.telling as telling_module
 from musterd.beat import Status
 from musterd.model import State
-from tests.unit.test_roll import Stage, host
+from tests.unit.stage import Stage, host
 
 SEEN = "last beat seen 2023-11-14T22:13:21Z"
 

@@ -12,7 +12,7 @@ from musterd_coordinator.members import STATES, Code
 from musterd_coordinator.paging import NO_FILTERS, Filters
 from musterd_coordinator.runs import CONFLICT_FLIPS
 from musterd_coordinator.verdicts import decide, orders_of, stated, verdict_of, verdicts_of
-from tests.unit.test_roll import Stage
+from tests.unit.stage import Stage
 
 facts = st.builds(Facts, disabled=st.booleans(), forced_down=st.booleans())
 codes = st.sampled_from(sorted(STATES))

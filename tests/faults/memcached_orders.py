@@ -1,0 +1,18 @@
+"""Orders to a memcached, and what a coordinator says of them."""
+
+import socket
+from collections.abc import Sequence
+
+from musterd.testing.servers import Memcached
+
+
+def explains(reasons: Sequence[str], *words: str) -> bool:
+    """Does any of the reasons have any of these words?"""
+    return any(word in reason for reason in reasons for word in words)
+
+
+def order(memcached: Memcached, command: bytes) -> None:
+    """Send one command and wait for its answer."""
+    with socket.create_connection((memcached.host, memcached.port), 5) as connection:
+        connection.sendall(command + b"\r\n")
+        assert connection.recv(100) == b"OK\r\n"

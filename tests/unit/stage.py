@@ -1,0 +1,114 @@
+"""A roll with its sweeps in the test's hands, and members to be on it."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from musterd.beat import Status
+from musterd.columns import Beats, Rejected, no_beats
+from musterd.model import Facts, Member, State, StatusAnswer
+from musterd.stores import Roster, Sweep
+from musterd_coordinator.answers import Answers
+from musterd_coordinator.placement import Place
+from musterd_coordinator.registry import Entry
+from musterd_coordinator.roll import Roll
+from musterd_coordinator.shard import Clocks
+from musterd_coordinator.status import Identity, RegistryStatus, status
+from musterd_coordinator.steps import Steps, whole
+from musterd_coordinator.sweep import Swept
+from tests.unit.fleet import rules
+
+NAMESPACE = "test"
+
+
+class Stage:
+    """A roll over hand-made sweeps of one second each."""
+
+    def __init__(self, shards: int = 1, replicas: int = 1, place: Place | None = None) -> None:
+        self.now = 5000.0
+        self.wall = 1_700_000_000.0
+        self.roll = Roll(
+            rules(),
+            [f"mc{n}:11211" for n in range(1, shards + 1)],
+            namespace=NAMESPACE,
+            place=place or (lambda identity: tuple(range(replicas))),
+            replicas=replicas,
+            sweep_period=0.5,
+            sweep_timeout=2.0,
+            clocks=Clocks(lambda: self.now, lambda: self.wall),
+        )
+        self.answers = Answers(self.roll)
+
+    def sweep(
+        self,
+        beats: dict[int, tuple[int, int]] | None = None,
+        *,
+        seated: tuple[tuple[int, Member], ...] = (),
+        vacated: tuple[int, ...] = (),
+        status: Status = Status.OK,
+        proven: bool = True,
+        shard: int = 0,
+        interval: float = 1.0,
+        push_timeout: float = 0.0,
+        canary: float = 0.001,
+    ) -> None:
+        """``beats``: slot to (incarnation, sequence)."""
+        self.now += 0.5
+        self.wall += 0.5
+        columns = columns_of(beats, status, interval, push_timeout) if beats else no_beats()
+        sweep = Sweep(columns, Rejected(), complete=proven)
+        swept = Swept(
+            self.now, self.now + 0.01, proven, "" if proven else "broken", Roster(seated, vacated),
+            sweep, canary, 0.01,
+        )  # fmt: skip
+        self.roll.take(shard, swept)
+
+    def state(self, name: str) -> State:
+        return self.answers.member("compute", name).observed
+
+
+def columns_of(
+    beats: dict[int, tuple[int, int]],
+    status: Status,
+    interval: float = 1.0,
+    push_timeout: float = 0.0,
+) -> Beats:
+    slots = np.array(list(beats), np.int64)
+    zeros = np.zeros(len(slots), np.uint32)
+    return Beats(
+        slot=slots,
+        member_id=np.zeros(len(slots), np.uint64),
+        incarnation=np.array([i for i, _ in beats.values()], np.uint64),
+        sequence=np.array([s for _, s in beats.values()], np.uint64),
+        interval_ms=zeros + np.uint32(interval * 1000),
+        status=np.full(len(slots), status, np.uint8),
+        sent_ms=slots,
+        missed=zeros.astype(np.uint16),
+        push_timeout_ms=zeros.astype(np.uint16) + np.uint16(push_timeout * 1000),
+        lag_ms=zeros,
+    )
+
+
+def host(name: str, **facts: str) -> Member:
+    return Member("compute", name, **facts)  # type: ignore[arg-type]  # metadata is not given here
+
+
+def entry(name: str, state: State, **changes: object) -> Entry:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    usual = {
+        "facts": Facts(),
+        "reason": "as it was",
+        "since": at,
+        "first_seen": at,
+        "interval": 1.0,
+    }
+    return Entry(member=host(name), state=state, **{**usual, **changes})  # type: ignore[arg-type]
+
+
+def telling(stage: Stage) -> Steps[StatusAnswer]:
+    identity = Identity("c1", "memory:", "memory:", stage.roll.clocks.instant(0), 0.5)
+    return status(stage.roll, stage.answers, identity, RegistryStatus())
+
+
+def told(stage: Stage) -> StatusAnswer:
+    return whole(telling(stage))
