@@ -10,24 +10,21 @@ and the same second of CPU is worth up to 1.7 times as many beats from one hour 
 virtual machine: what holds is the ratio of the two.
 """
 
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import anyio
 
 from benchmarks.figures import Figure, Result, command_of, parser_of, progress, show
+from benchmarks.processes import cpu_seconds, memory_bytes, resident_bytes
+from benchmarks.stores import STORES
 from musterd.stores import open_store
-from musterd.testing.agent_process import COMMAND, AgentProcess
-from musterd.testing.servers import HOST, Memcached, Postgres, held_port
+from musterd.testing.agent_process import AgentProcess
 
-START_TIMEOUT = 10.0
-
+_MB = 2**20
 
 UNITS = {
     "resident memory": ("MB", 32.0),
@@ -62,71 +59,6 @@ def minimal_sender(store: str, interval: float) -> Iterator[int]:
             process.kill()
 
 
-def cpu_ms(pid: int) -> float:
-    """CPU time of a process so far, of all its threads."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e6
-
-
-def memory_mb(pid: int) -> Mapping[str, float]:
-    """Memory of a process now: ``Rss``, and ``Pss``, which shares out what processes share."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    sizes = {line.split()[0].rstrip(":"): int(line.split()[1]) / 1024 for line in rollup}
-    return {"Rss": sizes["Rss"], "Pss": sizes["Pss"]}
-
-
-@contextmanager
-def memcached() -> Iterator[str]:
-    """A memcached of our own; gives its store URL."""
-    with Memcached("-m", "64", "-t", "1") as server:
-        yield server.url
-
-
-@contextmanager
-def postgresql() -> Iterator[str]:
-    """A PostgreSQL of our own with musterd's tables; gives its store URL."""
-    with Postgres(max_connections=400) as server, server.database() as database:
-        subprocess.run(
-            [*COMMAND, "init-db"],
-            env={"MUSTERD_STORE": database.dsn},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        yield database.dsn
-
-
-@contextmanager
-def embedded() -> Iterator[str]:
-    """A coordinator of our own with its embedded store; gives its store URL."""
-    with held_port() as store, held_port() as listen, ExitStack() as stack:
-        url = f"embedded://{HOST}:{store}"
-        registry = f"sqlite:///{stack.enter_context(TemporaryDirectory())}/registry.db"
-        options = ["--store", url, f"--listen={HOST}:{listen}", f"--registry={registry}"]
-        process = subprocess.Popen([*COMMAND, "coordinator", *options], stderr=subprocess.DEVNULL)
-        stack.callback(process.wait)
-        stack.callback(process.terminate)
-        _wait_for_port(store)
-        yield url
-
-
-STORES: Mapping[str, Callable[[], AbstractContextManager[str]]] = {
-    "memcached": memcached,
-    "postgresql": postgresql,
-    "embedded": embedded,
-}
-
-
-def _wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
-    while True:
-        try:
-            return socket.create_connection((HOST, port), 1.0).close()
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-
-
 async def beats_of(store: str) -> dict[int, tuple[int, int]]:
     """Sequence and missed pushes of every member in the store, by member_id."""
     shard = open_store(store, namespace="musterd", timeout=5.0, beat_ttl=600.0).reader(0, "bench")
@@ -149,21 +81,21 @@ def measure(store: str, agents: int, duration: float, interval: float) -> dict[s
         senders = [minimal_sender(store, interval) for _ in range(agents)]
         peers = [stack.enter_context(sender) for sender in senders]
         pids = [agent.process.pid for agent in running]
-        before, cpu_before = anyio.run(beats_of, store), [cpu_ms(pid) for pid in pids + peers]
+        before, cpu_before = anyio.run(beats_of, store), [cpu_seconds(pid) for pid in pids + peers]
         for _ in progress(range(round(duration)), "beating", "s"):
             time.sleep(1.0)
-        after, cpu_after = anyio.run(beats_of, store), [cpu_ms(pid) for pid in pids + peers]
-        memory = [memory_mb(pid) for pid in pids]
-        peers_memory = [memory_mb(pid)["Rss"] for pid in peers]
+        after, cpu_after = anyio.run(beats_of, store), [cpu_seconds(pid) for pid in pids + peers]
+        resident = [resident_bytes(pid) / _MB for pid in pids + peers]
+        proportional = [memory_bytes(pid) / _MB for pid in pids]
     beats = (sum(after[member][0] - before[member][0] for member in after)) / agents
-    cpu = [(late - early) / beats for early, late in zip(cpu_before, cpu_after, strict=True)]
+    cpu = [1000 * (late - early) / beats for early, late in zip(cpu_before, cpu_after, strict=True)]
     return {
-        "resident memory": [one["Rss"] for one in memory],
-        "proportional memory": [one["Pss"] for one in memory],
+        "resident memory": resident[:agents],
+        "proportional memory": proportional,
         "CPU per beat": cpu[:agents],
         "first beat accepted": [agent.first_beat_ms for agent in running],
         "CPU per beat of the least sender": cpu[agents:],
-        "memory of the least sender": peers_memory,
+        "memory of the least sender": resident[agents:],
         "beats": [beats],
         "pushes missed": [float(sum(missed for _, missed in after.values()))],
     }
@@ -178,8 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", choices=STORES, default="memcached")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     args = parser.parse_args(argv)
-    with STORES[args.store]() as store:
-        measured = measure(store, args.agents, args.duration, args.interval)
+    with STORES[args.store](args.agents, 1) as server:
+        measured = measure(server.url, args.agents, args.duration, args.interval)
     facts = {
         "store": args.store,
         "agents": args.agents,

@@ -169,6 +169,14 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """A duration or a period above 0, for argparse."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
 def progress(items: Iterable[T], text: str, unit: str) -> "tqdm[T]":
     """A bar over ``items`` on standard error; none where that is not a terminal."""
     return tqdm(items, text, unit=unit, leave=False, disable=None)

@@ -2,10 +2,10 @@
 
 A real coordinator watches a fleet in a real store, in which everybody beats in time, in no order.
 Then one kind of question after another is asked over as many connections as a scheduler's workers may
-have: first as fast as it is answered, by wrk where it is installed, else by a program of our own.
-What a question waits for then is mostly the other ones; so two kinds are also asked at rates below
-that, by our own program. It asks by the clock, and what is late counts from when it was due. Before
-that the coordinator is started again, so that its registry knows everybody, as it does after a while.
+have (:mod:`benchmarks.query_load`): first as fast as it is answered. What a question waits for then
+is mostly the other ones; so two kinds are also asked at rates below that, by the clock, and what is
+late counts from when it was due. Before that the coordinator is started again, so that its registry
+knows everybody, as it does after a while.
 
 The coordinator uses one core. The store, the fleet that beats and who asks have a process of their
 own each, and share the cores that there are: where there are fewer than four, they are in each
@@ -15,7 +15,6 @@ other's way. How much of the time the coordinator could have run and had no core
 import argparse
 import json
 import random
-import shutil
 import subprocess
 import sys
 import time
@@ -111,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "store": args.store,
         "server": setting,
         "sweep_period": args.sweep_period,
-        "asked_by": "wrk" if shutil.which("wrk") else "benchmarks/query_load.py",
+        "asked_by": "benchmarks/query_load.py",
     }
     return show(stated(args.members, facts, runs, command_of("query", argv)), args.json)
 
@@ -194,11 +193,6 @@ def _ask(process: Coordinator, command: Sequence[str]) -> Run:
 def _command(
     question: Question, process: Coordinator, file: Path, duration: float
 ) -> Sequence[str]:
-    wrk = shutil.which("wrk")
-    if wrk and not question.rate:
-        load = [wrk, "-t1", f"-c{question.connections}", f"-d{max(1, round(duration))}s"]
-        url = f"http://{process.host}:{process.port}/"
-        return [*load, "--latency", "-s", str(HERE / "query_load.lua"), url, "--", str(file)]
     numbers = str(process.port), str(question.connections), str(duration)
     load = [sys.executable, "-m", "benchmarks.query_load", process.host, *numbers, str(file)]
     return [*load, str(question.rate)]

@@ -18,6 +18,8 @@ from itertools import cycle, repeat
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 END = b"\r\n\r\n"
 TICK = 0.001
 """Seconds from one look at the clock to the next: what became due is wanted from then on."""
@@ -134,19 +136,14 @@ async def load(
     took = time.perf_counter() - began
     for connection in opened:
         connection.stop()
-    latencies = sorted(answers.latencies)
+    p50, p99, most = (1e3 * np.percentile(answers.latencies, (50, 99, 100))).tolist()
     return {
-        "per_second": len(latencies) / took,
-        "p50": 1e3 * percentile(latencies, 0.5),
-        "p99": 1e3 * percentile(latencies, 0.99),
-        "most": 1e3 * latencies[-1],
+        "per_second": len(answers.latencies) / took,
+        "p50": p50,
+        "p99": p99,
+        "most": most,
         "errors": answers.errors,
     }
-
-
-def percentile(ascending: Sequence[float], share: float) -> float:
-    """The value that ``share`` of these are not above."""
-    return ascending[min(len(ascending) - 1, int(share * len(ascending)))]
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from benchmarks.figures import cell, table
+from benchmarks.figures import Plot, cell, table
 
 Run = Mapping[str, Any]
 HEAD = """\
@@ -38,6 +38,8 @@ def main() -> None:
 
 def write(folder: Path, docs: Path) -> Path:
     """Write ``benchmarks.md`` and the folder ``benchmarks`` into ``docs``; the page."""
+    from benchmarks.plots import draw  # needs matplotlib
+
     runs = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
     pictures = docs / "benchmarks"
     pictures.mkdir(parents=True, exist_ok=True)
@@ -45,7 +47,7 @@ def write(folder: Path, docs: Path) -> Path:
         old.unlink()
     for name, run in runs.items():
         for file, plot in zip(pictures_of(name, run), run["plots"], strict=True):
-            draw(plot, docs / file)
+            draw([Plot(**plot)], docs / file)
     path = docs / "benchmarks.md"
     path.write_text(page(runs))
     return path
@@ -101,26 +103,6 @@ _STRUCTURE = ("benchmark", "title", "command", "figures", "plots", "notes", "mac
 
 def _listed(facts: Mapping[str, object]) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
-
-
-def draw(plot: Mapping[str, Any], path: Path) -> None:
-    """Draw the lines of a :class:`benchmarks.figures.Plot` into a PNG file."""
-    from matplotlib.figure import Figure  # the group bench brings it
-
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.subplots()
-    for name, points in plot["lines"].items():
-        axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name)
-    if plot["logarithmic"]:
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-    else:
-        axes.set_ylim(bottom=0)
-        axes.locator_params(axis="x", integer=True)
-    axes.set(title=plot["title"], xlabel=plot["x"], ylabel=plot["y"])
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right center", frameon=False, fontsize="small")
-    figure.savefig(path, dpi=90)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def postgres_for(members: int) -> Postgres:
     settings = {
         "shared_buffers": f"{128 + members // 1500}MB",
         "max_wal_size": "4GB",
-        "max_connections": 200,
+        "max_connections": 400,
     }
     return Postgres(**settings, **ADVISED)
 

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 import anyio
 from tqdm import tqdm
 
-from benchmarks.figures import Result, command_of, show
+from benchmarks.figures import Result, command_of, positive, seconds, show
 from benchmarks.load.field import swarm
 from benchmarks.load.ramp import climb
 from benchmarks.load.report import report, report_ramp
@@ -46,8 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     status = show(result, args.json)  # first: a plot that fails must not cost an hour's result
     if args.plot and result.plots:
+        from benchmarks.plots import draw  # needs matplotlib
+
         sys.stdout.flush()
-        draw(result, args.plot)
+        draw(result.plots, args.plot)
     return status
 
 
@@ -107,39 +110,9 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-def draw(result: Result, file: str) -> None:
-    """Write the plots of ``result`` into one PNG."""
-    from matplotlib.figure import Figure  # the group bench brings it
-
-    figure = Figure(figsize=(7 * len(result.plots), 4.5), layout="constrained")
-    axes = figure.subplots(1, len(result.plots))
-    for plot, axis in zip(result.plots, axes, strict=True):
-        for name, points in plot.lines.items():
-            axis.plot(*zip(*points, strict=True), marker=".", label=name)
-        axis.set(title=plot.title, xlabel=plot.x, ylabel=plot.y)
-        if plot.logarithmic:
-            axis.set_yscale("log")
-        axis.legend()
-    figure.savefig(file, dpi=90)
-
-
 def _settings(args: argparse.Namespace) -> Settings:
     values = {name: value for name, value in vars(args).items() if name not in ("json", "plot")}
     return Settings(**values)
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise ValueError(text)
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -154,25 +127,25 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help=f"a store URL, or for our own: {', '.join(OWN)}",
     )
-    add("--agents", type=_count, default=10_000, metavar="N", help="members that beat")
-    add("--interval", type=_positive, default=10.0, metavar="S", help="seconds between beats")
+    add("--agents", type=positive, default=10_000, metavar="N", help="members that beat")
+    add("--interval", type=seconds, default=10.0, metavar="S", help="seconds between beats")
     add(
         "--duration",
-        type=_positive,
+        type=seconds,
         default=120.0,
         metavar="S",
         help="seconds to measure; of each step with --ramp",
     )
     add(
         "--processes",
-        type=_count,
+        type=positive,
         default=max(1, len(os.sched_getaffinity(0)) - 1),
         metavar="P",
         help="of the generator (default: one less than cores)",
     )
     add(
         "--connections",
-        type=_count,
+        type=positive,
         metavar="C",
         help="to each shard, of all members (default: one each up to 4000, then shared)",
     )
@@ -182,14 +155,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="K",
         help="members that stop after a third of the run (default: 20, at most a tenth)",
     )
-    add("--service-down-time", type=_positive, default=60.0, metavar="S", help="of the coordinator")
-    add("--sweep-period", type=_positive, default=1.0, metavar="S", help="of the coordinator")
-    add("--threads", type=_count, default=2, metavar="T", help="of our own memcached")
+    add("--service-down-time", type=seconds, default=60.0, metavar="S", help="of the coordinator")
+    add("--sweep-period", type=seconds, default=1.0, metavar="S", help="of the coordinator")
+    add("--threads", type=positive, default=2, metavar="T", help="of our own memcached")
     add("--relay", metavar="URL", help="relay:// URL that agents beat to; the store is PostgreSQL")
-    add("--relays", type=_count, default=1, metavar="R", help="relays of our own (--store relay)")
+    add("--relays", type=positive, default=1, metavar="R", help="relays of our own (--store relay)")
     add("--ramp", action="store_true", help="shorten the interval until something gives way")
-    add("--p99", type=_positive, default=0.5, metavar="S", help="latency at which a ramp ends")
-    add("--plot", metavar="FILE", help="write the plots of a ramp to this PNG")
+    add("--p99", type=seconds, default=0.5, metavar="S", help="latency at which a ramp ends")
+    add("--plot", type=Path, metavar="FILE", help="write the plots of a ramp to this PNG")
     add("--json", action="store_true", help="print one JSON object")
     add("--keep", action="store_true", help="leave the members in the user's store")
     return parser

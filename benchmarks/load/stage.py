@@ -1,8 +1,7 @@
 """The servers of a run: the user's or our own, and the coordinator that sweeps meanwhile."""
 
-import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -13,7 +12,7 @@ from benchmarks.load.settings import Settings
 from benchmarks.stores import ADVISED
 from musterd.errors import ConfigError
 from musterd.stores.postgres_schema import init_db
-from musterd.testing.daemons import Coordinator, Daemon
+from musterd.testing.daemons import Coordinator, Relay
 from musterd.testing.servers import HOST, Memcached, Postgres, held_port
 from musterd.urls import without_secret
 
@@ -93,7 +92,7 @@ def _embedded(settings: Settings, stack: ExitStack) -> Stage:
 
 def _relay(settings: Settings, stack: ExitStack) -> Stage:
     stage = _postgresql(settings, stack)
-    relays = [stack.enter_context(_Relay(stage.store)) for _ in range(settings.relays)]
+    relays = [stack.enter_context(Relay(stage.store)) for _ in range(settings.relays)]
     stage.beats_to = "relay://" + ",".join(relay.address for relay in relays)
     stage.servers = {**stage.servers, "relay": [relay.pid for relay in relays]}
     stage.setting = f"{settings.relays} relay(s), {stage.setting}"
@@ -121,21 +120,6 @@ def _users_own(settings: Settings, stack: ExitStack) -> Stage:
 
 def _make_tables(url: str) -> None:
     anyio.run(init_db, url, TIMEOUT)
-
-
-class _Relay(Daemon):
-    """`musterd relay` on a port of its own."""
-
-    subcommand = "relay"
-
-    def __init__(self, store: str) -> None:
-        super().__init__(store=store)
-        self.settings = {**self.settings, "relay_listen": self.address}
-
-    def _is_ready(self) -> bool:
-        with suppress(OSError), socket.create_connection((self.host, self.port), 1.0):
-            return True
-        return False
 
 
 _STAGES = {

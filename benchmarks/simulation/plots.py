@@ -5,9 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from benchmarks.plots import canvas, save
 from benchmarks.simulation.closed_form import closed_form
 from benchmarks.simulation.ledger import Blame
 from benchmarks.simulation.run import Outcome, detection_bound, simulate
@@ -35,19 +34,19 @@ def _detection(outcome: Outcome, path: Path) -> Path:
     """Detection times, and the bound."""
     deaths = outcome.ledger.detections()
     quiet = outcome.undisturbed(deaths.crashed)
-    figure, axes = _axes("seconds from the crash to `down` (T_D)", "deaths")
+    axes = canvas("seconds from the crash to `down` (T_D)", "deaths")
     parts = {"far from faults": quiet, "others": ~quiet}
     shown = {name: deaths.times[which] for name, which in parts.items() if which.any()}
     axes.hist(list(shown.values()), bins=80, stacked=True, label=list(shown))
     axes.axvline(detection_bound(outcome.scenario), color="black", linestyle=":", label="bound")
-    return _save(figure, axes, path)
+    return save(axes, path)
 
 
 def _listening(outcomes: Mapping[str, Outcome], path: Path) -> Path:
     """Listening time against real time, and who was called down in error."""
     own = next(iter(outcomes.values()))
     at = np.arange(own.scenario.ticks + 1) * own.scenario.sweep_period
-    figure, axes = _axes("seconds of the run", "listening time, seconds")
+    axes = canvas("seconds of the run", "listening time, seconds")
     for name, outcome in outcomes.items():
         wrong = outcome.ledger.count(Blame.FAULT)
         axes.plot(at, outcome.time, label=f"{name}: {wrong:,} mistakes by faults alone")
@@ -60,7 +59,7 @@ def _listening(outcomes: Mapping[str, Outcome], path: Path) -> Path:
     for number, instant in enumerate(own.faults.restarts.tolist()):
         label = "store restarted" if not number else None
         axes.axvline(instant, color="red", linestyle=":", label=label)
-    return _save(figure, axes, path)
+    return save(axes, path)
 
 
 def _losses(scenario: Scenario, path: Path) -> Path:
@@ -77,25 +76,10 @@ def _losses(scenario: Scenario, path: Path) -> Path:
     seen = {loss: rate.scaled(HOUR) for loss, rate in runs.items() if rate.value}
     values = [rate.value for rate in seen.values()]
     spread = [[r.value - r.low for r in seen.values()], [r.high - r.value for r in seen.values()]]
-    figure, axes = _axes("probability that a push is lost", "mistakes per member and hour")
+    axes = canvas("probability that a push is lost", "mistakes per member and hour")
     fine = np.linspace(LOSSES[0], LOSSES[-1], 40).tolist()
     exact = [HOUR * closed_form(replace(calm, loss=loss)).mistake_rate for loss in fine]
     axes.plot(fine, exact, color="black", linewidth=1, label="closed form")
     axes.errorbar(list(seen), values, spread, fmt="o", capsize=3, label="simulation, 95 %")
     axes.set_yscale("log")
-    return _save(figure, axes, path)
-
-
-def _axes(x: str, y: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.subplots()
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    return figure, axes
-
-
-def _save(figure: Figure, axes: Axes, path: Path) -> Path:
-    axes.legend(framealpha=0.9)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=90)
-    return path
+    return save(axes, path)

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.figures import Figure, Plot, Result, command_of, rounded
 from benchmarks.growth_fit import exponent, worst_doubling
 from benchmarks.machine import describe
-from benchmarks.query_load import length, percentile
+from benchmarks.query_load import length
 from benchmarks.report import page
 
 MACHINE = {"CPU": "one", "cores": "1"}
@@ -57,9 +57,7 @@ def test_one_point_makes_no_line() -> None:
         exponent([(1000, 1.0)])
 
 
-def test_percentiles_and_lengths_of_answers() -> None:
-    latencies = [float(number) for number in range(1, 101)]
-    assert (percentile(latencies, 0.5), percentile(latencies, 0.99)) == (51, 100)
+def test_the_length_of_an_answer_is_in_its_head() -> None:
     assert length(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nserver: x") == 12
     with pytest.raises(ValueError, match="length"):
         length(b"HTTP/1.1 204 No Content")

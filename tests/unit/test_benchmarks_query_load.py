@@ -1,4 +1,4 @@
-"""The load generator for machines without wrk."""
+"""The load generator for questions."""
 
 import asyncio
 

@@ -110,12 +110,12 @@ class Agent(Daemon):
 
 
 class Relay(Daemon):
-    """A relay that writes ten times a second."""
+    """A relay on a port of its own."""
 
     subcommand = "relay"
 
     def __init__(self, store: str, **settings: Setting) -> None:
-        super().__init__(**{"relay_period": 0.1, **settings, "store": store})
+        super().__init__(**{**settings, "store": store})
         self.settings = {"relay_listen": self.address, **self.settings}
 
     def _is_ready(self) -> bool:
