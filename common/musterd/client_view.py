@@ -59,10 +59,12 @@ class View(ABC, Generic[Key]):
     """Verdicts on members as of ``version``, from the events applied so far.
 
     ``group`` is the one to follow, None: all of them. ``resume`` is the id of the last whole version.
-    ``staleness`` is as it was when it was said: how long ago that was is the caller's to know.
+    ``staleness`` is as it was when it was said: how long ago that was is the caller's to know. More
+    than ``limit`` members are refused.
     """
 
-    def __init__(self, group: str | None) -> None:
+    def __init__(self, group: str | None, *, limit: int = MEMBERS_LIMIT) -> None:
+        self._limit = limit
         self.group = group
         self.members: dict[Key, Verdict] = {}
         self.whole = False  # a snapshot has come to its end
@@ -121,7 +123,7 @@ class View(ABC, Generic[Key]):
 
     def _take_snapshot(self, part: EventSnapshot) -> None:
         self._arriving.update(self._keyed(part.groups))
-        _check_size(len(self._arriving))
+        self._check_size(len(self._arriving))
         if not part.more:
             if not part.listening and _age(part) > self._oldest:
                 raise CoordinatorError("it has not heard its store for longer than this knows")
@@ -131,19 +133,23 @@ class View(ABC, Generic[Key]):
 
     def _take_changes(self, part: EventChanges) -> None:
         self._changing += [change for change in part.changes if self.group in (None, change.group)]
-        _check_size(len(self._changing))
+        self._check_size(len(self._changing))
         if part.more:  # it comes again as a whole if it is cut off here
             return
         changes, self._changing = self._changing, []
         for change in changes:
             self.change(self._key(change), change)
-        _check_size(len(self.members))
+        self._check_size(len(self.members))
         self._take_health(part)
 
     def _take_health(self, said: EventSnapshot | EventChanges | EventPing) -> None:
         self.version = said.version
         self.listening = said.listening
         self.staleness = said.staleness
+
+    def _check_size(self, members: int) -> None:
+        if members > self._limit:
+            raise CoordinatorError(f"more than {self._limit} members")
 
 
 class GroupView(View[str]):
@@ -178,8 +184,3 @@ def verdict_of(change: MemberChange) -> Verdict:
 
 def _age(part: EventSnapshot) -> float:
     return inf if part.staleness is None else part.staleness
-
-
-def _check_size(members: int) -> None:
-    if members > MEMBERS_LIMIT:
-        raise CoordinatorError(f"more than {MEMBERS_LIMIT} members")

@@ -24,7 +24,8 @@ Seated = tuple[int, Member]
 class Admission:
     """Who of the newcomers may take a seat in ``directory``, and who waits for one.
 
-    ``waiting_since`` is when somebody first had to wait, in seconds of the wall clock.
+    It has at most so many ``members``, ``groups`` and ``zones``, and of those who wait so many
+    (``waiting``) are remembered. ``waiting_since`` is when somebody first had to wait, in seconds of the wall clock.
     """
 
     def __init__(
@@ -32,9 +33,14 @@ class Admission:
         directory: Directory,
         members: int = MEMBERS_LIMIT,
         wall: Callable[[], float] = time,
+        *,
+        groups: int = GROUPS_LIMIT,
+        zones: int = ZONES_LIMIT,
+        waiting: int = WAITING_LIMIT,
     ) -> None:
         self._directory = directory
         self._limit = members
+        self._groups, self._zones, self._most_waiting = groups, zones, waiting
         self._waiting: dict[tuple[int, int], Member] = {}  # by shard and slot
         self._passed_over = 0
         self._wall = wall
@@ -50,8 +56,8 @@ class Admission:
         directory, count = self._directory, len(newcomers)
         if (
             len(directory) + count <= self._limit
-            and len(directory.groups) + count <= GROUPS_LIMIT
-            and len(directory.zones) + count <= ZONES_LIMIT
+            and len(directory.groups) + count <= self._groups
+            and len(directory.zones) + count <= self._zones
         ):
             return newcomers
         return self._first_of(shard, newcomers)
@@ -77,8 +83,8 @@ class Admission:
         directory = self._directory
         return (
             len(directory) < self._limit
-            and len(directory.groups) < GROUPS_LIMIT
-            and len(directory.zones) < ZONES_LIMIT
+            and len(directory.groups) < self._groups
+            and len(directory.zones) < self._zones
         )
 
     def _first_of(self, shard: int, newcomers: Sequence[Seated]) -> Sequence[Seated]:
@@ -88,8 +94,8 @@ class Admission:
             new_group, new_zone = self._new(member, groups, zones)
             if (
                 len(self._directory) + len(admitted) < self._limit
-                and len(self._directory.groups) + len(groups) + new_group <= GROUPS_LIMIT
-                and len(self._directory.zones) + len(zones) + new_zone <= ZONES_LIMIT
+                and len(self._directory.groups) + len(groups) + new_group <= self._groups
+                and len(self._directory.zones) + len(zones) + new_zone <= self._zones
             ):
                 groups.update([member.group] * new_group)
                 zones.update([(member.group, member.zone)] * new_zone)
@@ -115,11 +121,11 @@ class Admission:
                 first=str(member),
                 members=len(self._directory),
                 members_limit=self._limit,
-                groups_limit=GROUPS_LIMIT,
-                zones_limit=ZONES_LIMIT,
+                groups_limit=self._groups,
+                zones_limit=self._zones,
                 note="newcomers wait; those who are seated go on",
             )
-        if len(self._waiting) < WAITING_LIMIT:
+        if len(self._waiting) < self._most_waiting:
             self._waiting[shard, slot] = member
         else:
             self._passed_over += 1

@@ -19,14 +19,14 @@ _ENTRY = 300  # bytes that a set of metadata takes besides its texts
 class Announced:
     """Group, zone, owner and metadata by a small number; kept while somebody announces them.
 
-    All metadata takes up to ``room`` bytes of memory, or :data:`ROOM_FOR_EACH` member. Of whoever
+    All metadata takes up to ``room`` bytes of memory, or ``room_for_each`` member. Of whoever
     announces something of its own beyond that no metadata is kept.
     """
 
-    def __init__(self, room: int = METADATA_ROOM) -> None:
+    def __init__(self, room: int = METADATA_ROOM, room_for_each: int = ROOM_FOR_EACH) -> None:
         self._numbers = Numbers[Facts]()
         self._samples: dict[int, Member] = {}
-        self._room = room
+        self._room, self._room_for_each = room, room_for_each
         self._taken = 0
         self._members = 0
         self._full = False
@@ -70,7 +70,7 @@ class Announced:
 
     def _fits(self, member: Member) -> bool:
         """Whether there is room for its metadata; the first for whom there is none is told of."""
-        room = max(self._room, ROOM_FOR_EACH * self._members)
+        room = max(self._room, self._room_for_each * self._members)
         fits = self._taken + _size(member) <= room
         if not fits and not self._full:
             log.warning("metadata not kept", first=str(member), bytes=self._taken, room=room)

@@ -16,7 +16,7 @@ from musterd.stores.idmap import IdMap
 from musterd_coordinator.alike import Alike
 from musterd_coordinator.announced import Announced
 from musterd_coordinator.members import Rows
-from musterd_coordinator.names import Names, Places, put_in_order
+from musterd_coordinator.names import BLOCK, Names, Places, put_in_order
 from musterd_coordinator.steps import Steps
 from musterd_coordinator.zones import Zones
 
@@ -50,9 +50,12 @@ class Directory:
     Rows are found by 64 bits of Python's own hash of names, which is keyed with a secret of this
     process: as with member_ids, two of a million names have the same once in 40 million fleets. A
     dict of names, and a number for each, would take a hundred bytes a member more.
+
+    ``block`` is how many names of a group stand together once they are in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, block: int = BLOCK) -> None:
+        self._block = block
         self.groups: dict[str, Group] = {}
         self.group_names: list[str] = []  # in order
         self._rows = IdMap()
@@ -170,7 +173,8 @@ class Directory:
         group.news.append(news)
         try:
             rows = np.array(group.rows, np.int64)
-            names = yield from put_in_order(partial(self._names_in, group, rows), len(rows))
+            read = partial(self._names_in, group, rows)
+            names = yield from put_in_order(read, len(rows), block=self._block)
             for at, (here, name) in enumerate(news):
                 (names.add if here else names.discard)(name)
                 if at % _NEWS_AT_ONCE == _NEWS_AT_ONCE - 1:

@@ -91,19 +91,22 @@ def reloading(settings: Settings, reread: Reread, office: Office, hosts: Hosts) 
     return Reloading(settings, reread, Role.COORDINATOR, live=live, apply=apply)
 
 
-async def settle(is_ready: Callable[[], bool]) -> None:
+async def settle(
+    is_ready: Callable[[], bool], *, poll: float = SETTLE_POLL, busy: float = BUSY_START
+) -> None:
     """Keep the garbage collector away from members: until all are known, and from what is kept of them.
 
     While a million are read and seated it takes a tenth of the time; once they are, looking through
     them took 70 ms, each time. It finds nothing: what belongs to members is in no cycles. What is
     alive once all are known is never looked at again; of what comes later, which may be a million
     names put in order for a list, all is looked at but once an hour, and what is young as often as
-    ever. A start that takes long is waiting for something, and makes garbage of its own meanwhile.
+    ever. A start that takes longer than ``busy`` is waiting for something, and makes garbage of its
+    own meanwhile. It is asked every ``poll`` seconds.
     """
-    with anyio.move_on_after(BUSY_START):
-        await _until(is_ready)
+    with anyio.move_on_after(busy):
+        await _until(is_ready, poll)
     gc.enable()
-    await _until(is_ready)
+    await _until(is_ready, poll)
     collect_seldom()
     while True:
         await anyio.sleep(COLLECT_PERIOD)
@@ -118,9 +121,9 @@ def collect_seldom() -> None:
     gc.set_threshold(young, middle, _NEVER)
 
 
-async def _until(is_ready: Callable[[], bool]) -> None:
+async def _until(is_ready: Callable[[], bool], poll: float) -> None:
     while not is_ready():  # noqa: ASYNC110  # that has no event of its own
-        await anyio.sleep(SETTLE_POLL)
+        await anyio.sleep(poll)
 
 
 def _say_started(office: Office, urls: list[str]) -> None:

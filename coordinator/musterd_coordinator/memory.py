@@ -12,15 +12,17 @@ PERIOD = 30.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-async def keep_small() -> None:
+async def keep_small(library: object = None, *, period: float = PERIOD) -> None:
     """Give back what is free, twice a minute, for ever; nothing where the C library is not glibc.
+
+    ``library`` is the C library, where it is not that of this process.
 
     A first roster, or a million changes at once, leave holes of tens of bytes a member.
     """
     with suppress(AttributeError):
-        trim = ctypes.CDLL(None).malloc_trim
+        trim = (library or ctypes.CDLL(None)).malloc_trim  # type: ignore[attr-defined]
         while True:
-            await anyio.sleep(PERIOD)
+            await anyio.sleep(period)
             await to_thread.run_sync(trim, 0)
 
 

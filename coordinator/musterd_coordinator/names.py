@@ -20,9 +20,13 @@ _NONE = np.zeros(0, np.int64)
 
 
 class Names:
-    """Different names as bytes, in order, in blocks that are short enough to be moved about."""
+    """Different names as bytes, in order, in blocks that are short enough to be moved about.
 
-    def __init__(self) -> None:
+    ``block`` is how many names a block has on average.
+    """
+
+    def __init__(self, block: int = BLOCK) -> None:
+        self._most = 2 * block
         self._blocks: list[list[bytes]] = [[]]
         self._firsts: list[bytes] = [b""]  # of each block, or what may be put into it at least
 
@@ -37,7 +41,7 @@ class Names:
         if place < len(block) and block[place] == name:
             return
         block.insert(place, name)
-        if len(block) > 2 * BLOCK:
+        if len(block) > self._most:
             self._cut(at)
 
     def discard(self, name: bytes) -> None:
@@ -89,24 +93,27 @@ class Names:
         self._firsts.insert(at + 1, block[half])
 
 
-def put_in_order(read: Callable[[Places], Iterable[bytes]], count: int) -> Steps[Names]:
+def put_in_order(
+    read: Callable[[Places], Iterable[bytes]], count: int, *, block: int = BLOCK
+) -> Steps[Names]:
     """Those who stand at ``count`` places, in steps; ``read`` gives the names at some of the places.
 
     Each goes to one of many blocks by a sample of them all, and then each block is sorted.
     """
-    names = Names()
+    names = Names(block)
     sample: list[bytes] = []
-    for places in _portions(np.arange(0, count, BLOCK // SAMPLES) if count > BLOCK else _NONE):
+    stride = max(1, block // SAMPLES)
+    for places in _portions(np.arange(0, count, stride) if count > block else _NONE, block):
         sample += read(places)
         yield
     firsts = sorted(set(sample))[SAMPLES::SAMPLES]
     names.divide(firsts)
-    for places in _portions(np.arange(count)):
+    for places in _portions(np.arange(count), block):
         names.pour(read(places))
         yield
     yield from names.settle()
     return names
 
 
-def _portions(places: Places) -> Iterator[Places]:
-    return (places[at : at + BLOCK] for at in range(0, len(places), BLOCK))
+def _portions(places: Places, block: int) -> Iterator[Places]:
+    return (places[at : at + block] for at in range(0, len(places), block))

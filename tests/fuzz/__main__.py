@@ -60,9 +60,7 @@ def fuzz(name: str) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["musterd", "musterd_coordinator"]):
-        from musterd.stores import keyed_roster
         from tests.fuzz.targets import TARGETS
-    keyed_roster.ROOM = 6000
     target = TARGETS[name]
     corpus = Path(sys.argv[-1])
     for at, seed in enumerate(target.seeds):

@@ -4,16 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from musterd.stores import keyed_roster
 from tests.fuzz.targets import TARGETS
 
 EXAMPLES = 600
-
-
-@pytest.fixture(autouse=True)
-def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slots beyond reason begin sooner, so that to read all below them takes no time."""
-    monkeypatch.setattr(keyed_roster, "ROOM", 6000)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -25,14 +25,17 @@ ROUNDS_TO_HEAL = 6
 
 
 class World:
-    """A table, the agents of GOOD and a coordinator's reader; a round is a beat of all and a sweep."""
+    """A table, the agents of GOOD and a coordinator's reader; a round is a beat of all and a sweep.
 
-    def __init__(self) -> None:
+    Slots beyond reason begin at ``room``: soon, so that to read all below them takes no time.
+    """
+
+    def __init__(self, room: int = 6000) -> None:
         self.table = Table()
         self.now = 1
         self._writer = KeyedWriter(self._connect(), "fleet", 60.0, 600.0)
         self.reader = KeyedReader(
-            self._connect(), TableBulk(self.table), "fleet", "c1", 60.0, 600.0
+            self._connect(), TableBulk(self.table), "fleet", "c1", 60.0, 600.0, room=room
         )
         self.seats: dict[int, Member] = {}
         self.rejected = Rejected()

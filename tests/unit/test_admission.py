@@ -7,8 +7,7 @@ from musterd.errors import ConfigError
 from musterd.model import METADATA_LIMIT, Member, check_metadata
 from musterd.stores import Roster
 from musterd.stores.keyed import HOLDER_LIMIT, read_holder, write_holder
-from musterd_coordinator import admission, announced
-from musterd_coordinator.admission import Admission
+from musterd_coordinator.admission import WAITING_LIMIT, Admission
 from musterd_coordinator.alike import alike
 from musterd_coordinator.announced import Announced
 from musterd_coordinator.directory import Directory
@@ -20,9 +19,9 @@ def crowd(first: int, count: int) -> tuple[tuple[int, Member], ...]:
     return tuple((slot, Member("compute", f"h{slot}")) for slot in range(first, first + count))
 
 
-def full_stage(limit: int, names: int) -> Stage:
+def full_stage(limit: int, names: int, waiting: int = WAITING_LIMIT) -> Stage:
     stage = Stage()
-    stage.roll.admission = Admission(stage.roll.directory, limit)
+    stage.roll.admission = Admission(stage.roll.directory, limit, waiting=waiting)
     stage.sweep(seated=crowd(0, names))
     return stage
 
@@ -64,10 +63,9 @@ def test_nobody_sits_in_a_slot_beyond_all_measure() -> None:
     assert stage.roll.shards[0].seats.count == 1
 
 
-def test_groups_and_zones_are_bounded_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "GROUPS_LIMIT", 3)
-    monkeypatch.setattr(admission, "ZONES_LIMIT", 5)
+def test_groups_and_zones_are_bounded_as_well() -> None:
     stage = Stage()
+    stage.roll.admission = Admission(stage.roll.directory, groups=3, zones=5)
     invented = [Member(f"g{at}", "x") for at in range(6)]
     zones = [Member("g0", f"h{at}", f"z{at}") for at in range(6)]
     plain = [Member("g1", f"h{at}") for at in range(6)]
@@ -79,9 +77,8 @@ def test_groups_and_zones_are_bounded_as_well(monkeypatch: pytest.MonkeyPatch) -
     assert stage.roll.admission.not_seated == 3 + 4
 
 
-def test_what_is_remembered_of_those_who_wait_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "WAITING_LIMIT", 3)
-    stage = full_stage(10, 20)
+def test_what_is_remembered_of_those_who_wait_is_bounded() -> None:
+    stage = full_stage(10, 20, waiting=3)
     assert stage.roll.admission.not_seated == 10
     stage.roll.remove(range(10))
     stage.sweep()
@@ -104,10 +101,9 @@ def test_the_largest_member_there_may_be_is_read() -> None:
     assert len(write_holder(largest)) < HOLDER_LIMIT
 
 
-def test_all_metadata_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_metadata_together_is_bounded() -> None:
     """Of whoever comes too late none is kept; what is given back makes room."""
-    monkeypatch.setattr(announced, "ROOM_FOR_EACH", 0)
-    told = Announced(room=5000)
+    told = Announced(room=5000, room_for_each=0)
     members = [Member("g", f"h{at}", metadata={"k": f"{at}" * 200}) for at in range(10)]
     numbers = [told.take(member) for member in members]
     kept = [bool(told.member(number, "x").metadata) for number in numbers]

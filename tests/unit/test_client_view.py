@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd import client_view
 from musterd.client_view import EVENT_LIMIT, Event, EventParser, GroupView
 from musterd.errors import CoordinatorError
 from musterd.model import (
@@ -106,10 +105,8 @@ def test_a_snapshot_of_one_that_knows_less_is_refused(view: GroupView) -> None:
     assert set(view.members) == {"h3"}
 
 
-def test_a_snapshot_without_an_end_is_refused(
-    view: GroupView, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client_view, "MEMBERS_LIMIT", 3)
+def test_a_snapshot_without_an_end_is_refused() -> None:
+    view = GroupView("g", limit=3)
     view.apply(snapshot(5, {"a": UP, "b": UP, "c": UP}, more=True))
     with pytest.raises(CoordinatorError, match="more than 3 members"):
         view.apply(snapshot(5, {"d": UP}, more=True))

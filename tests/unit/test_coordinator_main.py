@@ -1,26 +1,23 @@
 """What a coordinator's process does besides its work."""
 
 import gc
+from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-import musterd_coordinator.main as main_module
 from musterd_coordinator.main import settle
 from musterd_coordinator.service import located
 
 
-async def test_what_is_kept_of_members_is_collected_no_more_once_all_are_known(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(main_module, "SETTLE_POLL", 0.0)
+async def test_what_is_kept_of_members_is_collected_no_more_once_all_are_known() -> None:
     known, frozen, thresholds = anyio.Event(), gc.get_freeze_count(), gc.get_threshold()
     gc.disable()
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(settle, known.is_set)
+            tasks.start_soon(partial(settle, known.is_set, poll=0.0))
             for _ in range(3):
                 await anyio.lowlevel.checkpoint()
             assert gc.get_freeze_count() == frozen
@@ -39,16 +36,12 @@ async def test_what_is_kept_of_members_is_collected_no_more_once_all_are_known(
         gc.set_threshold(*thresholds)
 
 
-async def test_a_start_that_takes_long_has_its_garbage_collected(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(main_module, "SETTLE_POLL", 0.0)
-    monkeypatch.setattr(main_module, "BUSY_START", 0.0)
+async def test_a_start_that_takes_long_has_its_garbage_collected() -> None:
     frozen = gc.get_freeze_count()
     gc.disable()
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(settle, lambda: False)
+            tasks.start_soon(partial(settle, lambda: False, poll=0.0, busy=0.0))
             for _ in range(3):
                 await anyio.lowlevel.checkpoint()
             assert gc.isenabled()

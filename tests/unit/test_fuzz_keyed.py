@@ -9,8 +9,8 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from musterd.model import Member
-from musterd.stores import keyed_roster
 from musterd.stores.keyed import RETIRED, SLOT_LIMIT, read_holder, write_holder, write_slots
+from musterd.stores.keyed_roster import ROOM
 from musterd.stores.keyed_slots import COUNT_EVERY
 from tests.unit.keyed_world import (
     BAD_UTF8,
@@ -23,12 +23,6 @@ from tests.unit.keyed_world import (
     contents,
     names,
 )
-
-
-@pytest.fixture(autouse=True)
-def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slots beyond reason begin sooner, so that to read all below them takes no time."""
-    monkeypatch.setattr(keyed_roster, "ROOM", 6000)
 
 
 @settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
@@ -158,12 +152,11 @@ def test_a_counter_set_high_before_a_coordinator_starts() -> None:
     anyio.run(begin)
 
 
-def test_newcomers_in_crowds_do_not_stop_the_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newcomers_in_crowds_do_not_stop_the_sweeps() -> None:
     """Once everybody was read, each update reads some of them, and says that the rest can wait."""
-    monkeypatch.setattr(keyed_roster, "ROOM", 1 << 20)
 
     async def flood() -> None:
-        world = World()
+        world = World(room=ROOM)
         await world.round()
         crowd = 60_000
         first = len(GOOD)

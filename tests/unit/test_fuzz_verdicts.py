@@ -3,11 +3,9 @@
 from dataclasses import replace
 
 import anyio
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from musterd.stores import keyed_roster
 from musterd.stores.keyed import SLOT_LIMIT
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.shard import Clocks
@@ -27,12 +25,6 @@ holders = st.tuples(
     st.builds(KEYS.holder, st.integers(0, len(GOOD) - 1)),
     st.sampled_from([BAD_UTF8, NESTED, b"", b"\xc1" * 20_000]),
 )
-
-
-@pytest.fixture(autouse=True)
-def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slots beyond reason begin sooner, so that to read all below them takes no time."""
-    monkeypatch.setattr(keyed_roster, "ROOM", 6000)
 
 
 class Watched(World):

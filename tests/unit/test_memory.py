@@ -1,15 +1,14 @@
 """Free memory goes back to the system where the C library can do that, and nothing happens elsewhere."""
 
-import ctypes
+from functools import partial
 
 import anyio
 import anyio.from_thread
-import pytest
 
 from musterd_coordinator import memory
 
 
-async def test_it_gives_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_gives_back_again_and_again() -> None:
     given, thrice = list[int](), anyio.Event()
 
     class Library:
@@ -19,17 +18,14 @@ async def test_it_gives_back_again_and_again(monkeypatch: pytest.MonkeyPatch) ->
             if len(given) == 3:
                 anyio.from_thread.run_sync(thrice.set)
 
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: Library)
-    monkeypatch.setattr(memory, "PERIOD", 0.0)
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(memory.keep_small)
+            tasks.start_soon(partial(memory.keep_small, Library, period=0.0))
             await thrice.wait()
             tasks.cancel_scope.cancel()
     assert given[:3] == [0, 0, 0]
 
 
-async def test_another_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+async def test_another_library_is_left_alone() -> None:
     with anyio.fail_after(10):
-        await memory.keep_small()
+        await memory.keep_small(object())

@@ -1,29 +1,24 @@
 """Names in order, whoever joins and goes while they are put in it."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.model import Member
-from musterd_coordinator import names as names_module
 from musterd_coordinator.alike import alike
 from musterd_coordinator.directory import Directory
-from musterd_coordinator.names import Names, put_in_order
+from musterd_coordinator.names import BLOCK, Names, Places, put_in_order
 from musterd_coordinator.steps import whole
 
 words = st.text("abc", min_size=1, max_size=3).map(str.encode)
 
 
-@pytest.fixture(autouse=True)
-def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names_module, "BLOCK", 4)
-    monkeypatch.setattr(names_module, "SAMPLES", 2)
+FEW = 4  # names in a block
 
 
 @given(st.lists(st.tuples(st.booleans(), words)), words, st.integers(1, 50))
 def test_it_is_a_sorted_set(steps: list[tuple[bool, bytes]], after: bytes, most: int) -> None:
-    names, model = Names(), set[bytes]()
+    names, model = Names(FEW), set[bytes]()
     for here, name in steps:
         (names.add if here else names.discard)(name)
         (model.add if here else model.discard)(name)
@@ -34,7 +29,9 @@ def test_it_is_a_sorted_set(steps: list[tuple[bool, bytes]], after: bytes, most:
 
 @given(st.lists(words))
 def test_what_is_poured_in_comes_out_in_order(given_names: list[bytes]) -> None:
-    names = whole(put_in_order(lambda places: [given_names[at] for at in places], len(given_names)))
+    count = len(given_names)
+    steps = put_in_order(lambda places: [given_names[at] for at in places], count, block=FEW)
+    names = whole(steps)
     assert names.after(b"", 1000) == sorted(set(given_names))
     for name in given_names:
         names.discard(name)
@@ -48,7 +45,7 @@ def test_what_is_poured_in_comes_out_in_order(given_names: list[bytes]) -> None:
 def test_who_joins_or_goes_meanwhile_is_there_or_not(
     before: list[int], meanwhile: list[tuple[int, str]]
 ) -> None:
-    ours = Directory()
+    ours = Directory(block=FEW)
     ours.add(alike([Member("compute", f"h{each:02}") for each in before]), np.arange(len(before)))
     group = ours.groups["compute"]
     steps, free, size = ours.in_order(group), list[int](), len(before)
@@ -77,12 +74,10 @@ def test_who_joins_or_goes_meanwhile_is_there_or_not(
     assert not group.news
 
 
-def test_a_million_names_are_put_in_order_in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names_module, "BLOCK", 1000)
-    monkeypatch.setattr(names_module, "SAMPLES", 8)
+def test_a_million_names_are_put_in_order_in_small_steps() -> None:
     touched: list[int] = []
 
-    def read(places: names_module.Places) -> list[bytes]:
+    def read(places: Places) -> list[bytes]:
         touched.append(len(places))
         return [b"host-%06d" % (place * 7919 % 20_000) for place in places.tolist()]
 
@@ -95,6 +90,6 @@ def test_a_million_names_are_put_in_order_in_small_steps(monkeypatch: pytest.Mon
             names = end.value
             break
         largest = max(largest, sum(touched))
-    assert largest <= names_module.BLOCK
-    assert max(map(len, names._blocks)) <= 3 * names_module.BLOCK
+    assert largest <= BLOCK
+    assert max(map(len, names._blocks)) <= 3 * BLOCK
     assert len(names) == 20_000

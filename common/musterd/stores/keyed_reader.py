@@ -9,14 +9,15 @@ from musterd.stores.keyed import Keys, KeyValue, whole_ttl
 from musterd.stores.keyed_bulk import Bulk, in_lanes
 from musterd.stores.keyed_harvest import Harvest
 from musterd.stores.keyed_quarantine import Quarantine
-from musterd.stores.keyed_roster import RosterKeeper
+from musterd.stores.keyed_roster import ROOM, RosterKeeper
 from musterd.stores.keyed_seats import Block, SeatMap
 
 
 class KeyedReader:
     """Rosters and sweeps (:class:`musterd.stores.base.ShardReader`).
 
-    ``shard`` is a connection like an agent's, for the canary and for healing; ``bulk`` reads.
+    ``shard`` is a connection like an agent's, for the canary and for healing; ``bulk`` reads. However
+    few members there are, ``room`` slots may be in use.
     """
 
     def __init__(
@@ -27,6 +28,8 @@ class KeyedReader:
         coordinator: str,
         timeout: float,
         beat_ttl: float,
+        *,
+        room: int = ROOM,
     ) -> None:
         self.name = shard.name
         self._shard = shard
@@ -38,7 +41,9 @@ class KeyedReader:
         self._wrote_canary = False
         self._seats = SeatMap(keys)
         self._quarantine = Quarantine(shard.name)
-        self._keeper = RosterKeeper(shard, bulk, keys, self._seats, self._ttl, self._quarantine)
+        self._keeper = RosterKeeper(
+            shard, bulk, keys, self._seats, self._ttl, self._quarantine, room=room
+        )
         self._harvest = Harvest(self._seats)
 
     async def write_canary(self, beat: Beat) -> bool:

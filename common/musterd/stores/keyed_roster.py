@@ -68,12 +68,15 @@ class RosterKeeper:
         seats: SeatMap,
         ttl: int,
         quarantine: Quarantine,
+        *,
+        room: int = ROOM,
     ) -> None:
         self._shard = shard
         self._bulk = bulk
         self._keys = keys
         self._seats = seats
         self._quarantine = quarantine
+        self._room = room
         self._mender = Mender(shard, keys, seats, ttl)
         self._slots = self._mender.slots
         self.doubtful: set[int] = set()  # read m again
@@ -127,7 +130,7 @@ class RosterKeeper:
     @property
     def _limit(self) -> int:
         """The first slot that nobody may sit in."""
-        allowed = max(ROOM, ROOM_FOR_EACH * len(self._seats), self._seats.top)
+        allowed = max(self._room, ROOM_FOR_EACH * len(self._seats), self._seats.top)
         return min(allowed, SLOT_LIMIT)
 
     async def retire(self, member: Member) -> None:
