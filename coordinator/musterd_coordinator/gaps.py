@@ -54,6 +54,7 @@ class Gaps:
     def __init__(self, members: Members, clocks: Sequence[ListeningClock], rules: Rules) -> None:
         self.rules = rules
         self.marks = False  # might anybody have chances, or be put off?
+        self.is_anybody_deaf = False  # on any shard; each question about one member asks for it
         self._members = members
         self._clocks = clocks
         self._shards = [_Hearing() for _ in clocks]
@@ -71,6 +72,7 @@ class Gaps:
         elif len(deaf) or len(hearing.deaf):
             self._pass_over(shard, deaf, listened)
         hearing.deaf = deaf
+        self.is_anybody_deaf = any(len(each.deaf) for each in self._shards)
         hearing.deaf_since = None if not len(deaf) else hearing.deaf_since or now
         self._clocks[shard].mostly_deaf = self._are_most(shard, deaf, now)
 
@@ -83,11 +85,6 @@ class Gaps:
     def deaf(self, shard: int) -> Rows:
         """Whom the newest sweep of ``shard`` could not judge, for they wait less than its canary."""
         return self._shards[shard].deaf
-
-    @property
-    def is_anybody_deaf(self) -> bool:
-        """Whether that is so of anybody."""
-        return any(len(each.deaf) for each in self._shards)
 
     def is_deaf(self, row: int) -> bool:
         """Whether that is so of one member on any shard."""

@@ -1,14 +1,20 @@
 """What the detector's columns say of members, for answers: of one, or of many with less for each."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import lru_cache
+from math import floor
+
+import msgspec
+import numpy as np
 
 from musterd_coordinator.detector import Detector
 from musterd_coordinator.members import Rows
 
 
-class Seen(NamedTuple):
-    """One member's row; ``silence``, ``interval``, ``since`` and ``down_after`` in seconds."""
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """One member's row; ``silence``, ``interval`` and ``down_after`` in seconds, to the millisecond, and
+    ``since`` in seconds.
+    """
 
     state: int
     status: int
@@ -33,15 +39,15 @@ def seen_of(detector: Detector, row: int) -> Seen:
         members.status.item(row),
         members.orders.item(row),
         detector.conflict(row),
-        members.interval.item(row),
+        _rounded(members.interval.item(row)),
         members.since.item(row),
-        detector.silence_of(row),
+        floor(detector.silence_of(row) * 1000 + 0.5) / 1000,
         members.incarnation.item(row),
         members.missed.item(row),
         members.lag_ms.item(row),
         members.put_off.item(row),
         members.clamped.item(row),
-        members.down_after.item(row),
+        _rounded(members.down_after.item(row)),
     )
 
 
@@ -53,14 +59,20 @@ def seen(detector: Detector, rows: Rows) -> Iterator[Seen]:
         members.status[rows],
         members.orders[rows],
         detector.conflicts(rows),
-        members.interval[rows],
+        members.interval[rows].astype(np.float64).round(3),
         members.since[rows],
-        detector.silence(rows),
+        detector.silence(rows).round(3),
         members.incarnation[rows],
         members.missed[rows],
         members.lag_ms[rows],
         members.put_off[rows],
         members.clamped[rows],
-        members.down_after[rows],
+        members.down_after[rows].astype(np.float64).round(3),
     )
     return map(Seen, *(column.tolist() for column in columns))
+
+
+@lru_cache(1024)
+def _rounded(seconds: float) -> float:
+    """To the millisecond: a fleet has few intervals."""
+    return round(seconds, 3)

@@ -1,5 +1,6 @@
 """A coordinator, wired: what is started in which order, and how it stops."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
@@ -64,7 +65,7 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         )
         await registry.open()
         stack.push_async_callback(registry.aclose)
-        clocks = Clocks(anyio.current_time, time)
+        clocks = Clocks(_clock_of_loop(), time)
         roll = make_roll(settings, store, clocks)
         async for entries in registry.load():
             roll.restore(entries)
@@ -101,6 +102,14 @@ def _adopt(roll: Roll, recorder: Recorder, farewell: Farewell, settings: Setting
     roll.detector.rules = make_rules(settings)
     recorder.history = timedelta(days=settings.history_days)
     farewell.after = settings.forget_left
+
+
+def _clock_of_loop() -> Callable[[], float]:
+    """anyio.current_time, which need not find out at each question in what loop it is asked."""
+    try:
+        return asyncio.get_running_loop().time
+    except RuntimeError:  # it is another one than asyncio's
+        return anyio.current_time
 
 
 def careful_clock(newest: datetime | None, clocks: Clocks) -> CarefulClock:

@@ -13,7 +13,6 @@ from musterd.client import AsyncClient
 from musterd.errors import CannotListen, CoordinatorUnreachable
 from musterd.model import FactsChange, Member, MemberAnswer
 from musterd_coordinator import patience
-from musterd_coordinator.http import app as app_module
 from musterd_coordinator.http import connection, make_app, serve_http
 from musterd_coordinator.http.limits import Limits
 from tests.http_desk import DictDesk
@@ -293,7 +292,7 @@ async def test_what_follows_a_body_without_an_end_is_cut_off(
 async def test_an_answer_that_is_not_taken_is_cut_off(
     desk: DictDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app_module, "TAKE_TIMEOUT", 0.3)
+    monkeypatch.setattr(connection, "TAKE_TIMEOUT", 0.3)
     desk.put(*[Member("compute", f"{number}{'x' * 200}") for number in range(1000)])
     page = b"GET /v1/groups/compute/members HTTP/1.1\r\nHost: localhost\r\n\r\n"
     async with bounded(desk, Limits(unsent=4 * 1024 * 1024)) as url:

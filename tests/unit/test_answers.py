@@ -1,17 +1,19 @@
 """Answers at scale: pages by columns or one by one, counts once a version, sweeps in steps."""
 
+from datetime import UTC, datetime
 from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 import musterd_coordinator.judging as judging_module
 import musterd_coordinator.paging as paging_module
 from musterd.beat import Status
 from musterd.columns import Rejected
-from musterd.model import Facts, Member, State, Verdict
+from musterd.model import Facts, Mark, Member, State, Verdict
 from musterd.stores import Roster, Sweep
 from musterd_coordinator.members import STATES, Code
 from musterd_coordinator.sweep import Swept
@@ -166,3 +168,59 @@ def test_who_beats_between_two_steps_is_not_judged_by_the_first() -> None:
         if due:
             return
     pytest.fail("its silence was never complete")
+
+
+def test_each_field_of_an_answer_says_what_its_name_says() -> None:
+    stage = Stage()
+    stage.sweep()
+    stage.sweep({0: (7, 1)}, seated=((0, host("a")),), interval=1.25)
+    facts = Facts(
+        zone="z1",
+        owner="me",
+        metadata={"rack": "r1"},
+        disabled=True,
+        disabled_reason="kernel",
+        forced_down=True,
+        forced_down_reason="smoke",
+    )
+    stage.roll.set_facts(stage.answers.row("compute", "a"), facts, "")
+    stage.sweep()
+    answer = stage.answers.member("compute", "a")
+    assert asdict(answer) == {
+        "group": "compute",
+        "member": "a",
+        "state": State.DOWN,
+        "up": False,
+        "schedulable": False,
+        "down": True,
+        "reason": "forced down: smoke; observed up: first beat seen",
+        "since": datetime.fromtimestamp(stage.wall - 0.5, UTC),
+        "silent_for": 0.5,
+        "interval": 1.25,
+        "incarnation": f"{7:016x}",
+        "conflict": False,
+        "zone": "z1",
+        "owner": "me",
+        "metadata": {"rack": "r1"},
+        "disabled": True,
+        "disabled_reason": "kernel",
+        "forced_down": True,
+        "forced_down_reason": "smoke",
+        "observed": State.UP,
+        "marks": (Mark.DISABLED, Mark.FORCED_DOWN),
+        "down_after": stage.roll.detector.members.down_after[0],
+        "facts_age": None,
+    }
+    assert stage.answers.members("compute").members == [answer]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 1 / 3, 59.9994, 86400.123456])
+def test_durations_are_told_to_the_millisecond_however_many_are_asked_for(seconds: float) -> None:
+    stage = Stage()
+    stage.sweep(seated=((0, host("a")),))
+    members = stage.roll.detector.members
+    members.interval[0], members.down_after[0] = seconds, seconds
+    members.heard[0, 0] -= seconds - stage.roll.detector.silence_of(0)
+    one, [among] = stage.answers.member("compute", "a"), stage.answers.members("compute").members
+    assert (one.silent_for, one.interval) == (among.silent_for, among.interval)
+    assert one.silent_for == one.down_after == among.down_after == round(seconds, 3)

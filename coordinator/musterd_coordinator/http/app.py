@@ -40,8 +40,6 @@ from musterd_coordinator.shares import Shares, holder_of
 log = structlog.get_logger(__name__)
 
 PIECE = 64 * 1024
-TAKE_TIMEOUT = 30.0
-"""Seconds in which a reader has to take a piece of its answer."""
 
 _BODY = "http.response.body"
 _UNREAD = Problem(
@@ -124,8 +122,8 @@ class App:
         try:
             await send(self._start(answer))
             for at in range(0, size - PIECE, PIECE):
-                if not await _taken(send, answer.body[at : at + PIECE], scope):
-                    return
+                piece = answer.body[at : at + PIECE]
+                await send({"type": _BODY, "body": piece, "more_body": True})
             await send({"type": _BODY, "body": answer.body[_last(size) :]})
         finally:
             self._room.unsent.give(whose, size)
@@ -174,8 +172,7 @@ class App:
             tasks.start_soon(_cancel_when_gone, receive, tasks.cancel_scope)
             tasks.start_soon(_cancel_when_set, self._stopping, tasks.cancel_scope)
             async for chunk in chunks:
-                if not await _taken(send, chunk, scope):
-                    break
+                await send({"type": _BODY, "body": chunk, "more_body": True})
             tasks.cancel_scope.cancel()
 
 
@@ -188,16 +185,6 @@ async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
 async def _cancel_when_set(stopping: anyio.Event, scope: anyio.CancelScope) -> None:
     await stopping.wait()
     scope.cancel()
-
-
-async def _taken(send: Send, piece: bytes, scope: Scope) -> bool:
-    """Send a piece that more follow; whoever does not take the one before it in time is cut off."""
-    with anyio.move_on_after(TAKE_TIMEOUT):
-        await send({"type": _BODY, "body": piece, "more_body": True})
-        return True
-    if abort := scope.get("state", {}).get("abort"):
-        abort()
-    return False
 
 
 def _last(size: int) -> int:

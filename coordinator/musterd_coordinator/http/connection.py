@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 HEAD_BYTES = 64 * 1024
 HEAD_TIMEOUT = 10.0
 UNREAD_TIMEOUT = 30.0
+TAKE_TIMEOUT = 30.0
+"""Seconds in which a reader has to take most of what was sent, once so much waits that no more is."""
+
 PIPELINED = 32
 """Requests that may wait on one connection for those before them."""
 
@@ -51,6 +54,7 @@ class Connection(HttpToolsProtocol):
         self._reading = self._unparsed = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._body_timer: asyncio.TimerHandle | None = None
+        self._take_timer: asyncio.TimerHandle | None = None
         self._problem: Problem | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -69,6 +73,7 @@ class Connection(HttpToolsProtocol):
         self._door.leave(self)
         self._stop_head_timer()
         self._stop_body_timer()
+        self._stop_take_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -87,12 +92,19 @@ class Connection(HttpToolsProtocol):
             self._problem = _TOO_LARGE
             self.send_400_response("")
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._take_timer = self.loop.call_later(TAKE_TIMEOUT, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_take_timer()
+
     # What the parser found
 
     def on_message_begin(self) -> None:
         self._in_head = self._in_message = True
         super().on_message_begin()
-        self.scope["state"]["abort"] = self.transport.abort
 
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0
@@ -176,6 +188,11 @@ class Connection(HttpToolsProtocol):
         if self._body_timer is not None:
             self._body_timer.cancel()
             self._body_timer = None
+
+    def _stop_take_timer(self) -> None:
+        if self._take_timer is not None:
+            self._take_timer.cancel()
+            self._take_timer = None
 
 
 def _limit_unread(transport: asyncio.Transport) -> None:

@@ -62,13 +62,14 @@ def check_head(scope: Scope, hosts: Hosts) -> Problem | None:
 
     That one is for whoever asks for something that there is, by a method that it has.
     """
-    version, asked = scope.get("http_version", "1.1"), list[bytes]()
+    version = scope.get("http_version", "1.1")
+    asked: list[bytes] = []
     body: Problem | None = None
     for name, value in scope["headers"]:
         if name == b"host":
             asked.append(value)
-        elif name in _CHECKS:
-            body = body or _CHECKS[name](scope["method"], version, value.strip().lower())
+        elif (check := _CHECKS.get(name)) is not None:
+            body = body or check(scope["method"], version, value.strip().lower())
     if len(asked) > 1:
         raise Problem(400, "two Host headers; send one", headers=_CLOSE)
     if not asked and version != "1.0":
