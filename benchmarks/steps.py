@@ -25,7 +25,11 @@ from benchmarks.figures import (
 )
 from benchmarks.steps_fleet import BIG, StillFleet
 from musterd import log
+from musterd_coordinator.http import metrics
+from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.exchange import answer_json
+from musterd_coordinator.http.gauges import Gauges
+from musterd_coordinator.http.limits import Limits, Room
 from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.main import collect_seldom
 from musterd_coordinator.paging import NO_FILTERS
@@ -37,6 +41,7 @@ example:
 GOAL = 5.0
 """Milliseconds that no step may take longer than."""
 
+OPENMETRICS = b"application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 NAMES = 1000
 ASKED = 200  # times that one member, or a thousand, are asked for
 SWEEPS = 12  # more than an interval of ten: everybody beats
@@ -102,6 +107,8 @@ def _asked(fleet: StillFleet) -> Times:
     desk, chance = fleet.desk, np.random.default_rng(1)
     listing = Listing(desk)
     times = {"list of all groups": timed(listing.answer())}
+    times["page of metrics"] = timed(_metrics(fleet, metrics.PLAIN))
+    times["page of metrics as OpenMetrics"] = timed(_metrics(fleet, metrics.form_of(OPENMETRICS)))
     times["page of 1,000 members, the first"] = timed(_page(fleet, ""))
     after = [fleet.names[at] for at in range(0, fleet.big, NAMES)]
     times["page of 1,000 members, others"] = [
@@ -120,6 +127,12 @@ def _asked(fleet: StillFleet) -> Times:
 def _page(fleet: StillFleet, after: str) -> Iterator[None]:
     page = yield from fleet.desk.members_steps(BIG, NO_FILTERS, after, NAMES)
     answer_json(page)
+
+
+def _metrics(fleet: StillFleet, form: metrics.Form) -> Iterator[None]:
+    desk, gauges = fleet.desk, Gauges(Door(1, 1), Room(Limits()))
+    status, groups = desk.status_steps(), desk.groups_steps()
+    yield from metrics.render(status, groups, gauges=gauges, readers=0, form=form)
 
 
 def stated(facts: dict[str, int], runs: Sequence[Times], command: str) -> Result:

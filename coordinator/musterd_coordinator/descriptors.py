@@ -1,6 +1,5 @@
 """Open files: as many as the system allows, and how many of them whoever connects may take."""
 
-import os
 import resource
 
 import structlog
@@ -60,11 +59,3 @@ def for_relay(descriptors: int) -> int:
 
 def _kept(descriptors: int) -> int:
     return min(KEPT, descriptors // 4)
-
-
-def open_files() -> int | None:
-    """How many files this process has open; None where it cannot tell, as when it may open no more."""
-    try:
-        return len(os.listdir("/proc/self/fd"))
-    except OSError:
-        return None

@@ -1,15 +1,12 @@
 """Gives memory that is free back to the system, which the C library does only at the end of its heap."""
 
 import ctypes
-import os
 from contextlib import suppress
 
 import anyio
 from anyio import to_thread
 
 PERIOD = 30.0
-
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 async def keep_small(library: object = None, *, period: float = PERIOD) -> None:
@@ -24,12 +21,3 @@ async def keep_small(library: object = None, *, period: float = PERIOD) -> None:
         while True:
             await anyio.sleep(period)
             await to_thread.run_sync(trim, 0)
-
-
-def resident_bytes() -> int | None:
-    """The memory that this process has; None where it cannot tell."""
-    try:
-        with open("/proc/self/statm", "rb", buffering=0) as statm:
-            return int(statm.read(128).split()[1]) * _PAGE
-    except (OSError, ValueError, IndexError):
-        return None

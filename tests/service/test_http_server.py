@@ -180,7 +180,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off(
 
 async def _readers(url: str, number: int) -> None:
     with anyio.fail_after(8.0):
-        while f"musterd_event_readers {number}\n".encode() not in await _metrics(url):  # noqa: ASYNC110
+        while f"musterd_event_readers {number}.0\n".encode() not in await _metrics(url):  # noqa: ASYNC110
             await anyio.sleep(0.05)
 
 

@@ -152,11 +152,11 @@ def test_only_so_many_groups_are_named_in_metrics(monkeypatch: pytest.MonkeyPatc
             desk.status_steps(), desk.groups_steps(), gauges=make_app(desk)._gauges, readers=0
         )
     ).decode()
-    assert 'musterd_members{group="g5",state="up"} 6' in page
-    assert 'musterd_members{group="",state="up"} 6' in page  # 1 + 2 + 3
-    assert 'musterd_verdicts{group="",verdict="schedulable"} 6' in page
+    assert 'musterd_members{group="g5",state="up"} 6.0' in page
+    assert 'musterd_members{group="",state="up"} 6.0' in page  # 1 + 2 + 3
+    assert 'musterd_verdicts{group="",verdict="schedulable"} 6.0' in page
     assert 'group="g2"' not in page
-    assert "musterd_groups 6" in page
+    assert "musterd_groups 6.0" in page
 
 
 def test_the_largest_storms_are_told() -> None:

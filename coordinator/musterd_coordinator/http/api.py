@@ -12,7 +12,6 @@ from musterd_coordinator.http import metrics
 from musterd_coordinator.http.events import Events
 from musterd_coordinator.http.exchange import (
     PLAIN,
-    PROMETHEUS,
     Answer,
     Request,
     Stream,
@@ -131,13 +130,15 @@ class Api:
         return answer_json(await in_steps(self._desk.status_steps()))
 
     async def metrics(self, request: Request) -> Answer:
+        form = metrics.form_of(request.header(b"accept"))
         page = metrics.render(
             self._desk.status_steps(),
             self._desk.groups_steps(),
             gauges=self._gauges,
             readers=self._events.readers,
+            form=form,
         )
-        return Answer(await self._turns.take(request.whose, page), media=PROMETHEUS)
+        return Answer(await self._turns.take(request.whose, page), media=form.media)
 
     async def healthz(self, request: Request) -> Answer:
         return Answer(b"alive\n", media=PLAIN)

@@ -18,7 +18,6 @@ PROBLEM = b"application/problem+json"
 EVENTS = b"text/event-stream"
 HTML = b"text/html; charset=utf-8"
 PLAIN = b"text/plain; charset=utf-8"
-PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
 
 # What is alive changes from one second to the next: no proxy or browser may keep an answer.
 _EVERY_ANSWER: Headers = (

@@ -142,7 +142,13 @@ def _observation(api: Api) -> list[Route]:
             "/metrics",
             api.metrics,
             "Prometheus metrics",
-            [Reply(200, "text/plain", "exposition format 0.0.4")],
+            [
+                Reply(
+                    200,
+                    "text/plain",
+                    "exposition format 0.0.4, or OpenMetrics for whoever accepts that",
+                )
+            ],
         ),
         Route("GET", "/healthz", api.healthz, "Alive", [Reply(200, "text/plain", "it is alive")]),
         Route(
