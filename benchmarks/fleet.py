@@ -5,9 +5,8 @@ write them where agents would have left them, only in bulk.
 """
 
 import math
-import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -16,20 +15,25 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.bulk import (
+    TIMEOUT,
+    Pipe,
+    announcements,
+    beats,
+    counter,
+    first_beats,
+    portions,
+    seat,
+)
 from benchmarks.figures import progress
-from musterd.beat import MAGIC, SIZE, VERSION, member_id
-from musterd.columns import RECORD
+from musterd.beat import SIZE, member_id
 from musterd.model import Member
-from musterd.stores.keyed import Keys, write_holder, write_slots
-from musterd.stores.postgres_writer import namespace_key, signed
-from musterd.urls import host_and_port
+from musterd.stores.keyed import Keys, write_holder
 
 NAMESPACE = "musterd"
 GROUP = "compute"
 TTL = 24 * 3600
-TIMEOUT = 60.0
 PAUSE = 0.05  # seconds from one portion of a fleet's beats to the next
-_PORTION = 10_000
 
 Order = NDArray[np.int64]
 
@@ -40,15 +44,18 @@ class Fleet:
     def __init__(self, members: int, interval: float = 10.0, seed: int = 1) -> None:
         self._random = np.random.default_rng(seed)
         self.names = [f"host-{number:07d}" for number in range(members)]
-        self.records = np.zeros(members, RECORD)
-        self.records["magic"], self.records["version"] = MAGIC, VERSION
-        self.records["interval_ms"] = int(interval * 1000)
-        self.records["member_id"] = [member_id(NAMESPACE, GROUP, name) for name in self.names]
-        self.records["incarnation"] = self._random.integers(1, 2**64, members, np.uint64)
-        self.records["sequence"] = 1
+        ids = (member_id(NAMESPACE, GROUP, name) for name in self.names)
+        incarnations = self._random.integers(1, 2**64, members, np.uint64)
+        self.records = first_beats(
+            np.fromiter(ids, np.uint64, members), incarnations, interval, time.time()
+        )
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def members(self, at: slice) -> list[Member]:
+        """Those in these rows, as their agents announce them."""
+        return [Member(GROUP, name) for name in self.names[at]]
 
     def beat(self, rows: Order | slice = slice(None)) -> None:
         """The members in these rows beat once more."""
@@ -111,74 +118,37 @@ async def _keep_beating(fleet: Fleet, fill: Fill, interval: float) -> None:
 
 
 class KeyedFill:
-    """Into memcached or the embedded store, by the keys of musterd's slot protocol.
-
-    Blocks the event loop while it writes: nothing is measured then.
-    """
+    """Into memcached or the embedded store, by the keys of musterd's slot protocol."""
 
     def __init__(self, address: str, fleet: Fleet) -> None:
         self._fleet = fleet
         self._keys = Keys(NAMESPACE)
-        self._socket = socket.create_connection(host_and_port(address), TIMEOUT)
-        head, tail = b"set ", b" 0 %d %d noreply\r\n" % (TTL, SIZE)
-        lines = (head + self._keys.beat(slot) + tail for slot in range(len(fleet)))
-        heads = np.frombuffer(b"".join(lines), np.uint8).reshape(len(fleet), -1)
-        self._record_at = heads.shape[1]
-        self._commands = np.empty((len(fleet), self._record_at + SIZE + 2), np.uint8)
-        self._commands[:, : self._record_at] = heads
-        self._commands[:, -2:] = np.frombuffer(b"\r\n", np.uint8)
+        self._pipe = Pipe(address)
 
     async def fill(self) -> None:
         """Announce everybody and write their first beats."""
-        for commands in progress(list(portions(len(self._fleet))), "announcing", "portion"):
-            self._socket.sendall(b"".join(map(self._announcement, commands)))
-        self._socket.sendall(_set(self._keys.counter, b"%d" % len(self._fleet)))
-        await self.rewrite(np.arange(len(self._fleet)))
+        everybody = progress(list(portions(len(self._fleet))), "announcing", "portion")
+        await self._pipe.pour(map(self._announced, everybody))
+        await self._pipe.pour([counter(self._keys, len(self._fleet))])
 
     async def rewrite(self, rows: Order) -> None:
         """Write the newest beats of these rows, in this order."""
-        records = self._fleet.records.view(np.uint8).reshape(len(self._fleet), SIZE)
-        for portion in portions(len(rows)):
-            chosen = rows[portion.start : portion.stop]
-            commands = self._commands[chosen]
-            commands[:, self._record_at : -2] = records[chosen]
-            self._socket.sendall(commands.tobytes())
-        self._settle()
+        parts = (rows[at] for at in portions(len(rows)))
+        records = self._fleet.records
+        await self._pipe.pour(beats(self._keys, TTL, part, records[part]) for part in parts)
 
     async def aclose(self) -> None:
         """Close the connection."""
-        self._socket.close()
+        await self._pipe.aclose()
 
-    def _announcement(self, slot: int) -> bytes:
-        holder = write_holder(Member(GROUP, self._fleet.names[slot]))
-        identity = int(self._fleet.records["member_id"][slot])
-        index = _set(self._keys.index(identity), write_slots(slot))
-        return _set(self._keys.holder(slot), holder) + index
-
-    def _settle(self) -> None:
-        """Wait until the server did it all; whatever else it says is a refusal."""
-        self._socket.sendall(b"version\r\n")
-        said = b""
-        while not said.endswith(b"\r\n"):
-            said += self._socket.recv(4096) or b"closed the connection\r\n"
-        if not said.startswith(b"VERSION") or said.count(b"\r\n") > 1:
-            raise RuntimeError(f"the server refused to be filled: {said[:200].decode()}")
+    def _announced(self, at: slice) -> bytes:
+        members = self._fleet.members(at)
+        holders = b"".join(map(write_holder, members))
+        rows = np.frombuffer(holders, np.uint8).reshape(len(members), -1)
+        slots = np.arange(at.start, at.stop)
+        return announcements(self._keys, TTL, slots, self._fleet.records[at], rows)
 
 
-def _set(key: bytes, value: bytes) -> bytes:
-    return b"set %b 0 0 %d noreply\r\n%b\r\n" % (key, len(value), value)
-
-
-_MEMBERS = """
-INSERT INTO musterd.member
-SELECT slot, id, $1, $2, name, '', '', '{}', pg_current_xact_id()
-FROM unnest($3::integer[], $4::bigint[], $5::text[]) AS new (slot, id, name)
-"""
-_BEATS = """
-INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record, role_key)
-SELECT id, now(), slot, $1, record, hashtext(SESSION_USER)
-FROM unnest($2::integer[], $3::bigint[], $4::bytea[]) AS new (slot, id, record)
-"""
 # As relays write: sorted by slot, all records as one text.
 _REWRITE = f"""
 UPDATE musterd.beat SET record = new.record, seen_at = now()
@@ -204,22 +174,17 @@ class PostgresFill:
 
     async def fill(self) -> None:
         """Announce everybody and write their first beats."""
-        connection = await self._connect()
-        ids = [signed(identity) for identity in self._fleet.records["member_id"].tolist()]
-        for rows in progress(list(portions(len(self._fleet))), "announcing", "portion"):
-            slots, names = list(rows), self._fleet.names[rows.start : rows.stop]
-            theirs = ids[rows.start : rows.stop]
-            await connection.execute(_MEMBERS, NAMESPACE, GROUP, slots, theirs, names)
-            data = self._fleet.records[rows.start : rows.stop].tobytes()
-            records = [data[at : at + SIZE] for at in range(0, len(data), SIZE)]
-            await connection.execute(_BEATS, namespace_key(NAMESPACE), slots, theirs, records)
+        connection, fleet = await self._connect(), self._fleet
+        for at in progress(list(portions(len(fleet))), "announcing", "portion"):
+            slots, members = np.arange(at.start, at.stop), fleet.members(at)
+            await seat(connection, NAMESPACE, slots, fleet.records[at], members)
         await connection.execute("VACUUM ANALYZE musterd.member, musterd.beat")
 
     async def rewrite(self, rows: Order) -> None:
         """Write the newest beats of these rows, in this order."""
         connection = await self._connect()
-        for portion in portions(len(rows)):
-            chosen = np.sort(rows[portion.start : portion.stop])
+        for at in portions(len(rows)):
+            chosen = np.sort(rows[at])
             records = self._fleet.records[chosen].tobytes()
             await connection.execute(_REWRITE, chosen.tolist(), records)
 
@@ -234,8 +199,3 @@ class PostgresFill:
                 self._dsn, command_timeout=TIMEOUT, server_settings=_SESSION
             )
         return self._connection
-
-
-def portions(count: int, size: int = _PORTION) -> Iterator[range]:
-    """The numbers below ``count``, ``size`` at a time."""
-    return (range(at, min(at + size, count)) for at in range(0, count, size))

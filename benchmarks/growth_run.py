@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import anyio
 import anyio.to_thread
 
+from benchmarks.bulk import TIMEOUT
 from benchmarks.coordinators import all_saved, all_up, coordinator, start
-from benchmarks.fleet import NAMESPACE, TIMEOUT, Fill, Fleet, beat_at_once, beating
+from benchmarks.fleet import NAMESPACE, Fill, Fleet, beat_at_once, beating
 from benchmarks.processes import cpu_seconds, memory_bytes, resident_bytes
 from benchmarks.stores import Server
 from benchmarks.sweep_clients import Product

@@ -21,7 +21,8 @@ import anyio
 import asyncpg
 import numpy as np
 
-from benchmarks.fleet import NAMESPACE, TIMEOUT, TTL, Fleet
+from benchmarks.bulk import TIMEOUT
+from benchmarks.fleet import NAMESPACE, TTL, Fleet
 from musterd.beat import Beat, new_incarnation
 from musterd.columns import RECORD, Beats, check_records
 from musterd.stores import ShardReader, Sweep, open_store

@@ -1,23 +1,19 @@
-"""The simulated members as columns, and texts of fixed width for all of them at once; pure."""
+"""The simulated members as columns; pure."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.bulk import first_beats
 from benchmarks.load.schedule import fractions
-from musterd.beat import MAGIC, VERSION, member_id
-from musterd.columns import RECORD
+from musterd.beat import member_id
 from musterd.model import Member
 from musterd.stores.base import shard_seed
 
 GROUP = "load"
 ZONES = 100
 """Racks that members are spread over: those that are stopped on purpose must be no mass silence."""
-
-Texts = NDArray[np.uint8]  # (n, width), ASCII
-
-_HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 
 class Fleet(NamedTuple):
@@ -70,22 +66,8 @@ class Seated(NamedTuple):
 def seated(fleet: Fleet, base: int, interval: float, wall: float) -> Seated:
     """``fleet`` in the slots from ``base`` on, by number; its first beats leave at ``wall``."""
     slots = base + np.argsort(np.argsort(fleet.number))
-    return Seated(fleet, slots, _first_beats(fleet, interval, wall))
-
-
-def _first_beats(fleet: Fleet, interval: float, wall: float) -> NDArray[np.void]:
-    rows = np.zeros(len(fleet.number), RECORD)
-    rows["sent_ms"] = round(wall * 1000)
-    rows["magic"], rows["version"] = MAGIC, VERSION
-    rows["interval_ms"] = milliseconds(interval)
-    rows["member_id"], rows["incarnation"] = fleet.member_id, fleet.incarnation
-    rows["sequence"] = 1
-    return rows
-
-
-def milliseconds(interval: float) -> int:
-    """An interval as a record says it."""
-    return max(1, round(interval * 1000))
+    records = first_beats(fleet.member_id, fleet.incarnation, interval, wall)
+    return Seated(fleet, slots, records)
 
 
 def placed(
@@ -102,33 +84,3 @@ def _weights(seed: int, ids: NDArray[np.uint64]) -> NDArray[np.uint64]:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
-
-
-def hexadecimal(values: NDArray[np.generic], width: int) -> Texts:
-    """``b"%0{width}x"`` of each of ``values`` (n), shape (n, width)."""
-    shifts = np.arange(4 * (width - 1), -1, -4, dtype=np.uint64)
-    digits: Texts = _HEX[(values.astype(np.uint64)[:, None] >> shifts) & np.uint64(15)]
-    return digits
-
-
-def decimal(values: NDArray[np.int64], width: int) -> Texts:
-    """``b"%0{width}d"`` of each of ``values`` (n), shape (n, width)."""
-    powers = 10 ** np.arange(width - 1, -1, -1)
-    return (values[:, None] // powers % 10 + ord("0")).astype(np.uint8)
-
-
-def join(*parts: bytes | Texts) -> Texts:
-    """The texts of ``parts`` end to end, row by row; bytes are the same in every row."""
-    rows = next(len(part) for part in parts if not isinstance(part, bytes))
-    wide = [
-        np.broadcast_to(np.frombuffer(part, np.uint8), (rows, len(part)))
-        if isinstance(part, bytes)
-        else part
-        for part in parts
-    ]
-    return np.concatenate(wide, axis=1)
-
-
-def texts(rows: NDArray[np.void]) -> Texts:
-    """The bytes of ``rows`` (n), shape (n, bytes of a row)."""
-    return np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), rows.itemsize)

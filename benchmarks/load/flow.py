@@ -10,7 +10,8 @@ import anyio
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.load.fleet import Fleet, member, milliseconds
+from benchmarks.bulk import milliseconds
+from benchmarks.load.fleet import Fleet, member
 from benchmarks.load.lane import Lane
 from benchmarks.load.port import Port
 from benchmarks.load.replies import Batch

@@ -2,16 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import Iterable
+from contextlib import aclosing
 
 import anyio
 
+from benchmarks.bulk import Pipe, announcements, portions, removals
 from benchmarks.load.fleet import Seated
-from benchmarks.load.keyed_announcement import announcement, removal
-from benchmarks.load.keyed_script import KeyedScript
+from benchmarks.load.keyed_script import KeyedScript, holders
 from benchmarks.load.lane import Lane
 from benchmarks.load.port import TIMEOUT
-from musterd.errors import ShardRefused, ShardUnavailable
+from musterd.errors import ShardUnavailable
 from musterd.model import Member
 from musterd.stores.keyed import Keys
 from musterd.stores.keyed_slots import SlotTable
@@ -56,11 +56,18 @@ class KeyedPort:
 
     async def announce_all(self, members: Seated) -> None:
         """Write the keys of all members; the counter is :meth:`count_slots`. Raises StoreError."""
-        await self._pour(announcement(self._keys, self._ttl, members))
+        numbers, slots, records = members.fleet.number, members.slots, members.records
+        async with aclosing(Pipe(self.name)) as pipe:
+            await pipe.pour(
+                announcements(self._keys, self._ttl, slots[at], records[at], holders(numbers[at]))
+                for at in portions(len(slots))
+            )
 
     async def remove_all(self, members: Seated) -> None:
         """Delete all keys of the members. Raises StoreError."""
-        await self._pour(removal(self._keys, members))
+        slots, ids = members.slots, members.fleet.member_id
+        async with aclosing(Pipe(self.name)) as pipe:
+            await pipe.pour(removals(self._keys, slots[at], ids[at]) for at in portions(len(slots)))
 
     async def announce(self, member: Member, record: bytes) -> int:
         """Announce as agents do, and beat. Raises StoreError."""
@@ -83,25 +90,6 @@ class KeyedPort:
         """Drop the connections that belong to no lane."""
         self._shard.close()
 
-    async def _pour(self, commands: Iterable[bytes]) -> None:
-        """Send commands that have no reply, and wait until the server has seen them all."""
-        try:
-            async with await anyio.connect_tcp(*self._address) as stream:
-                for part in commands:
-                    with anyio.fail_after(TIMEOUT):
-                        await stream.send(part)
-                await stream.send(b"version\r\n")
-                with anyio.fail_after(TIMEOUT):
-                    answer = await stream.receive()
-        except TimeoutError:
-            raise ShardUnavailable(self.name, f"no answer within {TIMEOUT:g} s") from None
-        except OSError as error:
-            raise ShardUnavailable(self.name, unreachable(_root(error))) from None
-        except (anyio.BrokenResourceError, anyio.EndOfStream):
-            raise ShardUnavailable(self.name, "connection lost") from None
-        if not answer.startswith(b"VERSION"):
-            raise ShardRefused(self.name, answer[:100].decode("ascii", "replace").strip())
-
 
 def _own_address(host: str, number: int) -> tuple[str, int] | None:
     """Where our side of connection ``number`` to ``host`` is; None: the system chooses.
@@ -111,11 +99,3 @@ def _own_address(host: str, number: int) -> tuple[str, int] | None:
     if host not in ("127.0.0.1", "localhost") or number < PORTS:
         return None
     return f"127.0.{1 + os.getpid() % 250}.{number // PORTS % 250}", 0
-
-
-def _root(error: OSError) -> OSError:
-    """What the system said, where anyio says that all attempts failed."""
-    cause = error.__cause__
-    while isinstance(cause, BaseExceptionGroup):
-        cause = cause.exceptions[0]
-    return cause if isinstance(cause, OSError) else error

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.load.fleet import ZONES, Seated, Texts, decimal, hexadecimal, join, member
+from benchmarks.load.fleet import ZONES, Seated, member
 from benchmarks.load.schedule import Rows
 from benchmarks.load.script import Look, Reply
+from benchmarks.texts import Texts, decimal, hexadecimal, join
 from musterd.beat import SIZE
 from musterd.columns import RECORD
 from musterd.stores.keyed import Keys, write_holder

@@ -4,9 +4,9 @@ import asyncio
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
-from benchmarks.load.fleet import GROUP, ZONES, Seated
+from benchmarks.bulk import portions, seat
+from benchmarks.load.fleet import Seated, member
 from benchmarks.load.lane import Lane
 from benchmarks.load.port import LONG, TIMEOUT
 from benchmarks.load.postgres_script import STATEMENT, PostgresScript
@@ -16,23 +16,6 @@ from musterd.stores.postgres_crowd import ANNOUNCE, BEAT
 from musterd.stores.postgres_link import Connection, Link, milliseconds
 from musterd.stores.postgres_url import parse_url
 from musterd.stores.postgres_writer import namespace_key, signed
-
-CHUNK = 20_000
-
-# The rows of musterd.announce for many members at once, in slots that were set aside for them.
-_SEATS = """
-INSERT INTO musterd.member (
-    slot, member_id, namespace, "group", name, zone, owner, metadata, changed)
-SELECT slot, member_id, $4, $5, format('load-%s', lpad(number::text, 8, '0')),
-    format('rack-%s', lpad((number % $6)::text, 3, '0')), '', '{}', pg_current_xact_id()
-FROM unnest($1::int[], $2::bigint[], $3::int[]) AS fleet (slot, member_id, number)
-"""
-_BEATS = """
-INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record, role_key)
-SELECT member_id, now(), slot, $4, substr($3::bytea, 1 + (place::int - 1) * 64, 64),
-    hashtext(SESSION_USER)
-FROM unnest($1::int[], $2::bigint[]) WITH ORDINALITY AS fleet (slot, member_id, place)
-"""
 
 
 class _Owner(NamedTuple):
@@ -72,14 +55,18 @@ class PostgresPort:
 
     async def announce_all(self, members: Seated) -> None:
         """Write all members and their first beats. Raises StoreError."""
-        for at in range(0, len(members.slots), CHUNK):
-            await self._announce_some(members, slice(at, at + CHUNK))
+        for at in portions(len(members.slots)):
+            some = list(map(member, members.fleet.number[at].tolist()))
+            async with self._link.session() as session, session.connection.transaction():
+                await session.connection.execute("SET LOCAL synchronous_commit = off")
+                slots, records = members.slots[at], members.records[at]
+                await seat(session.connection, self._namespace, slots, records, some)
 
-    async def announce(self, member: Member, record: bytes) -> int:
+    async def announce(self, one: Member, record: bytes) -> int:
         """Announce as agents do, and beat. Raises StoreError."""
         identity = signed(int.from_bytes(record[8:16], "little"))
-        facts = member.zone, member.owner, msgspec.json.encode(member.metadata).decode()
-        names = self._namespace, member.group, member.name
+        facts = one.zone, one.owner, msgspec.json.encode(one.metadata).decode()
+        names = self._namespace, one.group, one.name
         limit = milliseconds(TIMEOUT)
         async with self._link.session(TIMEOUT) as session:
             slot: int = await session.connection.fetchval(
@@ -110,17 +97,6 @@ class PostgresPort:
     def close(self) -> None:
         """Drop the connection that belongs to no lane."""
         self._link.close()
-
-    async def _announce_some(self, members: Seated, part: slice) -> None:
-        slots = members.slots[part].tolist()
-        ids = members.fleet.member_id[part].view(np.int64).tolist()
-        numbers = members.fleet.number[part].tolist()
-        records = members.records[part].tobytes()
-        async with self._link.session() as session, session.connection.transaction():
-            run = session.connection.execute
-            await run("SET LOCAL synchronous_commit = off")
-            await run(_SEATS, slots, ids, numbers, self._namespace, GROUP, ZONES)
-            await run(_BEATS, slots, ids, records, self._key)
 
 
 def _take_over(connection: Connection, lane: Lane) -> None:

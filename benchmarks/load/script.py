@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.load.fleet import Texts
 from benchmarks.load.schedule import Rows
+from benchmarks.texts import Texts
 
 
 class Reply(NamedTuple):

@@ -7,8 +7,8 @@ from math import inf
 
 import numpy as np
 import pytest
+from benchmarks.bulk import announcements
 from benchmarks.load.fleet import Seated, make_fleet, member, seated
-from benchmarks.load.keyed_announcement import announcement
 from benchmarks.load.keyed_script import KeyedScript, holders
 from benchmarks.load.postgres_script import STATEMENT, PostgresScript, answer
 from benchmarks.load.replies import BadReply, Batch, Replies
@@ -51,7 +51,8 @@ def said_to(table: Table, commands: bytes) -> bytes:
 def test_the_protocol_is_followed_to_the_byte() -> None:
     fleet = members()
     table, script, rows = Table(), KeyedScript(KEYS, 60, fleet), np.arange(6)
-    assert said_to(table, b"".join(announcement(KEYS, 60, fleet))) == b""
+    held = holders(fleet.fleet.number)
+    assert said_to(table, announcements(KEYS, 60, fleet.slots, fleet.records, held)) == b""
     look = script.look(rows)
     for row in range(6):
         replies = said_to(table, script.commands[row].tobytes() + look.commands[row].tobytes())

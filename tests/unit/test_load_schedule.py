@@ -1,8 +1,9 @@
 """The swarm's schedule is that of real agents, and its columns are what agents would send."""
 
 import numpy as np
-from benchmarks.load.fleet import decimal, hexadecimal, make_fleet, name_of, placed, seated
+from benchmarks.load.fleet import make_fleet, name_of, placed, seated
 from benchmarks.load.schedule import due_between, fractions
+from benchmarks.texts import decimal, hexadecimal
 from hypothesis import given
 from hypothesis import strategies as st
 
