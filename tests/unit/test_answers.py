@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
-import musterd_coordinator.judging as judging_module
 import musterd_coordinator.paging as paging_module
 from musterd.beat import Status
 from musterd.columns import Rejected
 from musterd.model import Facts, Mark, Member, State, Verdict
 from musterd.stores import Roster, Sweep
+from musterd_coordinator.judging import STEP
 from musterd_coordinator.members import STATES, Code
 from musterd_coordinator.sweep import Swept
 from tests.unit.stage import Stage, columns_of, host
@@ -117,18 +117,18 @@ def sweep_of(
     return Swept(stage.now, stage.now, True, "", roster, sweep, 0.001, 0.01)
 
 
-def test_a_sweep_in_steps_shows_nothing_before_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging_module, "STEP", 2)
-    stage, names = Stage(), tuple("abcde")
+def test_a_sweep_in_steps_shows_nothing_before_the_last() -> None:
+    count = 2 * STEP + 1
+    stage, names = Stage(), tuple(f"h{number}" for number in range(count))
     stage.sweep()
     stage.sweep(seated=tuple(enumerate(map(host, names))))
-    version, steps = stage.roll.version, 0
-    for _ in stage.roll.steps(0, sweep_of(stage, dict.fromkeys(range(5), (7, 1)))):
+    members, version, steps = stage.roll.detector.members, stage.roll.version, 0
+    for _ in stage.roll.steps(0, sweep_of(stage, dict.fromkeys(range(count), (7, 1)))):
         steps += 1
-        assert {stage.state(name) for name in names} == {State.UNKNOWN}
+        assert np.all(members.state[:count] == Code.UNKNOWN)
         assert stage.roll.version == version
     assert steps == 6  # three for the beats, three for the silence
-    assert {stage.state(name) for name in names} == {State.UP}
+    assert np.all(members.state[:count] == Code.UP)
     assert stage.roll.version == version + 1
 
 

@@ -13,34 +13,21 @@ import pytest
 import musterd_coordinator.answers as answers_module
 import musterd_coordinator.http.listing as listing_module
 import musterd_coordinator.http.metrics as metrics_module
-import musterd_coordinator.names as names_module
-import musterd_coordinator.paging as paging_module
 from musterd.model import Facts, GroupList, Member, State
 from musterd_coordinator import tally
+from musterd_coordinator.answers import GROUPS_AT_ONCE, MEMBERS_AT_ONCE, VERDICTS_AT_ONCE
 from musterd_coordinator.directory import Directory
 from musterd_coordinator.http import make_app
 from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.members import Code
-from musterd_coordinator.paging import Filters
+from musterd_coordinator.paging import AT_ONCE, FEW, Filters
 from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.storms import SHOWN, storms
 from musterd_coordinator.verdicts import FORCED_DOWN
 from tests.http_desk import DictDesk
 from tests.unit.stage import Stage
 
-MEMBERS = 3000
-ANSWERED, NAMED, GROUPED = 10, 40, 20
-
-
-@pytest.fixture(autouse=True)
-def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers_module, "MEMBERS_AT_ONCE", ANSWERED)
-    monkeypatch.setattr(answers_module, "GROUPS_AT_ONCE", GROUPED)
-    monkeypatch.setattr(answers_module, "VERDICTS_AT_ONCE", NAMED)
-    monkeypatch.setattr(names_module, "BLOCK", NAMED)
-    monkeypatch.setattr(paging_module, "AT_ONCE", NAMED)
-    monkeypatch.setattr(paging_module, "FEW", NAMED)
-    monkeypatch.setattr(listing_module, "AT_ONCE", GROUPED)
+MEMBERS = 3 * FEW
 
 
 def fleet(group_of: Callable[[int], str], zone_of: Callable[[int], str]) -> Stage:
@@ -85,12 +72,14 @@ def largest(steps: Steps[object], calls: list[int]) -> int:
 @pytest.mark.parametrize(
     "filters", [Filters(), Filters(state=State.UP), Filters(up=True), Filters(zone="z1")]
 )
-@pytest.mark.parametrize("after", ["", "h01500"])
+@pytest.mark.parametrize("after", ["", "h03000"])
 def test_a_page(monkeypatch: pytest.MonkeyPatch, filters: Filters, after: str) -> None:
     stage = fleet(lambda n: "g", lambda n: f"z{n % 2}")
     answers = stage.answers
     with counting(monkeypatch, (answers, "_answer")) as calls:
-        assert 0 < largest(answers.members_steps("g", filters, after, 1000), calls) <= ANSWERED
+        assert (
+            0 < largest(answers.members_steps("g", filters, after, 1000), calls) <= MEMBERS_AT_ONCE
+        )
     page = whole(answers.members_steps("g", filters, after, 1000))
     everyone = [f"h{n * 7 % MEMBERS:05}" for n in range(MEMBERS) if not filters.zone or n % 2]
     wanted = sorted(name for name in everyone if name > after)
@@ -99,7 +88,7 @@ def test_a_page(monkeypatch: pytest.MonkeyPatch, filters: Filters, after: str) -
 
 def test_names_are_looked_at_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = fleet(lambda n: "g", lambda n: "z")
-    stage.roll.detector.members.state[MEMBERS - 2 * NAMED :] = Code.DOWN
+    stage.roll.detector.members.state[FEW // 2 :] = Code.DOWN
     sizes: list[int] = []
     plain = Directory.rows
 
@@ -109,16 +98,16 @@ def test_names_are_looked_at_in_portions(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(Directory, "rows", rows)
     whole(stage.answers.members_steps("g", Filters(state=State.DOWN), "", 1000))
-    assert max(sizes) <= NAMED
+    assert max(sizes) <= AT_ONCE
 
 
 def test_groups_and_zones(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = fleet(lambda n: f"g{n % 1000}", lambda n: f"z{n % 7}")
     with counting(monkeypatch, (answers_module, "_summary")) as calls:
-        assert largest(stage.answers.groups_steps(), calls) == GROUPED
+        assert largest(stage.answers.groups_steps(), calls) == GROUPS_AT_ONCE
     stage = fleet(lambda n: "g", lambda n: f"z{n % 1000}")
     with counting(monkeypatch, (tally, "states")) as calls:
-        assert largest(stage.answers.group_steps("g"), calls) <= GROUPED + 1
+        assert largest(stage.answers.group_steps("g"), calls) <= GROUPS_AT_ONCE + 1
     assert len(stage.answers.group("g").zones) == 1000
 
 
@@ -126,37 +115,37 @@ def test_a_snapshot() -> None:
     stage = fleet(lambda n: f"g{n % 100}", lambda n: "z")
     sizes = [sum(map(len, portion.values())) for portion in stage.answers.portions(None)]
     assert sum(sizes) == MEMBERS
-    assert max(sizes) < 2 * NAMED
+    assert max(sizes) < 2 * VERDICTS_AT_ONCE
 
 
 def test_the_list_of_groups_is_made_once_a_version() -> None:
     desk = DictDesk()
-    desk.put(*[Member(f"g{n}", "h") for n in range(100)])
+    count = 2 * listing_module.AT_ONCE + 1
+    desk.put(*[Member(f"g{n}", "h") for n in range(count)])
     listing = Listing(desk)
     first = whole(listing.answer())
     assert first is not None
-    assert len(msgspec.json.decode(first, type=GroupList).groups) == 100
+    assert len(msgspec.json.decode(first, type=GroupList).groups) == count
     again = listing.answer()
     assert sum(1 for _ in again) == 1  # one step to join what is there
-    desk.put(Member("g100", "h"))
-    assert (whole(listing.answer()) or b"").count(b'"group":') == 101
+    desk.put(Member("one more", "h"))
+    assert (whole(listing.answer()) or b"").count(b'"group":') == count + 1
 
 
-def test_only_so_many_groups_are_named_in_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_module, "GROUPS_SHOWN", 3)
-    desk = DictDesk()
-    for number in range(6):
-        desk.put(*[Member(f"g{number}", f"h{each}") for each in range(number + 1)])
+def test_only_so_many_groups_are_named_in_metrics() -> None:
+    desk, small, count = DictDesk(), 3, metrics_module.GROUPS_SHOWN + 3
+    for number in range(count):
+        desk.put(*[Member(f"g{number}", f"h{each}") for each in range(1 if number < small else 2)])
     page = whole(
         metrics_module.render(
             desk.status_steps(), desk.groups_steps(), gauges=make_app(desk)._gauges, readers=0
         )
     ).decode()
-    assert 'musterd_members{group="g5",state="up"} 6.0' in page
-    assert 'musterd_members{group="",state="up"} 6.0' in page  # 1 + 2 + 3
-    assert 'musterd_verdicts{group="",verdict="schedulable"} 6.0' in page
+    assert 'musterd_members{group="g3",state="up"} 2.0' in page
+    assert 'musterd_members{group="",state="up"} 3.0' in page
+    assert 'musterd_verdicts{group="",verdict="schedulable"} 3.0' in page
     assert 'group="g2"' not in page
-    assert "musterd_groups 6.0" in page
+    assert f"musterd_groups {count}.0" in page
 
 
 def test_the_largest_storms_are_told() -> None:

@@ -2,12 +2,11 @@
 
 import itertools
 
-import pytest
 from structlog.testing import capture_logs
 
-import musterd_coordinator.telling as telling_module
 from musterd.beat import Status
 from musterd.model import State
+from musterd_coordinator.telling import LOGGED_SINGLY
 from tests.unit.stage import Stage, host
 
 SEEN = "last beat seen 2023-11-14T22:13:21Z"
@@ -42,15 +41,15 @@ def test_a_few_have_a_line_each() -> None:
     assert {line["reason"] for line in lines} == {evidence}
 
 
-def test_very_many_have_one_line_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling_module, "LOGGED_SINGLY", 10)
-    stage = fleet(40)
+def test_very_many_have_one_line_together() -> None:
+    count = 3 * (LOGGED_SINGLY // 3 + 1)
+    stage = fleet(count + 1)
     with capture_logs() as lines:
-        silent(stage, 39)
+        silent(stage, count)
     (line,) = lines
-    assert (line["event"], line["count"], line["was"]) == ("members suspect", 39, "up")
-    assert line["largest_zones"] == {"compute/z0": 13, "compute/z1": 13, "compute/z2": 13}
-    assert line["examples"] == ["compute/h38", "compute/h37", "compute/h36"]
+    assert (line["event"], line["count"], line["was"]) == ("members suspect", count, "up")
+    assert line["largest_zones"] == {f"compute/z{n}": count // 3 for n in range(3)}
+    assert line["examples"] == [f"compute/h{count - n}" for n in (1, 2, 3)]
     assert line["reason"].startswith(f"silent for 4.0 s of listening; {SEEN}")
 
 
