@@ -2,27 +2,36 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 
 from musterd_coordinator.desk import Desk
 from musterd_coordinator.http import App, make_app, serve_http
+from musterd_coordinator.http.connection import Connection
 
 
 @asynccontextmanager
 async def served(
-    desk: Desk, listen: str = "127.0.0.1:0", *, ping_period: float = 5.0
+    desk: Desk,
+    listen: str = "127.0.0.1:0",
+    *,
+    ping_period: float = 5.0,
+    connection: type[Connection] = Connection,
 ) -> AsyncIterator[str]:
     """Serve ``desk`` and give the URL; on leaving, nothing listens there any more."""
-    async with served_app(make_app(desk, ping_period=ping_period), listen) as url:
+    app = make_app(desk, ping_period=ping_period)
+    async with served_app(app, listen, connection=connection) as url:
         yield url
 
 
 @asynccontextmanager
-async def served_app(app: App, listen: str) -> AsyncIterator[str]:
+async def served_app(
+    app: App, listen: str, *, connection: type[Connection] = Connection
+) -> AsyncIterator[str]:
     """The same of an app, which is one run of a coordinator however often it is served."""
     async with anyio.create_task_group() as tasks:
-        [url] = await tasks.start(serve_http, app, listen)
+        [url] = await tasks.start(partial(serve_http, app, listen, connection=connection))
         yield url
         tasks.cancel_scope.cancel()
 

@@ -1,12 +1,13 @@
 """What a terminal may be shown."""
 
 import os
+from collections.abc import Mapping
 from typing import TextIO
 
 
-def may_colour(stream: TextIO) -> bool:
+def may_colour(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether colours are welcome there: a terminal, and no NO_COLOR (https://no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 def visible(text: str) -> str:

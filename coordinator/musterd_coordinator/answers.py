@@ -26,7 +26,7 @@ from musterd_coordinator.desk import PAGE_LIMIT
 from musterd_coordinator.directory import NOBODY, Group
 from musterd_coordinator.freshness import Freshness
 from musterd_coordinator.members import IS_UNDECIDED, STATES, Code, Rows
-from musterd_coordinator.paging import Filters, chosen
+from musterd_coordinator.paging import FEW, Filters, chosen
 from musterd_coordinator.roll import Roll
 from musterd_coordinator.seen import Seen, seen, seen_of
 from musterd_coordinator.shard import wall_instant
@@ -67,8 +67,9 @@ Portion = dict[str, dict[str, Verdict]]
 class Answers:
     """The questions of schedulers, over one roll."""
 
-    def __init__(self, roll: Roll) -> None:
+    def __init__(self, roll: Roll, *, few: int = FEW) -> None:
         self._roll = roll
+        self._few = few  # members that are sorted for one page
         self._freshness = Freshness(roll)
         self._tally: Tally | None = None
         self._counted_at: int | None = None
@@ -158,7 +159,7 @@ class Answers:
         found = self._group(group)
         fresh = self.freshness(group)
         page = MemberPage(self._roll.version, *fresh, [], None, facts_age=self.facts_age)
-        names = yield from chosen(self._roll, found, filters, after, limit + 1)
+        names = yield from chosen(self._roll, found, filters, after, limit + 1, few=self._few)
         shown = names[:limit]
         answers: list[MemberAnswer] = []
         for at in range(0, len(shown), MEMBERS_AT_ONCE):

@@ -22,7 +22,7 @@ from musterd.stores.table import Table
 from musterd_coordinator.memcache_commands import Storekeeper
 from musterd_coordinator.memcache_link import Crowd, Limits, Link
 from musterd_coordinator.memcache_protocol import Conversation
-from musterd_coordinator.patience import patiently, warn_of_loopback
+from musterd_coordinator.patience import PATIENCE, patiently, warn_of_loopback
 
 __all__ = ["Limits", "MemcacheServer", "serve"]
 
@@ -76,13 +76,13 @@ class MemcacheServer:
         """Host and port for people."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    async def start(self) -> None:
+    async def start(self, patience: float = PATIENCE) -> None:
         """Listen. Raises ConfigError if there is no such port or it is not permitted, CannotListen
-        if the address cannot be had for half a minute.
+        if the address cannot be had for ``patience`` seconds.
         """
         if not 0 <= self.port <= _LAST_PORT:  # uvloop would take its lowest 16 bits
             raise ConfigError(self._why_not(f"there are ports up to {_LAST_PORT}"))
-        self._server = await patiently(self._listen, self.called)
+        self._server = await patiently(self._listen, self.called, patience)
         addresses = [str(one.getsockname()[0]) for one in self._server.sockets]
         warn_of_loopback(self.called, self.host, addresses)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -185,14 +185,20 @@ class MemcacheServer:
 
 @asynccontextmanager
 async def serve(
-    host: str, port: int, table: Table, limits: Limits | None = None
+    host: str,
+    port: int,
+    table: Table,
+    limits: Limits | None = None,
+    *,
+    patience: float = PATIENCE,
 ) -> AsyncIterator[MemcacheServer]:
     """Run a server for as long as the context lasts. ``port`` 0 takes a free one.
 
-    Raises ConfigError if the address cannot be had.
+    Raises ConfigError if the address cannot be had, and CannotListen if it cannot for ``patience``
+    seconds.
     """
     server = MemcacheServer(host, port, table, limits)
-    await server.start()
+    await server.start(patience)
     try:
         yield server
     finally:

@@ -29,13 +29,15 @@ class Filters(NamedTuple):
 NO_FILTERS = Filters()
 
 
-def chosen(roll: Roll, group: Group, filters: Filters, after: str, most: int) -> Steps[list[str]]:
+def chosen(
+    roll: Roll, group: Group, filters: Filters, after: str, most: int, *, few: int = FEW
+) -> Steps[list[str]]:
     """The first ``most`` names of ``group`` greater than ``after`` that pass, in order."""
     if filters == NO_FILTERS:
         names = yield from roll.directory.in_order(group)
         return [name.decode() for name in names.after(after.encode(), most)]
     rows = _passing(roll, group, filters)
-    if len(rows) <= FEW:
+    if len(rows) <= few:
         yield
         _, found = roll.directory.names_of(group, rows)
         return sorted(name for name in found if name > after)[:most]

@@ -19,8 +19,8 @@ PATIENCE = 30.0
 _PAUSE = 1.0
 
 
-async def patiently(listen: Callable[[], Awaitable[T]], what: str) -> T:
-    """What ``listen()`` gives, tried once a second; raises CannotListen after :data:`PATIENCE`.
+async def patiently(listen: Callable[[], Awaitable[T]], what: str, patience: float = PATIENCE) -> T:
+    """What ``listen()`` gives, tried once a second; raises CannotListen after ``patience`` seconds.
 
     ``what`` says in the log who waits.
     """
@@ -29,10 +29,10 @@ async def patiently(listen: Callable[[], Awaitable[T]], what: str) -> T:
         try:
             taken = await listen()
         except CannotListen as error:
-            if anyio.current_time() - began >= PATIENCE:
+            if anyio.current_time() - began >= patience:
                 raise
             if not warned:
-                log.warning("cannot listen yet", what=what, reason=str(error), patience=PATIENCE)
+                log.warning("cannot listen yet", what=what, reason=str(error), patience=patience)
             warned = True
             await anyio.sleep(_PAUSE)
         else:

@@ -69,11 +69,18 @@ class Work:
 class Recorder:
     """Keeps the registry up with one roll, and the roll up with what others say there.
 
-    ``clock`` tells which lines of history are old enough to go.
+    ``clock`` tells which lines of history are old enough to go. At most ``batch`` members, and changes,
+    are written at once.
     """
 
     def __init__(
-        self, roll: Roll, registry: Registry, *, history: timedelta, clock: CarefulClock
+        self,
+        roll: Roll,
+        registry: Registry,
+        *,
+        history: timedelta,
+        clock: CarefulClock,
+        batch: int = BATCH,
     ) -> None:
         self.health = RegistryHealth(roll.clocks, lambda: len(roll.unsaved.rows))
         self._roll = roll
@@ -87,7 +94,7 @@ class Recorder:
         self._reading = anyio.Lock()  # taken after that
         self._lines: list[Row] = []  # being written, or to be written again
         self._writing = 0  # members, in the call that is under way
-        self._batch = BATCH
+        self._batch = self._most = batch
 
     @property
     def unsaved(self) -> int:
@@ -255,9 +262,9 @@ class Recorder:
     def _adapt(self, seconds: float) -> None:
         """The size of the next batch, by what this one took."""
         if seconds > LONG:
-            self._batch = max(LEAST_BATCH, self._batch // 2)
+            self._batch = max(min(LEAST_BATCH, self._most), self._batch // 2)
         elif seconds < LONG / 4:
-            self._batch = min(BATCH, self._batch * 2)
+            self._batch = min(self._most, self._batch * 2)
 
     def _bound(self) -> None:
         if lost := self._roll.unsaved.lose_lines(BACKLOG_LIMIT):

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from functools import partial
 
 import anyio
 import pytest
@@ -12,11 +13,11 @@ import pytest
 from musterd.client import AsyncClient
 from musterd.errors import CannotListen, CoordinatorUnreachable
 from musterd.model import FactsChange, Member, MemberAnswer
-from musterd_coordinator import patience
-from musterd_coordinator.http import connection, make_app, serve_http
+from musterd_coordinator.http import make_app, serve_http
+from musterd_coordinator.http.connection import Connection
 from musterd_coordinator.http.limits import Limits
 from tests.http_desk import DictDesk
-from tests.http_serving import served
+from tests.http_serving import served, served_app
 
 
 @pytest.fixture
@@ -81,12 +82,12 @@ async def test_the_signals_of_the_process_are_left_alone(desk: DictDesk) -> None
 
 
 async def test_a_port_in_use_is_said_before_anything_starts(
-    desk: DictDesk, monkeypatch: pytest.MonkeyPatch
+    desk: DictDesk,
 ) -> None:
-    monkeypatch.setattr(patience, "PATIENCE", 0.0)
     async with served(desk) as url, anyio.create_task_group() as tasks:
+        again = partial(serve_http, make_app(desk), url.removeprefix("http://"), patience=0.0)
         with pytest.raises(CannotListen, match="another program listens there"):
-            await tasks.start(serve_http, make_app(desk), url.removeprefix("http://"))
+            await tasks.start(again)
 
 
 async def test_the_port_is_free_again_at_once(desk: DictDesk) -> None:
@@ -141,12 +142,28 @@ async def test_a_head_without_an_end_is_refused(desk: DictDesk) -> None:
             assert (await receive(peer)).startswith(b"HTTP/1.1 431 ")
 
 
+class Hasty(Connection):
+    """Waits for a head for as long as a test may take."""
+
+    head_timeout = 0.2
+
+
+class Unread(Connection):
+    """Waits as short for whoever takes nothing."""
+
+    unread_timeout = 0.5
+    take_timeout = 0.3
+
+
+class Terse(Connection):
+    """Takes fewer bytes that mean nothing."""
+
+    nothing_bytes = 100_000
+
+
 @pytest.mark.parametrize("begun", [b"", b"GET /v1/groups HTTP/1.1\r\nHost: localhost\r\n"])
-async def test_a_head_that_does_not_come_is_not_waited_for(
-    desk: DictDesk, begun: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "HEAD_TIMEOUT", 0.2)
-    async with served(desk) as url:
+async def test_a_head_that_does_not_come_is_not_waited_for(desk: DictDesk, begun: bytes) -> None:
+    async with served(desk, connection=Hasty) as url:
         with connected(url) as peer:
             peer.sendall(begun)
             with suppress(ConnectionResetError):
@@ -154,23 +171,19 @@ async def test_a_head_that_does_not_come_is_not_waited_for(
 
 
 async def test_an_idle_connection_is_kept_beyond_the_time_for_a_head(
-    desk: DictDesk, monkeypatch: pytest.MonkeyPatch
+    desk: DictDesk,
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_TIMEOUT", 0.1)
-    async with served(desk) as url:
+    async with served(desk, connection=Hasty) as url:
         with connected(url) as peer:
             for _ in range(2):
                 peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 await receive_all(peer, b"alive\n")
-                await anyio.sleep(0.3)
+                await anyio.sleep(2 * Hasty.head_timeout)
 
 
-async def test_a_reader_that_takes_nothing_is_cut_off(
-    desk: DictDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "UNREAD_TIMEOUT", 0.5)
+async def test_a_reader_that_takes_nothing_is_cut_off(desk: DictDesk) -> None:
     desk.put(*[Member("compute", f"{number}{'x' * 200}") for number in range(10_000)])
-    async with served(desk) as url, AsyncClient(url) as client:
+    async with served(desk, connection=Unread) as url, AsyncClient(url) as client:
         with connected(url, buffer=4096) as peer:
             peer.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await _readers(url, 1)
@@ -194,13 +207,13 @@ async def _metrics(url: str) -> bytes:
 
 
 @asynccontextmanager
-async def bounded(desk: DictDesk, limits: Limits) -> AsyncIterator[str]:
+async def bounded(
+    desk: DictDesk, limits: Limits, connection: type[Connection] = Connection
+) -> AsyncIterator[str]:
     """Serve ``desk`` within these limits."""
-    async with anyio.create_task_group() as tasks:
-        app = make_app(desk, limits=limits)
-        [url] = await tasks.start(serve_http, app, "127.0.0.1:0")
+    app = make_app(desk, limits=limits)
+    async with served_app(app, "127.0.0.1:0", connection=connection) as url:
         yield url
-        tasks.cancel_scope.cancel()
 
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -273,14 +286,13 @@ async def test_what_is_no_plain_request_is_refused_and_hung_up_on(
 
 
 async def test_what_follows_a_body_without_an_end_is_cut_off(
-    desk: DictDesk, monkeypatch: pytest.MonkeyPatch
+    desk: DictDesk,
 ) -> None:
-    monkeypatch.setattr(connection, "NOTHING_BYTES", 100_000)
     begun = (
         b"POST /v1/groups/compute/query HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: "
     )
-    async with served(desk) as url:
+    async with served(desk, connection=Terse) as url:
         with connected(url) as peer:
             with suppress(ConnectionError):
                 await anyio.to_thread.run_sync(peer.sendall, begun + b"x" * 1_000_000)
@@ -289,13 +301,10 @@ async def test_what_follows_a_body_without_an_end_is_cut_off(
                     pass
 
 
-async def test_an_answer_that_is_not_taken_is_cut_off(
-    desk: DictDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "TAKE_TIMEOUT", 0.3)
+async def test_an_answer_that_is_not_taken_is_cut_off(desk: DictDesk) -> None:
     desk.put(*[Member("compute", f"{number}{'x' * 200}") for number in range(1000)])
     page = b"GET /v1/groups/compute/members HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    async with bounded(desk, Limits(unsent=4 * 1024 * 1024)) as url:
+    async with bounded(desk, Limits(unsent=4 * 1024 * 1024), Unread) as url:
         with connected(url, buffer=4096) as peer:
             peer.sendall(page)
             await until_metric(url, b"musterd_http_unsent_bytes", lambda value: value > 0)

@@ -14,7 +14,6 @@ from anyio.abc import SocketStream
 from musterd.errors import CannotListen, ConfigError
 from musterd.stores.table import Table
 from musterd.testing.servers import HOST
-from musterd_coordinator import patience
 from musterd_coordinator.memcache_server import Limits, MemcacheServer, serve
 
 
@@ -291,26 +290,19 @@ async def test_stops_at_once_and_frees_its_port() -> None:
         assert again.port == port
 
 
-@pytest.fixture
-def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "PATIENCE", 0.0)
-
-
-@pytest.mark.usefixtures("_no_patience")
 async def test_says_what_to_do_about_a_port_in_use(server: MemcacheServer) -> None:
     with pytest.raises(CannotListen) as caught:
-        async with serve(HOST, server.port, Table()):
+        async with serve(HOST, server.port, Table(), patience=0):
             pass
     assert f"{HOST}:{server.port}" in str(caught.value)
     assert "another server listens there" in str(caught.value)
 
 
-@pytest.mark.usefixtures("_no_patience")
 @pytest.mark.parametrize(("host", "port"), [("203.0.113.1", 0), ("no such host", 0), (HOST, 70000)])
 async def test_says_what_to_do_about_a_bad_address(host: str, port: int) -> None:
     error = ConfigError if port == 70000 else CannotListen  # no port comes late
     with pytest.raises(error, match="choose another host and port"):
-        async with serve(host, port, Table()):
+        async with serve(host, port, Table(), patience=0):
             pass
 
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
-import musterd_coordinator.paging as paging_module
 from musterd.beat import Status
 from musterd.columns import Rejected
 from musterd.model import Facts, Mark, Member, State, Verdict
 from musterd.stores import Roster, Sweep
+from musterd_coordinator.answers import Answers
 from musterd_coordinator.judging import STEP
 from musterd_coordinator.members import STATES, Code
 from musterd_coordinator.sweep import Swept
@@ -49,24 +49,21 @@ def staged(fleet: list[tuple[str, str, int, bool]]) -> Stage:
 def test_a_page_has_whoever_passes_the_filters(
     few: int, fleet: list[tuple[str, str, int, bool]], after: str
 ) -> None:
-    before, paging_module.FEW = paging_module.FEW, few
-    try:
-        stage = staged(fleet)
-        for group in stage.roll.directory.groups:
-            everyone = stage.answers.members(group).members
-            assert [each.member for each in everyone] == sorted(each.member for each in everyone)
-            for state, zone, up in product((None, *State), (None, "x", "z"), (None, True, False)):
-                page = stage.answers.members(group, state=state, zone=zone, up=up, after=after)
-                assert page.members == [
-                    each
-                    for each in everyone
-                    if (state is None or each.state == state)
-                    and (zone is None or each.zone == zone)
-                    and (up is None or each.up == up)
-                    and each.member > after
-                ]
-    finally:
-        paging_module.FEW = before
+    stage = staged(fleet)
+    answers = Answers(stage.roll, few=few)
+    for group in stage.roll.directory.groups:
+        everyone = answers.members(group).members
+        assert [each.member for each in everyone] == sorted(each.member for each in everyone)
+        for state, zone, up in product((None, *State), (None, "x", "z"), (None, True, False)):
+            page = answers.members(group, state=state, zone=zone, up=up, after=after)
+            assert page.members == [
+                each
+                for each in everyone
+                if (state is None or each.state == state)
+                and (zone is None or each.zone == zone)
+                and (up is None or each.up == up)
+                and each.member > after
+            ]
 
 
 @given(fleets)

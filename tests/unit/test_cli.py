@@ -1,11 +1,11 @@
 """The `musterd` command: what it finds, what it refuses, and how it ends."""
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
 
@@ -28,11 +28,7 @@ from musterd.reload import Reread
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def _nobodys_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "nowhere.toml")
-    for name in [name for name in os.environ if name.startswith("MUSTERD_")]:
-        monkeypatch.delenv(name)
+pytestmark = pytest.mark.usefixtures("no_configuration")
 
 
 @pytest.fixture
@@ -48,7 +44,11 @@ class Told:
         self.out = self.err = ""
 
     def run(self, *argv: str) -> int:
-        status = cli.main(argv)
+        return self.end(lambda: cli.main(argv))
+
+    def end(self, command: Callable[[], int]) -> int:
+        """Let ``command`` end as a command line does."""
+        status = cli.ended(command)
         self.out, self.err = self._capsys.readouterr()
         return status
 
@@ -161,19 +161,25 @@ def test_check_config_prints_a_table_and_then_warnings(told: Told) -> None:
     assert line.split()[1] == "25"
 
 
-def test_check_config_refuses_what_only_a_start_would_find(
-    told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_config_refuses_what_only_a_start_would_find(told: Told, tmp_path: Path) -> None:
     assert "must be one of" in told.refusal("check-config", "--store", "etcd://h")
-    monkeypatch.setenv("MUSTERD_STORE", "etcd://u:s3cret@h")
-    assert "s3cret" not in told.refusal("check-config")
+    secrets = env_file(tmp_path, "MUSTERD_STORE=etcd://u:s3cret@h")
+    assert "s3cret" not in told.refusal("check-config", *secrets)
 
 
-def test_check_config_hides_passwords(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MUSTERD_STORE", "memory:")
-    monkeypatch.setenv("MUSTERD_REGISTRY", "postgresql://u:s3cret@h/d")
+def env_file(folder: Path, *lines: str) -> tuple[str, str]:
+    """The option that names a file of variables with these lines."""
+    path = folder / "secrets.env"
+    path.write_text("\n".join(lines))
+    return "--env-file", str(path)
+
+
+def test_check_config_hides_passwords(told: Told, tmp_path: Path) -> None:
+    secrets = env_file(
+        tmp_path, "MUSTERD_STORE=memory:", "MUSTERD_REGISTRY=postgresql://u:s3cret@h/d"
+    )
     for extra in ((), ("--json",)):
-        assert told.run("check-config", *extra) == 0
+        assert told.run("check-config", *secrets, *extra) == 0
         assert "s3cret" not in told.out
         assert "postgresql://u:***@h/d" in told.out
 
@@ -203,40 +209,36 @@ def test_a_derived_registry_hides_its_password_too() -> None:
         (ModuleNotFoundError("no", name="uvicorn.config"), 2),
     ],
 )
-def test_each_error_is_a_line_and_a_status(
-    error: BaseException, status: int, told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(module: str, args: argparse.Namespace) -> int:
-        raise error
-
-    monkeypatch.setattr("musterd.cli.agent.run_daemon", fail)
-    assert told.run("agent") == status
+def test_each_error_is_a_line_and_a_status(error: BaseException, status: int, told: Told) -> None:
+    assert told.end(failing(error)) == status
     assert told.out == ""
     assert told.err.count("\n") == (status != 130)
 
 
-def test_a_mistake_of_our_own_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def failing(error: BaseException) -> Callable[[], int]:
+    """A command that raises ``error``."""
+
+    def fail() -> int:
+        raise error
+
+    return fail
+
+
+def test_a_mistake_of_our_own_keeps_its_traceback() -> None:
     mistakes = (
         ValueError("ours"),
         ModuleNotFoundError("ours", name="musterd.gone"),
         ExceptionGroup("mixed", [ConfigError("no"), ValueError("ours")]),
     )
     for mistake in mistakes:
-
-        def fail(module: str, args: argparse.Namespace, mistake: Exception = mistake) -> int:
-            raise mistake
-
-        monkeypatch.setattr("musterd.cli.agent.run_daemon", fail)
         with pytest.raises(type(mistake)):
-            cli.main(["agent"])
+            cli.ended(failing(mistake))
 
 
-def test_a_missing_extra_says_how_to_get_it(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(module: str, args: argparse.Namespace) -> int:
-        raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
-
-    monkeypatch.setattr("musterd.cli.coordinator.run_daemon", fail)
-    assert "needs numpy" in told.refusal("coordinator")
+def test_a_missing_extra_says_how_to_get_it(told: Told) -> None:
+    missing = ModuleNotFoundError("No module named 'numpy'", name="numpy")
+    assert told.end(failing(missing)) == 2
+    assert "needs numpy" in told.err
     assert "pip install '.[coordinator]'" in told.err
 
 

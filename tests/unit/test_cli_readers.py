@@ -1,5 +1,6 @@
 """The commands that ask and order, against the real HTTP API over a desk of known answers."""
 
+import io
 import json
 import re
 import socket
@@ -16,7 +17,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd import cli, config
+from musterd import cli
 from musterd.cli import ask, query, render
 from musterd.model import Member, State, StormStatus, Verdict
 from musterd_coordinator.http.app import make_app
@@ -54,8 +55,7 @@ async def _serve(desk: DictDesk, *, task_status: TaskStatus[str]) -> None:
 
 
 @pytest.fixture
-def coordinator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Coordinator]:
-    monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "nowhere.toml")
+def coordinator(monkeypatch: pytest.MonkeyPatch, no_configuration: Path) -> Iterator[Coordinator]:
     desk = a_desk()
     with start_blocking_portal() as portal:
         serving, url = portal.start_task(_serve, desk)
@@ -329,13 +329,12 @@ def test_whatever_is_said_is_readable(text: str, metadata: dict[str, str]) -> No
     assert ask.readable(shown) == shown
 
 
-def test_tables_fit_a_terminal_and_break_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_fit_a_terminal_and_break_no_name() -> None:
     rows = [("a" * 30, render.coloured("down", "red"), "because " * 12), ("b", "up", "")]
     headers = ("MEMBER", "STATE", "WHY")
     wide = render.table(headers, rows)
     assert max(map(len, wide.splitlines())) > 100
-    monkeypatch.setattr(render, "terminal_width", lambda: 80)
-    lines = render.table(headers, rows).splitlines()
+    lines = render.table(headers, rows, width=80).splitlines()
     assert max(len(re.sub(r"\x1b\[\d+m", "", line)) for line in lines) <= 80
     assert any(line.startswith("a" * 30) for line in lines)
     assert " ".join(lines).count("because") == 12
@@ -374,12 +373,22 @@ async def _answer_nonsense(server: socket.socket) -> None:
     connection.close()
 
 
-def test_no_colour_in_a_pipe_and_colour_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+class Terminal(io.StringIO):
+    """A stream that says that it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_no_colour_in_a_pipe_and_colour_on_a_terminal() -> None:
     assert render.paint() is render.plain
-    monkeypatch.setattr("musterd.cli.render.may_colour", lambda stream: True)
-    painted = render.state_text(State.DOWN, render.paint())
+    for unwelcome in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert render.paint(Terminal(), unwelcome) is render.plain
+    paint = render.paint(Terminal(), {})
+    assert paint is render.coloured
+    painted = render.state_text(State.DOWN, paint)
     assert painted == "\x1b[31mdown\x1b[0m"
-    rows = [("a", painted), ("b", render.state_text(State.UP, render.paint()))]
+    rows = [("a", painted), ("b", render.state_text(State.UP, paint))]
     bare = [("a", "down"), ("b", "up")]
     text = render.table(("NAME", "STATE"), rows)
     assert re.sub(r"\x1b\[\d+m", "", text) == render.table(("NAME", "STATE"), bare)

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from musterd import config
 from musterd.cli import reference
 from musterd.config import Loaded, Settings, environment_in, load
 from musterd.errors import ConfigError
@@ -20,9 +19,7 @@ NUMBERS = {key: option.kind for key, option in OPTIONS.items() if isinstance(opt
 NOT_NUMBERS = ["ten", "", "1e20", "-1e20", "nan", "inf", "-inf", "true", "1,5", "10s", "--1"]
 
 
-@pytest.fixture(autouse=True)
-def _no_default_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "nowhere.toml")
+pytestmark = pytest.mark.usefixtures("no_configuration")
 
 
 def toml(tmp_path: Path, text: str, name: str = "musterd.toml") -> Path:
@@ -67,10 +64,8 @@ def test_a_file_is_named_by_option_or_variable_and_must_exist(tmp_path: Path) ->
     assert "has no *.conf" in refusal({}, {}, tmp_path)
 
 
-def test_the_default_file_is_read_when_it_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(config, "DEFAULT_FILE", toml(tmp_path, 'zone = "default file"'))
+def test_the_default_file_is_read_when_it_is_there(no_configuration: Path) -> None:
+    no_configuration.write_text('zone = "default file"')
     assert load({}, {}).settings.zone == "default file"
 
 

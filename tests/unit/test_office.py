@@ -19,7 +19,7 @@ from musterd_coordinator.farewell import Farewell
 from musterd_coordinator.office import Office, changed, described
 from musterd_coordinator.peers import Peers
 from musterd_coordinator.quarantine import Quarantine
-from musterd_coordinator.recorder import PATIENCE, Recorder
+from musterd_coordinator.recorder import BATCH, PATIENCE, Recorder
 from musterd_coordinator.registry import Entry, Registry, Row, open_registry, portion_of
 from musterd_coordinator.registry_health import READING
 from musterd_coordinator.registry_rows import transition_of, transition_row
@@ -33,13 +33,15 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 class Bureau:
     """An office with two members, a is up and b has not beaten."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, batch: int = BATCH) -> None:
         self.stage = Stage()
         self.registry = registry
         self.retired: list[Member] = []
         roll = self.stage.roll
         self.clock = CarefulClock(None, self.stage.wall, self.stage.now)
-        self.recorder = Recorder(roll, registry, history=timedelta(days=30), clock=self.clock)
+        self.recorder = Recorder(
+            roll, registry, history=timedelta(days=30), clock=self.clock, batch=batch
+        )
         identity = Identity("c1", "memory:", registry.url, START, 0.5)
         self.office = Office(roll, registry, self.recorder, identity, self.retire)
         self.stage.sweep()
@@ -304,13 +306,9 @@ async def test_a_newcomer_is_written_once_with_its_first_verdict() -> None:
         tasks.cancel_scope.cancel()
 
 
-async def test_when_it_stops_everything_is_written_in_however_many_batches(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in ("BATCH", "PORTION", "LEAST_BATCH"):
-        monkeypatch.setattr(f"musterd_coordinator.recorder.{name}", 2)
+async def test_when_it_stops_everything_is_written_in_however_many_batches() -> None:
     registry = Away()
-    at = Bureau(registry)  # type: ignore[arg-type]
+    at = Bureau(registry, batch=2)  # type: ignore[arg-type]
     names = [f"h{number}" for number in range(7)]
     at.stage.sweep(seated=tuple((2 + slot, host(name)) for slot, name in enumerate(names)))
     at.stage.sweep({2 + slot: (9, 1) for slot in range(len(names))})

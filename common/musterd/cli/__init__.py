@@ -6,7 +6,8 @@ Exit status: 0 done, 1 the answer is no, 2 wrong use or configuration, 3 out of 
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
@@ -75,8 +76,13 @@ COMMANDS = {name: command for section in SECTIONS.values() for name, command in 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (default: this process's) and return the exit status."""
     streams.make_usable()
+    return ended(partial(_dispatch, sys.argv[1:] if argv is None else list(argv)))
+
+
+def ended(command: Callable[[], int]) -> int:
+    """The exit status of ``command``, which ends in one line of complaint where it fails."""
     try:
-        status = _dispatch(sys.argv[1:] if argv is None else list(argv))
+        status = command()
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED

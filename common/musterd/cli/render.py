@@ -1,11 +1,12 @@
 """Answers as text: tables, ages, and states in colour where a terminal welcomes it."""
 
+import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from musterd.model import Mark, MemberAnswer, MemberChange, State
 from musterd.terminal import may_colour
@@ -41,9 +42,9 @@ def coloured(text: str, colour: str) -> str:
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
 
-def paint() -> Paint:
-    """:func:`coloured` where standard output welcomes it, else :func:`plain`."""
-    return coloured if may_colour(sys.stdout) else plain
+def paint(stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> Paint:
+    """:func:`coloured` where ``stream`` (standard output) welcomes it, else :func:`plain`."""
+    return coloured if may_colour(stream or sys.stdout, environ) else plain
 
 
 def state_text(state: State, paint: Paint) -> str:
@@ -69,15 +70,24 @@ def condition_text(words: str, paint: Paint) -> str:
     return f"{state_text(State(first), paint) if known else first}{comma}{rest}"
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "none") -> str:
-    """Rows under their headers, in columns; ``empty`` where there are no rows."""
+def table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    empty: str = "none",
+    *,
+    width: int | None = None,
+) -> str:
+    """Rows under their headers, in columns; ``empty`` where there are no rows.
+
+    Sentences are wrapped at ``width`` columns, or those of the terminal that it goes to.
+    """
     from tabulate import tabulate
 
     rows = list(rows)
     if not rows:
         return empty
     texts = [[str(cell) for cell in row] for row in rows]
-    widths = _column_limits([list(headers), *texts], terminal_width())
+    widths = _column_limits([list(headers), *texts], width or terminal_width())
     text = tabulate(texts, headers, tablefmt="plain", disable_numparse=True, maxcolwidths=widths)
     return "\n".join(line.rstrip() for line in text.splitlines())
 

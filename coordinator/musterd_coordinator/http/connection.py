@@ -41,7 +41,12 @@ class _Refused(Exception):
 
 
 class Connection(HttpToolsProtocol):
-    """A caller."""
+    """A caller; for how long it may take over a head or an answer, in seconds, and bytes of nothing."""
+
+    head_timeout = HEAD_TIMEOUT
+    unread_timeout = UNREAD_TIMEOUT
+    take_timeout = TAKE_TIMEOUT
+    nothing_bytes = NOTHING_BYTES
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -59,7 +64,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        _limit_unread(transport)
+        _limit_unread(transport, self.unread_timeout)
         self._joining = Joining(transport)
         self._admitted, leaving = self._door.admit(self, holder_of(self.client))
         if isinstance(leaving, Connection):
@@ -87,14 +92,14 @@ class Connection(HttpToolsProtocol):
             self._start_head_timer()
         if not self._in_message and not began_in_head:
             self._unparsed = 0
-        elif self._unparsed > (HEAD_BYTES if began_in_head else NOTHING_BYTES):
+        elif self._unparsed > (HEAD_BYTES if began_in_head else self.nothing_bytes):
             # One field without an end, of which the parser tells nothing.
             self._problem = _TOO_LARGE
             self.send_400_response("")
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._take_timer = self.loop.call_later(TAKE_TIMEOUT, self.transport.abort)
+        self._take_timer = self.loop.call_later(self.take_timeout, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -177,7 +182,7 @@ class Connection(HttpToolsProtocol):
     # Timers
 
     def _start_head_timer(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT, self.transport.abort)
+        self._head_timer = self.loop.call_later(self.head_timeout, self.transport.abort)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
@@ -195,7 +200,7 @@ class Connection(HttpToolsProtocol):
             self._take_timer = None
 
 
-def _limit_unread(transport: asyncio.Transport) -> None:
+def _limit_unread(transport: asyncio.Transport, seconds: float) -> None:
     # The kernel then ends a connection whose peer neither takes nor acknowledges what was sent.
     peer = transport.get_extra_info("socket")
-    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_TIMEOUT * 1000))
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))

@@ -13,25 +13,31 @@ from musterd.urls import host_and_port
 from musterd_coordinator.http.app import App
 from musterd_coordinator.http.connection import Connection
 from musterd_coordinator.http.listen import bind, url_of
-from musterd_coordinator.patience import patiently, warn_of_loopback
+from musterd_coordinator.patience import PATIENCE, patiently, warn_of_loopback
 
 KEEP_ALIVE = 75
 STOP_TIMEOUT = 1
 
 
 async def serve_http(
-    app: App, listen: str, *, task_status: TaskStatus[list[str]] = anyio.TASK_STATUS_IGNORED
+    app: App,
+    listen: str,
+    *,
+    patience: float = PATIENCE,
+    connection: type[Connection] = Connection,
+    task_status: TaskStatus[list[str]] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve ``app`` on ``listen`` (``host:port`` or ``[::1]:port``) until cancelled.
 
     Reports the URLs that it answers at once it listens, with the real port where 0 was asked.
     Stops within about a second of being cancelled, whoever is still connected. Raises ConfigError
-    if the address is not usable, and CannotListen if it cannot be had for half a minute.
+    if the address is not usable, and CannotListen if it cannot be had for ``patience`` seconds. Each
+    caller is a ``connection``.
     """
-    sockets = await patiently(partial(bind, listen), "API")
+    sockets = await patiently(partial(bind, listen), "API", patience)
     addresses = [str(one.getsockname()[0]) for one in sockets]
     warn_of_loopback("API", host_and_port(listen)[0], addresses)
-    server = _Server(_config(app))
+    server = _Server(_config(app, connection))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_serve, server, sockets)
         task_status.started([url_of(one) for one in sockets])
@@ -49,10 +55,10 @@ async def _serve(server: "_Server", sockets: list[socket.socket]) -> None:
         server.abort_connections()
 
 
-def _config(app: App) -> uvicorn.Config:
+def _config(app: App, connection: type[Connection]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=Connection,
+        http=connection,
         ws="none",
         lifespan="off",
         interface="asgi3",
