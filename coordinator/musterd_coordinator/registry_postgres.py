@@ -62,19 +62,27 @@ class PostgresRegistry:
     """See :class:`musterd_coordinator.registry.Registry`.
 
     Orders and questions have a connection of their own, and so has hearing of what others did:
-    neither waits for a batch.
+    neither waits for a batch. It reads ``page`` rows at a time, and prunes ``batch``.
     """
 
     shared = True
 
     def __init__(
-        self, target: Target, namespace: str, timeout: float, coordinator: str = ""
+        self,
+        target: Target,
+        namespace: str,
+        timeout: float,
+        coordinator: str = "",
+        *,
+        page: int = PAGE,
+        batch: int = BATCH,
     ) -> None:
         self.url = target.url
         self.quarantine = Quarantine("registry row damaged")
         self._namespace = namespace
         self._timeout = timeout
         self._coordinator = coordinator
+        self._page, self._batch = page, batch
         self._hosts = target.hosts
         self._orders = Link(target, timeout)
         self._batches = Link(target, timeout)
@@ -247,10 +255,10 @@ class PostgresRegistry:
             await connection.execute(sql.APPEND, *given, *columns, first)
 
     async def _prune(self, statement: str, what: datetime | timedelta) -> int:
-        total, batch = 0, BATCH
-        while batch == BATCH:
+        total, batch = 0, self._batch
+        while batch == self._batch:
             async with self._transaction(self._batches) as connection:
-                status = await connection.execute(statement, self._namespace, what, BATCH)
+                status = await connection.execute(statement, self._namespace, what, self._batch)
             batch = int(status.removeprefix("DELETE "))
             total += batch
         return total
@@ -295,11 +303,18 @@ class PostgresRegistry:
             async with self._transaction(link) as connection:
                 await connection.execute(sql.BY_INDEX)
                 page = await connection.fetch(
-                    *(statement, self._namespace, str(position[0]), *position[1:], told_by, PAGE)
+                    *(
+                        statement,
+                        self._namespace,
+                        str(position[0]),
+                        *position[1:],
+                        told_by,
+                        self._page,
+                    )
                 )
             if page:
                 yield page
-            if len(page) < PAGE:
+            if len(page) < self._page:
                 return
             position = _version(page[-1])
 

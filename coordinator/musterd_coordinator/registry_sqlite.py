@@ -64,17 +64,27 @@ class SqliteRegistry:
 
     One call at a time, in a worker thread. A call that is given up (deadline, cancellation) while
     the disk hangs goes on in its thread, and may or may not take effect; the calls after it wait
-    for it, within their own deadlines.
+    for it, within their own deadlines. It reads ``page`` rows at a time, and prunes ``batch``.
     """
 
     shared = False
 
-    def __init__(self, path: Path, namespace: str, timeout: float, coordinator: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        namespace: str,
+        timeout: float,
+        coordinator: str = "",
+        *,
+        page: int = LOAD_BATCH,
+        batch: int = PRUNE_BATCH,
+    ) -> None:
         self.url = f"sqlite:///{path.absolute()}"
         self.quarantine = Quarantine("registry row damaged")
         self._path = path
         self._namespace = namespace
         self._coordinator = coordinator
+        self._page, self._batch = page, batch
         self._timeout = timeout
         self._limiter: anyio.CapacityLimiter | None = None
         self._busy = threading.Lock()
@@ -88,7 +98,7 @@ class SqliteRegistry:
         """Every member that was not forgotten, in portions, by group and name."""
         last: Key | None = ("", "")
         while last is not None:
-            portion, last = await self._call(partial(self._load_after, *last), LOAD_BATCH)
+            portion, last = await self._call(partial(self._load_after, *last), self._page)
             if len(portion):
                 yield portion
 
@@ -161,9 +171,9 @@ class SqliteRegistry:
 
     async def prune(self, before: datetime) -> int:
         """Drop history older than ``before``; how many rows went."""
-        total, batch = 0, PRUNE_BATCH
-        while batch == PRUNE_BATCH:
-            row = self._namespace, as_value(before), PRUNE_BATCH
+        total, batch = 0, self._batch
+        while batch == self._batch:
+            row = self._namespace, as_value(before), self._batch
             batch = await self._execute(sql.PRUNE, row)
             total += batch
         return total
@@ -248,18 +258,18 @@ class SqliteRegistry:
 
     def _load_after(self, group: str, name: str) -> tuple[Portion, "Key | None"]:
         """The next members by group and name, and the last of them; None after all."""
-        row = self._namespace, group, name, LOAD_BATCH
+        row = self._namespace, group, name, self._page
         try:
             portion = portion_in(self._db.execute(sql.LOAD, row).fetchall())
         except (RegistryError, *_UNREADABLE):
             return self._load_one_by_one(row)
-        if len(portion) < LOAD_BATCH:
+        if len(portion) < self._page:
             return portion, None
         return portion, (portion.samples[portion.kinds[-1]].member.group, portion.names[-1])
 
     def _load_one_by_one(self, row: Row) -> tuple[Portion, "Key | None"]:
         rows = self._raw(sql.LOAD_RAW, row)
-        last = rows[-1][:2] if len(rows) == LOAD_BATCH else None
+        last = rows[-1][:2] if len(rows) == self._page else None
         return portion_of(readable(rows, self.quarantine)), last
 
     def _raw(self, statement: str, row: Row) -> list[Row]:

@@ -13,7 +13,7 @@ from musterd.testing.servers import Database, Memcached, Postgres
 from tests.conftest import StartPostgres
 from tests.faults.postgres_standby import Standby
 from tests.service.postgres_fleet import NAMESPACE, TIMEOUT, beat_of, canary, host
-from tests.service.test_registry import opened
+from tests.service.registries import opened
 from tests.swallowing import swallowing
 
 PUSH = 1.0

@@ -23,7 +23,7 @@ from tests.service.postgres_fleet import (
     rows_of,
     sequences,
 )
-from tests.service.test_registry import entry, opened, record
+from tests.service.registries import entry, opened, record
 
 LAZY = {**Postgres.cheap, "wal_writer_delay": "10s", "autovacuum": "off"}
 """It loses what was committed in the last seconds without waiting for the disk."""
