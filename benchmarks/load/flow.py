@@ -26,6 +26,8 @@ LATE_SHARE = 0.1
 PAUSE = 0.2  # seconds between two looks at what has to be mended
 AT_ONCE = 16
 
+U16_MAX = 2**16 - 1
+
 _STOPPED, _BEATING, _ANNOUNCING = range(3)
 
 
@@ -66,9 +68,11 @@ class Flow:
                     tasks.start_soon(self._port.connect, lane)
 
     def take_interval(self, interval: float) -> None:
-        """Beat at this interval from now on."""
+        """Beat at this interval, and with the push timeout that is counted by, from now on."""
         self._interval = interval
-        self._script.commands["record"]["interval_ms"] = milliseconds(interval)
+        record = self._script.commands["record"]
+        record["interval_ms"] = milliseconds(interval)
+        record["push_timeout_ms"] = min(U16_MAX, round(1000 * self._count.push_timeout))
 
     def stop_members(self, numbers: NDArray[np.int64]) -> None:
         """Those of ``numbers`` that are here never beat again."""

@@ -18,7 +18,8 @@ _NAME, _ZONE = 8, 3  # digits
 class KeyedScript:
     """Beats as ``replace``, and the holder of the slot read back every few beats.
 
-    Agents read it by ``gets``; ``get`` costs a server the same and its answer has a fixed width.
+    Agents read it by ``gets``; ``get`` costs a server the same and its answer has a fixed width. At
+    every thirtieth beat they look at the slot counter too, which is left out here.
     """
 
     through = b"STORED\r\n"

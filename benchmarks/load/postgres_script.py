@@ -1,8 +1,8 @@
 """The beats of the PostgreSQL driver as messages of the extended query protocol, in rows of bytes.
 
-Each beat is what an agent sends: Bind of its prepared call, Execute, Sync (PostgreSQL's manual,
-"Message Formats"). A Sync ends a transaction, so that beats which share a connection share nothing
-else.
+Each beat is what the agent of one member sends, to the byte: Bind of its prepared call, Execute of one
+row, Sync (PostgreSQL's manual, "Message Formats"). A Sync ends a transaction, so that beats which share
+a connection share nothing else.
 """
 
 import struct
@@ -15,8 +15,9 @@ from benchmarks.load.script import Reply
 from musterd.beat import SIZE
 from musterd.columns import RECORD
 
-STATEMENT = "load_beat"
+STATEMENT = "musterd_beat"
 _STORED, _LOST = "stored", "the row is gone"
+_TRUE = b"\x01"
 _IDLE = b"Z\x00\x00\x00\x05I"
 
 
@@ -25,20 +26,22 @@ def _message(kind: bytes, body: bytes) -> bytes:
 
 
 def answer(stored: bytes) -> bytes:
-    """What comes back for a beat: one row of one truth, as text."""
+    """What comes back for a beat: one row of one truth, a byte, and no more than was asked for."""
     row = _message(b"D", struct.pack("!hi", 1, 1) + stored)
-    return _message(b"2", b"") + row + _message(b"C", b"SELECT 1\0") + _IDLE
+    return _message(b"2", b"") + row + _message(b"s", b"") + _IDLE
 
 
 class PostgresScript:
     """Beats as executions of :data:`STATEMENT`, whose parameters are slot, member_id and record."""
 
-    through = answer(b"t")
+    through = answer(_TRUE)
 
     def __init__(self, members: Seated) -> None:
-        head = b"\0" + STATEMENT.encode() + b"\0" + struct.pack("!hhh", 1, 1, 3)
-        tail = struct.pack("!h", 0) + _message(b"E", b"\0" + bytes(4)) + _message(b"S", b"")
-        length = 4 + len(head) + 4 + 4 + 4 + 8 + 4 + SIZE + 2
+        head = b"\0" + STATEMENT.encode() + b"\0" + struct.pack("!hhhhh", 3, 1, 1, 1, 3)
+        result = struct.pack("!hh", 1, 1)  # as every parameter: binary
+        execute = _message(b"E", b"\0" + struct.pack("!i", 1))
+        tail = result + execute + _message(b"S", b"")
+        length = 4 + len(head) + 4 + 4 + 4 + 8 + 4 + SIZE + len(result)
         self.commands = np.zeros(
             len(members.slots),
             [
@@ -74,7 +77,7 @@ class PostgresScript:
             if kind == b"E":
                 reason = _error_text(body)
             elif kind == b"D":
-                reason = _STORED if body[-1:] == b"t" else _LOST
+                reason = _STORED if body[-1:] == _TRUE else _LOST
             elif kind == b"Z":
                 return Reply(at, reason == _LOST, reason)
         return None

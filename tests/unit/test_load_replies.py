@@ -163,7 +163,7 @@ def test_a_beat_that_hit_no_row_counts_as_lost(gone: set[int], cuts: list[int]) 
     script = PostgresScript(members())
     heard = Heard(script)
     heard.expect(range(6))
-    none = answer(b"f")
+    none = answer(b"\x00")
     error = b"E\x00\x00\x00\x0eMno room\x00\x00" + b"Z\x00\x00\x00\x05I"
     data = b"".join(none if row in gone else script.through for row in range(5)) + error
     for piece in in_pieces(data, cuts):
