@@ -23,8 +23,9 @@ from benchmarks.figures import (
     rounded,
     show,
 )
-from benchmarks.steps_fleet import BIG, StillFleet
+from benchmarks.steps_fleet import BIG, SWEEPS, StillFleet
 from musterd import log
+from musterd.model import State
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.exchange import answer_json
@@ -44,7 +45,6 @@ GOAL = 5.0
 OPENMETRICS = b"application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 NAMES = 1000
 ASKED = 200  # times that one member, or a thousand, are asked for
-SWEEPS = 12  # more than an interval of ten: everybody beats
 
 Times = dict[str, list[float]]
 """Milliseconds of CPU of each step, by what was done."""
@@ -77,13 +77,17 @@ def measure(members: int, groups: int) -> Times:
     try:
         times["seating newcomers"] = timed(fleet.seat(0))
         times["seating them on their other shard"] = timed(fleet.seat(1))
-        for shard in (0, 1, 0, 1):  # what the first two say is remembered, and means nothing
+        for shard in (0, 1):  # what these say is remembered, and means nothing
             timed(fleet.sweep(shard, everybody=True))
         gc.enable()
         collect_seldom()
+        times["everybody's first beat"] = timed(fleet.sweep(0, everybody=True))
+        timed(fleet.sweep(1))
         sweeps = [timed(fleet.sweep(at % 2)) for at in range(2 * SWEEPS)]
         times["judging a sweep"] = [step for sweep in sweeps for step in sweep]
         times |= _asked(fleet)
+        times["everybody's silence"] = _silence(fleet)
+        times["everybody's return"] = timed(fleet.sweep(0, everybody=True))
     finally:
         gc.unfreeze()
         gc.enable()
@@ -101,6 +105,16 @@ def timed(steps: Iterable[object]) -> list[float]:
             taken.append(1000 * (time.thread_time() - began))
             return taken
         taken.append(1000 * (time.thread_time() - began))
+
+
+def _silence(fleet: StillFleet) -> list[float]:
+    """Until everybody is suspect, and so held for some time."""
+    steps, held = list[float](), 0
+    while held < SWEEPS:
+        for shard in (0, 1):
+            steps += timed(fleet.silence(shard))
+        held += fleet.states == {State.SUSPECT}
+    return steps
 
 
 def _asked(fleet: StillFleet) -> Times:

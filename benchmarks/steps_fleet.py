@@ -8,9 +8,10 @@ import numpy as np
 
 from musterd.columns import Beats, Rejected, no_beats
 from musterd.config import Settings
-from musterd.model import Member
+from musterd.model import Member, State
 from musterd.stores import Roster, Sweep, open_store
 from musterd_coordinator.desk import Desk
+from musterd_coordinator.members import STATES
 from musterd_coordinator.recorder import Recorder
 from musterd_coordinator.registry import open_registry
 from musterd_coordinator.service import careful_clock, make_office, make_roll
@@ -21,6 +22,9 @@ BIG = "all-in-one"
 """The group that half of the members are in."""
 
 INTERVAL = 10
+SWEEPS = 20
+"""Of each shard within an interval: in so many everybody beats."""
+
 _STORE = "memcached://mc1:11211,mc2:11211?replicas=2"  # nobody connects to it
 
 
@@ -50,11 +54,22 @@ class StillFleet:
         return self._steps(shard, Roster(seated=self._seats), no_beats())
 
     def sweep(self, shard: int, *, everybody: bool = False) -> Iterator[None]:
-        """One sweep of ``shard``, since the last of which a tenth have beaten, or all."""
-        self._sweeps += 1
-        beaten = slice(None) if everybody else slice(self._sweeps % INTERVAL, None, INTERVAL)
-        self._sequence[beaten] += np.uint64(1)
+        """One sweep of ``shard``. Before one of the first shard those have beaten whose time it is, or all."""
+        if shard == 0:
+            self._sweeps += 1
+            due = slice(self._sweeps % SWEEPS, None, SWEEPS)
+            self._sequence[slice(None) if everybody else due] += np.uint64(1)
         return self._steps(shard, Roster(), self._beats())
+
+    def silence(self, shard: int) -> Iterator[None]:
+        """One sweep of ``shard`` that brings no beat."""
+        return self._steps(shard, Roster(), no_beats())
+
+    @property
+    def states(self) -> set[State]:
+        """Those that members are in."""
+        members = self._roll.detector.members
+        return {STATES[code] for code in np.unique(members.state[members.used]) if code}
 
     def _member(self, number: int) -> Member:
         others = max(1, self._groups - 1)
@@ -62,7 +77,7 @@ class StillFleet:
         return Member(group, self.names[number], "az1", "team", {})
 
     def _steps(self, shard: int, roster: Roster, beats: Beats) -> Iterator[None]:
-        self._now += 0.5
+        self._now += INTERVAL / SWEEPS / 2  # the other shard is swept in between
         sweep = Sweep(beats, Rejected())
         swept = Swept(self._now - 0.3, self._now, True, "", roster, sweep, 0.001, 0.3)
         return self._roll.steps(shard, swept)

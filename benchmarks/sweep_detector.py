@@ -13,6 +13,7 @@ from musterd_coordinator.listening import ListeningClock
 from musterd_coordinator.members import Code, Rows
 from musterd_coordinator.rules import Rules
 from musterd_coordinator.seats import Seats, Take
+from musterd_coordinator.steps import whole
 
 PERIOD = 1.0
 INTERVAL = 10.0
@@ -76,9 +77,8 @@ class Judge:
         self._sweeps += 1
         self._seats.seconds = 0.0
         began = time.perf_counter()
-        step = self._detector.advance(0, at, at + PERIOD / 2, proven=True)
+        step = whole(self._detector.advance(0, at, at + PERIOD / 2, proven=True))
         news = news_in(self._detector, self._seats, sweep)
-        for _ in judge_sweep(self._detector, 0, news, step, at):
-            pass
+        whole(judge_sweep(self._detector, 0, news, step, at))
         took = time.perf_counter() - began
         return Verdict(self._seats.seconds, took - self._seats.seconds)

@@ -220,6 +220,9 @@ class DictDesk:
             await self._news.wait()
         return self.version
 
+    async def told(self) -> None:
+        pass
+
     def changes_since(
         self, version: int, group: str | None = None
     ) -> Sequence[MemberChange] | None:

@@ -10,10 +10,11 @@ from benchmarks.simulation.fleet import ALIVE, BACK, DEAD, Fleet
 from benchmarks.simulation.ledger import Ledger
 from benchmarks.simulation.scenario import Scenario
 from musterd_coordinator.detector import Detector
-from musterd_coordinator.judging import at_once, judge_sweep
+from musterd_coordinator.judging import judge_sweep
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import Code, Mask, Rows, Seconds
 from musterd_coordinator.rules import Rules
+from musterd_coordinator.steps import whole
 
 
 class AlwaysCounting(ListeningClock):
@@ -152,9 +153,9 @@ class _Run:
 
     def _sweep(self, tick: int) -> None:
         now = tick * self._scenario.sweep_period
-        step = self._detector.advance(0, now, now, bool(self._plan.proven[tick]))
+        step = whole(self._detector.advance(0, now, now, bool(self._plan.proven[tick])))
         news = [self._fleet.read()] if self._plan.answered[tick] else []
-        for changes in at_once(judge_sweep(self._detector, 0, news, step, now)):
+        for changes in whole(judge_sweep(self._detector, 0, news, step, now)):
             self.ledger.take(changes, now)
         for rows, _ in news:
             back = rows[self._fleet.truth[rows] == BACK]

@@ -1,7 +1,7 @@
 """Versions, and the bounded log of what changed in each, for readers who follow along."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import anyio
 
@@ -11,9 +11,14 @@ from musterd_coordinator.members import Rows
 LOG_LIMIT = 10_000
 """Changes kept for readers that fell behind; a reader further behind starts afresh."""
 
+_AT_ONCE = 200  # changes described in one step: a millisecond
+
 
 class ChangeLog:
     """Collects what one sweep or order changes, and publishes it at once as one version.
+
+    Changes are described in steps after that. Until then they are not in the log, and readers who follow
+    wait for them (:meth:`told`); before anything else changes they must be (:meth:`settle`).
 
     ``first`` is the version to begin with. A coordinator begins each run with a greater one than
     it ever had, so that a reader's version of an earlier run is known to be too old.
@@ -26,6 +31,7 @@ class ChangeLog:
         self._complete_after = first  # every change of later versions is in the log
         self._rows: dict[int, None] = {}
         self._gone: list[MemberChange] = []
+        self._untold: deque[int] = deque()  # rows of the newest version, not yet described
         self._noticed = False
         self._published = anyio.Event()
 
@@ -50,7 +56,11 @@ class ChangeLog:
         self._noticed = True
 
     def publish(self) -> None:
-        """Make everything since the last call visible as one version, if there is anything."""
+        """Make everything since the last call visible as one version, if there is anything.
+
+        A few changes are described at once; more are left to :meth:`describe`.
+        """
+        self.settle()
         if not (self._rows or self._gone or self._noticed):
             return
         self.version += 1
@@ -59,9 +69,35 @@ class ChangeLog:
             self._complete_after = self.version
         else:
             self._log.extend(self._gone)
-            self._log.extend(map(self._describe, self._rows))
-            self._shorten()
+            self._untold.extend(self._rows)
         self._rows, self._gone, self._noticed = {}, [], False
+        if len(self._untold) <= _AT_ONCE:
+            self.settle()
+        self._wake()
+
+    def describe(self) -> Iterator[None]:
+        """Describe what was published, in steps."""
+        while self._untold:
+            self._describe_some(_AT_ONCE)
+            if not self._untold:
+                self._wake()
+            yield
+
+    def settle(self) -> None:
+        """Describe all that was published as it is now: something else is about to change."""
+        self._describe_some(len(self._untold))
+
+    async def told(self) -> None:
+        """Return when everything that was published is in the log."""
+        while self._untold:
+            await self._published.wait()
+
+    def _describe_some(self, most: int) -> None:
+        some = [self._untold.popleft() for _ in range(min(most, len(self._untold)))]
+        self._log.extend(map(self._describe, some))
+        self._shorten()
+
+    def _wake(self) -> None:
         published, self._published = self._published, anyio.Event()
         published.set()
 

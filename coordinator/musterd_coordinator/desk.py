@@ -95,6 +95,9 @@ class Desk(Protocol):
         that change a verdict, new and forgotten members, and ``listening`` becoming true or false.
         """
 
+    async def told(self) -> None:
+        """Return when everything up to :attr:`version` is at hand, a few milliseconds after it is seen."""
+
     def changes_since(
         self, version: int, group: str | None = None
     ) -> Sequence[MemberChange] | None:

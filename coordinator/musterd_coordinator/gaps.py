@@ -11,14 +11,14 @@ A canary that took longer than a member waits for a push says nothing about what
 pushes could do. Such a sweep is a gap for it alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
 
 from musterd_coordinator.listening import ListeningClock, Step
-from musterd_coordinator.members import IS_UNDECIDED, Code, Mask, Members, Rows, Seconds
+from musterd_coordinator.members import IS_UNDECIDED, Code, Mask, Members, Rows, Seconds, slices
 from musterd_coordinator.rules import Rules
 
 ENOUGH = 3
@@ -59,16 +59,18 @@ class Gaps:
         self._clocks = clocks
         self._shards = [_Hearing() for _ in clocks]
 
-    def take(self, shard: int, step: Step, listened: float, canary: float, now: float) -> None:
+    def take(
+        self, shard: int, step: Step, listened: float, canary: float, now: float
+    ) -> Iterator[None]:
         """A sweep of ``shard`` that began at ``now`` moved its clock by ``listened`` seconds.
 
-        Its canary was accepted after ``canary`` seconds.
+        Its canary was accepted after ``canary`` seconds. Taken in in steps.
         """
         if step is Step.STOOD_STILL:
             return
         hearing, deaf = self._shards[shard], self._hasty(shard, canary)
         if step is Step.RESUMED:
-            self._resume(shard, now)
+            yield from self._resume(shard, now)
         elif len(deaf) or len(hearing.deaf):
             self._pass_over(shard, deaf, listened)
         hearing.deaf = deaf
@@ -85,6 +87,10 @@ class Gaps:
     def deaf(self, shard: int) -> Rows:
         """Whom the newest sweep of ``shard`` could not judge, for they wait less than its canary."""
         return self._shards[shard].deaf
+
+    def hearing(self, shard: int, rows: Rows) -> Rows:
+        """``rows`` without those."""
+        return self._but(rows, self._shards[shard].deaf)
 
     def is_deaf(self, row: int) -> bool:
         """Whether that is so of one member on any shard."""
@@ -129,19 +135,39 @@ class Gaps:
     def _pass_over(self, shard: int, deaf: Rows, listened: float) -> None:
         """For those who are deaf, or were until now, the clock stood still."""
         members, hearing = self._members, self._shards[shard]
-        either = np.union1d(deaf, hearing.deaf)
+        either = self._either(deaf, hearing.deaf)
         for place in range(members.replicas):
             here = either[members.shard[place, either] == shard]
             members.heard[place, here] += listened
-        hearing.deaf_before = np.union1d(hearing.deaf_before, either)
-        self._allow(shard, np.setdiff1d(hearing.deaf, deaf))
+        hearing.deaf_before = self._either(hearing.deaf_before, either)
+        self._allow(shard, self._but(hearing.deaf, deaf))
 
-    def _resume(self, shard: int, now: float) -> None:
+    def _either(self, some: Rows, others: Rows) -> Rows:
+        """Whoever is in one of two sets of rows, in ascending order."""
+        either = self._are_in(some)
+        either[others] = True
+        return np.flatnonzero(either)
+
+    def _but(self, some: Rows, others: Rows) -> Rows:
+        """``some`` without ``others``."""
+        return some[~self._are_in(others)[some]]
+
+    def _are_in(self, rows: Rows) -> Mask:
+        """By row, of all there are: is it one of ``rows``?"""
+        are_in: Mask = np.zeros(self._members.size, np.bool_)
+        are_in[rows] = True
+        return are_in
+
+    def _resume(self, shard: int, now: float) -> Iterator[None]:
+        """Whoever comes to the shard between two steps is heard from its clock's time on, as after a gap."""
         members, hearing = self._members, self._shards[shard]
-        undecided = np.flatnonzero(IS_UNDECIDED[members.state[members.used]])
-        here = undecided[members.on(shard, undecided)]
-        self._credit(shard, here)
-        self._allow(shard, here)
+        deaf_before = self._are_in(hearing.deaf_before)
+        for among in slices(members.size):
+            here = among.start + np.flatnonzero(IS_UNDECIDED[members.state[among]])
+            here = here[members.on(shard, here)]
+            self._credit(shard, here, deaf_before)
+            self._allow(shard, here)
+            yield
         hearing.began, hearing.deaf_before = self._clocks[shard].time, _nobody()
         hearing.resumed_at = now
         self.marks = bool(members.put_off.any() or members.chances.any())
@@ -150,8 +176,10 @@ class Gaps:
         elif hearing.put_off_since is None:
             hearing.put_off_since = now
 
-    def _credit(self, shard: int, rows: Rows) -> None:
+    def _credit(self, shard: int, rows: Rows, deaf_before: Mask) -> None:
         """Count the chances that members had between the last two gaps, and were not heard in.
+
+        By row, ``deaf_before`` are those who were deaf at some time between them.
 
         Where a gap came before, nobody's silence may be due to anything else that befell it there.
         """
@@ -161,13 +189,11 @@ class Gaps:
         pushes = np.floor(
             (time - hearing.began - members.push_timeout[rows]) / self._intervals(rows)
         )
-        deaf = np.isin(rows, hearing.deaf_before) if len(hearing.deaf_before) else None
         for place in range(members.replicas):
             gained = np.where(pushes >= WHOLE, ENOUGH, pushes >= 1)
             gained[~self._unheard(place, rows, hearing)] = 0
             gained[members.shard[place, rows] != shard] = 0
-            if deaf is not None:
-                gained[deaf] = 0
+            gained[deaf_before[rows]] = 0
             chances = members.chances[place, rows] + gained
             members.chances[place, rows] = np.minimum(chances, ENOUGH)
 

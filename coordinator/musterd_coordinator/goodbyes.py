@@ -78,6 +78,8 @@ class Goodbyes:
 
         Whatever is over, or was ``within`` seconds ago and not held, is forgotten.
         """
+        if not self._said:
+            return np.empty(0, np.int64)
         over, kept = [np.empty(0, np.int64)], list[_Said]()
         for said in self._said:
             ended = self._ago(said, times) >= (hold if said.held else within)

@@ -1,13 +1,12 @@
 """What the detector says of members, in columns: who changes, to what, and why."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd_coordinator.members import Rows, Seconds
+from musterd_coordinator.members import Mask, Rows, Seconds
 
 
 class Cause(IntEnum):
@@ -45,6 +44,11 @@ class Changes:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def where(self, chosen: Mask) -> "Changes":
+        """Those of them (n) that are ``chosen``."""
+        old, new, cause = self.old[chosen], self.new[chosen], self.cause[chosen]
+        return Changes(self.rows[chosen], old, new, cause, self.silence[chosen])
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:
@@ -53,10 +57,3 @@ class Asking:
     rows: Rows
     incarnation: NDArray[np.uint64]
     status: NDArray[np.uint8]
-
-
-def join_asking(parts: Sequence[Asking]) -> Asking:
-    """All of ``parts``, of which there is at least one."""
-    return Asking(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in Asking.__slots__)
-    )

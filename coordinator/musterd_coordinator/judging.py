@@ -1,30 +1,29 @@
 """What one sweep of a shard means for everybody, in steps between which questions are answered."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from musterd.columns import Beats
 from musterd.stores import Sweep
 from musterd_coordinator.detector import Detector
-from musterd_coordinator.judgements import Asking, Changes, join_asking
+from musterd_coordinator.judgements import Asking, Changes
 from musterd_coordinator.listening import Step
-from musterd_coordinator.members import Rows
+from musterd_coordinator.members import LOOKED_AT, Rows, slices
 from musterd_coordinator.seats import Seats
-
-STEP = 16_000
-"""Members that are looked at in one step: about half a millisecond."""
+from musterd_coordinator.silences import Due
+from musterd_coordinator.steps import Steps
 
 News = tuple[Rows, Beats]
 """Rows (n), each at most once in a sweep, and the n beats that they have sent since the sweep before."""
 
-Judging = Generator[None, None, list[Changes]]
-"""Yields between steps, and returns all that changed. No state changes before the last step."""
+Judging = Steps[list[Changes]]
+"""Returns all that changed. No state changes before the last step."""
 
 
 def news_in(detector: Detector, seats: Seats, sweep: Sweep) -> Iterator[News]:
     """What is new of those who have ``seats`` in a sweep of their shard, in portions of a step."""
-    for beats in sweep.beats.parts(STEP):
+    for beats in sweep.beats.parts(LOOKED_AT):
         yield seats.news(beats, detector.remember_promises)
     seats.swept |= sweep.complete
 
@@ -45,27 +44,16 @@ def judge_sweep(
             told += changes
             asking.append(asked)
         yield
-    due = list[Rows]()
+    due, calm = list[Due](), [np.empty(0, np.int64)]
+    for among in slices(detector.members.size):
+        calm.append(detector.forget_turns(among, now))
+        if step is Step.ADVANCED:
+            due.append(detector.silences.due(shard, among))
+        yield
+    claims = yield from detector.claims.weigh(asking)
+    verdicts = yield from detector.silences.weigh(due)
+    told += detector.claims.grant(claims)
+    told += detector.silences.judge(verdicts)
     if step is Step.ADVANCED:
-        for among in _slices(detector.members.size):
-            due.append(detector.due(shard, among))
-            yield
-    if asking:
-        told.append(detector.answer(join_asking(asking)))
-    if due:
-        told += detector.verdicts(shard, np.concatenate(due))
-    return told + detector.end_conflicts(now)
-
-
-def at_once(judging: Judging) -> list[Changes]:
-    """All that changed, without a pause between steps."""
-    while True:
-        try:
-            next(judging)
-        except StopIteration as end:
-            changes: list[Changes] = end.value
-            return changes
-
-
-def _slices(size: int) -> Iterator[slice]:
-    return (slice(at, min(at + STEP, size)) for at in range(0, size, STEP))
+        told += detector.claims.end_goodbyes()
+    return told + detector.end_conflicts(np.concatenate(calm), now)

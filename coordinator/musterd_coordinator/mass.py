@@ -5,18 +5,23 @@ counted for each other: so invented members, however many, neither thin a mass s
 one of a single death. Members that are new are counted with everybody.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd_coordinator.members import Code, Mask, Members, Rows
+from musterd_coordinator.members import Code, Mask, Members, Rows, slices
 from musterd_coordinator.rules import Rules
+from musterd_coordinator.steps import Steps
 
 ESTABLISHED_AFTER = 10
 """Service down times of listening since a member's first beat after which it is established."""
 
-Zones = NDArray[np.int64]
+Going = Callable[[Rows], tuple[Mask, Mask]]
+"""Tells of rows which of them go or have just gone, and which count as alive but for that; whoever is
+neither does not count."""
+
+_Counts = NDArray[np.int64]
 
 
 def is_established(members: Members, rows: Rows, time: float, rules: Rules) -> Mask:
@@ -26,39 +31,68 @@ def is_established(members: Members, rows: Rows, time: float, rules: Rules) -> M
     return established
 
 
-def in_mass(
-    members: Members,
-    rows: Rows,
-    time: float,
-    rules: Rules,
-    going: Callable[[Rows], tuple[Mask, Mask]],
-) -> Mask:
-    """Which of ``rows`` (n) are in a zone too much of which goes.
+class Mass:
+    """Zones of which some members go: how many do, and how many are there."""
 
-    ``going`` tells of rows which of them go or have just gone, and which count as alive but for
-    that; whoever is neither does not count.
-    """
-    nobody = np.zeros(len(rows), np.bool_)
-    if rules.storm_min <= 0 or not len(rows):
-        return nobody
-    zones = members.zone[rows]
-    size = int(members.zone[members.used].max()) + 1
-    wanted = np.zeros(size, np.bool_)
-    wanted[zones] = True
-    used = members.state[members.used] != Code.FREE
-    inside = np.flatnonzero(wanted[members.zone[members.used]] & used)
-    goes, alive = going(inside)
-    established = is_established(members, inside, time, rules)
-    where = members.zone[inside]
+    def __init__(self, members: Members, rules: Rules, time: float) -> None:
+        self._members = members
+        self._rules = rules
+        self._time = time
+        zones = int(members.zone[members.used].max(initial=0)) + 2  # the last: of who came since
+        self._wanted = np.zeros(zones, np.bool_)
+        self._of_all = np.zeros((2, zones), np.int64)  # who goes, and who is alive
+        self._of_established = np.zeros((2, zones), np.int64)
 
-    def mass(counted: Mask) -> tuple[Mask, NDArray[np.int64]]:
-        fell = np.bincount(where[goes & counted], minlength=size)
-        living = np.bincount(where[alive & counted], minlength=size)
-        return (fell >= rules.storm_min) & (fell >= rules.storm_fraction * living), living
+    def want(self, rows: Rows) -> None:
+        """Count the zones of ``rows``."""
+        self._wanted[self._zones(rows)] = True
 
-    of_all, _ = mass(np.ones(len(inside), np.bool_))
-    of_established, living = mass(established)
-    enough = living >= rules.storm_min
-    judged_alone = is_established(members, rows, time, rules) & enough[zones]
-    stormy: Mask = np.where(judged_alone, of_established[zones], of_all[zones])
-    return stormy
+    def count(self, among: slice, going: Going) -> None:
+        """Count those of the rows ``among`` all that are in the zones wanted."""
+        members = self._members
+        wanted = self._wanted[self._zones(among)] & (members.state[among] != Code.FREE)
+        rows = among.start + np.flatnonzero(wanted)
+        if not len(rows):
+            return
+        zones, goes_alive = self._zones(rows), going(rows)
+        established = is_established(members, rows, self._time, self._rules)
+        for row, counted in enumerate(goes_alive):
+            self._add(self._of_all[row], zones[counted])
+            self._add(self._of_established[row], zones[counted & established])
+
+    def are_in(self, rows: Rows) -> Mask:
+        """Which of ``rows`` (n) are in a zone too much of which goes."""
+        if self._rules.storm_min <= 0:
+            return np.zeros(len(rows), np.bool_)
+        zones = self._zones(rows)
+        enough = self._of_established[1] >= self._rules.storm_min
+        alone = is_established(self._members, rows, self._time, self._rules) & enough[zones]
+        of_established, of_all = map(self._too_many, (self._of_established, self._of_all))
+        stormy: Mask = np.where(alone, of_established[zones], of_all[zones])
+        return stormy
+
+    def _too_many(self, counts: _Counts) -> Mask:
+        goes, alive = counts
+        too_many: Mask = goes >= self._rules.storm_min
+        too_many &= goes >= self._rules.storm_fraction * alive
+        return too_many
+
+    def _zones(self, rows: Rows | slice) -> NDArray[np.int32]:
+        return np.minimum(self._members.zone[rows], len(self._wanted) - 1)
+
+    def _add(self, counts: _Counts, zones: NDArray[np.int32]) -> None:
+        counts += np.bincount(zones, minlength=len(counts))
+
+
+def weighed(
+    members: Members, rules: Rules, time: float, wanted: Iterable[Rows], going: Going
+) -> Steps[Mass]:
+    """The zones of all members in portions of rows ``wanted``, in steps."""
+    mass, some = Mass(members, rules, time), False
+    for rows in wanted:
+        some |= bool(len(rows))
+        mass.want(rows)
+    for among in slices(members.size) if some and rules.storm_min > 0 else ():
+        yield
+        mass.count(among, going)
+    return mass

@@ -1,6 +1,6 @@
 """The columns that the detector decides on: one row per member, one array per property."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from enum import IntEnum
 from typing import Any
 
@@ -38,6 +38,12 @@ STATES: dict[int, State] = {
     Code.LEFT: State.LEFT,
 }
 CODES = {state: Code(code) for code, state in STATES.items()}
+
+_PIECE = 1 << 17
+"""Rows of a new column that are written to in one step: to touch memory for the first time costs most."""
+
+LOOKED_AT = 16_000
+"""Rows that are looked at in one step: about half a millisecond."""
 
 OLDER_RUNS = tuple(f"older_incarnation_{number}" for number in range(6))
 """Columns of the runs before the previous one, the newest first."""
@@ -189,7 +195,10 @@ class Members:
             column = getattr(self, name)
             if column.shape[-1] >= capacity:
                 continue
-            grown = _column((*column.shape[:-1], capacity), empty, dtype)
+            grown = yield from _column_in_steps((*column.shape[:-1], capacity), empty, dtype)
+            column = getattr(self, name)
+            if column.shape[-1] >= capacity:
+                continue
             if empty != 0 or column.any():  # what nobody wrote to takes no memory
                 grown[..., : self.size] = column[..., : self.size]
             setattr(self, name, grown)
@@ -200,3 +209,20 @@ class Members:
 def _column(shape: int | tuple[int, ...], empty: float, dtype: Any) -> NDArray[Any]:
     """An empty column. One of zeros gets its memory from the system page by page as it is used."""
     return np.full(shape, empty, dtype) if empty != 0 else np.zeros(shape, dtype)
+
+
+def _column_in_steps(
+    shape: tuple[int, ...], empty: float, dtype: Any
+) -> Generator[None, None, NDArray[Any]]:
+    if empty == 0:
+        return _column(shape, empty, dtype)
+    column = np.empty(shape, dtype)
+    for at in range(0, shape[-1], _PIECE):
+        column[..., at : at + _PIECE] = empty
+        yield
+    return column
+
+
+def slices(size: int) -> Iterator[slice]:
+    """All of ``size`` rows, in portions of a step."""
+    return (slice(at, min(at + LOOKED_AT, size)) for at in range(0, size, LOOKED_AT))

@@ -110,6 +110,10 @@ class Office(Answers):
         """The version, as soon as it is another than ``after``."""
         return await self._roll.changes.wait(after)
 
+    async def told(self) -> None:
+        """Return when all changes up to now are at hand."""
+        await self._roll.changes.told()
+
     def changes_since(
         self, version: int, group: str | None = None
     ) -> Sequence[MemberChange] | None:

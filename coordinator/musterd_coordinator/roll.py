@@ -101,21 +101,21 @@ class Roll:
 
         A shard that was tried and does not answer is not waited for while another one listens.
         """
-        self._ready = self._ready or (
-            all(shard.sweeps for shard in self.shards)
-            and any(shard.clock.listening for shard in self.shards)
-            and all(map(self._heard_enough, range(len(self.shards))))
-        )
         return self._ready
+
+    def _see_if_ready(self) -> Iterator[None]:
+        listening = [index for index, shard in enumerate(self.shards) if shard.clock.listening]
+        if self._ready or not listening or not all(shard.sweeps for shard in self.shards):
+            return
+        for index in listening:
+            if not (yield from self.detector.heard_out(index)):
+                return
+        self._ready = True
 
     @property
     def listening(self) -> list[bool]:
         """Which shards are listening."""
         return [shard.clock.listening for shard in self.shards]
-
-    def _heard_enough(self, index: int) -> bool:
-        clock = self.shards[index].clock
-        return not clock.listening or self.detector.heard_out(index)
 
     # -- what sweeps bring ---------------------------------------------------------------
 
@@ -131,8 +131,9 @@ class Roll:
         """
         shard = self.shards[index]
         shard.wake(self.clocks)
+        self.changes.settle()
         canary = swept.canary_seconds or 0.0
-        step = self.detector.advance(index, swept.begin, swept.end, swept.proven, canary)
+        step = yield from self.detector.advance(index, swept.begin, swept.end, swept.proven, canary)
         if shard.note(swept, step, self.clocks.wall()):
             self.changes.notice()
         yield from self._seat(index, swept.roster, swept.begin)
@@ -144,7 +145,11 @@ class Roll:
         told = [self._apply(each, shard) for each in changes if len(each)]
         self.changes.publish()
         self.notices.look()
-        yield from self._teller.log(told)
+        lines = self._teller.log(told)
+        yield
+        yield from self._see_if_ready()
+        yield from self.changes.describe()
+        yield from lines
 
     # -- who is on it --------------------------------------------------------------------
 
@@ -394,6 +399,7 @@ class Roll:
             self._set_zone(row)
 
     def _remove(self, row: int) -> None:
+        self.changes.settle()
         self.changes.forget(row, replace(self._change(row), gone=True, version=self.version + 1))
         self.unsaved.forget(row)
         self.lives.saved.discard(row)
@@ -412,6 +418,7 @@ class Roll:
         self.facts.pop(row, None)
 
     def _set_facts(self, row: int, facts: Facts) -> None:
+        self.changes.settle()
         self._keep_facts(row, facts)
         self._set_zone(row)
         self.changes.touch(row)
@@ -432,8 +439,9 @@ class Roll:
     # -- what changed --------------------------------------------------------------------
 
     def _apply(self, changes: Changes, shard: Shard) -> Told:
-        wall = self.clocks.wall()
-        self.detector.members.since[changes.rows[changes.old != changes.new]] = wall
+        others = changes.old != changes.new
+        rows = changes.rows if others.all() else changes.rows[others]
+        self.detector.members.since[rows] = self.clocks.wall()
         self.unsaved.rows.add(changes.rows)
         return self._teller.tell(changes, shard)
 

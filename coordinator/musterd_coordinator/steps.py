@@ -3,8 +3,6 @@
 from collections.abc import Generator
 from typing import TypeVar
 
-from anyio.lowlevel import checkpoint
-
 T = TypeVar("T")
 Steps = Generator[None, None, T]
 """Each ``yield`` ends a step; what is returned is what comes of it all."""
@@ -18,16 +16,3 @@ def whole(steps: Steps[T]) -> T:
     except StopIteration as end:
         done: T = end.value
         return done
-
-
-async def in_steps(steps: Steps[T]) -> T:
-    """All of it, with a turn for everybody else after each step."""
-    try:
-        while True:
-            next(steps)
-            await checkpoint()
-    except StopIteration as end:
-        done: T = end.value
-        return done
-    finally:
-        steps.close()

@@ -1,7 +1,9 @@
 """Why a member changed, for its history, for the log, and for whoever asks."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import structlog
@@ -12,11 +14,11 @@ from musterd_coordinator.changes import ChangeLog
 from musterd_coordinator.detector import Detector
 from musterd_coordinator.directory import Directory
 from musterd_coordinator.judgements import Cause, Changes
-from musterd_coordinator.members import STATES, Rows
+from musterd_coordinator.members import STATES, Mask, Rows
 from musterd_coordinator.shard import Clocks, Shard, wall_instant
 from musterd_coordinator.told import Evidence, Told
 from musterd_coordinator.unsaved import Unsaved
-from musterd_coordinator.wording import BEATING, PLAIN
+from musterd_coordinator.wording import BEATING, EVIDENT, PLAIN
 
 log = structlog.get_logger(__name__)
 
@@ -26,12 +28,30 @@ journal takes and nobody reads: they have one together, and each is in the histo
 
 _EXAMPLES = 3  # names, and zones, in such a line
 _AT_ONCE = 50  # lines of the log in one step: a millisecond or two
-_BY_RUN = (Cause.RESTARTED, Cause.CONFLICT)  # their words name incarnations
+_ALL_CAUSES = np.arange(len(Cause))
+_BY_SILENCE = np.isin(_ALL_CAUSES, list(EVIDENT))
+_BY_RUN = np.isin(_ALL_CAUSES, (Cause.RESTARTED, Cause.CONFLICT))  # their words name incarnations
 
 
 Speak = Callable[..., object]
-Line = tuple[Speak, str, Mapping[str, object]]
-"""A line of the log: its level, its event, and what is known of it."""
+_Kind = tuple[Cause, State, State]
+_Part = tuple[Told, Rows]
+
+
+class _Lines(NamedTuple):
+    """Lines of the log that differ in the member only, whose names are kept: it may be forgotten."""
+
+    speak: Speak
+    event: str
+    was: str
+    told: Told
+    rows: Rows
+    names: list[str]
+
+    def say(self, at: int) -> None:
+        """Say line ``at``."""
+        reason = self.told.reason(self.rows.item(at))
+        self.speak(self.event, member=self.names[at], was=self.was, reason=reason)
 
 
 class Teller:
@@ -85,80 +105,93 @@ class Teller:
         now = wall_instant(self._clocks.wall())
         told = Told(self._changes.version + 1, now, changes, self._evidence(changes, shard))
         self._unsaved.told(told)
-        self._reasons[changes.rows] = told
-        for cause, text in _LASTING.items():
-            if len(rows := changes.rows[changes.cause == cause]):
-                self._reasons[rows] = text
+        self._reason_all(told)
         self._changes.touch_all(changes.rows)
         return told
 
-    def log(self, told: Sequence[Told]) -> Iterator[None]:
-        """A line for each death, conflict or return among what was told, in steps."""
-        # Words first: once others had a turn, somebody may be forgotten.
-        lines = [line for each in told for line in self._lines(each)]
-        for at in range(0, len(lines), _AT_ONCE):
-            for speak, event, fields in lines[at : at + _AT_ONCE]:
-                speak(event, **fields)
-            yield
-
-    def _lines(self, told: Told) -> Iterator[Line]:
+    def _reason_all(self, told: Told) -> None:
         changes = told.changes
-        kinds = changes.cause.astype(np.int64) << 8 | changes.old << 4 | changes.new
-        for kind in np.flatnonzero(np.bincount(kinds)).tolist():
-            cause, old, new = Cause(kind >> 8), STATES[kind >> 4 & 15], STATES[kind & 15]
-            if cause is not Cause.FIRST_BEAT:
-                event = str(new) if old != new else "beats"
-                rows = changes.rows[kinds == kind]
-                yield from self._lines_of(told, _speaker(cause, new), event, str(old), rows)
+        for cause in np.flatnonzero(np.bincount(changes.cause)).tolist():
+            of_it = changes.cause == cause
+            rows = changes.rows if of_it.all() else changes.rows[of_it]
+            self._reasons[rows] = _LASTING.get(cause, told)
 
-    def _lines_of(
-        self, told: Told, speak: Speak, event: str, was: str, rows: Rows
-    ) -> Iterator[Line]:
-        if len(rows) > LOGGED_SINGLY:
-            yield (
-                speak,
-                f"members {event}",
-                {"count": len(rows), "was": was, **self._summary(told, rows)},
-            )
-            return
-        for row in rows.tolist():
-            member = str(self._directory.member(row))
-            yield (
-                speak,
-                f"member {event}",
-                {"member": member, "was": was, "reason": told.reason(row)},
-            )
+    def log(self, told: Sequence[Told]) -> Iterator[None]:
+        """A line for each death, conflict or return among what was told, to be said in steps.
 
-    def _summary(self, told: Told, rows: Rows) -> dict[str, object]:
+        Names are looked up now: once others had a turn, somebody may be forgotten.
+        """
+        return _say(list(self._lines(told)))
+
+    def _lines(self, told: Sequence[Told]) -> Iterator[_Lines]:
+        for (cause, old, new), parts in _by_kind(told).items():
+            speak, event = _speaker(cause, new), str(new) if old != new else "beats"
+            count = sum(len(rows) for _, rows in parts)
+            if count > LOGGED_SINGLY:
+                speak(f"members {event}", count=count, was=str(old), **self._summary(parts))
+                continue
+            for part, rows in parts:
+                names = list(map(str, map(self._directory.member, rows.tolist())))
+                yield _Lines(speak, f"member {event}", str(old), part, rows, names)
+
+    def _summary(self, parts: Sequence[_Part]) -> dict[str, object]:
         """What a line about many says of them."""
-        codes, counts = np.unique(self._detector.members.zone[rows], return_counts=True)
-        most = np.argsort(-counts)[:_EXAMPLES]
-        zones = {
-            "/".join(self._directory.zones.key(codes.item(at))): counts.item(at)
-            for at in most.tolist()
-        }
+        zones = [self._detector.members.zone[rows] for _, rows in parts]
+        size = max(int(each.max()) for each in zones) + 1
+        counts = sum(
+            (np.bincount(each, minlength=size) for each in zones), np.zeros(size, np.int64)
+        )
+        most = np.argsort(counts)[: -_EXAMPLES - 1 : -1]
+        largest = [(zone, counts.item(zone)) for zone in most.tolist() if counts.item(zone)]
+        told, rows = parts[0]
         examples = map(self._directory.member, rows[:_EXAMPLES].tolist())
         return {
-            "largest_zones": zones,
+            "largest_zones": {"/".join(self._directory.zones.key(zone)): n for zone, n in largest},
             "examples": list(map(str, examples)),
             "reason": told.reason(rows.item(0)),
         }
 
     def _evidence(self, changes: Changes, shard: Shard) -> Evidence:
         members, now = self._detector.members, self._clocks.monotonic()
-        by_run = np.isin(changes.cause, _BY_RUN).any()
-        runs = changes.rows if by_run else changes.rows[:0]
+        silent, runs = _rows_by(changes, _BY_SILENCE), _rows_by(changes, _BY_RUN)
         return Evidence(
             shard.name,
             shard.staleness(self._clocks) or 0.0,
             self._detector.rules.storm_hold,
-            members.heard_at[changes.rows] + (self._clocks.wall() - now),
+            members.heard_at[silent] + (self._clocks.wall() - now),
             np.stack((members.incarnation[runs], members.previous_incarnation[runs]), axis=1),
         )
 
 
 _LASTING: Mapping[int, str] = {**PLAIN, Cause.CONFLICT_OVER: BEATING}
 """Reasons that are the same for everybody."""
+
+
+def _say(lines: Sequence[_Lines]) -> Iterator[None]:
+    for each in lines:
+        for at in range(len(each.rows)):
+            each.say(at)
+            if at % _AT_ONCE == _AT_ONCE - 1:
+                yield
+        yield
+
+
+def _by_kind(told: Sequence[Told]) -> dict[_Kind, list[_Part]]:
+    """Rows of what was told, by what is said of them alike; first beats are no news."""
+    kinds = defaultdict[_Kind, list[_Part]](list)
+    for each in told:
+        changes = each.changes
+        codes = changes.cause.astype(np.int64) << 8 | changes.old << 4 | changes.new
+        for code in np.flatnonzero(np.bincount(codes)).tolist():
+            kind = Cause(code >> 8), STATES[code >> 4 & 15], STATES[code & 15]
+            if kind[0] is not Cause.FIRST_BEAT:
+                kinds[kind].append((each, changes.rows[codes == code]))
+    return kinds
+
+
+def _rows_by(changes: Changes, causes: Mask) -> Rows:
+    """All rows if any changed by one of ``causes``, else none: nobody asks for what belongs to it."""
+    return changes.rows if causes[changes.cause].any() else changes.rows[:0]
 
 
 def _speaker(cause: Cause, new: State) -> Speak:

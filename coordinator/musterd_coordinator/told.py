@@ -26,7 +26,7 @@ class Evidence:
     """How n changes are known. ``seen`` (n) is when the last beat was, by the wall clock; NaN: never.
 
     ``shard`` was proven ``ago`` seconds before; ``hold`` is the rule's. ``incarnations`` (n, 2) are
-    the newest and the one before.
+    the newest and the one before. Where no cause is told by them, ``seen`` and ``incarnations`` are empty.
     """
 
     shard: str

@@ -9,10 +9,11 @@ from musterd.beat import Status
 from musterd.columns import Beats
 from musterd_coordinator.detector import Detector
 from musterd_coordinator.judgements import Cause, Changes
-from musterd_coordinator.judging import News, at_once, judge_sweep
+from musterd_coordinator.judging import News, judge_sweep
 from musterd_coordinator.listening import ListeningClock, Step
 from musterd_coordinator.members import Code
 from musterd_coordinator.rules import Rules
+from musterd_coordinator.steps import whole
 
 
 def rules(**changes: float) -> Rules:
@@ -122,7 +123,8 @@ class Fleet:
         canary: float = 0.0,
     ) -> list[Changes]:
         """A sweep that brings ``news``; what changed."""
-        self.step = self.detector.advance(shard, self.now, self.now + 0.01, proven, canary)
+        end = self.now + 0.01
+        self.step = whole(self.detector.advance(shard, self.now, end, proven, canary))
         return self._judge(news, self.step, shard)
 
     def sweep(self, *, proven: bool = True, shard: int = 0, canary: float = 0.0) -> None:
@@ -149,7 +151,7 @@ class Fleet:
         return [cause for _, who, cause in self.causes if who == row]
 
     def _judge(self, news: Iterable[News], step: Step, shard: int) -> list[Changes]:
-        changes = at_once(judge_sweep(self.detector, shard, news, step, self.now))
+        changes = whole(judge_sweep(self.detector, shard, news, step, self.now))
         self._note(changes)
         return changes
 

@@ -3,21 +3,16 @@
 from datetime import UTC, datetime
 from itertools import product
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 from musterd.beat import Status
-from musterd.columns import Rejected
 from musterd.model import Facts, Mark, Member, State, Verdict
-from musterd.stores import Roster, Sweep
 from musterd_coordinator.answers import Answers
-from musterd_coordinator.judging import STEP
-from musterd_coordinator.members import STATES, Code
-from musterd_coordinator.sweep import Swept
-from tests.unit.stage import Stage, columns_of, host
+from musterd_coordinator.members import STATES
+from tests.unit.stage import Stage, host
 
 codes = st.sampled_from(sorted(STATES))
 fleets = st.lists(
@@ -103,68 +98,6 @@ def test_a_query_says_of_each_what_is_said_of_it_alone(
             alone = stage.answers.member(group, name)
             flags = alone.up, alone.schedulable, alone.down, alone.state
             assert verdict == Verdict(*flags)
-
-
-def sweep_of(
-    stage: Stage, beats: dict[int, tuple[int, int]], seated: tuple[str, ...] = ()
-) -> Swept:
-    stage.now += 0.5
-    sweep = Sweep(columns_of(beats, 0), Rejected(), complete=True)  # type: ignore[arg-type]
-    roster = Roster([(slot, host(name)) for slot, name in enumerate(seated)])
-    return Swept(stage.now, stage.now, True, "", roster, sweep, 0.001, 0.01)
-
-
-def test_a_sweep_in_steps_shows_nothing_before_the_last() -> None:
-    count = 2 * STEP + 1
-    stage, names = Stage(), tuple(f"h{number}" for number in range(count))
-    stage.sweep()
-    stage.sweep(seated=tuple(enumerate(map(host, names))))
-    members, version, steps = stage.roll.detector.members, stage.roll.version, 0
-    for _ in stage.roll.steps(0, sweep_of(stage, dict.fromkeys(range(count), (7, 1)))):
-        steps += 1
-        assert np.all(members.state[:count] == Code.UNKNOWN)
-        assert stage.roll.version == version
-    assert steps == 6  # three for the beats, three for the silence
-    assert np.all(members.state[:count] == Code.UP)
-    assert stage.roll.version == version + 1
-
-
-def test_who_is_forgotten_between_two_steps_does_not_come_back() -> None:
-    stage = Stage()
-    stage.sweep()
-    stage.sweep(seated=((0, host("a")), (1, host("b"))))
-    forgotten = stage.roll.directory.row("compute", "a")
-    assert forgotten is not None
-    steps = stage.roll.steps(0, sweep_of(stage, {0: (7, 1), 1: (8, 1)}))
-    next(steps)
-    stage.roll.remove([forgotten])
-    (newcomer,) = stage.roll.detector.add_all(  # in the row that became free
-        np.array([Code.UNKNOWN], np.uint8), np.zeros((1, 1), np.int16), np.zeros(1)
-    )
-    assert newcomer == forgotten
-    for _ in steps:
-        pass
-    assert stage.roll.detector.members.state[newcomer] == Code.UNKNOWN
-    assert stage.state("b") is State.UP
-
-
-def test_who_beats_between_two_steps_is_not_judged_by_the_first() -> None:
-    stage = Stage(shards=2, replicas=2)
-    for shard in (0, 1):
-        stage.sweep(shard=shard)
-        stage.sweep({0: (7, 1)}, seated=((0, host("a")),), shard=shard)
-    for _ in range(100):
-        steps = stage.roll.steps(0, sweep_of(stage, {}))
-        next(steps, None)
-        due = stage.roll.detector.due(0, slice(0, 1)).tolist()
-        if due:
-            stage.sweep({0: (7, 2)}, shard=1)
-        for _ in steps:
-            pass
-        assert stage.state("a") is State.UP
-        if due:
-            return
-    pytest.fail("its silence was never complete")
 
 
 def test_each_field_of_an_answer_says_what_its_name_says() -> None:

@@ -5,7 +5,7 @@ with linear probing and backward shift deletion (Knuth, The Art of Computer Prog
 Algorithms L and R). Member_ids are hashes already, so their low bits are the place to begin at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ NONE = -1
 _FULL = 0.6  # of the places; beyond it chains grow long
 _NEARLY = 0.5  # beyond it there is time to grow in steps
 _STEP = 8000  # who move to a larger table in one step
+_PIECE = 1 << 17  # places of a new table that are written to in one step: first touches cost most
 _LARGE = 1 << 19  # places, two megabytes; a smaller table grows faster, and is copied less often
 
 
@@ -29,6 +30,7 @@ class IdMap:
         self.ids: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._slots: memoryview[int]
         self._mask: int
+        self._grows = False  # in steps
         self._heir: IdMap | None = None  # a larger table that is being filled, over the same ids
         self._clear(places)
         self.reserve(places)
@@ -63,13 +65,14 @@ class IdMap:
     def make_room(self, more: int) -> Iterator[None]:
         """Grow in steps, before ``more`` come; meanwhile others may come and go."""
         # Where somebody else is about it already, there is room enough until they are done.
-        if self._heir is not None or self._size + more <= _NEARLY * (self._mask + 1):
+        if self._grows or self._size + more <= _NEARLY * (self._mask + 1):
             return
-        heir = self._heir = IdMap(places=1)
-        heir._share(self.ids)
-        heir._clear(self._larger())
+        self._grows = True
         try:
-            yield
+            places = yield from _empty_places(self._larger())
+            heir = self._heir = IdMap(places=1)
+            heir._share(self.ids)
+            heir._use(places)
             table = np.asarray(self._slots)
             here = table[table != NONE]
             for at in range(0, len(here), _STEP):
@@ -78,7 +81,7 @@ class IdMap:
             if heir._mask > self._mask:
                 self._slots, self._mask = heir._slots, heir._mask
         finally:
-            self._heir = None
+            self._heir, self._grows = None, False
 
     def put(self, identity: int, slot: int) -> None:
         """It sits in ``slot`` from now on, which nobody else sits in."""
@@ -130,9 +133,11 @@ class IdMap:
         return at
 
     def _clear(self, places: int) -> None:
+        self._use(np.full(places, NONE, np.int32))
+
+    def _use(self, places: NDArray[np.int32]) -> None:
         # Memoryviews are the fastest way to single numbers of an array.
-        self._slots = np.full(places, NONE, np.int32).data
-        self._mask = places - 1
+        self._slots, self._mask = places.data, len(places) - 1
 
     def _larger(self) -> int:
         places = self._mask + 1
@@ -161,3 +166,11 @@ class IdMap:
             table[at[free]] = slots[free]
             left = table[at] != slots
             slots, at = slots[left], (at[left] + 1) & self._mask
+
+
+def _empty_places(count: int) -> Generator[None, None, NDArray[np.int32]]:
+    places = np.empty(count, np.int32)
+    for at in range(0, count, _PIECE):
+        places[at : at + _PIECE] = NONE
+        yield
+    return places

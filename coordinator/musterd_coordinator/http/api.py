@@ -34,9 +34,8 @@ from musterd_coordinator.http.limits import Room
 from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.problem import Problem
-from musterd_coordinator.http.turns import Turns
+from musterd_coordinator.http.turns import Turns, in_steps
 from musterd_coordinator.paging import Filters
-from musterd_coordinator.steps import in_steps
 
 _query_decoder = msgspec.json.Decoder(Query)
 _change_decoder = msgspec.json.Decoder(FactsChange)

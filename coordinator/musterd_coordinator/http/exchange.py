@@ -66,7 +66,7 @@ class Request:
 class Answer(NamedTuple):
     """A whole answer."""
 
-    body: bytes
+    body: bytes | bytearray
     status: int = 200
     media: bytes = JSON
     headers: Headers = ()

@@ -1,5 +1,7 @@
 """The list of all groups as JSON: made in steps, once for each version, for all who ask."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from musterd.model import GroupList
@@ -18,7 +20,7 @@ class Listing:
         self._desk = desk
         self._made: tuple[int, list[bytes]] | None = None  # a version, and its groups in parts
 
-    def answer(self) -> Steps[bytes | None]:
+    def answer(self) -> Steps[bytearray | None]:
         """The answer; None if there is no group."""
         if self._made is None or self._made[0] != self._desk.version:
             self._made = yield from self._make()
@@ -27,8 +29,7 @@ class Listing:
             return None
         empty = _encode(GroupList(version, *self._desk.freshness(), []))
         yield
-        # Of twenty thousand groups that are megabytes, so that they are copied once.
-        return b"".join([empty.removesuffix(b"]}"), *parts, b"]}"])
+        return (yield from _joined([empty.removesuffix(b"]}"), *parts, b"]}"]))
 
     def none(self) -> bytes:
         """The answer where there is no group."""
@@ -42,3 +43,13 @@ class Listing:
             parts.append((b"," if parts else b"") + _encode(some)[1:-1])
             yield
         return listed.version, parts
+
+
+def _joined(parts: Sequence[bytes]) -> Steps[bytearray]:
+    """All of ``parts``, which are megabytes together: memory that is touched for the first time costs most."""
+    joined, at = bytearray(sum(map(len, parts))), 0
+    for part in parts:
+        joined[at : at + len(part)] = part
+        at += len(part)
+        yield
+    return joined

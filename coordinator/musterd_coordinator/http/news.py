@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import anyio
 import msgspec
+from anyio.lowlevel import checkpoint
 
 from musterd.errors import NotFound
 from musterd.model import EventPing, EventSnapshot, MemberChange
@@ -75,11 +76,12 @@ class News:
         self._snapshots: dict[str | None, _Snapshot] = {}
         self._taken: deque[_Snapshot] = deque()  # all that may be read still, the oldest first
         self._making = anyio.Lock()
+        self._telling = anyio.Lock()
 
     async def since(self, group: str | None, version: int | None) -> Told:
         """What a reader who knows ``version`` is to hear; a snapshot for one who knows none of use."""
         self._forget_old(anyio.current_time())
-        if version is not None and (told := self._changes(group, version)):
+        if version is not None and (told := await self._changes(group, version)):
             return told
         async with self._making:
             return await self._snapshot(group)
@@ -91,31 +93,45 @@ class News:
         self._told.clear()
         self._healths.clear()
 
-    def _changes(self, group: str | None, since: int) -> Told | None:
-        """Changes after ``since``, made once however many readers ask for them at the same time."""
+    def _known(self, group: str | None, since: int) -> Told | None:
+        """What is to be heard after ``since``, if that is nothing, or was made already."""
         health = self._health(group)
         if health.version != self._told_at:
             self._told.clear()
             self._told_at = health.version
         if since == health.version:
             return self._quiet(health)
-        key = group, since
-        kept = self._told.get(key)
-        if kept is None or kept[0] is not health:
-            changes = self._desk.changes_since(since, group)
-            if changes is None:
-                return None
-            parts = [changes[at : at + CHANGES_PER_EVENT] for at in _starts(changes)]
-            told = self._quiet(health)._replace(events=self._events(health, parts))
-            kept = self._told[key] = health, told
-        return kept[1]
+        kept = self._told.get((group, since))
+        return kept[1] if kept is not None and kept[0] is health else None
 
-    def _events(self, health: _Health, parts: Sequence[Sequence[MemberChange]]) -> list[bytes]:
-        events = []
+    async def _changes(self, group: str | None, since: int) -> Told | None:
+        """Changes after ``since``, made once however many readers ask for them at the same time."""
+        if told := self._known(group, since):
+            return told
+        async with self._telling:
+            await self._desk.told()
+            return self._known(group, since) or await self._tell(group, since)
+
+    async def _tell(self, group: str | None, since: int) -> Told | None:
+        health, changes = self._health(group), self._desk.changes_since(since, group)
+        if changes is None:
+            return None
+        parts = [changes[at : at + CHANGES_PER_EVENT] for at in _starts(changes)]
+        told = self._quiet(health)._replace(events=await self._events(health, parts))
+        self._told[group, since] = health, told
+        return told
+
+    async def _events(
+        self, health: _Health, parts: Sequence[Sequence[MemberChange]]
+    ) -> list[bytes]:
+        """Each part is a step."""
+        events = list[bytes]()
         for number, part in enumerate(parts, 1):
             last = number == len(parts)
             body = _Changes(*health[:3], msgspec.Raw(_encode(part)), not last)
             events.append(self._event("changes", body, health.version if last else None))
+            if not last:
+                await checkpoint()
         return events
 
     def _quiet(self, health: _Health) -> Told:

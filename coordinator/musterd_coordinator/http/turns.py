@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.shares import Shares
-from musterd_coordinator.steps import Steps, T, in_steps
+from musterd_coordinator.steps import Steps, T
 
 
 class Turns:
@@ -41,3 +42,16 @@ class Turns:
         """What comes of ``steps`` when nobody else's are going on, for one who may always wait."""
         async with self._lock:
             return await in_steps(steps)
+
+
+async def in_steps(steps: Steps[T]) -> T:
+    """All of it, with a turn for everybody else after each step."""
+    try:
+        while True:
+            next(steps)
+            await checkpoint()
+    except StopIteration as end:
+        done: T = end.value
+        return done
+    finally:
+        steps.close()
