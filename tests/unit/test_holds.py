@@ -150,8 +150,8 @@ def test_people_and_prometheus_see_it_too() -> None:
     gauges = Gauges(Door[Hashable](1, 1), Room(Limits()))
     groups = stage.answers.groups_steps()
     page = whole(metrics.render(telling(stage), groups, gauges=gauges, readers=0))
-    assert "\nmusterd_members_judged_later 2\n" in page.decode()
-    assert '\nmusterd_held{kind="canary",scope="mc1:11211"} 1\n' in page.decode()
+    assert "\nmusterd_members_judged_later 2.0\n" in page.decode()
+    assert '\nmusterd_held{kind="canary",scope="mc1:11211"} 1.0\n' in page.decode()
     shown = show_command.text(answer(stage, "h1"), render.paint(), now)
     assert re.search(r"silent for: +1 s of 25 s of listening, beats every 10 s", shown)
 

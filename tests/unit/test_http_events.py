@@ -181,8 +181,8 @@ async def test_readers_are_counted_and_bounded(desk: DictDesk) -> None:
     app = make_app(desk)
     async with reading(app, "/v1/events") as reader:
         await reader.next()
-        assert b"musterd_event_readers 1\n" in (await ask(app, "/metrics")).body
-    assert b"musterd_event_readers 0\n" in (await ask(app, "/metrics")).body
+        assert b"musterd_event_readers 1.0\n" in (await ask(app, "/metrics")).body
+    assert b"musterd_event_readers 0.0\n" in (await ask(app, "/metrics")).body
 
 
 async def test_readers_are_bounded_in_all_and_of_one_address(desk: DictDesk) -> None:
@@ -232,4 +232,4 @@ async def test_stopping_ends_the_streams(desk: DictDesk) -> None:
             while True:
                 await reader.next()
         assert scope.cancelled_caught  # nothing comes any more
-        assert b"musterd_event_readers 0\n" in (await ask(app, "/metrics")).body
+        assert b"musterd_event_readers 0.0\n" in (await ask(app, "/metrics")).body

@@ -50,14 +50,14 @@ async def test_a_flood_of_orders_is_told_when_to_go_on(app: App, clock: _Clock) 
         assert await order("10.0.0.1") == 200
     assert [(line["event"], line["reason"]) for line in lines] == [("order refused", "rate")]
     page = (await ask(app, "/metrics")).body
-    assert b'musterd_orders_refused_total{reason="rate"} 5\n' in page
+    assert b'musterd_orders_refused_total{reason="rate"} 5.0\n' in page
     assert (await ask(app, HOST)).status == 200  # questions are no orders
 
 
 async def test_browsers_are_counted(app: App) -> None:
     await ask(app, HOST, "DELETE", headers={"origin": "http://evil.example"})
     assert (
-        b'musterd_orders_refused_total{reason="browser"} 1\n' in (await ask(app, "/metrics")).body
+        b'musterd_orders_refused_total{reason="browser"} 1.0\n' in (await ask(app, "/metrics")).body
     )
 
 
