@@ -74,9 +74,9 @@ def test_agents_more_hurried_than_the_coordinator_knows(
         lab = start_lab(way.url, kind=KIND)
         with ExitStack() as stack:
             hurried = [f"hurried-{number}" for number in range(4)]
-            stack.enter_context(lab.agent(*hurried, push_timeout=0.2))
+            stack.enter_context(lab.agent(*hurried, push_timeout=0.5))
             lab.wait(lambda: lab.all_up(*hurried), 15, "up")
-            way.delay(0.3)
+            way.delay(0.7)
             lab.last(20)
             way.heal()
             lab.wait(lambda: lab.all_up(*hurried, *CROWD), 20, "up again")

@@ -46,6 +46,7 @@ def start(name: str, seconds: int) -> subprocess.Popen[bytes]:
         f"-rss_limit_mb={MEMORY}",
         f"-max_len={LONGEST}",
         f"-artifact_prefix={found}/",
+        "-len_control=0",  # long inputs from the start: a store has many keys
         "-timeout=20",
         "-print_final_stats=1",
     ]
