@@ -10,6 +10,7 @@ import anyio
 from musterd import ages
 from musterd.ages import Slept
 from musterd.beat import Status, member_id, new_incarnation
+from musterd.loop_clock import clock_of_loop
 from musterd.settings import MemberSettings, Settings
 from musterd.stores.base import Store
 from musterd_agent.beating import Beating
@@ -46,6 +47,7 @@ class Agent:
         self._changed = changed
         self._rng = rng or Random()
         self._wall_clock = wall_clock
+        self._clock = clock_of_loop()
         self.slept = slept
         self._shards: dict[int, Shard] = {}
         self.incarnation = incarnation or new_incarnation()
@@ -107,12 +109,12 @@ class Agent:
         number = member_id(self._settings.namespace, announced.group, announced.name)
         timeout = self._settings.push_timeout_for(member.interval)
         links = [
-            Link(announced, self._shard(shard), timeout, self._rng, self.slept)
+            Link(announced, self._shard(shard), timeout, self._rng, self.slept, self._clock)
             for shard in self._store.place(number)
         ]
         allowed = min(timeout, self._most_hurried)
         beating = Beating(number, member.interval, self.incarnation, allowed)
-        return MemberLoop(beating, links, self._wall_clock)
+        return MemberLoop(beating, links, self._wall_clock, self._clock)
 
     def _shard(self, index: int) -> Shard:
         if index not in self._shards:

@@ -11,6 +11,7 @@ from musterd import ages
 from musterd.ages import Slept
 from musterd.beat import Beat
 from musterd.errors import ShardCorrupt, ShardUnavailable
+from musterd.loop_clock import Clock
 from musterd.model import Member
 from musterd.stores.bounds import Turn
 from musterd_agent.beating import retry_pause
@@ -38,6 +39,7 @@ class Link:
         push_timeout: float,
         rng: Random,
         slept: Slept = ages.slept,
+        clock: Clock = anyio.current_time,
     ) -> None:
         self.shard = shard
         self.accepted = 0
@@ -48,6 +50,7 @@ class Link:
         self._member = member
         self._rng = rng
         self._slept = slept
+        self._clock = clock
         self._slept_before = 0.0  # when a beat last got through
         self._missed = 0
         self._announced = False
@@ -79,15 +82,18 @@ class Link:
             self._failed(failure)
         return failure is None
 
-    async def renew(self) -> None:
-        """Where it is time to, connect anew before the next tick, or go on over the old connection.
+    def is_to_renew(self, now: float) -> bool:
+        """Whether it is time to connect anew, after a beat that got through ``now``."""
+        renewal = self.shard.renewal
+        return renewal is not None and renewal.is_due(now)
+
+    async def renew(self, now: float) -> None:
+        """Connect anew before the next tick, or go on over the old connection.
 
         Whether beats get through is no matter of this: a failure is not told.
         """
-        now, renewal = anyio.current_time(), self.shard.renewal
-        if renewal is not None and renewal.is_due(now):
-            left = (self.due - now) * _SHARE_TO_RENEW
-            await _failure_of(self.shard.renew(), min(self.push_timeout, left))
+        left = (self.due - now) * _SHARE_TO_RENEW
+        await _failure_of(self.shard.renew(), min(self.push_timeout, left))
 
     async def _deliver(self, beat: Beat, within: float) -> None:
         async with self._turn:
@@ -112,7 +118,7 @@ class Link:
 
     def _took(self) -> None:
         self.accepted += 1
-        self.last_accepted, self._slept_before = anyio.current_time(), self._slept()
+        self.last_accepted, self._slept_before = self._clock(), self._slept()
         self._missed = 0
         self.shard.took(self._name)
 

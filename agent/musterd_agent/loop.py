@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import anyio
 
 from musterd.beat import Beat, Status
+from musterd.loop_clock import Clock
 from musterd_agent.beating import Beating
 from musterd_agent.link import Link
 
@@ -30,12 +31,17 @@ class MemberLoop:
     """
 
     def __init__(
-        self, beating: Beating, links: Sequence[Link], wall_clock: Callable[[], float]
+        self,
+        beating: Beating,
+        links: Sequence[Link],
+        wall_clock: Callable[[], float],
+        clock: Clock = anyio.current_time,
     ) -> None:
         self.first_accepted = anyio.Event()
         self._beating = beating
         self._links = links
         self._wall_clock = wall_clock
+        self._clock = clock
         self._latest: tuple[float, Beat] | None = None
 
     @property
@@ -103,10 +109,11 @@ class MemberLoop:
     async def _keep_beating(self, link: Link) -> None:
         while True:
             taken = await self._push(link, self._beat_of(link.due))
-            link.due = self._beating.tick_after(anyio.current_time(), link.due)
-            if taken:
-                await link.renew()
-            await anyio.sleep_until(link.due)
+            now = self._clock()
+            link.due = self._beating.tick_after(now, link.due)
+            if taken and link.is_to_renew(now):
+                await link.renew(now)
+            await anyio.sleep(max(0.0, link.due - self._clock()))
 
     def _beat_of(self, due: float) -> Beat:
         """The one beat of this tick, for whichever shard comes first and all that follow."""
@@ -115,7 +122,7 @@ class MemberLoop:
         return self._latest[1]
 
     def _make_beat(self, due: float) -> Beat:
-        return self._beating.beat(now=anyio.current_time(), due=due, wall=self._wall_clock())
+        return self._beating.beat(now=self._clock(), due=due, wall=self._wall_clock())
 
     async def _push(self, link: Link, beat: Beat, within: float | None = None) -> bool:
         taken = await link.push(beat, within)

@@ -1,6 +1,5 @@
 """A coordinator, wired: what is started in which order, and how it stops."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from musterd.beat import member_id
 from musterd.config import Settings
 from musterd.errors import StoreError
 from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
+from musterd.loop_clock import clock_of_loop
 from musterd.model import Member
 from musterd.stores import Store, open_store
 from musterd.urls import host_and_port
@@ -65,7 +65,7 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         )
         await registry.open()
         stack.push_async_callback(registry.aclose)
-        clocks = Clocks(_clock_of_loop(), time)
+        clocks = Clocks(clock_of_loop(), time)
         roll = make_roll(settings, store, clocks)
         async for entries in registry.load():
             roll.restore(entries)
@@ -102,14 +102,6 @@ def _adopt(roll: Roll, recorder: Recorder, farewell: Farewell, settings: Setting
     roll.detector.rules = make_rules(settings)
     recorder.history = timedelta(days=settings.history_days)
     farewell.after = settings.forget_left
-
-
-def _clock_of_loop() -> Callable[[], float]:
-    """anyio.current_time, which need not find out at each question in what loop it is asked."""
-    try:
-        return asyncio.get_running_loop().time
-    except RuntimeError:  # it is another one than asyncio's
-        return anyio.current_time
 
 
 def careful_clock(newest: datetime | None, clocks: Clocks) -> CarefulClock:

@@ -1,0 +1,46 @@
+"""How much an agent reads from a memcached at once: little, and all of it."""
+
+import asyncio
+import socket
+
+from musterd.stores.memcached_connection import READ_SIZE, MemcachedConnection, Server, read_little
+from musterd.testing.servers import Memcached
+
+
+class Readings(asyncio.Protocol):
+    """Keeps how many bytes came at once."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.over = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        """One reading."""
+        self.sizes.append(len(data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """There is no more."""
+        self.over.set()
+
+
+async def test_a_reading_takes_no_more_memory_than_replies_need() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(b"x" * 3 * READ_SIZE)
+        ours.setblocking(False)
+        transport, readings = await asyncio.get_running_loop().create_connection(
+            Readings, sock=ours
+        )
+        read_little(transport)
+        theirs.shutdown(socket.SHUT_WR)
+        async with asyncio.timeout(5.0):
+            await readings.over.wait()
+    assert readings.sizes == [READ_SIZE] * 3
+
+
+async def test_a_value_of_several_readings_is_whole(memcached: Memcached) -> None:
+    value = b"x" * 3 * READ_SIZE
+    connection = MemcachedConnection(Server("127.0.0.1", memcached.port))
+    await connection.set(b"large", value)
+    assert (await connection.gets(b"large"))[0] == value
+    connection.close()
