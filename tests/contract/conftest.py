@@ -17,10 +17,17 @@ from tests.contract.labs import (
     memcached_lab,
     postgres_lab,
 )
+from tests.contract.relay_lab import RELAYS, relay_lab
 
 KEYED_SERVERS = ("memcached", "three-memcacheds", "embedded")
 SERVERS = (*KEYED_SERVERS, "postgresql")
-STORES = ("memory", *SERVERS)
+DIRECT = ("memory", *SERVERS)
+"""Where all that agents say is in the store at once.
+
+A relay tells of a member with its first beat, and leaves one that retires to coordinators.
+"""
+
+STORES = (*DIRECT, "relay")
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +42,9 @@ def contract_postgres() -> Iterator[Postgres]:
     """Run a PostgreSQL that the contract tests may pause and stop."""
     with Postgres(**Postgres.cheap, max_connections=100) as server:
         server.execute("CREATE DATABASE musterd_template")
-        server.execute(f"CREATE ROLE {AGENTS} LOGIN PASSWORD '{server.password}'")
-        prepare = partial(init_db, agents=AGENTS)
+        for role in (AGENTS, RELAYS):
+            server.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{server.password}'")
+        prepare = partial(init_db, agents=AGENTS, relays=RELAYS)
         anyio.run(prepare, server.dsn_of("musterd_template"), 30.0)
         yield server
 
@@ -59,9 +67,10 @@ def lab(store_kind: str, request: pytest.FixtureRequest) -> Iterator[Lab]:
         embedded = EmbeddedLab([request.getfixturevalue("embedded_server")])
         yield embedded
         embedded.close()
-    elif store_kind == "postgresql":
+    elif store_kind in ("postgresql", "relay"):
         server = request.getfixturevalue("contract_postgres")
-        with postgres_lab(server, "musterd_template") as postgres:
+        make = relay_lab if store_kind == "relay" else postgres_lab
+        with make(server, "musterd_template") as postgres:
             yield postgres
     else:
         with memcached_lab(1 if store_kind == "memcached" else 3) as memcached:

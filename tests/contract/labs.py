@@ -27,10 +27,14 @@ _numbers = count()
 
 
 class Lab(ABC):
-    """A store with nobody in it. ``losses`` are the kinds of thing that :meth:`lose` can lose."""
+    """A store with nobody in it. ``losses`` are the kinds of thing that :meth:`lose` can lose.
+
+    Where it ``asks_anew``, whoever lost a connection must say again who it is.
+    """
 
     url: str
     losses: Sequence[str]
+    asks_anew = False
     servers: Sequence[Server] = ()
 
     def open(
@@ -238,7 +242,7 @@ class EmbeddedLab(MemcachedLab):
 
 
 @dataclass(frozen=True)
-class _TwoRoles:
+class TwoRoles:
     """A driver whose writers have an agent's rights and whose readers own the tables."""
 
     agents: Driver
@@ -284,7 +288,7 @@ class PostgresLab(Lab):
             timeout=timeout,
             url=(url or self.url).replace(f"//{SUPERUSER}:", f"//{AGENTS}:"),
         )
-        return replace(owners, driver=_TwoRoles(agents.driver, owners.driver))
+        return replace(owners, driver=TwoRoles(agents.driver, owners.driver))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from tests.contract.labs import KeyedLab, Lab, PostgresLab
 
 LOSSES = [
     *((store, loss) for store in ("memory", *KEYED_SERVERS) for loss in KeyedLab.losses),
-    *(("postgresql", loss) for loss in PostgresLab.losses),
+    *((store, loss) for store in ("postgresql", "relay") for loss in PostgresLab.losses),
 ]
 KEYED = ("memory", *KEYED_SERVERS)
 

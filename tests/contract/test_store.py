@@ -8,7 +8,10 @@ from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores import Guarantees
 from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, run
+from tests.contract.conftest import DIRECT
 from tests.contract.labs import Lab
+
+on_direct = pytest.mark.parametrize("store_kind", DIRECT)
 
 
 async def test_a_beat_is_seen_as_it_was_sent(lab: Lab) -> None:
@@ -33,6 +36,7 @@ async def test_a_beat_is_seen_as_it_was_sent(lab: Lab) -> None:
     ]
 
 
+@on_direct
 async def test_an_announcement_is_no_beat(lab: Lab) -> None:
     store = lab.open()
     agent, coordinator = Agent(store, [host(1)]), Coordinator(store)
@@ -100,6 +104,7 @@ async def test_changed_facts_are_seen(lab: Lab) -> None:
         assert coordinator.slots == slots
 
 
+@on_direct
 async def test_retired_members_go_and_leave_their_slots_to_others(lab: Lab) -> None:
     store = lab.open()
     agent, coordinator = Agent(store, hosts(30)), Coordinator(store)
@@ -188,6 +193,7 @@ async def test_one_member_announced_by_many_at_once_gets_one_slot(lab: Lab) -> N
             assert look.beats == {"host-0001": (agent.incarnation, 1)}
 
 
+@on_direct
 async def test_namespaces_do_not_see_each_other(lab: Lab) -> None:
     stores = {name: lab.open(namespace=name) for name in ("blue", "green")}
     agents = {name: Agent(stores[name], [host(1), host(2)], name) for name in stores}

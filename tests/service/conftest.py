@@ -2,6 +2,16 @@
 
 import pytest
 
+from musterd.stores.postgres_schema import init_db
+from musterd.testing.servers import Database
+
+
+@pytest.fixture
+async def ready(database: Database) -> Database:
+    """Give a database with musterd's tables."""
+    await init_db(database.dsn, 30.0)
+    return database
+
 
 @pytest.fixture(params=["whole", "halves"])
 def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
