@@ -1,5 +1,7 @@
 """What tests of services share."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from musterd.stores.postgres_schema import init_db
@@ -19,3 +21,24 @@ def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.param == "halves":
         monkeypatch.setattr("musterd.stores.postgres_scan.HALVES_FROM", 0)
     return str(request.param)
+
+
+@pytest.fixture
+def role(database: Database) -> Iterator[str]:
+    """Give the name of a login role that hosts share."""
+    with_roles = f"{database.name}_a"
+    database.execute(f"CREATE ROLE {with_roles} LOGIN PASSWORD 'pw'")
+    yield with_roles
+    database.execute(f"DROP OWNED BY {with_roles}; DROP ROLE {with_roles}")
+
+
+@pytest.fixture
+def hosts(database: Database) -> Iterator[tuple[str, str, str]]:
+    """Give a group of hosts' roles, and the login roles of two hosts in it."""
+    group, one, two = (f"{database.name}_{kind}" for kind in ("g", "h1", "h2"))
+    database.execute(f"CREATE ROLE {group}")
+    for each in (one, two):
+        database.execute(f"CREATE ROLE {each} LOGIN PASSWORD 'pw' IN ROLE {group}")
+    yield group, one, two
+    for each in (one, two, group):
+        database.execute(f"DROP OWNED BY {each}; DROP ROLE {each}")

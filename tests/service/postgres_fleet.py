@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+import asyncpg
+
 from musterd.beat import Beat, member_id
 from musterd.model import Member
 from musterd.stores import ShardReader, ShardWriter, open_store
-from musterd.stores.postgres_writer import signed
+from musterd.stores.postgres_writer import namespace_key, signed
+from musterd.testing.servers import Database
 
 NAMESPACE = "fleet"
 TIMEOUT = 5.0
@@ -79,3 +82,19 @@ async def sequences(reader: ShardReader) -> dict[int, int]:
     """Sequence by slot, as swept: all of them or, where an earlier sweep was, the new ones."""
     beats = (await reader.sweep()).beats
     return dict(zip(beats.slot.tolist(), beats.sequence.tolist(), strict=True))
+
+
+def as_role(database: Database, role: str) -> str:
+    return database.server.dsn_of(database.name, role, "pw")
+
+
+async def announced(connection: asyncpg.Connection, member: Member) -> int:
+    slot: int = await connection.fetchval(
+        f"SELECT musterd.announce({owner_of(member)}, '{NAMESPACE}', '{member.group}',"
+        f" '{member.name}', '', '', '{{}}', {namespace_key(NAMESPACE)}, 1000)"
+    )
+    return slot
+
+
+def owner_of(member: Member) -> str:
+    return f"'{signed(member_id(NAMESPACE, member.group, member.name))}'::bigint"

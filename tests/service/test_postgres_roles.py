@@ -1,25 +1,18 @@
 """What the login roles of agents can do in a database, and what they cannot."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from functools import partial
-
 import anyio
 import asyncpg
 import pytest
 
-from musterd.beat import member_id, pack
-from musterd.errors import ConfigError, ShardRefused, StoreError
+from musterd.beat import pack
+from musterd.errors import ShardRefused, StoreError
 from musterd.model import Member
 from musterd.stores import ShardWriter
 from musterd.stores.postgres_link import Link
 from musterd.stores.postgres_relays import marks_key
 from musterd.stores.postgres_rights import MEMBERS_OF_A_HOST
-from musterd.stores.postgres_schema import STEPS, VERSION, init_db
+from musterd.stores.postgres_schema import init_db
 from musterd.stores.postgres_url import parse_url
-from musterd.stores.postgres_writer import namespace_key, signed
 from musterd.testing.servers import Database
 from musterd_coordinator.relay import database as relay_database
 from musterd_coordinator.relay.waiting import Newcomer
@@ -27,41 +20,17 @@ from tests.conftest import StartPgBouncer
 from tests.service.postgres_fleet import (
     NAMESPACE,
     TIMEOUT,
+    announced,
+    as_role,
     beat_of,
     both,
     canary,
     everybody,
     host,
-    reader_of,
+    owner_of,
     sequences,
     writer_of,
 )
-
-
-@pytest.fixture
-def role(database: Database) -> Iterator[str]:
-    """Give the name of a login role that hosts share."""
-    with_roles = f"{database.name}_a"
-    database.execute(f"CREATE ROLE {with_roles} LOGIN PASSWORD 'pw'")
-    yield with_roles
-    database.execute(f"DROP OWNED BY {with_roles}; DROP ROLE {with_roles}")
-
-
-@pytest.fixture
-def hosts(database: Database) -> Iterator[tuple[str, str, str]]:
-    """Give a group of hosts' roles, and the login roles of two hosts in it."""
-    group, one, two = (f"{database.name}_{kind}" for kind in ("g", "h1", "h2"))
-    database.execute(f"CREATE ROLE {group}")
-    for each in (one, two):
-        database.execute(f"CREATE ROLE {each} LOGIN PASSWORD 'pw' IN ROLE {group}")
-    yield group, one, two
-    for each in (one, two, group):
-        database.execute(f"DROP OWNED BY {each}; DROP ROLE {each}")
-
-
-def as_role(database: Database, role: str) -> str:
-    return database.server.dsn_of(database.name, role, "pw")
-
 
 _RECORD = "decode(repeat('00', 64), 'hex')"
 _MARK = f"1, now(), -5, {marks_key(NAMESPACE)}, {_RECORD}"
@@ -192,18 +161,6 @@ async def test_open_transactions_of_a_host_hold_up_nobody_else(
             assert await reader.write_canary(canary(2))
             await victim.aclose()
         await attacker.close()
-
-
-async def announced(connection: asyncpg.Connection, member: Member) -> int:
-    slot: int = await connection.fetchval(
-        f"SELECT musterd.announce({owner_of(member)}, '{NAMESPACE}', '{member.group}',"
-        f" '{member.name}', '', '', '{{}}', {namespace_key(NAMESPACE)}, 1000)"
-    )
-    return slot
-
-
-def owner_of(member: Member) -> str:
-    return f"'{signed(member_id(NAMESPACE, member.group, member.name))}'::bigint"
 
 
 async def test_numbers_of_slots_that_were_used_up_come_back(
@@ -362,105 +319,6 @@ async def test_through_pgbouncer_the_login_role_is_known_all_the_same(
         await writer.aclose()
 
 
-ROLES = {
-    "agents": partial(init_db, agents="nosuchrole"),
-    "agents_each": partial(init_db, agents_each="nosuchrole"),
-    "relays": partial(init_db, relays="nosuchrole"),
-    "coordinators": partial(init_db, coordinators="nosuchrole"),
-}
-
-
-@pytest.mark.parametrize("which", ROLES)
-async def test_a_role_that_does_not_exist_is_wrong_use(database: Database, which: str) -> None:
-    with pytest.raises(ConfigError, match="no role 'nosuchrole'"):
-        await ROLES[which](database.dsn, TIMEOUT)
-    assert database.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'musterd'") == "0"
-
-
-async def test_the_owner_of_the_tables_is_no_agent(database: Database) -> None:
-    with pytest.raises(ConfigError, match="owns musterd's tables"):
-        await init_db(database.dsn, TIMEOUT, agents="postgres")
-
-
-async def test_rights_are_given_by_one_who_does_not_own_the_database(
-    database: Database, role: str
-) -> None:
-    """What is beyond its rights is said; the rest is done."""
-    owner = f"{database.name}_o"
-    database.execute(f"CREATE ROLE {owner} LOGIN PASSWORD 'pw'")
-    database.execute(f"GRANT CREATE ON DATABASE {database.name} TO {owner}")
-    remarks = await init_db(as_role(database, owner), TIMEOUT, agents=role)
-    assert ["temporary tables" in remark for remark in remarks] == [True]
-    agent = writer_of(as_role(database, role))
-    await agent.announce(host(1))
-    assert await agent.beat(beat_of(host(1)))
-    await agent.aclose()
-    database.execute(f"DROP OWNED BY {owner} CASCADE; DROP ROLE {owner}")
-
-
-async def old_tables(database: Database, *roles: str) -> None:
-    """Tables of the first version, with the rights that its agents had."""
-    database.execute(f"CREATE SCHEMA musterd; {STEPS[0]}")
-    for each in roles:
-        database.execute(
-            f"GRANT USAGE ON SCHEMA musterd TO {each};"
-            f"GRANT SELECT, INSERT, UPDATE ON musterd.member TO {each};"
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON musterd.beat TO {each}"
-        )
-
-
-async def test_an_upgrade_keeps_members_and_what_worked_until_rights_are_given_anew(
-    database: Database, role: str
-) -> None:
-    await old_tables(database, role)
-    old = await asyncpg.connect(as_role(database, role))
-    slot = await announced(old, host(1))
-    update = (
-        f"UPDATE musterd.beat SET record = '\\x{pack(beat_of(host(1), 2)).hex()}'"
-        f" WHERE slot = {slot} AND member_id = {owner_of(host(1))}"
-    )
-    new = writer_of(as_role(database, role))
-    new._slots[beat_of(host(1)).member_id] = slot  # type: ignore[attr-defined]
-    with pytest.raises(ShardRefused, match="no musterd functions of this version"):
-        await new.beat(beat_of(host(1), 3))
-    reader = reader_of(database.dsn)
-    assert (await reader.roster()).seated == [(0, host(1))]
-    assert database.execute("SELECT version FROM musterd.schema_version") == str(VERSION)
-    assert await old.execute(update) == "UPDATE 1"
-    assert not await new.beat(beat_of(host(1), 3))  # nobody knows yet whose it is
-    await new.announce(host(1))
-    assert await new.beat(beat_of(host(1), 4))
-    await new.announce(host(2))
-    assert await sequences(reader) == {0: 4}
-    await init_db(database.dsn, TIMEOUT, agents=role)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await old.execute(update)
-    assert await new.beat(beat_of(host(1), 5))
-    for each in (new, reader, old):
-        await (each.close() if isinstance(each, asyncpg.Connection) else each.aclose())
-
-
-async def test_tables_are_made_and_upgraded_where_everything_is_published(
-    database: Database,
-) -> None:
-    """A table without a key takes no DELETE then, and no upgrade could be noted."""
-    database.execute("CREATE PUBLICATION everything FOR ALL TABLES")
-    await init_db(database.dsn, TIMEOUT)
-    database.execute("DROP SCHEMA musterd CASCADE")
-    await old_tables(database)
-    async with both(database.dsn) as (writer, reader):
-        await writer.announce(host(1))
-        await writer.retire(host(1))
-        await reader.retire(host(1))
-    assert database.execute("SELECT version FROM musterd.schema_version") == str(VERSION)
-    keyless = (
-        "SELECT relname FROM pg_class c WHERE relnamespace = 'musterd'::regnamespace"
-        " AND relkind = 'r' AND NOT EXISTS"
-        " (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)"
-    )
-    assert database.execute(keyless) == ""
-
-
 @pytest.mark.parametrize("pooled", [False, True])
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
 async def test_a_stricter_isolation_by_default_costs_no_push(
@@ -484,40 +342,3 @@ async def test_a_stricter_isolation_by_default_costs_no_push(
     assert sorted((await everybody(url)).values()) == [9] * 80
     for writer in writers:
         await writer.aclose()
-
-
-def init_db_by_shell(*argv: str, store: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "musterd", "init-db", *argv],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={"PATH": os.environ["PATH"]} | ({"MUSTERD_STORE": store} if store else {}),
-    )
-
-
-def test_the_shell_is_told_of_a_role_that_does_not_exist(database: Database, role: str) -> None:
-    done = init_db_by_shell("--agents", "nosuchrole", store=database.dsn)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "musterd: the server has no role 'nosuchrole': CREATE ROLE \"nosuchrole\" first\n"
-    )
-    done = init_db_by_shell("--agents", role, store=database.dsn)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_printed_sql_gives_the_rights_of_whom_it_names(
-    database: Database, hosts: tuple[str, str, str], role: str
-) -> None:
-    group = hosts[0]
-    done = init_db_by_shell(
-        "--print", "--agents-each", group, "--relays", role, "--coordinators", role
-    )
-    database.execute(done.stdout)
-    may = "SELECT has_function_privilege('{}', 'musterd.beat(integer,bigint,bytea)', 'EXECUTE')"
-    assert [database.execute(may.format(each)) for each in (group, role)] == ["t", "t"]
-    assert database.execute("SELECT role FROM musterd.host_roles") == group
-    assert (
-        database.execute(f"SELECT has_table_privilege('{group}', 'musterd.beat', 'SELECT')") == "f"
-    )
