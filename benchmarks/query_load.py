@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import cycle, repeat
 from pathlib import Path
@@ -24,11 +24,16 @@ END = b"\r\n\r\n"
 TICK = 0.001
 """Seconds from one look at the clock to the next: what became due is wanted from then on."""
 
+Clock = Callable[[], float]
+
 
 class Answers:
     """What came back on all connections: latencies in seconds, and answers other than 200."""
 
-    def __init__(self, requests: Sequence[bytes], rate: float = 0) -> None:
+    def __init__(
+        self, requests: Sequence[bytes], rate: float = 0, clock: Clock = time.perf_counter
+    ) -> None:
+        self.clock = clock
         self.requests: Iterator[bytes] = cycle(requests)
         self.latencies: list[float] = []
         self.errors = 0
@@ -39,15 +44,15 @@ class Answers:
     def next_wanted(self) -> float | None:
         """Since when another request is wanted; None: none is."""
         if not self._rate:
-            return time.perf_counter()
+            return self.clock()
         return self._wanted.popleft() if self._wanted else None
 
     async def keep_wanting(self) -> None:
         """For ever, want what is due by the rate."""
-        began, count = time.perf_counter(), 0
+        began, count = self.clock(), 0
         while True:
             await asyncio.sleep(TICK)
-            now = time.perf_counter()
+            now = self.clock()
             due = int((now - began) * self._rate) - count
             count += due
             self._wanted.extend(repeat(now, due))
@@ -75,7 +80,7 @@ class Connection(asyncio.Protocol):
         self._received += data
         head, end, body = self._received.partition(END)
         if end and len(body) >= length(head):
-            self._answers.latencies.append(time.perf_counter() - self._began)
+            self._answers.latencies.append(self._answers.clock() - self._began)
             self._answers.errors += not head.startswith(b"HTTP/1.1 200 ")
             self._received = b""
             self.take_turn()

@@ -5,13 +5,13 @@ from importlib import metadata
 
 
 @cache
-def version() -> str:
-    """The version that is running; ``unknown`` where it was not installed.
+def version(what: str = "musterd") -> str:
+    """The version of ``what`` that is running; ``unknown`` where it was not installed.
 
     Read from disk once. A daemon asks when it starts, and keeps to that while its files are
     renewed, removed, or out of reach because no file can be opened.
     """
     try:
-        return metadata.version("musterd")
+        return metadata.version(what)
     except metadata.PackageNotFoundError:
         return "unknown"

@@ -7,6 +7,7 @@ musterd as a library gets them by :mod:`logging`, under ``musterd``: :mod:`muste
 
 import io
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TextIO
@@ -24,7 +25,12 @@ Processor = structlog.typing.Processor
 EventDict = MutableMapping[str, Any]
 
 
-def configure(level: str = "info", format: str | None = None, stream: TextIO | None = None) -> None:
+def configure(
+    level: str = "info",
+    format: str | None = None,
+    stream: TextIO | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> None:
     """Send every log line of this process to ``stream`` (standard error).
 
     ``format`` is ``"console"``, ``"json"``, or None: console on a terminal, else JSON. Lines of
@@ -32,7 +38,9 @@ def configure(level: str = "info", format: str | None = None, stream: TextIO | N
     """
     stream = sys.stderr if stream is None else stream
     terminal = stream.isatty()
-    processors = _processors(format or ("console" if terminal else "json"), may_colour(stream))
+    processors = _processors(
+        format or ("console" if terminal else "json"), may_colour(stream, environ)
+    )
     output = _Output(_writer(stream, processors))
     structlog.configure(
         processors=processors,

@@ -1,6 +1,7 @@
 """Open files: as many as the system allows, and how many of them whoever connects may take."""
 
 import resource
+from collections.abc import Callable
 
 import structlog
 
@@ -19,26 +20,31 @@ MOST_CALLERS = 4096
 MOST_OF_STORE = 4096
 MOST_OF_RELAY = 200_000
 
+Read = Callable[[int], tuple[int, int]]
+"""The soft and the hard limit of a resource, as the system says them."""
 
-def allow_all() -> int:
+Write = Callable[[int, tuple[int, int]], None]
+
+
+def allow_all(read: Read = resource.getrlimit, write: Write = resource.setrlimit) -> int:
     """Raise the soft limit to the hard one, as a login shell allows only 1024; the limit then."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = read(resource.RLIMIT_NOFILE)
     wanted = PLENTY if hard == resource.RLIM_INFINITY else hard
     if soft != resource.RLIM_INFINITY and soft < wanted:
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            write(resource.RLIMIT_NOFILE, (wanted, hard))
         except (OSError, ValueError) as error:  # beyond what the kernel allows anybody
             log.warning("open files not raised", allowed=soft, wanted=wanted, reason=str(error))
         else:
             soft = wanted
     if soft != resource.RLIM_INFINITY and soft < FEW:
         log.warning("few open files allowed", allowed=soft, wanted=FEW)
-    return allowed()
+    return allowed(read)
 
 
-def allowed() -> int:
+def allowed(read: Read = resource.getrlimit) -> int:
     """How many files this process may have open."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, _ = read(resource.RLIMIT_NOFILE)
     return PLENTY if soft == resource.RLIM_INFINITY else soft
 
 

@@ -8,6 +8,9 @@ import asyncpg
 from musterd.beat import Beat, member_id
 from musterd.model import Member
 from musterd.stores import ShardReader, ShardWriter, open_store
+from musterd.stores.postgres_reader import PostgresReader
+from musterd.stores.postgres_roster import PAGE, PORTION
+from musterd.stores.postgres_url import parse_url
 from musterd.stores.postgres_writer import namespace_key, signed
 from musterd.testing.servers import Database
 
@@ -21,19 +24,30 @@ def writer_of(url: str, timeout: float = TIMEOUT, namespace: str = NAMESPACE) ->
 
 
 def reader_of(
-    url: str, timeout: float = TIMEOUT, coordinator: str = "c1", namespace: str = NAMESPACE
+    url: str,
+    timeout: float = TIMEOUT,
+    coordinator: str = "c1",
+    namespace: str = NAMESPACE,
+    *,
+    page: int = PAGE,
+    portion: int = PORTION,
 ) -> ShardReader:
-    store = open_store(url, namespace=namespace, timeout=timeout, beat_ttl=600)
-    return store.reader(0, coordinator)
+    """A coordinator's way to the database, which reads so many rows of the roster at once."""
+    target = parse_url(url)
+    return PostgresReader(target, namespace, coordinator, timeout, page=page, portion=portion)
 
 
 @asynccontextmanager
 async def both(
     url: str,
     timeout: float = TIMEOUT,  # noqa: ASYNC109
+    *,
+    page: int = PAGE,
+    portion: int = PORTION,
 ) -> AsyncIterator[tuple[ShardWriter, ShardReader]]:
     """A writer and a reader, with the tables made."""
-    writer, reader = writer_of(url, timeout), reader_of(url, timeout)
+    writer = writer_of(url, timeout)
+    reader = reader_of(url, timeout, page=page, portion=portion)
     try:
         await reader.roster()
         yield writer, reader

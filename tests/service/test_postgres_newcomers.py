@@ -1,23 +1,21 @@
 """However many newcomers there are in a database, those who are known are judged meanwhile."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import anyio
-import pytest
 
 from musterd.stores import ShardReader, ShardWriter
 from musterd.stores.postgres_roster import Doubts
 from musterd.testing.servers import Database
-from tests.service.postgres_fleet import beat_of, both, canary, host, reader_of, rows_of
+from tests.service import postgres_fleet
+from tests.service.postgres_fleet import beat_of, canary, host, reader_of, rows_of
 
 KNOWN = 3
 STEP = 4  # rows that one call reads here
 
 
-@pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("musterd.stores.postgres_roster.PAGE", 2)
-    monkeypatch.setattr("musterd.stores.postgres_roster.PORTION", STEP)
+both = partial(postgres_fleet.both, page=2, portion=STEP)
 
 
 async def join(writer: ShardWriter) -> None:
@@ -73,7 +71,7 @@ async def test_whoever_begins_reads_everybody_before_a_sweep_means_anything(
     async with both(database.dsn) as (writer, _):
         await join(writer)
         database.execute(next(crowds(3 * STEP)))
-        fresh = reader_of(database.dsn, coordinator="fresh")
+        fresh = reader_of(database.dsn, coordinator="fresh", page=2, portion=STEP)
         assert await whole(fresh) >= 3
         await fresh.aclose()
 

@@ -4,7 +4,6 @@ import random
 
 import anyio
 import asyncpg
-import pytest
 
 from musterd.model import Member
 from musterd.stores.postgres_schema import init_db
@@ -81,13 +80,12 @@ async def test_roster_in_pages(database: Database) -> None:
 
 
 async def test_pages_come_in_the_order_of_transactions(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database,
 ) -> None:
     """Numbers of transactions sort as numbers: 99 before 100."""
-    monkeypatch.setattr("musterd.stores.postgres_roster.PAGE", 2)
     await init_db(database.dsn, TIMEOUT)
     database.execute(rows_of((f"h{n}" for n in range(9)), "(96 + {slot})::text::xid8"))
-    reader = reader_of(database.dsn)
+    reader = reader_of(database.dsn, page=2)
     assert [slot for slot, _ in (await reader.roster()).seated] == list(range(9))
     await reader.aclose()
 

@@ -4,7 +4,9 @@ import sqlite3
 import sys
 import textwrap
 import threading
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from typing import Self
 
 import anyio
 import pytest
@@ -171,20 +173,22 @@ async def test_a_file_of_the_version_before_is_upgraded(folder: Path) -> None:
 
 
 async def test_a_disk_that_hangs_is_given_up_and_the_next_call_waits_for_it(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
 ) -> None:
     disk = threading.Event()
 
-    def hang(_: object) -> str:
-        disk.wait(10)
-        return ""
+    class Hanging(datetime):
+        """An instant that is as slow to be written as the disk is."""
+
+        def astimezone(self, tz: tzinfo | None = None) -> Self:
+            disk.wait(10)
+            return super().astimezone(tz)
 
     async with opened("sqlite:///x.db", timeout=0.3) as registry:
         await record(registry, [entry("a")])
-        with monkeypatch.context() as patched:
-            patched.setattr("musterd_coordinator.registry_sqlite.as_value", hang)
-            for call in (record(registry, [entry("a")]), loaded(registry)):
-                with pytest.raises(RegistryError, match="is the disk stuck"):
-                    await call
+        hanging = entry("a", since=Hanging(2026, 1, 1, tzinfo=UTC))
+        for call in (record(registry, [hanging]), loaded(registry)):
+            with pytest.raises(RegistryError, match="is the disk stuck"):
+                await call
         disk.set()
         assert list(by_name(await loaded(registry))) == ["a"]

@@ -12,7 +12,7 @@ from shlex import quote
 import pytest
 
 from musterd import cli, config
-from musterd.cli import check_config, daemon
+from musterd.cli import agent, check_config, daemon
 from musterd.errors import (
     CannotListen,
     ConfigError,
@@ -23,7 +23,7 @@ from musterd.errors import (
     RegistryError,
     ShardUnavailable,
 )
-from musterd.reload import Reread
+from tests.unit import a_daemon
 
 ROOT = Path(__file__).parents[2]
 
@@ -248,25 +248,16 @@ def test_the_extra_is_what_the_project_says() -> None:
     assert {line.partition(">=")[0].replace("-", "_") for line in extra} == set(cli.EXTRA)
 
 
-def test_a_daemon_gets_its_settings_and_its_status_is_ours(
-    told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
+def test_a_daemon_gets_its_settings_and_its_status_is_ours(told: Told) -> None:
+    def start(*argv: str) -> int:
+        args = agent.parser("agent").parse(argv)
+        return told.end(lambda: daemon.run_daemon(a_daemon.__name__, args))
 
-    class Main:
-        @staticmethod
-        def run(settings: config.Settings, reread: Reread) -> int:
-            assert reread().settings == settings
-            seen.append(settings)
-            return 7
-
-    monkeypatch.setattr(daemon, "import_module", {"musterd_agent.main": Main}.__getitem__)
-    assert (
-        told.run("agent", "--interval", "2", "--meta", "a=1", "--meta", "b=2", "--member", "x") == 7
-    )
-    (settings,) = seen
+    argv = ("--interval", "2", "--meta", "a=1", "--meta", "b=2", "--member", "x")
+    assert start(*argv) == a_daemon.STATUS
+    settings = a_daemon.seen.pop()
     assert (settings.interval, settings.metadata) == (2.0, {"a": "1", "b": "2"})
-    assert told.run("agent", "--interval", "10", "--service-down-time", "5") == 7
+    assert start("--interval", "10", "--service-down-time", "5") == a_daemon.STATUS
     assert "configuration doubtful" in told.err
 
 

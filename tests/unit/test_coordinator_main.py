@@ -6,7 +6,6 @@ from pathlib import Path
 
 import anyio
 import anyio.lowlevel
-import pytest
 
 from musterd_coordinator.main import settle
 from musterd_coordinator.service import located
@@ -51,10 +50,7 @@ async def test_a_start_that_takes_long_has_its_garbage_collected() -> None:
         gc.enable()
 
 
-def test_a_registry_is_named_by_its_whole_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert located("sqlite:///musterd.db") == f"sqlite:///{tmp_path}/musterd.db"
+def test_a_registry_is_named_by_its_whole_path() -> None:
+    assert located("sqlite:///musterd.db") == f"sqlite:///{Path.cwd()}/musterd.db"
     assert located("sqlite:////var/lib/m.db") == "sqlite:////var/lib/m.db"
     assert located("postgresql://u:***@h/d") == "postgresql://u:***@h/d"

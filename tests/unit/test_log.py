@@ -59,10 +59,9 @@ def test_a_terminal_gets_console_lines_and_a_pipe_gets_json() -> None:
         assert stream.getvalue().startswith(start)
 
 
-def test_colours_only_where_they_are_welcome(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
+def test_colours_only_where_they_are_welcome() -> None:
     for stream in (Terminal(), io.StringIO()):
-        log.configure("info", "console", stream)
+        log.configure("info", "console", stream, {"NO_COLOR": "1"})
         structlog.get_logger().info("agent started", member="compute/a")
         assert "\x1b" not in stream.getvalue()
         assert "agent started" in stream.getvalue()

@@ -85,16 +85,14 @@ def test_hosts_take_turns() -> None:
     ]
 
 
-def test_of_several_hosts_the_primary_is_meant_unless_the_url_says_otherwise(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv("PGTARGETSESSIONATTRS", raising=False)
-    assert parse_url("postgresql://u@a,b/f").dsn(0).endswith("?target_session_attrs=primary")
+def test_of_several_hosts_the_primary_is_meant_unless_the_url_says_otherwise() -> None:
+    several = parse_url("postgresql://u@a,b/f", {})
+    assert several.dsn(0).endswith("?target_session_attrs=primary")
     assert parse_url("postgresql://u@a/f").dsn(0) == "postgresql://u@a/f"
     told = "postgresql://u@a,b/f?target_session_attrs=any"
     assert parse_url(told).dsn(0) == told
-    monkeypatch.setenv("PGTARGETSESSIONATTRS", "any")
-    assert parse_url("postgresql://u@a,b/f").dsn(0).endswith("?target_session_attrs=any")
+    several = parse_url("postgresql://u@a,b/f", {"PGTARGETSESSIONATTRS": "any"})
+    assert several.dsn(0).endswith("?target_session_attrs=any")
 
 
 def test_options_reach_asyncpg(tmp_path: Path) -> None:

@@ -75,14 +75,12 @@ def test_a_mass_silence_shows_in_one_step_however_many_it_took() -> None:
     assert seen == {(State.UP, before), (State.SUSPECT, before + 1)}
 
 
-def test_many_deaths_have_one_line_whatever_steps_they_were_found_in(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(telling_module, "LOGGED_SINGLY", 3)
-    stage, _ = silent_fleet(9)
+def test_many_deaths_have_one_line_whatever_steps_they_were_found_in() -> None:
+    count = telling_module.LOGGED_SINGLY + 1
+    stage, _ = silent_fleet(count)
     with capture_logs() as lines:
         stage.sweep()
-    assert [(line["event"], line["count"]) for line in lines] == [("members suspect", 9)]
+    assert [(line["event"], line["count"]) for line in lines] == [("members suspect", count)]
 
 
 def test_who_is_forgotten_before_its_line_is_written_is_named_in_it() -> None:

@@ -15,7 +15,7 @@ from musterd.stores.postgres_harvest import Harvest
 from musterd.stores.postgres_link import Link
 from musterd.stores.postgres_moves import MoveWatch
 from musterd.stores.postgres_relays import MOST_RELAYS, READ_MARKS, RelayWatch, marks_key
-from musterd.stores.postgres_roster import Doubts, RosterReader
+from musterd.stores.postgres_roster import PAGE, PORTION, Doubts, RosterReader
 from musterd.stores.postgres_scan import SNAPSHOT, Scan
 from musterd.stores.postgres_schema import ensure_schema
 from musterd.stores.postgres_seats import Seats
@@ -46,9 +46,19 @@ class PostgresReader:
     beats are read nobody writes it, and its connection reads half of a large table.
 
     A sweep brings the beats that are new since the one before; a lost canary makes the next a full one.
+    Of the roster ``page`` rows are read at a time, and some ``portion`` in one call.
     """
 
-    def __init__(self, target: Target, namespace: str, coordinator: str, timeout: float) -> None:
+    def __init__(
+        self,
+        target: Target,
+        namespace: str,
+        coordinator: str,
+        timeout: float,
+        *,
+        page: int = PAGE,
+        portion: int = PORTION,
+    ) -> None:
         self.name = target.name
         self._namespace = namespace
         self._key = namespace_key(namespace)
@@ -62,7 +72,7 @@ class PostgresReader:
         self._seats = Seats()
         self._harvest = Harvest(self.name, self._seats, self._canary_slot)
         self._relays = RelayWatch()
-        self._roster = RosterReader(self._link, namespace, self._seats)
+        self._roster = RosterReader(self._link, namespace, self._seats, page=page, portion=portion)
         self._doubts = Doubts()
 
     async def write_canary(self, beat: Beat) -> bool:

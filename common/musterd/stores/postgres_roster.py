@@ -88,9 +88,21 @@ class Doubts:
 
 
 class RosterReader:
-    """Reads who has which seat by ``link``, and tells ``seats``."""
+    """Reads who has which seat by ``link``, and tells ``seats``.
 
-    def __init__(self, link: Link, namespace: str, seats: Seats) -> None:
+    It reads ``page`` rows at a time, and ``portion`` and a page more in one call.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        namespace: str,
+        seats: Seats,
+        *,
+        page: int = PAGE,
+        portion: int = PORTION,
+    ) -> None:
+        self._rows, self._portion = page, portion
         self._link = link
         self._namespace = namespace
         self._seats = seats
@@ -146,7 +158,7 @@ class RosterReader:
     async def _step(self, reading: _Reading) -> None:
         """Some pages further. A page that failed is none, and time that went by is gone."""
         began, read = anyio.current_time(), 0
-        while not reading.finished and read < PORTION:
+        while not reading.finished and read < self._portion:
             read += await self._read_page(reading)
             late = anyio.current_time() - began > SHARE * self._link.timeout
             if late and not reading.anew:
@@ -165,7 +177,7 @@ class RosterReader:
         """A page further, of so many rows. One that cannot be read shrinks until the row to blame
         is alone.
         """
-        most = reading.page or PAGE
+        most = reading.page or self._rows
         try:
             async with self._link.transaction() as connection:
                 rows = await connection.fetch(_PAGE, self._namespace, *_at(reading), most)
@@ -178,7 +190,7 @@ class RosterReader:
             return 0
         self._take(reading, rows)
         reading.finished = len(rows) < most
-        reading.page = min(2 * most, PAGE)
+        reading.page = min(2 * most, self._rows)
         return len(rows)
 
     async def _pass_over(self, reading: _Reading, reason: str) -> None:

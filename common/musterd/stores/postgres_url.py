@@ -35,13 +35,14 @@ class Target:
     name: str
     url: str
     _parts: SplitResult = field(repr=False)
+    _usual: str  # which of several hosts is meant where the URL does not say
 
     def dsn(self, turn: int) -> str:
         """The URL for asyncpg, whose hosts begin with the one whose ``turn`` it is."""
         login, at, hosts = self._parts.netloc.rpartition("@")
         options = dict(parse_qsl(self._parts.query))
         if self.hosts > 1 and "target_session_attrs" not in options:
-            options["target_session_attrs"] = _only_primary()
+            options["target_session_attrs"] = self._usual
         if not hosts and "host" in options:
             options["host"] = _turned(options["host"], turn)
         netloc = f"{login}{at}{_turned(hosts, turn)}"
@@ -54,18 +55,13 @@ class Target:
         return 1 + self.name.rpartition("/")[0].count(",")
 
 
-def _only_primary() -> str:
-    # Of several hosts one is the primary, and all that musterd says to a standby is refused.
-    return os.environ.get("PGTARGETSESSIONATTRS", "primary")
-
-
 def _turned(hosts: str, turn: int) -> str:
     listed = hosts.split(",")
     turn %= len(listed)
     return ",".join(listed[turn:] + listed[:turn])
 
 
-def parse_url(url: str) -> Target:
+def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> Target:
     """The target of ``postgresql://user@host:5432/database?option=value``.
 
     Raises ConfigError, without the password, for whatever asyncpg could not use.
@@ -84,7 +80,9 @@ def parse_url(url: str) -> Target:
     if not database:
         raise ConfigError(f"{shown} names no database: {_FORM}")
     _check_options(shown, options)
-    return Target(f"{hosts}/{database}", shown, parts)
+    # Of several hosts one is the primary, and all that musterd says to a standby is refused.
+    usual = environ.get("PGTARGETSESSIONATTRS", "primary")
+    return Target(f"{hosts}/{database}", shown, parts, usual)
 
 
 def _check_options(shown: str, options: Mapping[str, str]) -> None:

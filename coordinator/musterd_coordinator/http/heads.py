@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
 from musterd_coordinator.http.exchange import Headers, Scope
@@ -49,9 +49,9 @@ class Hosts:
         return known
 
 
-def hosts_of(names: Iterable[str]) -> Hosts:
+def hosts_of(names: Iterable[str], called: Callable[[], str] = socket.gethostname) -> Hosts:
     """``names`` and those of this host: its short one, and the whole one as soon as that is known."""
-    hosts = Hosts([*names, name := socket.gethostname(), name.partition(".")[0]])
+    hosts = Hosts([*names, name := called(), name.partition(".")[0]])
     # To ask for the whole name may take as long as a name server is away, and cannot be given up.
     threading.Thread(target=lambda: hosts.add(socket.getfqdn()), daemon=True).start()
     return hosts

@@ -1,0 +1,14 @@
+"""A daemon that notes the settings with which it is run."""
+
+from musterd.config import Settings
+from musterd.reload import Reread
+
+STATUS = 7
+seen: list[Settings] = []
+
+
+def run(settings: Settings, reread: Reread) -> int:
+    """Note the settings; STATUS."""
+    assert reread().settings == settings
+    seen.append(settings)
+    return STATUS
