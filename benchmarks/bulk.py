@@ -130,10 +130,13 @@ class Pipe:
 
 def _root(error: OSError) -> OSError:
     """What the system said, where anyio says that all attempts failed."""
-    cause = error.__cause__
-    while isinstance(cause, BaseExceptionGroup):
-        cause = cause.exceptions[0]
+    cause = first_cause(error.__cause__ or error)
     return cause if isinstance(cause, OSError) else error
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """The first error in a group of groups; one that is none, itself."""
+    return first_cause(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 # The rows of musterd.announce for many members at once, in slots that are set aside for them.

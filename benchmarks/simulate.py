@@ -19,9 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tabulate import tabulate
-from tqdm import tqdm
 
-from benchmarks.figures import parser_of
+from benchmarks.figures import parser_of, progress
 from benchmarks.simulation.distributions import Distribution, parse
 from benchmarks.simulation.report import figures, plain, row
 from benchmarks.simulation.run import AlwaysCounting, Outcome, simulate
@@ -102,7 +101,7 @@ def _distribution(spec: str) -> Distribution:
 
 
 def _bar(name: str) -> Callable[[Iterable[int]], Iterable[int]]:
-    return lambda ticks: tqdm(ticks, name, unit="sweep", leave=False, disable=None)
+    return lambda ticks: progress(ticks, name, "sweep")
 
 
 def _print(outcomes: Mapping[str, Outcome], seconds: float, as_json: bool) -> None:

@@ -1,14 +1,16 @@
 """Real stores of a benchmark's own, started and stopped with it."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+import anyio
+
+from benchmarks.bulk import TIMEOUT
 from benchmarks.fleet import Fill, Fleet, KeyedFill, PostgresFill
-from musterd.testing.agent_process import COMMAND
-from musterd.testing.servers import HOST, Database, Memcached, Postgres, held_port
+from musterd.stores.postgres_schema import init_db
+from musterd.testing.daemons import EmbeddedStore
+from musterd.testing.servers import Database, Memcached, Postgres
 from musterd.urls import host_and_port
 
 ADVISED = {"wal_writer_flush_after": 0}
@@ -56,14 +58,16 @@ def postgresql(members: int, threads: int) -> Iterator[Server]:
         yield Server(database.dsn, postgres.pid, setting_of(postgres))
 
 
-def postgres_for(members: int) -> Postgres:
+def postgres_for(members: int, **more: object) -> Postgres:
     """A PostgreSQL, to be started, with room for so many members in its shared buffers."""
     settings = {
         "shared_buffers": f"{128 + members // 1500}MB",
         "max_wal_size": "4GB",
         "max_connections": 400,
+        **ADVISED,
+        **more,
     }
-    return Postgres(**settings, **ADVISED)
+    return Postgres(**settings)
 
 
 def setting_of(postgres: Postgres) -> str:
@@ -77,28 +81,21 @@ def setting_of(postgres: Postgres) -> str:
 def musterd_tables(postgres: Postgres) -> Iterator[Database]:
     """A database of its own with musterd's tables."""
     with postgres.database() as database:
-        subprocess.run(
-            [*COMMAND, "init-db"],
-            env={"MUSTERD_STORE": database.dsn},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        make_tables(database.dsn)
         yield database
+
+
+def make_tables(dsn: str) -> None:
+    """Make musterd's tables in a database."""
+    anyio.run(init_db, dsn, TIMEOUT)
 
 
 @contextmanager
 def embedded(members: int, threads: int) -> Iterator[Server]:
     """The coordinator's embedded store alone in a process."""
     del members, threads
-    with held_port() as port:
-        command = [sys.executable, "-m", "benchmarks.embedded", HOST, str(port)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            try:
-                yield Server(f"embedded://{HOST}:{port}", process.pid, "embedded, its own process")
-            finally:
-                process.terminate()
+    with EmbeddedStore() as server:
+        yield Server(f"embedded://{server.address}", server.pid, "embedded, its own process")
 
 
 STORES: Mapping[str, Callable[[int, int], AbstractContextManager[Server]]] = {

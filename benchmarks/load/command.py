@@ -12,7 +12,8 @@ from pathlib import Path
 import anyio
 from tqdm import tqdm
 
-from benchmarks.figures import Result, command_of, positive, seconds, show
+from benchmarks.bulk import first_cause
+from benchmarks.figures import Result, command_of, parser_of, positive, seconds, show
 from benchmarks.load.field import swarm
 from benchmarks.load.ramp import climb
 from benchmarks.load.report import report, report_ramp
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with open_stage(settings) as stage:
             result = anyio.run(_until_stopped, settings, stage, command_of("load", argv))
     except Exception as error:
-        cause = _first(error)
+        cause = first_cause(error)
         if not isinstance(cause, MusterdError | ServerError | OSError):
             raise
         print(f"load: {cause}", file=sys.stderr)
@@ -104,21 +105,14 @@ def _in_short(at: Glance) -> str:
     return f"{text}, {bad} beats lost" if bad else text
 
 
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
 def _settings(args: argparse.Namespace) -> Settings:
     values = {name: value for name, value in vars(args).items() if name not in ("json", "plot")}
     return Settings(**values)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks load",
-        description="A swarm of simulated agents against a store, and what it made of them.",
+    parser = parser_of(
+        "load", "A swarm of simulated agents against a store, and what it made of them."
     )
     add = parser.add_argument
     add(

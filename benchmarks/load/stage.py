@@ -4,16 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-import anyio
-
 from benchmarks.load.listeners import listener
-from benchmarks.load.port import TIMEOUT
 from benchmarks.load.settings import Settings
-from benchmarks.stores import ADVISED
+from benchmarks.stores import make_tables, musterd_tables, postgres_for, setting_of
 from musterd.errors import ConfigError
-from musterd.stores.postgres_schema import init_db
 from musterd.testing.daemons import Coordinator, Relay
-from musterd.testing.servers import HOST, Memcached, Postgres, held_port
+from musterd.testing.servers import HOST, Memcached, held_port
 from musterd.urls import without_secret
 
 MEGABYTE = 2**20
@@ -71,17 +67,10 @@ def _memcached(settings: Settings, stack: ExitStack) -> Stage:
 
 
 def _postgresql(settings: Settings, stack: ExitStack) -> Stage:
-    options = {
-        "max_connections": settings.lanes * settings.processes + 50,
-        "shared_buffers": f"{128 + settings.agents // 1500}MB",
-        "max_wal_size": "4GB",
-        **ADVISED,
-    }
-    server = stack.enter_context(Postgres(**options))
-    url = stack.enter_context(server.database()).dsn
-    _make_tables(url)
-    setting = "PostgreSQL, " + ", ".join(f"{name} {value}" for name, value in options.items())
-    return Stage(url, url, url, {"PostgreSQL": [server.pid]}, setting)
+    connections = settings.lanes * settings.processes + 50
+    server = stack.enter_context(postgres_for(settings.agents, max_connections=connections))
+    url = stack.enter_context(musterd_tables(server)).dsn
+    return Stage(url, url, url, {"PostgreSQL": [server.pid]}, setting_of(server))
 
 
 def _embedded(settings: Settings, stack: ExitStack) -> Stage:
@@ -110,16 +99,12 @@ def _users_own(settings: Settings, stack: ExitStack) -> Stage:
     if settings.relay is not None and tables is None:
         raise ConfigError(f"relays write to PostgreSQL and the store is {without_secret(url)}")
     if tables is not None:
-        _make_tables(tables)
+        make_tables(tables)
     stage = Stage(url, settings.relay or url, tables, setting=without_secret(url), is_own=False)
     for role, where in (("server", url), ("relay", settings.relay)):
         if where is not None and (pid := listener(where)) is not None:
             stage.servers = {**stage.servers, role: [pid]}
     return stage
-
-
-def _make_tables(url: str) -> None:
-    anyio.run(init_db, url, TIMEOUT)
 
 
 _STAGES = {

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from anyio.abc import TaskGroup, TaskStatus
 
+from benchmarks.bulk import first_cause
 from benchmarks.load import orders
 from benchmarks.load.fleet import Fleet, Seated, make_fleet, placed, seated
 from benchmarks.load.flow import Flow
@@ -144,14 +145,7 @@ async def _main() -> None:
         tell(worker.place())
         await worker.run(lines)
     except* MusterdError as errors:
-        tell(Failed(str(_first(errors))))
-
-
-def _first(errors: BaseExceptionGroup[MusterdError]) -> BaseException:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+        tell(Failed(str(first_cause(errors))))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from benchmarks.peers.meter import Books, Cost, Sender, cost
 from benchmarks.peers.nova_side import Nova
 from benchmarks.peers.relay import relay
 from benchmarks.peers.views import Crowd, Scheduler, View, Watcher, coordinator
-from benchmarks.stores import ADVISED, musterd_tables
+from benchmarks.stores import musterd_tables, postgres_for
 from musterd.testing.servers import Database, Memcached, Postgres
 
 NOVA_THREADS = (1, 8)
@@ -59,16 +59,10 @@ def run(plan: Plan, python: Path) -> list[Figure]:
 @contextmanager
 def _bench(plan: Plan, python: Path) -> Iterator[_Bench]:
     members = plan.sizes[-1]
-    settings = {
-        "shared_preload_libraries": "pg_stat_statements",
-        "shared_buffers": f"{128 + members // 1000}MB",
-        "max_wal_size": "4GB",
-        "max_connections": 200,
-        **ADVISED,
-    }
     with ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal())
-        postgres = stack.enter_context(Postgres(**settings))
+        counted = {"shared_preload_libraries": "pg_stat_statements"}
+        postgres = stack.enter_context(postgres_for(members, **counted))
         memcached = stack.enter_context(Memcached("-m", str(64 + members // 400)))
         novas = stack.enter_context(postgres.database())
         nova = stack.enter_context(Nova.running(python, novas.dsn, memcached.address))

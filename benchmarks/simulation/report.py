@@ -14,8 +14,8 @@ from musterd_coordinator.members import Seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One line: a value, the ends of its 95 % interval, and what the closed form says."""
+class Finding:
+    """One line of a run: a value, the ends of its 95 % interval, and what the closed form says."""
 
     figure: str
     unit: str
@@ -25,7 +25,7 @@ class Figure:
     closed_form: float | None = None
 
 
-def figures(outcome: Outcome) -> list[Figure]:
+def figures(outcome: Outcome) -> list[Finding]:
     """Everything that a run found."""
     form = closed_form(outcome.scenario)
     return [*_mistakes(outcome.ledger, form), *_detection(outcome, form), *_listening(outcome)]
@@ -33,13 +33,13 @@ def figures(outcome: Outcome) -> list[Figure]:
 
 def _estimate(
     name: str, unit: str, estimate: Estimate, closed: float | None = None, factor: float = 1.0
-) -> Figure:
+) -> Finding:
     scaled = estimate.scaled(factor)
     closed = None if closed is None else closed * factor
-    return Figure(name, unit, scaled.value, scaled.low, scaled.high, closed)
+    return Finding(name, unit, scaled.value, scaled.low, scaled.high, closed)
 
 
-def _mistakes(ledger: Ledger, form: ClosedForm) -> list[Figure]:
+def _mistakes(ledger: Ledger, form: ClosedForm) -> list[Finding]:
     rate, recurrence = ledger.rate(Blame.LOSS), ledger.rate(Blame.LOSS).inverse()
     duration, members = ledger.duration(Blame.LOSS), ledger.size
     ever = int(np.count_nonzero(ledger.mistakes.any(axis=0)))
@@ -47,11 +47,13 @@ def _mistakes(ledger: Ledger, form: ClosedForm) -> list[Figure]:
     fleet = form.recurrence / members
     most = int(ledger.mistakes.sum(axis=0).max())
     return [
-        Figure("mistakes, by independent loss", "", ledger.count(Blame.LOSS), None, None, expected),
-        Figure("mistakes, by loss and faults together", "", ledger.count(Blame.BOTH)),
-        Figure("mistakes, by faults alone", "", ledger.count(Blame.FAULT)),
-        Figure("members ever called down in error", "", ever),
-        Figure("most mistakes about one member", "", most),
+        Finding(
+            "mistakes, by independent loss", "", ledger.count(Blame.LOSS), None, None, expected
+        ),
+        Finding("mistakes, by loss and faults together", "", ledger.count(Blame.BOTH)),
+        Finding("mistakes, by faults alone", "", ledger.count(Blame.FAULT)),
+        Finding("members ever called down in error", "", ever),
+        Finding("most mistakes about one member", "", most),
         _estimate("lambda_M, a member, by loss", "1/h", rate, form.mistake_rate, HOUR),
         _estimate("T_MR, a member, by loss", "h", recurrence, form.recurrence, 1 / HOUR),
         _estimate("T_MR, the fleet, by loss", "s", recurrence.scaled(1 / members), fleet),
@@ -61,7 +63,7 @@ def _mistakes(ledger: Ledger, form: ClosedForm) -> list[Figure]:
     ]
 
 
-def _detection(outcome: Outcome, form: ClosedForm) -> list[Figure]:
+def _detection(outcome: Outcome, form: ClosedForm) -> list[Finding]:
     deaths, bound = outcome.ledger.detections(), detection_bound(outcome.scenario)
     quiet = outcome.undisturbed(deaths.crashed)
     # Of the last deaths only the quickly found ones are known.
@@ -69,25 +71,25 @@ def _detection(outcome: Outcome, form: ClosedForm) -> list[Figure]:
     calm, others = deaths.times[quiet & whole], deaths.times[~quiet]
     listened = outcome.listened(deaths.crashed[~quiet], deaths.found[~quiet])
     return [
-        Figure("deaths found, far from faults", "", len(calm)),
+        Finding("deaths found, far from faults", "", len(calm)),
         _estimate("T_D, mean", "s", mean(calm), form.detection_time),
-        Figure("T_D, 99th percentile", "s", _most(calm, 99)),
-        Figure("T_D, longest; bound", "s", _most(calm), closed_form=bound),
-        Figure("deaths found, the others", "", len(others)),
-        Figure("T_D, longest, of these", "s", _most(others)),
-        Figure("longest since the last fault; bound", "s", _most(listened), closed_form=bound),
-        Figure("deaths overdue", "", outcome.overdue),
-        Figure("back before they were found", "", outcome.ledger.unnoticed),
+        Finding("T_D, 99th percentile", "s", _most(calm, 99)),
+        Finding("T_D, longest; bound", "s", _most(calm), closed_form=bound),
+        Finding("deaths found, the others", "", len(others)),
+        Finding("T_D, longest, of these", "s", _most(others)),
+        Finding("longest since the last fault; bound", "s", _most(listened), closed_form=bound),
+        Finding("deaths overdue", "", outcome.overdue),
+        Finding("back before they were found", "", outcome.ledger.unnoticed),
     ]
 
 
-def _listening(outcome: Outcome) -> list[Figure]:
+def _listening(outcome: Outcome) -> list[Finding]:
     faults, duration = outcome.faults, outcome.scenario.duration
     counts = (len(faults.stalls), len(faults.restarts), len(faults.pauses))
     names = ("store stalls", "store restarts", "coordinator pauses")
     return [
-        *(Figure(name, "", count) for name, count in zip(names, counts, strict=True)),
-        Figure("listening, of the time", "%", 100 * float(outcome.time[-1]) / duration),
+        *(Finding(name, "", count) for name, count in zip(names, counts, strict=True)),
+        Finding("listening, of the time", "%", 100 * float(outcome.time[-1]) / duration),
     ]
 
 
@@ -95,14 +97,14 @@ def _most(times: Seconds, percentile: float = 100) -> float:
     return float(np.percentile(times, percentile)) if len(times) else float("nan")
 
 
-def plain(figure: Figure) -> dict[str, object]:
+def plain(figure: Finding) -> dict[str, object]:
     """For JSON, which has no NaN and no infinity."""
     numbers = {name: getattr(figure, name) for name in ("value", "low", "high", "closed_form")}
     known = {name: _finite(number) for name, number in numbers.items()}
     return {"figure": figure.figure, "unit": figure.unit, **known}
 
 
-def row(figure: Figure) -> list[object]:
+def row(figure: Finding) -> list[object]:
     """For the table."""
     numbers = (figure.value, figure.low, figure.high, figure.closed_form)
     return [figure.figure, figure.unit, *(_text(number) for number in numbers)]

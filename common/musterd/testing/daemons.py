@@ -1,4 +1,4 @@
-"""Coordinators, agents and relays as the separate processes that users run."""
+"""Coordinators, agents, relays and embedded stores as separate processes."""
 
 import json
 import sys
@@ -117,6 +117,19 @@ class Relay(Daemon):
     def __init__(self, store: str, **settings: Setting) -> None:
         super().__init__(**{**settings, "store": store})
         self.settings = {"relay_listen": self.address, **self.settings}
+
+    def _is_ready(self) -> bool:
+        return self.accepts()
+
+
+class EmbeddedStore(Server):
+    """A coordinator's embedded store as a process of its own, so that it can be hung."""
+
+    users = ("root",)
+
+    def _command(self) -> list[str]:
+        program = [sys.executable, "-m", "musterd_coordinator.demo.store"]
+        return [*program, self.host, str(self.port)]
 
     def _is_ready(self) -> bool:
         return self.accepts()

@@ -1,10 +1,8 @@
 """The demo's processes: a store, a crowd of members, and three hosts of their own."""
 
-import sys
 from typing import Self
 
-from musterd.testing.daemons import Agent
-from musterd.testing.processes import Server
+from musterd.testing.daemons import Agent, EmbeddedStore
 
 GROUP = "compute"
 HOSTS = 3
@@ -13,25 +11,13 @@ INTERVAL = 1.0
 SERVICE_DOWN_TIME = 4.0
 
 
-class Store(Server):
-    """musterd's embedded store as a process of its own, so that it can be hung."""
-
-    users = ("root",)
-
-    def _command(self) -> list[str]:
-        return [sys.executable, "-m", "musterd_coordinator.demo.store", str(self.port)]
-
-    def _is_ready(self) -> bool:
-        return self.accepts()
-
-
 class Cast:
     """All processes of the story. Its calls block, a few milliseconds for each process."""
 
     def __init__(self, members: int) -> None:
         self.names = [f"host-{number:04d}" for number in range(1, members + 1)]
         self.hosts = self.names[-HOSTS:]
-        self.store = Store()
+        self.store = EmbeddedStore()
         self.store_url = f"memcached://{self.store.address}"
         crowd = self.names[:-HOSTS]
         self._crowds = [

@@ -1,18 +1,20 @@
-"""The demo's store: musterd's embedded server in a process of its own, so that it can be hung."""
+"""musterd's embedded store by itself, so that it can be hung and measured apart from a coordinator."""
 
 import sys
 
 import anyio
 
 from musterd.stores.table import Table
+from musterd_coordinator.descriptors import allow_all
 from musterd_coordinator.memcache_server import serve
 
 
-async def main(port: int) -> None:
+async def main(host: str, port: int) -> None:
     """Serve until killed."""
-    async with serve("127.0.0.1", port, Table()):
+    async with serve(host, port, Table()):
         await anyio.sleep_forever()
 
 
 if __name__ == "__main__":
-    anyio.run(main, int(sys.argv[1]))
+    allow_all()
+    anyio.run(main, sys.argv[1], int(sys.argv[2]), backend_options={"use_uvloop": True})
