@@ -242,4 +242,4 @@ def test_somebodys_hands_on_one_members_beats_are_told(
     answer = lab.coordinator.client.member(GROUP, CROWD[0])
     assert (answer.state, answer.up) == (State.UP, True)
     lab.kill(DURING)
-    lab.wait(lambda: lab._dead(DURING), 20, "found")
+    lab.wait(lambda: lab.is_dead(DURING), 20, "found")

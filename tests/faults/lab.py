@@ -254,9 +254,9 @@ class Lab:
             death.join()
         self.outcome.ended = self.now
         self.wait(self._recovered, recovery, "listening again, and everybody alive beating")
-        self.wait(lambda: self._dead(DURING), BOUND + 10, f"{DURING} found")
+        self.wait(lambda: self.is_dead(DURING), BOUND + 10, f"{DURING} found")
         self.kill(AFTER)
-        self.wait(lambda: self._dead(AFTER), BOUND + 10, f"{AFTER} found")
+        self.wait(lambda: self.is_dead(AFTER), BOUND + 10, f"{AFTER} found")
         self.outcome.seconds = self.now
 
     def verify(self) -> Outcome:
@@ -303,7 +303,7 @@ class Lab:
             and self.all_up(*alive)
         )
 
-    def _dead(self, name: str) -> bool:
+    def is_dead(self, name: str) -> bool:
         return self.latest is not None and self.latest.states.get(name) in DEAD
 
     def _was_suspect(self, name: str) -> bool:

@@ -7,20 +7,21 @@ import asyncpg
 
 from musterd.beat import Beat, member_id
 from musterd.model import Member
-from musterd.stores import ShardReader, ShardWriter, open_store
+from musterd.stores import ShardReader, ShardWriter
+from musterd.stores.postgres_link import Link
 from musterd.stores.postgres_reader import PostgresReader
 from musterd.stores.postgres_roster import PAGE, PORTION
 from musterd.stores.postgres_url import parse_url
-from musterd.stores.postgres_writer import namespace_key, signed
+from musterd.stores.postgres_writer import PostgresWriter, namespace_key, signed
 from musterd.testing.servers import Database
 
 NAMESPACE = "fleet"
 TIMEOUT = 5.0
 
 
-def writer_of(url: str, timeout: float = TIMEOUT, namespace: str = NAMESPACE) -> ShardWriter:
-    store = open_store(url, namespace=namespace, timeout=timeout, beat_ttl=600)
-    return store.writer(0)
+def writer_of(url: str, timeout: float = TIMEOUT, namespace: str = NAMESPACE) -> PostgresWriter:
+    """An agent's way to the database."""
+    return PostgresWriter(Link(parse_url(url), timeout), namespace)
 
 
 def reader_of(

@@ -61,7 +61,7 @@ class Yard:
         self._portal = portal
         self._writer: ShardWriter = writer_of(dsn)
         self._reader: ShardReader = reader_of(dsn)
-        self._sequence = 0
+        self.sequence = 0
         self._dsn = dsn
         portal.call(self._begin)
 
@@ -81,16 +81,16 @@ class Yard:
         return self._portal.call(self._sweep, rows)
 
     async def _sweep(self, rows: list[Row]) -> dict[int, int]:
-        self._sequence += 1
+        self.sequence += 1
         for row in rows:
             await self._put(row)
         for number in range(GOOD):
-            assert await self._writer.beat(beat_of(host(number), self._sequence))
-        await self._reader.write_canary(canary(self._sequence))
+            assert await self._writer.beat(beat_of(host(number), self.sequence))
+        await self._reader.write_canary(canary(self.sequence))
         while (await self._reader.roster()).more:
             pass
         sweep = await self._reader.sweep()
-        assert (sweep.canary, sweep.complete) == (canary(self._sequence), True)
+        assert (sweep.canary, sweep.complete) == (canary(self.sequence), True)
         heard = dict(zip(sweep.beats.slot.tolist(), sweep.beats.sequence.tolist(), strict=True))
         await self._owner.execute(
             "DELETE FROM musterd.member WHERE slot NOT BETWEEN 0 AND 4;"
@@ -164,7 +164,7 @@ _FAR = Row(2**31 - 1, 7, NAMESPACE, "far", "", "{}", 1, b"", 0)
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_rows_there_are_good_members_are_heard(yard: Yard, rows: list[Row]) -> None:
     heard = yard.heard_beside(rows)
-    sequence = yard._sequence
+    sequence = yard.sequence
     assert {slot: heard[slot] for slot in range(GOOD)} == dict.fromkeys(range(GOOD), sequence)
 
 

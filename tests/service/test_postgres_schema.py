@@ -189,14 +189,13 @@ async def test_an_upgrade_keeps_members_and_what_worked_until_rights_are_given_a
         f" WHERE slot = {slot} AND member_id = {owner_of(host(1))}"
     )
     new = writer_of(as_role(database, role))
-    new._slots[beat_of(host(1)).member_id] = slot  # type: ignore[attr-defined]
     with pytest.raises(ShardRefused, match="no musterd functions of this version"):
-        await new.beat(beat_of(host(1), 3))
+        await new.write(slot, beat_of(host(1), 3))
     reader = reader_of(database.dsn)
     assert (await reader.roster()).seated == [(0, host(1))]
     assert database.execute("SELECT version FROM musterd.schema_version") == str(VERSION)
     assert await old.execute(update) == "UPDATE 1"
-    assert not await new.beat(beat_of(host(1), 3))  # nobody knows yet whose it is
+    assert not await new.write(slot, beat_of(host(1), 3))  # nobody knows yet whose it is
     await new.announce(host(1))
     assert await new.beat(beat_of(host(1), 4))
     await new.announce(host(2))

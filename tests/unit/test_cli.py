@@ -295,6 +295,7 @@ def test_a_pipe_that_breaks_is_no_news() -> None:
     [
         ("musterd.cli.agent", ("httpcore", "tabulate", "numpy", "tqdm", "uvicorn")),
         ("musterd.cli.query", ("numpy", "structlog", "asyncpg", "uvicorn", "tqdm")),
+        ("musterd.stores.postgres", ("numpy", "musterd.sqlfiles", "importlib.resources")),
         ("musterd.cli.members", ("numpy", "structlog", "asyncpg", "uvicorn", "tqdm")),
     ],
 )
