@@ -1,25 +1,20 @@
 """What the coordinator says while the swarm beats: how its sweeps go, and everybody's verdicts."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from urllib.parse import urlencode
 
 import anyio
-import httpcore
-import msgspec
 
 from musterd.client import AsyncClient
-from musterd.client_choice import read_addresses
-from musterd.client_transport import url_of
-from musterd.client_view import Event, EventParser
-from musterd.errors import CoordinatorError, CoordinatorUnreachable
-from musterd.model import EventChanges, EventSnapshot, State, StatusAnswer
+from musterd.client_choice import Address
+from musterd.client_follow import Follower
+from musterd.client_view import GroupView
+from musterd.errors import CoordinatorError, CoordinatorUnreachable, MusterdError
+from musterd.model import MemberChange, State, StatusAnswer, Verdict
 
 PERIOD = 1.0
 PATIENCE = 30.0
-BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,47 +80,36 @@ class Watch:
 
     async def follow(self, version: int) -> None:
         """Note every change after ``version``, until cancelled."""
-        since = str(version)
-        while True:
-            try:
-                async for event in self._events(since):
-                    since = event.id or since
-                    self._take(event)
-            except (*BROKEN, CoordinatorError):  # it may be too busy; nothing is missed by that
-                await anyio.sleep(PERIOD)
+        await Follower(self._url, Changes(self, self._group, version), self).run()
 
-    async def _events(self, since: str) -> AsyncIterator[Event]:
-        parser = EventParser()
-        [address] = read_addresses(self._url)
-        target = f"/v1/events?{urlencode({'group': self._group, 'since': since})}"
-        timeout = {"connect": PATIENCE, "read": PATIENCE, "write": PATIENCE, "pool": PATIENCE}
-        url, extensions = url_of(address, target), {"timeout": timeout}
-        async with (
-            httpcore.AsyncConnectionPool() as pool,
-            pool.stream("GET", url, extensions=extensions) as response,
-        ):
-            if response.status != 200:
-                raise CoordinatorError(f"events: status {response.status}")
-            async for piece in response.aiter_stream():
-                for event in parser.feed(piece):
-                    yield event
+    def followed(self, address: Address) -> None:
+        """The changes come in."""
+
+    def told(self) -> None:
+        """One of them came."""
+
+    def lost(self, address: Address, error: MusterdError) -> None:
+        """It may be too busy: it is asked again, and nothing is missed by that."""
 
     async def aclose(self) -> None:
         """Drop the connections."""
         await self._client.aclose()
 
-    def _take(self, event: Event) -> None:
-        if (
-            event.name == "snapshot"
-        ):  # more changed than the coordinator keeps: what is down now counts
-            self.overrun = True
-            groups = msgspec.json.decode(event.data, type=EventSnapshot).groups
-            now = datetime.now().astimezone()
-            self.changes += [
-                Change(member, verdict.state, now)
-                for member, verdict in groups.get(self._group, {}).items()
-                if verdict.down
-            ]
-        elif event.name == "changes":
-            changes = msgspec.json.decode(event.data, type=EventChanges).changes
-            self.changes += [Change(one.member, one.state, one.at) for one in changes]
+
+class Changes(GroupView):
+    """The following of one group, which puts its changes down and keeps no members."""
+
+    def __init__(self, watch: Watch, group: str, version: int) -> None:
+        super().__init__(group)
+        self.resume = str(version)
+        self._watch = watch
+
+    def change(self, key: str, change: MemberChange) -> None:
+        self._watch.changes.append(Change(key, change.state, change.at))
+
+    def replace(self, members: dict[str, Verdict]) -> None:
+        """More changed than the coordinator keeps: what is down now counts."""
+        now = datetime.now().astimezone()
+        self._watch.overrun = True
+        down = {name: verdict for name, verdict in members.items() if verdict.down}
+        self._watch.changes += [Change(name, one.state, now) for name, one in down.items()]
