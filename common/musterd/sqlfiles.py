@@ -14,6 +14,12 @@ def read(where: Traversable, name: str) -> str:
     return (where / f"{name}.sql").read_text("utf-8")
 
 
+def statement(where: Traversable, name: str) -> str:
+    """The same of one statement, without the lines of comment that nobody but people reads."""
+    lines = read(where, name).splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("--"))
+
+
 def steps(where: Traversable) -> tuple[str, ...]:
     """The steps of a schema, first to last: the texts of 001_….sql, 002_….sql and so on."""
     numbered = sorted(each.name for each in where.iterdir() if each.name[:3].isdecimal())

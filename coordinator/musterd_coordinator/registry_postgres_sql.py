@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from musterd.sqlfiles import folder, read
+from musterd.sqlfiles import folder, statement
 
-_statement = partial(read, folder(__package__, "registry_sql") / "postgres")
+_statement = partial(statement, folder(__package__, "registry_sql") / "postgres")
 
 TABLE = "musterd.registry"
 MY_TURN = "SELECT FROM musterd.turn WHERE what = 'registry' FOR UPDATE"

@@ -1,6 +1,6 @@
 """The steps of a registry's schema in a SQLite file, and the statements that read and write it."""
 
-from musterd.sqlfiles import folder, read, steps
+from musterd.sqlfiles import folder, read, statement, steps
 
 _FOLDER = folder(__package__, "registry_sql") / "sqlite"
 
@@ -10,8 +10,8 @@ APPLICATION = 0x4D555354  # "MUST": tells our file from another program's
 NEWS = read(_FOLDER, "news")
 """Temporary tables, from which :data:`SAVE` and :data:`APPEND` take what they write."""
 
-SAVE = read(_FOLDER, "save")
-APPEND = read(_FOLDER, "append")
+SAVE = statement(_FOLDER, "save")
+APPEND = statement(_FOLDER, "append")
 
 # What most of a fleet share comes as one text, which is read once for all who have the same.
 LOAD = """

@@ -6,17 +6,34 @@ from pathlib import Path
 import pytest
 
 import musterd.stores
-from musterd.sqlfiles import read, steps
+import musterd_coordinator.relay
+from musterd.beat import SIZE
+from musterd.sqlfiles import folder, read, statement, steps
 from musterd.stores.postgres_limits import METADATA_BYTES, MOST_SLOTS, NAME_BYTES
 from musterd.stores.postgres_rights import Roles
 from musterd.stores.postgres_schema import STEPS, VERSION, init_sql
 from musterd_coordinator import registry_postgres_sql, registry_sqlite_sql
+from musterd_coordinator.relay.waiting import NEXT
 
 
 def test_steps_come_by_number(tmp_path: Path) -> None:
     for name in ("002_b.sql", "001_a.sql", "notes.sql"):
         (tmp_path / name).write_text(f"-- {name}")
     assert steps(tmp_path) == ("-- 001_a.sql", "-- 002_b.sql")
+
+
+def test_a_statement_is_sent_without_its_comments(tmp_path: Path) -> None:
+    (tmp_path / "one.sql").write_text("-- What it is for.\nSELECT 1\n-- and\nFROM t -- here\n")
+    assert statement(tmp_path, "one") == "SELECT 1\nFROM t -- here\n"
+
+
+def test_the_relay_s_statements_know_what_the_relay_knows() -> None:
+    sql = folder(musterd_coordinator.relay.__name__, "sql")
+    write = statement(sql, "write")
+    assert f"substr($3::bytea, 1 + {SIZE} * (place::integer - 1), {SIZE})" in write
+    assert f"& 65535 <= {NEXT}\n" in write
+    assert f"get_byte(n.record, 24) < {NEXT})" in write
+    assert f"pg_column_size(m.metadata) <= {METADATA_BYTES} " in statement(sql, "find")
 
 
 @pytest.mark.parametrize("names", [["001_a.sql", "003_c.sql"], ["001_a.sql", "001_b.sql"]])

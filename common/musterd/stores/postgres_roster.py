@@ -10,7 +10,7 @@ import msgspec
 from musterd.beat import member_id
 from musterd.errors import ShardCorrupt, ShardRefused
 from musterd.model import Member, check_member
-from musterd.sqlfiles import folder, read
+from musterd.sqlfiles import folder, statement
 from musterd.stores.base import Roster
 from musterd.stores.postgres_changes import Mark, catch_up, living_mark
 from musterd.stores.postgres_limits import MOST_SLOTS
@@ -35,7 +35,7 @@ ROOMY = 1 << 16
 """Slots below this are believed in any case."""
 
 _TABLE = "musterd.member"
-_PAGE = read(folder(__package__, "postgres_sql") / "reader", "roster_page")
+_PAGE = statement(folder(__package__, "postgres_sql") / "reader", "roster_page")
 _KEY = """
 SELECT slot, changed::text AS version FROM musterd.member
 WHERE (changed, slot) > ($1::text::xid8, $2) ORDER BY member.changed, slot LIMIT 1

@@ -6,71 +6,34 @@ come in, which only a nested loop keeps; and one relay announces at a time.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.beat import SIZE, Beat, pack
+from musterd.beat import Beat, pack
 from musterd.model import Member
-from musterd.stores.postgres_limits import METADATA_BYTES
+from musterd.sqlfiles import folder, statement
 from musterd.stores.postgres_link import Link, again, milliseconds
 from musterd.stores.postgres_relays import WRITE_MARK, mark_slot, marks_key
 from musterd.stores.postgres_writer import namespace_key, signed
-from musterd_coordinator.relay.waiting import NEXT, Newcomer
+from musterd_coordinator.relay.waiting import Newcomer
 
 _KEEP_ORDER = """
 SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off
 """
-LEAST_FRESH = 1.5
-"""Intervals of a beat, as it promises them, for which it is fresh; so the next one finds it so."""
-
-# A fresh beat gives way only to the next ones of its run. So neither one that was under way for long
-# undoes a newer one, nor does a number that somebody made up take the place of a member that beats.
-# Once it is fresh no more, any may follow: a forged number keeps nobody out for longer. Who writes
-# the same number again, with whatever else, keeps it no fresher. A beat is fresh at least for as
-# long as an agent waits ($4, seconds), and no longer than $5, whatever it promises; the clock of the
-# database may be set back. Numbers are compared by their lowest two bytes, and the others must be
-# the same, unless those two begin anew. Records come as one text, which costs both sides less than
-# an array of them; OFFSET 0 has each cut out only once.
-_WRITE = f"""
-UPDATE musterd.beat b SET record = n.record, seen_at =
-    CASE WHEN substring(b.record, 17, 10) = substring(n.record, 17, 10) THEN b.seen_at ELSE now() END
-FROM (
-    SELECT slot, member_id, substr($3::bytea, 1 + {SIZE} * (place::integer - 1), {SIZE}) AS record
-    FROM unnest($1::integer[], $2::bigint[]) WITH ORDINALITY rows (slot, member_id, place) OFFSET 0
-) n
-WHERE b.slot = n.slot AND b.member_id = n.member_id AND (
-    (get_byte(n.record, 24) - get_byte(b.record, 24)
-        + (get_byte(n.record, 25) - get_byte(b.record, 25)) * 256) & 65535 <= {NEXT}
-    AND (substring(b.record, 27, 6) = substring(n.record, 27, 6)
-        OR get_byte(n.record, 25) = 0 AND get_byte(n.record, 24) < {NEXT})
-    OR substring(b.record, 17, 8) <> substring(n.record, 17, 8)
-    OR abs(extract(epoch FROM now() - b.seen_at)) > greatest($4, least($5,
-        {LEAST_FRESH} * (get_byte(b.record, 4) + get_byte(b.record, 5) * 256
-            + get_byte(b.record, 6) * 65536 + get_byte(b.record, 7) * 16777216::float8) / 1000)))
-"""
+_statement = partial(statement, folder(__package__, "sql"))
+_WRITE = _statement("write")
 _WRITE_AND_TELL = f"{_WRITE} RETURNING b.member_id"
 _SIT = """
 SELECT b.member_id FROM musterd.beat b JOIN unnest($1::integer[], $2::bigint[]) n (slot, member_id)
     ON b.slot = n.slot AND b.member_id = n.member_id
 """
-_FIND = f"""
-SELECT m.member_id, m.slot, b.slot IS NOT NULL AS has_beat, m.zone, m.owner,
-    CASE WHEN pg_column_size(m.metadata) <= {METADATA_BYTES} THEN m.metadata::text ELSE 'null' END
-FROM musterd.member m LEFT JOIN musterd.beat b ON b.slot = m.slot AND b.member_id = m.member_id
-WHERE m.member_id = ANY($1::bigint[]) ORDER BY m.slot
-"""
+_FIND = _statement("find")
 _ONE_ANNOUNCES = "SELECT FROM musterd.turn WHERE what = 'announce' FOR UPDATE"
-_ANNOUNCE = """
-SELECT n.member_id, musterd.seat(
-    n.member_id, n.namespace, n."group", n.name, n.zone, n.owner, n.metadata::jsonb, n.key, $9, false)
-FROM unnest(
-    $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-    $8::integer[]
-) n (member_id, namespace, "group", name, zone, owner, metadata, key)
-"""
+_ANNOUNCE = _statement("announce")
 
 
 Slots = NDArray[np.int32]
