@@ -188,13 +188,15 @@ async def test_namespaces_do_not_meet(registry: Registry, url: str) -> None:
         assert list(by_name(await loaded(again))) == ["a"]
 
 
-async def test_a_whole_fleet_in_seconds(registry: Registry) -> None:
+async def test_a_whole_fleet_costs_seconds(url: str) -> None:
     count = 20_000
     entries = [entry(f"host-{number:06}") for number in range(count)]
-    begin = time.perf_counter()
-    await record(registry, entries, [change(each.member.name, 1) for each in entries])
-    assert len(await loaded(registry)) == count
-    assert time.perf_counter() - begin < 30  # takes about one; the figure is for a busy machine
+    changes = [change(each.member.name, 1) for each in entries]
+    async with opened(url, timeout=60.0) as registry:
+        began = time.process_time()
+        await record(registry, entries, changes)
+        assert len(await loaded(registry)) == count
+        assert time.process_time() - began < 10  # of this process's time; it takes less than one
 
 
 async def test_cancelled_at_any_moment_the_next_call_is_right(registry: Registry) -> None:
