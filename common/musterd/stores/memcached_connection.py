@@ -28,10 +28,10 @@ from aiomcache.pool import Connection, MemcachePool
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.bounds import Turn
+from musterd.stores.readings import read_little
 from musterd.ways import Way
 
 LINE_LIMIT = 2048
-READ_SIZE = 16 << 10
 VALUE_LIMIT = 64 << 10  # bytes; none of ours is a third as large
 _ERROR_LINE = re.compile(rb"(ERROR|CLIENT_ERROR|SERVER_ERROR)\b")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
@@ -94,16 +94,6 @@ def keep_alive(transport: asyncio.BaseTransport) -> None:
     connection = transport.get_extra_info("socket")
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-
-
-def read_little(transport: asyncio.BaseTransport) -> None:
-    """Read :data:`READ_SIZE` bytes at once, and more than that is there in several readings.
-
-    asyncio has 256 kB of memory mapped for each reading, and unmapped after it: for a reply of eight
-    bytes that costs more than to read it.
-    """
-    if hasattr(transport, "max_size"):  # uvloop's have a buffer of their own
-        transport.max_size = READ_SIZE
 
 
 def cut(transport: asyncio.WriteTransport) -> None:

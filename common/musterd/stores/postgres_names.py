@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, MutableMapping
 from typing import Any, cast
 
+from musterd.stores.readings import read_little
 from musterd.ways import Way
 
 Ways = MutableMapping[str, Way]
@@ -42,6 +43,7 @@ class NamedLoop:
 
         async def connect(address: str) -> tuple[Any, Any]:
             made = await self._loop.create_connection(factory, address, port, **options)
+            read_little(made[0])
             self.reached = host, address
             return made
 

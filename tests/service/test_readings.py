@@ -1,9 +1,11 @@
-"""How much an agent reads from a memcached at once: little, and all of it."""
+"""How much an agent reads from its store at once: little, and all of it."""
 
 import asyncio
 import socket
 
-from musterd.stores.memcached_connection import READ_SIZE, MemcachedConnection, Server, read_little
+from musterd.stores.memcached_connection import MemcachedConnection, Server
+from musterd.stores.postgres_names import NamedLoop
+from musterd.stores.readings import READ_SIZE, read_little
 from musterd.testing.servers import Memcached
 
 
@@ -36,6 +38,23 @@ async def test_a_reading_takes_no_more_memory_than_replies_need() -> None:
         async with asyncio.timeout(5.0):
             await readings.over.wait()
     assert readings.sizes == [READ_SIZE] * 3
+
+
+async def test_a_database_is_read_so_too() -> None:
+    sent = b"x" * 3 * READ_SIZE
+
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with server, asyncio.timeout(5.0):
+        loop = NamedLoop(asyncio.get_running_loop(), {}, hosts=1, brief=5.0)
+        port = server.sockets[0].getsockname()[1]
+        _, readings = await loop.create_connection(Readings, "127.0.0.1", port)
+        await readings.over.wait()
+    assert sum(readings.sizes) == len(sent)
+    assert max(readings.sizes) <= READ_SIZE
 
 
 async def test_a_value_of_several_readings_is_whole(memcached: Memcached) -> None:
