@@ -2,8 +2,8 @@
 
 A forgotten member comes back only by what is newer than its forgetting. What stands in its seat may
 be its last word, so the first record that a sweep brings which began afterwards is only remembered;
-the next other one is news. A seat that it takes anew is news too, once a sweep before has seen that it
-had lost the old one: nobody announces himself after his death.
+the next other one is news. A seat that it takes anew is news too, once a sweep before, which began after
+the forgetting, has seen that it had none: nobody announces himself after his death.
 """
 
 from collections.abc import Mapping
@@ -42,6 +42,7 @@ class Absent:
         self._by_name: dict[Name, Absentee] = {}
         self._by_seat: dict[int, dict[int, Absentee]] = {}  # by shard and slot
         self._lately: dict[Name, float] = {}  # who has no seat, as of when
+        self._looked: dict[int, float] = {}  # when a sweep of a shard last began
 
     def __bool__(self) -> bool:
         return bool(self._by_name or self._lately)
@@ -80,12 +81,12 @@ class Absent:
         if absentee is None:
             return
         del absentee.seats[index, slot]
-        if begin >= absentee.since:
+        if begin > absentee.since:
             absentee.vacated[index] = begin
         if not absentee.seats:
             group, name = absentee.member.group, absentee.member.name
             del self._by_name[group, name]
-            self._note(group, name, max(begin, absentee.since))
+            self._note(group, name, absentee.since)
 
     def still(self, index: int, slot: int, member: Member, begin: float) -> bool:
         """``member`` is seated there: is that no news, so that it remains absent?"""
@@ -94,7 +95,7 @@ class Absent:
             self.vacated(index, slot, begin)
         absentee = self._by_name.get(name)
         if absentee is None:
-            if begin > self._lately.get(name, -np.inf):
+            if name not in self._lately or self._looked.get(index, -np.inf) > self._lately[name]:
                 return False
             absentee = self._by_name[name] = Absentee(member, self._lately[name])
         elif begin > absentee.vacated.get(index, np.inf):
@@ -103,6 +104,10 @@ class Absent:
             self._sit(absentee, index, slot)
         absentee.member = member
         return True
+
+    def looked(self, index: int, begin: float) -> None:
+        """A sweep of the shard that began at ``begin`` was taken in: it saw all seats."""
+        self._looked[index] = begin
 
     def heard(self, index: int, beats: Beats, begin: float) -> list[Absentee]:
         """Who is back, by a sweep of shard ``index`` that began at ``begin``."""

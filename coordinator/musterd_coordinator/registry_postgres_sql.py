@@ -26,10 +26,11 @@ CHANGE_FACTS = """
 UPDATE musterd.registry SET facts = $4::text::jsonb, changed = pg_current_xact_id(), changed_by = $5
 WHERE (namespace, "group", name) = ($1, $2, $3)
 """
+# A second time too, with a number of its own: since the first it may have been back.
 FORGET = """
 UPDATE musterd.registry SET forgotten_at = now(), changed = pg_current_xact_id(), changed_by = $4
 FROM unnest($2::text[], $3::text[]) AS gone (in_group, called)
-WHERE (namespace, "group", name) = ($1, in_group, called) AND forgotten_at IS NULL
+WHERE (namespace, "group", name) = ($1, in_group, called)
 """
 NUMBER = "SELECT pg_current_xact_id()::text"
 DURABLE = """

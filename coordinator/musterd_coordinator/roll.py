@@ -140,6 +140,8 @@ class Roll:
         if self.absent and swept.sweep is not None:
             for absentee in self.absent.heard(index, swept.sweep.beats, swept.begin):
                 self._welcome_back(absentee)
+        if swept.sweep is not None:
+            self.absent.looked(index, swept.begin)
         news = news_in(self.detector, shard.seats, swept.sweep) if swept.sweep else ()
         changes = yield from judge_sweep(self.detector, index, news, step, swept.begin)
         told = [self._apply(each, shard) for each in changes if len(each)]

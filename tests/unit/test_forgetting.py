@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from musterd.columns import Rejected, no_beats
@@ -87,7 +87,7 @@ class Registry:
     def forget(self, me: int, name: str) -> int:
         self.number += 1
         line = self.rows.get(name)
-        if line is not None and not line.forgotten:
+        if line is not None:  # a second time too: since the first it may have been back
             line.forgotten, line.changed, line.changed_by = True, self.number, me
         return self.number
 
@@ -232,7 +232,20 @@ class World:
 STEPS = sorted(World().steps())
 
 
+SEAT_TAKEN_BEFORE_IT_WAS_FORGOTTEN = [
+    *(("forget", 1, "b"), ("read", 0, "a"), ("beat", 0, "b"), ("die", 0, "b")),
+    *(("forget only", 0, "b"), ("go on", 0, "a")),
+]
+
+FORGOTTEN_TWICE = [
+    *(("forget", 1, "b"), ("read", 1, "a"), ("beat", 0, "b"), ("die", 0, "b")),
+    ("forget only", 0, "b"),
+]
+
+
 @settings(max_examples=80)
+@example(FORGOTTEN_TWICE)
+@example(SEAT_TAKEN_BEFORE_IT_WAS_FORGOTTEN)
 @given(
     st.lists(
         st.tuples(st.sampled_from(STEPS), st.integers(0, 1), st.sampled_from(NAMES)),
