@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from benchmarks.texts import Texts, hexadecimal, join, texts
 from musterd.beat import MAGIC, SIZE, VERSION
-from musterd.columns import RECORD
 from musterd.errors import ShardRefused, ShardUnavailable
 from musterd.model import Member
-from musterd.stores.keyed import Keys
-from musterd.stores.memcached_connection import unreachable
-from musterd.stores.postgres_writer import namespace_key
+from musterd.stores.memcached.connection import unreachable
+from musterd.stores.postgres.writer import namespace_key
+from musterd.stores.slots.protocol import Keys
 from musterd.urls import host_and_port
+from musterd_coordinator.sweep.columns import RECORD
 
 TIMEOUT = 60.0
 PORTION = 10_000
@@ -54,7 +54,7 @@ def announcements(
 ) -> bytes:
     """Commands without replies that write the ``m``, ``i`` and ``b`` keys of n members.
 
-    ``holders`` are their values of :func:`musterd.stores.keyed.write_holder`, all of one width.
+    ``holders`` are their values of :func:`musterd.stores.slots.protocol.write_holder`, all of one width.
     """
     slot, index = hexadecimal(slots, 8), hexadecimal(records["member_id"], 16)
     return join(

@@ -16,16 +16,16 @@ import anyio
 from benchmarks.processes import resident_bytes
 from benchmarks.stores import Server
 from musterd.beat import Beat, Status
-from musterd.config import Settings
 from musterd.model import Member
+from musterd.settings.sources import Settings
 from musterd.stores import ShardWriter, Store, open_store
-from musterd.stores.keyed import Keys
-from musterd_coordinator.farewell import Farewell
-from musterd_coordinator.recorder import Recorder
-from musterd_coordinator.registry import Registry, open_registry
-from musterd_coordinator.service import careful_clock, make_office, make_roll, make_sweepers
-from musterd_coordinator.shard import Clocks
-from musterd_coordinator.sweep import Sweeper
+from musterd.stores.slots.protocol import Keys
+from musterd_coordinator.registry.base import Registry, open_registry
+from musterd_coordinator.roll.shard import Clocks
+from musterd_coordinator.service.expiry import Farewell
+from musterd_coordinator.service.recorder import Recorder
+from musterd_coordinator.sweep.loop import Sweeper
+from musterd_coordinator.wiring import careful_clock, make_office, make_roll, make_sweepers
 
 LIVES = 3
 """Turns from a member's first beat to its last."""

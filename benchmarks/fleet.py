@@ -28,7 +28,7 @@ from benchmarks.bulk import (
 from benchmarks.figures import progress
 from musterd.beat import SIZE, member_id
 from musterd.model import Member
-from musterd.stores.keyed import Keys, write_holder
+from musterd.stores.slots.protocol import Keys, write_holder
 
 NAMESPACE = "musterd"
 GROUP = "compute"

@@ -16,7 +16,7 @@ from benchmarks.sweep_clients import Product
 from benchmarks.sweep_detector import Judge
 from musterd.model import State
 from musterd.testing.daemons import Coordinator
-from musterd_coordinator.registry import open_registry
+from musterd_coordinator.registry.base import open_registry
 
 
 @dataclass(frozen=True, slots=True)

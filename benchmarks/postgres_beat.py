@@ -20,8 +20,8 @@ from benchmarks.peers.beats import TIMEOUT, sender
 from benchmarks.peers.meter import Books, Cost, cost
 from benchmarks.processes import cpu_seconds
 from benchmarks.stores import musterd_tables, postgres_for, setting_of
-from musterd.stores.postgres_link import Link
-from musterd.stores.postgres_url import parse_url
+from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.url import parse_url
 from musterd.testing.servers import Database, PgBouncer
 from musterd_coordinator.relay import database
 

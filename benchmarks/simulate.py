@@ -25,7 +25,7 @@ from benchmarks.simulation.distributions import Distribution, parse
 from benchmarks.simulation.report import figures, plain, row
 from benchmarks.simulation.run import AlwaysCounting, Outcome, simulate
 from benchmarks.simulation.scenario import Scenario
-from musterd_coordinator.listening import ListeningClock
+from musterd_coordinator.judge.listening import ListeningClock
 
 HEADERS = ("figure", "unit", "value", "95 % from", "to", "closed form, no faults")
 DEFAULTS = Scenario()

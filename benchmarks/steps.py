@@ -33,7 +33,7 @@ from musterd_coordinator.http.gauges import Gauges
 from musterd_coordinator.http.limits import Limits, Room
 from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.main import collect_seldom
-from musterd_coordinator.paging import NO_FILTERS
+from musterd_coordinator.service.paging import NO_FILTERS
 
 EXAMPLE = """\
 example:

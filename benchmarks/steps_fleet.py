@@ -6,17 +6,17 @@ from datetime import timedelta
 
 import numpy as np
 
-from musterd.columns import Beats, Rejected, no_beats
-from musterd.config import Settings
 from musterd.model import Member, State
+from musterd.settings.sources import Settings
 from musterd.stores import Roster, Sweep, open_store
-from musterd_coordinator.desk import Desk
-from musterd_coordinator.members import STATES
-from musterd_coordinator.recorder import Recorder
-from musterd_coordinator.registry import open_registry
-from musterd_coordinator.service import careful_clock, make_office, make_roll
-from musterd_coordinator.shard import Clocks
-from musterd_coordinator.sweep import Swept
+from musterd_coordinator.judge.members import STATES
+from musterd_coordinator.registry.base import open_registry
+from musterd_coordinator.roll.shard import Clocks
+from musterd_coordinator.service.contract import Desk
+from musterd_coordinator.service.recorder import Recorder
+from musterd_coordinator.sweep.columns import Beats, Rejected, no_beats
+from musterd_coordinator.sweep.loop import Swept
+from musterd_coordinator.wiring import careful_clock, make_office, make_roll
 
 BIG = "all-in-one"
 """The group that half of the members are in."""

@@ -8,7 +8,7 @@ import anyio
 
 from benchmarks.bulk import TIMEOUT
 from benchmarks.fleet import Fill, Fleet, KeyedFill, PostgresFill
-from musterd.stores.postgres_schema import init_db
+from musterd.stores.postgres.schema import init_db
 from musterd.testing.daemons import EmbeddedStore
 from musterd.testing.servers import Database, Memcached, Postgres
 from musterd.urls import host_and_port

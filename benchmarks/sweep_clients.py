@@ -24,10 +24,10 @@ import numpy as np
 from benchmarks.bulk import TIMEOUT
 from benchmarks.fleet import NAMESPACE, TTL, Fleet
 from musterd.beat import Beat, new_incarnation
-from musterd.columns import RECORD, Beats, check_records
 from musterd.stores import ShardReader, Sweep, open_store
-from musterd.stores.keyed import Keys
-from musterd.stores.postgres_writer import namespace_key
+from musterd.stores.postgres.writer import namespace_key
+from musterd.stores.slots.protocol import Keys
+from musterd_coordinator.sweep.columns import RECORD, Beats, check_records
 
 COMMAND_KEYS = 1000
 CONNECTIONS = 4  # of aiomcache, which has one command at a time on each

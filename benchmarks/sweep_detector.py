@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musterd.columns import Beats, Rejected
 from musterd.stores import Sweep
-from musterd_coordinator.detector import Detector
-from musterd_coordinator.judging import judge_sweep, news_in
-from musterd_coordinator.listening import ListeningClock
-from musterd_coordinator.members import Code, Rows
-from musterd_coordinator.rules import Rules
-from musterd_coordinator.seats import Seats, Take
+from musterd_coordinator.judge.detector import Detector
+from musterd_coordinator.judge.listening import ListeningClock
+from musterd_coordinator.judge.members import Code, Rows
+from musterd_coordinator.judge.rules import Rules
+from musterd_coordinator.judge.slots import Seats, Take
+from musterd_coordinator.judge.sweep import judge_sweep, news_in
 from musterd_coordinator.steps import whole
+from musterd_coordinator.sweep.columns import Beats, Rejected
 
 PERIOD = 1.0
 INTERVAL = 10.0

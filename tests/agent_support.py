@@ -11,7 +11,7 @@ import msgspec
 from musterd.beat import Beat, member_id
 from musterd.errors import ShardUnavailable
 from musterd.model import Member
-from musterd.settings import MemberSettings, Settings
+from musterd.settings.settings import MemberSettings, Settings
 from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
 from musterd_agent.agent import Agent
 

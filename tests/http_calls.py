@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import anyio
 import msgspec
 
-from musterd.client_view import Event, EventParser
+from musterd.client.view import Event, EventParser
 from musterd_coordinator.http import App
 from musterd_coordinator.http.exchange import Message, Scope
 

@@ -29,7 +29,7 @@ from musterd.model import (
     Transition,
     Verdict,
 )
-from musterd_coordinator.paging import Filters
+from musterd_coordinator.service.paging import Filters
 from musterd_coordinator.steps import Steps
 
 VERDICTS = ("up", "schedulable", "down")

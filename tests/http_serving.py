@@ -6,9 +6,9 @@ from functools import partial
 
 import anyio
 
-from musterd_coordinator.desk import Desk
 from musterd_coordinator.http import App, make_app, serve_http
 from musterd_coordinator.http.connection import Connection
+from musterd_coordinator.service.contract import Desk
 
 
 @asynccontextmanager

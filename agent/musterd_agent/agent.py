@@ -11,7 +11,7 @@ from musterd import ages
 from musterd.ages import Slept
 from musterd.beat import Status, member_id, new_incarnation
 from musterd.loop_clock import clock_of_loop
-from musterd.settings import MemberSettings, Settings
+from musterd.settings.settings import MemberSettings, Settings
 from musterd.stores.base import Store
 from musterd_agent.beating import Beating
 from musterd_agent.link import Link

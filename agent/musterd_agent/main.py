@@ -8,9 +8,9 @@ import anyio
 from musterd.errors import ConfigError
 from musterd.log import flush
 from musterd.logger import get_logger
-from musterd.options import Role
-from musterd.reload import Reloading, Reread
-from musterd.settings import Settings
+from musterd.settings.options import Role
+from musterd.settings.reload import Reloading, Reread
+from musterd.settings.settings import Settings
 from musterd.stores import Guarantees, Store, open_store
 from musterd.systemd import Systemd
 from musterd_agent.agent import LEAVE_TIMEOUT, Agent

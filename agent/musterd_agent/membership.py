@@ -14,9 +14,9 @@ from musterd import ages
 from musterd.beat import Status
 from musterd.errors import ConfigError
 from musterd.model import Member
-from musterd.options import Unusable
-from musterd.rules import consistent
-from musterd.settings import OPTIONS, Settings
+from musterd.settings.options import Unusable
+from musterd.settings.rules import consistent
+from musterd.settings.settings import OPTIONS, Settings
 from musterd.stores.base import Guarantees
 from musterd_agent.agent import Agent
 from musterd_agent.loop import Counters

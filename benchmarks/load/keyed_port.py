@@ -13,10 +13,10 @@ from benchmarks.load.lane import Lane
 from benchmarks.load.port import TIMEOUT
 from musterd.errors import ShardUnavailable
 from musterd.model import Member
-from musterd.stores.keyed import Keys
-from musterd.stores.keyed_slots import SlotTable
-from musterd.stores.memcached_connection import Server, unreachable
-from musterd.stores.memcached_lanes import MemcachedLanes
+from musterd.stores.memcached.connection import Server, unreachable
+from musterd.stores.memcached.pool import MemcachedLanes
+from musterd.stores.slots.protocol import Keys
+from musterd.stores.slots.writer import SlotTable
 from musterd.urls import host_and_port
 
 PORTS = 10_000

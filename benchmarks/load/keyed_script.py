@@ -8,8 +8,8 @@ from benchmarks.load.schedule import Rows
 from benchmarks.load.script import Look, Reply
 from benchmarks.texts import Texts, decimal, hexadecimal, join
 from musterd.beat import SIZE
-from musterd.columns import RECORD
-from musterd.stores.keyed import Keys, write_holder
+from musterd.stores.slots.protocol import Keys, write_holder
+from musterd_coordinator.sweep.columns import RECORD
 
 _END = b"END\r\n"
 _NAME, _ZONE = 8, 3  # digits
@@ -72,7 +72,7 @@ def _look_size(data: bytes) -> int:
 
 
 def holders(numbers: NDArray[np.int64]) -> Texts:
-    """:func:`musterd.stores.keyed.write_holder` of the members with these numbers (n, width)."""
+    """:func:`musterd.stores.slots.protocol.write_holder` of the members with these numbers (n, width)."""
     some = member(0)
     pattern = write_holder(some)
     name = pattern.index(some.name.encode()) + len(some.name) - _NAME

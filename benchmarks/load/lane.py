@@ -8,7 +8,7 @@ from typing import Protocol, cast
 from benchmarks.load.replies import BadReply, Batch, Replies
 from benchmarks.load.script import Script
 from benchmarks.load.tally import Count
-from musterd.stores.memcached_connection import cut
+from musterd.stores.memcached.connection import cut
 
 
 class Owner(Protocol):

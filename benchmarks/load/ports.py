@@ -9,7 +9,7 @@ from benchmarks.load.postgres_port import PostgresPort
 from benchmarks.load.relay_port import RelayPort
 from musterd.errors import ConfigError
 from musterd.stores import open_store
-from musterd.stores.keyed import whole_ttl
+from musterd.stores.slots.protocol import whole_ttl
 
 
 class Ports(NamedTuple):

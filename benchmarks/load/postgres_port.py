@@ -12,10 +12,10 @@ from benchmarks.load.port import LONG, TIMEOUT
 from benchmarks.load.postgres_script import STATEMENT, PostgresScript
 from musterd.errors import ShardRefused
 from musterd.model import Member
-from musterd.stores.postgres_crowd import ANNOUNCE, BEAT
-from musterd.stores.postgres_link import Connection, Link, milliseconds
-from musterd.stores.postgres_url import parse_url
-from musterd.stores.postgres_writer import namespace_key, signed
+from musterd.stores.postgres.crowd import ANNOUNCE, BEAT
+from musterd.stores.postgres.session import Connection, Link, milliseconds
+from musterd.stores.postgres.url import parse_url
+from musterd.stores.postgres.writer import namespace_key, signed
 
 
 class _Owner(NamedTuple):

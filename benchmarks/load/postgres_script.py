@@ -13,7 +13,7 @@ from benchmarks.load.fleet import Seated
 from benchmarks.load.schedule import Rows
 from benchmarks.load.script import Reply
 from musterd.beat import SIZE
-from musterd.columns import RECORD
+from musterd_coordinator.sweep.columns import RECORD
 
 STATEMENT = "musterd_beat"
 _STORED, _LOST = "stored", "the row is gone"

@@ -7,7 +7,7 @@ from benchmarks.load.keyed_port import KeyedPort
 from benchmarks.load.port import LONG
 from benchmarks.load.postgres_port import PostgresPort
 from musterd.errors import ShardUnavailable
-from musterd.stores.memcached_connection import MemcachedConnection, Server
+from musterd.stores.memcached.connection import MemcachedConnection, Server
 from musterd.urls import host_and_port
 
 _PAUSE = 0.2

@@ -70,12 +70,12 @@ class Settings:
 
     @property
     def push_timeout(self) -> float:
-        """What an agent gives one beat (:attr:`musterd.settings.Settings.push_timeout_for`)."""
+        """What an agent gives one beat (:attr:`musterd.settings.settings.Settings.push_timeout_for`)."""
         return min(5.0, 0.8 * self.interval)
 
     @property
     def beat_ttl(self) -> float:
-        """How long a store keeps a beat, as :attr:`musterd.settings.Settings.beat_ttl`."""
+        """How long a store keeps a beat, as :attr:`musterd.settings.settings.Settings.beat_ttl`."""
         return 10 * self.service_down_time
 
     @property

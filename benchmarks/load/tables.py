@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from musterd.stores.postgres_link import Link
-from musterd.stores.postgres_url import parse_url
+from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.url import parse_url
 
 _TIMEOUT = 30.0
 _LOOK = """

@@ -7,9 +7,9 @@ from time import monotonic
 import anyio
 
 from musterd.client import AsyncClient
-from musterd.client_choice import Address
-from musterd.client_follow import Follower
-from musterd.client_view import GroupView
+from musterd.client.choice import Address
+from musterd.client.follow import Follower
+from musterd.client.view import GroupView
 from musterd.errors import CoordinatorError, CoordinatorUnreachable, MusterdError
 from musterd.model import MemberChange, State, StatusAnswer, Verdict
 

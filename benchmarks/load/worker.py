@@ -30,7 +30,7 @@ TICK = 0.01
 
 LOOK_EVERY = 3
 """In every third tick beats are followed by a look at the slot's holder, as agents do: with every
-third beat (:data:`musterd.stores.keyed_slots.ASSURE_EVERY`)."""
+third beat (:data:`musterd.stores.slots.writer.ASSURE_EVERY`)."""
 
 REPORT = 0.5  # seconds
 

@@ -11,14 +11,14 @@ from benchmarks.peers.beats import DOWN_TIME, TIMEOUT
 from musterd.client import Client, Replica
 from musterd.errors import NotFound, NotReady
 from musterd.model import State
-from musterd.settings import Settings
+from musterd.settings.settings import Settings
 from musterd.stores import open_store
 from musterd.testing.daemons import Coordinator
-from musterd_coordinator import tally
-from musterd_coordinator.answers import Answers
-from musterd_coordinator.service import make_roll, make_sweepers
-from musterd_coordinator.shard import Clocks
-from musterd_coordinator.sweep import Swept
+from musterd_coordinator.roll import tally
+from musterd_coordinator.roll.shard import Clocks
+from musterd_coordinator.service.queries import Answers
+from musterd_coordinator.sweep.loop import Swept
+from musterd_coordinator.wiring import make_roll, make_sweepers
 
 View = tuple[int, float]
 """How many are up, and the seconds that it took to know."""

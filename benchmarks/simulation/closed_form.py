@@ -46,7 +46,7 @@ import numpy as np
 
 from benchmarks.simulation.distributions import Cdf
 from benchmarks.simulation.scenario import Scenario
-from musterd_coordinator.members import Seconds
+from musterd_coordinator.judge.members import Seconds
 
 _POINTS = 50_000  # of the midpoint rule
 

@@ -7,7 +7,7 @@ from math import erfc, lgamma, sqrt
 import numpy as np
 from numpy.random import Generator
 
-from musterd_coordinator.members import Seconds
+from musterd_coordinator.judge.members import Seconds
 
 Draw = Callable[[Generator, int], Seconds]
 Cdf = Callable[[Seconds], Seconds]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmarks.simulation.distributions import Distribution
 from benchmarks.simulation.scenario import HOUR, Scenario
-from musterd_coordinator.members import Mask, Seconds
+from musterd_coordinator.judge.members import Mask, Seconds
 
 Spans = NDArray[np.float64]  # shape (n, 2): begin and end of each, in seconds
 

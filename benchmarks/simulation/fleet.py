@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from benchmarks.simulation.faults import Schedule
 from benchmarks.simulation.scenario import HOUR, Scenario
 from musterd.beat import Status
-from musterd.columns import Beats
-from musterd_coordinator.members import Rows, Seconds
+from musterd_coordinator.judge.members import Rows, Seconds
+from musterd_coordinator.sweep.columns import Beats
 
 DEAD, BACK, ALIVE = 0, 1, 2
 """BACK: it beats again and the coordinator has not seen it yet."""

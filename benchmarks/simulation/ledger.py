@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from benchmarks.simulation.fleet import Fleet
 from benchmarks.simulation.scenario import Scenario
 from benchmarks.simulation.statistics import Estimate, rate, ratio
-from musterd_coordinator.judgements import Changes
-from musterd_coordinator.members import Code, Rows, Seconds
+from musterd_coordinator.judge.members import Code, Rows, Seconds
+from musterd_coordinator.judge.transitions import Changes
 
 
 class Blame(IntEnum):

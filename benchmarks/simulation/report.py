@@ -10,7 +10,7 @@ from benchmarks.simulation.ledger import Blame, Ledger
 from benchmarks.simulation.run import Outcome, detection_bound
 from benchmarks.simulation.scenario import HOUR
 from benchmarks.simulation.statistics import Estimate, mean
-from musterd_coordinator.members import Seconds
+from musterd_coordinator.judge.members import Seconds
 
 
 @dataclass(frozen=True, slots=True)

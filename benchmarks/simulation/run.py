@@ -9,11 +9,11 @@ from benchmarks.simulation.faults import Faults, Schedule, schedule
 from benchmarks.simulation.fleet import ALIVE, BACK, DEAD, Fleet
 from benchmarks.simulation.ledger import Ledger
 from benchmarks.simulation.scenario import Scenario
-from musterd_coordinator.detector import Detector
-from musterd_coordinator.judging import judge_sweep
-from musterd_coordinator.listening import ListeningClock, Step
-from musterd_coordinator.members import Code, Mask, Rows, Seconds
-from musterd_coordinator.rules import Rules
+from musterd_coordinator.judge.detector import Detector
+from musterd_coordinator.judge.listening import ListeningClock, Step
+from musterd_coordinator.judge.members import Code, Mask, Rows, Seconds
+from musterd_coordinator.judge.rules import Rules
+from musterd_coordinator.judge.sweep import judge_sweep
 from musterd_coordinator.steps import whole
 
 

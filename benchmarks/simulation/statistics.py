@@ -6,7 +6,7 @@ from math import inf, nan, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd_coordinator.members import Seconds
+from musterd_coordinator.judge.members import Seconds
 
 Z = 1.959964  # the normal distribution's 97.5 % quantile
 NONE_SEEN = 3.0

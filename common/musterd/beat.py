@@ -20,7 +20,7 @@ bytes  field            note
 Agents that are older than ``push_timeout_ms`` have zeros there, unless they count more than 65,535
 missed pushes.
 
-Parsing many at once needs NumPy and lives in :mod:`musterd.columns`, so that an agent does
+Parsing many at once needs NumPy and lives in :mod:`musterd_coordinator.sweep.columns`, so that an agent does
 not carry NumPy.
 """
 

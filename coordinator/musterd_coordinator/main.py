@@ -9,18 +9,18 @@ from functools import partial
 import anyio
 import structlog
 
-from musterd.options import Role
-from musterd.reload import Reloading, Reread
-from musterd.settings import Settings
+from musterd.settings.options import Role
+from musterd.settings.reload import Reloading, Reread
+from musterd.settings.settings import Settings
 from musterd.systemd import Systemd
-from musterd_coordinator.daemon import keep_starting, keep_telling, lasting, stop_on_signal
-from musterd_coordinator.descriptors import allow_all, allowed, for_callers
 from musterd_coordinator.http.app import make_app
 from musterd_coordinator.http.heads import Hosts, hosts_of
 from musterd_coordinator.http.limits import Limits
 from musterd_coordinator.http.server import serve_http
-from musterd_coordinator.office import Office
-from musterd_coordinator.service import LIVE, running
+from musterd_coordinator.limits.descriptors import allow_all, allowed, for_callers
+from musterd_coordinator.process.daemon import keep_starting, keep_telling, lasting, stop_on_signal
+from musterd_coordinator.service.orders import Office
+from musterd_coordinator.wiring import LIVE, running
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from functools import partial
 import anyio
 import pytest
 
-from musterd.stores.postgres_schema import init_db
+from musterd.stores.postgres.schema import init_db
 from musterd.testing.servers import Postgres
 from tests.contract.labs import (
     AGENTS,

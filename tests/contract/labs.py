@@ -12,8 +12,8 @@ from musterd.beat import member_id
 from musterd.model import Member
 from musterd.stores import ShardReader, ShardWriter, Store, open_store
 from musterd.stores.base import Driver
-from musterd.stores.keyed import Keys, read_slots
-from musterd.stores.memory import forget_table, named_table
+from musterd.stores.slots.protocol import Keys, read_slots
+from musterd.stores.table.store import forget_table, named_table
 from musterd.testing.processes import Server
 from musterd.testing.servers import SUPERUSER, Database, Memcached, Postgres, memcached_url
 
@@ -214,8 +214,8 @@ class EmbeddedServer(Server):
     def _command(self) -> list[str]:
         script = (
             "import anyio\n"
-            "from musterd.stores.table import Table\n"
-            "from musterd_coordinator.memcache_server import serve\n"
+            "from musterd.stores.table.table import Table\n"
+            "from musterd_coordinator.memcache.server import serve\n"
             "async def main():\n"
             f"    async with serve({self.host!r}, {self.port}, Table()):\n"
             "        await anyio.sleep_forever()\n"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from anyio.from_thread import start_blocking_portal
 
-from musterd.settings import Settings
+from musterd.settings.settings import Settings
 from musterd.stores import Store, open_store
 from musterd.testing.servers import HOST, SUPERUSER, Database, Postgres
 from musterd_coordinator.relay.service import running

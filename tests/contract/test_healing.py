@@ -2,7 +2,7 @@
 
 import pytest
 
-from musterd.stores.keyed_slots import ASSURE_EVERY
+from musterd.stores.slots.writer import ASSURE_EVERY
 from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, run, settle
 from tests.contract.conftest import KEYED_SERVERS, SERVERS, STORES
 from tests.contract.labs import KeyedLab, Lab, PostgresLab

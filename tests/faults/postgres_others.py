@@ -8,7 +8,7 @@ import anyio
 import asyncpg
 from anyio.from_thread import start_blocking_portal
 
-from musterd.stores.postgres_schema import init_sql
+from musterd.stores.postgres.schema import init_sql
 from musterd.testing import keeper
 from musterd.testing.servers import Database, Postgres
 from tests.faults.lab import Outcome

@@ -10,22 +10,22 @@ import anyio
 import numpy as np
 
 from musterd.beat import SIZE, Beat, BeatError, beat_in, pack, unpack
-from musterd.columns import Rejected, sift, words_in
 from musterd.errors import ConfigError, StoreError
-from musterd.inifile import assignments
-from musterd.novaconf import read
-from musterd.stores.keyed import SLOT_LIMIT, Keys, write_holder
-from musterd.stores.keyed_seats import Block
-from musterd.stores.memcached_replies import BeatsReply
-from musterd.stores.memcached_values import Reply, ValuesReply
-from musterd.stores.postgres_copy import Copy
-from musterd.stores.postgres_harvest import Harvest
-from musterd.stores.postgres_relays import RelayWatch
-from musterd.stores.postgres_url import parse_url
-from musterd.stores.table import Table
+from musterd.settings.inifile import assignments
+from musterd.settings.novaconf import read
+from musterd.stores.postgres.url import parse_url
+from musterd.stores.slots.protocol import SLOT_LIMIT, Keys, write_holder
+from musterd.stores.table.table import Table
 from musterd.urls import host_and_port, without_secret, without_secrets
-from musterd_coordinator.memcache_protocol import Conversation
+from musterd_coordinator.memcache.protocol import Conversation
 from musterd_coordinator.relay.reception import Reception
+from musterd_coordinator.sweep.columns import Rejected, sift, words_in
+from musterd_coordinator.sweep.memcached.replies import BeatsReply
+from musterd_coordinator.sweep.memcached.values import Reply, ValuesReply
+from musterd_coordinator.sweep.postgres.collector import Harvest
+from musterd_coordinator.sweep.postgres.copy import Copy
+from musterd_coordinator.sweep.postgres.relays import RelayWatch
+from musterd_coordinator.sweep.slots.slotmap import Block
 from tests.fuzz.feed import Feed
 from tests.unit.keyed_world import BAD_UTF8, GOOD, KEYS, NESTED, ROUNDS_TO_HEAL, World
 from tests.unit.postgres_rows import copy_of, seats_of
@@ -239,7 +239,7 @@ def quoted(text: str) -> str:
 
 def holders(data: bytes) -> None:
     """A holder is read, or refused; what was read is written and read again."""
-    from musterd.stores.keyed import HolderError, read_counter, read_holder, read_slots
+    from musterd.stores.slots.protocol import HolderError, read_counter, read_holder, read_slots
 
     read_counter(data)
     assert all(0 <= slot < SLOT_LIMIT for slot in read_slots(data))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from musterd.stores.postgres_schema import init_db
+from musterd.stores.postgres.schema import init_db
 from musterd.testing.servers import Database
 
 
@@ -19,7 +19,7 @@ async def ready(database: Database) -> Database:
 def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How tables of PostgreSQL are swept: in one go, or by halves, however small they are."""
     if request.param == "halves":
-        monkeypatch.setattr("musterd.stores.postgres_scan.HALVES_FROM", 0)
+        monkeypatch.setattr("musterd_coordinator.sweep.postgres.scan.HALVES_FROM", 0)
     return str(request.param)
 
 

@@ -4,7 +4,7 @@ import socket
 
 from musterd.beat import Beat, pack
 from musterd.model import Member
-from musterd.stores.keyed import Keys, write_holder, write_slots
+from musterd.stores.slots.protocol import Keys, write_holder, write_slots
 from musterd.testing.servers import Memcached
 
 KEYS = Keys("fleet")

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 
 from musterd.model import Facts, Member, State, Transition
-from musterd.stores.postgres_url import parse_url
-from musterd_coordinator.registry import Entry, Gone, Registry, open_registry
-from musterd_coordinator.registry_postgres import PostgresRegistry
-from musterd_coordinator.registry_rows import entry_row, transition_row
-from musterd_coordinator.registry_sqlite import SqliteRegistry
+from musterd.stores.postgres.url import parse_url
+from musterd_coordinator.registry.base import Entry, Gone, Registry, open_registry
+from musterd_coordinator.registry.postgres import PostgresRegistry
+from musterd_coordinator.registry.rows import entry_row, transition_row
+from musterd_coordinator.registry.sqlite import SqliteRegistry
 
 T0 = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 TIMEOUT = 5.0

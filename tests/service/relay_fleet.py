@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 import anyio
 import numpy as np
 
-from musterd.columns import RECORD
 from musterd.errors import ShardRefused
-from musterd.settings import Settings
+from musterd.settings.settings import Settings
 from musterd.stores import Store, open_store
 from musterd.testing.servers import HOST
 from musterd_coordinator.relay import database as statements
 from musterd_coordinator.relay.service import Relay
+from musterd_coordinator.sweep.columns import RECORD
 from tests.contract.cast import Agent, Coordinator, closing_all, host
 from tests.contract.labs import BEAT_TTL, NAMESPACE
 

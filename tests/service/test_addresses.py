@@ -7,7 +7,7 @@ import pytest
 
 from musterd.errors import ShardRefused, ShardUnavailable
 from musterd.stores import ShardReader, Sweep, open_store
-from musterd.stores.postgres_schema import init_db
+from musterd.stores.postgres.schema import init_db
 from musterd.testing import CuttingProxy, Names
 from musterd.testing.servers import Database, Memcached, Postgres
 from tests.conftest import StartPostgres

@@ -135,7 +135,7 @@ def test_a_second_signal_ends_it_at_once(memcached: Memcached, number: signal.Si
 def test_a_name_lookup_that_hangs_does_not_hold_up_the_end() -> None:
     script = """
         import socket, sys, time
-        from musterd.config import load
+        from musterd.settings.sources import load
         from musterd_agent.main import run
         socket.getaddrinfo = lambda *args, **kwargs: time.sleep(60)
         sys.exit(run(load({}, {"MUSTERD_STORE": "memcached://mc.invalid:11211"}).settings))

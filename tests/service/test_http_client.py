@@ -287,7 +287,7 @@ async def test_a_replica_waits_for_a_group_to_come() -> None:
 async def test_a_replica_gives_up_on_a_stream_that_is_silent(
     desk: DictDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from musterd import client_follow
+    from musterd.client import follow as client_follow
 
     monkeypatch.setitem(client_follow._TIMEOUTS, "read", 0.3)
     async with served(desk) as url:

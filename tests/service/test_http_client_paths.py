@@ -11,8 +11,8 @@ import anyio
 import pytest
 from anyio.to_thread import run_sync as in_thread
 
-from musterd import client_transport
 from musterd.client import AsyncClient, Client, Replica
+from musterd.client import transport as client_transport
 from musterd.errors import CoordinatorUnreachable
 from musterd.model import Member, State
 from musterd.testing import Names

@@ -18,7 +18,7 @@ from benchmarks.load.postgres_port import PostgresPort
 from benchmarks.load.tally import Count
 
 from musterd.stores import open_store
-from musterd.stores.postgres_schema import init_db
+from musterd.stores.postgres.schema import init_db
 from musterd.testing.servers import Database, Memcached
 
 BRIEF = [

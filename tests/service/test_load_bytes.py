@@ -20,10 +20,10 @@ from benchmarks.load.tally import Count
 from msgspec.structs import replace
 
 from musterd.beat import MAGIC, SIZE, VERSION, Beat, pack, unpack
-from musterd.settings import MemberSettings, Settings
+from musterd.settings.settings import MemberSettings, Settings
 from musterd.stores import open_store
-from musterd.stores.keyed_slots import ASSURE_EVERY
-from musterd.stores.postgres_schema import init_db
+from musterd.stores.postgres.schema import init_db
+from musterd.stores.slots.writer import ASSURE_EVERY
 from musterd.testing import CuttingProxy
 from musterd.testing.servers import Database, Memcached
 from musterd_agent.agent import Agent

@@ -11,9 +11,9 @@ from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from musterd.stores.table import Table
+from musterd.stores.table.table import Table
 from musterd.testing.servers import HOST, Memcached
-from musterd_coordinator.memcache_server import serve
+from musterd_coordinator.memcache.server import serve
 
 # Blank lines fill up whatever a data block of a wrong length left open.
 TAIL = b"\r\n" * 40 + b"stats reset\r\n"

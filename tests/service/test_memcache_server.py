@@ -12,9 +12,9 @@ import pytest
 from anyio.abc import SocketStream
 
 from musterd.errors import CannotListen, ConfigError
-from musterd.stores.table import Table
+from musterd.stores.table.table import Table
 from musterd.testing.servers import HOST
-from musterd_coordinator.memcache_server import Limits, MemcacheServer, serve
+from musterd_coordinator.memcache.server import Limits, MemcacheServer, serve
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])

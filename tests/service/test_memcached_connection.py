@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.memcached_connection import MemcachedConnection, Server
+from musterd.stores.memcached.connection import MemcachedConnection, Server
 from musterd.testing.servers import Memcached
 from tests.conftest import StartMemcached
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from musterd.stores import open_store
-from musterd.stores.keyed import Keys
+from musterd.stores.slots.protocol import Keys
 from musterd.testing.servers import Memcached
 from tests.conftest import StartMemcached
 from tests.service.memcached_fill import fill

@@ -10,14 +10,15 @@ import anyio
 import numpy as np
 import pytest
 
-from musterd.columns import WORDS, Rejected
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
-from musterd.stores import ShardReader, keyed_roster, open_store
-from musterd.stores.keyed_seats import BLOCK, Block
-from musterd.stores.memcached_connection import Server
-from musterd.stores.memcached_sweep import MemcachedBulk
+from musterd.stores import ShardReader, open_store
+from musterd.stores.memcached.connection import Server
 from musterd.testing import CuttingProxy
 from musterd.testing.servers import Memcached
+from musterd_coordinator.sweep.columns import WORDS, Rejected
+from musterd_coordinator.sweep.memcached.bulk import MemcachedBulk
+from musterd_coordinator.sweep.slots import roster as keyed_roster
+from musterd_coordinator.sweep.slots.slotmap import BLOCK, Block
 from tests.conftest import StartMemcached
 from tests.service.memcached_fill import KEYS, fill, member, record
 

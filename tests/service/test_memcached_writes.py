@@ -11,7 +11,7 @@ from musterd.beat import Beat, member_id
 from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores import Store, open_store
-from musterd.stores.memcached_lanes import LANES
+from musterd.stores.memcached.pool import LANES
 from musterd.testing import CuttingProxy
 from musterd.testing.servers import Memcached
 from tests.conftest import StartMemcached

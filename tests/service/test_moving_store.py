@@ -8,13 +8,13 @@ import msgspec
 
 from musterd.errors import NotFound
 from musterd.model import State
-from musterd.settings import Settings
+from musterd.settings.settings import Settings
 from musterd.stores import open_store
 from musterd.testing import CuttingProxy, Names
 from musterd.testing.servers import Memcached
 from musterd_agent.agent import Agent
-from musterd_coordinator.office import Office
-from musterd_coordinator.service import running as coordinating
+from musterd_coordinator.service.orders import Office
+from musterd_coordinator.wiring import running as coordinating
 from tests.agent_support import running, settings_of
 from tests.conftest import StartMemcached
 from tests.http_serving import until

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-import musterd.stores
-from musterd.stores.postgres_rights import MEMBERS_OF_A_HOST
-from musterd.stores.postgres_schema import STEPS, VERSION, init_db
+import musterd.stores.postgres
+from musterd.stores.postgres.rights import MEMBERS_OF_A_HOST
+from musterd.stores.postgres.schema import STEPS, VERSION, init_db
 from musterd.testing.processes import environment, find_program
 from musterd.testing.servers import Database, Postgres
 from tests.service.postgres_fleet import TIMEOUT
 
-FOLDER = Path(musterd.stores.__path__[0]) / "postgres_sql"
+FOLDER = Path(musterd.stores.postgres.__path__[0]) / "sql"
 AGENTS, ONE_LOGIN, LOGIN_EACH, LOCK_DOWN, RELAYS, COORDINATORS = (
     FOLDER / "rights" / f"{name}.sql"
     for name in ("agents", "one_login", "login_each", "lock_down", "relays", "coordinators")

@@ -5,7 +5,7 @@ import pytest
 
 from musterd.errors import ShardRefused, ShardUnavailable
 from musterd.stores import ShardWriter, open_store
-from musterd.stores.postgres_schema import init_db
+from musterd.stores.postgres.schema import init_db
 from musterd.testing import CuttingProxy
 from musterd.testing.servers import Database, PgBouncer
 from musterd_agent.agent import Agent

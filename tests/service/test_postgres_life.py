@@ -9,7 +9,7 @@ import pytest
 
 from musterd.errors import StoreError
 from musterd.stores import ShardReader, ShardWriter
-from musterd.stores.postgres_schema import init_db
+from musterd.stores.postgres.schema import init_db
 from musterd.testing import keeper
 from musterd.testing.servers import Database, Postgres
 from tests.conftest import StartPostgres

@@ -4,8 +4,8 @@ import asyncpg
 import pytest
 
 from musterd.stores import ShardReader, ShardWriter, Sweep
-from musterd.stores.postgres_changes import Mark
 from musterd.testing.servers import Database
+from musterd_coordinator.sweep.postgres.mark import Mark
 from tests.service.postgres_fleet import beat_of, both, canary, host, sequences
 
 pytestmark = pytest.mark.usefixtures("reading")
@@ -110,7 +110,8 @@ async def test_a_sweep_that_fails_hides_nothing_from_the_next(
         assert await writer.beat(beat_of(host(3), 2))
         with monkeypatch.context() as patch:
             patch.setattr(
-                "musterd.stores.postgres_reader.READ_MARKS", "SELECT 1 / (($1::int + $2::int) * 0)"
+                "musterd_coordinator.sweep.postgres.reader.READ_MARKS",
+                "SELECT 1 / (($1::int + $2::int) * 0)",
             )
             with pytest.raises(Exception, match="division by zero"):
                 await reader.sweep()

@@ -8,14 +8,14 @@ from musterd.beat import pack
 from musterd.errors import ShardRefused, StoreError
 from musterd.model import Member
 from musterd.stores import ShardWriter
-from musterd.stores.postgres_link import Link
-from musterd.stores.postgres_relays import marks_key
-from musterd.stores.postgres_rights import MEMBERS_OF_A_HOST
-from musterd.stores.postgres_schema import init_db
-from musterd.stores.postgres_url import parse_url
+from musterd.stores.postgres.rights import MEMBERS_OF_A_HOST
+from musterd.stores.postgres.schema import init_db
+from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.url import parse_url
 from musterd.testing.servers import Database
 from musterd_coordinator.relay import database as relay_database
 from musterd_coordinator.relay.waiting import Newcomer
+from musterd_coordinator.sweep.postgres.relays import marks_key
 from tests.conftest import StartPgBouncer
 from tests.service.postgres_fleet import (
     NAMESPACE,

@@ -12,7 +12,7 @@ import pytest
 
 from musterd.beat import Beat, pack
 from musterd.errors import ConfigError, ShardRefused
-from musterd.stores.postgres_schema import STEPS, VERSION, init_db, init_sql
+from musterd.stores.postgres.schema import STEPS, VERSION, init_db, init_sql
 from musterd.testing.servers import Database
 from tests.service.postgres_fleet import (
     TIMEOUT,

@@ -6,7 +6,7 @@ import anyio
 import asyncpg
 
 from musterd.model import Member
-from musterd.stores.postgres_schema import init_db
+from musterd.stores.postgres.schema import init_db
 from musterd.testing.servers import Database
 from tests.service.postgres_fleet import (
     TIMEOUT,

@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 
 from musterd.errors import ShardCorrupt
-from musterd.stores.postgres_link import Connection
-from musterd.stores.postgres_scan import Scan, Take
+from musterd.stores.postgres.session import Connection
 from musterd.testing.servers import Database, PgBouncer
+from musterd_coordinator.sweep.postgres.scan import Scan, Take
 from tests.conftest import StartPgBouncer
 from tests.service.postgres_fleet import beat_of, both, canary, host, sequences
 

@@ -3,8 +3,8 @@
 import asyncio
 import socket
 
-from musterd.stores.memcached_connection import MemcachedConnection, Server
-from musterd.stores.postgres_names import NamedLoop
+from musterd.stores.memcached.connection import MemcachedConnection, Server
+from musterd.stores.postgres.names import NamedLoop
 from musterd.stores.readings import READ_SIZE, read_little
 from musterd.testing.servers import Memcached
 

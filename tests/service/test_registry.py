@@ -17,12 +17,12 @@ from msgspec.structs import replace
 
 from musterd.errors import RegistryError, RegistryRefused
 from musterd.model import Facts, Member, State
-from musterd.stores.postgres_url import parse_url
+from musterd.stores.postgres.url import parse_url
 from musterd.testing.servers import Database
-from musterd_coordinator.registry import Registry
-from musterd_coordinator.registry_postgres import PostgresRegistry
-from musterd_coordinator.registry_rows import entry_row
-from musterd_coordinator.registry_sqlite import SqliteRegistry
+from musterd_coordinator.registry.base import Registry
+from musterd_coordinator.registry.postgres import PostgresRegistry
+from musterd_coordinator.registry.rows import entry_row
+from musterd_coordinator.registry.sqlite import SqliteRegistry
 from tests.conftest import StartPgBouncer
 from tests.service.registries import (
     T0,
@@ -220,7 +220,7 @@ async def test_cancelled_at_any_moment_the_next_call_is_right(registry: Registry
 _WRITER = """
     import anyio, sys
     from musterd.model import Facts
-    from musterd_coordinator.registry import open_registry
+    from musterd_coordinator.registry.base import open_registry
 
     async def main():
         registry = open_registry(sys.argv[1], namespace="fleet", timeout=5)

@@ -9,11 +9,11 @@ import pytest
 
 from musterd.errors import RegistryError
 from musterd.model import Facts, State
-from musterd.stores.postgres_url import parse_url
+from musterd.stores.postgres.url import parse_url
 from musterd.testing.servers import Database
-from musterd_coordinator.registry import Gone, Registry, open_registry
-from musterd_coordinator.registry_postgres import PostgresRegistry
-from musterd_coordinator.registry_rows import entry_row
+from musterd_coordinator.registry.base import Gone, Registry, open_registry
+from musterd_coordinator.registry.postgres import PostgresRegistry
+from musterd_coordinator.registry.rows import entry_row
 from tests.conftest import StartPostgres
 from tests.service.registries import (
     T0,

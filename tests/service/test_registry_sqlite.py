@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from musterd.errors import ConfigError, RegistryError
-from musterd_coordinator.registry_sqlite import SqliteRegistry
+from musterd_coordinator.registry.sqlite import SqliteRegistry
 from tests.service.registries import (
     TIMEOUT,
     by_name,

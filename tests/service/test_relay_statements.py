@@ -5,8 +5,8 @@ from random import Random
 import anyio
 
 from musterd.beat import Beat, pack
-from musterd.stores.postgres_link import Link
-from musterd.stores.postgres_url import parse_url
+from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.url import parse_url
 from musterd.testing.servers import Database
 from musterd_coordinator.relay import database as statements
 from musterd_coordinator.relay.service import running

@@ -10,7 +10,7 @@ import pytest
 
 from musterd.beat import unpack
 from musterd.errors import ShardRefused, StoreError
-from musterd.stores.postgres_schema import init_db
+from musterd.stores.postgres.schema import init_db
 from musterd.testing.servers import Database, Postgres, ServerError
 from musterd_coordinator.relay.service import running
 from tests.conftest import StartPostgres

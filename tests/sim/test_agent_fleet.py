@@ -11,7 +11,7 @@ import pytest
 from musterd.beat import Status
 from musterd.stores import open_store
 from musterd.stores.base import Store
-from musterd.stores.memory import named_table
+from musterd.stores.table.store import named_table
 from musterd_agent.agent import Agent
 from tests.agent_support import NAMESPACE, TroubledShard, settings_of, store_of
 

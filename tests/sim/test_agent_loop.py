@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from musterd.beat import Status, member_id
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
-from musterd.settings import MemberSettings, Settings
+from musterd.settings.settings import MemberSettings, Settings
 from musterd_agent.agent import LEAVE_TIMEOUT
 from musterd_agent.beating import phase_of
 from tests.agent_support import NAMESPACE, RecordingShard, agent_of, running, settings_of

@@ -8,7 +8,7 @@ import pytest
 from musterd.beat import Beat, member_id
 from musterd.model import Member
 from musterd.stores import Store, open_store
-from musterd.stores.memory import forget_table
+from musterd.stores.table.store import forget_table
 
 HOST = Member("compute", "host-1")
 BEAT = Beat(member_id("fleet", "compute", "host-1"), 7, 1, 1000)

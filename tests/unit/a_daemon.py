@@ -1,7 +1,7 @@
 """A daemon that notes the settings with which it is run."""
 
-from musterd.config import Settings
-from musterd.reload import Reread
+from musterd.settings.reload import Reread
+from musterd.settings.sources import Settings
 
 STATUS = 7
 seen: list[Settings] = []

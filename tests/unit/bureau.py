@@ -9,13 +9,13 @@ import anyio
 
 from musterd.errors import RegistryError
 from musterd.model import Member, Transition
-from musterd_coordinator.careful_clock import CarefulClock
-from musterd_coordinator.office import Office
-from musterd_coordinator.quarantine import Quarantine
-from musterd_coordinator.recorder import BATCH, Recorder
-from musterd_coordinator.registry import Entry, Registry, Row, open_registry
-from musterd_coordinator.registry_rows import transition_of
-from musterd_coordinator.status import Identity
+from musterd_coordinator.registry.base import Entry, Registry, Row, open_registry
+from musterd_coordinator.registry.quarantine import Quarantine
+from musterd_coordinator.registry.rows import transition_of
+from musterd_coordinator.service.deletion_clock import CarefulClock
+from musterd_coordinator.service.orders import Office
+from musterd_coordinator.service.recorder import BATCH, Recorder
+from musterd_coordinator.service.status import Identity
 from tests.unit.stage import NAMESPACE, Stage, host
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

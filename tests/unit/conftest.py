@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from musterd import cli, config
+from musterd import cli
+from musterd.settings import sources as config
 from tests.unit.cli_desk import Coordinator, Run, a_desk, serve
 
 

@@ -6,14 +6,14 @@ from typing import TypedDict, Unpack
 import numpy as np
 
 from musterd.beat import Status
-from musterd.columns import Beats
-from musterd_coordinator.detector import Detector
-from musterd_coordinator.judgements import Cause, Changes
-from musterd_coordinator.judging import News, judge_sweep
-from musterd_coordinator.listening import ListeningClock, Step
-from musterd_coordinator.members import Code
-from musterd_coordinator.rules import Rules
+from musterd_coordinator.judge.detector import Detector
+from musterd_coordinator.judge.listening import ListeningClock, Step
+from musterd_coordinator.judge.members import Code
+from musterd_coordinator.judge.rules import Rules
+from musterd_coordinator.judge.sweep import News, judge_sweep
+from musterd_coordinator.judge.transitions import Cause, Changes
 from musterd_coordinator.steps import whole
+from musterd_coordinator.sweep.columns import Beats
 
 
 def rules(**changes: float) -> Rules:

@@ -7,14 +7,14 @@ import msgspec
 from hypothesis import strategies as st
 
 from musterd.beat import SIZE, Beat, pack
-from musterd.columns import Rejected
 from musterd.errors import StoreError
 from musterd.model import Member
-from musterd.stores.keyed import SLOT_LIMIT, Keys, write_holder, write_slots
-from musterd.stores.keyed_reader import KeyedReader
-from musterd.stores.keyed_slots import KeyedWriter
-from musterd.stores.memory import TableBulk, TableConnection
-from musterd.stores.table import Table
+from musterd.stores.slots.protocol import SLOT_LIMIT, Keys, write_holder, write_slots
+from musterd.stores.slots.writer import KeyedWriter
+from musterd.stores.table.store import TableBulk, TableConnection
+from musterd.stores.table.table import Table
+from musterd_coordinator.sweep.columns import Rejected
+from musterd_coordinator.sweep.slots.reader import KeyedReader
 
 KEYS = Keys("fleet")
 GOOD = [Member("compute", f"host-{number}") for number in range(6)]

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.beat import Beat, pack
-from musterd.columns import RECORD
 from musterd.model import Member
-from musterd.stores.postgres_seats import Seat, Seats
+from musterd_coordinator.sweep.columns import RECORD
+from musterd_coordinator.sweep.postgres.slotmap import Seat, Seats
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 

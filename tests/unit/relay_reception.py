@@ -2,9 +2,9 @@
 
 from musterd.beat import Beat, member_id, pack
 from musterd.model import Member
-from musterd.stores.keyed import Keys, write_holder
-from musterd.stores.table import Table
-from musterd_coordinator.memcache_protocol import Conversation
+from musterd.stores.slots.protocol import Keys, write_holder
+from musterd.stores.table.table import Table
+from musterd_coordinator.memcache.protocol import Conversation
 from musterd_coordinator.relay.reception import Reception
 from musterd_coordinator.relay.waiting import Waiting
 

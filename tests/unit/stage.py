@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 import numpy as np
 
 from musterd.beat import Status
-from musterd.columns import Beats, Rejected, no_beats
 from musterd.model import Facts, Member, State, StatusAnswer
 from musterd.stores import Roster, Sweep
-from musterd_coordinator.answers import Answers
-from musterd_coordinator.placement import Place
-from musterd_coordinator.registry import Entry
-from musterd_coordinator.roll import Roll
-from musterd_coordinator.shard import Clocks
-from musterd_coordinator.status import Identity, RegistryStatus, status
+from musterd_coordinator.registry.base import Entry
+from musterd_coordinator.roll.placement import Place
+from musterd_coordinator.roll.roll import Roll
+from musterd_coordinator.roll.shard import Clocks
+from musterd_coordinator.service.queries import Answers
+from musterd_coordinator.service.status import Identity, RegistryStatus, status
 from musterd_coordinator.steps import Steps, whole
-from musterd_coordinator.sweep import Swept
+from musterd_coordinator.sweep.columns import Beats, Rejected, no_beats
+from musterd_coordinator.sweep.loop import Swept
 from tests.unit.fleet import rules
 
 NAMESPACE = "test"

@@ -1,6 +1,6 @@
 """An in-memory table with time in the test's hands."""
 
-from musterd.stores.table import Table
+from musterd.stores.table.table import Table
 
 UNIX_TIME = 1_700_000_000.0
 

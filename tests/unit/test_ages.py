@@ -6,11 +6,11 @@ import anyio
 import pytest
 
 from musterd import ages
-from musterd.client_replica import Replica
-from musterd.client_view import EventParser
+from musterd.client.replica import Replica
+from musterd.client.view import EventParser
 from musterd_agent.agent import Agent
 from musterd_agent.membership import Membership
-from musterd_coordinator.shard import Clocks
+from musterd_coordinator.roll.shard import Clocks
 from tests.agent_support import RecordingShard, running, settings_of, store_of
 from tests.unit.stage import Stage, host
 

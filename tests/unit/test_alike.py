@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from musterd.model import Member
-from musterd_coordinator.alike import alike, in_portions
+from musterd_coordinator.roll.batch import alike, in_portions
 
 members = st.builds(
     Member,

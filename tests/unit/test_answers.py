@@ -10,8 +10,8 @@ from msgspec.structs import asdict
 
 from musterd.beat import Status
 from musterd.model import Facts, Mark, Member, State, Verdict
-from musterd_coordinator.answers import Answers
-from musterd_coordinator.members import STATES
+from musterd_coordinator.judge.members import STATES
+from musterd_coordinator.service.queries import Answers
 from tests.unit.stage import Stage, host
 
 codes = st.sampled_from(sorted(STATES))

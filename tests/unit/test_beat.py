@@ -19,7 +19,7 @@ from musterd.beat import (
     pack,
     unpack,
 )
-from musterd.columns import Beats, Rejected, parse
+from musterd_coordinator.sweep.columns import Beats, Rejected, parse
 
 U16 = st.integers(0, 2**16 - 1)
 U32 = st.integers(0, 2**32 - 1)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd_coordinator.careful_clock import STEP, TRUSTED_AFTER, CarefulClock
+from musterd_coordinator.service.deletion_clock import STEP, TRUSTED_AFTER, CarefulClock
 
 DAY = 86400.0
 NOW = 1.8e9

@@ -11,7 +11,7 @@ from shlex import quote
 
 import pytest
 
-from musterd import cli, config
+from musterd import cli
 from musterd.cli import agent, check_config, daemon
 from musterd.errors import (
     CannotListen,
@@ -23,6 +23,7 @@ from musterd.errors import (
     RegistryError,
     ShardUnavailable,
 )
+from musterd.settings import sources as config
 from tests.unit import a_daemon
 
 ROOT = Path(__file__).parents[2]
@@ -295,7 +296,7 @@ def test_a_pipe_that_breaks_is_no_news() -> None:
     [
         ("musterd.cli.agent", ("httpcore", "tabulate", "numpy", "tqdm", "uvicorn")),
         ("musterd.cli.query", ("numpy", "structlog", "asyncpg", "uvicorn", "tqdm")),
-        ("musterd.stores.postgres", ("numpy", "musterd.sqlfiles", "importlib.resources")),
+        ("musterd.stores.postgres.store", ("numpy", "musterd.sqlfiles", "importlib.resources")),
         ("musterd.cli.members", ("numpy", "structlog", "asyncpg", "uvicorn", "tqdm")),
     ],
 )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.cli.journal import Change, Journal
-from musterd.client_view import Event
+from musterd.client.view import Event
 from musterd.model import EventChanges, EventSnapshot, Mark, MemberChange, State, Verdict
 
 THEN = datetime(2026, 3, 1, tzinfo=UTC)

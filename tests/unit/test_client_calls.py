@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd import client_calls as calls
-from musterd.client_attempts import Failure, Reply, attempts
-from musterd.client_calls import Call
-from musterd.client_choice import Address, Rotation, T, read_addresses
+from musterd.client import calls
+from musterd.client.attempts import Failure, Reply, attempts
+from musterd.client.calls import Call
+from musterd.client.choice import Address, Rotation, T, read_addresses
 from musterd.errors import (
     ConfigError,
     Conflict,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd.client_view import EVENT_LIMIT, Event, EventParser, GroupView
+from musterd.client.view import EVENT_LIMIT, Event, EventParser, GroupView
 from musterd.errors import CoordinatorError
 from musterd.model import (
     EventChanges,

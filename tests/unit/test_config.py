@@ -10,10 +10,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from musterd.cli import reference
-from musterd.config import Loaded, Settings, environment_in, load
 from musterd.errors import ConfigError
-from musterd.options import Number, Unusable, variable
-from musterd.settings import OPTIONS
+from musterd.settings.options import Number, Unusable, variable
+from musterd.settings.settings import OPTIONS
+from musterd.settings.sources import Loaded, Settings, environment_in, load
 
 NUMBERS = {key: option.kind for key, option in OPTIONS.items() if isinstance(option.kind, Number)}
 NOT_NUMBERS = ["ten", "", "1e20", "-1e20", "nan", "inf", "-inf", "true", "1,5", "10s", "--1"]

@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 
 from musterd_coordinator.main import settle
-from musterd_coordinator.service import located
+from musterd_coordinator.wiring import located
 
 
 async def test_what_is_kept_of_members_is_collected_no_more_once_all_are_known() -> None:

@@ -10,7 +10,7 @@ from musterd.beat import member_id
 from musterd.cli import render
 from musterd.cli import status as status_command
 from musterd.model import State, StatusAnswer
-from musterd_coordinator.coverage import Coverage, oldest, redundancy_lost, uncovered
+from musterd_coordinator.roll.coverage import Coverage, oldest, redundancy_lost, uncovered
 from tests.unit.stage import NAMESPACE, Stage, host, told
 
 

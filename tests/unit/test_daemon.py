@@ -10,7 +10,7 @@ import trio.testing
 from structlog.testing import capture_logs
 
 from musterd.systemd import Systemd
-from musterd_coordinator.daemon import (
+from musterd_coordinator.process.daemon import (
     LONGEST_PAUSE,
     STATUS_PERIOD,
     keep_starting,

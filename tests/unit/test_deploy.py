@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from musterd.cli import DAEMONS
-from musterd.config import load
-from musterd_coordinator.descriptors import for_callers
+from musterd.settings.sources import load
 from musterd_coordinator.http.app import PIECE
 from musterd_coordinator.http.limits import Limits
+from musterd_coordinator.limits.descriptors import for_callers
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 

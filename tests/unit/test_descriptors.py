@@ -5,7 +5,7 @@ import resource
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd_coordinator.descriptors import (
+from musterd_coordinator.limits.descriptors import (
     KEPT,
     MOST_CALLERS,
     MOST_OF_RELAY,

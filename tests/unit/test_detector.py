@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from musterd.beat import Status
-from musterd_coordinator.judgements import Cause
-from musterd_coordinator.members import Code, Members
+from musterd_coordinator.judge.members import Code, Members
+from musterd_coordinator.judge.transitions import Cause
 from tests.unit.fleet import Fleet
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from musterd_coordinator.gaps import ENOUGH, WHOLE
-from musterd_coordinator.members import Code
+from musterd_coordinator.judge.gaps import ENOUGH, WHOLE
+from musterd_coordinator.judge.members import Code
 from tests.unit.fleet import Fleet
 
 PERIOD = 0.25

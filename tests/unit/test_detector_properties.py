@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from musterd.beat import Status
-from musterd_coordinator.judgements import Changes
-from musterd_coordinator.judging import News
-from musterd_coordinator.listening import LONGEST_STEP, Step
-from musterd_coordinator.members import CODES, STATES, Code
+from musterd_coordinator.judge.listening import LONGEST_STEP, Step
+from musterd_coordinator.judge.members import CODES, STATES, Code
+from musterd_coordinator.judge.sweep import News
+from musterd_coordinator.judge.transitions import Changes
 from tests.unit.fleet import Fleet
 
 PERIOD = 0.5

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.model import Member
-from musterd_coordinator.alike import alike
-from musterd_coordinator.announced import Announced
-from musterd_coordinator.directory import NOBODY, Directory, Group
-from musterd_coordinator.numbers import Numbers
+from musterd_coordinator.roll.announcements import Announced
+from musterd_coordinator.roll.batch import alike
+from musterd_coordinator.roll.interning import Numbers
+from musterd_coordinator.roll.names import NOBODY, Directory, Group
 from musterd_coordinator.steps import whole
 
 names = st.sampled_from(["a", "b", "c", "d"])

@@ -9,9 +9,15 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from musterd.model import Member
-from musterd.stores.keyed import RETIRED, SLOT_LIMIT, read_holder, write_holder, write_slots
-from musterd.stores.keyed_roster import ROOM
-from musterd.stores.keyed_slots import COUNT_EVERY
+from musterd.stores.slots.protocol import (
+    RETIRED,
+    SLOT_LIMIT,
+    read_holder,
+    write_holder,
+    write_slots,
+)
+from musterd.stores.slots.writer import COUNT_EVERY
+from musterd_coordinator.sweep.slots.roster import ROOM
 from tests.unit.keyed_world import (
     BAD_UTF8,
     GOOD,

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from musterd.beat import Beat, pack
 from musterd.errors import StoreError
-from musterd.stores.keyed import Keys
-from musterd.stores.keyed_seats import Block
-from musterd.stores.memcached_bulk_link import BulkLink
-from musterd.stores.memcached_replies import BeatsReply
-from musterd.stores.memcached_values import Reply, ValuesReply
+from musterd.stores.slots.protocol import Keys
+from musterd_coordinator.sweep.memcached.connection import BulkLink
+from musterd_coordinator.sweep.memcached.replies import BeatsReply
+from musterd_coordinator.sweep.memcached.values import Reply, ValuesReply
+from musterd_coordinator.sweep.slots.slotmap import Block
 
 KEYS = Keys("fleet")
 SLOTS = range(4)

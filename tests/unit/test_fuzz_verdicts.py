@@ -6,10 +6,10 @@ import anyio
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from musterd.stores.keyed import SLOT_LIMIT
-from musterd_coordinator.roll import Roll
-from musterd_coordinator.shard import Clocks
-from musterd_coordinator.sweep import Sweeper
+from musterd.stores.slots.protocol import SLOT_LIMIT
+from musterd_coordinator.roll.roll import Roll
+from musterd_coordinator.roll.shard import Clocks
+from musterd_coordinator.sweep.loop import Sweeper
 from tests.unit.fleet import rules
 from tests.unit.keyed_world import BAD_UTF8, GOOD, HUGE_COUNT, KEYS, NESTED, World, contents
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musterd.beat import Status
-from musterd_coordinator.judgements import Cause
-from musterd_coordinator.members import Code
+from musterd_coordinator.judge.members import Code
+from musterd_coordinator.judge.transitions import Cause
 from tests.unit.fleet import Fleet
 
 GOODBYES = [Status.LEAVING, Status.CHECK_FAILING]

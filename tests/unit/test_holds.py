@@ -14,7 +14,7 @@ from musterd_coordinator.http import metrics
 from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.gauges import Gauges
 from musterd_coordinator.http.limits import Limits, Room
-from musterd_coordinator.registry import portion_of
+from musterd_coordinator.registry.base import portion_of
 from musterd_coordinator.steps import whole
 from tests.unit.stage import Stage, entry, host, telling, told
 

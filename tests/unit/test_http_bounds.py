@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.limits import FIRST_BYTES, Limits, Room
-from musterd_coordinator.pace import KNOWN, Pace, Rate, Repeats
-from musterd_coordinator.shares import Shares, holder_of
+from musterd_coordinator.limits.rates import KNOWN, Pace, Rate, Repeats
+from musterd_coordinator.limits.shares import Shares, holder_of
 
 homes = st.sampled_from("abc")
 

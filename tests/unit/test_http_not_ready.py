@@ -2,9 +2,9 @@
 
 import pytest
 
-from musterd.client_attempts import Reply, read_reply
-from musterd.client_calls import Call
-from musterd.client_choice import Address
+from musterd.client.attempts import Reply, read_reply
+from musterd.client.calls import Call
+from musterd.client.choice import Address
 from musterd.errors import NotReady
 from musterd.model import NOT_READY, Member
 from musterd_coordinator.http import App, make_app

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from musterd.model import Member
 from musterd_coordinator.http import App, make_app
 from musterd_coordinator.http.limits import Limits
-from musterd_coordinator.pace import Rate
+from musterd_coordinator.limits.rates import Rate
 from tests.http_calls import ask
 from tests.http_desk import DictDesk
 

@@ -10,20 +10,20 @@ import msgspec
 import numpy as np
 import pytest
 
-import musterd_coordinator.answers as answers_module
 import musterd_coordinator.http.listing as listing_module
 import musterd_coordinator.http.metrics as metrics_module
+import musterd_coordinator.service.queries as answers_module
 from musterd.model import Facts, GroupList, Member, State
-from musterd_coordinator import tally
-from musterd_coordinator.answers import GROUPS_AT_ONCE, MEMBERS_AT_ONCE, VERDICTS_AT_ONCE
-from musterd_coordinator.directory import Directory
 from musterd_coordinator.http import make_app
 from musterd_coordinator.http.listing import Listing
-from musterd_coordinator.members import Code
-from musterd_coordinator.paging import AT_ONCE, FEW, Filters
+from musterd_coordinator.judge.members import Code
+from musterd_coordinator.roll import tally
+from musterd_coordinator.roll.names import Directory
+from musterd_coordinator.roll.verdicts import FORCED_DOWN
+from musterd_coordinator.service.paging import AT_ONCE, FEW, Filters
+from musterd_coordinator.service.queries import GROUPS_AT_ONCE, MEMBERS_AT_ONCE, VERDICTS_AT_ONCE
+from musterd_coordinator.service.storms import SHOWN, storms
 from musterd_coordinator.steps import Steps, whole
-from musterd_coordinator.storms import SHOWN, storms
-from musterd_coordinator.verdicts import FORCED_DOWN
 from tests.http_desk import DictDesk
 from tests.unit.stage import Stage
 

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd.stores import idmap
-from musterd.stores.idmap import NONE, IdMap
+from musterd_coordinator.sweep import idmap
+from musterd_coordinator.sweep.idmap import NONE, IdMap
 
 # Few low bits, so that they get in each other's way, also across the end of the table.
 ids = st.builds(

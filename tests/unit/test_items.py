@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd.stores.items import parse_integer, parse_unsigned, valid_key
+from musterd.stores.table.items import parse_integer, parse_unsigned, valid_key
 
 
 @given(st.integers(0, 2**64 - 1))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.model import Member
-from musterd.stores.keyed import (
+from musterd.stores.slots.protocol import (
     RETIRED,
     SLOT_LIMIT,
     HolderError,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from musterd.model import Member
-from musterd.stores.keyed import Keys
-from musterd.stores.keyed_seats import BLOCK, SeatMap
+from musterd.stores.slots.protocol import Keys
+from musterd_coordinator.sweep.slots.slotmap import BLOCK, SeatMap
 
 KEYS = Keys("musterd")
 

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.beat import SIZE, Beat, BeatError, pack, unpack
-from musterd.columns import Rejected, words_in
 from musterd.model import Member
-from musterd.stores.keyed import Keys
-from musterd.stores.keyed_harvest import Harvest
-from musterd.stores.keyed_seats import SeatMap
+from musterd.stores.slots.protocol import Keys
+from musterd_coordinator.sweep.columns import Rejected, words_in
+from musterd_coordinator.sweep.slots.collector import Harvest
+from musterd_coordinator.sweep.slots.slotmap import SeatMap
 
 MEMBERS = 12
 

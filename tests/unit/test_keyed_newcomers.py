@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.model import Member
-from musterd.stores.keyed import RETIRED, Keys, write_holder
-from musterd.stores.keyed_newcomers import seat_newcomers
-from musterd.stores.keyed_seats import SeatMap
+from musterd.stores.slots.protocol import RETIRED, Keys, write_holder
+from musterd_coordinator.sweep.slots.joins import seat_newcomers
+from musterd_coordinator.sweep.slots.slotmap import SeatMap
 
 KEYS = Keys("musterd")
 MEMBERS = [Member("compute", f"h{number}", "z1") for number in range(6)]

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from musterd.beat import Beat
 from musterd.model import Member
-from musterd.stores.keyed import Keys, read_holder, read_slots
-from musterd.stores.keyed_reader import KeyedReader
-from musterd.stores.keyed_slots import KeyedWriter
-from musterd.stores.memory import TableBulk, TableConnection
-from musterd.stores.table import Table
+from musterd.stores.slots.protocol import Keys, read_holder, read_slots
+from musterd.stores.slots.writer import KeyedWriter
+from musterd.stores.table.store import TableBulk, TableConnection
+from musterd.stores.table.table import Table
+from musterd_coordinator.sweep.slots.reader import KeyedReader
 
 KEYS = Keys("fleet")
 MEMBERS = [Member("compute", f"host-{number}") for number in range(4)]

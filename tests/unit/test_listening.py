@@ -1,6 +1,6 @@
 """Listening time: what advances it, what stops it."""
 
-from musterd_coordinator.listening import ListeningClock, Step
+from musterd_coordinator.judge.listening import ListeningClock, Step
 
 
 def clock() -> ListeningClock:

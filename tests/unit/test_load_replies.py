@@ -17,9 +17,9 @@ from benchmarks.load.tally import Count
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd.stores.keyed import Keys, write_holder, write_slots
-from musterd.stores.table import Table
-from musterd_coordinator.memcache_protocol import Conversation
+from musterd.stores.slots.protocol import Keys, write_holder, write_slots
+from musterd.stores.table.table import Table
+from musterd_coordinator.memcache.protocol import Conversation
 
 KEYS = Keys("load-1")
 FINE, LOST, FULL = b"STORED\r\n", b"NOT_STORED\r\n", b"SERVER_ERROR out of memory\r\n"

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from benchmarks.load.watch import Change, Changes, Watch
 
-from musterd.client_view import Event
+from musterd.client.view import Event
 from musterd.model import EventChanges, EventSnapshot, MemberChange, State, Verdict
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,9 +6,9 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from musterd.beat import member_id
-from musterd.stores.keyed_quarantine import Quarantine
-from musterd.stores.postgres_refused import RefusedRows
-from musterd.stores.postgres_relays import RelayWatch
+from musterd_coordinator.sweep.postgres.refused import RefusedRows
+from musterd_coordinator.sweep.postgres.relays import RelayWatch
+from musterd_coordinator.sweep.slots.quarantine import Quarantine
 from tests.unit.stage import NAMESPACE, Stage, host
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd_coordinator.mass import ESTABLISHED_AFTER
-from musterd_coordinator.members import Code
+from musterd_coordinator.judge.mass import ESTABLISHED_AFTER
+from musterd_coordinator.judge.members import Code
 from tests.unit.fleet import Fleet
 
 DOWN_TIME = 4.0

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd.stores.table import Table
-from musterd_coordinator.memcache_protocol import Conversation
+from musterd.stores.table.table import Table
+from musterd_coordinator.memcache.protocol import Conversation
 
 LONG = b"x" * 251
 BAD = b"CLIENT_ERROR bad command line format\r\n"

@@ -9,12 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from musterd.beat import SIZE, Beat, pack
-from musterd.columns import WORDS
 from musterd.errors import ShardCorrupt, ShardRefused, StoreError
-from musterd.stores.keyed import Keys
-from musterd.stores.keyed_seats import Block
-from musterd.stores.memcached_replies import BeatsReply
-from musterd.stores.memcached_values import Reply, ReplyTooLong, ValuesReply
+from musterd.stores.slots.protocol import Keys
+from musterd_coordinator.sweep.columns import WORDS
+from musterd_coordinator.sweep.memcached.replies import BeatsReply
+from musterd_coordinator.sweep.memcached.values import Reply, ReplyTooLong, ValuesReply
+from musterd_coordinator.sweep.slots.slotmap import Block
 
 KEYS = Keys("fleet")
 NEXT = b"VALUE fleet:b:00000000 0 3\r\nodd\r\nEND\r\n"  # the reply to another command

@@ -5,7 +5,7 @@ from functools import partial
 import anyio
 import anyio.from_thread
 
-from musterd_coordinator import memory
+from musterd_coordinator.process import memory
 
 
 async def test_it_gives_back_again_and_again() -> None:

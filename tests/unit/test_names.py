@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.model import Member
-from musterd_coordinator.alike import alike
-from musterd_coordinator.directory import Directory
-from musterd_coordinator.names import BLOCK, Names, Places, put_in_order
+from musterd_coordinator.roll.batch import alike
+from musterd_coordinator.roll.names import Directory
+from musterd_coordinator.roll.order import BLOCK, Names, Places, put_in_order
 from musterd_coordinator.steps import whole
 
 words = st.text("abc", min_size=1, max_size=3).map(str.encode)

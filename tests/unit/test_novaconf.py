@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd.config import Loaded, load
 from musterd.errors import ConfigError
-from musterd.inifile import assignments, interpolate
+from musterd.settings.inifile import assignments, interpolate
+from musterd.settings.sources import Loaded, load
 
 MANUAL = """\
 # Driver for the ServiceGroup service

@@ -10,11 +10,11 @@ import pytest
 from musterd.beat import Status
 from musterd.errors import ConfigError, Conflict, NotFound
 from musterd.model import Facts, FactsChange, State
-from musterd_coordinator.changes import LOG_LIMIT, ChangeLog
-from musterd_coordinator.farewell import Farewell
-from musterd_coordinator.office import changed, described
-from musterd_coordinator.peers import Peers
-from musterd_coordinator.registry import Entry, portion_of
+from musterd_coordinator.registry.base import Entry, portion_of
+from musterd_coordinator.roll.versions import LOG_LIMIT, ChangeLog
+from musterd_coordinator.service.expiry import Farewell
+from musterd_coordinator.service.orders import changed, described
+from musterd_coordinator.service.peers import Peers
 from tests.unit.bureau import Away, Bureau, bureau, loaded
 from tests.unit.stage import Stage, host
 

@@ -8,7 +8,7 @@ import trio.testing
 from structlog.testing import capture_logs
 
 from musterd.errors import CannotListen, ConfigError
-from musterd_coordinator.patience import PATIENCE, patiently, warn_of_loopback
+from musterd_coordinator.process.binding import PATIENCE, patiently, warn_of_loopback
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from benchmarks.simulation.scenario import Scenario
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd.config import load
 from musterd.errors import ConfigError
 from musterd.planning import Coefficients, Kind, Question, plan
 from musterd.planning.risk import false_downs, least_down_time
 from musterd.planning.sizing import needed
+from musterd.settings.sources import load
 from musterd.stores import open_store
 
 COSTS = Coefficients.shipped()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from musterd.beat import Beat, pack
 from musterd.errors import ShardCorrupt
-from musterd.stores.postgres_copy import Copy
+from musterd_coordinator.sweep.postgres.copy import Copy
 from tests.unit.postgres_rows import HEADER, copy_of
 
 SLOTS = st.integers(-(2**31), 2**31 - 1)

@@ -6,8 +6,8 @@ import pytest
 
 from musterd.beat import Beat, pack
 from musterd.errors import ShardCorrupt
-from musterd.stores.postgres_copy import Copy
-from musterd.stores.postgres_harvest import Harvest
+from musterd_coordinator.sweep.postgres.collector import Harvest
+from musterd_coordinator.sweep.postgres.copy import Copy
 from tests.unit.postgres_rows import copy_of, seats_of
 
 CANARY_SLOT = -77

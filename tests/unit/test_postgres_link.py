@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from musterd.beat import Beat
 from musterd.errors import ConfigError, ShardCorrupt, ShardRefused, ShardUnavailable
 from musterd.stores import open_store
-from musterd.stores.postgres_errors import translate
-from musterd.stores.postgres_link import Link
-from musterd.stores.postgres_url import parse_url
-from musterd.stores.postgres_writer import namespace_key, signed
+from musterd.stores.postgres.errors import translate
+from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.url import parse_url
+from musterd.stores.postgres.writer import namespace_key, signed
 
 BASE = "postgresql://user:s3cret@"
 

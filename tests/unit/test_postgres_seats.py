@@ -3,9 +3,9 @@
 import numpy as np
 
 from musterd.beat import Beat
-from musterd.columns import RECORD
-from musterd.stores.postgres_reader import canary_slot
-from musterd.stores.postgres_seats import Seat, Seats
+from musterd_coordinator.sweep.columns import RECORD
+from musterd_coordinator.sweep.postgres.reader import canary_slot
+from musterd_coordinator.sweep.postgres.slotmap import Seat, Seats
 from tests.unit.postgres_rows import records, seat, seats_of
 
 

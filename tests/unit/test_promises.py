@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from musterd.beat import Status
 from musterd.limits import MAX_INTERVAL, MIN_INTERVAL, MIN_PUSH_TIMEOUT
-from musterd_coordinator import promises
-from musterd_coordinator.members import Code
+from musterd_coordinator.judge import promises
+from musterd_coordinator.judge.members import Code
 from tests.unit.fleet import Fleet
 
 PATIENT, HASTY = 0.8, 0.04  # push timeouts, in seconds

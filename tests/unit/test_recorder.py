@@ -10,11 +10,11 @@ from structlog.testing import capture_logs
 
 from musterd.errors import RegistryError
 from musterd.model import FactsChange
-from musterd_coordinator.recorder import PATIENCE
-from musterd_coordinator.registry import Row
-from musterd_coordinator.registry_health import READING
-from musterd_coordinator.registry_rows import transition_row
-from musterd_coordinator.saving import Saving
+from musterd_coordinator.registry.base import Row
+from musterd_coordinator.registry.rows import transition_row
+from musterd_coordinator.service.pending import Saving
+from musterd_coordinator.service.recorder import PATIENCE
+from musterd_coordinator.service.registry_health import READING
 from tests.unit.bureau import Away, Bureau, bureau, written
 from tests.unit.stage import host
 

@@ -4,8 +4,8 @@ import pytest
 
 from musterd.beat import Beat, pack
 from musterd.model import Member
-from musterd.stores.keyed import write_holder
-from musterd_coordinator.memcache_replies import QUEUE_LIMIT
+from musterd.stores.slots.protocol import write_holder
+from musterd_coordinator.memcache.replies import QUEUE_LIMIT
 from musterd_coordinator.relay.runs import MOST
 from tests.unit.relay_reception import IDENTITY, KEYS, MEMBER, Desk, beat
 

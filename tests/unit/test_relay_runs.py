@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.beat import SIZE, Beat, pack
-from musterd.stores.keyed import Keys, write_holder
-from musterd.stores.table import Table
-from musterd_coordinator.memcache_protocol import Conversation
+from musterd.stores.slots.protocol import Keys, write_holder
+from musterd.stores.table.table import Table
+from musterd_coordinator.memcache.protocol import Conversation
 from musterd_coordinator.relay.reception import Reception
 from musterd_coordinator.relay.runs import MOST, find_run
 from tests.unit.relay_reception import MEMBER, Mute

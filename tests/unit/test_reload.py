@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from musterd import config
-from musterd.options import Role
-from musterd.reload import LIVE, Reloading, differing, keep_hangups
-from musterd.settings import OPTIONS, Settings
+from musterd.settings import sources as config
+from musterd.settings.options import Role
+from musterd.settings.reload import LIVE, Reloading, differing, keep_hangups
+from musterd.settings.settings import OPTIONS, Settings
 from musterd.systemd import Systemd
 from musterd_coordinator.http.heads import Hosts
-from musterd_coordinator.service import LIVE as COORDINATORS
+from musterd_coordinator.wiring import LIVE as COORDINATORS
 
 
 @pytest.fixture(autouse=True)

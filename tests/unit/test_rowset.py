@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd_coordinator.rowset import RowSet
+from musterd_coordinator.roll.rowset import RowSet
 
 rows = st.integers(0, 5000)
 steps = st.lists(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd_coordinator.judgements import Cause
-from musterd_coordinator.members import OLDER_RUNS
+from musterd_coordinator.judge.members import OLDER_RUNS
+from musterd_coordinator.judge.transitions import Cause
 from tests.unit.fleet import Fleet
 
 

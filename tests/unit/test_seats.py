@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from musterd.columns import RECORD, Beats, as_index, from_records
-from musterd_coordinator.seats import Seats
+from musterd_coordinator.judge.slots import Seats
+from musterd_coordinator.sweep.columns import RECORD, Beats, as_index, from_records
 
 SLOTS = 12
 ROOM = 6  # slots that the table has room for at first

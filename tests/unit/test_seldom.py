@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from musterd_coordinator.seldom import Seldom
+from musterd_coordinator.limits.seldom import Seldom
 
 
 def test_the_first_time_is_said_at_once_and_the_rest_is_counted() -> None:

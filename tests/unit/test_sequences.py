@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd_coordinator.judgements import Cause
-from musterd_coordinator.members import Code
-from musterd_coordinator.sequences import REACH
+from musterd_coordinator.judge.members import Code
+from musterd_coordinator.judge.sequences import REACH
+from musterd_coordinator.judge.transitions import Cause
 from tests.unit.fleet import Fleet
 
 HUGE = 2**63  # a float that is a whole number

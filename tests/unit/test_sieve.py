@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from musterd.errors import RegistryError, RegistryRefused
-from musterd_coordinator.quarantine import NAMED_SINGLY, Quarantine
-from musterd_coordinator.registry import Row
-from musterd_coordinator.sieve import Sieve
+from musterd_coordinator.registry.base import Row
+from musterd_coordinator.registry.quarantine import NAMED_SINGLY, Quarantine
+from musterd_coordinator.service.sieve import Sieve
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from musterd.columns import RECORD, Rejected, from_records
 from musterd.stores import Sweep
-from musterd.stores.standing import ESTABLISHED, REMEMBERED, Standing
-from musterd_coordinator.spoilage import GIVEN_UP_AFTER, Spoilage, Spoiled
+from musterd_coordinator.sweep.columns import RECORD, Rejected, from_records
+from musterd_coordinator.sweep.spoilage import GIVEN_UP_AFTER, Spoilage, Spoiled
+from musterd_coordinator.sweep.standing import ESTABLISHED, REMEMBERED, Standing
 
 DOWN_TIME = 10.0
 PATIENCE = GIVEN_UP_AFTER * DOWN_TIME

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-import musterd.stores
 import musterd_coordinator.relay
+import musterd_coordinator.sweep.postgres
 from musterd.beat import SIZE
 from musterd.sqlfiles import folder, read, statement, steps
-from musterd.stores.postgres_limits import METADATA_BYTES, MOST_SLOTS, NAME_BYTES
-from musterd.stores.postgres_rights import Roles
-from musterd.stores.postgres_schema import STEPS, VERSION, init_sql
-from musterd_coordinator import registry_postgres_sql, registry_sqlite_sql
+from musterd.stores.postgres.rights import Roles
+from musterd.stores.postgres.schema import STEPS, VERSION, init_sql
+from musterd_coordinator.registry import postgres_sql as registry_postgres_sql
+from musterd_coordinator.registry import sqlite_sql as registry_sqlite_sql
 from musterd_coordinator.relay.waiting import NEXT
+from musterd_coordinator.sweep.postgres.limits import METADATA_BYTES, MOST_SLOTS, NAME_BYTES
 
 
 def test_steps_come_by_number(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_the_tables_have_the_limits_that_the_programs_know() -> None:
 
 
 def test_the_roster_s_reader_knows_the_same_limits() -> None:
-    page = read(Path(musterd.stores.__path__[0]) / "postgres_sql" / "reader", "roster_page")
+    page = read(Path(musterd_coordinator.sweep.postgres.__path__[0]) / "sql", "roster_page")
     measured = re.findall(r'octet_length\(([a-z"]+)\) > (\d+)', page)
     assert set(measured) == {
         (name, str(NAME_BYTES)) for name in ('"group"', "name", "zone", "owner")

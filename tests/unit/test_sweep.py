@@ -8,8 +8,8 @@ from musterd.beat import Beat
 from musterd.errors import ShardRefused
 from musterd.model import Member
 from musterd.stores import Roster, ShardReader, Sweep, open_store
-from musterd.stores.memory import forget_table
-from musterd_coordinator.sweep import RENEW_EVERY, Sweeper
+from musterd.stores.table.store import forget_table
+from musterd_coordinator.sweep.loop import RENEW_EVERY, Sweeper
 
 STORE = "memory:test-sweep"
 

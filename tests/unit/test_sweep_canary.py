@@ -8,11 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from musterd.beat import Beat, member_id
-from musterd.columns import Rejected, no_beats
 from musterd.errors import ShardUnavailable
 from musterd.model import Member
 from musterd.stores import Roster, Sweep
-from musterd_coordinator.sweep import Sweeper, Swept
+from musterd_coordinator.sweep.columns import Rejected, no_beats
+from musterd_coordinator.sweep.loop import Sweeper, Swept
 
 
 class Shard:

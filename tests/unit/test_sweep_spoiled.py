@@ -7,9 +7,9 @@ import pytest
 from musterd.beat import Beat, member_id, pack
 from musterd.model import Member
 from musterd.stores import open_store
-from musterd.stores.keyed import Keys
-from musterd.stores.memory import forget_table, named_table
-from musterd_coordinator.sweep import Sweeper
+from musterd.stores.slots.protocol import Keys
+from musterd.stores.table.store import forget_table, named_table
+from musterd_coordinator.sweep.loop import Sweeper
 
 NAME = "test-sweep-spoiled"
 KEYS = Keys("test")

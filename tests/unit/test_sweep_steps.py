@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-import musterd_coordinator.changes as changes_module
-import musterd_coordinator.judging as judging_module
-import musterd_coordinator.members as members_module
-import musterd_coordinator.telling as telling_module
-from musterd.columns import Rejected
+import musterd_coordinator.judge.members as members_module
+import musterd_coordinator.judge.sweep as judging_module
+import musterd_coordinator.roll.reporting as telling_module
+import musterd_coordinator.roll.versions as changes_module
 from musterd.model import State
 from musterd.stores import Roster, Sweep
-from musterd_coordinator.members import Code
-from musterd_coordinator.sweep import Swept
+from musterd_coordinator.judge.members import Code
+from musterd_coordinator.sweep.columns import Rejected
+from musterd_coordinator.sweep.loop import Swept
 from tests.unit.stage import Stage, columns_of, host
 
 pytestmark = pytest.mark.anyio

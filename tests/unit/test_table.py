@@ -1,6 +1,6 @@
 """The in-memory table: memcached's rules, with time and memory in the test's hands."""
 
-from musterd.stores.table import ITEM_OVERHEAD, Outcome, Table
+from musterd.stores.table.table import ITEM_OVERHEAD, Outcome, Table
 from tests.unit.tables import Clock, table_of, value_of
 
 DAY = 24 * 3600

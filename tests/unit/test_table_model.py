@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from musterd.stores.table import ITEM_OVERHEAD, Outcome
+from musterd.stores.table.table import ITEM_OVERHEAD, Outcome
 from tests.unit.tables import Clock, table_of, value_of
 
 ALL_KEYS = (b"a", b"b", b"c")

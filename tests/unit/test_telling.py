@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from musterd.beat import Status
 from musterd.model import State
-from musterd_coordinator.telling import LOGGED_SINGLY
+from musterd_coordinator.roll.reporting import LOGGED_SINGLY
 from tests.unit.stage import Stage, host
 
 SEEN = "last beat seen 2023-11-14T22:13:21Z"

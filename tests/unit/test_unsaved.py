@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.model import Member, State, Transition
-from musterd_coordinator.alike import alike
-from musterd_coordinator.directory import Directory
-from musterd_coordinator.judgements import Cause, Changes
-from musterd_coordinator.members import Code
-from musterd_coordinator.registry_rows import transition_of
-from musterd_coordinator.told import Evidence, Told
-from musterd_coordinator.unsaved import Unsaved
+from musterd_coordinator.judge.members import Code
+from musterd_coordinator.judge.transitions import Cause, Changes
+from musterd_coordinator.registry.rows import transition_of
+from musterd_coordinator.roll.batch import alike
+from musterd_coordinator.roll.changeset import Evidence, Told
+from musterd_coordinator.roll.names import Directory
+from musterd_coordinator.roll.outbox import Unsaved
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS = 8

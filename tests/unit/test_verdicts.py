@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from musterd.beat import Status
 from musterd.model import Facts, Mark, Member, State
-from musterd_coordinator import tally
-from musterd_coordinator.members import STATES, Code
-from musterd_coordinator.paging import NO_FILTERS, Filters
-from musterd_coordinator.runs import CONFLICT_FLIPS
-from musterd_coordinator.verdicts import decide, orders_of, stated, verdict_of, verdicts_of
+from musterd_coordinator.judge.incarnations import CONFLICT_FLIPS
+from musterd_coordinator.judge.members import STATES, Code
+from musterd_coordinator.roll import tally
+from musterd_coordinator.roll.verdicts import decide, orders_of, stated, verdict_of, verdicts_of
+from musterd_coordinator.service.paging import NO_FILTERS, Filters
 from tests.unit.stage import Stage
 
 facts = st.builds(Facts, disabled=st.booleans(), forced_down=st.booleans())

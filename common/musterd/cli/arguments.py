@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from musterd.cli import COMMANDS
-from musterd.config import Loaded, environment_in, load, nearest
 from musterd.errors import ConfigError
 from musterd.model import check_name
-from musterd.options import Number, Role, Table, Unusable
-from musterd.settings import OPTIONS, default_text
+from musterd.settings.options import Number, Role, Table, Unusable
+from musterd.settings.settings import OPTIONS, default_text
+from musterd.settings.sources import Loaded, environment_in, load, nearest
 
 
 class Parser(argparse.ArgumentParser):

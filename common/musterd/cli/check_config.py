@@ -8,9 +8,9 @@ import msgspec
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_env_file, add_json, settings_of
 from musterd.cli.arguments import parser as new_parser
-from musterd.config import Loaded
-from musterd.options import Role
-from musterd.settings import OPTIONS, MemberSettings, Settings, aloud
+from musterd.settings.options import Role
+from musterd.settings.settings import OPTIONS, MemberSettings, Settings, aloud
+from musterd.settings.sources import Loaded
 from musterd.stores import open_store
 
 _DERIVED: Mapping[str, Callable[[Settings], object]] = {

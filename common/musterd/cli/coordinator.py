@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from musterd.cli.arguments import Parser
 from musterd.cli.arguments import parser as new_parser
 from musterd.cli.daemon import run_daemon
-from musterd.options import Role
+from musterd.settings.options import Role
 
 
 def parser(name: str) -> Parser:

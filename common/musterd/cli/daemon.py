@@ -12,9 +12,9 @@ import structlog
 
 from musterd import log
 from musterd.cli.arguments import settings_of
-from musterd.config import Loaded
 from musterd.errors import ConfigError
-from musterd.reload import keep_hangups
+from musterd.settings.reload import keep_hangups
+from musterd.settings.sources import Loaded
 
 
 def run_daemon(module: str, args: Namespace) -> int:

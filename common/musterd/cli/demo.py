@@ -6,7 +6,7 @@ from importlib import import_module
 
 from musterd.cli import COMMANDS
 from musterd.cli.arguments import Parser, number
-from musterd.options import Number
+from musterd.settings.options import Number
 
 
 def parser(name: str) -> Parser:

@@ -10,7 +10,7 @@ from musterd.cli.arguments import parser as new_parser
 from musterd.cli.orders import each
 from musterd.errors import ConfigError
 from musterd.model import FactsChange, MemberAnswer, check_text
-from musterd.options import Role
+from musterd.settings.options import Role
 
 if TYPE_CHECKING:
     from musterd.client import Client

@@ -7,7 +7,7 @@ from musterd.cli import ask
 from musterd.cli.arguments import Parser, add_group, add_json, add_members
 from musterd.cli.arguments import parser as new_parser
 from musterd.cli.orders import each
-from musterd.options import Role
+from musterd.settings.options import Role
 
 if TYPE_CHECKING:
     from musterd.client import Client

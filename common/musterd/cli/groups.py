@@ -6,7 +6,7 @@ from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_json
 from musterd.cli.arguments import parser as new_parser
 from musterd.model import GroupList, State
-from musterd.options import Role
+from musterd.settings.options import Role
 
 
 def parser(name: str) -> Parser:

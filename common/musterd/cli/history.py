@@ -7,7 +7,7 @@ from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_group, add_json, add_members, number
 from musterd.cli.arguments import parser as new_parser
 from musterd.model import History, Transition
-from musterd.options import Number, Role
+from musterd.settings.options import Number, Role
 
 
 def parser(name: str) -> Parser:

@@ -6,7 +6,7 @@ from functools import partial
 from musterd.cli.arguments import Parser, add_env_file, add_options, settings_of
 from musterd.cli.arguments import parser as new_parser
 from musterd.errors import ConfigError, ShardRefused
-from musterd.settings import Settings
+from musterd.settings.settings import Settings
 from musterd.urls import without_secret
 
 _ROLES = {
@@ -40,7 +40,7 @@ def parser(name: str) -> Parser:
 def run(name: str, argv: Sequence[str]) -> int:
     """Create or upgrade the tables, or print how; 0."""
     args = parser(name).parse(argv)
-    from musterd.stores import postgres_schema  # brings asyncpg
+    from musterd.stores.postgres import schema as postgres_schema  # brings asyncpg
 
     roles = {option: getattr(args, option.replace("-", "_")) for option in _ROLES}
     given = {option.replace("-", "_"): role for option, role in roles.items() if role}

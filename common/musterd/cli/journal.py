@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from musterd.cli import render
-from musterd.client_view import FleetView, verdict_of
+from musterd.client.view import FleetView, verdict_of
 from musterd.model import Mark, MemberChange, Verdict
 
 Name = tuple[str, str]

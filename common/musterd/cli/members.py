@@ -11,7 +11,7 @@ from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_group, add_json
 from musterd.cli.arguments import parser as new_parser
 from musterd.model import Mark, MemberAnswer, MemberPage, State
-from musterd.options import Role
+from musterd.settings.options import Role
 
 if TYPE_CHECKING:
     from musterd.client import Client

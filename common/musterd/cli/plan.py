@@ -9,12 +9,12 @@ from musterd.cli import COMMANDS, DONE, NO, ask, render
 from musterd.cli.arguments import Parser, add_json, number
 from musterd.errors import ConfigError
 from musterd.limits import MAX_INTERVAL
-from musterd.options import Number, Seconds
 from musterd.planning import Answer, Coefficients, Kind, Question, plan
 from musterd.planning.coefficients import Source
 from musterd.planning.model import Need
 from musterd.planning.settings import server_advice
-from musterd.settings import DAY
+from musterd.settings.options import Number, Seconds
+from musterd.settings.settings import DAY
 
 _MILLION = 1_000_000
 _EXAMPLE = """\

@@ -6,7 +6,7 @@ from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_group, add_json, add_members
 from musterd.cli.arguments import parser as new_parser
 from musterd.model import QueryAnswer, Verdict
-from musterd.options import Role
+from musterd.settings.options import Role
 
 
 def parser(name: str) -> Parser:

@@ -5,9 +5,9 @@
 
 from collections.abc import Iterator
 
-from musterd.novaconf import EMBEDDED
-from musterd.options import Number, Option, Role, Table, variable
-from musterd.settings import OPTIONS, default_text
+from musterd.settings.novaconf import EMBEDDED
+from musterd.settings.options import Number, Option, Role, Table, variable
+from musterd.settings.settings import OPTIONS, default_text
 
 _TITLES = {
     Role.EVERYONE: "For every command",

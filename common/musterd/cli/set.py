@@ -9,8 +9,8 @@ from musterd.cli.arguments import parser as new_parser
 from musterd.cli.facts import change_all
 from musterd.errors import ConfigError
 from musterd.model import FactsChange, check_text
-from musterd.options import Role, Unusable
-from musterd.settings import OPTIONS
+from musterd.settings.options import Role, Unusable
+from musterd.settings.settings import OPTIONS
 
 _SETTABLE = ("zone", "owner", "metadata")
 

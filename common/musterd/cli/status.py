@@ -7,7 +7,7 @@ from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_json
 from musterd.cli.arguments import parser as new_parser
 from musterd.model import Hold, ShardStatus, State, StatusAnswer, StormStatus
-from musterd.options import Role
+from musterd.settings.options import Role
 
 
 def parser(name: str) -> Parser:

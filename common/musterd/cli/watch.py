@@ -8,11 +8,11 @@ from musterd.cli import ask, complain, render
 from musterd.cli.arguments import Parser, add_json, group_name, number, settings_of
 from musterd.cli.arguments import parser as new_parser
 from musterd.errors import MusterdError, NotFound
-from musterd.options import Role, Seconds
+from musterd.settings.options import Role, Seconds
 
 if TYPE_CHECKING:
     from musterd.cli.journal import Change
-    from musterd.client_choice import Address
+    from musterd.client.choice import Address
 
 _GONE = "forgotten"
 
@@ -53,7 +53,7 @@ class Watch:
         self, urls: str | Sequence[str], group: str | None, show: "Callable[[Change], None]"
     ) -> None:
         from musterd.cli.journal import Journal
-        from musterd.client_follow import Follower
+        from musterd.client.follow import Follower
 
         self._journal = Journal(group)
         self._follower = Follower(urls, self._journal, self)

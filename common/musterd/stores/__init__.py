@@ -17,12 +17,12 @@ from musterd.stores.base import Guarantees, Roster, ShardReader, ShardWriter, St
 __all__ = ["Guarantees", "Roster", "ShardReader", "ShardWriter", "Store", "Sweep", "open_store"]
 
 _DRIVERS = {
-    "memcached": "musterd.stores.memcached",
-    "embedded": "musterd.stores.memcached",
-    "postgresql": "musterd.stores.postgres",
-    "postgres": "musterd.stores.postgres",
+    "memcached": "musterd.stores.memcached.store",
+    "embedded": "musterd.stores.memcached.store",
+    "postgresql": "musterd.stores.postgres.store",
+    "postgres": "musterd.stores.postgres.store",
     "relay": "musterd.stores.relay",
-    "memory": "musterd.stores.memory",
+    "memory": "musterd.stores.table.store",
 }
 
 

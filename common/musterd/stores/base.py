@@ -18,7 +18,7 @@ from musterd.beat import Beat
 from musterd.model import Member
 
 if TYPE_CHECKING:  # an agent imports this module and must not import NumPy
-    from musterd.columns import Beats, Rejected, Slots
+    from musterd_coordinator.sweep.columns import Beats, Rejected, Slots
 
 
 class Guarantees(Flag):

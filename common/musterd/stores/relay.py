@@ -16,10 +16,10 @@ from musterd.errors import ConfigError, StoreError
 from musterd.logger import get_logger
 from musterd.model import Member
 from musterd.stores.base import Guarantees, ShardReader, Store, place
-from musterd.stores.keyed_slots import KeyedWriter
-from musterd.stores.memcached import Parts
-from musterd.stores.memcached_connection import Server
-from musterd.stores.memcached_lanes import MemcachedLanes
+from musterd.stores.memcached.connection import Server
+from musterd.stores.memcached.pool import MemcachedLanes
+from musterd.stores.memcached.store import Parts
+from musterd.stores.slots.writer import KeyedWriter
 
 log = get_logger(__name__)
 

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from musterd.model import GroupAnswer, State, StatusAnswer
 from musterd_coordinator.demo.cast import GROUP
-from musterd_coordinator.desk import Desk
+from musterd_coordinator.service.contract import Desk
 
 PERIOD = 0.1
 _BAR = "   {desc} |{bar:30}| {n_fmt}/{total_fmt} up{postfix}"

@@ -4,9 +4,9 @@ import sys
 
 import anyio
 
-from musterd.stores.table import Table
-from musterd_coordinator.descriptors import allow_all
-from musterd_coordinator.memcache_server import serve
+from musterd.stores.table.table import Table
+from musterd_coordinator.limits.descriptors import allow_all
+from musterd_coordinator.memcache.server import serve
 
 
 async def main(host: str, port: int) -> None:

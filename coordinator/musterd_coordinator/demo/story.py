@@ -11,14 +11,14 @@ import anyio
 from anyio import to_thread
 from tabulate import tabulate
 
-from musterd.config import Settings
 from musterd.errors import ConfigError
 from musterd.model import State
+from musterd.settings.sources import Settings
 from musterd_coordinator.demo.cast import GROUP, HOSTS, INTERVAL, SERVICE_DOWN_TIME, Cast
 from musterd_coordinator.demo.stage import Stage
 from musterd_coordinator.http.app import make_app
 from musterd_coordinator.http.server import serve_http
-from musterd_coordinator.service import running
+from musterd_coordinator.wiring import running
 
 SWEEP_PERIOD = 0.5
 START = 30.0  # a slow machine needs time to start its processes

@@ -7,7 +7,6 @@ import msgspec
 
 from musterd.errors import MusterdError, NotFound, NotReady
 from musterd.model import FactsChange, Query, ShardStatus
-from musterd_coordinator.desk import Desk
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.events import Events
 from musterd_coordinator.http.exchange import (
@@ -35,7 +34,8 @@ from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.http.turns import Turns, in_steps
-from musterd_coordinator.paging import Filters
+from musterd_coordinator.service.contract import Desk
+from musterd_coordinator.service.paging import Filters
 
 _query_decoder = msgspec.json.Decoder(Query)
 _change_decoder = msgspec.json.Decoder(FactsChange)

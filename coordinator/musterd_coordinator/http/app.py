@@ -9,7 +9,6 @@ import structlog
 
 from musterd.about import version
 from musterd.errors import MusterdError
-from musterd_coordinator.desk import Desk
 from musterd_coordinator.http.api import Api
 from musterd_coordinator.http.dashboard import dashboard_answer
 from musterd_coordinator.http.doors import Door
@@ -34,8 +33,9 @@ from musterd_coordinator.http.problem import Problem, problem_of
 from musterd_coordinator.http.routes import Route, Router
 from musterd_coordinator.http.table import EVENT_SHAPES, routes
 from musterd_coordinator.http.turns import Turns
-from musterd_coordinator.pace import Repeats
-from musterd_coordinator.shares import Shares, holder_of
+from musterd_coordinator.limits.rates import Repeats
+from musterd_coordinator.limits.shares import Shares, holder_of
+from musterd_coordinator.service.contract import Desk
 
 log = structlog.get_logger(__name__)
 

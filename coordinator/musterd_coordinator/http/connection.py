@@ -16,7 +16,7 @@ from musterd_coordinator.http.app import App
 from musterd_coordinator.http.inputs import BODY_TIMEOUT
 from musterd_coordinator.http.joining import Joining
 from musterd_coordinator.http.problem import Problem
-from musterd_coordinator.shares import holder_of
+from musterd_coordinator.limits.shares import holder_of
 
 log = structlog.get_logger(__name__)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from musterd_coordinator.shares import Shares
+from musterd_coordinator.limits.shares import Shares
 
 G = TypeVar("G", bound=Hashable)
 

@@ -14,11 +14,11 @@ from contextlib import contextmanager, suppress
 import anyio
 from anyio.lowlevel import checkpoint
 
-from musterd_coordinator.desk import Desk
 from musterd_coordinator.http.news import News, TooSlow
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.http.turns import Turns
-from musterd_coordinator.shares import Shares
+from musterd_coordinator.limits.shares import Shares
+from musterd_coordinator.service.contract import Desk
 
 PING_PERIOD = 5.0
 VERSION_DIGITS = 18

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from musterd_coordinator.shares import holder_of
+from musterd_coordinator.limits.shares import holder_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -9,10 +9,10 @@ import msgspec
 
 from musterd.errors import ConfigError
 from musterd.model import FactsChange, Mark, State, check_metadata, check_text
-from musterd_coordinator.desk import PAGE_LIMIT
 from musterd_coordinator.http.exchange import JSON, Request
 from musterd_coordinator.http.limits import BodyRoom, Room
 from musterd_coordinator.http.problem import Problem
+from musterd_coordinator.service.contract import PAGE_LIMIT
 
 QUERY_LIMIT = 10_000
 QUERY_BYTES = 4 * 1024 * 1024

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from musterd_coordinator.descriptors import MOST_CALLERS
-from musterd_coordinator.pace import Pace, Rate
-from musterd_coordinator.shares import Shares
+from musterd_coordinator.limits.descriptors import MOST_CALLERS
+from musterd_coordinator.limits.rates import Pace, Rate
+from musterd_coordinator.limits.shares import Shares
 
 MIB = 1024 * 1024
 FIRST_BYTES = 64 * 1024

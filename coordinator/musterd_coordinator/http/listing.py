@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from musterd.model import GroupList
-from musterd_coordinator.desk import Desk
+from musterd_coordinator.service.contract import Desk
 from musterd_coordinator.steps import Steps
 
 AT_ONCE = 500  # groups that are encoded in one step

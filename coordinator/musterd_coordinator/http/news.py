@@ -10,8 +10,8 @@ from anyio.lowlevel import checkpoint
 
 from musterd.errors import NotFound
 from musterd.model import EventPing, EventSnapshot, MemberChange
-from musterd_coordinator.desk import Desk
 from musterd_coordinator.http.turns import Turns
+from musterd_coordinator.service.contract import Desk
 from musterd_coordinator.steps import Steps
 
 CHANGES_PER_EVENT = 1000

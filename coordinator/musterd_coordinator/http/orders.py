@@ -7,7 +7,7 @@ import structlog
 from musterd_coordinator.http.exchange import Request
 from musterd_coordinator.http.gauges import Gauges
 from musterd_coordinator.http.problem import Problem
-from musterd_coordinator.pace import Pace, Repeats
+from musterd_coordinator.limits.rates import Pace, Repeats
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ from musterd.urls import host_and_port
 from musterd_coordinator.http.app import App
 from musterd_coordinator.http.connection import Connection
 from musterd_coordinator.http.listen import bind, url_of
-from musterd_coordinator.patience import PATIENCE, patiently, warn_of_loopback
+from musterd_coordinator.process.binding import PATIENCE, patiently, warn_of_loopback
 
 KEEP_ALIVE = 75
 STOP_TIMEOUT = 1

@@ -7,7 +7,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from musterd_coordinator.http.problem import Problem
-from musterd_coordinator.shares import Shares
+from musterd_coordinator.limits.shares import Shares
 from musterd_coordinator.steps import Steps, T
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.columns import RECORD
 from musterd_coordinator.relay.waiting import NEXT, Waiting
+from musterd_coordinator.sweep.columns import RECORD
 
 Rows = NDArray[np.int64]
 STORED, LOST = range(2)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from musterd.beat import Beat, pack
 from musterd.model import Member
 from musterd.sqlfiles import folder, statement
-from musterd.stores.postgres_link import Link, again, milliseconds
-from musterd.stores.postgres_relays import WRITE_MARK, mark_slot, marks_key
-from musterd.stores.postgres_writer import namespace_key, signed
+from musterd.stores.postgres.session import Link, again, milliseconds
+from musterd.stores.postgres.writer import namespace_key, signed
 from musterd_coordinator.relay.waiting import Newcomer
+from musterd_coordinator.sweep.postgres.relays import WRITE_MARK, mark_slot, marks_key
 
 _KEEP_ORDER = """
 SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off
@@ -44,7 +44,7 @@ class Rows(NamedTuple):
 
     slot: Slots
     member_id: NDArray[np.uint64]
-    record: NDArray[np.void]  # musterd.columns.RECORD
+    record: NDArray[np.void]  # musterd_coordinator.sweep.columns.RECORD
 
 
 async def mark(link: Link, namespace: str, relay: str, beat: Beat) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import anyio
 import structlog
 
-from musterd.options import Role
-from musterd.reload import Reloading, Reread
-from musterd.settings import Settings
+from musterd.settings.options import Role
+from musterd.settings.reload import Reloading, Reread
+from musterd.settings.settings import Settings
 from musterd.systemd import Systemd
-from musterd_coordinator.daemon import keep_telling, stop_on_signal
-from musterd_coordinator.descriptors import allow_all
+from musterd_coordinator.limits.descriptors import allow_all
+from musterd_coordinator.process.daemon import keep_telling, stop_on_signal
 from musterd_coordinator.relay.service import Relay, running
 
 log = structlog.get_logger(__name__)

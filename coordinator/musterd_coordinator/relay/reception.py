@@ -1,7 +1,7 @@
 """Takes the beats that agents send; an agent gets its answer when the database had its say.
 
 Everything else that agents say goes into the table, as in an embedded store. What holds here is
-told by the keys of :mod:`musterd.stores.keyed`: ``set`` of a beat's key is the first beat after an
+told by the keys of :mod:`musterd.stores.slots.protocol`: ``set`` of a beat's key is the first beat after an
 announcement, ``replace`` is every other one.
 """
 
@@ -12,10 +12,10 @@ from functools import partial
 import anyio
 
 from musterd.beat import SIZE
-from musterd.stores.items import Outcome
-from musterd.stores.keyed import HolderError, Keys, read_holder, read_slots, write_slots
-from musterd.stores.table import Table
-from musterd_coordinator.memcache_commands import Later, Store, StoreCommand
+from musterd.stores.slots.protocol import HolderError, Keys, read_holder, read_slots, write_slots
+from musterd.stores.table.items import Outcome
+from musterd.stores.table.table import Table
+from musterd_coordinator.memcache.commands import Later, Store, StoreCommand
 from musterd_coordinator.relay.runs import find_run
 from musterd_coordinator.relay.seats import Seats
 from musterd_coordinator.relay.waiting import First, Newcomer, Newest, Waiting, identity_in

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.limits import MIN_INTERVAL
-from musterd.stores.idmap import IdMap
 from musterd_coordinator.relay.promptness import OVERDUE
+from musterd_coordinator.sweep.idmap import IdMap
 
 Places = NDArray[np.int64]
 Seconds = NDArray[np.float64]

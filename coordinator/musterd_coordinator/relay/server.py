@@ -1,9 +1,9 @@
 """The relay's own end of the memcached protocol: as the embedded store's, with other words."""
 
-from musterd.stores.table import Table
-from musterd_coordinator.descriptors import allowed, for_relay
-from musterd_coordinator.memcache_commands import Storekeeper
-from musterd_coordinator.memcache_server import Limits, MemcacheServer
+from musterd.stores.table.table import Table
+from musterd_coordinator.limits.descriptors import allowed, for_relay
+from musterd_coordinator.memcache.commands import Storekeeper
+from musterd_coordinator.memcache.server import Limits, MemcacheServer
 from musterd_coordinator.relay.gauges import Gauges
 
 WAITING_BYTES = 256 << 20

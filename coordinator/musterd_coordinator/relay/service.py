@@ -11,12 +11,12 @@ import structlog
 
 from musterd.beat import Beat, Status, member_id, new_incarnation
 from musterd.errors import ConfigError, StoreError
-from musterd.settings import Settings
-from musterd.stores.postgres_link import Link
-from musterd.stores.postgres_url import parse_url
-from musterd.stores.table import Table
+from musterd.settings.settings import Settings
+from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.url import parse_url
+from musterd.stores.table.table import Table
 from musterd.urls import host_and_port, without_secret
-from musterd_coordinator.daemon import lasting
+from musterd_coordinator.process.daemon import lasting
 from musterd_coordinator.relay import database
 from musterd_coordinator.relay.gauges import Gauges
 from musterd_coordinator.relay.promptness import Promptness, Report

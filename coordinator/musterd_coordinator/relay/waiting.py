@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from musterd.beat import SIZE, member_id
 from musterd.model import Member
-from musterd_coordinator.memcache_commands import Later
+from musterd_coordinator.memcache.commands import Later
 from musterd_coordinator.relay.runs import BEGINNING
 
 NEXT = 2

@@ -11,16 +11,16 @@ import anyio
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.columns import RECORD
 from musterd.errors import ShardRefused, StoreError
-from musterd.stores.items import Outcome
-from musterd.stores.postgres_link import Link
+from musterd.stores.postgres.session import Link
+from musterd.stores.table.items import Outcome
 from musterd_coordinator.relay import database
 from musterd_coordinator.relay.batch import LOST, STORED, Batch, Rows
 from musterd_coordinator.relay.gauges import Gauges
 from musterd_coordinator.relay.promptness import Promptness
 from musterd_coordinator.relay.reception import Reception
 from musterd_coordinator.relay.waiting import First, Newcomer, Waiting
+from musterd_coordinator.sweep.columns import RECORD
 
 Identities = NDArray[np.uint64]
 Records = NDArray[np.void]  # of RECORD

@@ -1,0 +1,168 @@
+"""What a client can ask a coordinator, and the shapes of the answers: no I/O, shared by all clients."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from musterd.client.choice import T
+from musterd.errors import CoordinatorError
+from musterd.model import (
+    FactsChange,
+    GroupAnswer,
+    GroupList,
+    History,
+    Mark,
+    MemberAnswer,
+    MemberPage,
+    Query,
+    QueryAnswer,
+    State,
+    StatusAnswer,
+)
+
+QUERY_LIMIT = 10_000
+PAGE_LIMIT = 1000
+
+
+class Call(msgspec.Struct, Generic[T], frozen=True):
+    """One request and the shape of its answer; ``decode`` turns bytes into it.
+
+    ``gone_is_done``: where an answer was lost, "not found" to the next try says that it was done.
+    """
+
+    method: str
+    target: str
+    decode: Callable[[bytes], T]
+    body: bytes | None = None
+    gone_is_done: bool = False
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers, without Host."""
+        accept = [("Accept", "application/json, application/problem+json")]
+        return accept if self.body is None else [*accept, ("Content-Type", "application/json")]
+
+
+def groups() -> Call[GroupList]:
+    """All groups."""
+    return _get("/v1/groups", GroupList)
+
+
+def group(group: str) -> Call[GroupAnswer]:
+    """One group."""
+    return _get(f"/v1/groups/{_step(group)}", GroupAnswer)
+
+
+def page(
+    group: str,
+    *,
+    state: State | None,
+    zone: str | None,
+    up: bool | None,
+    after: str,
+    mark: Mark | None = None,
+) -> Call[MemberPage]:
+    """One page of members."""
+    given = {
+        "state": state,
+        "zone": zone,
+        "up": up,
+        "mark": mark,
+        "after": after or None,
+        "limit": PAGE_LIMIT,
+    }
+    return _get(f"/v1/groups/{_step(group)}/members{_parameters(given)}", MemberPage)
+
+
+def next_page(page: MemberPage, after: str) -> str | None:
+    """After which name the next page begins, None: there is none; names only ever ascend."""
+    if page.next is not None and page.next <= after:
+        raise CoordinatorError(
+            f"pages of members that do not ascend: {page.next!r} after {after!r}"
+        )
+    return page.next
+
+
+def member(group: str, member: str) -> Call[MemberAnswer]:
+    """One member."""
+    return _get(_member(group, member), MemberAnswer)
+
+
+def history(group: str, member: str, limit: int) -> Call[History]:
+    """The state changes of one member."""
+    return _get(f"{_member(group, member)}/history{_parameters({'limit': limit})}", History)
+
+
+def status() -> Call[StatusAnswer]:
+    """The coordinator itself."""
+    return _get("/v1/status", StatusAnswer)
+
+
+def queries(group: str, names: Iterable[str]) -> list[Call[QueryAnswer]]:
+    """As many queries as so many names take; at least one."""
+    wanted = list(names)
+    starts = range(0, max(1, len(wanted)), QUERY_LIMIT)
+    return [_query(group, wanted[start : start + QUERY_LIMIT]) for start in starts]
+
+
+def merged(answers: Sequence[QueryAnswer]) -> QueryAnswer:
+    """One answer from several: only as good as the least of them."""
+    ages = [answer.staleness for answer in answers]
+    known = [age for age in ages if age is not None]
+    return QueryAnswer(
+        version=min(answer.version for answer in answers),
+        listening=all(answer.listening for answer in answers),
+        staleness=max(known) if len(known) == len(ages) else None,
+        members={name: one for answer in answers for name, one in answer.members.items()},
+        not_found=[name for answer in answers for name in answer.not_found],
+        facts_age=max((answer.facts_age for answer in answers if answer.facts_age), default=None),
+    )
+
+
+def change_facts(group: str, member: str, change: FactsChange) -> Call[MemberAnswer]:
+    """What an operator changes."""
+    body = msgspec.json.encode(change)
+    return Call("PATCH", _member(group, member), _decoder(MemberAnswer), body)
+
+
+def forget(group: str, member: str, force: bool) -> Call[None]:
+    """Forget a member."""
+    target = _member(group, member) + _parameters({"force": force or None})
+    return Call("DELETE", target, lambda body: None, gone_is_done=True)
+
+
+def _get(target: str, shape: type[T]) -> Call[T]:
+    return Call("GET", target, _decoder(shape))
+
+
+def _query(group: str, names: list[str]) -> Call[QueryAnswer]:
+    body = msgspec.json.encode(Query(names))
+    return Call("POST", f"/v1/groups/{_step(group)}/query", _decoder(QueryAnswer), body)
+
+
+_decoders: dict[type, Callable[[bytes], Any]] = {}
+
+
+def _decoder(shape: type[T]) -> Callable[[bytes], T]:
+    # Made when first needed: the command line uses one or two of them.
+    if shape not in _decoders:
+        _decoders[shape] = msgspec.json.Decoder(shape).decode
+    return _decoders[shape]
+
+
+def _step(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _member(group: str, member: str) -> str:
+    return f"/v1/groups/{_step(group)}/members/{_step(member)}"
+
+
+def _parameters(given: Mapping[str, object]) -> str:
+    texts = {name: _text(value) for name, value in given.items() if value is not None}
+    return f"?{urlencode(texts)}" if texts else ""
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,230 @@
+"""Calls to coordinators from plain code and from coroutines."""
+
+import time
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from musterd.client import calls
+from musterd.client.attempts import Attempt, Failure, Reply, attempts
+from musterd.client.calls import Call
+from musterd.client.choice import Rotation, T, read_addresses
+from musterd.model import (
+    FactsChange,
+    GroupAnswer,
+    GroupList,
+    History,
+    Mark,
+    MemberAnswer,
+    MemberPage,
+    QueryAnswer,
+    State,
+    StatusAnswer,
+)
+
+_Steps = Generator[Attempt, Reply | Failure, T]
+
+
+class Client:
+    """Calls to coordinators from plain code; threads may share one.
+
+    ``urls`` is one URL, several with commas, or a list: they are tried in turn, beginning with the
+    one that answered last.
+    """
+
+    def __init__(self, urls: str | Sequence[str], timeout: float = 5.0) -> None:
+        from musterd.client.transport import PlainTransport
+
+        self._rotation = Rotation(read_addresses(urls))
+        self._timeout = timeout
+        self._transport = PlainTransport()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; the next call opens new ones."""
+        self._transport.close()
+
+    def groups(self) -> GroupList:
+        """All groups."""
+        return self._call(calls.groups())
+
+    def group(self, group: str) -> GroupAnswer:
+        """One group, counted by state and zone."""
+        return self._call(calls.group(group))
+
+    def pages(
+        self,
+        group: str,
+        *,
+        state: State | None = None,
+        zone: str | None = None,
+        up: bool | None = None,
+        mark: Mark | None = None,
+    ) -> Iterator[MemberPage]:
+        """Members by name, 1000 at a time; each page says how good it is."""
+        after: str | None = ""
+        while after is not None:
+            page = self._call(
+                calls.page(group, state=state, zone=zone, up=up, mark=mark, after=after)
+            )
+            yield page
+            after = calls.next_page(page, after)
+
+    def members(
+        self,
+        group: str,
+        *,
+        state: State | None = None,
+        zone: str | None = None,
+        up: bool | None = None,
+        mark: Mark | None = None,
+    ) -> Iterator[MemberAnswer]:
+        """Members by name; pages are fetched as the iteration goes on."""
+        for page in self.pages(group, state=state, zone=zone, up=up, mark=mark):
+            yield from page.members
+
+    def member(self, group: str, member: str) -> MemberAnswer:
+        """One member."""
+        return self._call(calls.member(group, member))
+
+    def query(self, group: str, names: Iterable[str]) -> QueryAnswer:
+        """Verdicts on the named members, any number of them."""
+        return calls.merged([self._call(query) for query in calls.queries(group, names)])
+
+    def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
+        """Durably change what an operator may change; the member as it is then."""
+        return self._call(calls.change_facts(group, member, change))
+
+    def forget(self, group: str, member: str, *, force: bool = False) -> None:
+        """Forget a member; Conflict while it is up, unless ``force``."""
+        self._call(calls.forget(group, member, force))
+
+    def history(self, group: str, member: str, *, limit: int = 100) -> History:
+        """The newest ``limit`` (1 to 1000) state changes, newest first."""
+        return self._call(calls.history(group, member, limit))
+
+    def status(self) -> StatusAnswer:
+        """The coordinator that answers, and its shards."""
+        return self._call(calls.status())
+
+    def _call(self, call: Call[T]) -> T:
+        steps: _Steps[T] = attempts(call, self._rotation, self._timeout, time.monotonic)
+        try:
+            attempt = next(steps)
+            while True:
+                attempt = steps.send(self._transport.attempt(call, attempt))
+        except StopIteration as done:
+            answer: T = done.value
+            return answer
+
+
+class AsyncClient:
+    """:class:`Client` for async code, on asyncio or trio; use it in one event loop."""
+
+    def __init__(self, urls: str | Sequence[str], timeout: float = 5.0) -> None:
+        from musterd.client.transport import AsyncTransport
+
+        self._rotation = Rotation(read_addresses(urls))
+        self._timeout = timeout
+        self._transport = AsyncTransport()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections; the next call opens new ones."""
+        await self._transport.aclose()
+
+    async def groups(self) -> GroupList:
+        """All groups."""
+        return await self._call(calls.groups())
+
+    async def group(self, group: str) -> GroupAnswer:
+        """One group, counted by state and zone."""
+        return await self._call(calls.group(group))
+
+    async def pages(
+        self,
+        group: str,
+        *,
+        state: State | None = None,
+        zone: str | None = None,
+        up: bool | None = None,
+        mark: Mark | None = None,
+    ) -> AsyncIterator[MemberPage]:
+        """Members by name, 1000 at a time; each page says how good it is."""
+        after: str | None = ""
+        while after is not None:
+            page = await self._call(
+                calls.page(group, state=state, zone=zone, up=up, mark=mark, after=after)
+            )
+            yield page
+            after = calls.next_page(page, after)
+
+    async def members(
+        self,
+        group: str,
+        *,
+        state: State | None = None,
+        zone: str | None = None,
+        up: bool | None = None,
+        mark: Mark | None = None,
+    ) -> AsyncIterator[MemberAnswer]:
+        """Members by name; pages are fetched as the iteration goes on."""
+        async for page in self.pages(group, state=state, zone=zone, up=up, mark=mark):
+            for member in page.members:
+                yield member
+
+    async def member(self, group: str, member: str) -> MemberAnswer:
+        """One member."""
+        return await self._call(calls.member(group, member))
+
+    async def query(self, group: str, names: Iterable[str]) -> QueryAnswer:
+        """Verdicts on the named members, any number of them."""
+        return calls.merged([await self._call(query) for query in calls.queries(group, names)])
+
+    async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
+        """Durably change what an operator may change; the member as it is then."""
+        return await self._call(calls.change_facts(group, member, change))
+
+    async def forget(self, group: str, member: str, *, force: bool = False) -> None:
+        """Forget a member; Conflict while it is up, unless ``force``."""
+        await self._call(calls.forget(group, member, force))
+
+    async def history(self, group: str, member: str, *, limit: int = 100) -> History:
+        """The newest ``limit`` (1 to 1000) state changes, newest first."""
+        return await self._call(calls.history(group, member, limit))
+
+    async def status(self) -> StatusAnswer:
+        """The coordinator that answers, and its shards."""
+        return await self._call(calls.status())
+
+    async def _call(self, call: Call[T]) -> T:
+        steps: _Steps[T] = attempts(call, self._rotation, self._timeout, anyio.current_time)
+        try:
+            attempt = next(steps)
+            while True:
+                attempt = steps.send(await self._transport.attempt(call, attempt))
+        except StopIteration as done:
+            answer: T = done.value
+            return answer

@@ -1,0 +1,186 @@
+"""Following the events of coordinators, one at a time, for as long as somebody wants to know."""
+
+import math
+from collections.abc import Sequence
+from random import uniform
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import anyio
+import httpcore
+
+from musterd import ages
+from musterd.ages import Slept
+from musterd.client.attempts import Attempt, Reply, read_reply
+from musterd.client.calls import Call, group, groups
+from musterd.client.choice import FRESHER, LOOK_EVERY, Address, is_listening, read_addresses
+from musterd.client.transport import (
+    AsyncTransport,
+    NamedBackend,
+    failure_of,
+    reply_of,
+    url_of,
+    whole_async,
+)
+from musterd.client.view import Event, EventParser, View
+from musterd.errors import CoordinatorUnreachable, MusterdError
+
+SILENCE_LIMIT = 15.0  # seconds; three pings of a coordinator
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 5.0
+
+_TIMEOUTS = {"connect": 5.0, "read": SILENCE_LIMIT, "write": 5.0, "pool": 5.0}
+_BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+_EVENTS: Call[bytes] = Call("GET", "/v1/events", bytes)
+
+
+class Audience(Protocol):
+    """Whoever wants to know how the following goes; its methods return at once."""
+
+    def followed(self, address: Address) -> None:
+        """The view is as ``address`` knows it, and kept so from now on."""
+
+    def told(self) -> None:
+        """The view is as of another whole event."""
+
+    def lost(self, address: Address, error: MusterdError) -> None:
+        """``address`` is followed no more, or could not be."""
+
+
+class Follower:
+    """Keeps ``view`` up to date from the events of one of several coordinators.
+
+    After a failure the next one is followed, and while one does not hear its store, another that
+    does. A view is never changed for an older one: of a coordinator that has heard nothing for
+    longer it is not taken.
+    """
+
+    def __init__(
+        self,
+        urls: str | Sequence[str],
+        view: View[Any],
+        audience: Audience,
+        slept: Slept = ages.slept,
+    ) -> None:
+        self.addresses = read_addresses(urls)
+        self.connected = False
+        self._view = view
+        self._audience = audience
+        self._backend = NamedBackend()
+        self._better: Address | None = None  # one that hears its store, while this one does not
+        self._following: anyio.CancelScope | None = None  # none yet: it needs an event loop
+        self._heard_at = -math.inf
+        self._slept = slept
+        self._slept_before = 0.0  # when it was heard
+
+    @property
+    def age(self) -> float:
+        """Seconds since the store was last proven to be heard, asleep or awake; infinite before the
+        first view."""
+        if not self._view.whole or self._view.staleness is None:
+            return math.inf
+        asleep = ages.asleep(self._slept_before, self._slept())
+        return self._view.staleness + anyio.current_time() - self._heard_at + asleep
+
+    async def run(self) -> None:
+        """Follow for ever."""
+        async with anyio.create_task_group() as tasks:
+            if len(self.addresses) > 1:
+                tasks.start_soon(self._look_around_for_ever)
+            await self._follow_for_ever()
+
+    def take(self, address: Address, event: Event) -> None:
+        """Apply an event that came from ``address``."""
+        self._view.apply(event)
+        if not event.id:  # a part: until the rest is here the view is as old as before
+            return
+        self._heard_at, self._slept_before = anyio.current_time(), self._slept()
+        if not self.connected:
+            self.connected = True
+            self._audience.followed(address)
+        self._audience.told()
+
+    async def _follow_for_ever(self) -> None:
+        pause, turn = FIRST_PAUSE, 0
+        while True:
+            heard = await self._follow(self.addresses[turn])
+            if self._better is not None:
+                turn, self._better = self.addresses.index(self._better), None
+                continue
+            turn = (turn + 1) % len(self.addresses)
+            if heard:
+                pause = FIRST_PAUSE
+            # Full jitter: those who lost the same coordinator do not come back in step.
+            await anyio.sleep(uniform(0, pause))
+            if not turn:
+                pause = min(LONGEST_PAUSE, 2 * pause)
+
+    async def _follow(self, address: Address) -> bool:
+        """Follow one coordinator until that fails; whether it was heard at all."""
+        failed: MusterdError = CoordinatorUnreachable("it ended the stream")
+        try:
+            with anyio.CancelScope() as following:
+                self._following = following
+                await self._listen(address)
+            if following.cancelled_caught:
+                failed = CoordinatorUnreachable(
+                    f"it does not hear its store, and {self._better} does"
+                )
+        except MusterdError as error:
+            failed = error
+        except _BROKEN as error:
+            failed = CoordinatorUnreachable(failure_of(error, SILENCE_LIMIT).reason)
+        heard, self.connected = self.connected, False
+        self._audience.lost(address, failed)
+        return heard
+
+    async def _listen(self, address: Address) -> None:
+        parser = EventParser()
+        self._view.begin(self.age + FRESHER)
+        async with (
+            httpcore.AsyncConnectionPool(network_backend=self._backend) as pool,
+            pool.stream(
+                "GET",
+                url_of(address, self._target()),
+                headers=[("Accept", "text/event-stream, application/problem+json")],
+                extensions={"timeout": _TIMEOUTS},
+            ) as response,
+        ):
+            if response.status != 200:
+                body = await whole_async(response.aiter_stream())
+                read_reply(_EVENTS, reply_of(response, body), address)
+            async for piece in response.aiter_stream():
+                for event in parser.feed(piece):
+                    self.take(address, event)
+
+    def _target(self) -> str:
+        given = {"group": self._view.group, "since": self._view.resume}
+        wanted = {name: value for name, value in given.items() if value}
+        return f"{_EVENTS.target}?{urlencode(wanted)}" if wanted else _EVENTS.target
+
+    async def _look_around_for_ever(self) -> None:
+        asking = AsyncTransport()
+        try:
+            while True:
+                await anyio.sleep(LOOK_EVERY * uniform(0.5, 1.5))
+                for address in self.addresses:
+                    if self.connected and not self._view.listening and self._better is None:
+                        await self._look_at(address, asking)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await asking.aclose()
+
+    async def _look_at(self, address: Address, asking: AsyncTransport) -> None:
+        call: Call[Any] = groups() if self._view.group is None else group(self._view.group)
+        reply = await asking.attempt(call, Attempt(address, LOOK_EVERY))
+        if isinstance(reply, Reply) and _hears(call, reply, address):
+            self._better = address
+            if self._following is not None:
+                self._following.cancel()
+
+
+def _hears(call: Call[Any], reply: Reply, address: Address) -> bool:
+    try:
+        return is_listening(read_reply(call, reply, address))
+    except MusterdError:
+        return False

@@ -1,0 +1,299 @@
+"""Two thin transports over httpcore, plain and async: one attempt each, under a total deadline.
+
+httpcore is used as it is, since its timeouts bound one read each: an answer that trickles in would
+hold a plain caller for ever. The plain transport below bounds the whole. Both look names up by
+:mod:`musterd.resolving`, try each address of a name in turn, and read no more than
+:data:`ANSWER_LIMIT`.
+"""
+
+import os
+import ssl
+import threading
+import time
+from collections.abc import AsyncIterable, Iterable, Sequence
+from typing import Any
+
+import anyio
+import httpcore
+
+from musterd.client.attempts import Attempt, Failure, Reply
+from musterd.client.calls import Call
+from musterd.client.choice import Address
+from musterd.resolving import shared
+from musterd.ways import Way
+
+IDLE_LIMIT = 30.0  # seconds; less than the coordinator keeps an idle connection
+CONNECTIONS = 32
+
+ANSWER_LIMIT = 64 * 1024 * 1024
+"""Bytes of one answer. The largest that a coordinator gives, ten thousand verdicts on the longest
+names, is a small part of it; one without an end must not take all memory."""
+
+_RUN = b"musterd-run"
+
+# The connection was there and broke, which an idle one may at any moment.
+_BROKEN = (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError)
+_NEVER_CONNECTED = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
+
+
+def url_of(address: Address, target: str) -> httpcore.URL:
+    """``target`` at ``address``, for httpcore."""
+    return httpcore.URL(
+        scheme=address.scheme,
+        host=address.host,
+        port=address.port,
+        target=address.prefix + target,
+    )
+
+
+def reply_of(response: httpcore.Response, body: bytes) -> Reply:
+    """What came back."""
+    media = _header(response, b"content-type").partition(";")[0].strip().lower()
+    return Reply(response.status, media, body, _header(response, _RUN))
+
+
+def _header(response: httpcore.Response, wanted: bytes) -> str:
+    values = (value for name, value in response.headers if name.lower() == wanted)
+    return bytes(next(values, b"")).decode("latin-1")
+
+
+class TooLarge(httpcore.ProtocolError):
+    """An answer had no end in sight."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it answered with more than {ANSWER_LIMIT} bytes")
+
+
+def whole(chunks: Iterable[bytes]) -> bytes:
+    """All ``chunks``; raises TooLarge for more than ANSWER_LIMIT bytes."""
+    body = bytearray()
+    for chunk in chunks:
+        _add(body, chunk)
+    return bytes(body)
+
+
+async def whole_async(chunks: AsyncIterable[bytes]) -> bytes:
+    """As :func:`whole`."""
+    body = bytearray()
+    async for chunk in chunks:
+        _add(body, chunk)
+    return bytes(body)
+
+
+def _add(body: bytearray, chunk: bytes) -> None:
+    body += chunk
+    if len(body) > ANSWER_LIMIT:
+        raise TooLarge
+
+
+def failure_of(error: Exception, budget: float) -> Failure:
+    """Why nothing came back, in a few words."""
+    sent = not isinstance(error, _NEVER_CONNECTED)
+    if isinstance(error, (TimeoutError, httpcore.TimeoutException)):
+        return Failure(f"no answer within {budget:.3g} s", sent=sent)
+    return Failure(_in_words(_root(error)), stale=isinstance(error, _BROKEN), sent=sent)
+
+
+def _in_words(reason: BaseException) -> str:
+    # asyncio replaces the system's words by "Connect call failed ('127.0.0.1', 8420)".
+    if isinstance(reason, ssl.SSLError):  # its errno is no error of the system
+        return f"no TLS that we can speak there: {str(reason.reason or reason).lower()}"
+    if isinstance(reason, OSError) and reason.errno and reason.errno > 0:
+        return os.strerror(reason.errno).lower()
+    words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    return str(words).lower()
+
+
+def _root(error: BaseException) -> BaseException:
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, BaseExceptionGroup):
+        cause = error.exceptions[0]
+    return error if cause is None else _root(cause)
+
+
+class PlainTransport:
+    """Attempts from plain code. Any number of threads may share one, and forks may inherit it."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._deadlines = _Deadlines()
+        self._pool = self._new_pool()
+
+    def attempt(self, call: Call[Any], attempt: Attempt) -> Reply | Failure:
+        """One request; done within its budget."""
+        self._after_fork()
+        self._deadlines.set(attempt.budget)
+        try:
+            with self._pool.stream(
+                call.method,
+                url_of(attempt.address, call.target),
+                headers=call.headers(),
+                content=call.body,
+                extensions={"timeout": {"pool": attempt.budget}},
+            ) as response:
+                return reply_of(response, whole(response.iter_stream()))
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+            return failure_of(error, attempt.budget)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    def _new_pool(self) -> httpcore.ConnectionPool:
+        return httpcore.ConnectionPool(
+            max_connections=CONNECTIONS,
+            keepalive_expiry=IDLE_LIMIT,
+            network_backend=_DeadlineBackend(self._deadlines),
+        )
+
+    def _after_fork(self) -> None:
+        # Parent and child would read each other's answers from a connection that both hold.
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._pool = self._new_pool()
+
+
+class AsyncTransport:
+    """Attempts from async code, on asyncio or trio."""
+
+    def __init__(self) -> None:
+        self.pool = httpcore.AsyncConnectionPool(
+            max_connections=CONNECTIONS,
+            keepalive_expiry=IDLE_LIMIT,
+            network_backend=NamedBackend(),
+        )
+
+    async def attempt(self, call: Call[Any], attempt: Attempt) -> Reply | Failure:
+        """One request; done within its budget."""
+        try:
+            with anyio.fail_after(attempt.budget):
+                async with self.pool.stream(
+                    call.method,
+                    url_of(attempt.address, call.target),
+                    headers=call.headers(),
+                    content=call.body,
+                ) as response:
+                    return reply_of(response, await whole_async(response.aiter_stream()))
+        except (TimeoutError, httpcore.NetworkError, httpcore.ProtocolError) as error:
+            return failure_of(error, attempt.budget)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.pool.aclose()
+
+
+class NamedBackend(httpcore.AnyIOBackend):
+    """Connections by name, on asyncio and trio: looked up by us, each address in turn."""
+
+    def __init__(self) -> None:
+        self._ways: dict[str, Way] = {}
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 (httpcore's)
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """As httpcore's own."""
+
+        async def connect(address: str) -> httpcore.AsyncNetworkStream:
+            made = super(NamedBackend, self).connect_tcp
+            try:
+                return await made(address, port, None, local_address, socket_options)
+            except httpcore.ConnectError as error:
+                root = _root(error)
+            raise root if isinstance(root, OSError) else OSError(str(root))
+
+        way = self._ways.setdefault(host, Way(host))
+        try:
+            with anyio.fail_after(timeout):
+                return await way.connect(connect)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ConnectError(f"{host}: {error}") from error
+
+
+class _Deadlines(threading.local):
+    """When the request under way in this thread must be over."""
+
+    until = 0.0
+
+    def set(self, budget: float) -> None:
+        self.until = time.monotonic() + budget
+
+    def left(self, late: type[Exception]) -> float:
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise late("the deadline has passed")
+        return left
+
+
+class _DeadlineBackend(httpcore.NetworkBackend):
+    """Sockets whose every wait ends with the whole request's deadline."""
+
+    def __init__(self, deadlines: _Deadlines) -> None:
+        self._deadlines = deadlines
+        self._backend = httpcore.SyncBackend()
+        self._ways: dict[str, Way] = {}
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        way = self._ways.setdefault(host, Way(host))
+        addresses = way.order(self._addresses(host))
+        refused: Exception = httpcore.ConnectError(f"no address for {host}")
+        for at, address in enumerate(addresses):
+            share = self._deadlines.left(httpcore.ConnectTimeout) / (len(addresses) - at)
+            try:
+                stream = self._backend.connect_tcp(
+                    address, port, share, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                way.failed(address)
+                refused = error
+            else:
+                way.worked(address)
+                return _DeadlineStream(stream, self._deadlines)
+        raise refused
+
+    def _addresses(self, host: str) -> Sequence[str]:
+        left = self._deadlines.left(httpcore.ConnectTimeout)
+        try:
+            return shared().addresses_within(host, left)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ConnectError(f"{host}: {error}") from error
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, deadlines: _Deadlines) -> None:
+        self._stream = stream
+        self._deadlines = deadlines
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._deadlines.left(httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._deadlines.left(httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = self._deadlines.left(httpcore.ConnectTimeout)
+        secured = self._stream.start_tls(ssl_context, server_hostname, left)
+        return _DeadlineStream(secured, self._deadlines)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

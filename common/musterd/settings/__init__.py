@@ -1,0 +1,1 @@
+"""What can be set: options, where they come from, and what they must be."""

@@ -1,0 +1,211 @@
+"""How one configuration option is declared: what it is for, what values it takes, how it is read.
+
+:class:`musterd.settings.settings.Settings` declares every option once, as the annotation of a field.
+Command line, environment, files, checks and the reference in ``docs/`` all follow from that.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from musterd.errors import ConfigError
+from musterd.urls import host_and_port
+
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+
+
+class Unusable(ValueError):
+    """A value that an option does not take; the text says what it takes instead."""
+
+
+class Role(StrEnum):
+    """Who reads an option."""
+
+    EVERYONE = "every command"
+    AGENT = "agent"
+    COORDINATOR = "coordinator"
+    RELAY = "relay"
+    READER = "reader"
+
+
+class Kind:
+    """The values an option takes. ``wanted`` completes "use …"; ``metavar`` stands in for one."""
+
+    wanted: str
+    metavar: str
+
+    def read(self, value: object) -> Any:
+        """The value out of what a TOML file gives; raises :class:`Unusable`."""
+        raise NotImplementedError
+
+    def read_text(self, text: str) -> Any:
+        """The value out of a word of the command line, the environment or an INI file."""
+        return self.read(text)
+
+
+class Number(Kind):
+    """A number from ``low`` to ``high``, both included; whole if these are."""
+
+    def __init__(self, low: float, high: float, unit: str = "", metavar: str = "N") -> None:
+        self.low, self.high = low, high
+        self.whole = isinstance(low, int) and isinstance(high, int)
+        self.metavar = metavar
+        kind = "whole number" if self.whole else "number"
+        self.wanted = f"a {kind}{f' of {unit}' if unit else ''} from {low:g} to {high:.12g}"
+
+    def read(self, value: object) -> float:
+        allowed = int if self.whole else (int, float)
+        if not isinstance(value, allowed) or isinstance(value, bool):
+            raise Unusable(self.wanted)
+        if not self.low <= value <= self.high:  # false for nan, too
+            raise Unusable(self.wanted)
+        return value if self.whole else float(value)
+
+    def read_text(self, text: str) -> float:
+        try:
+            number = int(text) if self.whole else float(text)
+        except ValueError:
+            raise Unusable(self.wanted) from None
+        return self.read(number)
+
+
+class Seconds(Number):
+    """A duration; seconds, from ``low`` to ``high``."""
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__(float(low), float(high), "seconds", "S")
+
+
+class Text(Kind):
+    """A text that ``check`` accepts; ``check`` raises ConfigError or ValueError."""
+
+    def __init__(self, wanted: str, metavar: str, check: Callable[[str], object] = str) -> None:
+        self.wanted, self.metavar, self._check = wanted, metavar, check
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise Unusable(self.wanted)
+        try:
+            self._check(value)
+        except (ConfigError, ValueError) as error:
+            reason = str(error) if isinstance(error, ConfigError) else ""
+            raise Unusable(f"{self.wanted} ({reason})" if reason else self.wanted) from None
+        return value
+
+
+class Choice(Kind):
+    """One of a few words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+        self.wanted = f"one of {', '.join(words)}"
+        self.metavar = "|".join(words)
+
+    def read(self, value: object) -> str:
+        if value not in self.words:
+            raise Unusable(self.wanted)
+        return str(value)
+
+
+class Table(Kind):
+    """Names and texts that ``check`` accepts: a TOML table, or words ``K=V``."""
+
+    wanted = "a table of texts, or K=V words"
+    metavar = "K=V"
+
+    def __init__(self, check: Callable[[Mapping[str, str]], object]) -> None:
+        self._check = check
+
+    def read(self, value: object) -> Mapping[str, str]:
+        if not isinstance(value, Mapping):
+            raise Unusable(self.wanted)
+        if not all(isinstance(item, str) for pair in value.items() for item in pair):
+            raise Unusable(self.wanted)
+        try:
+            self._check(value)
+        except ConfigError as error:
+            raise Unusable(f"{self.wanted} ({error})") from None
+        return dict(value)
+
+    def read_text(self, text: str | Iterable[str]) -> Mapping[str, str]:
+        words = text.split(",") if isinstance(text, str) else text
+        pairs = [word.partition("=") for word in words if word.strip()]
+        if not all(equals for _, equals, _ in pairs):
+            raise Unusable(self.wanted)
+        return self.read({name.strip(): value.strip() for name, _, value in pairs})
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One option: what it is for (``help``), its ``kind``, an ``example``, who reads it.
+
+    ``when_unset`` says what holds while nobody sets it, where the field's default does not.
+    ``secret`` marks a URL, which may hold a password.
+    """
+
+    help: str
+    kind: Kind
+    example: str
+    role: Role = Role.EVERYONE
+    when_unset: str = ""
+    flag_name: str = ""
+    secret: bool = False
+
+    def flag(self, key: str) -> str:
+        """``--service-down-time`` for ``service_down_time``."""
+        return "--" + (self.flag_name or key.replace("_", "-"))
+
+
+def variable(key: str) -> str:
+    """``MUSTERD_SERVICE_DOWN_TIME`` for ``service_down_time``."""
+    return f"MUSTERD_{key.upper()}"
+
+
+def check_address(text: str) -> str:
+    """``text`` itself if it is ``host:port``; else ValueError."""
+    host_and_port(text)
+    return text
+
+
+def check_hosts(text: str) -> str:
+    """``text`` itself if it is names of hosts, * or nothing; else ValueError."""
+    for name in text.split(",") if text else ():
+        bare = name.strip()
+        if bare != "*" and not _HOST.fullmatch(bare):
+            raise ValueError(f"no name of a host: {bare!r}")
+    return text
+
+
+def check_web_urls(text: str) -> str:
+    """``text`` itself if it is one or more URLs of coordinators; else ValueError."""
+    for url in text.split(","):
+        scheme, separator, rest = url.strip().partition("://")
+        if scheme not in ("http", "https") or not separator or not rest.strip("/"):
+            raise ValueError("no URL of a coordinator")
+    return text
+
+
+def check_namespace(text: str) -> str:
+    """``text`` itself if it can begin the keys of a store (250 characters in all), else ValueError."""
+    if not 1 <= len(text) <= 32 or not all(
+        c.isascii() and (c.isalnum() or c in "_.-") for c in text
+    ):
+        raise ValueError(f"unusable: {text!r}")
+    return text
+
+
+def check_store(text: str) -> str:
+    """``text`` itself if it begins like a URL; its driver checks the rest. Else ValueError."""
+    scheme, colon, _ = text.partition(":")
+    if not (colon and scheme.isascii() and scheme.isalpha() and text.isprintable()):
+        raise ValueError("not a URL")
+    return text
+
+
+def check_registry(text: str) -> str:
+    """``text`` itself if a registry can be there, else ValueError."""
+    if not text.startswith(("sqlite:///", "postgresql://", "postgres://")) or text == "sqlite:///":
+        raise ValueError("no registry can be there")
+    return text

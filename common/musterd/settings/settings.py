@@ -1,0 +1,434 @@
+"""One frozen Settings for everybody, and the declaration of every option."""
+
+import socket
+from collections.abc import Mapping
+from typing import Annotated, get_args, get_type_hints
+
+import msgspec
+
+from musterd.limits import (
+    MAX_INTERVAL,
+    MIN_INTERVAL,
+    MIN_PUSH_TIMEOUT,
+    PUSH_SHARE,
+    USUAL_PUSH_TIMEOUT,
+)
+from musterd.model import Member, check_member, check_metadata, check_name, check_text
+from musterd.settings.options import (
+    Choice,
+    Number,
+    Option,
+    Role,
+    Seconds,
+    Table,
+    Text,
+    check_address,
+    check_hosts,
+    check_namespace,
+    check_registry,
+    check_store,
+    check_web_urls,
+)
+from musterd.urls import host_and_port, without_secret
+
+DAY = 86400.0
+
+_NAME = (
+    "a name of letters, digits and _ . : @ + -, at most 255, that begins with a letter, digit or _"
+)
+_LABEL = "a text of at most 255 characters, none of them a control character"
+
+_group = Text(_NAME, "NAME", lambda text: check_name("group", text))
+_member = Text(_NAME, "NAME", lambda text: check_name("member", text))
+_namespace = Text("1 to 32 letters, digits and _ . -", "NAME", check_namespace)
+_zone = Text(_LABEL, "NAME", lambda text: check_text("zone", text))
+_owner = Text(_LABEL, "NAME", lambda text: check_text("owner", text))
+_interval = Seconds(MIN_INTERVAL, MAX_INTERVAL)
+
+
+class MemberSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One member that an agent beats for, complete: nothing is left to a default.
+
+    ``interval`` is the seconds between its beats.
+    """
+
+    group: str
+    member: str
+    interval: float
+    zone: str = ""
+    owner: str = ""
+    metadata: Mapping[str, str] = {}
+
+    def announced(self) -> Member:
+        """The member as its agent announces it; raises ConfigError for an unusable name."""
+        return check_member(Member(self.group, self.member, self.zone, self.owner, self.metadata))
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be configured. All durations are float seconds.
+
+    None means "derived": the property or method named ``effective_…`` says from what.
+    """
+
+    store: Annotated[
+        str,
+        Option(
+            "Where beats go: memcached://h1:11211,h2:11211?replicas=2,"
+            " postgresql://user@host:5432/db, relay://r1:11411,r2:11411 (agents only: relays that"
+            " write to PostgreSQL), embedded://host:port (the coordinator itself listens there) or"
+            " memory: (one process only).",
+            Text(
+                "the URL of a store, as in memcached://mc1:11211",
+                "URL",
+                check_store,
+            ),
+            "memcached://mc1:11211,mc2:11211",
+            secret=True,
+        ),
+    ] = "embedded://127.0.0.1:11311"
+    namespace: Annotated[
+        str,
+        Option(
+            "Keeps fleets that share a store apart; agents and coordinators must agree on it.",
+            _namespace,
+            "lab",
+        ),
+    ] = "musterd"
+    service_down_time: Annotated[
+        float,
+        Option(
+            "Seconds without a new beat, counted only while the store could carry one, after which"
+            " a member is down.",
+            Seconds(0.1, DAY),
+            "60",
+        ),
+    ] = 60.0
+    log_level: Annotated[
+        str,
+        Option(
+            "The least important log lines that are written.",
+            Choice("debug", "info", "warning", "error"),
+            "warning",
+        ),
+    ] = "info"
+    log_format: Annotated[
+        str | None,
+        Option(
+            "How log lines look.",
+            Choice("console", "json"),
+            "json",
+            when_unset="console on a terminal, json otherwise",
+        ),
+    ] = None
+
+    group: Annotated[
+        str, Option("The group that the agent's member joins.", _group, "compute", Role.AGENT)
+    ] = "compute"
+    member: Annotated[
+        str,
+        Option(
+            "The name of the agent's member in its group. For several members on one host, write"
+            " [[member]] tables in the file instead.",
+            _member,
+            "host-0042",
+            Role.AGENT,
+            when_unset="the host's name",
+        ),
+    ] = msgspec.field(default_factory=socket.gethostname)
+    interval: Annotated[
+        float,
+        Option(
+            "Seconds between two beats of a member. While nobody sets it, a service_down_time"
+            " under 30 lowers it to a third of that.",
+            _interval,
+            "10",
+            Role.AGENT,
+        ),
+    ] = 10.0
+    zone: Annotated[
+        str,
+        Option(
+            "The failure domain that the member is in.",
+            _zone,
+            "rack-12",
+            Role.AGENT,
+            when_unset="none",
+        ),
+    ] = ""
+    owner: Annotated[
+        str,
+        Option(
+            "Whom to ask about the member.",
+            _owner,
+            "cloud-team",
+            Role.AGENT,
+            when_unset="none",
+        ),
+    ] = ""
+    metadata: Annotated[
+        Mapping[str, str],
+        Option(
+            "More facts about the member, by name.",
+            Table(check_metadata),
+            "cpu=epyc",
+            Role.AGENT,
+            when_unset="none",
+            flag_name="meta",
+        ),
+    ] = {}
+    push_timeout: Annotated[
+        float | None,
+        Option(
+            "Seconds that one beat may take; less than the interval, so that beats never queue.",
+            Seconds(MIN_PUSH_TIMEOUT, MAX_INTERVAL),
+            "2",
+            Role.AGENT,
+            when_unset="0.8 x interval, at most 5",
+        ),
+    ] = None
+    listed: tuple[MemberSettings, ...] = ()  # from [[member]] tables, or empty
+
+    listen: Annotated[
+        str,
+        Option(
+            "Where the coordinator answers HTTP.",
+            Text("host:port, or [address]:port for IPv6", "HOST:PORT", check_address),
+            "0.0.0.0:8420",
+            Role.COORDINATOR,
+        ),
+    ] = "127.0.0.1:8420"
+    allowed_hosts: Annotated[
+        str,
+        Option(
+            "More names by which the coordinator may be asked over HTTP, with commas between, such as"
+            " that of a proxy before it; * allows any. It always answers to addresses, localhost, the"
+            " names of its host and that in listen; others are refused, since a web page can make a"
+            " name of its own mean this address.",
+            Text("names of hosts with commas between, or *", "NAMES", check_hosts),
+            "fleet.example.org,musterd.example.org",
+            Role.COORDINATOR,
+            when_unset="none",
+        ),
+    ] = ""
+    connections_per_address: Annotated[
+        int | None,
+        Option(
+            "HTTP connections that one address may have, loopback too. Raise it where all callers"
+            " come through one proxy.",
+            Number(1, 1_000_000),
+            "2000",
+            Role.COORDINATOR,
+            when_unset="a quarter of all, which are 4096, or half of the open files allowed if those"
+            " are fewer",
+        ),
+    ] = None
+    registry: Annotated[
+        str | None,
+        Option(
+            "Where facts that must survive are kept: sqlite:///relative.db,"
+            " sqlite:////absolute.db or postgresql://…",
+            Text("sqlite:///FILE or postgresql://…", "URL", check_registry),
+            "sqlite:////var/lib/musterd/musterd.db",
+            Role.COORDINATOR,
+            when_unset="the store's URL when it is PostgreSQL, else sqlite:///musterd.db",
+            secret=True,
+        ),
+    ] = None
+    sweep_period: Annotated[
+        float,
+        Option(
+            "Seconds from the start of one sweep to the start of the next.",
+            Seconds(0.05, MAX_INTERVAL),
+            "1",
+            Role.COORDINATOR,
+        ),
+    ] = 1.0
+    sweep_timeout: Annotated[
+        float | None,
+        Option(
+            "Seconds that one sweep of a shard may take before it counts as failed.",
+            Seconds(0.05, MAX_INTERVAL),
+            "5",
+            Role.COORDINATOR,
+            when_unset="half of service_down_time, at most 10",
+        ),
+    ] = None
+    storm_min: Annotated[
+        int,
+        Option(
+            "Fewer members than this that fall silent together are never held back as a mass"
+            " silence; 0 turns holding back off.",
+            Number(0, 10_000_000),
+            "5",
+            Role.COORDINATOR,
+        ),
+    ] = 5
+    storm_fraction: Annotated[
+        float,
+        Option(
+            "The share of a zone's living members that must fall silent within one"
+            " service_down_time to be held back as a mass silence.",
+            Number(0.001, 1.0, metavar="F"),
+            "0.5",
+            Role.COORDINATOR,
+            when_unset="one third",
+        ),
+    ] = 1 / 3
+    storm_hold: Annotated[
+        float | None,
+        Option(
+            "Seconds of listening that members of a mass silence stay suspect before they are"
+            " down.",
+            Seconds(0.1, 7 * DAY),
+            "300",
+            Role.COORDINATOR,
+            when_unset="2 x service_down_time",
+        ),
+    ] = None
+    history_days: Annotated[
+        int,
+        Option(
+            "Days for which state changes are kept.",
+            Number(1, 36500, "days", "D"),
+            "90",
+            Role.COORDINATOR,
+        ),
+    ] = 30
+    forget_left: Annotated[
+        float | None,
+        Option(
+            "Seconds after which a member whose agent said goodbye is forgotten, unless an operator"
+            " said something of it. For fleets whose names are short-lived.",
+            Seconds(1, 3650 * DAY),
+            "86400",
+            Role.COORDINATOR,
+            when_unset="never",
+        ),
+    ] = None
+
+    members_limit: Annotated[
+        int,
+        Option(
+            "The most members that a coordinator takes in. Beyond it newcomers wait, and those it"
+            " has go on.",
+            Number(1, 10_000_000),
+            "50000",
+            Role.COORDINATOR,
+        ),
+    ] = 2_000_000
+
+    relay_listen: Annotated[
+        str,
+        Option(
+            "Where the relay takes the beats of agents whose store is relay://.",
+            Text("host:port, or [address]:port for IPv6", "HOST:PORT", check_address),
+            "0.0.0.0:11411",
+            Role.RELAY,
+        ),
+    ] = "127.0.0.1:11411"
+    relay_period: Annotated[
+        float,
+        Option(
+            "Seconds between two writes to the database; a beat is acknowledged when it was"
+            " committed there, so it takes as long at most, and the write.",
+            Seconds(0.01, 5.0),
+            "0.5",
+            Role.RELAY,
+        ),
+    ] = 0.25
+
+    coordinator: Annotated[
+        str,
+        Option(
+            "The coordinator that answers questions and takes orders; of several, the first that answers.",
+            Text("http:// or https:// URLs, with commas between", "URL", check_web_urls),
+            "http://coordinator-1:8420,http://coordinator-2:8420",
+            Role.READER,
+            secret=True,
+        ),
+    ] = "http://127.0.0.1:8420"
+
+    @property
+    def members(self) -> tuple[MemberSettings, ...]:
+        """The members an agent beats for; never empty."""
+        return self.listed or (
+            MemberSettings(
+                group=self.group,
+                member=self.member,
+                interval=self.interval,
+                zone=self.zone,
+                owner=self.owner,
+                metadata=self.metadata,
+            ),
+        )
+
+    def push_timeout_for(self, interval: float) -> float:
+        """Seconds one beat of a member with this interval (seconds) may take."""
+        if self.push_timeout is not None:
+            return self.push_timeout
+        return min(USUAL_PUSH_TIMEOUT, PUSH_SHARE * interval)
+
+    @property
+    def effective_push_timeout(self) -> float:
+        """Seconds that suit every member of this agent: the deadline of the briefest interval."""
+        return self.push_timeout_for(min(member.interval for member in self.members))
+
+    @property
+    def effective_sweep_timeout(self) -> float:
+        """Seconds one sweep of a shard may take."""
+        if self.sweep_timeout is None:
+            return min(10.0, self.service_down_time / 2)
+        return self.sweep_timeout
+
+    @property
+    def registry_url(self) -> str:
+        """The registry, with its secret: ``registry``, or what follows from ``store``."""
+        if self.registry is not None:
+            return self.registry
+        if self.store.startswith(("postgresql:", "postgres:")):
+            return self.store
+        return "sqlite:///musterd.db"
+
+    @property
+    def storm_hold_seconds(self) -> float:
+        """Seconds of listening time a mass silence is held as suspect."""
+        return 2 * self.service_down_time if self.storm_hold is None else self.storm_hold
+
+    @property
+    def beat_ttl(self) -> float:
+        """Seconds a store that forgets keeps a beat that is not renewed."""
+        return 10 * self.service_down_time
+
+    @property
+    def listen_address(self) -> tuple[str, int]:
+        """Host and port of ``listen``; port 0 asks the system for a free one."""
+        return host_and_port(self.listen)
+
+    def __repr__(self) -> str:
+        shown = (f"{key}={aloud(key, getattr(self, key))!r}" for key in self.__struct_fields__)
+        return f"Settings({', '.join(shown)})"
+
+
+def _declared() -> dict[str, Option]:
+    hints = get_type_hints(Settings, include_extras=True)
+    extras = ((key, get_args(hints[key])[1:]) for key in Settings.__struct_fields__)
+    return {key: extra[0] for key, extra in extras if extra and isinstance(extra[0], Option)}
+
+
+OPTIONS = _declared()
+
+
+def default_text(key: str) -> str:
+    """What holds while nobody sets the option ``key``, in words."""
+    default = getattr(Settings(), key)
+    return OPTIONS[key].when_unset or (f"{default:g}" if isinstance(default, float) else default)
+
+
+def aloud(key: str, value: object) -> object:
+    """``value`` of the option ``key`` as it may be shown: without the password of a URL.
+
+    Where a URL belongs, a word that is none may be a password that was put there by mistake.
+    """
+    if isinstance(value, str) and key in OPTIONS and OPTIONS[key].secret:
+        return without_secret(value) if ":" in value or not value else "***"
+    return value

@@ -1,0 +1,1 @@
+"""memcached and the embedded store: the agents' side."""

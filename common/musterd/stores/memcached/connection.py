@@ -1,0 +1,335 @@
+"""An agent's connection to one memcached: aiomcache's commands over a stream that we own.
+
+aiomcache 0.8.2 must not own it, for reasons found by reading and reproduced in tests/service:
+
+- it has no timeouts, and its pool takes a cancelled call's connection back with the reply unread,
+  so that the next call reads that one;
+- when the server closes the connection in mid-reply, ``_execute_simple_command`` reads the empty
+  line at the end of the stream for ever without once yielding to the event loop;
+- a reply for another key counts as "absent".
+
+So each call gets the one connection there is; the stream refuses what aiomcache would swallow; and
+whatever ends a call other than its whole reply, cancellation included, aborts the transport.
+"""
+
+import asyncio
+import ipaddress
+import os
+import re
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar
+
+import aiomcache
+from aiomcache.exceptions import ClientException
+from aiomcache.pool import Connection, MemcachePool
+
+from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
+from musterd.stores.bounds import Turn
+from musterd.stores.readings import read_little
+from musterd.ways import Way
+
+LINE_LIMIT = 2048
+VALUE_LIMIT = 64 << 10  # bytes; none of ours is a third as large
+_ERROR_LINE = re.compile(rb"(ERROR|CLIENT_ERROR|SERVER_ERROR)\b")
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
+_TEXT_LIMIT = 200
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+_T = TypeVar("_T")
+_Command = Callable[[aiomcache.Client], Awaitable[_T]]
+
+
+class Server(NamedTuple):
+    """Where one memcached listens."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, host: str, port: int) -> "Server":
+        """The server, by the one spelling of its address that all agents agree on.
+
+        Raises ValueError for what is neither a host name nor an IP address, and for port 0.
+        """
+        if not port:
+            raise ValueError(port)
+        if ":" in host:
+            return cls(str(ipaddress.IPv6Address(host)), port)
+        if not _HOST.fullmatch(host):
+            raise ValueError(host)
+        return cls(host.lower().removesuffix("."), port)
+
+    @property
+    def name(self) -> str:
+        """The name of the shard: ``host:port`` or ``[IPv6]:port``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def refusal(line: bytes) -> str | None:
+    """The text of an error line of the protocol; None if ``line`` is none."""
+    return shown(line) if _ERROR_LINE.match(line) else None
+
+
+def shown(line: bytes) -> str:
+    """A foreign line as one printable line of reasonable length."""
+    text = line.decode("ascii", "replace").strip()
+    return "".join(c if c.isprintable() else "?" for c in text)[:_TEXT_LIMIT]
+
+
+def unreachable(error: OSError | EOFError) -> str:
+    """What happened to a connection, in a few words."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    number = getattr(error, "errno", None)
+    if number and number > 0:  # asyncio's own text for these is "Connect call failed"
+        text = os.strerror(number)
+    return text[:1].lower() + text[1:]
+
+
+def keep_alive(transport: asyncio.BaseTransport) -> None:
+    """Let the kernel notice a peer that is gone. (asyncio itself sets TCP_NODELAY.)"""
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def cut(transport: asyncio.WriteTransport) -> None:
+    """Abort by RST, which takes back what is still on its way.
+
+    Else the kernel would go on to deliver it: a beat that was given up long ago could overwrite
+    newer ones.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        # Where it is closed already asyncio says OSError, and uvloop ValueError.
+        with suppress(OSError, ValueError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
+
+
+class _Oversized(ShardCorrupt):
+    """A value is larger than any of ours, and was not read."""
+
+
+class _Replies(asyncio.StreamReader):
+    """The incoming half of a connection. It fails where aiomcache would go wrong silently."""
+
+    def __init__(self, shard: str) -> None:
+        super().__init__(limit=LINE_LIMIT)
+        self._shard = shard
+        self._unread = 0
+        self._key = b""
+        self.last_line = b""
+
+    def feed_data(self, data: Any) -> None:
+        """Count what came."""
+        self._unread += len(data)
+        super().feed_data(data)
+
+    def set_exception(self, exc: Exception) -> None:
+        """Ignore aiomcache's verdicts on its own calls: those of the transport count."""
+        if not isinstance(exc, ClientException | StoreError):
+            super().set_exception(exc)
+
+    async def readline(self) -> bytes:
+        """One whole line; an error line of the protocol is ShardRefused."""
+        line = await super().readline()
+        self._unread -= len(line)
+        self.last_line = line
+        if not line.endswith(b"\n"):
+            raise ConnectionResetError("closed by the server")
+        if (text := refusal(line)) is not None:
+            raise ShardRefused(self._shard, text)
+        if not line.endswith(b"\r\n"):
+            raise ShardCorrupt(self._shard, f"reply is not memcached's: {shown(line)!r}")
+        return self._about_ours(line) if line.startswith(b"VALUE ") else line
+
+    def _about_ours(self, line: bytes) -> bytes:
+        """The line before a value, with no flags: aiomcache would make a fault of the server of them."""
+        words = line.split(b" ")
+        if words[1] != self._key:
+            raise ShardCorrupt(self._shard, f"reply for another key: {shown(line)!r}")
+        return b" ".join((*words[:2], b"0", *words[3:])) if words[2].isdigit() else line
+
+    async def readexactly(self, n: int) -> bytes:
+        """The data of one value."""
+        if n < 0:
+            raise ShardCorrupt(self._shard, f"reply with a value of {n} bytes")
+        if n > VALUE_LIMIT:
+            raise _Oversized(self._shard, f"reply with a value of {n} bytes")
+        data = await super().readexactly(n)
+        self._unread -= n
+        return data
+
+    async def begin(self, key: bytes) -> None:
+        """A call about ``key`` begins; whatever came unasked is an error, and read as one."""
+        self._key = key
+        if self._unread:
+            line = await self.readline()
+            raise ShardCorrupt(self._shard, f"reply that nobody asked for: {shown(line)!r}")
+
+    def finish(self) -> None:
+        """The reply was read; there must not be more of it."""
+        if self._unread:
+            raise ShardCorrupt(self._shard, "more than one reply to one command")
+
+
+class _OneConnection(MemcachePool):
+    """In the place of aiomcache's pool: the connection that its owner opened and will close."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__("", 0, minsize=1, maxsize=1)
+        self._connection = connection
+
+    async def acquire(self) -> Connection:
+        """The connection."""
+        return self._connection
+
+    def release(self, conn: Connection) -> None:
+        """Do nothing: its owner knows better how the call ended."""
+
+
+class _Link(NamedTuple):
+    replies: _Replies
+    transport: asyncio.WriteTransport
+    client: aiomcache.Client
+    address: str
+
+    @property
+    def is_usable(self) -> bool:
+        """False once the server hung up, with nothing left to read from it."""
+        return not (
+            self.replies.at_eof() or self.replies.exception() or self.transport.is_closing()
+        )
+
+
+class MemcachedConnection:
+    """A :class:`~musterd.stores.slots.protocol.KeyValue`: one connection, made when needed.
+
+    Calls wait for each other. The caller bounds them in time; a call that is cut short takes the
+    connection with it.
+    """
+
+    def __init__(self, server: Server, way: Way | None = None) -> None:
+        self.name = server.name
+        self._server = server
+        self._way = way or Way(server.host)
+        self._turn = Turn()
+        self._link: _Link | None = None
+        self._heard: _Link | None = None  # the one that was answered last
+
+    async def gets(self, key: bytes) -> tuple[bytes | None, int]:
+        """The value and its cas number. One that is larger than any of ours is removed unread."""
+        try:
+            value, token = await self._call(key, lambda client: client.gets(key))
+        except _Oversized:
+            await self.delete(key)
+            return None, 0
+        return value, token or 0
+
+    async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
+        """Store; ShardRefused if the server did not."""
+        if not await self._call(key, lambda client: client.set(key, value, ttl)):
+            raise ShardRefused(self.name, "did not store a plain set")
+
+    async def add(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
+        """Store if absent."""
+        return await self._call(key, lambda client: client.add(key, value, ttl))
+
+    async def replace(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
+        """Store if present."""
+        return await self._call(key, lambda client: client.replace(key, value, ttl))
+
+    async def cas(self, key: bytes, value: bytes, token: int, ttl: int = 0) -> bool:
+        """Store if unchanged."""
+        return await self._call(key, lambda client: client.cas(key, value, token, ttl))
+
+    async def incr(self, key: bytes, step: int) -> int | None:
+        """Add to a number."""
+        return await self._call(key, lambda client: self._incr(client, key, step))
+
+    async def delete(self, key: bytes) -> None:
+        """Remove."""
+        await self._call(key, lambda client: client.delete(key))
+
+    async def renew(self) -> str:
+        """Use a new connection, and give the old one up once the new one was answered."""
+        newer = MemcachedConnection(self._server, self._way)
+        try:
+            await newer._call(b"", lambda client: client.version())
+            async with self._turn:  # until now calls went on over the old one
+                before = self._link.address if self._link else ""
+                self.close()
+                self._link, newer._link = newer._link, None
+                self._heard = self._link
+            after = self._link.address if self._link else ""
+            return after if before and after != before else ""
+        finally:
+            newer.close()
+
+    async def close_idle(self) -> None:
+        """Close the connection when its call has ended; the next one makes another."""
+        async with self._turn:
+            self.close()
+
+    def close(self) -> None:
+        """Abort the connection."""
+        link, self._link = self._link, None
+        if link is None:
+            return
+        if link is not self._heard:
+            self._way.failed(link.address)  # it took the connection and never answered
+        self._heard = None
+        cut(link.transport)
+
+    async def _incr(self, client: aiomcache.Client, key: bytes, step: int) -> int | None:
+        try:
+            return await client.incr(key, step)
+        except ClientException:  # also raised for an absent key, which is an answer
+            if self._link is not None and self._link.replies.last_line == b"NOT_FOUND\r\n":
+                return None
+            raise
+
+    async def _call(self, key: bytes, command: _Command[_T]) -> _T:
+        async with self._turn:
+            return await self._exchange(key, command)
+
+    async def _exchange(self, key: bytes, command: _Command[_T]) -> _T:
+        try:
+            link = await self._linked()
+            await link.replies.begin(key)
+            answer = await command(link.client)
+            link.replies.finish()
+            self._heard = link
+            return answer
+        except (OSError, EOFError) as error:
+            self.close()
+            raise ShardUnavailable(self.name, unreachable(error)) from None
+        except (ClientException, ValueError, IndexError):
+            text = shown(self._link.replies.last_line) if self._link else ""
+            self.close()
+            raise ShardCorrupt(self.name, f"reply is not memcached's: {text!r}") from None
+        except BaseException:
+            self.close()
+            raise
+
+    async def _linked(self) -> _Link:
+        if self._link is None or not self._link.is_usable:
+            self.close()
+            self._link = await self._way.connect(self._connect)
+        return self._link
+
+    async def _connect(self, address: str) -> _Link:
+        loop = asyncio.get_running_loop()
+        replies = _Replies(self.name)
+        protocol = asyncio.StreamReaderProtocol(replies, loop=loop)
+        transport, _ = await loop.create_connection(lambda: protocol, address, self._server.port)
+        keep_alive(transport)
+        read_little(transport)
+        writer = asyncio.StreamWriter(transport, protocol, replies, loop)
+        client = aiomcache.Client(*self._server)
+        client._pool = _OneConnection(Connection(replies, writer))
+        return _Link(replies, transport, client, address)

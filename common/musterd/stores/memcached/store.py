@@ -1,0 +1,118 @@
+"""memcached and the embedded store by URL; the agent's connection is in memcached_connection."""
+
+from urllib.parse import parse_qsl
+
+from musterd.errors import ConfigError
+from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
+from musterd.stores.coordinator_side import coordinator_module
+from musterd.stores.memcached.connection import MemcachedConnection, Server
+from musterd.stores.memcached.pool import MemcachedLanes
+from musterd.stores.slots.writer import KeyedWriter
+from musterd.urls import host_and_port, without_secret
+from musterd.ways import Way
+
+MEMCACHED_PORT = 11211
+EMBEDDED_PORT = 11311
+DEFAULT_REPLICAS = 2
+
+
+def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
+    """``memcached://h1:11211,[::1]:11212?replicas=2`` or ``embedded://127.0.0.1:11311``.
+
+    ``replicas`` is 2, or 1 where there is only one server, unless the URL says otherwise.
+    """
+    parts = Parts(url)
+    servers = parts.servers(EMBEDDED_PORT if parts.scheme == "embedded" else MEMCACHED_PORT)
+    replicas = parts.replicas(len(servers))
+    embedded = parts.scheme == "embedded"
+    if embedded and len(servers) > 1:
+        raise parts.error("names several servers; the embedded store is one")
+    guarantees = Guarantees.SHARED
+    if embedded:
+        guarantees |= Guarantees.NEVER_EVICTS
+    names = tuple(server.name for server in servers)
+    driver = MemcachedDriver(servers, namespace, timeout, beat_ttl)
+    shown = f"{parts.scheme}://{','.join(names)}" + (f"?replicas={replicas}" if names[1:] else "")
+    return Store(shown, names, replicas, guarantees, driver)
+
+
+class MemcachedDriver:
+    """Writers and readers of a list of servers."""
+
+    def __init__(
+        self, servers: list[Server], namespace: str, timeout: float, beat_ttl: float
+    ) -> None:
+        self._servers = servers
+        self._namespace = namespace
+        self._timeout = timeout
+        self._beat_ttl = beat_ttl
+
+    def writer(self, shard: int) -> ShardWriter:
+        """An agent's way to one server."""
+        lanes = MemcachedLanes(self._servers[shard])
+        return KeyedWriter(lanes, self._namespace, self._timeout, self._beat_ttl)
+
+    def reader(self, shard: int, coordinator: str) -> ShardReader:
+        """A coordinator's way to one server: a connection like an agent's, and two for sweeps."""
+        server = self._servers[shard]
+        way = Way(server.host)
+        bulk = coordinator_module("memcached.bulk").MemcachedBulk(server, self._namespace, way)
+        reader: ShardReader = coordinator_module("slots.reader").KeyedReader(
+            MemcachedConnection(server, way),
+            bulk,
+            self._namespace,
+            coordinator,
+            self._timeout,
+            self._beat_ttl,
+        )
+        return reader
+
+
+class Parts:
+    """A store URL taken apart; errors name the part and never show a password."""
+
+    def __init__(self, url: str) -> None:
+        self._shown = without_secret(url)
+        self.scheme, separator, rest = url.partition("://")
+        if not separator:
+            raise self.error(f"needs // after {self.scheme.partition(':')[0]}:")
+        rest, _, self.query = rest.partition("?")
+        self._hosts = rest.removesuffix("/")
+        if "@" in rest:
+            raise self.error("has a user name; memcached is reached without one")
+        if "/" in self._hosts or "#" in url:
+            raise self.error("has more than servers and ?replicas=")
+
+    def servers(self, default_port: int) -> list[Server]:
+        """The servers, in the order of the URL."""
+        hosts = self._hosts.split(",")
+        servers = [self._server(address.strip(), default_port) for address in hosts]
+        for at, server in enumerate(servers):
+            if server in servers[:at]:
+                raise self.error(f"names {server.name} twice")
+        return servers
+
+    def replicas(self, servers: int) -> int:
+        """How many servers each member beats to."""
+        options = dict(parse_qsl(self.query, keep_blank_values=True))
+        text = options.pop("replicas", str(min(DEFAULT_REPLICAS, servers)))
+        for name in options:
+            raise self.error(f"has an option {name!r}; the only one is replicas")
+        if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= servers:
+            raise self.error(f"has replicas={text}; it must be 1 to {servers}, its servers")
+        return int(text)
+
+    def error(self, text: str) -> ConfigError:
+        """A ConfigError about this URL."""
+        return ConfigError(f"store URL {self._shown!r} {text}")
+
+    def _server(self, address: str, default_port: int) -> Server:
+        try:
+            host, port = host_and_port(address, default_port=default_port)
+            if address.startswith("[") and ":" not in host:
+                raise ValueError(host)
+            return Server.of(host, port)
+        except ValueError:
+            raise self.error(
+                f"has {address!r} for a server; it must be host, host:port or [IPv6]:port"
+            ) from None

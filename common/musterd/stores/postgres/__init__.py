@@ -1,0 +1,1 @@
+"""PostgreSQL as a store: the agents' side, and the schema."""

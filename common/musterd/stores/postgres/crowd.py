@@ -1,0 +1,161 @@
+"""Many members of one agent process at PostgreSQL: what is due goes out together, on one connection.
+
+If each had to wait for the others' round trips, a process of hundreds could not beat to a database
+some milliseconds away. And each waits under a deadline of its own: were what all share cut off with
+whoever's time is over, then after a stall nobody would ever get through again. So the talking is
+done by a task that belongs to none of them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from musterd.errors import ShardRefused, ShardUnavailable, StoreError
+from musterd.stores.postgres.session import Link, Session, again
+
+MOST_BEATS = 500  # in one round trip, which is one transaction
+MOST_NEWCOMERS = 32
+
+BEAT = "SELECT musterd.beat($1, $2, $3)"
+ANNOUNCE = "SELECT musterd.announce($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+_PREPARED = "musterd_beats"
+
+BeatRow = tuple[int, int, bytes]  # slot, member_id as a bigint, record
+Newcomer = tuple[Any, ...]  # the arguments of musterd.announce; member_id comes first
+_Do = Callable[[Sequence[Any]], Awaitable[Sequence[Any]]]
+Update = Callable[[Session, int, int, bytes, float], Awaitable[bool]]
+
+
+class _Waiting(NamedTuple):
+    row: Any
+    answer: "asyncio.Future[Any]"
+
+    def fail(self, error: StoreError) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(type(error)(error.shard, error.reason))
+            self.answer.exception()  # whoever asked may be gone in the same instant
+
+
+_Queue = dict[int, _Waiting]  # by member; a newer one takes the place of the one before
+
+
+class Crowd:
+    """Beats and announcements of many members over one link.
+
+    ``update`` writes one beat where nothing can be prepared, as behind a pooler. Who asks may be
+    cancelled: then it is not done, or nobody is told.
+    """
+
+    def __init__(self, link: Link, update: Update) -> None:
+        self._link = link
+        self._update = update
+        self._beats: _Queue = {}
+        self._newcomers: _Queue = {}
+        self._late: dict[int, int] = {}  # slots that were given when nobody waited any more
+        self._task: asyncio.Task[None] | None = None
+
+    async def beat(self, row: BeatRow) -> bool:
+        """Whether the beat was stored; False: its member does not sit in that slot."""
+        return bool(await self._ask(self._beats, row[1], row))
+
+    async def announce(self, row: Newcomer) -> int:
+        """The slot of the member."""
+        slot = self._late.pop(row[0], None)
+        return int(await self._ask(self._newcomers, row[0], row)) if slot is None else slot
+
+    def close(self) -> None:
+        """Give everything up."""
+        if self._task is not None:
+            self._task.cancel()
+        for waiting in (*self._beats.values(), *self._newcomers.values()):
+            waiting.fail(ShardUnavailable(self._link.name, "closed by this process"))
+
+    async def _ask(self, queue: _Queue, member: int, row: object) -> Any:
+        loop = asyncio.get_running_loop()
+        waiting = queue[member] = _Waiting(row, loop.create_future())
+        if self._task is None:
+            self._task = loop.create_task(self._run())
+        try:
+            return await waiting.answer
+        finally:
+            if queue.get(member) is waiting:
+                del queue[member]
+
+    async def _run(self) -> None:
+        try:
+            while self._beats or self._newcomers:
+                await self._settle(_take(self._beats, MOST_BEATS), self._store)
+                await self._settle(_take(self._newcomers, MOST_NEWCOMERS), self._seat)
+        finally:
+            self._task = None
+
+    async def _settle(self, some: Sequence[_Waiting], do: _Do) -> None:
+        """Do these at once, or each by itself where the database refuses: one may be to blame."""
+        if not some:
+            return
+        try:
+            answers = await again(lambda: do([waiting.row for waiting in some]))
+        except ShardRefused as error:
+            if len(some) == 1:
+                some[0].fail(error)
+                return
+            middle = len(some) // 2
+            await self._settle(some[:middle], do)
+            await self._settle(some[middle:], do)
+        except StoreError as error:
+            for waiting in some:
+                waiting.fail(error)
+        except BaseException:
+            for waiting in some:
+                waiting.fail(ShardUnavailable(self._link.name, "given up by this process"))
+            raise
+        else:
+            for waiting, answer in zip(some, answers, strict=True):
+                self._tell(waiting, answer)
+
+    def _tell(self, waiting: _Waiting, answer: Any) -> None:
+        if not waiting.answer.done():
+            waiting.answer.set_result(answer)
+        elif type(answer) is int:
+            self._late[waiting.row[0]] = answer
+
+    async def _store(self, rows: Sequence[BeatRow]) -> Sequence[bool]:
+        async with self._link.session() as session:
+            if not session.direct:
+                limit = self._link.timeout
+                return [await self._update(session, *row, limit) for row in rows]
+            if session.many is None:
+                session.many = await session.connection.prepare(BEAT, name=_PREPARED)
+            in_order = sorted(rows)  # of slots: two processes cannot wait for each other in a ring
+            done = await session.many.fetchmany(in_order)
+        stored = {row[0] for row, (well,) in zip(in_order, done, strict=True) if well}
+        return [row[0] in stored for row in rows]
+
+    async def _seat(self, rows: Sequence[Newcomer]) -> Sequence[int]:
+        async with self._link.session() as session:
+            if not session.direct:
+                return [await announce(session, row) for row in rows]
+            statement = await session.connection.prepare(ANNOUNCE)
+            in_order = sorted(rows, key=itemgetter(0))  # again, against a ring
+            slots = await statement.fetchmany(in_order)
+        slot_of = {row[0]: slot for row, (slot,) in zip(in_order, slots, strict=True)}
+        return [slot_of[row[0]] for row in rows]
+
+
+async def announce(session: Session, row: Newcomer) -> int:
+    """The slot that the database gives this member."""
+    if session.direct:
+        slot: int = await session.connection.fetchval(ANNOUNCE, *row)
+        return slot
+    async with session.connection.transaction(isolation="read_committed"):  # whatever its default
+        given: int = await session.connection.fetchval(ANNOUNCE, *row)
+    return given
+
+
+def _take(queue: _Queue, most: int) -> list[_Waiting]:
+    """The ones that wait longest; who gave up is passed over."""
+    some = [(member, queue[member]) for member in list(queue)[:most]]
+    for member, _ in some:
+        del queue[member]
+    return [waiting for _, waiting in some if not waiting.answer.done()]

@@ -1,0 +1,47 @@
+"""PostgreSQL as a store, by URL. One database is one shard."""
+
+from dataclasses import dataclass
+
+from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
+from musterd.stores.coordinator_side import coordinator_module
+from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.url import Target, parse_url
+from musterd.stores.postgres.writer import PostgresWriter
+
+
+def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
+    """The store of a PostgreSQL URL; ``beat_ttl`` means nothing here, no beat ever expires.
+
+    Raises ConfigError for a bad URL.
+    """
+    del beat_ttl
+    target = parse_url(url)
+    return Store(
+        url=target.url,
+        shard_names=(target.name,),
+        replicas=1,
+        guarantees=Guarantees.NEVER_EVICTS | Guarantees.SHARED,
+        driver=PostgresDriver(target, namespace, timeout),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDriver:
+    """Makes both sides of the one shard."""
+
+    target: Target
+    namespace: str
+    timeout: float
+
+    def writer(self, shard: int) -> ShardWriter:
+        """An agent's way to the database."""
+        del shard
+        return PostgresWriter(Link(self.target, self.timeout), self.namespace)
+
+    def reader(self, shard: int, coordinator: str) -> ShardReader:
+        """A coordinator's way to the database."""
+        del shard
+        reader: ShardReader = coordinator_module("postgres.reader").PostgresReader(
+            self.target, self.namespace, coordinator, self.timeout
+        )
+        return reader

@@ -1,0 +1,327 @@
+"""The agent's side of the slot protocol (see :mod:`musterd.stores.slots.protocol`)."""
+
+import random
+from dataclasses import dataclass
+
+from musterd.beat import Beat, pack
+from musterd.errors import ShardCorrupt
+from musterd.model import Member
+from musterd.stores.bounds import Deadline, Pool, take_in_time
+from musterd.stores.slots.protocol import (
+    RETIRED,
+    SLOT_LIMIT,
+    HolderError,
+    Keys,
+    KeyValue,
+    read_counter,
+    read_holder,
+    read_slots,
+    whole_ttl,
+    write_holder,
+    write_slots,
+)
+
+_HINTS_TRIED = 6
+
+ASSURE_EVERY = 3
+"""Beats from one look at who holds the slot to the next.
+
+Two that beat in one slot, after the loss of some keys, overwrite each other. A coordinator that
+sees only one of them cannot help the other, so each makes sure of its own seat, before a silence
+of that length could count.
+"""
+
+COUNT_EVERY = 10 * ASSURE_EVERY
+"""Beats from one look at the slot counter to the next: no coordinator looks for anybody above it."""
+
+
+NEWCOMERS = 8
+"""Members of one process that are announced at a time: each takes several calls. Were all under way
+at once, where they are too many for the time of a push none of them would be done."""
+
+
+class SlotTable:
+    """Takes, finds and gives back slots on one shard. Every call may be cancelled and repeated."""
+
+    def __init__(self, shard: KeyValue, keys: Keys, ttl: int) -> None:
+        self._shard = shard
+        self._keys = keys
+        self._ttl = ttl
+        self._remembered: dict[int, int] = {}  # by member_id; noted before a slot is asked for
+
+    async def seat(self, member: Member) -> int:
+        """The slot of ``member``, taken now if it had none; all its keys but the beat are right.
+
+        Agents that announce one member at once end in one slot: that of the first to write ``i``.
+        """
+        identity = self._keys.identity(member)
+        count = read_counter((await self._shard.gets(self._keys.counter))[0])
+        taken, slot = await self._find_or_take(identity, member, count)
+        if taken is not None and taken != slot:
+            await self.release(taken, member)
+        if taken is None and slot >= count:
+            await self.raise_counter(slot + 1)
+        self._remembered[identity] = slot
+        return slot
+
+    async def retire(self, member: Member, known: int | None = None) -> None:
+        """Give up the slot of ``member``, and ``known`` if it sat there; remove all its keys."""
+        identity = self._keys.identity(member)
+        index = self._keys.index(identity)
+        pointer, _ = await self._shard.gets(index)
+        slots = {*read_slots(pointer), known, self._remembered.get(identity)}
+        for slot in slots - {None}:
+            if slot is not None and await self._bury(slot, member):
+                await self.knock(slot)
+        await self._shard.delete(index)  # last: while it is there, a repeated call finds the rest
+        self._remembered.pop(identity, None)
+
+    async def is_held(self, slot: int, member: Member) -> bool:
+        """Whether the slot is said to be the member's, with whatever facts.
+
+        Two agents with one name may tell different facts of it; if each insisted on its own, they
+        would change for ever.
+        """
+        value, _ = await self._shard.gets(self._keys.holder(slot))
+        try:
+            holder = read_holder(value) if value is not None else None
+        except HolderError:
+            return False
+        return holder is not None and _same_name(holder, member)
+
+    async def is_counted(self, slot: int) -> bool:
+        """Whether the slot is below the counter, so that coordinators find it."""
+        return slot < read_counter((await self._shard.gets(self._keys.counter))[0])
+
+    async def release(self, slot: int, member: Member) -> None:
+        """Free a slot in which ``member`` sits by mistake, having another one."""
+        value, _ = await self._shard.gets(self._keys.holder(slot))
+        if value is not None and _names(value, member):
+            await self._shard.delete(self._keys.holder(slot))
+            await self.knock(slot)
+
+    async def knock(self, slot: int) -> None:
+        """Delete the beat in a slot, so that whoever beats there announces itself again."""
+        await self._shard.delete(self._keys.beat(slot))
+
+    async def clear(self, slot: int) -> None:
+        """Remove an ``m`` that names nobody. Its holder, if there is one, writes it anew."""
+        key = self._keys.holder(slot)
+        value, _ = await self._shard.gets(key)
+        if value is not None and _is_junk(value):
+            await self._shard.delete(key)
+
+    async def evict(self, slot: int) -> None:
+        """Have whoever beats in ``slot`` take another: it would come back to one without an ``m``."""
+        await self._shard.set(self._keys.holder(slot), RETIRED, self._ttl)
+        await self.knock(slot)
+
+    async def lower_counter(self, seen: int, count: int) -> None:
+        """Let the slot counter be ``count`` if it still is what was ``seen``."""
+        value, token = await self._shard.gets(self._keys.counter)
+        if read_counter(value) == seen:
+            await self.store(self._keys.counter, b"%d" % count, value, token)
+
+    async def raise_counter(self, least: int) -> None:
+        """Let the slot counter be ``least`` or more."""
+        while True:
+            value, token = await self._shard.gets(self._keys.counter)
+            if read_counter(value) >= least:
+                return
+            if await self.store(self._keys.counter, b"%d" % least, value, token):
+                return
+
+    async def store(
+        self, key: bytes, value: bytes, old: bytes | None, token: int, ttl: int = 0
+    ) -> bool:
+        """Store unless the key is no longer as it was when ``gets`` said ``old`` and ``token``."""
+        if old is None:
+            return await self._shard.add(key, value, ttl)
+        return await self._shard.cas(key, value, token, ttl)
+
+    async def _find_or_take(
+        self, identity: int, member: Member, count: int
+    ) -> tuple[int | None, int]:
+        """The slot that was taken on the way, if any, and the one that ``i`` says in the end."""
+        index = self._keys.index(identity)
+        taken = None
+        while True:
+            pointer, token = await self._shard.gets(index)
+            for slot in read_slots(pointer)[:1]:
+                # A pointer beyond the counter is believed only if the slot itself bears it out:
+                # nonsense in one key must not make everyone sweep millions of slots.
+                if await self._hold(slot, member, if_vacant=slot < count):
+                    return taken, slot
+            taken = await self._take(identity, member, count)
+            if await self.store(index, write_slots(taken), pointer, token):
+                return taken, taken
+
+    async def _hold(self, slot: int, member: Member, *, if_vacant: bool = True) -> bool:
+        """Make ``m`` say that ``member`` holds ``slot``, unless another does or it was retired."""
+        key, holder = self._keys.holder(slot), write_holder(member)
+        while True:
+            value, token = await self._shard.gets(key)
+            if value == holder:
+                return True
+            if not (if_vacant if value is None else _names(value, member)):
+                return False
+            if await self.store(key, holder, value, token):
+                return True
+
+    async def _take(self, identity: int, member: Member, count: int) -> int:
+        """A slot that ``member`` holds from now on: its last one, a free one, or a new one."""
+        remembered = self._remembered.get(identity)
+        if remembered is not None and await self._hold(remembered, member):
+            await self.raise_counter(remembered + 1)
+            return remembered
+        hints = (await self._shard.gets(self._keys.free))[0] or b""
+        places = range(0, len(hints), 8)
+        some = random.sample(places, min(_HINTS_TRIED, len(places)))
+        for slot in read_slots(b"".join(hints[at : at + 8] for at in some)):
+            if slot >= count:
+                continue
+            self._remembered[identity] = slot
+            if await self._reuse(slot, member):
+                return slot
+        return await self._take_new(identity, member)
+
+    async def _reuse(self, slot: int, member: Member) -> bool:
+        key = self._keys.holder(slot)
+        value, token = await self._shard.gets(key)
+        if value is not None and value != RETIRED:
+            return False
+        return await self.store(key, write_holder(member), value, token)
+
+    async def _take_new(self, identity: int, member: Member) -> int:
+        """A slot from the counter.
+
+        If the counter was lost while slots live, what it gives is taken: growing steps overtake
+        them in O(log N) calls.
+        """
+        step = 1
+        while True:
+            slot = await self._advance(step) - 1
+            self._remembered[identity] = slot
+            if await self._shard.add(self._keys.holder(slot), write_holder(member)):
+                return slot
+            step *= 2
+
+    async def _advance(self, step: int) -> int:
+        """The counter after raising it by ``step``; it is made where it is absent."""
+        key = self._keys.counter
+        while True:
+            count = await self._shard.incr(key, step)
+            if count is None and await self._shard.add(key, b"%d" % step):
+                return step
+            if count is None:
+                continue
+            if count > SLOT_LIMIT:
+                text = (
+                    f"slot counter {key.decode()} is {count}, above {SLOT_LIMIT}: delete that key"
+                )
+                raise ShardCorrupt(self._shard.name, text)
+            return count
+
+    async def _bury(self, slot: int, member: Member) -> bool:
+        """Mark the slot as retired, unless another member holds it."""
+        key = self._keys.holder(slot)
+        while True:
+            value, token = await self._shard.gets(key)
+            if value == RETIRED:
+                return True
+            if value is not None and not _names(value, member):
+                return False
+            if await self.store(key, RETIRED, value, token, self._ttl):
+                return True
+
+
+def _is_junk(value: bytes) -> bool:
+    try:
+        read_holder(value)
+    except HolderError:
+        return True
+    return False
+
+
+def _names(value: bytes, member: Member) -> bool:
+    """Whether ``m`` says ``member``, or nonsense that its owner should overwrite."""
+    try:
+        holder = read_holder(value)
+    except HolderError:
+        return True
+    return holder is not None and _same_name(holder, member)
+
+
+def _same_name(one: Member, other: Member) -> bool:
+    return (one.group, one.name) == (other.group, other.name)
+
+
+@dataclass(slots=True)
+class _Seat:
+    slot: int
+    member: Member
+    beats: int = 0
+
+
+class KeyedWriter:
+    """An agent's way to one shard (:class:`musterd.stores.base.ShardWriter`)."""
+
+    def __init__(self, shard: KeyValue, namespace: str, timeout: float, beat_ttl: float) -> None:
+        self.name = shard.name
+        self._shard = shard
+        self._keys = Keys(namespace)
+        self._timeout = timeout
+        self._ttl = whole_ttl(beat_ttl)
+        self._slots = SlotTable(shard, self._keys, self._ttl)
+        self._seats: dict[int, _Seat] = {}
+        self._doors = Pool([None] * NEWCOMERS)
+
+    async def announce(self, member: Member) -> None:
+        """Take or find a slot, and restore whatever of the member's keys was lost."""
+        with Deadline(self.name, self._timeout):
+            await take_in_time(self._doors)
+            try:
+                slot = await self._slots.seat(member)
+            finally:
+                self._doors.give(None)
+        self._seats[self._keys.identity(member)] = _Seat(slot, member)
+
+    async def beat(self, beat: Beat) -> bool:
+        """Overwrite the beat; False when the shard lost it, or the member has no slot."""
+        seat = self._seats.get(beat.member_id)
+        if seat is None:
+            return False
+        with Deadline(self.name, self._timeout):
+            if await self._write(seat, pack(beat)):
+                return True
+        self._seats.pop(beat.member_id, None)
+        return False
+
+    async def _write(self, seat: "_Seat", record: bytes) -> bool:
+        """Whether the beat is stored, and the seat still the member's where that is looked at."""
+        key = self._keys.beat(seat.slot)
+        if not seat.beats:
+            await self._shard.set(key, record, self._ttl)
+        elif not await self._shard.replace(key, record, self._ttl):
+            return False
+        seat.beats += 1
+        if seat.beats % ASSURE_EVERY:
+            return True
+        held = await self._slots.is_held(seat.slot, seat.member)
+        return held and (bool(seat.beats % COUNT_EVERY) or await self._slots.is_counted(seat.slot))
+
+    async def retire(self, member: Member) -> None:
+        """Give up the member's slot and remove its keys."""
+        self._seats.pop(self._keys.identity(member), None)
+        with Deadline(self.name, self._timeout):
+            await self._slots.retire(member)
+
+    async def renew(self) -> str:
+        """Use a new connection; its address if that is another one."""
+        with Deadline(self.name, self._timeout):
+            address = await self._shard.renew()
+        return address  # noqa: RET504 (a Deadline might end the block early, for all mypy knows)
+
+    async def aclose(self) -> None:
+        """Drop the connection at once."""
+        self._shard.close()

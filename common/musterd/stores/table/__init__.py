@@ -1,0 +1,1 @@
+"""A table of keys and values in this process, and the store over it."""

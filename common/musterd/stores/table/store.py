@@ -1,0 +1,156 @@
+"""The in-process store: the slot protocol over a table, without sockets.
+
+For tests, simulation and embedding. Every call is a checkpoint of the running event loop, so a
+program behaves on it as on a network, and time is that of the loop, so trio's MockClock drives it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from musterd.errors import ShardRefused
+from musterd.model import check_name
+from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
+from musterd.stores.coordinator_side import coordinator_module
+from musterd.stores.slots.writer import KeyedWriter
+from musterd.stores.table.table import Outcome, Table
+
+if TYPE_CHECKING:  # NumPy is for coordinators
+    from musterd_coordinator.sweep.columns import Slots, Words
+    from musterd_coordinator.sweep.slots.slotmap import Block
+
+_MEMORY_LIMIT = 1 << 34
+_tables: dict[str, Table] = {}
+
+
+def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
+    """``memory:`` or ``memory:name``: equal names share a table within this process."""
+    name = url.removeprefix("memory:")
+    if name:
+        check_name("memory store", name)
+    driver = MemoryDriver(url, namespace, timeout, beat_ttl, named_table(name))
+    return Store(url, (url,), 1, Guarantees.NEVER_EVICTS, driver)
+
+
+def forget_table(name: str) -> None:
+    """Let the next store of this name begin with an empty table."""
+    _tables.pop(name, None)
+
+
+def named_table(name: str, clock: Callable[[], float] = anyio.current_time) -> Table:
+    """The table of this name; the first call makes it, with ``clock`` for its expiry."""
+    if name not in _tables:
+        _tables[name] = Table(_MEMORY_LIMIT, monotonic=clock)
+    return _tables[name]
+
+
+class MemoryDriver:
+    """Writers and readers of one table."""
+
+    def __init__(
+        self, name: str, namespace: str, timeout: float, beat_ttl: float, table: Table
+    ) -> None:
+        self._shard = TableConnection(name, table)
+        self._namespace = namespace
+        self._timeout = timeout
+        self._beat_ttl = beat_ttl
+
+    def writer(self, shard: int) -> ShardWriter:
+        """An agent's way to the table."""
+        return KeyedWriter(self._shard, self._namespace, self._timeout, self._beat_ttl)
+
+    def reader(self, shard: int, coordinator: str) -> ShardReader:
+        """A coordinator's way to the table."""
+        bulk = TableBulk(self._shard.table)
+        reader: ShardReader = coordinator_module("slots.reader").KeyedReader(
+            self._shard, bulk, self._namespace, coordinator, self._timeout, self._beat_ttl
+        )
+        return reader
+
+
+class TableConnection:
+    """A :class:`~musterd.stores.slots.protocol.KeyValue` over a table."""
+
+    def __init__(self, name: str, table: Table) -> None:
+        self.name = name
+        self.table = table
+
+    async def gets(self, key: bytes) -> tuple[bytes | None, int]:
+        """The value and its cas number."""
+        await checkpoint()
+        item = self.table.get((key,))[0]
+        return (None, 0) if item is None else (item.value, item.cas)
+
+    async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
+        """Store."""
+        await checkpoint()
+        self._stored(self.table.set(key, value, exptime=ttl))
+
+    async def add(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
+        """Store if absent."""
+        await checkpoint()
+        return self._stored(self.table.add(key, value, exptime=ttl))
+
+    async def replace(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
+        """Store if present."""
+        await checkpoint()
+        return self._stored(self.table.replace(key, value, exptime=ttl))
+
+    async def cas(self, key: bytes, value: bytes, token: int, ttl: int = 0) -> bool:
+        """Store if unchanged."""
+        await checkpoint()
+        return self._stored(self.table.cas(key, value, 0, ttl, token))
+
+    async def incr(self, key: bytes, step: int) -> int | None:
+        """Add to a number."""
+        await checkpoint()
+        outcome = self.table.incr(key, step)
+        if isinstance(outcome, Outcome):
+            self._stored(outcome)
+            return None
+        return outcome
+
+    async def delete(self, key: bytes) -> None:
+        """Remove."""
+        await checkpoint()
+        self.table.delete(key)
+
+    async def renew(self) -> str:
+        """Nothing to renew."""
+        await checkpoint()
+        return ""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def _stored(self, outcome: Outcome) -> bool:
+        if outcome not in (Outcome.STORED, Outcome.NOT_STORED, Outcome.EXISTS, Outcome.NOT_FOUND):
+            raise ShardRefused(self.name, outcome.decode())
+        return outcome is Outcome.STORED
+
+
+class TableBulk:
+    """A :class:`~musterd_coordinator.sweep.slots.bulk.Bulk` over a table."""
+
+    lanes = 1
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self.oversized: list[bytes] = []
+
+    async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values of ``keys``."""
+        await checkpoint()
+        items = self._table.get(keys)
+        return {key: i.value for key, i in zip(keys, items, strict=True) if i is not None}
+
+    async def beats(self, lane: int, block: "Block") -> "tuple[Slots, Words, Slots]":
+        """The records in the slots of ``block``."""
+        await checkpoint()
+        items = self._table.get(block.keys)
+        return block.records([None if item is None else item.value for item in items])
+
+    def close(self) -> None:
+        """Nothing to close."""

@@ -1,0 +1,249 @@
+"""Who is alive? Columns and listening time in, changes of state out. Pure.
+
+Time, sweeps and placement are arguments, so that the same code runs under the real clock, in
+property tests and in simulation. The rules, with their reasons, are in ``docs/detector.md``; in
+short:
+
+* A beat is *new* when its sequence grew within the incarnation, or the incarnation is another one;
+  what stands against that is in :mod:`~musterd_coordinator.judge.sequences`.
+  A new beat on any of a member's shards ends its silence on all of them.
+* ``silence`` on a shard is that shard's listening time since the last new beat. After a gap in
+  listening nobody's silence completes before an agent that lives had the time to come back.
+* A member goes down only by a proven sweep, when its silence on that shard is complete. When too
+  much of a zone falls silent, or says goodbye, at once, it becomes suspect instead, and down or
+  left only after a hold.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd_coordinator.judge import incarnations as runs
+from musterd_coordinator.judge import promises, sequences
+from musterd_coordinator.judge.claims import ASKED, Claims
+from musterd_coordinator.judge.gaps import Gaps
+from musterd_coordinator.judge.incarnations import CONFLICT_FLIPS
+from musterd_coordinator.judge.listening import ListeningClock, Step
+from musterd_coordinator.judge.members import NO_SHARD, Code, Mask, Members, Rows, Seconds, slices
+from musterd_coordinator.judge.rules import Rules
+from musterd_coordinator.judge.silences import Silences
+from musterd_coordinator.judge.transitions import Asking, Cause, Changes
+from musterd_coordinator.steps import Steps
+from musterd_coordinator.sweep.columns import Beats
+
+CONFLICT_MEMORY = 3
+"""Service down times without a turn after which a conflict is over. Agents that beat shortly after
+one another are seldom both seen, so one quiet down time means little."""
+
+
+class Detector:
+    """Judges the members of a table by the sweeps of their shards."""
+
+    def __init__(self, rules: Rules, clocks: Sequence[ListeningClock], replicas: int = 1) -> None:
+        self.clocks = clocks
+        self.members = Members(replicas)
+        self.gaps = Gaps(self.members, clocks, rules)
+        self.promises_noted = 0  # times that somebody promised something else
+        # One more than there are shards: NO_SHARD (-1) reads, harmlessly, the last.
+        self._time = np.zeros(len(clocks) + 1)
+        self.silences = Silences(self.members, self.gaps, clocks, self._time)
+        self.claims = Claims(self.members, self.gaps, self._time)
+
+    @property
+    def rules(self) -> Rules:
+        """What it goes by; members are judged by other ones from the next sweep on."""
+        return self.gaps.rules
+
+    @rules.setter
+    def rules(self, rules: Rules) -> None:
+        self.gaps.rules = rules
+        promises.judge_by(self.members, rules)
+        self.promises_noted += 1
+
+    def add_all(self, states: NDArray[np.uint8], shards: NDArray[np.int16], quiet: Seconds) -> Rows:
+        """Rows for n members in ``states`` (n), placed on ``shards`` (n, replicas or fewer) and
+        silent for ``quiet`` (n) seconds.
+        """
+        placed = np.full((self.members.replicas, len(states)), NO_SHARD, np.int16)
+        placed[: shards.shape[1]] = shards.T
+        rows = self.members.add(states, placed)
+        self.members.heard[:, rows] = self._time[placed] - quiet
+        self.know_intervals(rows, np.zeros(len(rows)))
+        return rows
+
+    def know_intervals(self, rows: Rows, intervals: Seconds) -> None:
+        """The intervals (n) that members were known to have; 0: not known."""
+        promises.note_intervals(self.members, rows, intervals, self.rules)
+        self.promises_noted += 1
+
+    def remember_promises(self, rows: Rows, beats: Beats) -> None:
+        """What beats say that may be older than this coordinator, and are no sign of life."""
+        self._promise(rows, beats)
+
+    def move(self, row: int, shards: Sequence[int]) -> None:
+        """The member beats to other shards than was thought; its silence there begins now."""
+        self.members.shard[:, row] = NO_SHARD
+        self.members.shard[: len(shards), row] = shards
+        self.members.heard[:, row] = self._time[self.members.shard[:, row]]
+        self.members.chances[:, row] = 0
+
+    def silence(self, rows: Rows | slice) -> Seconds:
+        """Seconds of listening without a new beat, the largest over a member's shards."""
+        return self.silences.of_all(rows)
+
+    def silence_of(self, row: int) -> float:
+        """:meth:`silence` of one row."""
+        return self.silences.of(row)
+
+    def conflict(self, row: int) -> bool:
+        """Do two agents beat under this member's name?"""
+        return self.members.flips.item(row) >= CONFLICT_FLIPS
+
+    def conflicts(self, rows: Rows | slice) -> Mask:
+        """:meth:`conflict` of many at once."""
+        conflicts: Mask = self.members.flips[rows] >= CONFLICT_FLIPS
+        return conflicts
+
+    def heard_out(self, shard: int) -> Steps[bool]:
+        """Has everyone on ``shard`` who is still unknown had the time to be heard?
+
+        Who promises to beat seldom, or waits less than a canary takes, is not waited for.
+        """
+        for among in slices(self.members.size):
+            if not self._heard_out(shard, among):
+                return False
+            yield
+        return True
+
+    def _heard_out(self, shard: int, among: slice) -> bool:
+        members = self.members
+        unknown = among.start + np.flatnonzero(members.state[among] == Code.UNKNOWN)
+        awaited = members.on(shard, unknown)
+        awaited &= members.down_after[unknown] <= self.rules.service_down_time
+        unknown = self.gaps.hearing(shard, unknown[awaited])
+        # A member's allowance is over when its silence begins to count.
+        return bool((self.silence(unknown) > 0).all())
+
+    def advance(
+        self, shard: int, begin: float, end: float, proven: bool, canary: float = 0.0
+    ) -> Steps[Step]:
+        """Take in, in steps, that a sweep of ``shard`` ran from ``begin`` to ``end``, and what it proved.
+
+        ``canary`` is how many seconds its canary took to be accepted.
+        """
+        clock, before = self.clocks[shard], self._time.item(shard)
+        step = clock.advance(begin, end, proven)
+        self._time[shard] = clock.time
+        yield from self.gaps.take(shard, step, clock.time - before, canary, begin)
+        return step
+
+    def note(self, rows: Rows, beats: Beats, now: float) -> tuple[list[Changes], Asking]:
+        """Take in beats that changed in the store: row ``rows[i]`` sent ``beats[i]``.
+
+        Each row appears at most once. ``now`` is monotonic seconds. No state changes: who asks for
+        another one by this is for :attr:`claims`.
+        """
+        members, changes = self.members, list[Changes]()
+        same = beats.incarnation == members.incarnation[rows]
+        told = sequences.tell(members, rows, beats, now)
+        new = same & told.new
+        if not same.all():
+            new |= self._take_turns(rows, beats, ~same, now, changes)
+        strange = same & (told.corrected | told.beyond | told.later)
+        if strange.any():
+            flagged = runs.count_flips(members, rows[strange], now, CONFLICT_FLIPS)
+            changes += self._unchanged(flagged, Cause.STRANGE_NUMBERS)
+        if (later := same & told.later).any():
+            kept = np.where(later, members.sequence[rows], beats.sequence)
+            beats = beats._replace(sequence=kept)
+        if not new.all():
+            rows, beats = rows[new], beats.where(new)
+        self._remember(rows, beats, now)
+        differ = members.state[rows] != ASKED[beats.status]
+        self._meet(rows[differ])
+        return changes, Asking(rows[differ], beats.incarnation[differ], beats.status[differ])
+
+    def _meet(self, rows: Rows) -> None:
+        """Members that were not up beat: those whose first beat it is are known from now on."""
+        new = rows[np.isnan(self.members.first_heard[rows])]
+        self.members.first_heard[new] = self.listened
+
+    @property
+    def listened(self) -> float:
+        """Seconds for which any shard was listened to."""
+        return float(self._time.max())
+
+    def forget_turns(self, among: slice, now: float) -> Rows:
+        """Those ``among`` all whose conflict is over; what is no conflict is forgotten.
+
+        That is when two incarnations took no turns for CONFLICT_MEMORY down times.
+        """
+        members = self.members
+        rows = among.start + np.flatnonzero(members.flips[among])
+        over = rows[self._are_quiet(rows, now)]
+        flagged: Mask = self.conflicts(over)
+        members.flips[over[~flagged]] = 0
+        conflicts: Rows = over[flagged]
+        return conflicts
+
+    def end_conflicts(self, rows: Rows, now: float) -> list[Changes]:
+        """The conflicts of ``rows`` are over, if they still are."""
+        over = rows[self.conflicts(rows) & self._are_quiet(rows, now)]
+        self.members.flips[over] = 0
+        return self._unchanged(over, Cause.CONFLICT_OVER)
+
+    def _are_quiet(self, rows: Rows, now: float) -> Mask:
+        quiet = now - self.members.flipped_at[rows]
+        are_quiet: Mask = quiet > CONFLICT_MEMORY * self.members.down_after[rows]
+        return are_quiet
+
+    def hold_left(self, rows: Rows) -> Seconds:
+        """For how many seconds of listening more suspects in ``rows`` (n) are held, at most."""
+        left = np.maximum(self.silences.storm_silence(rows) - self.silence(rows), 0.0)
+        self.claims.hold_left(rows, left)
+        return left
+
+    def _take_turns(
+        self, rows: Rows, beats: Beats, other: Mask, now: float, changes: list[Changes]
+    ) -> Mask:
+        """Which of the beats of ``other`` incarnations than the current ones (n) are new."""
+        members = self.members
+        turned = runs.take_turns(members, rows, beats.incarnation, beats.sequence, other, now)
+        # Who was down comes back, which is a change of its own.
+        living = members.state[turned.restarted]
+        restarted = turned.restarted[(living == Code.UP) | (living == Code.SUSPECT)]
+        changes += self._unchanged(restarted, Cause.RESTARTED)
+        changes += self._unchanged(turned.conflicts, Cause.CONFLICT)
+        return turned.new
+
+    def _remember(self, rows: Rows, beats: Beats, now: float) -> None:
+        members = self.members
+        members.incarnation[rows] = beats.incarnation
+        members.sequence[rows] = beats.sequence
+        members.sent_ms[rows] = beats.sent_ms
+        members.status[rows] = beats.status
+        self._promise(rows, beats)
+        members.missed[rows] = beats.missed
+        members.lag_ms[rows] = beats.lag_ms
+        members.heard_at[rows] = now
+        for place in range(members.replicas):
+            members.heard[place, rows] = self._time[members.shard[place, rows]]
+        self.gaps.heard(rows)
+
+    def _promise(self, rows: Rows, beats: Beats) -> None:
+        """Note what members promise, where it is not what they promised before."""
+        members = self.members
+        others = members.interval_ms[rows] != beats.interval_ms
+        others |= members.push_timeout_ms[rows] != beats.push_timeout_ms
+        others |= beats.interval_ms == 0  # as of one who has promised nothing yet
+        if others.any():
+            promised = beats.interval_ms[others], beats.push_timeout_ms[others]
+            promises.note(members, rows[others], *promised, self.rules)
+            self.promises_noted += 1
+
+    def _unchanged(self, rows: Rows, cause: Cause) -> list[Changes]:
+        if not len(rows):
+            return []
+        state = self.members.state[rows].copy()
+        return [Changes(rows, state, state, np.full(len(rows), cause), self.silence(rows))]

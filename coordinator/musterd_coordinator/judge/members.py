@@ -1,0 +1,228 @@
+"""The columns that the detector decides on: one row per member, one array per property."""
+
+from collections.abc import Generator, Iterator
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.model import State
+
+Rows = NDArray[np.int64]
+Seconds = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+NO_SHARD = -1
+
+
+class Code(IntEnum):
+    """:class:`musterd.model.State` as a number, and a row that no member has."""
+
+    FREE = 0
+    UNKNOWN = 1
+    UP = 2
+    SUSPECT = 3
+    DOWN = 4
+    LEFT = 5
+
+
+IS_UNDECIDED: Mask = np.isin(np.arange(len(Code)), (Code.UNKNOWN, Code.UP, Code.SUSPECT))
+"""By code: whether silence still changes the state."""
+
+STATES: dict[int, State] = {
+    Code.UNKNOWN: State.UNKNOWN,
+    Code.UP: State.UP,
+    Code.SUSPECT: State.SUSPECT,
+    Code.DOWN: State.DOWN,
+    Code.LEFT: State.LEFT,
+}
+CODES = {state: Code(code) for code, state in STATES.items()}
+
+_PIECE = 1 << 17
+"""Rows of a new column that are written to in one step: to touch memory for the first time costs most."""
+
+LOOKED_AT = 16_000
+"""Rows that are looked at in one step: about half a millisecond."""
+
+OLDER_RUNS = tuple(f"older_incarnation_{number}" for number in range(6))
+"""Columns of the runs before the previous one, the newest first."""
+
+_COLUMNS: dict[str, tuple[Any, Any]] = {
+    "state": (np.uint8, Code.FREE),
+    "status": (np.uint8, 0),
+    "orders": (np.uint8, 0),
+    "zone": (np.int32, 0),
+    "interval": (np.float32, 0.0),
+    "push_timeout": (np.float32, np.inf),
+    "down_after": (np.float64, np.inf),
+    "interval_ms": (np.uint32, 0),
+    "push_timeout_ms": (np.uint16, 0),
+    "clamped": (np.bool_, False),
+    "put_off": (np.bool_, False),
+    "incarnation": (np.uint64, 0),
+    "sequence": (np.uint64, 0),
+    "sent_ms": (np.int64, 0),
+    "previous_incarnation": (np.uint64, 0),
+    "previous_sequence": (np.uint64, 0),
+    "odd_sequence": (np.uint64, 0),
+    **dict.fromkeys(OLDER_RUNS, (np.uint64, 0)),
+    "flips": (np.uint8, 0),
+    "flipped_at": (np.float64, 0.0),
+    "missed": (np.uint16, 0),
+    "lag_ms": (np.uint32, 0),
+    "heard_at": (np.float64, np.nan),
+    "since": (np.float64, 0.0),
+    "first_heard": (np.float64, np.nan),
+}
+
+_ALL_COLUMNS = {
+    **_COLUMNS,
+    "shard": (np.int16, NO_SHARD),
+    "heard": (np.float64, 0.0),
+    "chances": (np.uint8, 0),
+}
+
+
+class Members:
+    """A growing table of members; rows of members that were removed are used again.
+
+    ``shard`` and ``heard`` have shape (replicas, capacity): for each of a member's places, which
+    shard it is (or NO_SHARD) and that shard's listening time at the member's last new beat, moved
+    forward where a gap made an allowance necessary. ``chances``, of the same shape, are counted by
+    :mod:`~musterd_coordinator.judge.gaps`, which also sets ``put_off``. ``since`` is in seconds of the wall
+    clock, ``flipped_at`` and ``heard_at`` (when the last new beat was seen; NaN: none yet) of the
+    caller's monotonic one.
+
+    ``interval_ms`` and ``push_timeout_ms`` are as the last beat had them; ``interval`` (0: not known),
+    ``push_timeout`` and ``down_after`` are what follows from them, in seconds, ``clamped`` where that
+    is not what was promised. ``sent_ms`` is when the agent says that it sent the newest beat, in its own
+    wall clock; ``odd_sequence`` is the newest record of the current run that was no new
+    beat (0: none), see :mod:`~musterd_coordinator.judge.sequences`; :data:`OLDER_RUNS` are kept by
+    :mod:`~musterd_coordinator.judge.incarnations`. ``first_heard`` is the detector's listening time at a member's
+    first beat (NaN: none yet). ``orders`` are bits of what operators said; the detector does
+    not look at them.
+    """
+
+    state: NDArray[np.uint8]
+    status: NDArray[np.uint8]
+    orders: NDArray[np.uint8]
+    zone: NDArray[np.int32]
+    interval: NDArray[np.float32]
+    push_timeout: NDArray[np.float32]
+    down_after: Seconds
+    interval_ms: NDArray[np.uint32]
+    push_timeout_ms: NDArray[np.uint16]
+    clamped: Mask
+    put_off: Mask
+    incarnation: NDArray[np.uint64]
+    sequence: NDArray[np.uint64]
+    sent_ms: NDArray[np.int64]
+    previous_incarnation: NDArray[np.uint64]
+    previous_sequence: NDArray[np.uint64]
+    odd_sequence: NDArray[np.uint64]
+    flips: NDArray[np.uint8]
+    flipped_at: Seconds
+    missed: NDArray[np.uint16]
+    lag_ms: NDArray[np.uint32]
+    heard_at: Seconds
+    since: Seconds
+    first_heard: Seconds
+    shard: NDArray[np.int16]
+    heard: Seconds
+    chances: NDArray[np.uint8]
+
+    def __init__(self, replicas: int, capacity: int = 1024) -> None:
+        self.replicas = replicas
+        self.size = 0  # rows ever used; those beyond are empty
+        self.room = capacity  # rows that each column has, or more
+        self.any_odd = False  # was any ``odd_sequence`` ever set?
+        self._free: list[int] = []
+        for name, (dtype, empty) in _COLUMNS.items():
+            setattr(self, name, _column(capacity, empty, dtype))
+        self.shard = np.full((replicas, capacity), NO_SHARD, np.int16)
+        self.heard = np.zeros((replicas, capacity))
+        self.chances = np.zeros((replicas, capacity), np.uint8)
+
+    def __len__(self) -> int:
+        return self.size - len(self._free)
+
+    @property
+    def used(self) -> slice:
+        """The rows that may hold members."""
+        return slice(0, self.size)
+
+    def add(self, states: NDArray[np.uint8], shards: NDArray[np.int16]) -> Rows:
+        """Rows for n new members in ``states`` (n), placed on ``shards`` (replicas, n)."""
+        rows = self._take_rows(len(states))
+        self.state[rows] = states
+        self.shard[:, rows] = shards
+        return rows
+
+    def make_room(self, more: int) -> Iterator[None]:
+        """Have room for ``more``, before they come: a column grows in each step."""
+        end = self.size + more
+        if end > self.room:
+            yield from self._grow(end + end // 4)
+
+    def remove(self, row: int) -> None:
+        """Free a row, which is as empty from then on as one that was never used."""
+        for name, (_, empty) in _COLUMNS.items():
+            getattr(self, name)[row] = empty
+        self.shard[:, row] = NO_SHARD
+        self.heard[:, row] = 0.0
+        self.chances[:, row] = 0
+        self._free.append(row)
+
+    def on(self, shard: int, rows: Rows | slice) -> Mask:
+        """Which of ``rows`` beat to ``shard``."""
+        placed: Mask = np.logical_or.reduce(self.shard[:, rows] == shard)
+        return placed
+
+    def _take_rows(self, count: int) -> Rows:
+        again = [self._free.pop() for _ in range(min(count, len(self._free)))]
+        end = self.size + count - len(again)
+        if end > self.room:
+            for _ in self._grow(max(end, self.size + self.size // 4)):
+                pass
+        rows = np.concatenate([np.array(again, np.int64), np.arange(self.size, end)])
+        self.size = end
+        return rows
+
+    def _grow(self, capacity: int) -> Iterator[None]:
+        # Between two steps others may add, remove and change members, or let the columns grow as well.
+        for name, (dtype, empty) in _ALL_COLUMNS.items():
+            column = getattr(self, name)
+            if column.shape[-1] >= capacity:
+                continue
+            grown = yield from _column_in_steps((*column.shape[:-1], capacity), empty, dtype)
+            column = getattr(self, name)
+            if column.shape[-1] >= capacity:
+                continue
+            if empty != 0 or column.any():  # what nobody wrote to takes no memory
+                grown[..., : self.size] = column[..., : self.size]
+            setattr(self, name, grown)
+            yield
+        self.room = max(self.room, capacity)
+
+
+def _column(shape: int | tuple[int, ...], empty: float, dtype: Any) -> NDArray[Any]:
+    """An empty column. One of zeros gets its memory from the system page by page as it is used."""
+    return np.full(shape, empty, dtype) if empty != 0 else np.zeros(shape, dtype)
+
+
+def _column_in_steps(
+    shape: tuple[int, ...], empty: float, dtype: Any
+) -> Generator[None, None, NDArray[Any]]:
+    if empty == 0:
+        return _column(shape, empty, dtype)
+    column = np.empty(shape, dtype)
+    for at in range(0, shape[-1], _PIECE):
+        column[..., at : at + _PIECE] = empty
+        yield
+    return column
+
+
+def slices(size: int) -> Iterator[slice]:
+    """All of ``size`` rows, in portions of a step."""
+    return (slice(at, min(at + LOOKED_AT, size)) for at in range(0, size, LOOKED_AT))

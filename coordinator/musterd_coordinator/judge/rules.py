@@ -1,0 +1,23 @@
+"""The numbers that the detector goes by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from musterd_coordinator.judge.members import Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the detector goes by; durations in seconds of listening time.
+
+    ``push_timeout`` gives, for intervals of shape (n), the push timeouts of agents that do not tell
+    theirs; ``interval`` stands in for members whose own is not known yet. ``storm_min`` 0 turns the
+    guard off.
+    """
+
+    service_down_time: float
+    interval: float
+    push_timeout: Callable[[Seconds], Seconds]
+    storm_min: int
+    storm_fraction: float
+    storm_hold: float

@@ -1,0 +1,162 @@
+"""Who was silent for long enough to be judged, and what it is then. Pure.
+
+A member goes down only by a proven sweep, when its silence on that shard is complete. When too much of
+a zone falls silent at once it becomes suspect instead, and down only after a hold.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.beat import Status
+from musterd_coordinator.judge.gaps import Gaps
+from musterd_coordinator.judge.listening import ListeningClock
+from musterd_coordinator.judge.mass import Mass, weighed
+from musterd_coordinator.judge.members import (
+    IS_UNDECIDED,
+    NO_SHARD,
+    Code,
+    Mask,
+    Members,
+    Rows,
+    Seconds,
+)
+from musterd_coordinator.judge.transitions import Cause, Changes
+from musterd_coordinator.steps import Steps
+
+
+class Due(NamedTuple):
+    """Members in ``rows`` (n) to be judged, last ``heard`` (replicas, n) at these listening times."""
+
+    rows: Rows
+    heard: Seconds
+
+
+class Verdicts(NamedTuple):
+    """``changes`` of n members that were due when they were last ``heard`` at these listening times."""
+
+    changes: Changes
+    heard: Seconds
+
+
+class Silences:
+    """Silence, member by member. ``times`` are the listening times of all shards, and one for NO_SHARD."""
+
+    def __init__(
+        self, members: Members, gaps: Gaps, clocks: Sequence[ListeningClock], times: Seconds
+    ) -> None:
+        self._members = members
+        self._gaps = gaps
+        self._clocks = clocks
+        self._times = times
+
+    def of_all(self, rows: Rows | slice) -> Seconds:
+        """Seconds of listening without a new beat, the largest over a member's shards."""
+        shard = self._members.shard[:, rows]
+        silence = self._times[shard] - self._members.heard[:, rows]
+        longest: Seconds = np.where(shard == NO_SHARD, 0.0, silence).max(axis=0)
+        return np.maximum(longest, 0.0)
+
+    def of(self, row: int) -> float:
+        """The same of one row."""
+        members, longest = self._members, 0.0
+        for place in range(members.replicas):  # each question about one member comes here
+            shard = members.shard.item(place, row)
+            if shard != NO_SHARD:
+                silence = self._times.item(shard) - members.heard.item(place, row)
+                longest = max(longest, silence)
+        return longest
+
+    def storm_silence(self, rows: Rows) -> Seconds:
+        """The silence at which suspects are held no longer."""
+        silence: Seconds = self._members.down_after[rows] + self._gaps.rules.storm_hold
+        return silence
+
+    def due(self, shard: int, among: slice) -> Due:
+        """The rows ``among`` all whose silence on ``shard`` is complete, and changes them."""
+        # To compare all with one number takes half the time, and nobody is judged sooner than that.
+        shortest = self._gaps.rules.service_down_time
+        rows: Rows = among.start + np.flatnonzero(self._is_silent(shard, among, shortest))
+        rows = rows[IS_UNDECIDED[self._members.state[rows]]]
+        rows = rows[self._is_silent(shard, rows)]
+        rows = rows[~self._are_held(rows)]
+        return Due(rows, self._members.heard[:, rows])
+
+    def weigh(self, due: Sequence[Due]) -> Steps[list[Verdicts]]:
+        """Verdicts on those that are ``due``, in portions, by how much of their zones falls silent."""
+        members, rules = self._members, self._gaps.rules
+        up = [each.rows[members.state[each.rows] == Code.UP] for each in due]
+        mass = yield from weighed(members, rules, float(self._times.max()), up, self._falling)
+        verdicts = list[Verdicts]()
+        for each in due:
+            if len(each.rows):
+                verdicts.append(Verdicts(self._verdicts(each.rows, mass), each.heard))
+                yield
+        return verdicts
+
+    def judge(self, verdicts: Sequence[Verdicts]) -> list[Changes]:
+        """Carry out ``verdicts`` on all who are as they were, and were not heard since they were due."""
+        return [self._carry_out(each) for each in verdicts]
+
+    def _are_held(self, rows: Rows) -> Mask:
+        held: Mask = self._members.state[rows] == Code.SUSPECT
+        suspects = rows[held]
+        held[held] = self.of_all(suspects) < self.storm_silence(suspects)
+        return held
+
+    def _verdicts(self, rows: Rows, mass: Mass) -> Changes:
+        members, silence = self._members, self.of_all(rows)
+        old = members.state[rows]
+        new = np.full(len(rows), Code.DOWN, np.uint8)
+        cause = np.full(len(rows), Cause.SILENT, np.uint8)
+        cause[old == Code.UNKNOWN] = Cause.NEVER_BEAT
+        cause[old == Code.SUSPECT] = Cause.HOLD_OVER
+        stormy = (old == Code.UP) & mass.are_in(rows)
+        new[stormy], cause[stormy] = Code.SUSPECT, Cause.MASS_SILENCE
+        left = (members.status[rows] == Status.LEAVING) & (new != Code.SUSPECT)
+        new[left], cause[left & (old != Code.SUSPECT)] = Code.LEFT, Cause.LEAVING
+        return Changes(rows, old, new, cause, silence)
+
+    def _carry_out(self, verdicts: Verdicts) -> Changes:
+        changes, members = verdicts.changes, self._members
+        rows = changes.rows
+        same = np.logical_and.reduce(members.heard[:, rows] == verdicts.heard)
+        same &= members.state[rows] == changes.old
+        if not same.all():
+            changes = changes.where(same)
+        members.state[changes.rows] = changes.new
+        return changes
+
+    def _is_silent(
+        self, shard: int, among: Rows | slice, down_after: Seconds | float | None = None
+    ) -> Mask:
+        members = self._members
+        if down_after is None:
+            down_after = members.down_after[among]
+        heard_before = self._clocks[shard].time - down_after
+        on_it, silent = members.shard[:, among] == shard, members.heard[:, among] <= heard_before
+        somewhere: Mask = np.logical_or.reduce(on_it & silent)
+        return somewhere
+
+    def _falling(self, rows: Rows) -> tuple[Mask, Mask]:
+        """Which of ``rows`` fall silent together, or have just fallen; and those or the living.
+
+        Counted as falling: whoever has been silent for half the service_down_time by now (the
+        rest of a cut-off rack completes its silence an interval later than its first member),
+        and whoever completed it within the last service_down_time.
+        """
+        members, silence, states = self._members, self.of_all(rows), self._members.state[rows]
+        living = is_living(states)
+        down_time = members.down_after[rows]
+        half = np.maximum(down_time / 2, 1.5 * members.interval[rows])
+        fallen = (states == Code.DOWN) & (silence >= down_time) & (silence < 2 * down_time)
+        falling = (living & (silence >= np.minimum(half, down_time))) | fallen
+        return falling, living | fallen
+
+
+def is_living(states: NDArray[np.uint8]) -> Mask:
+    """Which of ``states`` (n) are those of members that are there, as far as is known."""
+    living: Mask = (states == Code.UP) | (states == Code.SUSPECT)
+    return living

@@ -1,0 +1,147 @@
+"""Which row sits in which slot of a shard, and the last record that was read there."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd_coordinator.judge.members import Mask, Rows
+from musterd_coordinator.sweep.columns import Beats, Slots, as_index
+
+NOBODY = -1
+
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 divided by the golden ratio, and odd (Knuth, The Art of Computer Programming 3, 6.4): multiples of
+it lie far from one another."""
+
+Take = Callable[[Rows, Beats], None]
+
+
+def _ignore(rows: Rows, beats: Beats) -> None:
+    pass
+
+
+class Seats:
+    """The slots of one shard.
+
+    A record is news only when it differs from the one read before in the same slot. Of that one a hash
+    of incarnation, sequence and sending time is kept (:func:`_told`). What stands in
+    the store when a coordinator starts may be a dead member's last word, so until the first
+    complete sweep records are remembered and mean nothing; a slot taken after that was empty
+    before, and its first record is news.
+    """
+
+    def __init__(self, capacity: int = 1024) -> None:
+        self.swept = False  # completely, at least once
+        self.count = 0
+        self._row: NDArray[np.int32] = np.full(capacity, NOBODY, np.int32)
+        self._read = np.zeros(capacity, np.uint64)  # 0: nothing yet
+        self._empty_before = np.zeros(capacity, np.bool_)
+        self._slot: NDArray[np.int32] = np.full(capacity, NOBODY, np.int32)  # by row
+
+    def seat(self, slot: int, row: int) -> None:
+        """The member of ``row`` holds ``slot`` from now on, and no other slot of this shard."""
+        self._reserve(slot + 1, row + 1)
+        if self._row.item(slot) == row:
+            return
+        self.leave(row)
+        self.vacate(slot)
+        self._row[slot] = row
+        self._slot[row] = slot
+        self._read[slot] = 0
+        self._empty_before[slot] = self.swept
+        self.count += 1
+
+    def seat_newcomers(self, slots: Slots, rows: Rows) -> None:
+        """The same of many members who held no slot of this shard."""
+        self._reserve(int(slots.max()) + 1, int(rows.max()) + 1)
+        for slot in slots[self._row[slots] != NOBODY].tolist():
+            self.vacate(slot)
+        self._row[slots], self._slot[rows] = rows, slots
+        self._read[slots] = 0
+        self._empty_before[slots] = self.swept
+        self.count += len(slots)
+
+    def are_free(self, slots: Slots, rows: Rows) -> Mask:
+        """Which ``slots[i]`` (n) nobody holds, while the member of ``rows[i]`` holds no other."""
+        self._reserve(int(slots.max()) + 1, int(rows.max()) + 1)
+        free: Mask = (self._row[slots] == NOBODY) & (self._slot[rows] == NOBODY)
+        return free
+
+    def holds(self, row: int) -> bool:
+        """Does the member of ``row`` hold a slot?"""
+        return row < len(self._slot) and self._slot.item(row) != NOBODY
+
+    def slot_of(self, row: int) -> int | None:
+        """The slot that the member of ``row`` holds."""
+        return self._slot.item(row) if self.holds(row) else None
+
+    def row_in(self, slot: int) -> int | None:
+        """The row of who holds ``slot``."""
+        row = self._row.item(slot) if slot < len(self._row) else NOBODY
+        return None if row == NOBODY else row
+
+    def vacate(self, slot: int) -> int | None:
+        """Nobody holds ``slot`` any more; the row of who did."""
+        if slot >= len(self._row) or self._row.item(slot) == NOBODY:
+            return None
+        row = self._row.item(slot)
+        self._slot[row] = NOBODY
+        self._row[slot] = NOBODY
+        self.count -= 1
+        return row
+
+    def leave(self, row: int) -> None:
+        """The member of ``row`` holds no slot any more."""
+        if self.holds(row):
+            self.vacate(self._slot.item(row))
+
+    def news(self, beats: Beats, old: Take = _ignore) -> tuple[Rows, Beats]:
+        """The rows whose record is news, with those records; all of them are remembered.
+
+        ``old`` is given those that are only remembered, with their rows.
+        """
+        if len(beats.slot) and beats.slot.max() >= len(self._row):
+            beats = beats.where(beats.slot < len(self._row))
+        read = _told(beats)
+        changed = np.flatnonzero(self._read[as_index(beats.slot)] != read)
+        changed = changed[self._row[beats.slot[changed]] != NOBODY]
+        slots = beats.slot[changed]
+        news = (self._read[slots] != 0) | self._empty_before[slots]
+        self._read[slots] = read[changed]
+        if not news.all():
+            first = changed[~news]
+            old(self._row[slots[~news]].astype(np.int64), beats.where(first))
+            changed, slots = changed[news], slots[news]
+        return self._row[slots].astype(np.int64), beats.where(changed)
+
+    def _reserve(self, slots: int, rows: int) -> None:
+        if (more := _more(self._row, slots)) > 0:
+            self._row = np.pad(self._row, (0, more), constant_values=NOBODY)
+            self._read = np.pad(self._read, (0, more))
+            self._empty_before = np.pad(self._empty_before, (0, more))
+        self.reserve_rows(rows)
+
+    def reserve_rows(self, rows: int) -> None:
+        """Make room for rows below ``rows``."""
+        if (more := _more(self._slot, rows)) > 0:
+            self._slot = np.pad(self._slot, (0, more), constant_values=NOBODY)
+
+
+def _told(beats: Beats) -> NDArray[np.uint64]:
+    """A number for each of n beats that another beat of the same member does not have.
+
+    Within a run: of two beats that differ in their sequence by less than 2^30 and in their sending time
+    by less than 2^30 ms, never the same. Incarnations are random, so that of two runs it is the same
+    once in 2^64.
+    """
+    sent = beats.sent_ms.astype(np.uint64, copy=False)
+    told: NDArray[np.uint64] = beats.incarnation + beats.sequence * _SPREAD + sent
+    return told
+
+
+def _more(column: NDArray[Any], size: int) -> int:
+    """By how much ``column`` should grow to have ``size`` places; not above 0: it has them."""
+    lacking = size - len(column)
+    return lacking + len(column) // 4 if lacking > 0 else 0

@@ -1,0 +1,59 @@
+"""What one sweep of a shard means for everybody, in steps between which questions are answered."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from musterd.stores import Sweep
+from musterd_coordinator.judge.detector import Detector
+from musterd_coordinator.judge.listening import Step
+from musterd_coordinator.judge.members import LOOKED_AT, Rows, slices
+from musterd_coordinator.judge.silences import Due
+from musterd_coordinator.judge.slots import Seats
+from musterd_coordinator.judge.transitions import Asking, Changes
+from musterd_coordinator.steps import Steps
+from musterd_coordinator.sweep.columns import Beats
+
+News = tuple[Rows, Beats]
+"""Rows (n), each at most once in a sweep, and the n beats that they have sent since the sweep before."""
+
+Judging = Steps[list[Changes]]
+"""Returns all that changed. No state changes before the last step."""
+
+
+def news_in(detector: Detector, seats: Seats, sweep: Sweep) -> Iterator[News]:
+    """What is new of those who have ``seats`` in a sweep of their shard, in portions of a step."""
+    for beats in sweep.beats.parts(LOOKED_AT):
+        yield seats.news(beats, detector.remember_promises)
+    seats.swept |= sweep.complete
+
+
+def judge_sweep(
+    detector: Detector, shard: int, news: Iterable[News], step: Step, now: float
+) -> Judging:
+    """Take in the ``news`` of a sweep of ``shard``, and give verdicts if its clock went on.
+
+    Every verdict there is comes from here: a coordinator's, and those of properties and simulation.
+    ``step`` is what :meth:`Detector.advance` made of the sweep, which began at ``now``, in monotonic
+    seconds.
+    """
+    told, asking = list[Changes](), list[Asking]()
+    for rows, beats in news:
+        if len(rows):
+            changes, asked = detector.note(rows, beats, now)
+            told += changes
+            asking.append(asked)
+        yield
+    due, calm = list[Due](), [np.empty(0, np.int64)]
+    for among in slices(detector.members.size):
+        calm.append(detector.forget_turns(among, now))
+        if step is Step.ADVANCED:
+            due.append(detector.silences.due(shard, among))
+        yield
+    claims = yield from detector.claims.weigh(asking)
+    verdicts = yield from detector.silences.weigh(due)
+    told += detector.claims.grant(claims)
+    told += detector.silences.judge(verdicts)
+    if step is Step.ADVANCED:
+        told += detector.claims.end_goodbyes()
+    return told + detector.end_conflicts(np.concatenate(calm), now)

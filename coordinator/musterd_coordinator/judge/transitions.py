@@ -1,0 +1,59 @@
+"""What the detector says of members, in columns: who changes, to what, and why."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd_coordinator.judge.members import Mask, Rows, Seconds
+
+
+class Cause(IntEnum):
+    """Why a member changed."""
+
+    FIRST_BEAT = 0
+    BEAT = 1
+    RESTARTED = 2
+    LEAVING = 3
+    CHECK_FAILING = 4
+    SILENT = 5
+    MASS_SILENCE = 6
+    HOLD_OVER = 7
+    NEVER_BEAT = 8
+    CONFLICT = 9
+    CONFLICT_OVER = 10
+    STRANGE_NUMBERS = 11
+    MASS_GOODBYE = 12
+    GOODBYE_OVER = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one sweep changed: row ``rows[i]`` went from ``old[i]`` to ``new[i]`` by ``cause[i]``.
+
+    ``silence`` is how long, in seconds of listening, each had been silent.
+    """
+
+    rows: Rows
+    old: NDArray[np.uint8]
+    new: NDArray[np.uint8]
+    cause: NDArray[np.uint8]
+    silence: Seconds
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def where(self, chosen: Mask) -> "Changes":
+        """Those of them (n) that are ``chosen``."""
+        old, new, cause = self.old[chosen], self.new[chosen], self.cause[chosen]
+        return Changes(self.rows[chosen], old, new, cause, self.silence[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Members whose newest beat, of ``incarnation[i]`` and with ``status[i]``, asks for a state."""
+
+    rows: Rows
+    incarnation: NDArray[np.uint64]
+    status: NDArray[np.uint8]

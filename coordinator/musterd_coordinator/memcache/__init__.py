@@ -1,0 +1,1 @@
+"""A memcached server: the embedded store's and the relay's."""

@@ -1,0 +1,205 @@
+"""The embedded store: a memcached server inside the coordinator's event loop.
+
+One client can neither stall the others nor fill the memory: a turn of one connection is bounded
+in time and in bytes, a connection that does not read its replies is not read from, all input and
+output that waits has a common budget, and whoever exceeds what is allowed is hung up on.
+"""
+
+import asyncio
+import errno
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import structlog
+
+from musterd.about import version
+from musterd.errors import CannotListen, ConfigError
+from musterd.resolving import shared
+from musterd.stores.table.table import Table
+from musterd_coordinator.memcache.commands import Storekeeper
+from musterd_coordinator.memcache.protocol import Conversation
+from musterd_coordinator.memcache.session import Crowd, Limits, Link
+from musterd_coordinator.process.binding import PATIENCE, patiently, warn_of_loopback
+
+__all__ = ["Limits", "MemcacheServer", "serve"]
+
+log = structlog.get_logger(__name__)
+
+SPOKEN = "1.6.18"
+"""The memcached whose replies ours are to the byte."""
+
+_LAST_PORT = 65535
+_BACKLOG = 1024  # connections that wait to be accepted
+_LOOK_UP_TIMEOUT = 5.0  # seconds
+_STOP_TIMEOUT = 2.0  # seconds for connections to end when the server stops
+
+
+class MemcacheServer:
+    """The server of one table. ``port`` is the bound one once it is started.
+
+    ``storekeeper`` takes what shall not go into the table.
+    """
+
+    called = "embedded store"
+    address_from = "the store's URL"
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        table: Table,
+        limits: Limits | None = None,
+        storekeeper: Storekeeper | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.table = table
+        self.limits = limits or Limits()
+        # libmemcached refuses a major version of 0, and looks at nothing behind the numbers.
+        self.version = f"{SPOKEN}-musterd-{version()}"
+        self._crowd = Crowd(
+            lambda: Conversation(table, self, storekeeper), self.limits, self.called
+        )
+        self._started = time.monotonic()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._crowd.links)
+
+    @property
+    def address(self) -> str:
+        """Host and port for people."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    async def start(self, patience: float = PATIENCE) -> None:
+        """Listen. Raises ConfigError if there is no such port or it is not permitted, CannotListen
+        if the address cannot be had for ``patience`` seconds.
+        """
+        if not 0 <= self.port <= _LAST_PORT:  # uvloop would take its lowest 16 bits
+            raise ConfigError(self._why_not(f"there are ports up to {_LAST_PORT}"))
+        self._server = await patiently(self._listen, self.called, patience)
+        addresses = [str(one.getsockname()[0]) for one in self._server.sockets]
+        warn_of_loopback(self.called, self.host, addresses)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _listen(self) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        try:
+            with anyio.fail_after(_LOOK_UP_TIMEOUT):
+                addresses = await shared().addresses(self.host)
+            return await loop.create_server(
+                lambda: Link(self._crowd), addresses, self.port, backlog=_BACKLOG
+            )
+        except OSError as error:
+            in_use = error.errno == errno.EADDRINUSE
+            reason = "another server listens there" if in_use else error.strerror or str(error)
+            kind = ConfigError if error.errno == errno.EACCES else CannotListen
+            raise kind(self._why_not(reason)) from error
+
+    async def aclose(self) -> None:
+        """Stop listening and hang up on everybody. Idempotent."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._server = None
+        with anyio.move_on_after(_STOP_TIMEOUT, shield=True):
+            await self._crowd.dismiss()
+
+    def report(self, kind: str) -> dict[str, object] | None:
+        """The statistics that ``stats KIND`` shows; None if there is no such kind."""
+        match kind:
+            case "":
+                return self._general() | self.table.stats()
+            case "settings":
+                return self._settings()
+            case "items":
+                return self._items()
+            case (
+                "sizes" | "slabs" | "conns" | "detail"
+            ):  # memcached's own memory management, of which there is none
+                return {}
+        return None
+
+    def reset(self) -> None:
+        """Count from 0."""
+        self.table.reset_stats()
+        self._crowd.reset()
+
+    def _why_not(self, reason: str) -> str:
+        return (
+            f"{self.called} cannot listen on {self.address} ({reason}): stop what is there,"
+            f" or choose another host and port in {self.address_from}"
+        )
+
+    def _general(self) -> dict[str, object]:
+        crowd = self._crowd
+        return {
+            "pid": os.getpid(),
+            "uptime": int(time.monotonic() - self._started),
+            "time": int(time.time()),
+            "version": self.version,
+            "pointer_size": 64,
+            "max_connections": self.limits.connections,
+            "curr_connections": len(crowd.links),
+            "total_connections": crowd.accepted,
+            "rejected_connections": crowd.refused,
+            "listen_disabled_num": 0,
+            "accepting_conns": 1,
+            "waiting_bytes": crowd.waiting_bytes,
+            "bytes_read": crowd.bytes_read,
+            "bytes_written": crowd.bytes_written,
+            "threads": 1,
+        }
+
+    def _settings(self) -> dict[str, object]:
+        return {
+            "maxbytes": self.table.memory_limit,
+            "maxconns": self.limits.connections,
+            "verbosity": 0,
+            "tcpport": self.port,
+            "inter": self.host,
+            "evictions": "on",
+            "cas_enabled": "yes",
+            "item_size_max": self.table.item_limit,
+            "flush_enabled": "yes",
+            "binding_protocol": "ascii",
+        }
+
+    def _items(self) -> dict[str, object]:
+        stats = self.table.stats()
+        if not stats["curr_items"]:
+            return {}
+        return {
+            "items:1:number": stats["curr_items"],
+            "items:1:mem_requested": stats["bytes"],
+            "items:1:evicted": stats["evictions"],
+            "items:1:reclaimed": 0,
+            "items:1:crawler_reclaimed": stats["crawler_reclaimed"],
+        }
+
+
+@asynccontextmanager
+async def serve(
+    host: str,
+    port: int,
+    table: Table,
+    limits: Limits | None = None,
+    *,
+    patience: float = PATIENCE,
+) -> AsyncIterator[MemcacheServer]:
+    """Run a server for as long as the context lasts. ``port`` 0 takes a free one.
+
+    Raises ConfigError if the address cannot be had, and CannotListen if it cannot for ``patience``
+    seconds.
+    """
+    server = MemcacheServer(host, port, table, limits)
+    await server.start(patience)
+    try:
+        yield server
+    finally:
+        await server.aclose()

@@ -1,0 +1,1 @@
+"""What a daemon is as a process: signals, memory, addresses."""

@@ -1,0 +1,1 @@
+"""What must survive: states, operators' words and history, in SQLite or PostgreSQL."""

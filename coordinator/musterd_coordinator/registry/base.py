@@ -1,0 +1,183 @@
+"""What must survive: the facts about members, their last states, and the history of both.
+
+Kept apart from beats and never written at heartbeat rate. One Protocol, two homes: a SQLite file
+(:mod:`musterd_coordinator.registry.sqlite`) and PostgreSQL (`registry_postgres`), the latter shared
+by several coordinators.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib import import_module
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from musterd.errors import ConfigError
+from musterd.model import Facts, Member, State, Transition
+from musterd_coordinator.registry.quarantine import Quarantine
+
+Row = tuple[Any, ...]
+"""What is written of a member, or of a change: see :mod:`musterd_coordinator.registry.rows`."""
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One member as the registry knows it."""
+
+    member: Member  # as its agent last announced it
+    facts: Facts  # what operators said on top of that
+    state: State
+    reason: str
+    since: datetime
+    first_seen: datetime
+    interval: float  # seconds; as last promised by its agent, 0 when it never beat
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """n members as the registry knows them, by column.
+
+    Most of a fleet differ in nothing but names and instants; what else there is to know stands in
+    the samples, whose own names and instants mean nothing.
+    """
+
+    names: Sequence[str]
+    since: Sequence[datetime]
+    first_seen: Sequence[datetime]
+    kinds: Sequence[int]  # which of the samples is like the member
+    samples: Sequence[Entry]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Entry]:
+        columns = zip(self.names, self.since, self.first_seen, self.kinds, strict=True)
+        for name, since, first_seen, kind in columns:
+            like = self.samples[kind]
+            member = replace(like.member, name=name)
+            yield replace(like, member=member, since=since, first_seen=first_seen)
+
+
+def portion_of(entries: Sequence[Entry]) -> Portion:
+    """The same ``entries``, by column."""
+    return Portion(
+        [entry.member.name for entry in entries],
+        [entry.since for entry in entries],
+        [entry.first_seen for entry in entries],
+        range(len(entries)),
+        entries,
+    )
+
+
+class Gone(NamedTuple):
+    """A member that was forgotten; one ``number`` stands for all who were forgotten together."""
+
+    group: str
+    name: str
+    number: int
+
+
+ChangeFacts = Callable[[Facts], Facts]
+
+
+class Registry(Protocol):
+    """Where persistent facts live. Every call has a deadline and raises RegistryError."""
+
+    url: str  # for people: without secrets
+    shared: bool  # with other coordinators, perhaps
+    quarantine: Quarantine  # rows that made no sense when they were read
+
+    async def open(self) -> None:
+        """Connect, and create or upgrade the schema where this user may."""
+
+    def load(self) -> AsyncIterator[Portion]:
+        """Every member that was not forgotten, in portions.
+
+        Rows that make no sense are left out, and put into ``quarantine``.
+        """
+
+    async def changed(self) -> Sequence[Entry | Gone]:
+        """Members that *other* coordinators changed since the last call, as they are now.
+
+        Empty on SQLite.
+        """
+
+    async def record(
+        self, members: Sequence[Row], history: Sequence[Row], known: Sequence[int] = ()
+    ) -> None:
+        """In one transaction: insert members not known yet, save the states of all ``members``, of
+        whom none may be there twice, and append to the history what is not in it yet.
+
+        For members known already what is announced, state, reason, since and interval are
+        written: facts are changed by :meth:`change_facts` alone, so a sweep never undoes an
+        operator. A call that was given up may be made again, whether or not it was done.
+
+        A member that was forgotten stays so, whoever saves a state of it, unless its forgetting is
+        one of the ``known``, by number: only then is this news of it. Raises RegistryRefused if
+        something of all this cannot be kept; then nothing is.
+        """
+
+    async def change_facts(self, group: str, member: str, change: ChangeFacts) -> Facts:
+        """Replace a member's facts by what ``change`` makes of them, and return that.
+
+        On return they survive a kill -9 and a power cut. Nothing is written where ``change``
+        changes nothing.
+        """
+
+    async def forget(self, members: Sequence[tuple[str, str]]) -> int:
+        """Drop members by group and name, all at once; their history stays until it is pruned.
+
+        Idempotent. Returns the number of this forgetting; 0 where nobody else needs to know.
+        """
+
+    async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
+        """The newest ``limit`` state changes of a member, by when they were recorded, newest first."""
+
+    async def newest(self) -> datetime | None:
+        """When the newest line of history was written, by the clock of who did."""
+
+    async def names_after(self, group: str, name: str, limit: int) -> Sequence[tuple[str, str]]:
+        """The next ``limit`` members by group and name; fewer when there are no more."""
+
+    async def lacking(self, names: Sequence[tuple[str, str]]) -> Sequence[Gone]:
+        """Those of ``names`` that are not there: forgotten, or, with number 0, never heard of."""
+
+    async def look_up(self, names: Sequence[tuple[str, str]]) -> Sequence[Entry | Gone]:
+        """What stands there of each of ``names`` that is there."""
+
+    async def report(self, text: str) -> Sequence[tuple[str, float, str]]:
+        """Leave ``text`` (JSON) for other coordinators; their names, ages in seconds and texts."""
+
+    async def prune_forgotten(self, keep: timedelta) -> None:
+        """Drop what was kept, so that other coordinators hear of it, of members forgotten before."""
+
+    async def prune(self, before: datetime) -> int:
+        """Drop history older than ``before``; how many rows went."""
+
+    async def aclose(self) -> None:
+        """Close it."""
+
+
+_HOMES = {
+    "sqlite": "musterd_coordinator.registry.sqlite",
+    "postgresql": "musterd_coordinator.registry.postgres",
+    "postgres": "musterd_coordinator.registry.postgres",
+}
+
+
+def open_registry(url: str, *, namespace: str, timeout: float, coordinator: str = "") -> Registry:
+    """The registry that ``url`` names; opens nothing yet. Raises ConfigError for a bad URL.
+
+    ``coordinator`` is who stands beside the lines of history that are recorded here.
+    """
+    scheme = url.partition(":")[0]
+    if scheme not in _HOMES:
+        raise ConfigError(
+            f"registry URL begins with {scheme!r}; it must be one of {', '.join(sorted(_HOMES))}"
+        )
+    home = import_module(_HOMES[scheme])
+    registry: Registry = home.open_url(
+        url, namespace=namespace, timeout=timeout, coordinator=coordinator
+    )
+    return registry

@@ -1,0 +1,183 @@
+"""Rows of a registry's tables and what they mean, the same in both homes.
+
+A member's row: group, name, zone, owner, metadata, facts, state, reason, since, first seen,
+interval. A row of history: version, at, group, name, old, new, reason. Metadata and facts are
+JSON.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from musterd.errors import RegistryError
+from musterd.model import Facts, Member, State, Transition
+from musterd_coordinator.registry.base import Entry, Portion, Row
+from musterd_coordinator.registry.quarantine import Quarantine
+
+ROWS_PER_TIMEOUT = 20_000
+"""A call that reads or writes more rows than this has that much more time."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_STATES = {state.value: state for state in State}
+_LONGEST_INTERVAL = 2**32 / 1000  # seconds: no beat can promise more
+_NONSENSE = (KeyError, ValueError, TypeError, AttributeError, OverflowError, msgspec.MsgspecError)
+
+# Most members have the same facts, and announce the same; a million are loaded at a start.
+_SHARED = 4096
+_facts = lru_cache(_SHARED)(msgspec.json.Decoder(Facts).decode)
+_metadata = lru_cache(_SHARED)(msgspec.json.Decoder(dict[str, str]).decode)
+_rest = msgspec.json.Decoder(tuple[str, str, str, str, str, str, str, float]).decode
+
+
+def as_json(value: object) -> str:
+    """``value`` as the text of its JSON."""
+    return msgspec.json.encode(value).decode()
+
+
+def entry_row(entry: Entry) -> Row:
+    """The row of a member."""
+    member = entry.member
+    return (
+        *(member.group, member.name, member.zone, member.owner, as_json(member.metadata)),
+        *(as_json(entry.facts), entry.state.value, entry.reason),
+        *(entry.since, entry.first_seen, entry.interval),
+    )
+
+
+def entry_of(row: Iterable[Any]) -> Entry:
+    """The entry that ``row`` stands for. Raises RegistryError if it makes no sense."""
+    group, name, zone, owner, metadata, facts, state, reason, since, first_seen, interval = row
+    try:
+        member = Member(_word(group), _word(name), _word(zone), _word(owner), _metadata(metadata))
+        return Entry(
+            *(member, _facts(facts), _STATES[state], _word(reason)),
+            *(_instant(since), _instant(first_seen), _interval(interval)),
+        )
+    except _NONSENSE as error:
+        raise RegistryError(
+            f"the registry's row of {group}/{name} is damaged: {error or type(error).__name__}"
+        ) from None
+
+
+def readable(rows: Iterable[Sequence[Any]], quarantine: Quarantine) -> list[Entry]:
+    """The entries of ``rows``, without those that make no sense: they are put into quarantine."""
+    entries = []
+    for row in rows:
+        try:
+            entries.append(entry_of(row))
+        except RegistryError as error:
+            quarantine.put(f"{shown(row[0])}/{shown(row[1])}", str(error))
+    return entries
+
+
+def portion_in(rows: Sequence[Row]) -> Portion:
+    """The members whose ``rows`` are (n, 4): name, since, first seen, and a JSON array of the rest.
+
+    The rest is group, zone, owner, metadata, facts, state, reason and interval, of which metadata
+    and facts are JSON in themselves. Raises RegistryError if any of them makes no sense.
+    """
+    if not rows:
+        return Portion((), (), (), (), ())
+    names, since, first_seen, rest = zip(*rows, strict=True)
+    holders = dict(zip(rest, names, strict=True))
+    kinds = {text: kind for kind, text in enumerate(holders)}
+    try:
+        instants = list(map(_instant, since)), list(map(_instant, first_seen))
+        if set(map(type, names)) != {str}:
+            raise TypeError("a name is no text")
+    except _NONSENSE as error:
+        raise RegistryError(
+            f"the registry's rows of {names[0]} to {names[-1]} are damaged: {error}"
+        ) from None
+    samples = [_sample(name, text) for text, name in holders.items()]
+    return Portion(names, *instants, list(map(kinds.__getitem__, rest)), samples)
+
+
+def _sample(name: str, rest: str) -> Entry:
+    try:
+        group, zone, owner, metadata, facts, state, reason, interval = _rest(rest)
+    except msgspec.MsgspecError as error:
+        raise RegistryError(f"the registry's row of {name} is damaged: {error}") from None
+    return entry_of(
+        (group, name, zone, owner, metadata, facts, state, reason, _NEVER, _NEVER, interval)
+    )
+
+
+def transition_row(change: Transition) -> Row:
+    """The row of a line of history; who recorded it is the registry's to add."""
+    return (
+        *(change.version, change.at, change.group, change.member),
+        *(change.old.value, change.new.value, change.reason),
+    )
+
+
+def transition_of(row: Sequence[Any]) -> Transition:
+    """The transition that ``row`` stands for. Raises RegistryError if it makes no sense."""
+    version, at, group, member, old, new, reason, *coordinator = row
+    try:
+        by = _word(coordinator[0]) if coordinator else ""
+        at, reason = _instant(at), _word(reason)
+        return Transition(int(version), at, group, member, State(old), State(new), reason, by)
+    except _NONSENSE as error:
+        raise RegistryError(f"the history of {group}/{member} is damaged: {error}") from None
+
+
+def lines_in(rows: Iterable[Sequence[Any]], quarantine: Quarantine) -> list[Transition]:
+    """The lines of history of ``rows``, without those that make no sense."""
+    lines = []
+    for row in rows:
+        try:
+            lines.append(transition_of(row))
+        except RegistryError as error:
+            quarantine.put(f"history of {shown(row[2])}/{shown(row[3])}", str(error))
+    return lines
+
+
+def facts_of(text: object) -> Facts | None:
+    """The facts that stand in ``text``; None if it makes no sense."""
+    try:
+        return _facts(text)
+    except _NONSENSE:
+        return None
+
+
+def instant_or_none(value: datetime | str) -> datetime | None:
+    """The instant that ``value`` is; None if it makes no sense."""
+    try:
+        return _instant(value)
+    except _NONSENSE:
+        return None
+
+
+def time_for(rows: int, timeout: float) -> float:
+    """The deadline, in seconds, of a call about so many rows."""
+    return timeout * (1 + rows / ROWS_PER_TIMEOUT)
+
+
+def shown(name: object) -> str:
+    """``name``, which may be anything, for people."""
+    return name if isinstance(name, str) and name.isprintable() else repr(name)[:80]
+
+
+@lru_cache(_SHARED)
+def _instant(value: datetime | str) -> datetime:
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if at.tzinfo is None:
+        raise ValueError(f"{value} names no time zone")
+    at.timestamp()
+    return at
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{shown(value)} is no text")
+    return value
+
+
+def _interval(value: object) -> float:
+    if not isinstance(value, float | int) or not 0 <= value <= _LONGEST_INTERVAL:
+        raise ValueError(f"{value!r} is no interval")
+    return float(value)

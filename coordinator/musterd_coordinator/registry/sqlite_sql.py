@@ -1,0 +1,39 @@
+"""The steps of a registry's schema in a SQLite file, and the statements that read and write it."""
+
+from musterd.sqlfiles import folder, read, statement, steps
+
+_FOLDER = folder(__package__, "sql") / "sqlite"
+
+STEPS = steps(_FOLDER)
+VERSION = len(STEPS)
+APPLICATION = 0x4D555354  # "MUST": tells our file from another program's
+NEWS = read(_FOLDER, "news")
+"""Temporary tables, from which :data:`SAVE` and :data:`APPEND` take what they write."""
+
+SAVE = statement(_FOLDER, "save")
+APPEND = statement(_FOLDER, "append")
+
+# What most of a fleet share comes as one text, which is read once for all who have the same.
+LOAD = """
+SELECT name, since, first_seen,
+    json_array("group", zone, owner, metadata, facts, state, reason, interval_s)
+FROM member WHERE namespace = ? AND ("group", name) > (?, ?) ORDER BY "group", name LIMIT ?
+"""
+# The same one by one, where that stumbled over a damaged row.
+LOAD_RAW = """
+SELECT "group", name, zone, owner, metadata, facts, state, reason, since, first_seen, interval_s
+FROM member
+WHERE namespace = ? AND ("group", name) > (?, ?) ORDER BY "group", name LIMIT ?
+"""
+HISTORY = """
+SELECT version, at, "group", name, old, new, reason, coordinator FROM history
+WHERE (namespace, "group", name) = (?, ?, ?) ORDER BY id DESC LIMIT ?
+"""
+NEWEST = "SELECT at FROM history WHERE namespace = ? ORDER BY id DESC LIMIT 1"
+FACTS = 'SELECT facts FROM member WHERE (namespace, "group", name) = (?, ?, ?)'
+CHANGE_FACTS = 'UPDATE member SET facts = ? WHERE (namespace, "group", name) = (?, ?, ?)'
+FORGET = 'DELETE FROM member WHERE (namespace, "group", name) = (?, ?, ?)'
+PRUNE = """
+DELETE FROM history WHERE id IN (
+    SELECT id FROM history WHERE namespace = ? AND at < ? LIMIT ?)
+"""

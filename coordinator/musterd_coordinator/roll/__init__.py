@@ -1,0 +1,1 @@
+"""The membership table: every member, its state and why, as versions."""

@@ -1,0 +1,141 @@
+"""Members that were forgotten, and whose seats in the store may still be there.
+
+A forgotten member comes back only by what is newer than its forgetting. What stands in its seat may
+be its last word, so the first record that a sweep brings which began afterwards is only remembered;
+the next other one is news. A seat that it takes anew is news too, once a sweep before, which began after
+the forgetting, has seen that it had none: nobody announces himself after his death.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from musterd.model import Member
+from musterd_coordinator.sweep.columns import Beats
+
+LATELY = 60.0
+"""Seconds for which a name is remembered whose seats are all gone: no sweep takes that long."""
+
+Seat = tuple[int, int]  # shard, and slot there
+Name = tuple[str, str]  # group and name
+
+
+@dataclass(slots=True)
+class Absentee:
+    """A forgotten member and its seats, with the record that was read there.
+
+    ``since`` and ``vacated`` are monotonic seconds: when it was forgotten, and when the sweep of a
+    shard began that saw its seat there empty.
+    """
+
+    member: Member
+    since: float
+    seats: dict[Seat, int | None] = field(default_factory=dict)
+    vacated: dict[int, float] = field(default_factory=dict)
+
+
+class Absent:
+    """Everybody who was forgotten and still has a seat, by name and by seat."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[Name, Absentee] = {}
+        self._by_seat: dict[int, dict[int, Absentee]] = {}  # by shard and slot
+        self._lately: dict[Name, float] = {}  # who has no seat, as of when
+        self._looked: dict[int, float] = {}  # when a sweep of a shard last began
+
+    def __bool__(self) -> bool:
+        return bool(self._by_name or self._lately)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def put(self, member: Member, seats: Mapping[int, int], now: float) -> None:
+        """``member``, who sits in ``seats`` (slots by shard), was forgotten ``now``."""
+        self._note(member.group, member.name, now)
+        if seats:
+            absentee = self._by_name[member.group, member.name] = Absentee(member, now)
+            for index, slot in seats.items():
+                self._sit(absentee, index, slot)
+
+    def forget_again(self, group: str, name: str, now: float) -> None:
+        """Somebody else forgot it, for whom it may have been back, or who is quicker than we."""
+        self._note(group, name, now)
+        if absentee := self._by_name.get((group, name)):
+            absentee.since = now
+            absentee.seats = dict.fromkeys(absentee.seats)
+            absentee.vacated = {}
+
+    def take(self, group: str, name: str) -> Absentee | None:
+        """Take out who is known again, by name."""
+        self._lately.pop((group, name), None)
+        absentee = self._by_name.pop((group, name), None)
+        if absentee is not None:
+            for index, slot in absentee.seats:
+                del self._by_seat[index][slot]
+        return absentee
+
+    def vacated(self, index: int, slot: int, begin: float) -> None:
+        """Who sat there does so no more, by a sweep that began at ``begin``."""
+        absentee = self._by_seat.get(index, {}).pop(slot, None)
+        if absentee is None:
+            return
+        del absentee.seats[index, slot]
+        if begin > absentee.since:
+            absentee.vacated[index] = begin
+        if not absentee.seats:
+            group, name = absentee.member.group, absentee.member.name
+            del self._by_name[group, name]
+            self._note(group, name, absentee.since)
+
+    def still(self, index: int, slot: int, member: Member, begin: float) -> bool:
+        """``member`` is seated there: is that no news, so that it remains absent?"""
+        name = member.group, member.name
+        if self._by_seat.get(index, {}).get(slot) is not self._by_name.get(name):
+            self.vacated(index, slot, begin)
+        absentee = self._by_name.get(name)
+        if absentee is None:
+            if name not in self._lately or self._looked.get(index, -np.inf) > self._lately[name]:
+                return False
+            absentee = self._by_name[name] = Absentee(member, self._lately[name])
+        elif begin > absentee.vacated.get(index, np.inf):
+            return False
+        if (index, slot) not in absentee.seats:
+            self._sit(absentee, index, slot)
+        absentee.member = member
+        return True
+
+    def looked(self, index: int, begin: float) -> None:
+        """A sweep of the shard that began at ``begin`` was taken in: it saw all seats."""
+        self._looked[index] = begin
+
+    def heard(self, index: int, beats: Beats, begin: float) -> list[Absentee]:
+        """Who is back, by a sweep of shard ``index`` that began at ``begin``."""
+        waiting = self._by_seat.get(index)
+        if not waiting:
+            return []
+        slots = np.fromiter(waiting, np.int64, len(waiting))
+        back = list[Absentee]()
+        read = beats.where(np.flatnonzero(np.isin(beats.slot, slots)))
+        records = (read.incarnation + read.sequence).tolist()
+        for slot, record in zip(read.slot.tolist(), records, strict=True):
+            absentee = waiting[slot]
+            before = absentee.seats[index, slot]
+            if begin <= absentee.since or record == before:
+                continue
+            if before is None:
+                absentee.seats[index, slot] = record
+            else:
+                back.append(absentee)
+        return back
+
+    def _sit(self, absentee: Absentee, index: int, slot: int) -> None:
+        self.vacated(index, slot, -np.inf)
+        absentee.seats[index, slot] = None
+        self._by_seat.setdefault(index, {})[slot] = absentee
+
+    def _note(self, group: str, name: str, now: float) -> None:
+        self._lately.pop((group, name), None)
+        self._lately[group, name] = now
+        while (first := next(iter(self._lately))) and self._lately[first] < now - LATELY:
+            del self._lately[first]

@@ -1,0 +1,200 @@
+"""Why a member changed, for its history, for the log, and for whoever asks."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from musterd.model import State, Transition
+from musterd_coordinator.judge.detector import Detector
+from musterd_coordinator.judge.members import STATES, Mask, Rows
+from musterd_coordinator.judge.transitions import Cause, Changes
+from musterd_coordinator.roll.changeset import Evidence, Told
+from musterd_coordinator.roll.names import Directory
+from musterd_coordinator.roll.outbox import Unsaved
+from musterd_coordinator.roll.shard import Clocks, Shard, wall_instant
+from musterd_coordinator.roll.versions import ChangeLog
+from musterd_coordinator.roll.wording import BEATING, EVIDENT, PLAIN
+
+log = structlog.get_logger(__name__)
+
+LOGGED_SINGLY = 1000
+"""Changes of one kind in one sweep that have a line each in the log. More would be a flood that no
+journal takes and nobody reads: they have one together, and each is in the history."""
+
+_EXAMPLES = 3  # names, and zones, in such a line
+_AT_ONCE = 50  # lines of the log in one step: a millisecond or two
+_ALL_CAUSES = np.arange(len(Cause))
+_BY_SILENCE = np.isin(_ALL_CAUSES, list(EVIDENT))
+_BY_RUN = np.isin(_ALL_CAUSES, (Cause.RESTARTED, Cause.CONFLICT))  # their words name incarnations
+
+
+Speak = Callable[..., object]
+_Kind = tuple[Cause, State, State]
+_Part = tuple[Told, Rows]
+
+
+class _Lines(NamedTuple):
+    """Lines of the log that differ in the member only, whose names are kept: it may be forgotten."""
+
+    speak: Speak
+    event: str
+    was: str
+    told: Told
+    rows: Rows
+    names: list[str]
+
+    def say(self, at: int) -> None:
+        """Say line ``at``."""
+        reason = self.told.reason(self.rows.item(at))
+        self.speak(self.event, member=self.names[at], was=self.was, reason=reason)
+
+
+class Teller:
+    """Puts changes into words, with the evidence for them as it is now, and tells all who care."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        directory: Directory,
+        clocks: Clocks,
+        *,
+        changes: ChangeLog,
+        unsaved: Unsaved,
+    ) -> None:
+        self._detector = detector
+        self._directory = directory
+        self._clocks = clocks
+        self._changes = changes
+        self._unsaved = unsaved
+        self._reasons: NDArray[np.object_] = np.empty(0, object)  # by row: words, or who has them
+
+    def begin(self, rows: Rows, reasons: Iterable[str]) -> None:
+        """New members sit in ``rows`` (n), for these ``reasons`` (n or more)."""
+        self.reserve(int(rows.max()) + 1)
+        self._reasons[rows] = list(islice(reasons, len(rows)))
+        self._changes.touch_all(rows)
+
+    def reserve(self, rows: int) -> None:
+        """Make room for rows below ``rows``."""
+        if (more := rows - len(self._reasons)) > 0:
+            self._reasons = np.append(self._reasons, np.full(more + len(self._reasons) // 4, ""))
+
+    def reason(self, row: int) -> str:
+        """The last words on the member of ``row``."""
+        reason: str | Told = self._reasons[row]
+        return reason if isinstance(reason, str) else reason.reason(row)
+
+    def ordered(self, row: int, note: str, then: State | None = None) -> None:
+        """An operator's order, with its ``note`` for the history.
+
+        It is no change of state, unless ``then`` is what the member is after it.
+        """
+        state, member = self._detector.members.state.item(row), self._directory.member(row)
+        version, now = self._changes.version + 1, wall_instant(self._clocks.wall())
+        names = member.group, member.name
+        line = Transition(version, now, *names, STATES[state], then or STATES[state], note)
+        self._unsaved.lines.append(line)
+
+    def tell(self, changes: Changes, shard: Shard) -> Told:
+        """A sweep of ``shard`` changed all this: to the history and whoever follows."""
+        now = wall_instant(self._clocks.wall())
+        told = Told(self._changes.version + 1, now, changes, self._evidence(changes, shard))
+        self._unsaved.told(told)
+        self._reason_all(told)
+        self._changes.touch_all(changes.rows)
+        return told
+
+    def _reason_all(self, told: Told) -> None:
+        changes = told.changes
+        for cause in np.flatnonzero(np.bincount(changes.cause)).tolist():
+            of_it = changes.cause == cause
+            rows = changes.rows if of_it.all() else changes.rows[of_it]
+            self._reasons[rows] = _LASTING.get(cause, told)
+
+    def log(self, told: Sequence[Told]) -> Iterator[None]:
+        """A line for each death, conflict or return among what was told, to be said in steps.
+
+        Names are looked up now: once others had a turn, somebody may be forgotten.
+        """
+        return _say(list(self._lines(told)))
+
+    def _lines(self, told: Sequence[Told]) -> Iterator[_Lines]:
+        for (cause, old, new), parts in _by_kind(told).items():
+            speak, event = _speaker(cause, new), str(new) if old != new else "beats"
+            count = sum(len(rows) for _, rows in parts)
+            if count > LOGGED_SINGLY:
+                speak(f"members {event}", count=count, was=str(old), **self._summary(parts))
+                continue
+            for part, rows in parts:
+                names = list(map(str, map(self._directory.member, rows.tolist())))
+                yield _Lines(speak, f"member {event}", str(old), part, rows, names)
+
+    def _summary(self, parts: Sequence[_Part]) -> dict[str, object]:
+        """What a line about many says of them."""
+        zones = [self._detector.members.zone[rows] for _, rows in parts]
+        size = max(int(each.max()) for each in zones) + 1
+        counts = sum(
+            (np.bincount(each, minlength=size) for each in zones), np.zeros(size, np.int64)
+        )
+        most = np.argsort(counts)[: -_EXAMPLES - 1 : -1]
+        largest = [(zone, counts.item(zone)) for zone in most.tolist() if counts.item(zone)]
+        told, rows = parts[0]
+        examples = map(self._directory.member, rows[:_EXAMPLES].tolist())
+        return {
+            "largest_zones": {"/".join(self._directory.zones.key(zone)): n for zone, n in largest},
+            "examples": list(map(str, examples)),
+            "reason": told.reason(rows.item(0)),
+        }
+
+    def _evidence(self, changes: Changes, shard: Shard) -> Evidence:
+        members, now = self._detector.members, self._clocks.monotonic()
+        silent, runs = _rows_by(changes, _BY_SILENCE), _rows_by(changes, _BY_RUN)
+        return Evidence(
+            shard.name,
+            shard.staleness(self._clocks) or 0.0,
+            self._detector.rules.storm_hold,
+            members.heard_at[silent] + (self._clocks.wall() - now),
+            np.stack((members.incarnation[runs], members.previous_incarnation[runs]), axis=1),
+        )
+
+
+_LASTING: Mapping[int, str] = {**PLAIN, Cause.CONFLICT_OVER: BEATING}
+"""Reasons that are the same for everybody."""
+
+
+def _say(lines: Sequence[_Lines]) -> Iterator[None]:
+    for each in lines:
+        for at in range(len(each.rows)):
+            each.say(at)
+            if at % _AT_ONCE == _AT_ONCE - 1:
+                yield
+        yield
+
+
+def _by_kind(told: Sequence[Told]) -> dict[_Kind, list[_Part]]:
+    """Rows of what was told, by what is said of them alike; first beats are no news."""
+    kinds = defaultdict[_Kind, list[_Part]](list)
+    for each in told:
+        changes = each.changes
+        codes = changes.cause.astype(np.int64) << 8 | changes.old << 4 | changes.new
+        for code in np.flatnonzero(np.bincount(codes)).tolist():
+            kind = Cause(code >> 8), STATES[code >> 4 & 15], STATES[code & 15]
+            if kind[0] is not Cause.FIRST_BEAT:
+                kinds[kind].append((each, changes.rows[codes == code]))
+    return kinds
+
+
+def _rows_by(changes: Changes, causes: Mask) -> Rows:
+    """All rows if any changed by one of ``causes``, else none: nobody asks for what belongs to it."""
+    return changes.rows if causes[changes.cause].any() else changes.rows[:0]
+
+
+def _speaker(cause: Cause, new: State) -> Speak:
+    well = new in (State.UP, State.LEFT) and cause is not Cause.CONFLICT
+    speak: Speak = log.info if well else log.warning
+    return speak

@@ -1,0 +1,50 @@
+"""A set of rows, at a byte each: all of a million members may be in it at once."""
+
+import numpy as np
+
+from musterd_coordinator.judge.members import Mask, Rows
+
+
+class RowSet:
+    """Rows that something is still to be done for."""
+
+    def __init__(self) -> None:
+        self._marked = np.zeros(1024, np.bool_)
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._marked))
+
+    def __bool__(self) -> bool:
+        return bool(self._marked.any())
+
+    def add(self, rows: Rows) -> None:
+        """Put ``rows`` (n) in."""
+        self.reserve(int(rows.max(initial=-1)) + 1)
+        self._marked[rows] = True
+
+    def reserve(self, rows: int) -> None:
+        """Make room for rows below ``rows``."""
+        if (more := rows - len(self._marked)) > 0:
+            self._marked = np.pad(self._marked, (0, more + len(self._marked) // 4))
+
+    def discard(self, row: int) -> None:
+        """Leave ``row`` out, whether or not it was in."""
+        if row < len(self._marked):
+            self._marked[row] = False
+
+    def among(self, begin: int, end: int) -> Rows:
+        """All rows that are in, from ``begin`` on and below ``end``, in ascending order."""
+        return np.flatnonzero(self._marked[begin:end]) + begin
+
+    def but(self, waiting: Mask) -> Rows:
+        """All rows that are in, in ascending order, without those of the mask ``waiting`` (n)."""
+        marked = self._marked.copy()
+        marked[: len(waiting)] &= ~waiting[: len(marked)]
+        return np.flatnonzero(marked)
+
+    def take(self, rows: Rows) -> Rows:
+        """Take ``rows`` (n) out; those of them that were in."""
+        rows = rows[rows < len(self._marked)]
+        rows = rows[self._marked[rows]]
+        self._marked[rows] = False
+        return rows

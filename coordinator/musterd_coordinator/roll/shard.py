@@ -1,0 +1,111 @@
+"""One shard as a coordinator sees it, and the two clocks that it is seen by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import floor
+
+import structlog
+
+from musterd import ages
+from musterd.ages import Slept
+from musterd_coordinator.judge.listening import ListeningClock, Step
+from musterd_coordinator.judge.slots import Seats
+from musterd_coordinator.sweep.columns import Rejected
+from musterd_coordinator.sweep.loop import Swept
+from musterd_coordinator.sweep.spoilage import Spoiled
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Where instants come from: ``monotonic`` decides, ``wall`` is shown to people, and ``slept`` are
+    the seconds that the host was asleep, which ``monotonic`` leaves out.
+    """
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+    slept: Slept = ages.slept
+
+    def instant(self, at: float) -> datetime:
+        """The wall clock's reading at ``at`` monotonic seconds."""
+        return wall_instant(self.wall() - self.monotonic() + at)
+
+
+def wall_instant(seconds: float) -> datetime:
+    """Seconds of the wall clock as an aware datetime, to the millisecond."""
+    # Python's round() to a digit takes six times as long, and every member has an instant.
+    return datetime.fromtimestamp(floor(seconds * 1000 + 0.5) / 1000, UTC)
+
+
+@dataclass(slots=True)
+class Shard:
+    """A shard's clock, its seats, and what its sweeps were like.
+
+    ``reason`` says why it is not listening, and is empty while it is; ``since`` is when that
+    began, in seconds of the wall clock. ``beats`` counts the members whose beat the shard had at the
+    newest sweep, ``rejected`` the records of all sweeps, ``spoiled`` those of the newest that matter.
+    """
+
+    name: str
+    clock: ListeningClock
+    since: float
+    seats: Seats = field(default_factory=Seats)
+    reason: str = "not swept yet"
+    canary_seconds: float | None = None
+    sweep_seconds: float | None = None
+    beats: int = 0
+    sweeps: int = 0
+    unproven: int = 0
+    rejected: Rejected = field(default_factory=Rejected)
+    spoiled: Spoiled = field(default_factory=Spoiled)
+    _slept: float | None = None  # by the host, when it was last swept
+    _slept_at_proof: float | None = None
+
+    def wake(self, clocks: Clocks) -> None:
+        """Notice before a sweep is taken in if the host slept since the last one: that was a gap."""
+        before, self._slept = self._slept, clocks.slept()
+        if before is not None and ages.asleep(before, self._slept) > self.clock.period / 2:
+            self.clock.resumed = False
+
+    def staleness(self, clocks: Clocks) -> float | None:
+        """Seconds since the newest proven sweep began, asleep or awake; None before the first."""
+        age = self.clock.staleness(clocks.monotonic())
+        if age is None or self._slept_at_proof is None:
+            return age
+        return age + ages.asleep(self._slept_at_proof, clocks.slept())
+
+    def note(self, swept: Swept, step: Step, wall: float) -> bool:
+        """Take in how a sweep went; whether the shard began or ceased to listen."""
+        self.sweeps += 1
+        self.unproven += step is Step.STOOD_STILL
+        self.canary_seconds = swept.canary_seconds
+        self.sweep_seconds = swept.seconds
+        if swept.sweep is not None:
+            self.beats = swept.sweep.present
+            self.rejected += swept.sweep.rejected
+        self.spoiled = swept.spoiled or self.spoiled
+        if step is Step.STOOD_STILL:
+            return self._fell_silent(swept.reason or "the sweep took too long", wall)
+        self._slept_at_proof = self._slept
+        if self.clock.mostly_deaf:
+            took = f"the canary took {swept.canary_seconds or 0.0:.2g} s"
+            return self._fell_silent(f"{took}: longer than most members wait for a push", wall)
+        return self._listens(wall)
+
+    def _fell_silent(self, reason: str, wall: float) -> bool:
+        changed = not self.reason or self.sweeps == 1
+        self.reason = reason
+        if changed:
+            self.since = wall
+            log.warning("shard silent", shard=self.name, reason=reason)
+        return changed
+
+    def _listens(self, wall: float) -> bool:
+        if not self.reason:
+            return False
+        after = round(wall - self.since, 1)
+        self.reason, self.since = "", wall
+        log.info("shard listening", shard=self.name, after=after)
+        return True

@@ -1,0 +1,126 @@
+"""Versions, and the bounded log of what changed in each, for readers who follow along."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+import anyio
+
+from musterd.model import MemberChange
+from musterd_coordinator.judge.members import Rows
+
+LOG_LIMIT = 10_000
+"""Changes kept for readers that fell behind; a reader further behind starts afresh."""
+
+_AT_ONCE = 200  # changes described in one step: a millisecond
+
+
+class ChangeLog:
+    """Collects what one sweep or order changes, and publishes it at once as one version.
+
+    Changes are described in steps after that. Until then they are not in the log, and readers who follow
+    wait for them (:meth:`told`); before anything else changes they must be (:meth:`settle`).
+
+    ``first`` is the version to begin with. A coordinator begins each run with a greater one than
+    it ever had, so that a reader's version of an earlier run is known to be too old.
+    """
+
+    def __init__(self, first: int, describe: Callable[[int], MemberChange]) -> None:
+        self.version = first
+        self._describe = describe
+        self._log: deque[MemberChange] = deque()
+        self._complete_after = first  # every change of later versions is in the log
+        self._rows: dict[int, None] = {}
+        self._gone: list[MemberChange] = []
+        self._untold: deque[int] = deque()  # rows of the newest version, not yet described
+        self._noticed = False
+        self._published = anyio.Event()
+
+    def touch(self, row: int) -> None:
+        """The member of ``row`` is not as it was, or is new."""
+        if len(self._rows) <= LOG_LIMIT:  # beyond it who changed does not matter: see publish()
+            self._rows[row] = None
+
+    def touch_all(self, rows: Rows) -> None:
+        """The same of many, all different."""
+        if len(self._rows) <= LOG_LIMIT:
+            self._rows.update(dict.fromkeys(rows[: LOG_LIMIT + 1].tolist()))
+
+    def forget(self, row: int, last: MemberChange) -> None:
+        """The member of ``row`` is gone; ``last`` is what was last true of it."""
+        self._rows.pop(row, None)
+        if len(self._gone) <= LOG_LIMIT:
+            self._gone.append(last)
+
+    def notice(self) -> None:
+        """Something that belongs to no member changed, such as whether we are listening."""
+        self._noticed = True
+
+    def publish(self) -> None:
+        """Make everything since the last call visible as one version, if there is anything.
+
+        A few changes are described at once; more are left to :meth:`describe`.
+        """
+        self.settle()
+        if not (self._rows or self._gone or self._noticed):
+            return
+        self.version += 1
+        if len(self._rows) + len(self._gone) > LOG_LIMIT:
+            self._log.clear()
+            self._complete_after = self.version
+        else:
+            self._log.extend(self._gone)
+            self._untold.extend(self._rows)
+        self._rows, self._gone, self._noticed = {}, [], False
+        if len(self._untold) <= _AT_ONCE:
+            self.settle()
+        self._wake()
+
+    def describe(self) -> Iterator[None]:
+        """Describe what was published, in steps."""
+        while self._untold:
+            self._describe_some(_AT_ONCE)
+            if not self._untold:
+                self._wake()
+            yield
+
+    def settle(self) -> None:
+        """Describe all that was published as it is now: something else is about to change."""
+        self._describe_some(len(self._untold))
+
+    async def told(self) -> None:
+        """Return when everything that was published is in the log."""
+        while self._untold:
+            await self._published.wait()
+
+    def _describe_some(self, most: int) -> None:
+        some = [self._untold.popleft() for _ in range(min(most, len(self._untold)))]
+        self._log.extend(map(self._describe, some))
+        self._shorten()
+
+    def _wake(self) -> None:
+        published, self._published = self._published, anyio.Event()
+        published.set()
+
+    async def wait(self, after: int) -> int:
+        """The version, as soon as it is another than ``after``."""
+        while self.version == after:
+            await self._published.wait()
+        return self.version
+
+    def has(self, version: int) -> bool:
+        """Is every change after ``version`` here?"""
+        return self._complete_after <= version <= self.version
+
+    def since(self, version: int, group: str | None) -> Sequence[MemberChange] | None:
+        """Changes after ``version``, oldest first; None when they are not all here."""
+        if not self.has(version):
+            return None
+        return [
+            change
+            for change in self._log
+            if change.version > version and (group is None or change.group == group)
+        ]
+
+    def _shorten(self) -> None:
+        while len(self._log) > LOG_LIMIT:
+            self._complete_after = self._log.popleft().version

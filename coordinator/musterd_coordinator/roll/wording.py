@@ -1,0 +1,108 @@
+"""The reason of every verdict in words that an operator understands. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from musterd.beat import Status
+from musterd_coordinator.judge.transitions import Cause
+
+BEATING = "beating"
+EVIDENT = frozenset(
+    {Cause.SILENT, Cause.MASS_SILENCE, Cause.HOLD_OVER, Cause.NEVER_BEAT}
+)  # by silence
+PLAIN: Mapping[int, str] = {
+    Cause.FIRST_BEAT: "first beat seen",
+    Cause.BEAT: "beating again",
+    Cause.LEAVING: "its agent said that it is leaving",
+    Cause.CHECK_FAILING: "its agent reports a failing check",
+    Cause.CONFLICT_OVER: "only one agent beats under this name now",
+    Cause.STRANGE_NUMBERS: "its beats are numbered as no agent numbers them: somebody else writes"
+    " them too, or they are spoiled on their way",
+    Cause.GOODBYE_OVER: "its agent still says goodbye, or that its check fails, after the hold of a"
+    " mass goodbye",
+}
+
+
+def hexadecimal(incarnation: int) -> str | None:
+    """An incarnation as people see it: 16 hex digits, or None for none."""
+    return f"{incarnation:016x}" if incarnation else None
+
+
+def silence(seconds: float, last_beat: str | None, shard: str, proven_ago: float) -> str:
+    """Why silence was believed. ``last_beat`` is an RFC 3339 instant, or None for none seen."""
+    seen = (
+        f"last beat seen {last_beat}" if last_beat else "no beat seen since this coordinator began"
+    )
+    return (
+        f"silent for {seconds:.1f} s of listening; {seen};"
+        f" shard {shard} proven {proven_ago:.1f} s ago"
+    )
+
+
+def cause_text(cause: Cause, evidence: str, incarnations: tuple[int, int], hold: float) -> str:
+    """The reason of one change. ``evidence`` is the text of :func:`silence` where it is EVIDENT."""
+    if (text := PLAIN.get(cause)) is not None:
+        return text
+    now, before = (hexadecimal(each) for each in incarnations)
+    texts = {
+        Cause.RESTARTED: f"its agent restarted: incarnation {now} after {before}",
+        Cause.SILENT: evidence,
+        Cause.MASS_SILENCE: f"{evidence}; so much of its zone fell silent at once that the"
+        f" observer is the likelier culprit: held for {hold:g} s of listening before it counts as down",
+        Cause.MASS_GOODBYE: "its agent says goodbye, or that its check fails, and so much of its zone"
+        f" does so at once that one culprit is likelier: held for {hold:g} s of listening before it"
+        " is believed",
+        Cause.HOLD_OVER: f"{evidence}; the hold of a mass silence is over",
+        Cause.NEVER_BEAT: evidence,
+        Cause.CONFLICT: f"several agents beat under this name: incarnations {now} and {before}",
+    }
+    return texts[cause]
+
+
+def examples(names: Sequence[str], count: int) -> str:
+    """A few of ``count`` names."""
+    more = count - len(names)
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+
+
+def clamped_text(interval_ms: int, push_timeout_ms: int, interval: float, push: float) -> str:
+    """What to add for a member that promises what no agent may be set to; seconds."""
+    told = f"an interval of {interval_ms / 1000:g} s"
+    if push_timeout_ms:
+        told += f" and a push timeout of {push_timeout_ms / 1000:g} s"
+    return f"; its beats tell {told}, which no agent may have: taken as {interval:.3g} s and {push:.3g} s"
+
+
+def deaf_text(push: float) -> str:
+    """What to add for a member that waits less for a push than the canary took; seconds."""
+    return f"; not judged now: it waits {push:.3g} s for a push, and the canary took longer"
+
+
+def unheard_text(why: str) -> str:
+    """What to add for a member none of whose shards is listening; ``why`` names them."""
+    return f"; not judged now: it is not heard, for {why}"
+
+
+def spoiled_text(shard: str) -> str:
+    """What to add for a member in whose slot of ``shard`` stands no beat of its own."""
+    return f"; what stands for it in {shard} is no beat of its own: spoiled, or another member's"
+
+
+def put_off_text(left: float) -> str:
+    """What to add for one whose verdict waits for an allowance after a gap; seconds left."""
+    return f"; not judged before {left:.1f} s more of listening: its shard was not listened to for a while"
+
+
+def up_text(reason: str, status: int, missed: int, lag: float, interval: float) -> str:
+    """What to add for a member that is up but not quite well; ``lag``, ``interval`` in seconds."""
+    if status == Status.DRAINING:
+        return f"{reason}; draining: its agent asks for no new work"
+    if lag > max(interval, 1.0):
+        return f"{reason}; its last beat left {lag:.1f} s late: the host is starved"
+    if missed:
+        return f"{reason}; {missed} pushes failed before the last one got through"
+    return reason
+
+
+def forced_text(said: str, observed: str, reason: str) -> str:
+    """Why a member counts as down that an operator forced down; ``said`` is the operator's word."""
+    return f"forced down{f': {said}' if said else ''}; observed {observed}: {reason}"

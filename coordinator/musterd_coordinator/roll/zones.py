@@ -1,0 +1,48 @@
+"""The zones of each group that somebody is in, as numbers that members are counted by."""
+
+from array import array
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd_coordinator.roll.interning import Numbers
+
+Zone = tuple[str, str]  # group and zone
+
+
+class Zones(Numbers[Zone]):
+    """Numbers of zones, the zones of each group, and a number of the group of each zone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_group: dict[str, dict[str, int]] = {}
+        self._groups = Numbers[str]()
+        self._group_of = array("i")  # by number of the zone
+
+    def give(self, number: int) -> bool:
+        """One holder less; whether there is none left."""
+        group, zone = self.key(number)
+        if not super().give(number):
+            return False
+        self._groups.give(self._group_of[number])
+        del self.of_group[group][zone]
+        if not self.of_group[group]:
+            del self.of_group[group]
+        return True
+
+    def group_of(self) -> NDArray[np.intc]:
+        """The number of the group of each zone, by number of the zone: a copy."""
+        return np.array(self._group_of, np.intc)
+
+    def number_of_group(self, group: str) -> int | None:
+        """The number of a group."""
+        return self._groups.number(group)
+
+    def _new(self, key: Zone) -> int:
+        number = super()._new(key)
+        group, zone = key
+        self.of_group.setdefault(group, {})[zone] = number
+        if number == len(self._group_of):
+            self._group_of.append(0)
+        self._group_of[number] = self._groups.take(group)
+        return number

@@ -1,0 +1,1 @@
+"""What a coordinator answers and what it can be ordered, and how both are kept."""

@@ -1,0 +1,245 @@
+"""The desk of a running coordinator: answers from the roll, orders through the registry."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+import structlog
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from musterd.errors import ConfigError, Conflict, NotFound
+from musterd.model import (
+    Facts,
+    FactsChange,
+    History,
+    Member,
+    MemberAnswer,
+    MemberChange,
+    PeerStatus,
+    ShardStatus,
+    State,
+    StatusAnswer,
+    check_metadata,
+    check_text,
+)
+from musterd.settings.settings import Settings
+from musterd_coordinator.limits.rates import Repeats
+from musterd_coordinator.registry.base import Registry
+from musterd_coordinator.roll import tally
+from musterd_coordinator.roll.roll import Roll
+from musterd_coordinator.roll.verdicts import NO_FACTS
+from musterd_coordinator.service.queries import Answers
+from musterd_coordinator.service.recorder import Recorder
+from musterd_coordinator.service.status import Identity, RegistryStatus, shard_statuses, status
+from musterd_coordinator.steps import Steps, whole
+
+ORDERS_LOGGED = 500
+"""Orders that have a line of their own in the log within a minute."""
+
+log = structlog.get_logger(__name__)
+
+Retire = Callable[[Sequence[Member]], Awaitable[None]]
+
+
+def _adopt_nothing(settings: Settings) -> None:
+    """For an office whose coordinator goes by the same settings for good."""
+
+
+class Office(Answers):
+    """Implements :class:`musterd_coordinator.service.contract.Desk`.
+
+    ``adopt`` lets the coordinator behind it go by other settings from now on.
+
+    ``retire`` removes members from the shards that can be reached. Orders are taken one at a
+    time, and each is durable before it shows.
+    """
+
+    def __init__(
+        self,
+        roll: Roll,
+        registry: Registry,
+        recorder: Recorder,
+        identity: Identity,
+        retire: Retire,
+    ) -> None:
+        super().__init__(roll)
+        self._registry = registry
+        self._recorder = recorder
+        self._identity = identity
+        self._retire = retire
+        self._orders = anyio.Lock()
+        self.peers: Sequence[PeerStatus] = ()  # other coordinators, where there is one to tell
+        # Of a registry that others write to as well, what is known here may not be the newest.
+        self._alone = registry.url.startswith("sqlite:")
+        self._lines = Repeats(roll.clocks.monotonic, ORDERS_LOGGED)
+        self.adopt: Callable[[Settings], None] = _adopt_nothing
+
+    @property
+    def ready(self) -> bool:
+        """Has every shard been listened to long enough to answer for its members?"""
+        return self._roll.ready
+
+    def status(self) -> StatusAnswer:
+        """This coordinator and its shards."""
+        return whole(self.status_steps())
+
+    def status_steps(self) -> Steps[StatusAnswer]:
+        """The same in steps."""
+        recorder = self._recorder
+        registry = RegistryStatus(
+            *(recorder.unsaved, recorder.health.reason, self.facts_age),
+            *(recorder.quarantined, self.peers),
+        )
+        return status(self._roll, self, self._identity, registry)
+
+    @property
+    def facts_age(self) -> float | None:
+        """Seconds since the registry last told what operators say; None: never."""
+        age = self._recorder.health.facts_age
+        return None if age is None else round(age, 3)
+
+    def view(self) -> tuple[bool, dict[State, int]]:
+        """Is it listening, and how many members does it see in each state?"""
+        return self.freshness()[0], tally.states(self.tally().all)
+
+    def shard_statuses(self) -> list[ShardStatus]:
+        """Its shards alone, which needs no look at the members."""
+        return shard_statuses(self._roll)
+
+    async def wait_version(self, after: int) -> int:
+        """The version, as soon as it is another than ``after``."""
+        return await self._roll.changes.wait(after)
+
+    async def told(self) -> None:
+        """Return when all changes up to now are at hand."""
+        await self._roll.changes.told()
+
+    def changes_since(
+        self, version: int, group: str | None = None
+    ) -> Sequence[MemberChange] | None:
+        """Every change after ``version``, or None when they are not all at hand."""
+        return self._roll.changes.since(version, group)
+
+    def is_at_hand(self, version: int) -> bool:
+        """Would :meth:`changes_since` know all that changed after ``version``?"""
+        return self._roll.changes.has(version)
+
+    async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
+        """Durably change what an operator may change; the member as it is then."""
+        _check(change)
+        self._recorder.must_be_there()
+        async with self._orders:
+            row, before = self.row(group, member), list[Facts]()
+            known = self._roll.facts.get(row, NO_FACTS)
+            if changed(known, change) == known and self._alone:
+                return self.member(group, member)
+
+            def changing(facts: Facts) -> Facts:
+                before.append(facts)
+                return changed(facts, change)
+
+            async with self._recorder.holding([row]):
+                facts = await self._registry.change_facts(group, member, changing)
+                if self._roll.directory.row(group, member) != row:
+                    raise NotFound(f"{group}/{member} was forgotten meanwhile")
+                if [facts] != before or facts != known:
+                    note = described(change)
+                    self._log("member changed", f"{group}/{member}", change=note)
+                    self._roll.set_facts(row, facts, note)
+            return self.member(group, member)
+
+    async def forget(self, group: str, member: str, *, force: bool = False) -> None:
+        """Forget a member; Conflict while its beats say that it is up, unless ``force``.
+
+        One that still beats joins anew with its next beat, and an order that held it down is gone.
+        """
+        self._recorder.must_be_there()
+        async with self._orders:
+            row = self.row(group, member)
+            if self._roll.state(row) in (State.UP, State.SUSPECT) and not force:
+                raise Conflict(
+                    f"{group}/{member} is {self._roll.state(row)}: stop its agent first, or force it"
+                )
+            forgotten = self._roll.directory.member(row)
+            async with self._recorder.holding([row]):  # or it might be written once more after that
+                number = await self._registry.forget([(group, member)])
+                if self._roll.directory.row(group, member) == row:
+                    self._roll.remove([row], number, "operator: forgotten")
+            self._log("member forgotten", f"{group}/{member}", forced=force)
+            await self._retire([forgotten])
+
+    async def forget_left(self, members: Sequence[Member]) -> None:
+        """Forget those of ``members`` who left and of whom no operator said anything, all at once."""
+        async with self._orders:
+            gone = {row: member for member in members if (row := self._left(member)) is not None}
+            names = [(member.group, member.name) for member in gone.values()]
+            async with self._recorder.holding(list(gone)):
+                number = await self._registry.forget(names)
+                left = [row for row, each in gone.items() if self._left(each) == row]
+                self._roll.remove(left, number)
+            log.info("members forgotten", count=len(gone), reason="they left")
+            await self._retire(list(gone.values()))
+
+    def _left(self, member: Member) -> int | None:
+        """The row of ``member`` if it left, and no operator said anything of it."""
+        row = self._roll.directory.row(member.group, member.name)
+        if row is None or row in self._roll.facts or self._roll.state(row) is not State.LEFT:
+            return None
+        return row
+
+    def _log(self, event: str, member: str, **fields: object) -> None:
+        """A line of the log, unless there were very many within a minute: the history has each."""
+        more = self._lines.one_more()
+        if more is not None:
+            log.info(event, member=member, **fields, **({"more": more} if more else {}))
+
+    async def history(self, group: str, member: str, limit: int) -> History:
+        """Its state changes, newest first; a forgotten member's too, while they are kept."""
+        kept = await self._registry.history(group, member, limit)
+        row = self._roll.directory.row(group, member)
+        news = self._recorder.unwritten(row, group, member)
+        if not (kept or news):
+            self.row(group, member)
+        own = [replace(line, coordinator=self._identity.name) for line in news]
+        lines = list(dict.fromkeys([*reversed(kept), *own]))  # some may just have been written
+        return History(group, member, lines[: -limit - 1 : -1])
+
+
+def changed(facts: Facts, change: FactsChange) -> Facts:
+    """``facts`` after an operator's ``change``. Pure."""
+    given = {
+        name: value
+        for name in ("zone", "owner", "metadata", "disabled", "forced_down")
+        if (value := getattr(change, name)) is not UNSET
+    }
+    reason = "" if change.reason is UNSET else change.reason
+    for flag in ("disabled", "forced_down"):
+        if flag in given:
+            given[f"{flag}_reason"] = reason if given[flag] else ""
+    return replace(facts, **given)
+
+
+def described(change: FactsChange) -> str:
+    """An operator's ``change`` in words, for the history."""
+    reason = f": {change.reason}" if change.reason else ""
+    words = []
+    if change.disabled is not UNSET:
+        words.append(f"disabled{reason}" if change.disabled else "enabled")
+    if change.forced_down is not UNSET:
+        words.append(f"forced down{reason}" if change.forced_down else "no longer forced down")
+    for name in ("zone", "owner", "metadata"):
+        value = getattr(change, name)
+        if value is not UNSET:
+            words.append(f"{name} as announced" if value is None else f"{name} set to {value}")
+    return "operator: " + ", ".join(words)
+
+
+def _check(change: FactsChange) -> None:
+    for name in ("zone", "owner", "reason"):
+        value = getattr(change, name)
+        if isinstance(value, str):
+            check_text(name, value)
+    if isinstance(change.metadata, dict):
+        check_metadata(change.metadata)
+    if change.reason and change.disabled is UNSET and change.forced_down is UNSET:
+        raise ConfigError("reason belongs to disabled or forced_down; give one of them with it")

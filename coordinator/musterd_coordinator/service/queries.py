@@ -1,0 +1,356 @@
+"""Answers from the roll. They read memory only: no store, no registry, no waiting.
+
+What may concern very many members, groups or zones is done in steps.
+"""
+
+from collections.abc import Iterator
+from itertools import compress, repeat
+
+import numpy as np
+from msgspec.structs import replace
+
+from musterd.errors import NotFound
+from musterd.model import (
+    GroupAnswer,
+    GroupList,
+    GroupSummary,
+    Mark,
+    MemberAnswer,
+    MemberPage,
+    QueryAnswer,
+    State,
+    Verdict,
+)
+from musterd_coordinator.judge.members import IS_UNDECIDED, STATES, Code, Rows
+from musterd_coordinator.roll import tally
+from musterd_coordinator.roll.names import NOBODY, Group
+from musterd_coordinator.roll.roll import Roll
+from musterd_coordinator.roll.shard import wall_instant
+from musterd_coordinator.roll.tally import Tally
+from musterd_coordinator.roll.verdicts import FORCED_DOWN, NO_FACTS, marks_of, overlaid, verdict_of
+from musterd_coordinator.roll.wording import (
+    clamped_text,
+    deaf_text,
+    hexadecimal,
+    put_off_text,
+    spoiled_text,
+    unheard_text,
+    up_text,
+)
+from musterd_coordinator.service.contract import PAGE_LIMIT
+from musterd_coordinator.service.freshness import Freshness
+from musterd_coordinator.service.paging import FEW, Filters, chosen
+from musterd_coordinator.service.seen import Seen, seen, seen_of
+from musterd_coordinator.service.status import OLD_FACTS
+from musterd_coordinator.steps import Steps, whole
+
+GROUPS_AT_ONCE = 100  # groups, or zones, in one step
+MEMBERS_AT_ONCE = 100  # whole answers in one step
+VERDICTS_AT_ONCE = 1000
+
+
+class _Behind:
+    """How good what all answers of one moment say is: ``note`` ends the reason of each."""
+
+    __slots__ = ("all_heard", "facts_age", "note")
+
+    def __init__(self, all_heard: bool, facts_age: float | None) -> None:
+        self.all_heard = all_heard
+        self.facts_age = facts_age
+        self.note = _old(facts_age)
+
+
+Portion = dict[str, dict[str, Verdict]]
+"""Verdicts by group and name."""
+
+
+class Answers:
+    """The questions of schedulers, over one roll."""
+
+    def __init__(self, roll: Roll, *, few: int = FEW) -> None:
+        self._roll = roll
+        self._few = few  # members that are sorted for one page
+        self._freshness = Freshness(roll)
+        self._tally: Tally | None = None
+        self._counted_at: int | None = None
+
+    @property
+    def facts_age(self) -> float | None:
+        """Seconds since it was last heard what operators say; None: never."""
+        return None
+
+    @property
+    def version(self) -> int:
+        """One more for each sweep or order that changed anything."""
+        return self._roll.version
+
+    @property
+    def size(self) -> int:
+        """How many members there are."""
+        return len(self._roll.directory)
+
+    def groups(self) -> GroupList:
+        """All groups."""
+        return whole(self.groups_steps())
+
+    def groups_steps(self) -> Steps[GroupList]:
+        """The same in steps."""
+        listed = GroupList(self._roll.version, *self.freshness(), [])
+        yield
+        counted = self.tally()
+        yield
+        names, numbers = list(self._roll.directory.group_names), self._roll.directory.zones
+        yield
+        counted.group(0)
+        yield
+        for at in range(0, len(names), GROUPS_AT_ONCE):
+            for name in names[at : at + GROUPS_AT_ONCE]:
+                counts = counted.group(numbers.number_of_group(name))
+                listed.groups.append(_summary(name, counts))
+            yield
+        return listed
+
+    def group(self, group: str) -> GroupAnswer:
+        """One group, counted by state and by zone, by verdict and by mark."""
+        return whole(self.group_steps(group))
+
+    def group_steps(self, group: str) -> Steps[GroupAnswer]:
+        """The same in steps."""
+        found, counted, zones = self._group(group), self.tally(), self._roll.directory.zones
+        yield
+        counts = counted.group(zones.number_of_group(group))
+        answer = GroupAnswer(
+            self._roll.version,
+            *self.freshness(group),
+            group,
+            len(found.rows),
+            tally.states(counts),
+            {},
+            tally.verdicts(counts),
+            tally.marks(counts),
+        )
+        yield
+        named = sorted(zones.of_group.get(group, {}).items())
+        yield
+        for at in range(0, len(named), GROUPS_AT_ONCE):
+            for zone, number in named[at : at + GROUPS_AT_ONCE]:
+                answer.zones[zone] = tally.states(counted.zone(number))
+            yield
+        return answer
+
+    def members(
+        self,
+        group: str,
+        *,
+        state: State | None = None,
+        zone: str | None = None,
+        up: bool | None = None,
+        mark: Mark | None = None,
+        after: str = "",
+        limit: int = PAGE_LIMIT,
+    ) -> MemberPage:
+        """One page of members by name."""
+        return whole(self.members_steps(group, Filters(state, zone, up, mark), after, limit))
+
+    def members_steps(
+        self, group: str, filters: Filters, after: str, limit: int
+    ) -> Steps[MemberPage]:
+        """The same in steps. One who is forgotten meanwhile is left out."""
+        found = self._group(group)
+        fresh = self.freshness(group)
+        page = MemberPage(self._roll.version, *fresh, [], None, facts_age=self.facts_age)
+        names = yield from chosen(self._roll, found, filters, after, limit + 1, few=self._few)
+        shown = names[:limit]
+        answers: list[MemberAnswer] = []
+        for at in range(0, len(shown), MEMBERS_AT_ONCE):
+            rows = self._roll.directory.rows(group, shown[at : at + MEMBERS_AT_ONCE])
+            answers += self._answers(rows[rows != NOBODY])
+            yield
+        following = shown[-1] if len(names) > limit else None
+        return replace(page, members=answers, next=following)
+
+    def portions(self, group: str | None) -> Iterator[Portion]:
+        """The verdicts on everybody, or on everybody in ``group``, in portions: each is a step.
+
+        Who joins, goes or changes meanwhile may be told or not: what changed says it again.
+        """
+        names = [group] if group is not None else list(self._roll.directory.group_names)
+        portion: Portion = {}
+        size = 0
+        for name in names:
+            for part in self._verdicts_of(name):
+                portion.setdefault(name, {}).update(part)
+                size += len(part)
+                if size >= VERDICTS_AT_ONCE:
+                    yield portion
+                    portion, size = {}, 0
+        if portion:
+            yield portion
+
+    def _verdicts_of(self, name: str) -> Iterator[dict[str, Verdict]]:
+        group = self._roll.directory.groups.get(name)
+        if group is None:
+            return
+        rows = np.array(group.rows, np.int64)
+        for at in range(0, len(rows), VERDICTS_AT_ONCE):
+            here, named = self._roll.directory.names_of(group, rows[at : at + VERDICTS_AT_ONCE])
+            yield dict(zip(named, self._roll.verdicts(here), strict=True))
+
+    def member(self, group: str, member: str) -> MemberAnswer:
+        """One member."""
+        row = self.row(group, member)
+        return self._answer(row, seen_of(self._roll.detector, row), self._behind)
+
+    def query(self, group: str, members: list[str]) -> QueryAnswer:
+        """Verdicts on the named members."""
+        found = self._group(group)
+        names = list(dict.fromkeys(members))
+        rows = self._roll.directory.rows(found.name, names)
+        known, missing = rows != NOBODY, list[str]()
+        if not known.all():
+            missing = list(compress(names, ~known))
+            names, rows = list(compress(names, known)), rows[known]
+        verdicts = dict(zip(names, self._roll.verdicts(rows), strict=True))
+        fresh = self.freshness(group)
+        return QueryAnswer(self._roll.version, *fresh, verdicts, missing, facts_age=self.facts_age)
+
+    def row(self, group: str, member: str) -> int:
+        """The row of a member; NotFound names the group's size."""
+        found = self._group(group)
+        row = self._roll.directory.row(group, member)
+        if row is None:
+            raise NotFound(f"group {group} has no member {member} among its {len(found.rows)}")
+        return row
+
+    def freshness(self, group: str | None = None) -> tuple[bool, float | None]:
+        """Is everybody concerned heard, and how old is the newest proof for whoever is worst off?
+
+        None seconds: there is none yet.
+        """
+        if group is not None:
+            self._group(group)
+        return self._freshness.of(group)
+
+    def tally(self) -> Tally:
+        """Everybody, counted once for each version."""
+        if self._tally is None or self._counted_at != self._roll.version:
+            detector, zones = self._roll.detector, self._roll.directory.zones
+            members = detector.members
+            self._tally = Tally(members, detector.conflicts(members.used), zones)
+            self._counted_at = self._roll.version
+        return self._tally
+
+    def _group(self, group: str) -> Group:
+        found = self._roll.directory.groups.get(group)
+        if found is None:
+            raise NotFound(f"no group {group} among {len(self._roll.directory.groups)}")
+        return found
+
+    @property
+    def _behind(self) -> _Behind:
+        """What is behind all answers of one moment."""
+        roll = self._roll
+        all_heard = not roll.detector.gaps.is_anybody_deaf and False not in roll.listening
+        return _Behind(all_heard, self.facts_age)
+
+    def _answers(self, rows: Rows) -> list[MemberAnswer]:
+        behind, columns = self._behind, seen(self._roll.detector, rows)
+        return list(map(self._answer, rows.tolist(), columns, repeat(behind)))
+
+    def _answer(self, row: int, seen: Seen, behind: _Behind) -> MemberAnswer:
+        roll = self._roll
+        facts = roll.facts.get(row)
+        member = roll.directory.member(row)
+        if facts is None:
+            facts = NO_FACTS
+        else:
+            member = overlaid(member, facts)
+        verdict = verdict_of(seen.state, seen.status, seen.orders)
+        # By position, in the order of its fields: by their names it takes seven times as long.
+        return MemberAnswer(
+            member.group,
+            member.name,
+            verdict.state,
+            verdict.up,
+            verdict.schedulable,
+            verdict.down,
+            self._reason(row, seen, behind),
+            wall_instant(seen.since),
+            seen.silence,
+            seen.interval,
+            hexadecimal(seen.incarnation),
+            seen.conflict,
+            member.zone,
+            member.owner,
+            member.metadata,
+            facts.disabled,
+            facts.disabled_reason,
+            facts.forced_down,
+            facts.forced_down_reason,
+            STATES[seen.state],
+            marks_of(seen.status, seen.orders, seen.conflict),
+            seen.down_after,
+            behind.facts_age,
+        )
+
+    def _reason(self, row: int, seen: Seen, behind: _Behind) -> str:
+        reason = self._roll.reason(row)
+        if seen.state == Code.UP:
+            reason = up_text(reason, seen.status, seen.missed, seen.lag_ms / 1000, seen.interval)
+        if not behind.all_heard or seen.put_off or seen.clamped:
+            reason += self._withheld(row)
+        if seen.orders & FORCED_DOWN:
+            reason = self._roll.in_force(row, reason)
+        return reason + behind.note
+
+    def _away(self, row: int) -> str:
+        """Why it is not heard at all, if none of its shards is listening."""
+        places = self._roll.detector.members.shard[:, row].tolist()
+        shards = self._roll.shards
+        for at in places:
+            if at >= 0 and shards[at].clock.listening:
+                return ""
+        away = [shards[at] for at in places if at >= 0]
+        return "; ".join(f"{shard.name}: {shard.reason}" for shard in away)
+
+    def _withheld(self, row: int) -> str:
+        """What to add where its verdict is held back, or its promises are."""
+        members, detector = self._roll.detector.members, self._roll.detector
+        text, push = "", members.push_timeout.item(row)
+        if IS_UNDECIDED[members.state.item(row)]:
+            if away := self._away(row):
+                text += unheard_text(away)
+            elif detector.gaps.is_deaf(row):
+                text += deaf_text(push)
+            elif members.put_off.item(row):
+                left = members.down_after.item(row) - detector.silence_of(row)
+                text += put_off_text(max(0.0, left))
+        for shard in self._roll.shards:
+            if len(shard.spoiled.counted) or len(shard.spoiled.given_up):
+                slot = shard.seats.slot_of(row)
+                text += (
+                    spoiled_text(shard.name)
+                    if slot is not None and shard.spoiled.holds(slot)
+                    else ""
+                )
+        if members.clamped.item(row):
+            promised = members.interval_ms.item(row), members.push_timeout_ms.item(row)
+            text += clamped_text(*promised, members.interval.item(row), push)
+        return text
+
+
+def _old(facts_age: float | None) -> str:
+    """Words on operators' orders that were not heard of for long."""
+    if facts_age is None or facts_age <= OLD_FACTS:
+        return ""
+    return f"; what operators said in the last {facts_age:.0f} s is not known here"
+
+
+def _summary(name: str, counts: tally.Counts) -> GroupSummary:
+    return GroupSummary(
+        name,
+        tally.members(counts),
+        tally.states(counts),
+        tally.verdicts(counts),
+        tally.marks(counts),
+    )

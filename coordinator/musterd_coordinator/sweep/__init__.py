@@ -1,0 +1,1 @@
+"""Reading every beat of every shard of a store, again and again."""

@@ -1,0 +1,213 @@
+"""One sweep of one shard, and the loop that repeats it: canary and batched reads under a deadline.
+
+A loop belongs to one shard alone: a shard that fails or hangs delays no other, and the next sweep
+of a shard never begins before the last one ended.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from random import Random
+from time import perf_counter
+from typing import Protocol
+
+import anyio
+import structlog
+
+from musterd.beat import Beat, new_incarnation
+from musterd.errors import StoreError
+from musterd.model import Member
+from musterd.stores import Roster, ShardReader, Sweep
+from musterd_coordinator.sweep.spoilage import Spoilage, Spoiled
+
+log = structlog.get_logger(__name__)
+
+RENEW_EVERY = 5
+"""Sweeps between two fresh connections, so that a store that serves old connections and refuses
+new ones is not taken for one that listens: not until it takes one again."""
+
+SOONER = 0.1
+"""The part of a period by which a sweep may come sooner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep of a shard brought.
+
+    ``begin`` and ``end`` are monotonic seconds. ``roster`` and ``sweep`` may be believed as far as
+    they go even when the sweep proved nothing; then ``reason`` says why. ``canary_seconds`` is how
+    long it took until the canary was accepted, ``seconds`` what all of it took. ``spoiled`` are records
+    that are no beats; None where not all were read.
+    """
+
+    begin: float
+    end: float
+    proven: bool
+    reason: str
+    roster: Roster
+    sweep: Sweep | None
+    canary_seconds: float | None
+    seconds: float
+    spoiled: Spoiled | None = None
+
+
+class Sweeper:
+    """Sweeps one shard, every ``period`` seconds or, by chance, up to a tenth sooner.
+
+    The chance keeps several coordinators from sweeping in step, and two agents with one name from
+    always beating in the same order between two sweeps.
+
+    ``canary_timeout()`` is the push timeout of nearly all agents of the shard, ``down_time()`` what they
+    may be silent. ``stopwatch`` measures
+    for people; what decides is the loop's clock, which uvloop keeps to the millisecond.
+    """
+
+    def __init__(
+        self,
+        reader: ShardReader,
+        coordinator_id: int,
+        *,
+        period: float,
+        timeout: float,
+        canary_timeout: Callable[[], float],
+        down_time: Callable[[], float] = lambda: inf,
+        wall: Callable[[], float],
+        stopwatch: Callable[[], float] = perf_counter,
+        rng: Random | None = None,
+    ) -> None:
+        self.reader = reader
+        self._id = coordinator_id
+        self._period = period
+        self._timeout = timeout
+        self._canary_timeout = canary_timeout
+        self._spoilage = Spoilage(reader.name, down_time)
+        self._wall = wall
+        self._stopwatch = stopwatch
+        self._rng = rng or Random()
+        self._incarnation = new_incarnation()
+        self._sequence = 0
+        self._renewal_due = False  # stays so until it succeeds
+        self._busy = anyio.Lock()  # a reader's calls never overlap
+
+    async def run(self, take: "Take") -> None:
+        """Sweep once a period for ever, handing each outcome to ``take``."""
+        due = anyio.current_time()
+        try:
+            while True:
+                swept = await self.once()
+                await take(swept)
+                more = swept.roster.more
+                del swept  # all beats of a sweep: not to be kept beside those of the next
+                if more:
+                    continue
+                pause = self._period * self._rng.uniform(1 - SOONER, 1)
+                due = max(due + pause, anyio.current_time())
+                await anyio.sleep_until(due)
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+                await self.reader.aclose()
+
+    async def once(self) -> Swept:
+        """One sweep. Raises nothing but cancellation: whatever goes wrong proves nothing."""
+        attempt = _Attempt(anyio.current_time(), self._stopwatch())
+        try:
+            with anyio.fail_after(self._timeout):
+                async with self._busy:
+                    reason = await self._attempt(attempt)
+        except TimeoutError:
+            reason = f"no answer within {self._timeout:g} s"
+        except StoreError as error:
+            reason = error.reason
+        except Exception as error:  # a driver's fault must not end the sweeps of its shard
+            log.exception("sweep failed", shard=self.reader.name)
+            reason = f"fault in the driver: {error!r}"
+        return attempt.outcome(anyio.current_time(), reason, self._stopwatch())
+
+    async def retire(self, member: Member) -> None:
+        """Remove a forgotten member from the shard. Raises StoreError."""
+        async with self._busy:
+            await self.reader.retire(member)
+
+    async def _attempt(self, attempt: "_Attempt") -> str:
+        """Fill ``attempt``; why it proves nothing, or nothing at all when it does."""
+        canary = self._next_canary()
+        self._renewal_due |= self._sequence % RENEW_EVERY == 0
+        kept = await self._write(canary)
+        attempt.canary_seconds = self._took(attempt)
+        attempt.roster = await self.reader.roster()
+        if attempt.roster.more:
+            return "still reading who is there"
+        attempt.sweep = await self.reader.sweep()
+        if not attempt.sweep.complete:
+            return attempt.sweep.reason
+        now = anyio.current_time()
+        attempt.spoiled = self._spoilage.look(attempt.sweep, now)
+        if reason := attempt.spoiled.reason:
+            return reason
+        if not kept:
+            return "the shard lost the canary of the last sweep: restarted, flushed or evicting"
+        if attempt.sweep.canary is None:
+            return "the canary was accepted and did not come back"
+        if (attempt.sweep.canary.incarnation, attempt.sweep.canary.sequence) != (
+            canary.incarnation,
+            canary.sequence,
+        ):
+            return "an older canary came back: reads are stale, or another coordinator has our name"
+        return ""
+
+    def _took(self, attempt: "_Attempt") -> float:
+        """Seconds since it began, by the clock that says more: members are judged by them."""
+        return max(self._stopwatch() - attempt.started, anyio.current_time() - attempt.begin)
+
+    async def _write(self, canary: Beat) -> bool:
+        timeout = self._canary_timeout()
+        try:
+            with anyio.fail_after(timeout):
+                if self._renewal_due:
+                    await self.reader.renew()
+                kept = await self.reader.write_canary(canary)
+        except TimeoutError:
+            raise StoreError(
+                self.reader.name, f"the canary was not accepted within {timeout:g} s"
+            ) from None
+        self._renewal_due = False
+        return kept
+
+    def _next_canary(self) -> Beat:
+        self._sequence += 1
+        return Beat(
+            member_id=self._id,
+            incarnation=self._incarnation,
+            sequence=self._sequence,
+            interval_ms=int(self._period * 1000),
+            sent_ms=int(self._wall() * 1000),
+        )
+
+
+class Take(Protocol):
+    """Takes the outcome of each sweep."""
+
+    async def __call__(self, swept: Swept, /) -> None: ...
+
+
+@dataclass(slots=True)
+class _Attempt:
+    begin: float
+    started: float
+    roster: Roster = field(default_factory=Roster)
+    sweep: Sweep | None = None
+    canary_seconds: float | None = None
+    spoiled: Spoiled | None = None
+
+    def outcome(self, end: float, reason: str, stopped: float) -> Swept:
+        return Swept(
+            self.begin,
+            end,
+            not reason,
+            reason,
+            self.roster,
+            self.sweep,
+            self.canary_seconds,
+            stopped - self.started,
+            self.spoiled,
+        )

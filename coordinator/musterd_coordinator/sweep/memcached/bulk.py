@@ -1,0 +1,107 @@
+"""The coordinator's batched reads of one memcached: two connections, two commands deep each.
+
+Replies are parsed as they arrive, one at a time, so that the event loop stays free; while one is
+parsed the server works on the next. A connection is busy until the last byte of every reply was
+read, and whatever ends a read before that, cancellation included, aborts its transport.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import anyio
+
+from musterd.errors import ShardUnavailable
+from musterd.stores.memcached.connection import Server, keep_alive, unreachable
+from musterd.stores.slots.protocol import Keys
+from musterd.ways import Way
+from musterd_coordinator.sweep.memcached.connection import BulkLink
+from musterd_coordinator.sweep.memcached.replies import BeatRecords, BeatsReply
+from musterd_coordinator.sweep.memcached.values import Reply, ReplyTooLong, ValuesReply
+from musterd_coordinator.sweep.slots.slotmap import Block
+
+CONNECTIONS = 2
+DEPTH = 2
+
+R = TypeVar("R", bound=Reply)
+
+
+class MemcachedBulk:
+    """A :class:`~musterd_coordinator.sweep.slots.bulk.Bulk` over connections made when needed."""
+
+    lanes = CONNECTIONS * DEPTH
+
+    def __init__(self, server: Server, namespace: str, way: Way | None = None) -> None:
+        self._server = server
+        self._way = way or Way(server.host)
+        self._beat_prefix = Keys(namespace).beat_prefix
+        self._links: list[BulkLink | None] = [None] * CONNECTIONS
+        self.oversized: list[bytes] = []
+        self._connecting = [anyio.Lock() for _ in range(CONNECTIONS)]
+
+    async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values of ``keys``."""
+        make = partial(ValuesReply, self._server.name, keys)
+        reply = await self._ask(lane, b" ".join(keys), make)
+        return reply.values
+
+    async def beats(self, lane: int, block: Block) -> BeatRecords:
+        """The records in the slots of ``block``."""
+        make = partial(BeatsReply, self._server.name, block, self._beat_prefix)
+        reply = await self._ask(lane, memoryview(block.text)[:-1], make)
+        return reply.result
+
+    def close(self) -> None:
+        """Abort the connections."""
+        for link in self._links:
+            if link is not None:
+                link.abort("closed by us")
+        self._links = [None] * CONNECTIONS
+
+    async def _ask(self, lane: int, keys: bytes | memoryview, make: Callable[[], R]) -> R:
+        """The whole reply. A value that is larger than any of ours is removed, and is not there."""
+        command = b"".join((b"get ", keys, b"\r\n"))
+        removed: set[bytes] = set()
+        while True:
+            reply = make()
+            link = await self._link(lane % CONNECTIONS)
+            try:
+                await link.ask(command, reply)
+            except ReplyTooLong:
+                if reply.oversized and removed.issuperset(reply.oversized):
+                    raise  # the server does not mean what it says
+                await self._remove(lane, reply.oversized)
+                removed.update(reply.oversized)
+            else:
+                await self._remove(lane, reply.oversized)
+                return reply
+
+    async def _remove(self, lane: int, keys: Sequence[bytes]) -> None:
+        if keys:
+            self.oversized += keys
+            link = await self._link(lane % CONNECTIONS)
+            link.tell(b"".join(b"delete %b noreply\r\n" % key for key in keys))
+
+    async def _link(self, number: int) -> BulkLink:
+        link = self._links[number]
+        if link is not None and link.is_usable:
+            return link
+        async with self._connecting[number]:
+            link = self._links[number]
+            if link is None or not link.is_usable:
+                link = self._links[number] = await self._connect()
+            return link
+
+    async def _connect(self) -> BulkLink:
+        try:
+            return await self._way.connect(self._connect_to)
+        except OSError as error:
+            raise ShardUnavailable(self._server.name, unreachable(error)) from None
+
+    async def _connect_to(self, address: str) -> BulkLink:
+        transport, link = await asyncio.get_running_loop().create_connection(
+            lambda: BulkLink(self._server.name), address, self._server.port
+        )
+        keep_alive(transport)
+        return link

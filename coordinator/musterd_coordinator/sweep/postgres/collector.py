@@ -1,0 +1,94 @@
+"""The beats of one sweep of a database, judged while they still arrive; pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.beat import SIZE, Beat, beat_in
+from musterd.errors import ShardCorrupt
+from musterd_coordinator.sweep.columns import Beats, Rejected, no_beats
+from musterd_coordinator.sweep.postgres.slotmap import Seats
+from musterd_coordinator.sweep.standing import Spoils
+
+
+class Harvest:
+    """What the rows of a table say of those who have ``seats``, and the canary of ``canary_slot``.
+
+    Either all rows are taken in, or only those that changed since they were taken in before.
+
+    Everything that is read of a row is copied out of it at once, into columns with room for all
+    who have seats. So nothing is left to do at the end that would block an event loop, and the
+    rows themselves are never all in memory. One harvest serves one sweep after the other, as
+    :meth:`begin` says: new memory for a million beats costs a tenth of reading them.
+    """
+
+    def __init__(self, shard: str, seats: Seats, canary_slot: int) -> None:
+        self._shard = shard
+        self._seats = seats
+        self._canary_slot = canary_slot
+        self._columns: Sequence[NDArray[Any]] = no_beats()
+        self.begin()
+
+    def begin(self, *, everything: bool = True) -> None:
+        """Start over. What :meth:`beats` gave is overwritten from now on.
+
+        ``everything``: all rows are to come; else those that do not come are as they were.
+        """
+        if everything:
+            self._seats.forget_beats()
+            self.canary: Beat | None = None
+        self._room = self._seats.count()
+        if not self._room <= len(self._columns[0]) <= 2 * self._room:
+            size = self._room + self._room // 8
+            self._columns = [np.empty(size, column.dtype) for column in no_beats()]
+        self._size = 0
+        self.rejected = Rejected()
+        self._strangers = 0
+        self._refused: list[NDArray[np.int64]] = []
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that was taken in is understood, and need not be looked at again.
+
+        A stranger may get a seat that the roster tells of later. A record that is no beat of its
+        member is to be counted as long as it stands there.
+        """
+        return not self._strangers and not any(self.rejected)
+
+    def take(self, rows: NDArray[Any]) -> None:
+        """Take in some rows, with the fields ``slot`` and ``record``, in any order.
+
+        Raises ShardCorrupt when there are more beats than members.
+        """
+        slots = rows["slot"].astype(np.int64)
+        beats, rejected, strangers, refused = self._seats.believe(slots, rows["record"])
+        if len(refused):
+            self._refused.append(refused)
+        self.rejected += rejected
+        self._strangers += strangers
+        self._keep(beats)
+        own = rows["record"][slots == self._canary_slot]
+        if len(own):
+            self.canary = beat_in(own.tobytes()[:SIZE])
+
+    def spoils(self) -> Spoils:
+        """All was taken in: what is not good of it, from those who are known to beat."""
+        return self._seats.spoils(np.concatenate([np.empty(0, np.int64), *self._refused]))
+
+    def beats(self) -> Beats:
+        """All good beats that were taken in; views, not to be kept beyond the next sweep."""
+        return Beats._make(column[: self._size] for column in self._columns)
+
+    def unchanged(self) -> int:
+        """How many members' beats were taken in before, and did not come again."""
+        return self._seats.present() - self._size
+
+    def _keep(self, beats: Beats) -> None:
+        end = self._size + len(beats.slot)
+        if end > self._room:
+            raise ShardCorrupt(self._shard, f"there are more beats than the {self._room} members")
+        for column, part in zip(self._columns, beats, strict=True):
+            column[self._size : end] = part
+        self._size = end

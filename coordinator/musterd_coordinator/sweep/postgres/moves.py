@@ -1,0 +1,78 @@
+"""Whether the database's name, or a proxy, leads to another server by now, while the one before lives.
+
+Then agents may still beat at the old one, and would be silent at the new one though they are alive.
+They come over within LONGEST_CONNECTED seconds; so long nobody is judged. Where the old server is
+gone, their connections broke with it: nothing has to be waited for.
+"""
+
+from math import inf
+from typing import Protocol
+
+import anyio
+
+from musterd.errors import StoreError
+from musterd.stores.postgres.session import LONGEST_CONNECTED, Link
+
+_SERVER = "SELECT pg_postmaster_start_time()::text"
+_BRIEF = 0.5  # seconds that a server which lives takes to say so, at most
+
+
+class Present(Protocol):
+    """The members of a shard."""
+
+    def count(self) -> int:
+        """How many there are."""
+
+    def present(self) -> int:
+        """How many of them have a beat in it."""
+
+
+class MoveWatch:
+    """Renews the link ``follower`` after ``leader`` was, and sees whether they parted."""
+
+    def __init__(self, leader: Link, follower: Link) -> None:
+        self._leader = leader
+        self._follower = follower
+        self._server = ""
+        self._due = False
+        self._until = -inf
+
+    async def look(self) -> None:
+        """``leader`` is a new connection: whether it leads where the last one did. StoreError."""
+        async with self._leader.session() as session:
+            server = str(await session.connection.fetchval(_SERVER))
+            direct = session.direct
+        before, self._server = self._server, server
+        self._due = True
+        # Behind a pooler a change of the server is the pooler's affair, and agents' share it.
+        if before not in ("", server) and direct and await self._lives(before):
+            self._until = anyio.current_time() + LONGEST_CONNECTED
+
+    async def follow(self) -> None:
+        """Renew ``follower`` where it is time to. Raises StoreError."""
+        if self._due:
+            await self._follower.renew()
+            self._due = False
+
+    def reason(self, seats: Present) -> str:
+        """Why nobody may be judged now, or an empty text; nor is there once all have come over."""
+        left = self._until - anyio.current_time()
+        if left <= 0:
+            return ""
+        if seats.count() and seats.present() >= seats.count():
+            self._until = -inf
+            return ""
+        return (
+            "the database is another server by now and the one before is alive: agents come over"
+            f" within {left:.0f} s"
+        )
+
+    async def _lives(self, server: str) -> bool:
+        """Whether ``follower``, which is still connected there, reaches it."""
+        with anyio.move_on_after(_BRIEF):
+            try:
+                async with self._follower.session() as session:
+                    return str(await session.connection.fetchval(_SERVER)) == server
+            except StoreError:
+                pass
+        return False

@@ -1,0 +1,161 @@
+"""PostgreSQL as a store, the coordinator's side: who has which seat, all beats, and a canary."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import blake2b
+
+import anyio
+
+from musterd.beat import Beat, pack
+from musterd.errors import ShardRefused
+from musterd.model import Member
+from musterd.stores.base import Roster, Sweep
+from musterd.stores.postgres.schema import ensure_schema
+from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.url import Target
+from musterd.stores.postgres.writer import PostgresWriter, namespace_key, retire, signed
+from musterd_coordinator.sweep.columns import Rejected
+from musterd_coordinator.sweep.postgres.collector import Harvest
+from musterd_coordinator.sweep.postgres.moves import MoveWatch
+from musterd_coordinator.sweep.postgres.relays import MOST_RELAYS, READ_MARKS, RelayWatch, marks_key
+from musterd_coordinator.sweep.postgres.roster import PAGE, PORTION, Doubts, RosterReader
+from musterd_coordinator.sweep.postgres.scan import SNAPSHOT, Scan
+from musterd_coordinator.sweep.postgres.slotmap import Seats
+
+_NEW_CANARY = """
+INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record, role_key)
+VALUES ($1, now(), $2, $3, $4, hashtext(SESSION_USER))
+ON CONFLICT (slot) DO UPDATE SET
+    member_id = excluded.member_id, seen_at = excluded.seen_at, record = excluded.record,
+    namespace_key = excluded.namespace_key, role_key = excluded.role_key
+"""
+# An update finds room beside the row, where others may have none: think of a disk that is full of
+# the versions that a forgotten transaction keeps. An insert needs room that anybody could use.
+_MOVED_CANARY = """
+WITH moved AS (DELETE FROM musterd.beat WHERE slot = $1 RETURNING *)
+INSERT INTO musterd.beat SELECT * FROM moved
+"""
+_OLD_CANARIES = "DELETE FROM musterd.beat WHERE slot < 0 AND seen_at < now() - interval '1 day'"
+
+
+class PostgresReader:
+    """One coordinator's way to the database: see :class:`musterd.stores.base.ShardReader`.
+
+    The canary has a connection of its own and takes an agent's way: the same writer, the same
+    UPDATE, the same table. Its row has a negative slot made from the coordinator's name. While all
+    beats are read nobody writes it, and its connection reads half of a large table.
+
+    A sweep brings the beats that are new since the one before; a lost canary makes the next a full one.
+    Of the roster ``page`` rows are read at a time, and some ``portion`` in one call.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        namespace: str,
+        coordinator: str,
+        timeout: float,
+        *,
+        page: int = PAGE,
+        portion: int = PORTION,
+    ) -> None:
+        self.name = target.name
+        self._namespace = namespace
+        self._key = namespace_key(namespace)
+        self._canary_slot = canary_slot(namespace, coordinator)
+        self._link = Link(target, timeout)
+        self._canary_link = Link(target, timeout, patient=False)
+        self._move = MoveWatch(self._canary_link, self._link)
+        self._canary = PostgresWriter(self._canary_link, namespace)
+        self._scan = Scan(self._link, self._canary_link, self._key)
+        self._has_tables = self._has_canary = False
+        self._seats = Seats()
+        self._harvest = Harvest(self.name, self._seats, self._canary_slot)
+        self._relays = RelayWatch()
+        self._roster = RosterReader(self._link, namespace, self._seats, page=page, portion=portion)
+        self._doubts = Doubts()
+
+    async def write_canary(self, beat: Beat) -> bool:
+        """Overwrite the canary; False when it was gone and had to be written anew."""
+        async with self._tables():
+            if await self._canary.write(self._canary_slot, beat):
+                self._has_canary = True
+                return True
+            row = signed(beat.member_id), self._canary_slot, self._key, pack(beat)
+            async with self._canary_link.transaction() as connection:
+                await connection.execute(_NEW_CANARY, *row)
+                await connection.execute(_OLD_CANARIES)
+        self._scan.forget()  # where the canary is gone, others may be
+        lost, self._has_canary = self._has_canary, True
+        return not lost
+
+    async def renew(self) -> None:
+        """Have the canary connect and take its place in the table as a newcomer would."""
+        async with self._tables():
+            await self._canary_link.renew()
+            await self._move.look()
+            async with self._canary_link.transaction() as connection:
+                await connection.execute(_MOVED_CANARY, self._canary_slot)
+
+    async def roster(self) -> Roster:
+        """What changed among the seats since the last call."""
+        async with self._tables():
+            await self._move.follow()
+            return await self._roster.read()
+
+    async def sweep(self) -> Sweep:
+        """The namespace's beats that are new since the last call, and the canary."""
+        harvest, scan = self._harvest, self._scan
+        async with self._tables(), self._link.transaction(begin=SNAPSHOT) as connection:
+            harvest.begin(everything=await scan.begin(connection))
+            await scan.read(connection, self._seats.count(), harvest.take)
+            marks = await connection.fetch(READ_MARKS, marks_key(self._namespace), MOST_RELAYS)
+        if harvest.settled:
+            scan.settle()
+        reason = self._move.reason(self._seats) or self._relays.judge(
+            {slot: record for slot, record in marks},  # noqa: C416 (a Record is no tuple to mypy)
+            self._seats.fingerprint(),
+            anyio.current_time(),
+        )
+        if self._doubts.are_raised(harvest.rejected.member_id):
+            self._roster.doubt()
+        spoils = harvest.spoils()
+        rejected = harvest.rejected + Rejected(holder=self._roster.refused)
+        return Sweep(
+            *(harvest.beats(), rejected, harvest.canary, not reason, reason),
+            unchanged=harvest.unchanged(),
+            spoiled=spoils.slots,
+            established=spoils.records,
+        )
+
+    async def retire(self, member: Member) -> None:
+        """Remove a forgotten member's beat and vacate its slot."""
+        async with self._tables():
+            await retire(self._link, self._namespace, member)
+
+    async def aclose(self) -> None:
+        """Close both connections without waiting for the network."""
+        self._link.close()
+        self._canary_link.close()
+
+    @asynccontextmanager
+    async def _tables(self) -> AsyncIterator[None]:
+        """Make the tables where they are missing: at first, and when a call says so."""
+        if not self._has_tables:
+            await ensure_schema(self._link)
+            self._has_tables = True
+        try:
+            yield
+        except ShardRefused:
+            self._has_tables = False
+            raise
+
+
+def canary_slot(namespace: str, coordinator: str) -> int:
+    """The slot, below zero, of a coordinator's canary.
+
+    Two coordinators with one name share it, as do two in 2**31 with different names; neither can
+    prove a sweep then.
+    """
+    digest = blake2b(f"{namespace}/{coordinator}".encode(), digest_size=4).digest()
+    return -1 - (int.from_bytes(digest) >> 1)

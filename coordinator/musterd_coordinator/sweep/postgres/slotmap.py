@@ -1,0 +1,149 @@
+"""Who sits in which slot of a database, and which beats may therefore be believed; pure."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.model import Member
+from musterd.stores.base import Roster
+from musterd_coordinator.sweep.columns import Beats, Rejected, check, from_records
+from musterd_coordinator.sweep.standing import Spoils, Standing
+
+_ODD, _TWO = np.uint64(1), np.uint64(2)
+_NONE = np.empty(0, np.int64)
+
+
+class Seat(NamedTuple):
+    """What one row of the roster says. ``member`` is None when nobody of ours sits there."""
+
+    slot: int
+    changed: int  # the transaction that wrote the row
+    member_id: int = 0
+    member: Member | None = None
+
+
+class Believed(NamedTuple):
+    """What some rows of the table of beats say.
+
+    ``rejected`` counts records that are no beat of the member in whose slot they are, ``strangers``
+    those in slots where, as far as the roster was read, nobody sits. ``refused`` are the slots of those
+    that are rejected.
+    """
+
+    beats: Beats
+    rejected: Rejected
+    strangers: int
+    refused: NDArray[np.int64]
+
+
+class Seats:
+    """The roster as far as it was read, and which beat each member was believed last: by slot."""
+
+    def __init__(self) -> None:
+        self._taken: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._read: NDArray[np.bool_] = np.zeros(0, np.bool_)  # in the reading that goes on
+        self._id: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        self._changed: NDArray[np.int64] = np.zeros(0, np.int64)
+        # A number that tells one beat from the next, and is odd; 0: none.
+        self._heard: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        self._standing = Standing()
+
+    def count(self) -> int:
+        """How many members sit somewhere."""
+        return int(np.count_nonzero(self._taken))
+
+    def is_news(self, slot: int, changed: int) -> bool:
+        """Whether the row of ``slot`` as transaction ``changed`` wrote it was not taken over yet."""
+        return slot >= len(self._changed) or bool(self._changed[slot] != changed)
+
+    def begin(self) -> None:
+        """A reading begins: no row was read in it yet."""
+        self._read[:] = False
+
+    def vacate_unread(self) -> list[int]:
+        """Every row was read in this reading: slots without one are vacant; those that were not."""
+        gone = np.flatnonzero(self._taken & ~self._read)
+        self._standing.leave(gone, self._id[gone])
+        self._taken[gone] = False
+        self._heard[gone] = 0
+        return gone.tolist()
+
+    def update(self, seats: Collection[Seat]) -> Roster:
+        """Take over what was read; what it means for the roster."""
+        slots = np.fromiter((seat.slot for seat in seats), np.int64, len(seats))
+        self._reserve(1 + int(slots.max(initial=-1)))
+        taken = np.fromiter((seat.member is not None for seat in seats), np.bool_, len(seats))
+        vacated = slots[self._taken[slots] & ~taken]
+        self._read[slots] = True
+        ids = np.fromiter((seat.member_id for seat in seats), np.uint64, len(seats))
+        others = self._id[slots] != ids
+        left = slots[self._taken[slots] & (others | ~taken)]
+        self._standing.leave(left, self._id[left])
+        came = taken & (others | ~self._taken[slots])
+        self._standing.seat(slots[came], ids[came])
+        self._taken[slots] = taken
+        self._heard[slots[others]] = 0
+        self._id[slots] = ids
+        self._changed[slots] = [seat.changed for seat in seats]
+        return Roster(
+            [(seat.slot, seat.member) for seat in seats if seat.member is not None],
+            np.sort(vacated).tolist(),
+        )
+
+    def forget_beats(self) -> None:
+        """All beats are read anew."""
+        self._heard[:] = 0
+
+    def present(self) -> int:
+        """How many members were believed a beat that, for all we know, still stands there."""
+        return int(np.count_nonzero(self._heard))
+
+    def fingerprint(self) -> int:
+        """A number that is another one after any of those beats was followed by the next."""
+        return int(self._heard.sum())
+
+    def spoils(self, refused: NDArray[np.int64]) -> Spoils:
+        """A sweep is complete, and ``refused`` what stands in these slots: what of that means anything."""
+        heard = self._heard != 0
+        spoils = self._standing.spoils(heard, refused)
+        self._standing.count(heard)
+        return spoils
+
+    def believe(self, slots: NDArray[np.int64], records: NDArray[np.void]) -> Believed:
+        """The good beats of members who sit in those ``slots``, and how many were not good.
+
+        Slots below zero, where canaries are, say nothing, nor do members who took their slot and did
+        not beat yet. Shapes: (n,), and (n,) of dtype RECORD, of which the beats may be views.
+        """
+        seated = (slots >= 0) & (slots < len(self._taken))
+        seated[seated] = self._taken[slots[seated]]
+        known = seated & ((records["magic"] != 0) | (records["incarnation"] != 0))
+        beats, magic, version = from_records(slots, records), records["magic"], records["version"]
+        strangers = 0
+        if not known.all():  # seldom, and as much work as all the rest
+            strangers = int(np.count_nonzero(~seated & (slots >= 0)))
+            beats, magic, version = beats.where(known), magic[known], version[known]
+        read = beats.slot
+        beats, rejected = check(beats, magic, version)
+        rightful = beats.member_id == self._id[beats.slot]
+        if not rightful.all():
+            beats = beats.where(rightful)
+            rejected += Rejected(member_id=int(np.count_nonzero(~rightful)))
+        refused = _NONE
+        if len(beats.slot) < len(read):
+            self._heard[read] = 0
+            refused = np.setdiff1d(read, beats.slot)
+        self._heard[beats.slot] = (beats.incarnation + beats.sequence * _TWO) | _ODD
+        return Believed(beats, rejected, strangers, refused)
+
+    def _reserve(self, size: int) -> None:
+        more = size - len(self._taken)
+        if more > 0:
+            more += size // 8
+            self._taken = np.pad(self._taken, (0, more))
+            self._read = np.pad(self._read, (0, more))
+            self._id = np.pad(self._id, (0, more))
+            self._changed = np.pad(self._changed, (0, more))
+            self._heard = np.pad(self._heard, (0, more))

@@ -1,0 +1,89 @@
+"""Which members have earned that a spoiled record of theirs means something; pure."""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd_coordinator.sweep.columns import Bools, Slots
+
+ESTABLISHED = 3
+"""Sweeps with a good beat after which a member is known to beat. Anybody can take a new slot, and
+write into it whatever he likes."""
+
+REMEMBERED = 1 << 16
+"""Members without a slot whose standing is remembered: the latest."""
+
+Identities = NDArray[np.uint64]
+
+_NOWHERE = np.empty(0, np.int64)
+
+
+class Spoils(NamedTuple):
+    """Slots whose record is no beat of their member, where that means something, and how many have any."""
+
+    slots: Slots
+    records: int
+
+
+class Standing:
+    """In how many sweeps each member had a good beat, up to :data:`ESTABLISHED`; kept by its slot.
+
+    A member takes its standing along to another slot: where records are mixed up on their way,
+    coordinators have members announce themselves anew, and many move.
+
+    Whoever sat there before the first sweep may have beaten for years, and is taken for established.
+    """
+
+    def __init__(self) -> None:
+        self._good: NDArray[np.uint8] = np.zeros(0, np.uint8)
+        # member_id -> what it had earned when it left its slot
+        self._left: OrderedDict[int, int] = OrderedDict()
+        self._swept = False
+
+    def seat(self, slots: Slots, identities: Identities) -> None:
+        """The members ``identities`` (n) sit in these slots (n) from now on."""
+        self._reserve(1 + int(np.max(slots, initial=-1)))
+        self._good[slots] = 0 if self._swept else ESTABLISHED
+        if not self._left:
+            return
+        for slot, identity in zip(slots.tolist(), identities.tolist(), strict=True):
+            if earned := self._left.pop(identity, 0):
+                self._good[slot] = earned
+
+    def leave(self, slots: Slots, identities: Identities) -> None:
+        """They sit there no longer. Must be told before somebody else sits there."""
+        earned = self._good[slots]
+        some = earned > 0
+        left = zip(identities[some].tolist(), earned[some].tolist(), strict=True)
+        for identity, good in left:
+            self._left[identity] = good
+            self._left.move_to_end(identity)
+        while len(self._left) > REMEMBERED:
+            self._left.popitem(last=False)
+
+    def spoils(self, heard: Bools, refused: Slots, astray: Slots = _NOWHERE) -> Spoils:
+        """A sweep brought good beats from the slots that are ``heard`` (by slot), and others from
+        those that it ``refused``. Beats of those who sit in ``astray`` were among these.
+
+        A beat of a member that turns up in the slot of another, and not in its own where it was
+        before, was mixed up on its way or overwritten: that means something of newer members too.
+        """
+        self._reserve(len(heard))
+        astray = astray[(self._good[astray] > 0) & ~heard[astray]]
+        spoiled = np.union1d(refused[self._good[refused] >= ESTABLISHED], astray)
+        good = np.count_nonzero(heard & (self._good[: len(heard)] >= ESTABLISHED))
+        return Spoils(spoiled, int(good) + len(spoiled))
+
+    def count(self, heard: Bools) -> None:
+        """That sweep was complete."""
+        self._reserve(len(heard))
+        good = self._good[: len(heard)]
+        np.minimum(good + heard, ESTABLISHED, out=good)
+        self._swept = True
+
+    def _reserve(self, size: int) -> None:
+        more = size - len(self._good)
+        if more > 0:
+            self._good = np.pad(self._good, (0, more + size // 8))

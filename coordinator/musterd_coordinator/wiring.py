@@ -1,0 +1,258 @@
+"""A coordinator, wired: what is started in which order, and how it stops."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from socket import gethostname
+from time import time
+
+import anyio
+import anyio.lowlevel
+import numpy as np
+import structlog
+from anyio.abc import TaskGroup
+
+from musterd.beat import member_id
+from musterd.errors import StoreError
+from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
+from musterd.loop_clock import clock_of_loop
+from musterd.model import Member
+from musterd.settings.sources import Settings
+from musterd.stores import Store, open_store
+from musterd.urls import host_and_port
+from musterd_coordinator.judge.members import Seconds
+from musterd_coordinator.judge.promises import canary_time
+from musterd_coordinator.judge.rules import Rules
+from musterd_coordinator.limits.descriptors import allowed, for_embedded_store
+from musterd_coordinator.limits.seldom import Seldom
+from musterd_coordinator.process.daemon import lasting
+from musterd_coordinator.process.memory import keep_small
+from musterd_coordinator.registry.base import Registry, open_registry
+from musterd_coordinator.roll.roll import Roll
+from musterd_coordinator.roll.shard import Clocks, wall_instant
+from musterd_coordinator.service.deletion_clock import CarefulClock
+from musterd_coordinator.service.expiry import Farewell
+from musterd_coordinator.service.orders import Office
+from musterd_coordinator.service.peers import Peers
+from musterd_coordinator.service.recorder import Recorder
+from musterd_coordinator.service.status import Identity
+from musterd_coordinator.sweep.loop import Sweeper, Swept
+
+log = structlog.get_logger(__name__)
+
+REGISTRY_TIMEOUT = 10.0
+RETIRE_TIMEOUT = 2.0
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Office]:
+    """A coordinator at work, without its HTTP; leaves nothing running behind.
+
+    Raises ConfigError or RegistryError when it cannot begin. A store that does not answer is no
+    reason not to begin.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.store.startswith("embedded:"):
+            await stack.enter_async_context(_embedded_store(settings))
+        store = _open_store(settings)
+        registry = open_registry(
+            settings.registry_url,
+            namespace=settings.namespace,
+            timeout=REGISTRY_TIMEOUT,
+            coordinator=coordinator_name(settings),
+        )
+        await registry.open()
+        stack.push_async_callback(registry.aclose)
+        clocks = Clocks(clock_of_loop(), time)
+        roll = make_roll(settings, store, clocks)
+        async for entries in registry.load():
+            roll.restore(entries)
+        newest = await registry.newest()
+        clock = careful_clock(newest, clocks)
+        sweepers = make_sweepers(settings, store, roll)
+        recorder = Recorder(
+            roll, registry, history=timedelta(days=settings.history_days), clock=clock
+        )
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        for index, sweeper in enumerate(sweepers):
+            tasks.start_soon(sweeper.run, partial(_take, roll, index))
+        tasks.start_soon(recorder.run)
+        tasks.start_soon(lasting, "free memory", keep_small)
+        office = make_office(settings, store, registry, roll, recorder, sweepers)
+        farewell = Farewell(roll, office, settings.forget_left, clock)
+        tasks.start_soon(lasting, "forget who left", farewell.run)
+        if registry.shared:
+            tasks.start_soon(lasting, "peers", Peers(registry, office).run)
+        office.adopt = partial(_adopt, roll, recorder, farewell)
+        yield office
+
+
+LIVE = (
+    *("service_down_time", "storm_min", "storm_fraction", "storm_hold"),
+    *("history_days", "forget_left"),
+)
+"""Options that a coordinator changes while it runs."""
+
+
+def _adopt(roll: Roll, recorder: Recorder, farewell: Farewell, settings: Settings) -> None:
+    """Go by the :data:`LIVE` options of ``settings`` from now on."""
+    roll.detector.rules = make_rules(settings)
+    recorder.history = timedelta(days=settings.history_days)
+    farewell.after = settings.forget_left
+
+
+def careful_clock(newest: datetime | None, clocks: Clocks) -> CarefulClock:
+    """The clock to delete by, where the newest line of history is from ``newest``."""
+    at = None if newest is None else newest.timestamp()
+    return CarefulClock(at, clocks.wall(), clocks.monotonic())
+
+
+async def _take(roll: Roll, index: int, swept: Swept) -> None:
+    for _ in roll.steps(index, swept):
+        await anyio.lowlevel.checkpoint()
+
+
+def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:
+    """An empty roll by these settings."""
+    return Roll(
+        make_rules(settings),
+        store.shard_names,
+        namespace=settings.namespace,
+        place=store.place,
+        replicas=store.replicas,
+        sweep_period=settings.sweep_period,
+        sweep_timeout=settings.effective_sweep_timeout,
+        clocks=clocks,
+        members_limit=settings.members_limit,
+    )
+
+
+def make_rules(settings: Settings) -> Rules:
+    """What the detector goes by."""
+    return Rules(
+        service_down_time=settings.service_down_time,
+        interval=settings.interval,
+        push_timeout=partial(_push_timeouts, settings),
+        storm_min=settings.storm_min,
+        storm_fraction=settings.storm_fraction,
+        storm_hold=settings.storm_hold_seconds,
+    )
+
+
+def _push_timeouts(settings: Settings, intervals: Seconds) -> Seconds:
+    """:meth:`Settings.push_timeout_for` of many."""
+    if settings.push_timeout is not None:
+        return np.full(len(intervals), settings.push_timeout)
+    return np.minimum(USUAL_PUSH_TIMEOUT, PUSH_SHARE * intervals)
+
+
+def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]:
+    """One for each shard. A canary gets the time that nearly all agents give their beats."""
+    name = coordinator_name(settings)
+
+    def canary_timeout(index: int) -> float:
+        return canary_time(roll.detector.members, index, roll.detector.rules)
+
+    return [
+        Sweeper(
+            store.reader(index, name),
+            member_id(settings.namespace, "", name),
+            period=settings.sweep_period,
+            timeout=settings.effective_sweep_timeout,
+            canary_timeout=partial(canary_timeout, index),
+            down_time=lambda: roll.detector.rules.service_down_time,
+            wall=roll.clocks.wall,
+        )
+        for index in range(len(store.shard_names))
+    ]
+
+
+def make_office(
+    settings: Settings,
+    store: Store,
+    registry: Registry,
+    roll: Roll,
+    recorder: Recorder,
+    sweepers: list[Sweeper],
+) -> Office:
+    """The desk of a coordinator made of these parts."""
+    identity = _identity(settings, store, registry, roll.clocks)
+    return Office(roll, registry, recorder, identity, _retire(roll, sweepers))
+
+
+def coordinator_name(settings: Settings) -> str:
+    """What tells this coordinator from others on the same store: its host and its port."""
+    return f"{gethostname()}-{settings.listen_address[1]}"
+
+
+def _open_store(settings: Settings) -> Store:
+    return open_store(
+        settings.store,
+        namespace=settings.namespace,
+        timeout=settings.effective_sweep_timeout,
+        beat_ttl=settings.beat_ttl,
+    )
+
+
+@asynccontextmanager
+async def _embedded_store(settings: Settings) -> AsyncIterator[None]:
+    from musterd.stores.table.table import Table
+    from musterd_coordinator.memcache.server import Limits, serve  # only where there is no store
+
+    host, port = host_and_port(settings.store.removeprefix("embedded://"), default_port=11311)
+    limits = Limits(connections=for_embedded_store(allowed()))
+    async with serve(host, port, Table(), limits) as server:
+        log.info(
+            "store embedded",
+            address=f"{host}:{server.port}",
+            note="for small fleets and trying it out: beats pause while this coordinator is away",
+        )
+        yield
+
+
+def _identity(settings: Settings, store: Store, registry: Registry, clocks: Clocks) -> Identity:
+    return Identity(
+        name=coordinator_name(settings),
+        store=store.url,
+        registry=located(registry.url),
+        started=wall_instant(clocks.wall()),
+        sweep_period=settings.sweep_period,
+    )
+
+
+def located(registry: str) -> str:
+    """A registry's URL with the whole path of its file: one may look for it from elsewhere."""
+    scheme, separator, path = registry.partition(":///")
+    return f"{scheme}{separator}{Path(path).absolute()}" if scheme == "sqlite" else registry
+
+
+def _retire(roll: Roll, sweepers: list[Sweeper]) -> Callable[[Sequence[Member]], Awaitable[None]]:
+    """Remove forgotten members from all shards at once; one that is away is left to its expiry."""
+
+    away = [Seldom("members not retired", roll.clocks.monotonic) for _ in sweepers]
+
+    async def from_shard(index: int, members: Sequence[Member]) -> None:
+        sweeper = sweepers[index]
+        for at, member in enumerate(members):
+            try:
+                with anyio.fail_after(RETIRE_TIMEOUT):
+                    await sweeper.retire(member)
+            except (StoreError, TimeoutError) as error:
+                left = len(members) - at
+                away[index].warn(shard=sweeper.reader.name, reason=str(error), left=left)
+                return
+
+    async def retire(members: Sequence[Member]) -> None:
+        placed: dict[int, list[Member]] = {}
+        for member in members:
+            for index in roll.placement.of(member.group, member.name):
+                placed.setdefault(index, []).append(member)
+        tasks: TaskGroup
+        async with anyio.create_task_group() as tasks:
+            for index, theirs in placed.items():
+                tasks.start_soon(from_shard, index, theirs)
+
+    return retire
