@@ -23,6 +23,7 @@ from benchmarks.processes import cpu_seconds, memory_bytes, resident_bytes
 from benchmarks.stores import STORES
 from musterd.stores import open_store
 from musterd.testing.agent_process import AgentProcess
+from musterd_coordinator.sweep.base import open_reader
 
 _MB = 2**20
 
@@ -61,7 +62,9 @@ def minimal_sender(store: str, interval: float) -> Iterator[int]:
 
 async def beats_of(store: str) -> dict[int, tuple[int, int]]:
     """Sequence and missed pushes of every member in the store, by member_id."""
-    shard = open_store(store, namespace="musterd", timeout=5.0, beat_ttl=600.0).reader(0, "bench")
+    shard = open_reader(
+        open_store(store, namespace="musterd", timeout=5.0, beat_ttl=600.0), 0, "bench"
+    )
     while (await shard.roster()).more:
         pass
     beats = (await shard.sweep()).beats

@@ -8,12 +8,13 @@ import numpy as np
 
 from musterd.model import Member, State
 from musterd.settings.sources import Settings
-from musterd.stores import Roster, Sweep, open_store
+from musterd.stores import open_store
 from musterd_coordinator.judge.members import STATES
 from musterd_coordinator.registry.base import open_registry
 from musterd_coordinator.roll.shard import Clocks
 from musterd_coordinator.service.contract import Desk
 from musterd_coordinator.service.recorder import Recorder
+from musterd_coordinator.sweep.base import Roster, Sweep
 from musterd_coordinator.sweep.columns import Beats, Rejected, no_beats
 from musterd_coordinator.sweep.loop import Swept
 from musterd_coordinator.wiring import careful_clock, make_office, make_roll

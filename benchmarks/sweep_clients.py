@@ -24,9 +24,10 @@ import numpy as np
 from benchmarks.bulk import TIMEOUT
 from benchmarks.fleet import NAMESPACE, TTL, Fleet
 from musterd.beat import Beat, new_incarnation
-from musterd.stores import ShardReader, Sweep, open_store
+from musterd.stores import open_store
 from musterd.stores.postgres.writer import namespace_key
 from musterd.stores.slots.protocol import Keys
+from musterd_coordinator.sweep.base import ShardReader, Sweep, open_reader
 from musterd_coordinator.sweep.columns import RECORD, Beats, check_records
 
 COMMAND_KEYS = 1000
@@ -70,7 +71,7 @@ class Product:
 
     def __init__(self, url: str, fleet: Fleet) -> None:
         store = open_store(url, namespace=NAMESPACE, timeout=TIMEOUT, beat_ttl=TTL)
-        self._reader: ShardReader = store.reader(0, "benchmark")
+        self._reader: ShardReader = open_reader(store, 0, "benchmark")
         self._fleet = fleet
         self._swept: Sweep | None = None
         self._known = np.zeros(len(fleet), np.uint64)  # the last sequence of each

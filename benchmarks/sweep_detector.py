@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musterd.stores import Sweep
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.listening import ListeningClock
 from musterd_coordinator.judge.members import Code, Rows
@@ -13,6 +12,7 @@ from musterd_coordinator.judge.rules import Rules
 from musterd_coordinator.judge.slots import Seats, Take
 from musterd_coordinator.judge.sweep import judge_sweep, news_in
 from musterd_coordinator.steps import whole
+from musterd_coordinator.sweep.base import Sweep
 from musterd_coordinator.sweep.columns import Beats, Rejected
 
 PERIOD = 1.0

@@ -12,8 +12,9 @@ from musterd.beat import Beat, member_id
 from musterd.errors import ShardUnavailable
 from musterd.model import Member
 from musterd.settings.settings import MemberSettings, Settings
-from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
+from musterd.stores.base import Guarantees, ShardWriter, Store
 from musterd_agent.agent import Agent
+from musterd_coordinator.sweep.base import ShardReader
 
 NAMESPACE = "musterd"
 

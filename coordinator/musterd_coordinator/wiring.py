@@ -38,6 +38,7 @@ from musterd_coordinator.service.orders import Office
 from musterd_coordinator.service.peers import Peers
 from musterd_coordinator.service.recorder import Recorder
 from musterd_coordinator.service.status import Identity
+from musterd_coordinator.sweep.base import open_reader
 from musterd_coordinator.sweep.loop import Sweeper, Swept
 
 log = structlog.get_logger(__name__)
@@ -158,7 +159,7 @@ def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]
 
     return [
         Sweeper(
-            store.reader(index, name),
+            open_reader(store, index, name),
             member_id(settings.namespace, "", name),
             period=settings.sweep_period,
             timeout=settings.effective_sweep_timeout,

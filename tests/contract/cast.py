@@ -9,7 +9,8 @@ import anyio
 from musterd.beat import Beat, member_id, new_incarnation
 from musterd.errors import StoreError
 from musterd.model import Member
-from musterd.stores import Store, Sweep
+from musterd.stores import Store
+from musterd_coordinator.sweep.base import Sweep, open_reader
 from tests.contract.labs import COORDINATOR, NAMESPACE
 
 
@@ -114,7 +115,7 @@ class Coordinator:
     """Writes its canary, reads the roster and sweeps, on all shards."""
 
     def __init__(self, store: Store, name: str = COORDINATOR, namespace: str = NAMESPACE) -> None:
-        self.readers = [store.reader(shard, name) for shard in range(len(store.shard_names))]
+        self.readers = [open_reader(store, shard, name) for shard in range(len(store.shard_names))]
         self.seats: list[dict[int, Member]] = [{} for _ in self.readers]
         self._stored: list[Stored] = [{} for _ in self.readers]
         self._namespace = namespace

@@ -7,7 +7,8 @@ from typing import Any, Self, TypeVar
 import anyio
 
 from musterd.errors import StoreError
-from musterd.stores import Store, Sweep
+from musterd.stores import Store
+from musterd_coordinator.sweep.base import Sweep
 from tests.contract.cast import Agent, Coordinator, closing_all, host
 
 TIMEOUT = 1.0

@@ -10,8 +10,9 @@ from itertools import count
 
 from musterd.beat import member_id
 from musterd.model import Member
-from musterd.stores import ShardReader, ShardWriter, Store, open_store
+from musterd.stores import ShardWriter, Store, open_store
 from musterd.stores.base import Driver
+from musterd.stores.postgres.store import PostgresDriver
 from musterd.stores.slots.protocol import Keys, read_slots
 from musterd.stores.table.store import forget_table, named_table
 from musterd.testing.processes import Server
@@ -242,17 +243,18 @@ class EmbeddedLab(MemcachedLab):
 
 
 @dataclass(frozen=True)
-class TwoRoles:
-    """A driver whose writers have an agent's rights and whose readers own the tables."""
+class TwoRoles(PostgresDriver):
+    """A database whose readers own the tables, and ``agents`` who have an agent's rights."""
 
     agents: Driver
-    owner: Driver
+
+    @classmethod
+    def of(cls, agents: Driver, owner: Driver) -> "TwoRoles":
+        assert isinstance(owner, PostgresDriver)
+        return cls(owner.target, owner.namespace, owner.timeout, agents)
 
     def writer(self, shard: int) -> ShardWriter:
         return self.agents.writer(shard)
-
-    def reader(self, shard: int, coordinator: str) -> ShardReader:
-        return self.owner.reader(shard, coordinator)
 
 
 class PostgresLab(Lab):
@@ -288,7 +290,7 @@ class PostgresLab(Lab):
             timeout=timeout,
             url=(url or self.url).replace(f"//{SUPERUSER}:", f"//{AGENTS}:"),
         )
-        return replace(owners, driver=TwoRoles(agents.driver, owners.driver))
+        return replace(owners, driver=TwoRoles.of(agents.driver, owners.driver))
 
 
 @contextmanager

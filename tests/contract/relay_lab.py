@@ -30,7 +30,7 @@ class RelayLab(PostgresLab):
     ) -> Store:
         owners = Lab.open(self, namespace=namespace, timeout=timeout, url=url)
         agents = open_store(self._relay, namespace=namespace, timeout=timeout, beat_ttl=BEAT_TTL)
-        return replace(owners, driver=TwoRoles(agents.driver, owners.driver))
+        return replace(owners, driver=TwoRoles.of(agents.driver, owners.driver))
 
 
 def _settings(dsn: str) -> Settings:

@@ -7,11 +7,12 @@ import asyncpg
 
 from musterd.beat import Beat, member_id
 from musterd.model import Member
-from musterd.stores import ShardReader, ShardWriter
+from musterd.stores import ShardWriter
 from musterd.stores.postgres.session import Link
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.postgres.writer import PostgresWriter, namespace_key, signed
 from musterd.testing.servers import Database
+from musterd_coordinator.sweep.base import ShardReader
 from musterd_coordinator.sweep.postgres.reader import PostgresReader
 from musterd_coordinator.sweep.postgres.roster import PAGE, PORTION
 

@@ -6,10 +6,11 @@ import anyio
 import pytest
 
 from musterd.errors import ShardRefused, ShardUnavailable
-from musterd.stores import ShardReader, Sweep, open_store
+from musterd.stores import open_store
 from musterd.stores.postgres.schema import init_db
 from musterd.testing import CuttingProxy, Names
 from musterd.testing.servers import Database, Memcached, Postgres
+from musterd_coordinator.sweep.base import ShardReader, Sweep, open_reader
 from tests.conftest import StartPostgres
 from tests.faults.postgres_standby import Standby
 from tests.service.postgres_fleet import NAMESPACE, TIMEOUT, beat_of, canary, host
@@ -24,7 +25,7 @@ async def test_memcached_by_the_second_address(memcached: Memcached) -> None:
     with swallowing("127.0.0.9", port), Names({"cache.test": ["127.0.0.9", "127.0.0.1"]}):
         url = f"memcached://cache.test:{port}"
         store = open_store(url, namespace=NAMESPACE, timeout=PUSH, beat_ttl=600)
-        writer, reader = store.writer(0), store.reader(0, "c1")
+        writer, reader = store.writer(0), open_reader(store, 0, "c1")
         began = time.monotonic()
         await writer.announce(host(1))
         assert await writer.beat(beat_of(host(1)))
@@ -44,7 +45,7 @@ async def test_postgresql_by_the_second_address(database: Database) -> None:
     with swallowing("127.0.0.9", int(port)), Names({"pg.test": ["127.0.0.9", address]}):
         url = database.dsn.replace(address, "pg.test")
         store = open_store(url, namespace=NAMESPACE, timeout=PUSH, beat_ttl=600)
-        writer, reader = store.writer(0), store.reader(0, "c1")
+        writer, reader = store.writer(0), open_reader(store, 0, "c1")
         await writer.announce(host(1))
         assert await writer.beat(beat_of(host(1)))
         await reader.roster()
@@ -130,7 +131,7 @@ async def test_where_the_old_server_lives_nobody_is_judged_until_agents_came_ove
         with Names({"pg.test": ["127.0.0.7"]}) as names:
             url = database.dsn.replace(database.server.address, f"pg.test:{old.port}")
             store = open_store(url, namespace=NAMESPACE, timeout=TIMEOUT, beat_ttl=600)
-            writer, reader = store.writer(0), store.reader(0, "c1")
+            writer, reader = store.writer(0), open_reader(store, 0, "c1")
             await writer.announce(host(1))
             await writer.beat(beat_of(host(1)))
             await reader.roster()  # makes the canary's tables sure

@@ -20,6 +20,7 @@ from benchmarks.load.tally import Count
 from musterd.stores import open_store
 from musterd.stores.postgres.schema import init_db
 from musterd.testing.servers import Database, Memcached
+from musterd_coordinator.sweep.base import open_reader
 
 BRIEF = [
     *("--interval", "1.0", "--service-down-time", "3.0", "--sweep-period", "0.1"),
@@ -82,7 +83,7 @@ async def _roster_of(port: Port, url: str) -> None:
     await port.announce_all(members)
     if isinstance(port, KeyedPort):
         await port.count_slots(20)
-    reader = open_store(url, namespace="fleet", timeout=5.0, beat_ttl=60.0).reader(0, "c1")
+    reader = open_reader(open_store(url, namespace="fleet", timeout=5.0, beat_ttl=60.0), 0, "c1")
     roster, beats = await reader.roster(), (await reader.sweep()).beats
     await reader.aclose()
     port.close()

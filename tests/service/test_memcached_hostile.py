@@ -13,6 +13,7 @@ import pytest
 from musterd.stores import open_store
 from musterd.stores.slots.protocol import Keys
 from musterd.testing.servers import Memcached
+from musterd_coordinator.sweep.base import open_reader
 from tests.conftest import StartMemcached
 from tests.service.memcached_fill import fill
 
@@ -24,11 +25,12 @@ SWEEPING = """
 import resource, sys, uvloop
 from musterd.errors import StoreError
 from musterd.stores import open_store
+from musterd_coordinator.sweep.base import open_reader
 
 async def main(hostile, honest):
     stores = [open_store(f"memcached://{at}", namespace="fleet", timeout=1.0, beat_ttl=600.0)
               for at in (hostile, honest)]
-    bad, good = [store.reader(0, "c1") for store in stores]
+    bad, good = [open_reader(store, 0, "c1") for store in stores]
     for _ in range(2):
         try:
             await bad.roster()
@@ -131,7 +133,7 @@ async def test_large_values_are_removed_and_nobody_misses_a_sweep(
     store = open_store(
         f"memcached://{memcached.address}", namespace="fleet", timeout=10.0, beat_ttl=600
     )
-    reader = store.reader(0, "c1")
+    reader = open_reader(store, 0, "c1")
     roster = await reader.roster()
     assert [slot for slot, _ in roster.seated] == list(range(MEMBERS))
     sweep = await reader.sweep()

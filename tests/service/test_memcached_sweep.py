@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
-from musterd.stores import ShardReader, open_store
+from musterd.stores import open_store
 from musterd.stores.memcached.connection import Server
 from musterd.testing import CuttingProxy
 from musterd.testing.servers import Memcached
+from musterd_coordinator.sweep.base import ShardReader, open_reader
 from musterd_coordinator.sweep.columns import WORDS, Rejected
 from musterd_coordinator.sweep.memcached.bulk import MemcachedBulk
 from musterd_coordinator.sweep.slots import roster as keyed_roster
@@ -36,7 +37,7 @@ def large(start_memcached: StartMemcached) -> Memcached:
 @asynccontextmanager
 async def reader_of(address: str, patience: float = 10.0) -> AsyncIterator[ShardReader]:
     store = open_store(f"memcached://{address}", namespace="fleet", timeout=patience, beat_ttl=600)
-    reader = store.reader(0, "c1")
+    reader = open_reader(store, 0, "c1")
     try:
         yield reader
     finally:

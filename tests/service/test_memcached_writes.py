@@ -14,6 +14,7 @@ from musterd.stores import Store, open_store
 from musterd.stores.memcached.pool import LANES
 from musterd.testing import CuttingProxy
 from musterd.testing.servers import Memcached
+from musterd_coordinator.sweep.base import open_reader
 from tests.conftest import StartMemcached
 
 HOST = Member("compute", "host-1")
@@ -23,7 +24,7 @@ TIMEOUT = 1.5  # seconds
 async def test_a_beat_given_up_never_overwrites_a_newer_one(memcached: Memcached) -> None:
     async with CuttingProxy(memcached.host, memcached.port) as proxy:
         store = opened(f"memcached://{proxy.address}")
-        writer, reader = store.writer(0), opened(memcached.url).reader(0, "c1")
+        writer, reader = store.writer(0), open_reader(opened(memcached.url), 0, "c1")
         await writer.announce(HOST)
         assert await writer.beat(beat(1))
         proxy.requests.stall()
@@ -92,7 +93,7 @@ async def test_what_evicts_beats_evicts_canaries(
     """memcached evicts within a class of sizes, so both must be of one."""
     memcached = start_memcached("-m", "1", "-I", "512k")
     store = opened(memcached.url)
-    writer, reader = store.writer(0), store.reader(0, coordinator)
+    writer, reader = store.writer(0), open_reader(store, 0, coordinator)
     await writer.announce(HOST)
     assert await writer.beat(beat(1))
     assert await reader.write_canary(beat(1))

@@ -8,10 +8,11 @@ import asyncpg
 import pytest
 
 from musterd.errors import StoreError
-from musterd.stores import ShardReader, ShardWriter
+from musterd.stores import ShardWriter
 from musterd.stores.postgres.schema import init_db
 from musterd.testing import keeper
 from musterd.testing.servers import Database, Postgres
+from musterd_coordinator.sweep.base import ShardReader
 from tests.conftest import StartPostgres
 from tests.service.postgres_fleet import (
     TIMEOUT,

@@ -5,8 +5,9 @@ from functools import partial
 
 import anyio
 
-from musterd.stores import ShardReader, ShardWriter
+from musterd.stores import ShardWriter
 from musterd.testing.servers import Database
+from musterd_coordinator.sweep.base import ShardReader
 from musterd_coordinator.sweep.postgres.roster import Doubts
 from tests.service import postgres_fleet
 from tests.service.postgres_fleet import beat_of, canary, host, reader_of, rows_of

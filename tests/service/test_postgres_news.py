@@ -3,8 +3,9 @@
 import asyncpg
 import pytest
 
-from musterd.stores import ShardReader, ShardWriter, Sweep
+from musterd.stores import ShardWriter
 from musterd.testing.servers import Database
+from musterd_coordinator.sweep.base import ShardReader, Sweep
 from musterd_coordinator.sweep.postgres.mark import Mark
 from tests.service.postgres_fleet import beat_of, both, canary, host, sequences
 

@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 
 from musterd.errors import ShardRefused, ShardUnavailable, StoreError
-from musterd.stores import ShardReader
 from musterd.stores.postgres.schema import init_db
 from musterd.stores.postgres.session import Link
 from musterd.stores.postgres.url import parse_url
 from musterd.testing.servers import Database, PgBouncer, Postgres
+from musterd_coordinator.sweep.base import ShardReader
 from tests.conftest import StartPgBouncer, StartPostgres
 from tests.service.postgres_fleet import (
     TIMEOUT,

@@ -13,6 +13,7 @@ from musterd.stores import open_store
 from musterd.stores.base import Store
 from musterd.stores.table.store import named_table
 from musterd_agent.agent import Agent
+from musterd_coordinator.sweep.base import open_reader
 from tests.agent_support import NAMESPACE, TroubledShard, settings_of, store_of
 
 AGENTS = 200
@@ -79,7 +80,7 @@ async def test_a_fleet_started_together_beats_at_once_and_then_spreads_out() -> 
         await anyio.sleep(60.0)
     assert len(fleet.instants(0.0, 0.001)) == AGENTS
     assert peak_rate(fleet.instants(0.001, 60.0)) <= 2 * MEAN_RATE
-    reader = fleet.store.reader(0, "c1")
+    reader = open_reader(fleet.store, 0, "c1")
     assert len((await reader.roster()).seated) == AGENTS
     sweep = await reader.sweep()
     assert sweep.complete
@@ -150,7 +151,7 @@ async def test_a_store_that_lost_everything_has_everyone_back_within_an_interval
         await anyio.sleep(25.0)
         named_table(fleet.name).flush_all()
         await anyio.sleep(INTERVAL)
-        reader = fleet.store.reader(0, "c1")
+        reader = open_reader(fleet.store, 0, "c1")
         assert len((await reader.roster()).seated) == AGENTS
         assert len((await reader.sweep()).beats.slot) == AGENTS
     assert fleet.missed() == 0
@@ -163,7 +164,7 @@ async def test_a_fleet_stopped_together_has_left() -> None:
     async with anyio.create_task_group() as farewells:
         for agent in fleet.agents:
             farewells.start_soon(agent.leave)
-    reader = fleet.store.reader(0, "c1")
+    reader = open_reader(fleet.store, 0, "c1")
     await reader.roster()
     statuses = (await reader.sweep()).beats.status.tolist()
     assert statuses == [Status.LEAVING] * AGENTS

@@ -9,8 +9,9 @@ import musterd_agent
 from musterd.beat import Status, member_id
 from musterd.errors import ConfigError
 from musterd.model import Member
-from musterd.stores import ShardReader, open_store
+from musterd.stores import open_store
 from musterd_agent import JoinOptions
+from musterd_coordinator.sweep.base import ShardReader, open_reader
 
 _numbers = count()
 
@@ -26,7 +27,7 @@ class Coordinator:
 
     def __init__(self, url: str) -> None:
         store = open_store(url, namespace="musterd", timeout=5.0, beat_ttl=600.0)
-        self._reader: ShardReader = store.reader(0, "c1")
+        self._reader: ShardReader = open_reader(store, 0, "c1")
         self.members: dict[str, Member] = {}
 
     async def statuses(self) -> list[Status]:

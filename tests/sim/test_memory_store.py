@@ -9,6 +9,7 @@ from musterd.beat import Beat, member_id
 from musterd.model import Member
 from musterd.stores import Store, open_store
 from musterd.stores.table.store import forget_table
+from musterd_coordinator.sweep.base import open_reader
 
 HOST = Member("compute", "host-1")
 BEAT = Beat(member_id("fleet", "compute", "host-1"), 7, 1, 1000)
@@ -22,7 +23,7 @@ def store() -> Iterator[Store]:
 
 
 async def test_a_beat_that_is_not_renewed_expires(store: Store) -> None:
-    writer, reader = store.writer(0), store.reader(0, "c1")
+    writer, reader = store.writer(0), open_reader(store, 0, "c1")
     await writer.announce(HOST)
     assert await writer.beat(BEAT)
     await reader.roster()
@@ -42,7 +43,7 @@ async def test_a_beat_that_is_not_renewed_expires(store: Store) -> None:
 
 
 async def test_a_canary_expires(store: Store) -> None:
-    reader = store.reader(0, "c1")
+    reader = open_reader(store, 0, "c1")
     assert await reader.write_canary(BEAT)
     await anyio.sleep(601)
     assert not await reader.write_canary(BEAT)

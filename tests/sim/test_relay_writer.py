@@ -15,6 +15,7 @@ from musterd.model import Member
 from musterd.stores import open_store
 from musterd.stores.relay import LOOK_AFTER, RelayWriter
 from musterd_agent.agent import Agent
+from musterd_coordinator.sweep.base import open_reader
 from tests.agent_support import NAMESPACE, RecordingShard, agent_of, running, settings_of
 
 NAMES = ("r1:11411", "r2:11411", "r3:11411")
@@ -222,4 +223,4 @@ def test_its_url() -> None:
     with pytest.raises(ConfigError, match="names r1:11411 twice"):
         open_store("relay://r1,r1", namespace="n", timeout=1.0, beat_ttl=600)
     with pytest.raises(ConfigError, match="give a coordinator the postgresql:// URL"):
-        store.reader(0, "c1")
+        open_reader(store, 0, "c1")

@@ -11,10 +11,11 @@ from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores.slots.protocol import SLOT_LIMIT, Keys, write_holder, write_slots
 from musterd.stores.slots.writer import KeyedWriter
-from musterd.stores.table.store import TableBulk, TableConnection
+from musterd.stores.table.store import TableConnection
 from musterd.stores.table.table import Table
 from musterd_coordinator.sweep.columns import Rejected
 from musterd_coordinator.sweep.slots.reader import KeyedReader
+from musterd_coordinator.sweep.table import TableBulk
 
 KEYS = Keys("fleet")
 GOOD = [Member("compute", f"host-{number}") for number in range(6)]

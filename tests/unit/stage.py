@@ -6,7 +6,6 @@ import numpy as np
 
 from musterd.beat import Status
 from musterd.model import Facts, Member, State, StatusAnswer
-from musterd.stores import Roster, Sweep
 from musterd_coordinator.registry.base import Entry
 from musterd_coordinator.roll.placement import Place
 from musterd_coordinator.roll.roll import Roll
@@ -14,6 +13,7 @@ from musterd_coordinator.roll.shard import Clocks
 from musterd_coordinator.service.queries import Answers
 from musterd_coordinator.service.status import Identity, RegistryStatus, status
 from musterd_coordinator.steps import Steps, whole
+from musterd_coordinator.sweep.base import Roster, Sweep
 from musterd_coordinator.sweep.columns import Beats, Rejected, no_beats
 from musterd_coordinator.sweep.loop import Swept
 from tests.unit.fleet import rules

@@ -5,12 +5,12 @@ import pytest
 
 from musterd.errors import ConfigError
 from musterd.model import METADATA_LIMIT, Member, check_metadata
-from musterd.stores import Roster
 from musterd.stores.slots.protocol import HOLDER_LIMIT, read_holder, write_holder
 from musterd_coordinator.roll.admission import WAITING_LIMIT, Admission
 from musterd_coordinator.roll.announcements import Announced
 from musterd_coordinator.roll.batch import alike
 from musterd_coordinator.roll.names import Directory
+from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.loop import Swept
 from tests.unit.stage import Stage
 

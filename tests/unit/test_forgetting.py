@@ -13,11 +13,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from musterd.model import Facts, Member, State
-from musterd.stores import Roster, Sweep
 from musterd_coordinator.judge.members import Rows
 from musterd_coordinator.registry.base import Entry, Gone, Row
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.service.pending import Saving
+from musterd_coordinator.sweep.base import Roster, Sweep
 from musterd_coordinator.sweep.columns import Rejected, no_beats
 from musterd_coordinator.sweep.loop import Swept
 from tests.unit.stage import Stage, columns_of

@@ -13,9 +13,10 @@ from musterd.beat import Beat
 from musterd.model import Member
 from musterd.stores.slots.protocol import Keys, read_holder, read_slots
 from musterd.stores.slots.writer import KeyedWriter
-from musterd.stores.table.store import TableBulk, TableConnection
+from musterd.stores.table.store import TableConnection
 from musterd.stores.table.table import Table
 from musterd_coordinator.sweep.slots.reader import KeyedReader
+from musterd_coordinator.sweep.table import TableBulk
 
 KEYS = Keys("fleet")
 MEMBERS = [Member("compute", f"host-{number}") for number in range(4)]

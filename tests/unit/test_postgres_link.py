@@ -17,6 +17,7 @@ from musterd.stores.postgres.errors import translate
 from musterd.stores.postgres.session import Link
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.postgres.writer import namespace_key, signed
+from musterd_coordinator.sweep.base import open_reader
 
 BASE = "postgresql://user:s3cret@"
 
@@ -105,7 +106,7 @@ def test_options_reach_asyncpg(tmp_path: Path) -> None:
 def test_opening_a_store_connects_to_nothing() -> None:
     store = open_store("postgresql://u@192.0.2.1/fleet", namespace="n", timeout=1, beat_ttl=1)
     store.writer(0)
-    store.reader(0, "c")
+    open_reader(store, 0, "c")
 
 
 @pytest.mark.parametrize(

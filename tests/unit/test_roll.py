@@ -6,8 +6,8 @@ import pytest
 
 from musterd.errors import NotFound
 from musterd.model import Facts, Mark, State
-from musterd.stores import Roster
 from musterd_coordinator.registry.base import Gone, Portion, portion_of
+from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.loop import Swept
 from tests.unit.stage import Stage, entry, host
 

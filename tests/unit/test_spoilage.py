@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from musterd.stores import Sweep
+from musterd_coordinator.sweep.base import Sweep
 from musterd_coordinator.sweep.columns import RECORD, Rejected, from_records
 from musterd_coordinator.sweep.spoilage import GIVEN_UP_AFTER, Spoilage, Spoiled
 from musterd_coordinator.sweep.standing import ESTABLISHED, REMEMBERED, Standing

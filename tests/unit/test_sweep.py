@@ -7,8 +7,9 @@ import pytest
 from musterd.beat import Beat
 from musterd.errors import ShardRefused
 from musterd.model import Member
-from musterd.stores import Roster, ShardReader, Sweep, open_store
+from musterd.stores import open_store
 from musterd.stores.table.store import forget_table
+from musterd_coordinator.sweep.base import Roster, ShardReader, Sweep, open_reader
 from musterd_coordinator.sweep.loop import RENEW_EVERY, Sweeper
 
 STORE = "memory:test-sweep"
@@ -48,7 +49,7 @@ class FullShard:
 @pytest.fixture
 async def shard() -> AsyncIterator[FullShard]:
     store = open_store(STORE, namespace="test", timeout=1.0, beat_ttl=60.0)
-    shard = FullShard(store.reader(0, "c1"))
+    shard = FullShard(open_reader(store, 0, "c1"))
     yield shard
     await shard.aclose()
     forget_table("test-sweep")

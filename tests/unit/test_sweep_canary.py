@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from musterd.beat import Beat, member_id
 from musterd.errors import ShardUnavailable
 from musterd.model import Member
-from musterd.stores import Roster, Sweep
+from musterd_coordinator.sweep.base import Roster, Sweep
 from musterd_coordinator.sweep.columns import Rejected, no_beats
 from musterd_coordinator.sweep.loop import Sweeper, Swept
 

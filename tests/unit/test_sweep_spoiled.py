@@ -9,6 +9,7 @@ from musterd.model import Member
 from musterd.stores import open_store
 from musterd.stores.slots.protocol import Keys
 from musterd.stores.table.store import forget_table, named_table
+from musterd_coordinator.sweep.base import open_reader
 from musterd_coordinator.sweep.loop import Sweeper
 
 NAME = "test-sweep-spoiled"
@@ -25,7 +26,7 @@ async def sweeper() -> AsyncIterator[Sweeper]:
         await writer.announce(Member("compute", f"host-{number}"))
         await writer.beat(beat(number))
     yield Sweeper(
-        store.reader(0, "c1"),
+        open_reader(store, 0, "c1"),
         1,
         period=1.0,
         timeout=2.0,

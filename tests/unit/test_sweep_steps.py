@@ -10,8 +10,8 @@ import musterd_coordinator.judge.sweep as judging_module
 import musterd_coordinator.roll.reporting as telling_module
 import musterd_coordinator.roll.versions as changes_module
 from musterd.model import State
-from musterd.stores import Roster, Sweep
 from musterd_coordinator.judge.members import Code
+from musterd_coordinator.sweep.base import Roster, Sweep
 from musterd_coordinator.sweep.columns import Rejected
 from musterd_coordinator.sweep.loop import Swept
 from tests.unit.stage import Stage, columns_of, host

@@ -12,9 +12,9 @@
 from importlib import import_module
 
 from musterd.errors import ConfigError
-from musterd.stores.base import Guarantees, Roster, ShardReader, ShardWriter, Store, Sweep
+from musterd.stores.base import Guarantees, ShardWriter, Store
 
-__all__ = ["Guarantees", "Roster", "ShardReader", "ShardWriter", "Store", "Sweep", "open_store"]
+__all__ = ["Guarantees", "ShardWriter", "Store", "open_store"]
 
 _DRIVERS = {
     "memcached": "musterd.stores.memcached.store",

@@ -1,4 +1,4 @@
-"""What a store must be able to do, seen from an agent and from a coordinator.
+"""What a store must be able to do for an agent. What a coordinator reads is ``musterd_coordinator.sweep``.
 
 A store is one or more *shards* that fail independently. Both sides place a member on the same
 shards by :func:`place`. Every call below bounds its own network waits by the ``timeout`` given to
@@ -12,13 +12,10 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from musterd.beat import Beat
 from musterd.model import Member
-
-if TYPE_CHECKING:  # an agent imports this module and must not import NumPy
-    from musterd_coordinator.sweep.columns import Beats, Rejected, Slots
 
 
 class Guarantees(Flag):
@@ -64,89 +61,6 @@ class ShardWriter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
-    """The changes between two reads of who holds which slot of a shard.
-
-    ``seated`` are slots whose member is new, or whose announced facts changed; ``vacated`` are
-    slots that nobody holds any more. A slot is in at most one of them. ``more`` says that this is a
-    part of them, and the next call brings the next.
-    """
-
-    seated: Sequence[tuple[int, Member]] = ()
-    vacated: Sequence[int] = ()
-    more: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """Every beat that one batched read of a shard brought.
-
-    ``beats`` may always be believed (their records were checked, and each ``member_id`` is that
-    of the member seated in its slot). A store that knows which beats are new may leave out those
-    that an earlier sweep brought and nobody has overwritten since: there are ``unchanged`` of them.
-    Only a ``complete`` sweep says anything about members whose beat is not in it. ``canary`` is this
-    coordinator's own beat as it was read back with the sweep, or None. ``reason`` says why a sweep is
-    not complete.
-
-    ``spoiled`` are slots with a record that is no beat of their member, of those in which there were
-    good ones before; of such slots ``established`` have a record, good or not.
-    """
-
-    beats: "Beats"
-    rejected: "Rejected"
-    canary: Beat | None = None
-    complete: bool = True
-    reason: str = ""
-    unchanged: int = 0
-    spoiled: "Slots | Sequence[int]" = ()
-    established: int = 0
-
-    @property
-    def present(self) -> int:
-        """How many members have a beat in the shard."""
-        return len(self.beats.slot) + self.unchanged
-
-
-class ShardReader(Protocol):
-    """One shard, for one coordinator. Calls never overlap."""
-
-    name: str
-
-    async def write_canary(self, beat: Beat) -> bool:
-        """Overwrite this coordinator's own beat, by the same path that agents' beats take.
-
-        False: the shard had lost the one before (restarted, flushed, evicting) and the canary was
-        written anew. The first one of all is True.
-        """
-
-    async def renew(self) -> None:
-        """Have the next :meth:`write_canary` meet what an agent that starts would meet.
-
-        Its connection is a new one. A driver that connects here gives up the old connection after
-        that and not before, or it would find room on a full server where no agent does. Raises
-        StoreError.
-        """
-
-    async def roster(self) -> Roster:
-        """Who came, changed or went since the last call; the first calls bring everyone.
-
-        A million at once would be as much memory as they take for good, and seconds in which the
-        event loop does nothing else, so there may be :attr:`Roster.more` to ask for. Until all was
-        brought a sweep means nothing. That is so at the beginning: newcomers come a part at each call,
-        and hold up nobody.
-        """
-
-    async def sweep(self) -> Sweep:
-        """Read every new beat of the shard, and the canary; what comes is good until the next call."""
-
-    async def retire(self, member: Member) -> None:
-        """Remove all that the shard holds of a forgotten member."""
-
-    async def aclose(self) -> None:
-        """Close the connections without waiting for the network."""
-
-
-@dataclass(frozen=True, slots=True)
 class Store:
     """The shards of one store URL. Opening one connects to nothing yet."""
 
@@ -160,23 +74,16 @@ class Store:
         """An agent's way to ``shard_names[shard]``."""
         return self.driver.writer(shard)
 
-    def reader(self, shard: int, coordinator: str) -> ShardReader:
-        """The way of the coordinator named ``coordinator`` to ``shard_names[shard]``."""
-        return self.driver.reader(shard, coordinator)
-
     def place(self, member_id: int) -> tuple[int, ...]:
         """The shards a member beats to, best first; ``replicas`` of them."""
         return place(member_id, self.shard_names, self.replicas)
 
 
 class Driver(Protocol):
-    """What a store module provides."""
+    """What a store module provides; what else one knows is for those who read its shards."""
 
     def writer(self, shard: int) -> ShardWriter:
         """An agent's way to one shard."""
-
-    def reader(self, shard: int, coordinator: str) -> ShardReader:
-        """A coordinator's way to one shard."""
 
 
 def place(member_id: int, shard_names: Sequence[str], replicas: int) -> tuple[int, ...]:

@@ -6,16 +6,17 @@ its favourite by rendezvous hashing, and goes to the next when that one fails it
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from math import inf
 from random import Random
 
 import anyio
 
 from musterd.beat import Beat, member_id
-from musterd.errors import ConfigError, StoreError
+from musterd.errors import StoreError
 from musterd.logger import get_logger
 from musterd.model import Member
-from musterd.stores.base import Guarantees, ShardReader, Store, place
+from musterd.stores.base import Guarantees, Store, place
 from musterd.stores.memcached.connection import Server
 from musterd.stores.memcached.pool import MemcachedLanes
 from musterd.stores.memcached.store import Parts
@@ -49,33 +50,20 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
     )
 
 
+@dataclass(frozen=True, slots=True)
 class RelayDriver:
-    """Makes writers; a coordinator must read the database itself."""
+    """Relays, and how they are used; they show nothing, a coordinator must read the database itself."""
 
-    def __init__(
-        self, servers: Sequence[Server], namespace: str, timeout: float, beat_ttl: float
-    ) -> None:
-        self._servers = servers
-        self._namespace = namespace
-        self._timeout = timeout
-        self._beat_ttl = beat_ttl
+    servers: Sequence[Server]
+    namespace: str
+    timeout: float
+    beat_ttl: float
 
     def writer(self, shard: int) -> "RelayWriter":
         """An agent's way to the relays."""
         del shard
-        relays = [
-            Relay(one, self._namespace, self._timeout, self._beat_ttl) for one in self._servers
-        ]
-        return RelayWriter(relays, self._namespace)
-
-    def reader(self, shard: int, coordinator: str) -> ShardReader:
-        """There is none: raises ConfigError."""
-        del shard, coordinator
-        names = ",".join(server.name for server in self._servers)
-        raise ConfigError(
-            f"store relay://{names} takes the beats of agents and shows none: give a coordinator"
-            " the postgresql:// URL that the relays write to"
-        )
+        relays = [Relay(one, self.namespace, self.timeout, self.beat_ttl) for one in self.servers]
+        return RelayWriter(relays, self.namespace)
 
 
 class Relay:

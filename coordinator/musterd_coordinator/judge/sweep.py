@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from musterd.stores import Sweep
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.listening import Step
 from musterd_coordinator.judge.members import LOOKED_AT, Rows, slices
@@ -12,6 +11,7 @@ from musterd_coordinator.judge.silences import Due
 from musterd_coordinator.judge.slots import Seats
 from musterd_coordinator.judge.transitions import Asking, Changes
 from musterd_coordinator.steps import Steps
+from musterd_coordinator.sweep.base import Sweep
 from musterd_coordinator.sweep.columns import Beats
 
 News = tuple[Rows, Beats]

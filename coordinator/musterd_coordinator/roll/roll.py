@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from musterd.limits import INTERVALS_UNTIL_DOWN
 from musterd.model import Facts, Member, MemberChange, State, Verdict
-from musterd.stores import Roster
 from musterd.stores.slots.protocol import SLOT_LIMIT
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.listening import ListeningClock
@@ -44,6 +43,7 @@ from musterd_coordinator.roll.verdicts import (
 )
 from musterd_coordinator.roll.versions import ChangeLog
 from musterd_coordinator.roll.wording import forced_text
+from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.columns import Slots
 from musterd_coordinator.sweep.loop import Swept
 

@@ -31,6 +31,7 @@ WORDS = 6
 
 Bools = NDArray[np.bool_]
 Slots = NDArray[np.int64]
+Seconds = NDArray[np.float64]
 Words = NDArray[np.uint64]
 """The words of n records, of shape (WORDS, n): a row for each word, and each row contiguous."""
 

@@ -17,7 +17,7 @@ import structlog
 from musterd.beat import Beat, new_incarnation
 from musterd.errors import StoreError
 from musterd.model import Member
-from musterd.stores import Roster, ShardReader, Sweep
+from musterd_coordinator.sweep.base import Roster, ShardReader, Sweep
 from musterd_coordinator.sweep.spoilage import Spoilage, Spoiled
 
 log = structlog.get_logger(__name__)

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import structlog
 
-from musterd.stores import Sweep
-from musterd_coordinator.judge.members import Seconds
-from musterd_coordinator.sweep.columns import Slots
+from musterd_coordinator.sweep.base import Sweep
+from musterd_coordinator.sweep.columns import Seconds, Slots
 
 log = structlog.get_logger(__name__)
 

@@ -1,15 +1,15 @@
 """memcached and the embedded store by URL; the agent's connection is in memcached_connection."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from musterd.errors import ConfigError
-from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
-from musterd.stores.coordinator_side import coordinator_module
-from musterd.stores.memcached.connection import MemcachedConnection, Server
+from musterd.stores.base import Guarantees, ShardWriter, Store
+from musterd.stores.memcached.connection import Server
 from musterd.stores.memcached.pool import MemcachedLanes
 from musterd.stores.slots.writer import KeyedWriter
 from musterd.urls import host_and_port, without_secret
-from musterd.ways import Way
 
 MEMCACHED_PORT = 11211
 EMBEDDED_PORT = 11311
@@ -36,36 +36,19 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
     return Store(shown, names, replicas, guarantees, driver)
 
 
+@dataclass(frozen=True, slots=True)
 class MemcachedDriver:
-    """Writers and readers of a list of servers."""
+    """A list of servers, and how they are used."""
 
-    def __init__(
-        self, servers: list[Server], namespace: str, timeout: float, beat_ttl: float
-    ) -> None:
-        self._servers = servers
-        self._namespace = namespace
-        self._timeout = timeout
-        self._beat_ttl = beat_ttl
+    servers: Sequence[Server]
+    namespace: str
+    timeout: float
+    beat_ttl: float
 
     def writer(self, shard: int) -> ShardWriter:
         """An agent's way to one server."""
-        lanes = MemcachedLanes(self._servers[shard])
-        return KeyedWriter(lanes, self._namespace, self._timeout, self._beat_ttl)
-
-    def reader(self, shard: int, coordinator: str) -> ShardReader:
-        """A coordinator's way to one server: a connection like an agent's, and two for sweeps."""
-        server = self._servers[shard]
-        way = Way(server.host)
-        bulk = coordinator_module("memcached.bulk").MemcachedBulk(server, self._namespace, way)
-        reader: ShardReader = coordinator_module("slots.reader").KeyedReader(
-            MemcachedConnection(server, way),
-            bulk,
-            self._namespace,
-            coordinator,
-            self._timeout,
-            self._beat_ttl,
-        )
-        return reader
+        lanes = MemcachedLanes(self.servers[shard])
+        return KeyedWriter(lanes, self.namespace, self.timeout, self.beat_ttl)
 
 
 class Parts:

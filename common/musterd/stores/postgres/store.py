@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
-from musterd.stores.coordinator_side import coordinator_module
+from musterd.stores.base import Guarantees, ShardWriter, Store
 from musterd.stores.postgres.session import Link
 from musterd.stores.postgres.url import Target, parse_url
 from musterd.stores.postgres.writer import PostgresWriter
@@ -27,7 +26,7 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
 
 @dataclass(frozen=True, slots=True)
 class PostgresDriver:
-    """Makes both sides of the one shard."""
+    """The one shard, and how it is used."""
 
     target: Target
     namespace: str
@@ -37,11 +36,3 @@ class PostgresDriver:
         """An agent's way to the database."""
         del shard
         return PostgresWriter(Link(self.target, self.timeout), self.namespace)
-
-    def reader(self, shard: int, coordinator: str) -> ShardReader:
-        """A coordinator's way to the database."""
-        del shard
-        reader: ShardReader = coordinator_module("postgres.reader").PostgresReader(
-            self.target, self.namespace, coordinator, self.timeout
-        )
-        return reader

@@ -4,22 +4,17 @@ For tests, simulation and embedding. Every call is a checkpoint of the running e
 program behaves on it as on a network, and time is that of the loop, so trio's MockClock drives it.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from musterd.errors import ShardRefused
 from musterd.model import check_name
-from musterd.stores.base import Guarantees, ShardReader, ShardWriter, Store
-from musterd.stores.coordinator_side import coordinator_module
+from musterd.stores.base import Guarantees, ShardWriter, Store
 from musterd.stores.slots.writer import KeyedWriter
 from musterd.stores.table.table import Outcome, Table
-
-if TYPE_CHECKING:  # NumPy is for coordinators
-    from musterd_coordinator.sweep.columns import Slots, Words
-    from musterd_coordinator.sweep.slots.slotmap import Block
 
 _MEMORY_LIMIT = 1 << 34
 _tables: dict[str, Table] = {}
@@ -30,7 +25,7 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
     name = url.removeprefix("memory:")
     if name:
         check_name("memory store", name)
-    driver = MemoryDriver(url, namespace, timeout, beat_ttl, named_table(name))
+    driver = MemoryDriver(TableConnection(url, named_table(name)), namespace, timeout, beat_ttl)
     return Store(url, (url,), 1, Guarantees.NEVER_EVICTS, driver)
 
 
@@ -46,28 +41,18 @@ def named_table(name: str, clock: Callable[[], float] = anyio.current_time) -> T
     return _tables[name]
 
 
+@dataclass(frozen=True, slots=True)
 class MemoryDriver:
-    """Writers and readers of one table."""
+    """One table, and how it is used."""
 
-    def __init__(
-        self, name: str, namespace: str, timeout: float, beat_ttl: float, table: Table
-    ) -> None:
-        self._shard = TableConnection(name, table)
-        self._namespace = namespace
-        self._timeout = timeout
-        self._beat_ttl = beat_ttl
+    shard: "TableConnection"
+    namespace: str
+    timeout: float
+    beat_ttl: float
 
     def writer(self, shard: int) -> ShardWriter:
         """An agent's way to the table."""
-        return KeyedWriter(self._shard, self._namespace, self._timeout, self._beat_ttl)
-
-    def reader(self, shard: int, coordinator: str) -> ShardReader:
-        """A coordinator's way to the table."""
-        bulk = TableBulk(self._shard.table)
-        reader: ShardReader = coordinator_module("slots.reader").KeyedReader(
-            self._shard, bulk, self._namespace, coordinator, self._timeout, self._beat_ttl
-        )
-        return reader
+        return KeyedWriter(self.shard, self.namespace, self.timeout, self.beat_ttl)
 
 
 class TableConnection:
@@ -129,28 +114,3 @@ class TableConnection:
         if outcome not in (Outcome.STORED, Outcome.NOT_STORED, Outcome.EXISTS, Outcome.NOT_FOUND):
             raise ShardRefused(self.name, outcome.decode())
         return outcome is Outcome.STORED
-
-
-class TableBulk:
-    """A :class:`~musterd_coordinator.sweep.slots.bulk.Bulk` over a table."""
-
-    lanes = 1
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
-        self.oversized: list[bytes] = []
-
-    async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values of ``keys``."""
-        await checkpoint()
-        items = self._table.get(keys)
-        return {key: i.value for key, i in zip(keys, items, strict=True) if i is not None}
-
-    async def beats(self, lane: int, block: "Block") -> "tuple[Slots, Words, Slots]":
-        """The records in the slots of ``block``."""
-        await checkpoint()
-        items = self._table.get(block.keys)
-        return block.records([None if item is None else item.value for item in items])
-
-    def close(self) -> None:
-        """Nothing to close."""

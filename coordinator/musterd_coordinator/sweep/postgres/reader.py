@@ -9,11 +9,12 @@ import anyio
 from musterd.beat import Beat, pack
 from musterd.errors import ShardRefused
 from musterd.model import Member
-from musterd.stores.base import Roster, Sweep
 from musterd.stores.postgres.schema import ensure_schema
 from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.store import PostgresDriver
 from musterd.stores.postgres.url import Target
 from musterd.stores.postgres.writer import PostgresWriter, namespace_key, retire, signed
+from musterd_coordinator.sweep.base import Roster, ShardReader, Sweep
 from musterd_coordinator.sweep.columns import Rejected
 from musterd_coordinator.sweep.postgres.collector import Harvest
 from musterd_coordinator.sweep.postgres.moves import MoveWatch
@@ -38,8 +39,14 @@ INSERT INTO musterd.beat SELECT * FROM moved
 _OLD_CANARIES = "DELETE FROM musterd.beat WHERE slot < 0 AND seen_at < now() - interval '1 day'"
 
 
+def open_reader(driver: PostgresDriver, shard: int, coordinator: str) -> ShardReader:
+    """The way to the database; see :func:`musterd_coordinator.sweep.base.open_reader`."""
+    del shard
+    return PostgresReader(driver.target, driver.namespace, coordinator, driver.timeout)
+
+
 class PostgresReader:
-    """One coordinator's way to the database: see :class:`musterd.stores.base.ShardReader`.
+    """One coordinator's way to the database: see :class:`musterd_coordinator.sweep.base.ShardReader`.
 
     The canary has a connection of its own and takes an agent's way: the same writer, the same
     UPDATE, the same table. Its row has a negative slot made from the coordinator's name. While all

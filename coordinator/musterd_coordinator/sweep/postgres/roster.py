@@ -11,9 +11,9 @@ from musterd.beat import member_id
 from musterd.errors import ShardCorrupt, ShardRefused
 from musterd.model import Member, check_member
 from musterd.sqlfiles import folder, statement
-from musterd.stores.base import Roster
 from musterd.stores.postgres.session import Connection, Link
 from musterd.stores.postgres.writer import signed
+from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.postgres.limits import MOST_SLOTS
 from musterd_coordinator.sweep.postgres.mark import Mark, catch_up, living_mark
 from musterd_coordinator.sweep.postgres.refused import RefusedRows

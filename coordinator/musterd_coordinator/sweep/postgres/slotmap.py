@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.model import Member
-from musterd.stores.base import Roster
+from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.columns import Beats, Rejected, check, from_records
 from musterd_coordinator.sweep.standing import Spoils, Standing
 

@@ -3,9 +3,9 @@
 from musterd.beat import Beat, BeatError, pack, unpack
 from musterd.errors import StoreError
 from musterd.model import Member
-from musterd.stores.base import Roster, Sweep
 from musterd.stores.bounds import Deadline
 from musterd.stores.slots.protocol import Keys, KeyValue, whole_ttl
+from musterd_coordinator.sweep.base import Roster, Sweep
 from musterd_coordinator.sweep.slots.bulk import Bulk, in_lanes
 from musterd_coordinator.sweep.slots.collector import Harvest
 from musterd_coordinator.sweep.slots.quarantine import Quarantine
@@ -14,7 +14,7 @@ from musterd_coordinator.sweep.slots.slotmap import Block, SeatMap
 
 
 class KeyedReader:
-    """Rosters and sweeps (:class:`musterd.stores.base.ShardReader`).
+    """Rosters and sweeps (:class:`musterd_coordinator.sweep.base.ShardReader`).
 
     ``shard`` is a connection like an agent's, for the canary and for healing; ``bulk`` reads. However
     few members there are, ``room`` slots may be in use.

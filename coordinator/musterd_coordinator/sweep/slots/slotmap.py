@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from musterd.beat import SIZE
 from musterd.model import Member
-from musterd.stores.base import Roster
 from musterd.stores.slots.protocol import Keys
+from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.columns import Bools, Slots, Words, words_in
 from musterd_coordinator.sweep.idmap import NONE, IdMap
 from musterd_coordinator.sweep.standing import Standing

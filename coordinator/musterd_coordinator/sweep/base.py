@@ -1,0 +1,117 @@
+"""What a store must be able to do for a coordinator: who sits where, every beat, and a canary.
+
+As of :class:`musterd.stores.base.ShardWriter`, every call bounds its own network waits, is safe to cancel at
+any await, and raises only :class:`musterd.errors.StoreError`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+from musterd.beat import Beat
+from musterd.model import Member
+from musterd.stores import Store
+from musterd_coordinator.sweep.columns import Beats, Rejected, Slots
+
+_HOMES = {
+    "memcached": "musterd_coordinator.sweep.memcached.reader",
+    "embedded": "musterd_coordinator.sweep.memcached.reader",
+    "postgresql": "musterd_coordinator.sweep.postgres.reader",
+    "memory": "musterd_coordinator.sweep.table",
+    "relay": "musterd_coordinator.sweep.relay",
+}
+"""By the scheme of a store's URL, where its shards are read; imported when one is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The changes between two reads of who holds which slot of a shard.
+
+    ``seated`` are slots whose member is new, or whose announced facts changed; ``vacated`` are
+    slots that nobody holds any more. A slot is in at most one of them. ``more`` says that this is a
+    part of them, and the next call brings the next.
+    """
+
+    seated: Sequence[tuple[int, Member]] = ()
+    vacated: Sequence[int] = ()
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Every beat that one batched read of a shard brought.
+
+    ``beats`` may always be believed (their records were checked, and each ``member_id`` is that
+    of the member seated in its slot). A store that knows which beats are new may leave out those
+    that an earlier sweep brought and nobody has overwritten since: there are ``unchanged`` of them.
+    Only a ``complete`` sweep says anything about members whose beat is not in it. ``canary`` is this
+    coordinator's own beat as it was read back with the sweep, or None. ``reason`` says why a sweep is
+    not complete.
+
+    ``spoiled`` are slots with a record that is no beat of their member, of those in which there were
+    good ones before; of such slots ``established`` have a record, good or not.
+    """
+
+    beats: Beats
+    rejected: Rejected
+    canary: Beat | None = None
+    complete: bool = True
+    reason: str = ""
+    unchanged: int = 0
+    spoiled: Slots | Sequence[int] = ()
+    established: int = 0
+
+    @property
+    def present(self) -> int:
+        """How many members have a beat in the shard."""
+        return len(self.beats.slot) + self.unchanged
+
+
+class ShardReader(Protocol):
+    """One shard, for one coordinator. Calls never overlap."""
+
+    name: str
+
+    async def write_canary(self, beat: Beat) -> bool:
+        """Overwrite this coordinator's own beat, by the same path that agents' beats take.
+
+        False: the shard had lost the one before (restarted, flushed, evicting) and the canary was
+        written anew. The first one of all is True.
+        """
+
+    async def renew(self) -> None:
+        """Have the next :meth:`write_canary` meet what an agent that starts would meet.
+
+        Its connection is a new one. A driver that connects here gives up the old connection after
+        that and not before, or it would find room on a full server where no agent does. Raises
+        StoreError.
+        """
+
+    async def roster(self) -> Roster:
+        """Who came, changed or went since the last call; the first calls bring everyone.
+
+        A million at once would be as much memory as they take for good, and seconds in which the
+        event loop does nothing else, so there may be :attr:`Roster.more` to ask for. Until all was
+        brought a sweep means nothing. That is so at the beginning: newcomers come a part at each call,
+        and hold up nobody.
+        """
+
+    async def sweep(self) -> Sweep:
+        """Read every new beat of the shard, and the canary; what comes is good until the next call."""
+
+    async def retire(self, member: Member) -> None:
+        """Remove all that the shard holds of a forgotten member."""
+
+    async def aclose(self) -> None:
+        """Close the connections without waiting for the network."""
+
+
+def open_reader(store: Store, shard: int, coordinator: str) -> ShardReader:
+    """The way of the coordinator named ``coordinator`` to ``store.shard_names[shard]``.
+
+    Connects to nothing yet. Raises ConfigError for a store that takes beats and shows none.
+    """
+    home = import_module(_HOMES[store.url.partition(":")[0]])
+    reader: ShardReader = home.open_reader(store.driver, shard, coordinator)
+    return reader

@@ -1,0 +1,22 @@
+"""A coordinator's way to one memcached: a connection like an agent's, and two for sweeps."""
+
+from musterd.stores.memcached.connection import MemcachedConnection
+from musterd.stores.memcached.store import MemcachedDriver
+from musterd.ways import Way
+from musterd_coordinator.sweep.base import ShardReader
+from musterd_coordinator.sweep.memcached.bulk import MemcachedBulk
+from musterd_coordinator.sweep.slots.reader import KeyedReader
+
+
+def open_reader(driver: MemcachedDriver, shard: int, coordinator: str) -> ShardReader:
+    """The way to one of the servers; see :func:`musterd_coordinator.sweep.base.open_reader`."""
+    server = driver.servers[shard]
+    way = Way(server.host)
+    return KeyedReader(
+        MemcachedConnection(server, way),
+        MemcachedBulk(server, driver.namespace, way),
+        driver.namespace,
+        coordinator,
+        driver.timeout,
+        driver.beat_ttl,
+    )

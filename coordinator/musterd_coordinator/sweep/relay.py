@@ -1,0 +1,16 @@
+"""Relays take the beats of agents and show none."""
+
+from typing import NoReturn
+
+from musterd.errors import ConfigError
+from musterd.stores.relay import RelayDriver
+
+
+def open_reader(driver: RelayDriver, shard: int, coordinator: str) -> NoReturn:
+    """There is no way: raises ConfigError."""
+    del shard, coordinator
+    names = ",".join(server.name for server in driver.servers)
+    raise ConfigError(
+        f"store relay://{names} takes the beats of agents and shows none: give a coordinator"
+        " the postgresql:// URL that the relays write to"
+    )
