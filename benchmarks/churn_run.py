@@ -22,8 +22,8 @@ from musterd.stores import ShardWriter, Store, open_store
 from musterd.stores.slots.protocol import Keys
 from musterd_coordinator.registry.base import Registry, open_registry
 from musterd_coordinator.roll.shard import Clocks
-from musterd_coordinator.service.expiry import Farewell
-from musterd_coordinator.service.recorder import Recorder
+from musterd_coordinator.service.expiry import LeftReaper
+from musterd_coordinator.service.recorder import RegistryWriter
 from musterd_coordinator.sweep.loop import Sweeper
 from musterd_coordinator.wiring import careful_clock, make_office, make_roll, make_sweepers
 
@@ -73,9 +73,9 @@ class Churn:
         self._sweeper: Sweeper = sweepers[0]
         history = timedelta(seconds=settings.history_days)
         clock = careful_clock(None, clocks)
-        self._recorder = Recorder(self._roll, registry, history=history, clock=clock)
+        self._recorder = RegistryWriter(self._roll, registry, history=history, clock=clock)
         office = make_office(settings, store, registry, self._roll, self._recorder, sweepers)
-        self._farewell = Farewell(self._roll, office, 0.0, clock)
+        self._farewell = LeftReaper(self._roll, office, 0.0, clock)
         self._living: deque[tuple[ShardWriter, list[Member]]] = deque()
         self._turns = 0
 

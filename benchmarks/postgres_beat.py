@@ -20,7 +20,7 @@ from benchmarks.peers.beats import TIMEOUT, sender
 from benchmarks.peers.meter import Books, Cost, cost
 from benchmarks.processes import cpu_seconds
 from benchmarks.stores import musterd_tables, postgres_for, setting_of
-from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.testing.servers import Database, PgBouncer
 from musterd_coordinator.relay import database
@@ -120,7 +120,7 @@ def _figures(name: str, costs: Sequence[Cost], most: float | None = None) -> Ite
 class _Batches:
     """Called, it writes one beat of everybody in random order; how many that was."""
 
-    def __init__(self, portal: BlockingPortal, link: Link, fleet: Fleet) -> None:
+    def __init__(self, portal: BlockingPortal, link: PgSession, fleet: Fleet) -> None:
         self._portal, self._link, self._fleet = portal, link, fleet
 
     def __call__(self) -> int:
@@ -138,7 +138,7 @@ class _Batches:
 
 @contextmanager
 def _batches(portal: BlockingPortal, url: str, fleet: Fleet) -> Iterator[_Batches]:
-    link = Link(parse_url(url), TIMEOUT)
+    link = PgSession(parse_url(url), TIMEOUT)
     try:
         yield _Batches(portal, link, fleet)
     finally:

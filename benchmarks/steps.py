@@ -29,8 +29,8 @@ from musterd.model import State
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.exchange import answer_json
-from musterd_coordinator.http.gauges import Gauges
-from musterd_coordinator.http.limits import Limits, Room
+from musterd_coordinator.http.gauges import HttpGauges
+from musterd_coordinator.http.limits import HttpLimits, Room
 from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.main import collect_seldom
 from musterd_coordinator.service.paging import NO_FILTERS
@@ -144,7 +144,7 @@ def _page(fleet: StillFleet, after: str) -> Iterator[None]:
 
 
 def _metrics(fleet: StillFleet, form: metrics.Form) -> Iterator[None]:
-    desk, gauges = fleet.desk, Gauges(Door(1, 1), Room(Limits()))
+    desk, gauges = fleet.desk, HttpGauges(Door(1, 1), Room(HttpLimits()))
     status, groups = desk.status_steps(), desk.groups_steps()
     yield from metrics.render(status, groups, gauges=gauges, readers=0, form=form)
 

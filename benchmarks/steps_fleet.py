@@ -12,11 +12,11 @@ from musterd.stores import open_store
 from musterd_coordinator.judge.members import STATES
 from musterd_coordinator.registry.base import open_registry
 from musterd_coordinator.roll.shard import Clocks
-from musterd_coordinator.service.contract import Desk
-from musterd_coordinator.service.recorder import Recorder
-from musterd_coordinator.sweep.base import Roster, Sweep
+from musterd_coordinator.service.contract import CoordinatorApi
+from musterd_coordinator.service.recorder import RegistryWriter
+from musterd_coordinator.sweep.base import BeatBatch, Roster
 from musterd_coordinator.sweep.columns import Beats, Rejected, no_beats
-from musterd_coordinator.sweep.loop import Swept
+from musterd_coordinator.sweep.loop import SweepOutcome
 from musterd_coordinator.wiring import careful_clock, make_office, make_roll
 
 BIG = "all-in-one"
@@ -47,8 +47,8 @@ class StillFleet:
         registry = open_registry("sqlite:///steps.db", namespace="steps", timeout=1, coordinator="")
         self._roll = make_roll(settings, store, clocks)
         clock = careful_clock(None, clocks)
-        recorder = Recorder(self._roll, registry, history=timedelta(days=1), clock=clock)
-        self.desk: Desk = make_office(settings, store, registry, self._roll, recorder, [])
+        recorder = RegistryWriter(self._roll, registry, history=timedelta(days=1), clock=clock)
+        self.desk: CoordinatorApi = make_office(settings, store, registry, self._roll, recorder, [])
 
     def seat(self, shard: int) -> Iterator[None]:
         """All of them are met on ``shard`` by one sweep."""
@@ -79,8 +79,8 @@ class StillFleet:
 
     def _steps(self, shard: int, roster: Roster, beats: Beats) -> Iterator[None]:
         self._now += INTERVAL / SWEEPS / 2  # the other shard is swept in between
-        sweep = Sweep(beats, Rejected())
-        swept = Swept(self._now - 0.3, self._now, True, "", roster, sweep, 0.001, 0.3)
+        sweep = BeatBatch(beats, Rejected())
+        swept = SweepOutcome(self._now - 0.3, self._now, True, "", roster, sweep, 0.001, 0.3)
         return self._roll.steps(shard, swept)
 
     def _beats(self) -> Beats:

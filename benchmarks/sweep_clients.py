@@ -27,7 +27,7 @@ from musterd.beat import Beat, new_incarnation
 from musterd.stores import open_store
 from musterd.stores.postgres.writer import namespace_key
 from musterd.stores.slots.protocol import Keys
-from musterd_coordinator.sweep.base import ShardReader, Sweep, open_reader
+from musterd_coordinator.sweep.base import BeatBatch, ShardReader, open_reader
 from musterd_coordinator.sweep.columns import RECORD, Beats, check_records
 
 COMMAND_KEYS = 1000
@@ -73,7 +73,7 @@ class Product:
         store = open_store(url, namespace=NAMESPACE, timeout=TIMEOUT, beat_ttl=TTL)
         self._reader: ShardReader = open_reader(store, 0, "benchmark")
         self._fleet = fleet
-        self._swept: Sweep | None = None
+        self._swept: BeatBatch | None = None
         self._known = np.zeros(len(fleet), np.uint64)  # the last sequence of each
 
     async def begin(self) -> float:

@@ -9,10 +9,10 @@ from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.listening import ListeningClock
 from musterd_coordinator.judge.members import Code, Rows
 from musterd_coordinator.judge.rules import Rules
-from musterd_coordinator.judge.slots import Seats, Take
+from musterd_coordinator.judge.slots import ShardSlots, Take
 from musterd_coordinator.judge.sweep import judge_sweep, news_in
 from musterd_coordinator.steps import whole
-from musterd_coordinator.sweep.base import Sweep
+from musterd_coordinator.sweep.base import BeatBatch
 from musterd_coordinator.sweep.columns import Beats, Rejected
 
 PERIOD = 1.0
@@ -35,7 +35,7 @@ class Verdict(NamedTuple):
     detector: float
 
 
-class TimedSeats(Seats):
+class TimedSeats(ShardSlots):
     """Seats that know for how many seconds they looked for news."""
 
     seconds = 0.0
@@ -72,7 +72,7 @@ class Judge:
         return self._take(beats)
 
     def _take(self, beats: Beats) -> Verdict:
-        sweep = Sweep(beats._replace(sequence=self._sequence[beats.slot]), Rejected())
+        sweep = BeatBatch(beats._replace(sequence=self._sequence[beats.slot]), Rejected())
         at = self._sweeps * PERIOD
         self._sweeps += 1
         self._seats.seconds = 0.0

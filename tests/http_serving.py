@@ -8,12 +8,12 @@ import anyio
 
 from musterd_coordinator.http import App, make_app, serve_http
 from musterd_coordinator.http.connection import Connection
-from musterd_coordinator.service.contract import Desk
+from musterd_coordinator.service.contract import CoordinatorApi
 
 
 @asynccontextmanager
 async def served(
-    desk: Desk,
+    desk: CoordinatorApi,
     listen: str = "127.0.0.1:0",
     *,
     ping_period: float = 5.0,

@@ -6,7 +6,7 @@ import msgspec
 
 from musterd.model import FactsChange, Hold, Member, PeerStatus, State, StatusAnswer, StormStatus
 from musterd_coordinator.http import make_app
-from musterd_coordinator.http.gauges import Gauges
+from musterd_coordinator.http.gauges import HttpGauges
 from tests.http_desk import NOW, DictDesk, shard_status
 
 
@@ -15,7 +15,7 @@ class Scene(NamedTuple):
 
     desk: DictDesk
     status: StatusAnswer
-    gauges: Gauges
+    gauges: HttpGauges
     readers: int
 
 
@@ -53,7 +53,7 @@ async def _desk() -> DictDesk:
     return desk
 
 
-def _gauges(desk: DictDesk) -> Gauges:
+def _gauges(desk: DictDesk) -> HttpGauges:
     gauges = make_app(desk)._gauges
     gauges.answered.update({200: 1234567, 404: 2})
     gauges.refused.update({"rate": 3})

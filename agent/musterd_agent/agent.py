@@ -14,10 +14,10 @@ from musterd.loop_clock import clock_of_loop
 from musterd.settings.settings import MemberSettings, Settings
 from musterd.stores.base import Store
 from musterd_agent.beating import Beating
-from musterd_agent.link import Link
+from musterd_agent.link import MemberPush
 from musterd_agent.loop import MemberLoop
 from musterd_agent.renewal import Renewal
-from musterd_agent.shard import Shard
+from musterd_agent.shard import BeatTarget
 
 LEAVE_TIMEOUT = 1.5  # seconds; a process that was told to stop must be gone within two
 _CLOSE_TIMEOUT = 0.2
@@ -49,7 +49,7 @@ class Agent:
         self._wall_clock = wall_clock
         self._clock = clock_of_loop()
         self.slept = slept
-        self._shards: dict[int, Shard] = {}
+        self._shards: dict[int, BeatTarget] = {}
         self.incarnation = incarnation or new_incarnation()
         # The store's own deadlines are those of the most hurried member, so that no push has longer.
         self._most_hurried = settings.effective_push_timeout
@@ -109,16 +109,16 @@ class Agent:
         number = member_id(self._settings.namespace, announced.group, announced.name)
         timeout = self._settings.push_timeout_for(member.interval)
         links = [
-            Link(announced, self._shard(shard), timeout, self._rng, self.slept, self._clock)
+            MemberPush(announced, self._shard(shard), timeout, self._rng, self.slept, self._clock)
             for shard in self._store.place(number)
         ]
         allowed = min(timeout, self._most_hurried)
         beating = Beating(number, member.interval, self.incarnation, allowed)
         return MemberLoop(beating, links, self._wall_clock, self._clock)
 
-    def _shard(self, index: int) -> Shard:
+    def _shard(self, index: int) -> BeatTarget:
         if index not in self._shards:
             interval = min(member.interval for member in self._settings.members)
             renewal = Renewal(interval, self._settings.service_down_time, self._rng)
-            self._shards[index] = Shard(self._store.writer(index), self._changed, renewal)
+            self._shards[index] = BeatTarget(self._store.writer(index), self._changed, renewal)
         return self._shards[index]

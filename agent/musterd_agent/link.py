@@ -13,16 +13,16 @@ from musterd.beat import Beat
 from musterd.errors import ShardCorrupt, ShardUnavailable
 from musterd.loop_clock import Clock
 from musterd.model import Member
-from musterd.stores.bounds import Turn
+from musterd.stores.bounds import Mutex
 from musterd_agent.beating import retry_pause
-from musterd_agent.shard import Shard, reason_of
+from musterd_agent.shard import BeatTarget, reason_of
 
 _FORGETFUL = "lost the member again as soon as it was announced"
 _TOO_SLOW = "no answer within {:g} s"
 _SHARE_TO_RENEW = 0.8  # of the time to the next tick, which must not be late
 
 
-class Link:
+class MemberPush:
     """Carries the beats of one member to one shard, at most one at a time.
 
     ``accepted`` and ``failed`` count pushes; ``last_accepted`` and ``due`` (the tick served now or
@@ -35,7 +35,7 @@ class Link:
     def __init__(
         self,
         member: Member,
-        shard: Shard,
+        shard: BeatTarget,
         push_timeout: float,
         rng: Random,
         slept: Slept = ages.slept,
@@ -54,7 +54,7 @@ class Link:
         self._slept_before = 0.0  # when a beat last got through
         self._missed = 0
         self._announced = False
-        self._turn = Turn()
+        self._turn = Mutex()
         self._name = str(member)
         shard.expect(self._name)
 

@@ -8,7 +8,7 @@ import anyio
 from musterd.beat import Beat, Status
 from musterd.loop_clock import Clock
 from musterd_agent.beating import Beating
-from musterd_agent.link import Link
+from musterd_agent.link import MemberPush
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class MemberLoop:
     def __init__(
         self,
         beating: Beating,
-        links: Sequence[Link],
+        links: Sequence[MemberPush],
         wall_clock: Callable[[], float],
         clock: Clock = anyio.current_time,
     ) -> None:
@@ -94,10 +94,10 @@ class MemberLoop:
 
         Each push is bounded by that many seconds (default: the push timeout).
         """
-        took: list[Link] = []
+        took: list[MemberPush] = []
         beat = self._make_beat(due=anyio.current_time())
 
-        async def push(link: Link) -> None:
+        async def push(link: MemberPush) -> None:
             if await self._push(link, beat, within):
                 took.append(link)
 
@@ -106,7 +106,7 @@ class MemberLoop:
                 pushes.start_soon(push, link)
         return len(took)
 
-    async def _keep_beating(self, link: Link) -> None:
+    async def _keep_beating(self, link: MemberPush) -> None:
         while True:
             taken = await self._push(link, self._beat_of(link.due))
             now = self._clock()
@@ -124,7 +124,7 @@ class MemberLoop:
     def _make_beat(self, due: float) -> Beat:
         return self._beating.beat(now=self._clock(), due=due, wall=self._wall_clock())
 
-    async def _push(self, link: Link, beat: Beat, within: float | None = None) -> bool:
+    async def _push(self, link: MemberPush, beat: Beat, within: float | None = None) -> bool:
         taken = await link.push(beat, within)
         if taken and not self.first_accepted.is_set():
             self.first_accepted.set()

@@ -13,7 +13,7 @@ from musterd_agent.renewal import Renewal
 log = get_logger(__name__)
 
 
-class Shard:
+class BeatTarget:
     """A shard that members of this process beat to, all over one writer.
 
     It is lost from the first push that fails until the beats of all of them get through again;

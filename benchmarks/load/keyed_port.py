@@ -13,8 +13,8 @@ from benchmarks.load.lane import Lane
 from benchmarks.load.port import TIMEOUT
 from musterd.errors import ShardUnavailable
 from musterd.model import Member
-from musterd.stores.memcached.connection import Server, unreachable
-from musterd.stores.memcached.pool import MemcachedLanes
+from musterd.stores.memcached.connection import ServerAddress, unreachable
+from musterd.stores.memcached.pool import ConnectionPool
 from musterd.stores.slots.protocol import Keys
 from musterd.stores.slots.writer import SlotTable
 from musterd.urls import host_and_port
@@ -34,7 +34,7 @@ class KeyedPort:
         self._connected = 0
         self._keys = Keys(namespace)
         self._ttl = ttl
-        self._shard = MemcachedLanes(Server.of(*self._address))
+        self._shard = ConnectionPool(ServerAddress.of(*self._address))
         self._slots = SlotTable(self._shard, self._keys, ttl)
 
     def script(self, members: Seated) -> KeyedScript:

@@ -13,7 +13,7 @@ from benchmarks.load.postgres_script import STATEMENT, PostgresScript
 from musterd.errors import ShardRefused
 from musterd.model import Member
 from musterd.stores.postgres.crowd import ANNOUNCE, BEAT
-from musterd.stores.postgres.session import Connection, Link, milliseconds
+from musterd.stores.postgres.session import Connection, PgSession, milliseconds
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.postgres.writer import namespace_key, signed
 
@@ -21,7 +21,7 @@ from musterd.stores.postgres.writer import namespace_key, signed
 class _Owner(NamedTuple):
     """What asyncpg must not be rid of while a lane uses its connection."""
 
-    link: Link
+    link: PgSession
     prepared: object
 
     def close(self) -> None:
@@ -37,7 +37,7 @@ class PostgresPort:
         self.name = self.target.name
         self._namespace = namespace
         self._key = namespace_key(namespace)
-        self._link = Link(self.target, LONG)
+        self._link = PgSession(self.target, LONG)
 
     def script(self, members: Seated) -> PostgresScript:
         """The beats of ``members`` as messages."""
@@ -45,7 +45,7 @@ class PostgresPort:
 
     async def connect(self, lane: Lane) -> None:
         """Give ``lane`` a session that knows the statement. Raises StoreError."""
-        link = Link(self.target, TIMEOUT)
+        link = PgSession(self.target, TIMEOUT)
         async with link.session() as session:
             if not session.direct:
                 raise ShardRefused(self.name, "is a pooler: give the URL of PostgreSQL itself")

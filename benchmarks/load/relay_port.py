@@ -7,7 +7,7 @@ from benchmarks.load.keyed_port import KeyedPort
 from benchmarks.load.port import LONG
 from benchmarks.load.postgres_port import PostgresPort
 from musterd.errors import ShardUnavailable
-from musterd.stores.memcached.connection import MemcachedConnection, Server
+from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
 from musterd.urls import host_and_port
 
 _PAUSE = 0.2
@@ -35,7 +35,7 @@ class RelayPort(KeyedPort):
         """The relay seats members in the order in which they came."""
         key = self._keys.beat(int(members.slots[-1]))
         record = members.records[-1].tobytes()
-        connection = MemcachedConnection(Server.of(*host_and_port(self.name)))
+        connection = MemcachedConnection(ServerAddress.of(*host_and_port(self.name)))
         try:
             with anyio.move_on_after(LONG):
                 found = False

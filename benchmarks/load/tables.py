@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 
 _TIMEOUT = 30.0
@@ -34,7 +34,7 @@ class Wear:
 
 async def look(url: str) -> Look:
     """The totals now. Raises StoreError."""
-    link = Link(parse_url(url), _TIMEOUT)
+    link = PgSession(parse_url(url), _TIMEOUT)
     try:
         async with link.session() as session:
             row = await session.connection.fetchrow(_LOOK)
@@ -56,7 +56,7 @@ def wear(before: Look, after: Look, beats: int) -> Wear:
 
 async def tidy(url: str) -> None:
     """Have statistics of the tables at once, as a fleet that has been there for a while has."""
-    link = Link(parse_url(url), 10 * _TIMEOUT)
+    link = PgSession(parse_url(url), 10 * _TIMEOUT)
     try:
         async with link.session() as session:
             await session.connection.execute("ANALYZE musterd.member, musterd.beat")

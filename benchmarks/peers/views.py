@@ -16,8 +16,8 @@ from musterd.stores import open_store
 from musterd.testing.daemons import Coordinator
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.shard import Clocks
-from musterd_coordinator.service.queries import Answers
-from musterd_coordinator.sweep.loop import Swept
+from musterd_coordinator.service.queries import Queries
+from musterd_coordinator.sweep.loop import SweepOutcome
 from musterd_coordinator.wiring import make_roll, make_sweepers
 
 View = tuple[int, float]
@@ -71,7 +71,7 @@ class Watcher:
         """Read every beat of the store, with the canary and every check, and judge."""
         start = time.perf_counter()
         swept = self._sweep()
-        up = tally.states(Answers(self._roll).tally().all)[State.UP]
+        up = tally.states(Queries(self._roll).tally().all)[State.UP]
         assert swept.proven, swept.reason
         return up, time.perf_counter() - start
 
@@ -79,7 +79,7 @@ class Watcher:
         """Close its connections."""
         self._portal.call(self._sweeper.reader.aclose)
 
-    def _sweep(self) -> Swept:
+    def _sweep(self) -> SweepOutcome:
         swept = self._portal.call(self._sweeper.once)
         self._roll.take(0, swept)
         return swept

@@ -22,7 +22,7 @@ from benchmarks.simulation.fleet import Fleet
 from benchmarks.simulation.scenario import Scenario
 from benchmarks.simulation.statistics import Estimate, rate, ratio
 from musterd_coordinator.judge.members import Code, Rows, Seconds
-from musterd_coordinator.judge.transitions import Changes
+from musterd_coordinator.judge.transitions import StateChanges
 
 
 class Blame(IntEnum):
@@ -100,7 +100,7 @@ class Ledger:
         """The coordinator saw the first beat of members that came back."""
         self._watched[rows] = now
 
-    def take(self, changes: Changes, now: float) -> None:
+    def take(self, changes: StateChanges, now: float) -> None:
         """What the detector changed."""
         fell = changes.rows[(changes.new == Code.DOWN) & (changes.old != Code.DOWN)]
         rose = changes.rows[(changes.new != Code.DOWN) & (changes.old == Code.DOWN)]

@@ -15,11 +15,11 @@ from musterd.settings.settings import Settings
 from musterd.systemd import Systemd
 from musterd_coordinator.http.app import make_app
 from musterd_coordinator.http.heads import Hosts, hosts_of
-from musterd_coordinator.http.limits import Limits
+from musterd_coordinator.http.limits import HttpLimits
 from musterd_coordinator.http.server import serve_http
 from musterd_coordinator.limits.descriptors import allow_all, allowed, for_callers
 from musterd_coordinator.process.daemon import keep_starting, keep_telling, lasting, stop_on_signal
-from musterd_coordinator.service.orders import Office
+from musterd_coordinator.service.orders import CoordinatorService
 from musterd_coordinator.wiring import LIVE, running
 
 log = structlog.get_logger(__name__)
@@ -75,12 +75,14 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
             await keep_telling(systemd, partial(_summary, office))
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(settings: Settings) -> HttpLimits:
     connections = for_callers(allowed())
-    return Limits(connections, settings.connections_per_address)
+    return HttpLimits(connections, settings.connections_per_address)
 
 
-def reloading(settings: Settings, reread: Reread, office: Office, hosts: Hosts) -> Reloading:
+def reloading(
+    settings: Settings, reread: Reread, office: CoordinatorService, hosts: Hosts
+) -> Reloading:
     """What SIGHUP does to a coordinator."""
 
     def apply(fresh: Settings) -> None:
@@ -126,7 +128,7 @@ async def _until(is_ready: Callable[[], bool], poll: float) -> None:
         await anyio.sleep(poll)
 
 
-def _say_started(office: Office, urls: list[str]) -> None:
+def _say_started(office: CoordinatorService, urls: list[str]) -> None:
     status = office.status()
     log.info(
         "coordinator started",
@@ -137,7 +139,7 @@ def _say_started(office: Office, urls: list[str]) -> None:
     )
 
 
-def _summary(office: Office) -> str:
+def _summary(office: CoordinatorService) -> str:
     shards = office.shard_statuses()
     listening = sum(shard.listening for shard in shards)
     return f"listening to {listening} of {len(shards)} shards, {office.size} members"

@@ -32,14 +32,14 @@ from musterd_coordinator.process.memory import keep_small
 from musterd_coordinator.registry.base import Registry, open_registry
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import Clocks, wall_instant
-from musterd_coordinator.service.deletion_clock import CarefulClock
-from musterd_coordinator.service.expiry import Farewell
-from musterd_coordinator.service.orders import Office
+from musterd_coordinator.service.deletion_clock import DeletionClock
+from musterd_coordinator.service.expiry import LeftReaper
+from musterd_coordinator.service.orders import CoordinatorService
 from musterd_coordinator.service.peers import Peers
-from musterd_coordinator.service.recorder import Recorder
+from musterd_coordinator.service.recorder import RegistryWriter
 from musterd_coordinator.service.status import Identity
 from musterd_coordinator.sweep.base import open_reader
-from musterd_coordinator.sweep.loop import Sweeper, Swept
+from musterd_coordinator.sweep.loop import Sweeper, SweepOutcome
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ RETIRE_TIMEOUT = 2.0
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Office]:
+async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
     """A coordinator at work, without its HTTP; leaves nothing running behind.
 
     Raises ConfigError or RegistryError when it cannot begin. A store that does not answer is no
@@ -73,7 +73,7 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         newest = await registry.newest()
         clock = careful_clock(newest, clocks)
         sweepers = make_sweepers(settings, store, roll)
-        recorder = Recorder(
+        recorder = RegistryWriter(
             roll, registry, history=timedelta(days=settings.history_days), clock=clock
         )
         tasks = await stack.enter_async_context(anyio.create_task_group())
@@ -83,7 +83,7 @@ async def running(settings: Settings) -> AsyncIterator[Office]:
         tasks.start_soon(recorder.run)
         tasks.start_soon(lasting, "free memory", keep_small)
         office = make_office(settings, store, registry, roll, recorder, sweepers)
-        farewell = Farewell(roll, office, settings.forget_left, clock)
+        farewell = LeftReaper(roll, office, settings.forget_left, clock)
         tasks.start_soon(lasting, "forget who left", farewell.run)
         if registry.shared:
             tasks.start_soon(lasting, "peers", Peers(registry, office).run)
@@ -98,20 +98,20 @@ LIVE = (
 """Options that a coordinator changes while it runs."""
 
 
-def _adopt(roll: Roll, recorder: Recorder, farewell: Farewell, settings: Settings) -> None:
+def _adopt(roll: Roll, recorder: RegistryWriter, farewell: LeftReaper, settings: Settings) -> None:
     """Go by the :data:`LIVE` options of ``settings`` from now on."""
     roll.detector.rules = make_rules(settings)
     recorder.history = timedelta(days=settings.history_days)
     farewell.after = settings.forget_left
 
 
-def careful_clock(newest: datetime | None, clocks: Clocks) -> CarefulClock:
+def careful_clock(newest: datetime | None, clocks: Clocks) -> DeletionClock:
     """The clock to delete by, where the newest line of history is from ``newest``."""
     at = None if newest is None else newest.timestamp()
-    return CarefulClock(at, clocks.wall(), clocks.monotonic())
+    return DeletionClock(at, clocks.wall(), clocks.monotonic())
 
 
-async def _take(roll: Roll, index: int, swept: Swept) -> None:
+async def _take(roll: Roll, index: int, swept: SweepOutcome) -> None:
     for _ in roll.steps(index, swept):
         await anyio.lowlevel.checkpoint()
 
@@ -176,12 +176,12 @@ def make_office(
     store: Store,
     registry: Registry,
     roll: Roll,
-    recorder: Recorder,
+    recorder: RegistryWriter,
     sweepers: list[Sweeper],
-) -> Office:
+) -> CoordinatorService:
     """The desk of a coordinator made of these parts."""
     identity = _identity(settings, store, registry, roll.clocks)
-    return Office(roll, registry, recorder, identity, _retire(roll, sweepers))
+    return CoordinatorService(roll, registry, recorder, identity, _retire(roll, sweepers))
 
 
 def coordinator_name(settings: Settings) -> str:
@@ -201,10 +201,13 @@ def _open_store(settings: Settings) -> Store:
 @asynccontextmanager
 async def _embedded_store(settings: Settings) -> AsyncIterator[None]:
     from musterd.stores.table.table import Table
-    from musterd_coordinator.memcache.server import Limits, serve  # only where there is no store
+    from musterd_coordinator.memcache.server import (  # only where there is no store
+        ClientLimits,
+        serve,
+    )
 
     host, port = host_and_port(settings.store.removeprefix("embedded://"), default_port=11311)
-    limits = Limits(connections=for_embedded_store(allowed()))
+    limits = ClientLimits(connections=for_embedded_store(allowed()))
     async with serve(host, port, Table(), limits) as server:
         log.info(
             "store embedded",

@@ -10,7 +10,7 @@ from musterd.beat import Beat, member_id, new_incarnation
 from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores import Store
-from musterd_coordinator.sweep.base import Sweep, open_reader
+from musterd_coordinator.sweep.base import BeatBatch, open_reader
 from tests.contract.labs import COORDINATOR, NAMESPACE
 
 
@@ -182,7 +182,7 @@ class Coordinator:
             old = look.beats.get(member.name, (0, 0))
             look.beats[member.name] = max(old, (incarnation, sequence), key=lambda pair: pair[1])
 
-    def standing(self, shard: int, sweep: Sweep) -> Stored:
+    def standing(self, shard: int, sweep: BeatBatch) -> Stored:
         """All beats that stand in the shard: those swept, and those that are said to be unchanged."""
         slots, *columns = (column.tolist() for column in sweep.beats[:4])
         assert len(set(slots)) == len(slots)

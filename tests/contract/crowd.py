@@ -8,7 +8,7 @@ import anyio
 
 from musterd.errors import StoreError
 from musterd.stores import Store
-from musterd_coordinator.sweep.base import Sweep
+from musterd_coordinator.sweep.base import BeatBatch
 from tests.contract.cast import Agent, Coordinator, closing_all, host
 
 TIMEOUT = 1.0
@@ -81,7 +81,7 @@ class Crowd:
         """Make one call: either it is right, or it fails as it should."""
         outcome = await self._outcome(number)
         assert outcome is not False, "a beat that was there is said to be lost"
-        if isinstance(outcome, Sweep):
+        if isinstance(outcome, BeatBatch):
             shard, coordinator = self._shard_of(number), self._coordinators[number]
             standing = coordinator.standing(shard, outcome).values()
             if outcome.canary == coordinator.canary():
@@ -96,7 +96,7 @@ class Crowd:
                 outcome = await call()
         except StoreError as error:
             outcome = error
-        if isinstance(outcome, Sweep) and not outcome.complete:
+        if isinstance(outcome, BeatBatch) and not outcome.complete:
             outcome = StoreError("sweep", outcome.reason)
         if isinstance(outcome, StoreError):
             assert outcome.reason

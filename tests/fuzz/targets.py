@@ -17,12 +17,12 @@ from musterd.stores.postgres.url import parse_url
 from musterd.stores.slots.protocol import SLOT_LIMIT, Keys, write_holder
 from musterd.stores.table.table import Table
 from musterd.urls import host_and_port, without_secret, without_secrets
-from musterd_coordinator.memcache.protocol import Conversation
-from musterd_coordinator.relay.reception import Reception
+from musterd_coordinator.memcache.protocol import ProtocolSession
+from musterd_coordinator.relay.reception import Inbox
 from musterd_coordinator.sweep.columns import Rejected, sift, words_in
 from musterd_coordinator.sweep.memcached.replies import BeatsReply
-from musterd_coordinator.sweep.memcached.values import Reply, ValuesReply
-from musterd_coordinator.sweep.postgres.collector import Harvest
+from musterd_coordinator.sweep.memcached.values import BulkReply, ValuesReply
+from musterd_coordinator.sweep.postgres.collector import RowCollector
 from musterd_coordinator.sweep.postgres.copy import Copy
 from musterd_coordinator.sweep.postgres.relays import RelayWatch
 from musterd_coordinator.sweep.slots.slotmap import Block
@@ -73,7 +73,7 @@ def memcached_beats(data: bytes) -> None:
     replies(data, lambda: BeatsReply("mc", Block(slots, keys), KEYS.beat_prefix))
 
 
-def replies(data: bytes, begin: Callable[[], Reply]) -> None:
+def replies(data: bytes, begin: Callable[[], BulkReply]) -> None:
     """How a reply comes in pieces makes no difference to what it says."""
     feed = Feed(data)
     cuts = sorted(feed.number(2048) for _ in range(feed.number(5)))
@@ -83,7 +83,7 @@ def replies(data: bytes, begin: Callable[[], Reply]) -> None:
     assert in_pieces == at_once or {in_pieces, at_once} == {"refused", "more to come"}
 
 
-def outcome(reply: Reply, text: bytes, cuts: Sequence[int]) -> int | str:
+def outcome(reply: BulkReply, text: bytes, cuts: Sequence[int]) -> int | str:
     """How many bytes the whole reply took; or that it was refused, or is not at its end."""
     begin = 0
     for end in [*(cut for cut in cuts if 0 < cut < len(text)), len(text)]:
@@ -128,7 +128,7 @@ def postgres_copy(data: bytes) -> None:
     """A COPY of beats that may be none, in chunks."""
     feed = Feed(data)
     chunks = feed.parts(feed.rest()) if feed.number(2) else [feed.rest()]
-    copy, harvest = Copy("db"), Harvest("db", seats_of(20), -77)
+    copy, harvest = Copy("db"), RowCollector("db", seats_of(20), -77)
     try:
         for chunk in chunks:
             harvest.take(copy.rows(chunk))
@@ -171,7 +171,7 @@ def embedded_protocol(data: bytes) -> None:
 
 def conversation(parts: Sequence[bytes]) -> bytes:
     """All that is answered to ``parts``."""
-    talk = Conversation(Table(1 << 22, monotonic=lambda: 1.0), Mute())
+    talk = ProtocolSession(Table(1 << 22, monotonic=lambda: 1.0), Mute())
     said = []
     for part in parts:
         talk.feed(part)
@@ -186,8 +186,8 @@ def relay_protocol(data: bytes) -> None:
     """A relay answers everything in the end, and holds little meanwhile."""
     feed, table = Feed(data), Table(1 << 22, monotonic=lambda: 1.0)
     table.set(KEYS.holder(3), write_holder(GOOD[0]))
-    reception = Reception(table, lambda: 5.0)
-    talk = Conversation(table, Mute(), reception)
+    reception = Inbox(table, lambda: 5.0)
+    talk = ProtocolSession(table, Mute(), reception)
     while feed and not talk.closed:
         part = feed.text(400)
         if not talk.glance(part):
@@ -202,7 +202,7 @@ def relay_protocol(data: bytes) -> None:
             drain(talk)
 
 
-def drain(talk: Conversation) -> None:
+def drain(talk: ProtocolSession) -> None:
     """Hear all that can be said."""
     while talk.step() is not None:
         pass

@@ -8,7 +8,7 @@ import asyncpg
 from musterd.beat import Beat, member_id
 from musterd.model import Member
 from musterd.stores import ShardWriter
-from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.postgres.writer import PostgresWriter, namespace_key, signed
 from musterd.testing.servers import Database
@@ -22,7 +22,7 @@ TIMEOUT = 5.0
 
 def writer_of(url: str, timeout: float = TIMEOUT, namespace: str = NAMESPACE) -> PostgresWriter:
     """An agent's way to the database."""
-    return PostgresWriter(Link(parse_url(url), timeout), namespace)
+    return PostgresWriter(PgSession(parse_url(url), timeout), namespace)
 
 
 def reader_of(

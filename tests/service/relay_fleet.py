@@ -11,7 +11,7 @@ from musterd.settings.settings import Settings
 from musterd.stores import Store, open_store
 from musterd.testing.servers import HOST
 from musterd_coordinator.relay import database as statements
-from musterd_coordinator.relay.service import Relay
+from musterd_coordinator.relay.service import RelayService
 from musterd_coordinator.sweep.columns import RECORD
 from tests.contract.cast import Agent, Coordinator, closing_all, host
 from tests.contract.labs import BEAT_TTL, NAMESPACE
@@ -31,7 +31,7 @@ def settings_of(dsn: str, port: int = 0, push_timeout: float = PATIENT) -> Setti
     )
 
 
-def store_of(*relays: Relay, namespace: str = NAMESPACE, timeout: float = PATIENT) -> Store:
+def store_of(*relays: RelayService, namespace: str = NAMESPACE, timeout: float = PATIENT) -> Store:
     """The agents' store of these relays."""
     url = f"relay://{','.join(relay.server.address for relay in relays)}"
     return open_store(url, namespace=namespace, timeout=timeout, beat_ttl=BEAT_TTL)
@@ -88,7 +88,7 @@ def rows_of(beats: Mapping[int, tuple[int, bytes]]) -> statements.Rows:
     return statements.Rows(np.array(slots, np.int32), ids, np.frombuffer(b"".join(records), RECORD))
 
 
-async def talk(relay: Relay, text: bytes, replies: int) -> list[bytes]:
+async def talk(relay: RelayService, text: bytes, replies: int) -> list[bytes]:
     """What the relay answers to ``text``, by lines."""
     heard = b""
     with anyio.fail_after(PATIENT):

@@ -8,9 +8,9 @@ import pytest
 from musterd.errors import ShardRefused, ShardUnavailable
 from musterd.stores import open_store
 from musterd.stores.postgres.schema import init_db
-from musterd.testing import CuttingProxy, Names
+from musterd.testing import CuttingProxy, FakeNames
 from musterd.testing.servers import Database, Memcached, Postgres
-from musterd_coordinator.sweep.base import ShardReader, Sweep, open_reader
+from musterd_coordinator.sweep.base import BeatBatch, ShardReader, open_reader
 from tests.conftest import StartPostgres
 from tests.faults.postgres_standby import Standby
 from tests.service.postgres_fleet import NAMESPACE, TIMEOUT, beat_of, canary, host
@@ -22,7 +22,7 @@ PUSH = 1.0
 
 async def test_memcached_by_the_second_address(memcached: Memcached) -> None:
     port = int(memcached.address.rpartition(":")[2])
-    with swallowing("127.0.0.9", port), Names({"cache.test": ["127.0.0.9", "127.0.0.1"]}):
+    with swallowing("127.0.0.9", port), FakeNames({"cache.test": ["127.0.0.9", "127.0.0.1"]}):
         url = f"memcached://cache.test:{port}"
         store = open_store(url, namespace=NAMESPACE, timeout=PUSH, beat_ttl=600)
         writer, reader = store.writer(0), open_reader(store, 0, "c1")
@@ -42,7 +42,7 @@ async def test_memcached_by_the_second_address(memcached: Memcached) -> None:
 async def test_postgresql_by_the_second_address(database: Database) -> None:
     await init_db(database.dsn, TIMEOUT)
     address, _, port = database.server.address.rpartition(":")
-    with swallowing("127.0.0.9", int(port)), Names({"pg.test": ["127.0.0.9", address]}):
+    with swallowing("127.0.0.9", int(port)), FakeNames({"pg.test": ["127.0.0.9", address]}):
         url = database.dsn.replace(address, "pg.test")
         store = open_store(url, namespace=NAMESPACE, timeout=PUSH, beat_ttl=600)
         writer, reader = store.writer(0), open_reader(store, 0, "c1")
@@ -95,7 +95,7 @@ async def test_a_connection_to_postgresql_follows_its_name(database: Database) -
     await init_db(database.dsn, TIMEOUT)
     address, _, port = database.server.address.rpartition(":")
     async with CuttingProxy(address, int(port), listen_host="127.0.0.8", port=int(port)) as old:
-        with Names({"pg.test": ["127.0.0.8"]}) as names:
+        with FakeNames({"pg.test": ["127.0.0.8"]}) as names:
             url = database.dsn.replace(address, "pg.test")
             store = open_store(url, namespace=NAMESPACE, timeout=TIMEOUT, beat_ttl=600)
             writer = store.writer(0)
@@ -128,7 +128,7 @@ async def test_where_the_old_server_lives_nobody_is_judged_until_agents_came_ove
         CuttingProxy(address, int(port), listen_host="127.0.0.7") as old,
         CuttingProxy(other_address, int(other_port), listen_host="127.0.0.8", port=old.port),
     ):
-        with Names({"pg.test": ["127.0.0.7"]}) as names:
+        with FakeNames({"pg.test": ["127.0.0.7"]}) as names:
             url = database.dsn.replace(database.server.address, f"pg.test:{old.port}")
             store = open_store(url, namespace=NAMESPACE, timeout=TIMEOUT, beat_ttl=600)
             writer, reader = store.writer(0), open_reader(store, 0, "c1")
@@ -152,7 +152,7 @@ async def test_where_the_old_server_lives_nobody_is_judged_until_agents_came_ove
             await reader.aclose()
 
 
-async def swept(reader: ShardReader, sequence: int) -> Sweep:
+async def swept(reader: ShardReader, sequence: int) -> BeatBatch:
     await reader.write_canary(canary(sequence))
     await reader.roster()
     return await reader.sweep()

@@ -15,7 +15,7 @@ from musterd.client import AsyncClient, Client, Replica
 from musterd.client import transport as client_transport
 from musterd.errors import CoordinatorUnreachable
 from musterd.model import Member, State
-from musterd.testing import Names
+from musterd.testing import FakeNames
 from tests.http_desk import DictDesk
 from tests.http_serving import served, until
 from tests.service.strangers import answering
@@ -52,7 +52,7 @@ async def test_a_name_that_hangs_leaves_time_for_the_next_coordinator(
     groups: Groups, desk: DictDesk
 ) -> None:
     async with served(desk) as url:
-        with Names() as names:
+        with FakeNames() as names:
             names.hang("hang.test")
             began = time.monotonic()
             assert await groups(f"http://hang.test:8420,{url}", 2.0) == 1
@@ -63,7 +63,7 @@ async def test_a_name_that_hangs_leaves_time_for_the_next_coordinator(
 
 @both
 async def test_a_name_that_is_not_found_is_said(groups: Groups) -> None:
-    with Names(), pytest.raises(CoordinatorUnreachable, match="not known"):
+    with FakeNames(), pytest.raises(CoordinatorUnreachable, match="not known"):
         await groups("http://nowhere.test:8420", 4.0)
 
 
@@ -75,7 +75,7 @@ async def test_the_second_address_of_a_name_is_tried_in_time(
         port = url.rpartition(":")[2]
         with (
             swallowing("127.0.0.9", int(port)),
-            Names({"localhost": ["127.0.0.9", "127.0.0.1"]}),
+            FakeNames({"localhost": ["127.0.0.9", "127.0.0.1"]}),
         ):
             assert await groups(f"http://localhost:{port}", 1.0) == 1
 

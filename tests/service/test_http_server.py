@@ -15,7 +15,7 @@ from musterd.errors import CannotListen, CoordinatorUnreachable
 from musterd.model import FactsChange, Member, MemberAnswer
 from musterd_coordinator.http import make_app, serve_http
 from musterd_coordinator.http.connection import Connection
-from musterd_coordinator.http.limits import Limits
+from musterd_coordinator.http.limits import HttpLimits
 from tests.http_desk import DictDesk
 from tests.http_serving import served, served_app
 
@@ -208,7 +208,7 @@ async def _metrics(url: str) -> bytes:
 
 @asynccontextmanager
 async def bounded(
-    desk: DictDesk, limits: Limits, connection: type[Connection] = Connection
+    desk: DictDesk, limits: HttpLimits, connection: type[Connection] = Connection
 ) -> AsyncIterator[str]:
     """Serve ``desk`` within these limits."""
     app = make_app(desk, limits=limits)
@@ -220,7 +220,7 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 async def test_idle_connections_make_room_for_others(desk: DictDesk) -> None:
-    async with bounded(desk, Limits(connections=8, connections_each=5)) as url:
+    async with bounded(desk, HttpLimits(connections=8, connections_each=5)) as url:
         with ExitStack() as peers:
             idle = [peers.enter_context(connected(url)) for _ in range(5)]
             for peer in idle:
@@ -235,7 +235,7 @@ async def test_idle_connections_make_room_for_others(desk: DictDesk) -> None:
 
 async def test_who_finds_no_room_is_told(desk: DictDesk) -> None:
     desk.put(Member("compute", "h3"))
-    async with bounded(desk, Limits(connections=8, connections_each=2, readers=1000)) as url:
+    async with bounded(desk, HttpLimits(connections=8, connections_each=2, readers=1000)) as url:
         with ExitStack() as peers:
             for _ in range(2):
                 peer = peers.enter_context(connected(url))
@@ -304,7 +304,7 @@ async def test_what_follows_a_body_without_an_end_is_cut_off(
 async def test_an_answer_that_is_not_taken_is_cut_off(desk: DictDesk) -> None:
     desk.put(*[Member("compute", f"{number}{'x' * 200}") for number in range(1000)])
     page = b"GET /v1/groups/compute/members HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    async with bounded(desk, Limits(unsent=4 * 1024 * 1024), Unread) as url:
+    async with bounded(desk, HttpLimits(unsent=4 * 1024 * 1024), Unread) as url:
         with connected(url, buffer=4096) as peer:
             peer.sendall(page)
             await until_metric(url, b"musterd_http_unsent_bytes", lambda value: value > 0)

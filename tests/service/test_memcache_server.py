@@ -14,7 +14,7 @@ from anyio.abc import SocketStream
 from musterd.errors import CannotListen, ConfigError
 from musterd.stores.table.table import Table
 from musterd.testing.servers import HOST
-from musterd_coordinator.memcache.server import Limits, MemcacheServer, serve
+from musterd_coordinator.memcache.server import ClientLimits, MemcacheServer, serve
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -139,7 +139,7 @@ async def test_reads_no_more_from_a_client_that_reads_nothing(server: MemcacheSe
 
 
 async def test_gives_up_on_a_client_that_reads_nothing_for_long() -> None:
-    limits = Limits(unread_time=0.1)
+    limits = ClientLimits(unread_time=0.1)
     async with serve(HOST, 0, Table(), limits) as server, connect(server) as deaf:
         await deaf.ask(b"set k 0 0 1000000\r\n" + bytes(1_000_000) + b"\r\n")
         await deaf.say(b"get k\r\n" * 100)
@@ -163,7 +163,7 @@ async def test_a_greedy_get_does_not_stall_the_others(server: MemcacheServer) ->
 
 
 async def test_all_that_waits_has_a_common_limit() -> None:
-    limits = Limits(waiting_bytes=3_000_000)
+    limits = ClientLimits(waiting_bytes=3_000_000)
     async with serve(HOST, 0, Table(), limits) as server, connect(server) as honest:
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
@@ -187,7 +187,7 @@ async def upload_half(server: MemcacheServer) -> None:
 
 
 async def test_one_address_never_keeps_out_the_others(capsys: pytest.CaptureFixture[str]) -> None:
-    async with serve(HOST, 0, Table(), Limits(connections=4)) as server:
+    async with serve(HOST, 0, Table(), ClientLimits(connections=4)) as server:
         async with connect(server) as first, connect(server) as second:
             await first.ask(b"version\r\n")
             await second.ask(b"version\r\n")
@@ -231,7 +231,7 @@ async def test_what_tools_of_memcached_ask(
 
 
 async def test_refuses_more_connections_than_its_limit() -> None:
-    limits = Limits(connections=2, per_address=1.0)
+    limits = ClientLimits(connections=2, per_address=1.0)
     async with serve(HOST, 0, Table(), limits) as server, connect(server) as first:
         async with connect(server) as second:
             await first.ask(b"version\r\n")

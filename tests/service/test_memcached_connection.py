@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.memcached.connection import MemcachedConnection, Server
+from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
 from musterd.testing.servers import Memcached
 from tests.conftest import StartMemcached
 
@@ -37,11 +37,11 @@ class Scripted:
             yield ours
 
     @asynccontextmanager
-    async def listen(self) -> AsyncIterator[Server]:
+    async def listen(self) -> AsyncIterator[ServerAddress]:
         """Serve whoever comes."""
         listener = await asyncio.start_server(self._talk, "127.0.0.1", 0)
         try:
-            yield Server(*listener.sockets[0].getsockname()[:2])
+            yield ServerAddress(*listener.sockets[0].getsockname()[:2])
         finally:
             listener.close()
 
@@ -293,11 +293,11 @@ async def test_renewal_finds_room_beside_the_old_connection(
 
 
 async def test_ipv6() -> None:
-    ours = MemcachedConnection(Server.of("::1", 1))
+    ours = MemcachedConnection(ServerAddress.of("::1", 1))
     assert ours.name == "[::1]:1"
     with pytest.raises(ShardUnavailable, match=r"\[::1\]:1: "):
         await ours.gets(KEY)
 
 
-def server_of(memcached: Memcached) -> Server:
-    return Server(memcached.host, memcached.port)
+def server_of(memcached: Memcached) -> ServerAddress:
+    return ServerAddress(memcached.host, memcached.port)

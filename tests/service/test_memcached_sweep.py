@@ -12,7 +12,7 @@ import pytest
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores import open_store
-from musterd.stores.memcached.connection import Server
+from musterd.stores.memcached.connection import ServerAddress
 from musterd.testing import CuttingProxy
 from musterd.testing.servers import Memcached
 from musterd_coordinator.sweep.base import ShardReader, open_reader
@@ -174,7 +174,7 @@ async def answering(*answers: bytes) -> AsyncIterator[MemcachedBulk]:
         writer.close()
 
     listener = await asyncio.start_server(talk, "127.0.0.1", 0)
-    bulk = MemcachedBulk(Server(*listener.sockets[0].getsockname()[:2]), "fleet")
+    bulk = MemcachedBulk(ServerAddress(*listener.sockets[0].getsockname()[:2]), "fleet")
     try:
         with anyio.fail_after(5):
             yield bulk

@@ -10,10 +10,10 @@ from musterd.errors import NotFound
 from musterd.model import State
 from musterd.settings.settings import Settings
 from musterd.stores import open_store
-from musterd.testing import CuttingProxy, Names
+from musterd.testing import CuttingProxy, FakeNames
 from musterd.testing.servers import Memcached
 from musterd_agent.agent import Agent
-from musterd_coordinator.service.orders import Office
+from musterd_coordinator.service.orders import CoordinatorService
 from musterd_coordinator.wiring import running as coordinating
 from tests.agent_support import running, settings_of
 from tests.conftest import StartMemcached
@@ -35,7 +35,7 @@ async def test_nobody_is_down_and_all_come_over(
     async with AsyncExitStack() as stack:
         before = await proxied(stack, old, "127.0.0.2", 0)
         after = await proxied(stack, new, "127.0.0.3", before.port)
-        names = stack.enter_context(Names({"cache.test": ["127.0.0.2"]}))
+        names = stack.enter_context(FakeNames({"cache.test": ["127.0.0.2"]}))
         settings = msgspec.structs.replace(
             settings_of(*MEMBERS, interval=0.5),
             store=f"memcached://cache.test:{before.port}",
@@ -73,7 +73,7 @@ def agent_of_one(settings: Settings, name: str) -> Agent:
     return Agent(store, settings)
 
 
-def states(office: Office) -> set[State]:
+def states(office: CoordinatorService) -> set[State]:
     try:
         answer = office.query("compute", MEMBERS)
     except NotFound:

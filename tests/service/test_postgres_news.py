@@ -5,8 +5,8 @@ import pytest
 
 from musterd.stores import ShardWriter
 from musterd.testing.servers import Database
-from musterd_coordinator.sweep.base import ShardReader, Sweep
-from musterd_coordinator.sweep.postgres.mark import Mark
+from musterd_coordinator.sweep.base import BeatBatch, ShardReader
+from musterd_coordinator.sweep.postgres.mark import SnapshotMark
 from tests.service.postgres_fleet import beat_of, both, canary, host, sequences
 
 pytestmark = pytest.mark.usefixtures("reading")
@@ -23,7 +23,7 @@ async def fleet(writer: ShardWriter, reader: ShardReader, size: int = 5) -> None
     await reader.roster()
 
 
-def told(sweep: Sweep) -> tuple[list[int], int]:
+def told(sweep: BeatBatch) -> tuple[list[int], int]:
     """The slots with a new beat, and how many members' beats are as they were."""
     return sorted(sweep.beats.slot.tolist()), sweep.unchanged
 
@@ -131,13 +131,13 @@ async def test_a_sweep_that_fails_hides_nothing_from_the_next(
 async def test_marks_that_do_not_compare_mean_that_every_row_is_read(
     database: Database, monkeypatch: pytest.MonkeyPatch, other: object
 ) -> None:
-    since = Mark.since
+    since = SnapshotMark.since
 
-    def compared(mark: Mark, previous: Mark | None) -> int | None:
+    def compared(mark: SnapshotMark, previous: SnapshotMark | None) -> int | None:
         return since(mark, previous and other(previous))  # type: ignore[operator]
 
     async with both(database.dsn) as (writer, reader):
         await fleet(writer, reader)
-        monkeypatch.setattr(Mark, "since", compared)
+        monkeypatch.setattr(SnapshotMark, "since", compared)
         for _ in range(2):
             assert told(await reader.sweep()) == ([0, 1, 2, 3, 4], 0)

@@ -10,7 +10,7 @@ from musterd.model import Member
 from musterd.stores import ShardWriter
 from musterd.stores.postgres.rights import MEMBERS_OF_A_HOST
 from musterd.stores.postgres.schema import init_db
-from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.testing.servers import Database
 from musterd_coordinator.relay import database as relay_database
@@ -280,7 +280,7 @@ async def test_relays_write_for_everybody_and_agents_cannot_take_their_members(
 ) -> None:
     group, one, _ = hosts
     await init_db(database.dsn, TIMEOUT, agents_each=group, relays=role)
-    link = Link(parse_url(as_role(database, role)), TIMEOUT)
+    link = PgSession(parse_url(as_role(database, role)), TIMEOUT)
     newcomer = Newcomer(NAMESPACE, host(1), b"")
     agent = writer_of(as_role(database, one))
     await agent.announce(host(2))

@@ -9,7 +9,7 @@ import pytest
 
 from musterd.errors import ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.postgres.schema import init_db
-from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.testing.servers import Database, PgBouncer, Postgres
 from musterd_coordinator.sweep.base import ShardReader
@@ -174,7 +174,7 @@ async def test_a_full_server_renews_no_connection_and_keeps_the_old_one(
 
 async def test_asyncpgs_own_confusion_is_said_as_what_causes_it(database: Database) -> None:
     """Its protocol says so when a session was ended between two calls."""
-    link = Link(parse_url(database.dsn), TIMEOUT)
+    link = PgSession(parse_url(database.dsn), TIMEOUT)
     with pytest.raises(ShardUnavailable, match="connection lost"):
         async with link.session():
             raise asyncpg.InternalClientError("cannot switch to state 12")

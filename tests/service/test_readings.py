@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-from musterd.stores.memcached.connection import MemcachedConnection, Server
+from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
 from musterd.stores.postgres.names import NamedLoop
 from musterd.stores.readings import READ_SIZE, read_little
 from musterd.testing.servers import Memcached
@@ -59,7 +59,7 @@ async def test_a_database_is_read_so_too() -> None:
 
 async def test_a_value_of_several_readings_is_whole(memcached: Memcached) -> None:
     value = b"x" * 3 * READ_SIZE
-    connection = MemcachedConnection(Server("127.0.0.1", memcached.port))
+    connection = MemcachedConnection(ServerAddress("127.0.0.1", memcached.port))
     await connection.set(b"large", value)
     assert (await connection.gets(b"large"))[0] == value
     connection.close()

@@ -6,7 +6,7 @@ from musterd.beat import Beat, pack
 from musterd.errors import ConfigError
 from musterd.testing.servers import Database, PgBouncer, held_port
 from musterd_coordinator.relay.main import summary
-from musterd_coordinator.relay.service import Relay, running
+from musterd_coordinator.relay.service import RelayService, running
 from tests.contract.cast import Agent, closing_all, host, hosts
 from tests.contract.labs import BEAT_TTL
 from tests.service.relay_fleet import all_beat, coordinator_of, crowd, settings_of, store_of, talk
@@ -147,4 +147,4 @@ async def test_members_who_went_away_leave_nothing_behind(ready: Database) -> No
 
 def test_says_what_it_cannot_work_with() -> None:
     with pytest.raises(ConfigError, match="a relay writes to PostgreSQL and the store is memc"):
-        Relay(settings_of("memcached://h1"))
+        RelayService(settings_of("memcached://h1"))

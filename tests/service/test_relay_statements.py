@@ -5,7 +5,7 @@ from random import Random
 import anyio
 
 from musterd.beat import Beat, pack
-from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.testing.servers import Database
 from musterd_coordinator.relay import database as statements
@@ -20,7 +20,7 @@ async def test_an_older_beat_does_not_undo_a_newer_one(ready: Database) -> None:
     """Not of the same run, over however many relays; another run's may."""
     async with running(settings_of(ready.dsn)) as relay, crowd(store_of(relay), 1) as [agent]:
         await agent.tick()
-        link = Link(parse_url(ready.dsn), PATIENT)
+        link = PgSession(parse_url(ready.dsn), PATIENT)
         identity = agent.identity(agent.members[0])
 
         async def write(sequence: int, incarnation: int = agent.incarnation) -> bool:
@@ -45,7 +45,7 @@ async def test_any_beat_may_follow_one_that_is_fresh_no_more(ready: Database) ->
     """Whatever its number: so nobody is kept out for long by one that was forged."""
     async with running(settings_of(ready.dsn)) as relay, crowd(store_of(relay), 1) as [agent]:
         await agent.tick()
-        link = Link(parse_url(ready.dsn), PATIENT)
+        link = PgSession(parse_url(ready.dsn), PATIENT)
         identity, sent = agent.identity(agent.members[0]), iter(range(10**6))
 
         async def write(sequence: int, interval: float) -> bool:
@@ -72,11 +72,11 @@ async def test_any_beat_may_follow_one_that_is_fresh_no_more(ready: Database) ->
 
 async def test_relays_with_the_same_members_never_wait_in_a_ring(ready: Database) -> None:
     members = hosts(400)
-    links = [Link(parse_url(ready.dsn), PATIENT) for _ in range(3)]
+    links = [PgSession(parse_url(ready.dsn), PATIENT) for _ in range(3)]
     newcomers = [Newcomer(NAMESPACE, member, b"") for member in members]
     slots: dict[int, int] = {}
 
-    async def announce(link: Link, seed: int) -> None:
+    async def announce(link: PgSession, seed: int) -> None:
         for _ in range(3):
             mixed = Random(seed).sample(newcomers, len(newcomers))
             found = await statements.announce(link, mixed[:200])
@@ -84,7 +84,7 @@ async def test_relays_with_the_same_members_never_wait_in_a_ring(ready: Database
             assert slots.setdefault(seed, len(found)) == len(members)
             assert sorted(found.values()) == list(range(len(members)))
 
-    async def write(link: Link, rows: statements.Rows) -> None:
+    async def write(link: PgSession, rows: statements.Rows) -> None:
         for _ in range(10):
             assert (await statements.write(link, rows)).all()
 

@@ -6,13 +6,13 @@ import anyio
 import pytest
 
 from musterd.errors import ShardUnavailable
-from musterd.stores.bounds import Deadline, Pool, Turn, take_in_time
+from musterd.stores.bounds import Deadline, Mutex, Pool, take_in_time
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_turn_is_one_callers_at_a_time_and_goes_to_who_waits_longest() -> None:
-    turn, said = Turn(), list[str]()
+    turn, said = Mutex(), list[str]()
 
     async def speak(name: str) -> None:
         async with turn:

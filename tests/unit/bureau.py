@@ -10,11 +10,11 @@ import anyio
 from musterd.errors import RegistryError
 from musterd.model import Member, Transition
 from musterd_coordinator.registry.base import Entry, Registry, Row, open_registry
-from musterd_coordinator.registry.quarantine import Quarantine
+from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import transition_of
-from musterd_coordinator.service.deletion_clock import CarefulClock
-from musterd_coordinator.service.orders import Office
-from musterd_coordinator.service.recorder import BATCH, Recorder
+from musterd_coordinator.service.deletion_clock import DeletionClock
+from musterd_coordinator.service.orders import CoordinatorService
+from musterd_coordinator.service.recorder import BATCH, RegistryWriter
 from musterd_coordinator.service.status import Identity
 from tests.unit.stage import NAMESPACE, Stage, host
 
@@ -29,12 +29,12 @@ class Bureau:
         self.registry = registry
         self.retired: list[Member] = []
         roll = self.stage.roll
-        self.clock = CarefulClock(None, self.stage.wall, self.stage.now)
-        self.recorder = Recorder(
+        self.clock = DeletionClock(None, self.stage.wall, self.stage.now)
+        self.recorder = RegistryWriter(
             roll, registry, history=timedelta(days=30), clock=self.clock, batch=batch
         )
         identity = Identity("c1", "memory:", registry.url, START, 0.5)
-        self.office = Office(roll, registry, self.recorder, identity, self.retire)
+        self.office = CoordinatorService(roll, registry, self.recorder, identity, self.retire)
         self.stage.sweep()
         self.stage.sweep({0: (7, 1)}, seated=((0, host("a")), (1, host("b"))))
 
@@ -65,7 +65,7 @@ class Away:
     shared = False
 
     def __init__(self) -> None:
-        self.quarantine = Quarantine("registry row damaged")
+        self.quarantine = RowQuarantine("registry row damaged")
         self.away = True
         self.members: list[Row] = []
         self.recorded: list[Transition] = []

@@ -11,7 +11,7 @@ from musterd_coordinator.judge.listening import ListeningClock, Step
 from musterd_coordinator.judge.members import Code
 from musterd_coordinator.judge.rules import Rules
 from musterd_coordinator.judge.sweep import News, judge_sweep
-from musterd_coordinator.judge.transitions import Cause, Changes
+from musterd_coordinator.judge.transitions import Cause, StateChanges
 from musterd_coordinator.steps import whole
 from musterd_coordinator.sweep.columns import Beats
 
@@ -121,7 +121,7 @@ class Fleet:
         proven: bool = True,
         shard: int = 0,
         canary: float = 0.0,
-    ) -> list[Changes]:
+    ) -> list[StateChanges]:
         """A sweep that brings ``news``; what changed."""
         end = self.now + 0.01
         self.step = whole(self.detector.advance(shard, self.now, end, proven, canary))
@@ -150,12 +150,12 @@ class Fleet:
     def causes_of(self, row: int) -> list[Cause]:
         return [cause for _, who, cause in self.causes if who == row]
 
-    def _judge(self, news: Iterable[News], step: Step, shard: int) -> list[Changes]:
+    def _judge(self, news: Iterable[News], step: Step, shard: int) -> list[StateChanges]:
         changes = whole(judge_sweep(self.detector, shard, news, step, self.now))
         self._note(changes)
         return changes
 
-    def _note(self, batches: list[Changes]) -> None:
+    def _note(self, batches: list[StateChanges]) -> None:
         for changes in batches:
             self.causes += [
                 (self.now, row, Cause(cause))

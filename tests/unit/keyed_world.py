@@ -10,11 +10,11 @@ from musterd.beat import SIZE, Beat, pack
 from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores.slots.protocol import SLOT_LIMIT, Keys, write_holder, write_slots
-from musterd.stores.slots.writer import KeyedWriter
+from musterd.stores.slots.writer import SlotWriter
 from musterd.stores.table.store import TableConnection
 from musterd.stores.table.table import Table
 from musterd_coordinator.sweep.columns import Rejected
-from musterd_coordinator.sweep.slots.reader import KeyedReader
+from musterd_coordinator.sweep.slots.reader import SlotReader
 from musterd_coordinator.sweep.table import TableBulk
 
 KEYS = Keys("fleet")
@@ -34,8 +34,8 @@ class World:
     def __init__(self, room: int = 6000) -> None:
         self.table = Table()
         self.now = 1
-        self._writer = KeyedWriter(self._connect(), "fleet", 60.0, 600.0)
-        self.reader = KeyedReader(
+        self._writer = SlotWriter(self._connect(), "fleet", 60.0, 600.0)
+        self.reader = SlotReader(
             self._connect(), TableBulk(self.table), "fleet", "c1", 60.0, 600.0, room=room
         )
         self.seats: dict[int, Member] = {}

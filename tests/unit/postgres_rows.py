@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from musterd.beat import Beat, pack
 from musterd.model import Member
 from musterd_coordinator.sweep.columns import RECORD
-from musterd_coordinator.sweep.postgres.slotmap import Seat, Seats
+from musterd_coordinator.sweep.postgres.slotmap import RowSlots, Seat
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 
@@ -22,8 +22,8 @@ def seat(slot: int, changed: int = 1, number: int = 0) -> Seat:
     return Seat(slot, changed, number or slot + 100, Member("g", f"m{number or slot}"))
 
 
-def seats_of(count: int) -> Seats:
-    seats = Seats()
+def seats_of(count: int) -> RowSlots:
+    seats = RowSlots()
     seats.update([seat(slot) for slot in range(count)])
     return seats
 

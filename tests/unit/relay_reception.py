@@ -4,9 +4,9 @@ from musterd.beat import Beat, member_id, pack
 from musterd.model import Member
 from musterd.stores.slots.protocol import Keys, write_holder
 from musterd.stores.table.table import Table
-from musterd_coordinator.memcache.protocol import Conversation
-from musterd_coordinator.relay.reception import Reception
-from musterd_coordinator.relay.waiting import Waiting
+from musterd_coordinator.memcache.protocol import ProtocolSession
+from musterd_coordinator.relay.reception import Inbox
+from musterd_coordinator.relay.waiting import PendingBeats
 
 KEYS = Keys("fleet")
 MEMBER = Member("compute", "h1", "z")
@@ -31,8 +31,8 @@ class Desk:
     def __init__(self, *, known: bool = True) -> None:
         self.table = Table()
         self.table.set(KEYS.holder(3), write_holder(MEMBER))
-        self.reception = Reception(self.table, lambda: 5.0)
-        self.conversation = Conversation(self.table, Mute(), self.reception)
+        self.reception = Inbox(self.table, lambda: 5.0)
+        self.conversation = ProtocolSession(self.table, Mute(), self.reception)
         if known:
             self.say(beat(1, b"set"))
             [first] = self.reception.new.take()
@@ -49,7 +49,7 @@ class Desk:
             parts.append(part)
         return b"".join(parts)
 
-    def settle(self, outcome: bytes) -> list[Waiting]:
+    def settle(self, outcome: bytes) -> list[PendingBeats]:
         taken = self.reception.known.take()
         for one in taken:
             one.settle(outcome)

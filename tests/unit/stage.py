@@ -10,12 +10,12 @@ from musterd_coordinator.registry.base import Entry
 from musterd_coordinator.roll.placement import Place
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import Clocks
-from musterd_coordinator.service.queries import Answers
+from musterd_coordinator.service.queries import Queries
 from musterd_coordinator.service.status import Identity, RegistryStatus, status
 from musterd_coordinator.steps import Steps, whole
-from musterd_coordinator.sweep.base import Roster, Sweep
+from musterd_coordinator.sweep.base import BeatBatch, Roster
 from musterd_coordinator.sweep.columns import Beats, Rejected, no_beats
-from musterd_coordinator.sweep.loop import Swept
+from musterd_coordinator.sweep.loop import SweepOutcome
 from tests.unit.fleet import rules
 
 NAMESPACE = "test"
@@ -37,7 +37,7 @@ class Stage:
             sweep_timeout=2.0,
             clocks=Clocks(lambda: self.now, lambda: self.wall),
         )
-        self.answers = Answers(self.roll)
+        self.answers = Queries(self.roll)
 
     def sweep(
         self,
@@ -56,8 +56,8 @@ class Stage:
         self.now += 0.5
         self.wall += 0.5
         columns = columns_of(beats, status, interval, push_timeout) if beats else no_beats()
-        sweep = Sweep(columns, Rejected(), complete=proven)
-        swept = Swept(
+        sweep = BeatBatch(columns, Rejected(), complete=proven)
+        swept = SweepOutcome(
             self.now, self.now + 0.01, proven, "" if proven else "broken", Roster(seated, vacated),
             sweep, canary, 0.01,
         )  # fmt: skip

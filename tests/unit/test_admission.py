@@ -7,11 +7,11 @@ from musterd.errors import ConfigError
 from musterd.model import METADATA_LIMIT, Member, check_metadata
 from musterd.stores.slots.protocol import HOLDER_LIMIT, read_holder, write_holder
 from musterd_coordinator.roll.admission import WAITING_LIMIT, Admission
-from musterd_coordinator.roll.announcements import Announced
+from musterd_coordinator.roll.announcements import AnnouncementPool
 from musterd_coordinator.roll.batch import alike
-from musterd_coordinator.roll.names import Directory
+from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.sweep.base import Roster
-from musterd_coordinator.sweep.loop import Swept
+from musterd_coordinator.sweep.loop import SweepOutcome
 from tests.unit.stage import Stage
 
 
@@ -103,7 +103,7 @@ def test_the_largest_member_there_may_be_is_read() -> None:
 
 def test_all_metadata_together_is_bounded() -> None:
     """Of whoever comes too late none is kept; what is given back makes room."""
-    told = Announced(room=5000, room_for_each=0)
+    told = AnnouncementPool(room=5000, room_for_each=0)
     members = [Member("g", f"h{at}", metadata={"k": f"{at}" * 200}) for at in range(10)]
     numbers = [told.take(member) for member in members]
     kept = [bool(told.member(number, "x").metadata) for number in numbers]
@@ -114,9 +114,9 @@ def test_all_metadata_together_is_bounded() -> None:
 
 
 def test_members_who_share_metadata_take_its_room_once() -> None:
-    directory = Directory()
+    directory = NameIndex()
     members = [Member("g", f"h{at}", metadata={"k": "v" * 200}) for at in range(50)]
-    directory._announced = Announced(room=1000)
+    directory._announced = AnnouncementPool(room=1000)
     directory.add(alike(members), np.arange(50))
     assert directory.member(49) == members[49]
 
@@ -125,6 +125,6 @@ def test_a_crowd_of_groups_is_seated_in_small_steps() -> None:
     """A step is for all of a kind, so where each is a kind of its own it has fewer of them."""
     stage = Stage()
     seated = [(slot, Member(f"g{slot}", "x", f"z{slot}")) for slot in range(3000)]
-    swept = Swept(1.0, 1.1, False, "", Roster(seated), None, 0.001, 0.01)
+    swept = SweepOutcome(1.0, 1.1, False, "", Roster(seated), None, 0.001, 0.01)
     taken = [stage.roll.shards[0].seats.count for _ in stage.roll.steps(0, swept)]
     assert sorted({0, *taken}) == list(range(0, 3001, 50))

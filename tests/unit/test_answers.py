@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from musterd.beat import Status
 from musterd.model import Facts, Mark, Member, State, Verdict
 from musterd_coordinator.judge.members import STATES
-from musterd_coordinator.service.queries import Answers
+from musterd_coordinator.service.queries import Queries
 from tests.unit.stage import Stage, host
 
 codes = st.sampled_from(sorted(STATES))
@@ -45,7 +45,7 @@ def test_a_page_has_whoever_passes_the_filters(
     few: int, fleet: list[tuple[str, str, int, bool]], after: str
 ) -> None:
     stage = staged(fleet)
-    answers = Answers(stage.roll, few=few)
+    answers = Queries(stage.roll, few=few)
     for group in stage.roll.directory.groups:
         everyone = answers.members(group).members
         assert [each.member for each in everyone] == sorted(each.member for each in everyone)

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from musterd.cli.journal import Change
-from musterd.cli.watch import Watch
+from musterd.cli.watch import EventPrinter
 from musterd.model import FactsChange, Member, State
 from musterd_coordinator.http import make_app
 from tests.http_desk import DictDesk
@@ -61,7 +61,7 @@ class Watching:
     @asynccontextmanager
     async def of(self, *urls: str, group: str | None = None) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Watch(urls, group, self.printed.append).run)
+            tasks.start_soon(EventPrinter(urls, group, self.printed.append).run)
             yield
             tasks.cancel_scope.cancel()
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.client import calls
-from musterd.client.attempts import Failure, Reply, attempts
+from musterd.client.attempts import Failure, HttpReply, attempts
 from musterd.client.calls import Call
 from musterd.client.choice import Address, Rotation, T, read_addresses
 from musterd.errors import (
@@ -26,11 +26,11 @@ from musterd.model import NOT_READY, FactsChange, QueryAnswer, State, Verdict
 
 C1, C2 = read_addresses("http://c1:8420, http://c2:8420/")
 UP = Verdict(up=True, schedulable=True, down=False, state=State.UP)
-FINE = Reply(200, "application/json", b'{"group": "g", "member": "m", "changes": []}')
+FINE = HttpReply(200, "application/json", b'{"group": "g", "member": "m", "changes": []}')
 
 
 def run(
-    call: Call[T], *outcomes: Reply | Failure, rotation: Rotation | None = None
+    call: Call[T], *outcomes: HttpReply | Failure, rotation: Rotation | None = None
 ) -> tuple[T, list[Address]]:
     """The answer, and whom it was asked of, given what comes of each attempt."""
     asked: list[Address] = []
@@ -51,10 +51,10 @@ def iter_clock(now: float) -> Iterator[float]:
         yield now
 
 
-def problem(status: int, detail: str, kind: str = "about:blank") -> Reply:
+def problem(status: int, detail: str, kind: str = "about:blank") -> HttpReply:
     """What a coordinator says when it refuses."""
     body = {"type": kind, "title": "x", "status": status, "detail": detail}
-    return Reply(status, "application/problem+json", msgspec.json.encode(body))
+    return HttpReply(status, "application/problem+json", msgspec.json.encode(body))
 
 
 def test_addresses_are_read_from_text_or_list() -> None:
@@ -132,16 +132,16 @@ def test_a_connection_that_was_closed_meanwhile_is_tried_again() -> None:
 
 
 def test_one_that_is_overloaded_is_passed_over() -> None:
-    overloaded = Reply(503, "text/plain", b"Service Unavailable")
+    overloaded = HttpReply(503, "text/plain", b"Service Unavailable")
     assert run(calls.history("g", "m", 5), overloaded, FINE)[1] == [C1, C2]
 
 
 def answer(
     version: int, run: str = "r", *, listening: bool = True, staleness: float = 0.5
-) -> Reply:
+) -> HttpReply:
     """What a coordinator answers to a query."""
     body = msgspec.json.encode(QueryAnswer(version, listening, staleness, {}, []))
-    return Reply(200, "application/json", body, run)
+    return HttpReply(200, "application/json", body, run)
 
 
 (QUERY,) = calls.queries("g", [])
@@ -207,23 +207,23 @@ def test_no_client_goes_back_in_time_and_each_moves_only_for_a_reason(data: st.D
         now[0] += data.draw(st.floats(0, 5))
 
 
-def outcomes(address: Address) -> st.SearchStrategy[Reply | Failure]:
+def outcomes(address: Address) -> st.SearchStrategy[HttpReply | Failure]:
     """Whatever may come of asking this coordinator."""
 
-    def answered(version: int, restarts: int, listening: bool, staleness: float) -> Reply:
+    def answered(version: int, restarts: int, listening: bool, staleness: float) -> HttpReply:
         run_of = f"{address.host}-{restarts}"
         told = QueryAnswer(version, listening, staleness, {}, [f"{run_of} {version}"])
-        return Reply(200, "application/json", msgspec.json.encode(told), run_of)
+        return HttpReply(200, "application/json", msgspec.json.encode(told), run_of)
 
     return st.one_of(
         st.builds(answered, st.integers(1, 5), st.integers(1, 2), st.booleans(), st.floats(0, 60)),
         st.builds(Failure, st.just("x"), st.booleans()),
         st.just(problem(503, "not yet")),
-        st.just(Reply(503, "text/plain", b"")),
+        st.just(HttpReply(503, "text/plain", b"")),
     )
 
 
-def is_no_reason_to_stay(outcome: Reply | Failure) -> bool:
+def is_no_reason_to_stay(outcome: HttpReply | Failure) -> bool:
     """Whether a client may leave a coordinator from which this came."""
     if isinstance(outcome, Failure) or outcome.status == 503:
         return True
@@ -302,14 +302,14 @@ def test_a_problem_is_raised_in_the_coordinators_words(
 @pytest.mark.parametrize(
     "reply",
     [
-        Reply(404, "text/html", b"<h1>not found</h1>"),
-        Reply(404, "application/problem+json", b"{}"),
-        Reply(200, "text/html", b"<h1>welcome</h1>"),
-        Reply(200, "application/json", b'{"other": 1}'),
-        Reply(302, "", b""),
+        HttpReply(404, "text/html", b"<h1>not found</h1>"),
+        HttpReply(404, "application/problem+json", b"{}"),
+        HttpReply(200, "text/html", b"<h1>welcome</h1>"),
+        HttpReply(200, "application/json", b'{"other": 1}'),
+        HttpReply(302, "", b""),
     ],
 )
-def test_what_is_no_coordinator_is_not_believed(reply: Reply) -> None:
+def test_what_is_no_coordinator_is_not_believed(reply: HttpReply) -> None:
     with pytest.raises(CoordinatorError, match="not as a musterd coordinator does") as raised:
         run(calls.member("g", "m"), reply)
     assert type(raised.value) is CoordinatorError  # above all not NotFound

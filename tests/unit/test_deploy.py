@@ -7,7 +7,7 @@ import pytest
 from musterd.cli import DAEMONS
 from musterd.settings.sources import load
 from musterd_coordinator.http.app import PIECE
-from musterd_coordinator.http.limits import Limits
+from musterd_coordinator.http.limits import HttpLimits
 from musterd_coordinator.limits.descriptors import for_callers
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -54,7 +54,7 @@ def test_whoever_listens_waits_for_addresses(daemon: str) -> None:
 def test_a_coordinator_has_the_memory_that_its_bounds_allow_for() -> None:
     lines = (DEPLOY / "musterd-coordinator.service").read_text().splitlines()
     unit = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    limits, files = Limits(), int(unit["LimitNOFILE"])
+    limits, files = HttpLimits(), int(unit["LimitNOFILE"])
     assert unit["MemoryMax"] == "2G"
     assert for_callers(files) == limits.connections
     buffers = limits.connections * PIECE  # an answer that is not taken, of each

@@ -16,7 +16,7 @@ from musterd.beat import Status
 from musterd_coordinator.judge.listening import LONGEST_STEP, Step
 from musterd_coordinator.judge.members import CODES, STATES, Code
 from musterd_coordinator.judge.sweep import News
-from musterd_coordinator.judge.transitions import Changes
+from musterd_coordinator.judge.transitions import StateChanges
 from tests.unit.fleet import Fleet
 
 PERIOD = 0.5
@@ -182,7 +182,7 @@ class Life(RuleBasedStateMachine):
                 )
         return news
 
-    def _replay(self, batches: list[Changes]) -> None:
+    def _replay(self, batches: list[StateChanges]) -> None:
         judged: set[int] = set()
         for changes in batches:
             for row, old, new in zip(

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.model import Member
-from musterd_coordinator.roll.announcements import Announced
+from musterd_coordinator.roll.announcements import AnnouncementPool
 from musterd_coordinator.roll.batch import alike
-from musterd_coordinator.roll.interning import Numbers
-from musterd_coordinator.roll.names import NOBODY, Directory, Group
+from musterd_coordinator.roll.interning import Interner
+from musterd_coordinator.roll.names import NOBODY, Group, NameIndex
 from musterd_coordinator.steps import whole
 
 names = st.sampled_from(["a", "b", "c", "d"])
@@ -26,7 +26,7 @@ members = st.builds(
 def test_it_says_of_everyone_what_they_announced_last(
     steps: list[tuple[bool, list[Member]]],
 ) -> None:
-    ours, model = Directory(), dict[tuple[str, str], Member]()
+    ours, model = NameIndex(), dict[tuple[str, str], Member]()
     free = list(range(20))
     for come, some in steps:
         told = {(member.group, member.name): member for member in some}
@@ -58,13 +58,13 @@ def test_it_says_of_everyone_what_they_announced_last(
         assert ours.member(row) == member
 
 
-def after(ours: Directory, group: Group, name: str = "") -> list[str]:
+def after(ours: NameIndex, group: Group, name: str = "") -> list[str]:
     """The names that follow ``name``."""
     return [each.decode() for each in whole(ours.in_order(group)).after(name.encode(), 100)]
 
 
 def test_names_are_in_order_and_stay_so() -> None:
-    ours = Directory()
+    ours = NameIndex()
     ours.add(alike([Member("compute", name) for name in "dbf"]), np.arange(3))
     group = ours.groups["compute"]
     assert after(ours, group) == ["b", "d", "f"]
@@ -85,7 +85,7 @@ class Twin(str):
 
 def test_a_name_whose_hash_is_another_s_is_not_taken_for_it() -> None:
     one, other = Twin("a"), Twin("b")
-    ours = Directory()
+    ours = NameIndex()
     ours.add(alike([Member("compute", one)]), np.array([0]))
     assert ours.row("compute", one) == 0
     assert ours.row("compute", other) is None
@@ -96,7 +96,7 @@ def test_a_name_whose_hash_is_another_s_is_not_taken_for_it() -> None:
 
 
 def test_nothing_stays_of_what_nobody_announces_any_more() -> None:
-    announced = Announced()
+    announced = AnnouncementPool()
     for turn in range(100):
         number = announced.take(Member("compute", f"h{turn}", metadata={"turn": str(turn)}))
         assert number == 0
@@ -106,7 +106,7 @@ def test_nothing_stays_of_what_nobody_announces_any_more() -> None:
 
 
 def test_a_zone_keeps_its_number_while_somebody_is_in_it() -> None:
-    zones = Numbers[tuple[str, str]]()
+    zones = Interner[tuple[str, str]]()
     first = zones.take(("compute", "z1"))
     assert zones.take(("compute", "z1")) == first
     assert zones.number(("network", "z1")) is None

@@ -16,10 +16,10 @@ from musterd.model import Facts, Member, State
 from musterd_coordinator.judge.members import Rows
 from musterd_coordinator.registry.base import Entry, Gone, Row
 from musterd_coordinator.roll.roll import Roll
-from musterd_coordinator.service.pending import Saving
-from musterd_coordinator.sweep.base import Roster, Sweep
+from musterd_coordinator.service.pending import PendingRows
+from musterd_coordinator.sweep.base import BeatBatch, Roster
 from musterd_coordinator.sweep.columns import Rejected, no_beats
-from musterd_coordinator.sweep.loop import Swept
+from musterd_coordinator.sweep.loop import SweepOutcome
 from tests.unit.stage import Stage, columns_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -152,7 +152,7 @@ class World:
         if row is None:
             return
         self.end_write(each)  # an order waits for its own coordinator's writing
-        _, members = Saving(each.roll).take(np.array([row]))
+        _, members = PendingRows(each.roll).take(np.array([row]))
         self.registry.record(each.number, members, each.roll.lives.numbers())
         each.roll.remove([row], self.registry.forget(each.number, name))
         self.agents[name].forgotten = True
@@ -175,12 +175,12 @@ class World:
         )
         each.seen = seats
         beats = columns_of(records, 0) if records else no_beats()  # type: ignore[arg-type]
-        sweep = Sweep(beats, Rejected(), complete=True)
-        each.roll.take(0, Swept(begin, begin + 0.0005, True, "", roster, sweep, 0.001, 0.01))
+        sweep = BeatBatch(beats, Rejected(), complete=True)
+        each.roll.take(0, SweepOutcome(begin, begin + 0.0005, True, "", roster, sweep, 0.001, 0.01))
 
     def start_write(self, each: Coordinator) -> None:
         if each.writing is None:
-            lives, saving = each.roll.lives, Saving(each.roll)
+            lives, saving = each.roll.lives, PendingRows(each.roll)
             epoch, known = lives.epoch, lives.numbers()
             rows, members = saving.take(saving.due(0.0))
             each.writing = rows, members, known, epoch
@@ -190,7 +190,7 @@ class World:
             return
         (rows, members, known, epoch), each.writing = each.writing, None
         self.registry.record(each.number, members, known)
-        rows = Saving(each.roll).still(rows)
+        rows = PendingRows(each.roll).still(rows)
         each.roll.unsaved.rows.add(each.roll.lives.since(rows, epoch))
 
     def hear(self, each: Coordinator) -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from musterd.beat import Beat, pack
 from musterd.errors import StoreError
 from musterd.stores.slots.protocol import Keys
-from musterd_coordinator.sweep.memcached.connection import BulkLink
+from musterd_coordinator.sweep.memcached.connection import BulkConnection
 from musterd_coordinator.sweep.memcached.replies import BeatsReply
-from musterd_coordinator.sweep.memcached.values import Reply, ValuesReply
+from musterd_coordinator.sweep.memcached.values import BulkReply, ValuesReply
 from musterd_coordinator.sweep.slots.slotmap import Block
 
 KEYS = Keys("fleet")
@@ -44,7 +44,7 @@ class Transport(asyncio.Transport):
         self.aborted_while_busy |= self.busy
 
 
-def replies() -> list[Reply]:
+def replies() -> list[BulkReply]:
     block = Block(np.array(SLOTS), b"".join(KEYS.beat(slot) + b" " for slot in SLOTS))
     values = ValuesReply("mc", [KEYS.holder(slot) for slot in SLOTS])
     return [values, BeatsReply("mc", block, KEYS.beat_prefix)]
@@ -79,7 +79,7 @@ def test_any_answer_ends_well(pieces: Sequence[bytes], cuts: Sequence[int]) -> N
 
 
 async def answer(data: bytes, cuts: Sequence[int]) -> None:
-    link, transport = BulkLink("mc"), Transport()
+    link, transport = BulkConnection("mc"), Transport()
     link.connection_made(transport)
     asked = [asyncio.ensure_future(link.ask(b"get\r\n", reply)) for reply in replies()]
     await asyncio.sleep(0)

@@ -12,8 +12,8 @@ from musterd.cli import status as status_command
 from musterd.model import Hold, MemberAnswer, State
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.doors import Door
-from musterd_coordinator.http.gauges import Gauges
-from musterd_coordinator.http.limits import Limits, Room
+from musterd_coordinator.http.gauges import HttpGauges
+from musterd_coordinator.http.limits import HttpLimits, Room
 from musterd_coordinator.registry.base import portion_of
 from musterd_coordinator.steps import whole
 from tests.unit.stage import Stage, entry, host, telling, told
@@ -147,7 +147,7 @@ def test_people_and_prometheus_see_it_too() -> None:
     shown = status_command.text(answered, render.paint(), now)
     assert "4 s of silence; 2 members after 2.5 of their intervals, the last after 25 s" in shown
     assert re.search(r"canary +mc1:11211 +1 +3 s +- +the canary took 0.06 s", shown)
-    gauges = Gauges(Door[Hashable](1, 1), Room(Limits()))
+    gauges = HttpGauges(Door[Hashable](1, 1), Room(HttpLimits()))
     groups = stage.answers.groups_steps()
     page = whole(metrics.render(telling(stage), groups, gauges=gauges, readers=0))
     assert "\nmusterd_members_judged_later 2.0\n" in page.decode()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd_coordinator.http.doors import Door
-from musterd_coordinator.http.limits import FIRST_BYTES, Limits, Room
+from musterd_coordinator.http.limits import FIRST_BYTES, HttpLimits, Room
 from musterd_coordinator.limits.rates import KNOWN, Pace, Rate, Repeats
 from musterd_coordinator.limits.shares import Shares, holder_of
 
@@ -144,7 +144,7 @@ def test_repeats_are_summed_up() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), homes, st.integers(1, 3 * FIRST_BYTES))))
 def test_bodies_have_only_so_much_room(steps: list[tuple[int, str, int]]) -> None:
-    limits = Limits(first=4 * FIRST_BYTES, rest=6 * FIRST_BYTES)
+    limits = HttpLimits(first=4 * FIRST_BYTES, rest=6 * FIRST_BYTES)
     room = Room(limits)
     bodies = {number: (room.body(home), home) for number, home, _ in steps}
     sizes = Counter[int]()
@@ -164,7 +164,7 @@ def test_bodies_have_only_so_much_room(steps: list[tuple[int, str, int]]) -> Non
 
 
 def test_small_bodies_pass_while_large_ones_take_all_they_may() -> None:
-    room = Room(Limits())
+    room = Room(HttpLimits())
     for number in range(4):
         hog = room.body(f"10.0.0.{number}")
         size = 0
@@ -178,7 +178,7 @@ def test_small_bodies_pass_while_large_ones_take_all_they_may() -> None:
 def test_an_address_has_a_quarter_unless_an_operator_says_otherwise(
     connections: int, each: int | None
 ) -> None:
-    limits = Limits(connections, each)
+    limits = HttpLimits(connections, each)
     assert 1 <= limits.each <= connections
     assert limits.each == (max(1, connections // 4) if each is None else min(each, connections))
     assert 1 <= limits.readers_each <= limits.readers

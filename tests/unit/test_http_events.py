@@ -9,7 +9,7 @@ import trio.testing
 
 from musterd.model import FactsChange, Member, MemberChange, State
 from musterd_coordinator.http import make_app
-from musterd_coordinator.http.limits import Limits
+from musterd_coordinator.http.limits import HttpLimits
 from tests.http_calls import ask, reading
 from tests.http_desk import DictDesk
 
@@ -186,7 +186,7 @@ async def test_readers_are_counted_and_bounded(desk: DictDesk) -> None:
 
 
 async def test_readers_are_bounded_in_all_and_of_one_address(desk: DictDesk) -> None:
-    app = make_app(desk, limits=Limits(readers=3, connections=8, connections_each=6))
+    app = make_app(desk, limits=HttpLimits(readers=3, connections=8, connections_each=6))
     callers = ["10.0.0.1", "10.0.0.1", "10.0.0.2"]
     async with AsyncExitStack() as stack:
         for caller in callers:

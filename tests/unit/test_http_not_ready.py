@@ -2,7 +2,7 @@
 
 import pytest
 
-from musterd.client.attempts import Reply, read_reply
+from musterd.client.attempts import HttpReply, read_reply
 from musterd.client.calls import Call
 from musterd.client.choice import Address
 from musterd.errors import NotReady
@@ -90,6 +90,6 @@ async def test_a_client_is_told_apart_what_is_not_ready(app: App) -> None:
     with pytest.raises(NotReady, match="connection refused"):
         read_reply(
             call,
-            Reply(reply.status, reply.headers["content-type"], reply.body),
+            HttpReply(reply.status, reply.headers["content-type"], reply.body),
             Address("http", "c1", 8420, ""),
         )

@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from musterd.model import Member
 from musterd_coordinator.http import App, make_app
-from musterd_coordinator.http.limits import Limits
+from musterd_coordinator.http.limits import HttpLimits
 from musterd_coordinator.limits.rates import Rate
 from tests.http_calls import ask
 from tests.http_desk import DictDesk
@@ -31,7 +31,7 @@ def app(clock: _Clock) -> App:
     desk.put(Member("compute", "h1"))
     return make_app(
         desk,
-        limits=Limits(orders=Rate(1.0, 6.0), orders_each=Rate(0.5, 3.0), clock=clock),
+        limits=HttpLimits(orders=Rate(1.0, 6.0), orders_each=Rate(0.5, 3.0), clock=clock),
     )
 
 

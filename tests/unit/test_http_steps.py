@@ -18,7 +18,7 @@ from musterd_coordinator.http import make_app
 from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.judge.members import Code
 from musterd_coordinator.roll import tally
-from musterd_coordinator.roll.names import Directory
+from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.verdicts import FORCED_DOWN
 from musterd_coordinator.service.paging import AT_ONCE, FEW, Filters
 from musterd_coordinator.service.queries import GROUPS_AT_ONCE, MEMBERS_AT_ONCE, VERDICTS_AT_ONCE
@@ -90,13 +90,13 @@ def test_names_are_looked_at_in_portions(monkeypatch: pytest.MonkeyPatch) -> Non
     stage = fleet(lambda n: "g", lambda n: "z")
     stage.roll.detector.members.state[FEW // 2 :] = Code.DOWN
     sizes: list[int] = []
-    plain = Directory.rows
+    plain = NameIndex.rows
 
-    def rows(self: Directory, group: str, members: list[str]) -> object:
+    def rows(self: NameIndex, group: str, members: list[str]) -> object:
         sizes.append(len(members))
         return plain(self, group, members)
 
-    monkeypatch.setattr(Directory, "rows", rows)
+    monkeypatch.setattr(NameIndex, "rows", rows)
     whole(stage.answers.members_steps("g", Filters(state=State.DOWN), "", 1000))
     assert max(sizes) <= AT_ONCE
 

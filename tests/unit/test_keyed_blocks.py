@@ -5,13 +5,13 @@ import pytest
 
 from musterd.model import Member
 from musterd.stores.slots.protocol import Keys
-from musterd_coordinator.sweep.slots.slotmap import BLOCK, SeatMap
+from musterd_coordinator.sweep.slots.slotmap import BLOCK, SlotMap
 
 KEYS = Keys("musterd")
 
 
-def seated(slots: list[int]) -> SeatMap:
-    seats = SeatMap(KEYS)
+def seated(slots: list[int]) -> SlotMap:
+    seats = SlotMap(KEYS)
     members = [Member("compute", f"host-{slot}") for slot in slots]
     identities = np.array([KEYS.identity(member) for member in members], np.uint64)
     seats.seat_newcomers(np.array(slots, np.int64), identities, members, [0] * len(slots))

@@ -8,14 +8,14 @@ from musterd.beat import SIZE, Beat, BeatError, pack, unpack
 from musterd.model import Member
 from musterd.stores.slots.protocol import Keys
 from musterd_coordinator.sweep.columns import Rejected, words_in
-from musterd_coordinator.sweep.slots.collector import Harvest
-from musterd_coordinator.sweep.slots.slotmap import SeatMap
+from musterd_coordinator.sweep.slots.collector import BeatCollector
+from musterd_coordinator.sweep.slots.slotmap import SlotMap
 
 MEMBERS = 12
 
 
-def seated() -> SeatMap:
-    seats = SeatMap(Keys("t"))
+def seated() -> SlotMap:
+    seats = SlotMap(Keys("t"))
     for slot in range(MEMBERS):
         seats.seat(slot, 100 + slot, Member("g", f"h{slot}"), 1)
     return seats
@@ -40,7 +40,7 @@ def stored(draw: st.DrawFn) -> dict[int, bytes]:
     return found
 
 
-def take(harvest: Harvest, found: dict[int, bytes]) -> None:
+def take(harvest: BeatCollector, found: dict[int, bytes]) -> None:
     slots = np.array(list(found), np.int64)
     harvest.take(
         slots, words_in(b"".join(found.values()), len(found), 0, SIZE), odd=np.empty(0, np.int64)
@@ -50,7 +50,7 @@ def take(harvest: Harvest, found: dict[int, bytes]) -> None:
 @given(stored(), st.integers(0, MEMBERS))
 def test_what_is_good_is_taken_and_the_rest_is_counted(found: dict[int, bytes], cut: int) -> None:
     seats = seated()
-    harvest = Harvest(seats)
+    harvest = BeatCollector(seats)
     take(harvest, {slot: data for slot, data in found.items() if slot < cut})
     take(harvest, {slot: data for slot, data in found.items() if slot >= cut})
     good: dict[int, Beat] = {}
@@ -83,7 +83,7 @@ def test_what_is_good_is_taken_and_the_rest_is_counted(found: dict[int, bytes], 
 
 
 def test_who_restarted_is_noticed_once() -> None:
-    harvest = Harvest(seated())
+    harvest = BeatCollector(seated())
     for incarnations, restarted in (([7, 7, 7], []), ([7, 8, 7], [1]), ([7, 8, 7], [])):
         harvest.begin()
         take(harvest, {slot: record(slot, number) for slot, number in enumerate(incarnations)})
@@ -93,7 +93,7 @@ def test_who_restarted_is_noticed_once() -> None:
 
 def test_each_sweep_begins_with_nothing_and_has_room_for_all() -> None:
     seats = seated()
-    harvest = Harvest(seats)
+    harvest = BeatCollector(seats)
     take(harvest, {slot: record(slot) for slot in range(MEMBERS)})
     seats.seat(MEMBERS, 100 + MEMBERS, Member("g", "new"), 1)
     harvest.begin()

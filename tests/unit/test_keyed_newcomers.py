@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from musterd.model import Member
 from musterd.stores.slots.protocol import RETIRED, Keys, write_holder
 from musterd_coordinator.sweep.slots.joins import seat_newcomers
-from musterd_coordinator.sweep.slots.slotmap import SeatMap
+from musterd_coordinator.sweep.slots.slotmap import SlotMap
 
 KEYS = Keys("musterd")
 MEMBERS = [Member("compute", f"h{number}", "z1") for number in range(6)]
@@ -28,7 +28,7 @@ replies = st.lists(st.dictionaries(st.integers(0, 5000), values, max_size=8), ma
 def test_whoever_sits_nowhere_gets_a_free_slot_and_the_rest_is_left(
     told: list[dict[int, bytes | None]],
 ) -> None:
-    seats, model = SeatMap(KEYS), dict[int, bytes]()
+    seats, model = SlotMap(KEYS), dict[int, bytes]()
     for reply in told:
         new = dict[int, bytes]()
         for slot, value in reply.items():

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from musterd.beat import Beat
 from musterd.model import Member
 from musterd.stores.slots.protocol import Keys, read_holder, read_slots
-from musterd.stores.slots.writer import KeyedWriter
+from musterd.stores.slots.writer import SlotWriter
 from musterd.stores.table.store import TableConnection
 from musterd.stores.table.table import Table
-from musterd_coordinator.sweep.slots.reader import KeyedReader
+from musterd_coordinator.sweep.slots.reader import SlotReader
 from musterd_coordinator.sweep.table import TableBulk
 
 KEYS = Keys("fleet")
@@ -74,7 +74,7 @@ class Agent:
 
     def restart(self) -> None:
         """Forget everything."""
-        self._writer = KeyedWriter(self._connect(), "fleet", 60.0, 600.0)
+        self._writer = SlotWriter(self._connect(), "fleet", 60.0, 600.0)
 
     async def tick(self) -> None:
         """One beat."""
@@ -151,8 +151,8 @@ class World:
                 await checkpoint()
             group.cancel_scope.cancel()
 
-    def _reader(self, name: str) -> KeyedReader:
-        return KeyedReader(self.connect(), TableBulk(self.table), "fleet", name, 60.0, 600.0)
+    def _reader(self, name: str) -> SlotReader:
+        return SlotReader(self.connect(), TableBulk(self.table), "fleet", name, 60.0, 600.0)
 
     def value(self, key: bytes) -> bytes | None:
         item = self.table.get((key,))[0]
@@ -220,13 +220,13 @@ def test_a_lost_counter_is_overtaken_in_few_steps() -> None:
 
     async def overtake() -> None:
         table = Table()
-        crowd = KeyedWriter(TableConnection("table", table), "fleet", 60.0, 600.0)
+        crowd = SlotWriter(TableConnection("table", table), "fleet", 60.0, 600.0)
         for number in range(1000):
             await crowd.announce(Member("compute", f"host-{number}"))
         table.delete(KEYS.counter)
         shard = Counting("table", table)
         newcomer = Member("compute", "newcomer")
-        await KeyedWriter(shard, "fleet", 60.0, 600.0).announce(newcomer)
+        await SlotWriter(shard, "fleet", 60.0, 600.0).announce(newcomer)
         assert shard.raised <= 12
         assert 1000 <= slot_of(table, newcomer) < 3000
 
@@ -236,7 +236,7 @@ def test_a_lost_counter_is_overtaken_in_few_steps() -> None:
 def test_a_coordinator_repairs_the_counter() -> None:
     async def repair() -> None:
         table = Table()
-        writer = KeyedWriter(TableConnection("table", table), "fleet", 60.0, 600.0)
+        writer = SlotWriter(TableConnection("table", table), "fleet", 60.0, 600.0)
         reader = reader_of(table)
         for member in MEMBERS:
             await writer.announce(member)
@@ -253,10 +253,8 @@ def test_a_coordinator_repairs_the_counter() -> None:
     anyio.run(repair)
 
 
-def reader_of(table: Table) -> KeyedReader:
-    return KeyedReader(
-        TableConnection("table", table), TableBulk(table), "fleet", "c1", 60.0, 600.0
-    )
+def reader_of(table: Table) -> SlotReader:
+    return SlotReader(TableConnection("table", table), TableBulk(table), "fleet", "c1", 60.0, 600.0)
 
 
 def slot_of(table: Table, member: Member) -> int:
@@ -271,7 +269,7 @@ def test_a_million_short_lived_names_need_few_slots() -> None:
     async def churn() -> None:
         table = Table()
         reader = reader_of(table)
-        writer = KeyedWriter(TableConnection("table", table), "fleet", 60.0, 600.0)
+        writer = SlotWriter(TableConnection("table", table), "fleet", 60.0, 600.0)
         for generation in range(150):
             names = [Member("batch", f"job-{generation}-{at}") for at in range(20)]
             for name in names:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from musterd.stores.slots.protocol import Keys, write_holder, write_slots
 from musterd.stores.table.table import Table
-from musterd_coordinator.memcache.protocol import Conversation
+from musterd_coordinator.memcache.protocol import ProtocolSession
 
 KEYS = Keys("load-1")
 FINE, LOST, FULL = b"STORED\r\n", b"NOT_STORED\r\n", b"SERVER_ERROR out of memory\r\n"
@@ -40,7 +40,7 @@ class NoStatistics:
 
 def said_to(table: Table, commands: bytes) -> bytes:
     """The embedded store's own replies."""
-    conversation = Conversation(table, NoStatistics())
+    conversation = ProtocolSession(table, NoStatistics())
     conversation.feed(commands)
     parts = []
     while (part := conversation.step()) is not None:

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from musterd.beat import member_id
 from musterd_coordinator.sweep.postgres.refused import RefusedRows
 from musterd_coordinator.sweep.postgres.relays import RelayWatch
-from musterd_coordinator.sweep.slots.quarantine import Quarantine
+from musterd_coordinator.sweep.slots.quarantine import SlotQuarantine
 from tests.unit.stage import NAMESPACE, Stage, host
 
 
@@ -41,7 +41,7 @@ def test_known_members_that_move_have_one_line_a_sweep_with_those_who_are_new() 
 
 
 def test_values_that_are_refused_have_one_line_a_sweep() -> None:
-    quarantine = Quarantine("mc1:11211")
+    quarantine = SlotQuarantine("mc1:11211")
     with capture_logs() as lines:
         for number in range(100):
             quarantine.refuse("holder", b"k%d" % number, "not JSON")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.stores.table.table import Table
-from musterd_coordinator.memcache.protocol import Conversation
+from musterd_coordinator.memcache.protocol import ProtocolSession
 
 LONG = b"x" * 251
 BAD = b"CLIENT_ERROR bad command line format\r\n"
@@ -133,11 +133,11 @@ class Statistics:
         pass
 
 
-def converse(table: Table | None = None) -> Conversation:
-    return Conversation(Table() if table is None else table, Statistics())
+def converse(table: Table | None = None) -> ProtocolSession:
+    return ProtocolSession(Table() if table is None else table, Statistics())
 
 
-def hear(conversation: Conversation, *parts: bytes) -> bytes:
+def hear(conversation: ProtocolSession, *parts: bytes) -> bytes:
     replies = []
     for part in parts:
         conversation.feed(part)

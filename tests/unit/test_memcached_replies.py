@@ -13,7 +13,7 @@ from musterd.errors import ShardCorrupt, ShardRefused, StoreError
 from musterd.stores.slots.protocol import Keys
 from musterd_coordinator.sweep.columns import WORDS
 from musterd_coordinator.sweep.memcached.replies import BeatsReply
-from musterd_coordinator.sweep.memcached.values import Reply, ReplyTooLong, ValuesReply
+from musterd_coordinator.sweep.memcached.values import BulkReply, ReplyTooLong, ValuesReply
 from musterd_coordinator.sweep.slots.slotmap import Block
 
 KEYS = Keys("fleet")
@@ -50,7 +50,7 @@ def reply_to(slots: list[int]) -> BeatsReply:
     return BeatsReply("mc", block_of(slots), KEYS.beat_prefix)
 
 
-def feed(reply: Reply, data: bytes, cuts: list[int]) -> int | None:
+def feed(reply: BulkReply, data: bytes, cuts: list[int]) -> int | None:
     """Show ``reply`` more and more of ``data``, as a connection does; how much of it it took."""
     begin = 0
     for end in [*sorted(cut for cut in cuts if 0 < cut < len(data)), len(data)]:
@@ -132,7 +132,7 @@ def test_by_stride_is_believed_what_is_believed_value_by_value(
         assert len(by_stride.result[0]) == len(by_value.values) - len(by_value.flagged)
 
 
-def size_of(reply: Reply, data: bytes) -> int | None:
+def size_of(reply: BulkReply, data: bytes) -> int | None:
     """How much of ``data`` the reply takes; None: not believed."""
     try:
         return feed(reply, data, [])

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from musterd.model import Member
 from musterd_coordinator.roll.batch import alike
-from musterd_coordinator.roll.names import Directory
-from musterd_coordinator.roll.order import BLOCK, Names, Places, put_in_order
+from musterd_coordinator.roll.names import NameIndex
+from musterd_coordinator.roll.order import BLOCK, Places, SortedNames, put_in_order
 from musterd_coordinator.steps import whole
 
 words = st.text("abc", min_size=1, max_size=3).map(str.encode)
@@ -18,7 +18,7 @@ FEW = 4  # names in a block
 
 @given(st.lists(st.tuples(st.booleans(), words)), words, st.integers(1, 50))
 def test_it_is_a_sorted_set(steps: list[tuple[bool, bytes]], after: bytes, most: int) -> None:
-    names, model = Names(FEW), set[bytes]()
+    names, model = SortedNames(FEW), set[bytes]()
     for here, name in steps:
         (names.add if here else names.discard)(name)
         (model.add if here else model.discard)(name)
@@ -45,7 +45,7 @@ def test_what_is_poured_in_comes_out_in_order(given_names: list[bytes]) -> None:
 def test_who_joins_or_goes_meanwhile_is_there_or_not(
     before: list[int], meanwhile: list[tuple[int, str]]
 ) -> None:
-    ours = Directory(block=FEW)
+    ours = NameIndex(block=FEW)
     ours.add(alike([Member("compute", f"h{each:02}") for each in before]), np.arange(len(before)))
     group = ours.groups["compute"]
     steps, free, size = ours.in_order(group), list[int](), len(before)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.errors import ConfigError
-from musterd.planning import Coefficients, Kind, Question, plan
+from musterd.planning import Coefficients, Question, StoreKind, plan
 from musterd.planning.risk import false_downs, least_down_time
 from musterd.planning.sizing import needed
 from musterd.settings.sources import load
@@ -22,17 +22,21 @@ COSTS = Coefficients.shipped()
 
 members = st.integers(1, 3_000_000)
 intervals = st.floats(0.5, 120)
-kinds = st.sampled_from(Kind)
+kinds = st.sampled_from(StoreKind)
 
 
 def asked(**facts: object) -> Question:
-    defaults: dict[str, object] = {"members": 10_000, "interval": 10.0, "store": Kind.MEMCACHED}
+    defaults: dict[str, object] = {
+        "members": 10_000,
+        "interval": 10.0,
+        "store": StoreKind.MEMCACHED,
+    }
     return Question(**{**defaults, **facts})  # type: ignore[arg-type]  # by keyword, for brevity
 
 
 @given(kind=kinds, fewer=members, more=members, interval=intervals, period=st.floats(0.5, 30))
 def test_more_members_never_need_less(
-    kind: Kind, fewer: int, more: int, interval: float, period: float
+    kind: StoreKind, fewer: int, more: int, interval: float, period: float
 ) -> None:
     fewer, more = sorted((fewer, more))
     small = needed(asked(members=fewer, store=kind, interval=interval), period, COSTS)
@@ -44,12 +48,12 @@ def test_more_members_never_need_less(
     for each, count in (("server_memory", "servers"), ("server_cores", "servers")):
         of_small = getattr(small, each) * max(1, getattr(small, count))
         of_large = getattr(large, each) * max(1, getattr(large, count))
-        assert of_small <= of_large * (1 + 1e-9) or kind is Kind.RELAY, each
+        assert of_small <= of_large * (1 + 1e-9) or kind is StoreKind.RELAY, each
 
 
 def test_a_sweep_of_postgresql_costs_by_how_many_have_beat_since_the_last() -> None:
     def seconds(period: float) -> float:
-        asking = asked(store=Kind.POSTGRESQL, members=1_000_000, interval=10.0)
+        asking = asked(store=StoreKind.POSTGRESQL, members=1_000_000, interval=10.0)
         return needed(asking, period, COSTS).sweep_seconds
 
     def a_sweep(which: str) -> float:
@@ -61,7 +65,7 @@ def test_a_sweep_of_postgresql_costs_by_how_many_have_beat_since_the_last() -> N
 
 
 @given(kind=kinds, count=members, interval=intervals)
-def test_every_figure_is_a_number_above_zero(kind: Kind, count: int, interval: float) -> None:
+def test_every_figure_is_a_number_above_zero(kind: StoreKind, count: int, interval: float) -> None:
     answer = plan(asked(members=count, store=kind, interval=interval), COSTS)
     need = answer.need
     for figure in need.__struct_fields__:
@@ -76,7 +80,7 @@ def test_every_figure_is_a_number_above_zero(kind: Kind, count: int, interval: f
 
 
 @given(kind=kinds, count=members)
-def test_a_longer_interval_is_never_dearer(kind: Kind, count: int) -> None:
+def test_a_longer_interval_is_never_dearer(kind: StoreKind, count: int) -> None:
     often = needed(asked(members=count, store=kind, interval=5.0), 1.0, COSTS)
     seldom = needed(asked(members=count, store=kind, interval=10.0), 1.0, COSTS)
     assert seldom.server_cores * max(1, seldom.servers) <= often.server_cores * max(
@@ -86,11 +90,11 @@ def test_a_longer_interval_is_never_dearer(kind: Kind, count: int) -> None:
 
 
 def test_a_million_connections_do_not_fit_postgresql_and_relays_do() -> None:
-    answer = plan(asked(members=1_000_000, store=Kind.POSTGRESQL), COSTS)
+    answer = plan(asked(members=1_000_000, store=StoreKind.POSTGRESQL), COSTS)
     assert not answer.fits
     assert answer.instead == "relay"
     assert "1000000 members take" in answer.problems[0]
-    through = plan(asked(members=1_000_000, store=Kind.RELAY), COSTS)
+    through = plan(asked(members=1_000_000, store=StoreKind.RELAY), COSTS)
     assert (through.fits, through.need.server) == (True, "PostgreSQL")
     assert through.need.relays >= 2
 
@@ -101,7 +105,7 @@ def test_memcached_has_a_second_server_to_lose() -> None:
 
 
 def test_a_down_time_that_chance_beats_is_no_plan() -> None:
-    answer = plan(asked(members=100_000, store=Kind.RELAY, service_down_time=20.0), COSTS)
+    answer = plan(asked(members=100_000, store=StoreKind.RELAY, service_down_time=20.0), COSTS)
     assert not answer.fits
     assert "service_down_time is too short, take" in answer.problems[-1]
     assert answer.false_downs_a_day > 1
@@ -147,8 +151,8 @@ def test_contradictions_are_refused(facts: dict[str, float], word: str) -> None:
         plan(asked(**facts), COSTS)
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_the_settings_are_read_by_musterd_itself(kind: Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", StoreKind)
+def test_the_settings_are_read_by_musterd_itself(kind: StoreKind, tmp_path: Path) -> None:
     answer = plan(asked(store=kind, interval=7.5), COSTS)
     assert {"agent", "coordinator"} <= answer.settings.keys()
     for text in answer.settings.values():

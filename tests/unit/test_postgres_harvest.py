@@ -6,7 +6,7 @@ import pytest
 
 from musterd.beat import Beat, pack
 from musterd.errors import ShardCorrupt
-from musterd_coordinator.sweep.postgres.collector import Harvest
+from musterd_coordinator.sweep.postgres.collector import RowCollector
 from musterd_coordinator.sweep.postgres.copy import Copy
 from tests.unit.postgres_rows import copy_of, seats_of
 
@@ -19,10 +19,10 @@ def beat(slot: int, number: int = 0) -> tuple[int, bytes]:
     return slot, pack(Beat(number or slot + 100, 9, 1000 + slot, 1500, missed=slot, lag_ms=7))
 
 
-def harvested(rows: list[tuple[int, bytes]], seats: int, chunk: int) -> Harvest:
+def harvested(rows: list[tuple[int, bytes]], seats: int, chunk: int) -> RowCollector:
     """What is made of a COPY that comes in chunks of that size."""
     whole = copy_of(rows)
-    copy, harvest = Copy("db"), Harvest("db", seats_of(seats), CANARY_SLOT)
+    copy, harvest = Copy("db"), RowCollector("db", seats_of(seats), CANARY_SLOT)
     for at in range(0, len(whole), chunk):
         harvest.take(copy.rows(whole[at : at + chunk]))
     return harvest
@@ -67,7 +67,7 @@ def test_more_beats_than_members_are_refused() -> None:
 
 def test_one_harvest_serves_one_sweep_after_the_other() -> None:
     seats = seats_of(40)
-    harvest = Harvest("db", seats, CANARY_SLOT)
+    harvest = RowCollector("db", seats, CANARY_SLOT)
     for rows in ([*map(beat, range(40)), beat(41, 1)], [beat(7)], [*map(beat, range(39, 0, -1))]):
         copy = Copy("db")
         harvest.begin()

@@ -14,7 +14,7 @@ from musterd.beat import Beat
 from musterd.errors import ConfigError, ShardCorrupt, ShardRefused, ShardUnavailable
 from musterd.stores import open_store
 from musterd.stores.postgres.errors import translate
-from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.postgres.writer import namespace_key, signed
 from musterd_coordinator.sweep.base import open_reader
@@ -152,7 +152,7 @@ async def test_errors_of_our_own_are_not_disguised() -> None:
 
 
 async def test_a_closed_link_stays_closed() -> None:
-    link = Link(parse_url("postgresql://u@127.0.0.1:1/fleet"), 1)
+    link = PgSession(parse_url("postgresql://u@127.0.0.1:1/fleet"), 1)
     link.close()
     with pytest.raises(ShardUnavailable, match="closed by this process"):
         async with link.session():

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from musterd.beat import Beat, pack
 from musterd.errors import ShardCorrupt
-from musterd.stores.postgres.session import Connection, Link
+from musterd.stores.postgres.session import Connection, PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd_coordinator.sweep.postgres.scan import Scan
 from tests.unit.postgres_rows import copy_of
 
-LINK = Link(parse_url("postgresql://nobody@db/none"), 1.0)
+LINK = PgSession(parse_url("postgresql://nobody@db/none"), 1.0)
 
 
 class Saying(Connection):

@@ -5,12 +5,12 @@ import numpy as np
 from musterd.beat import Beat
 from musterd_coordinator.sweep.columns import RECORD
 from musterd_coordinator.sweep.postgres.reader import canary_slot
-from musterd_coordinator.sweep.postgres.slotmap import Seat, Seats
+from musterd_coordinator.sweep.postgres.slotmap import RowSlots, Seat
 from tests.unit.postgres_rows import records, seat, seats_of
 
 
 def test_seated_changed_and_vacated() -> None:
-    seats = Seats()
+    seats = RowSlots()
     assert seats.update([seat(0), seat(5)]).vacated == []
     assert not seats.is_news(5, 1)
     assert seats.is_news(5, 2)
@@ -21,7 +21,7 @@ def test_seated_changed_and_vacated() -> None:
 
 
 def test_a_whole_reading_vacates_what_it_does_not_have() -> None:
-    seats = Seats()
+    seats = RowSlots()
     seats.update([seat(0), seat(1), seat(2)])
     seats.begin()
     roster = seats.update([seat(1, 7, number=8)])
@@ -31,7 +31,7 @@ def test_a_whole_reading_vacates_what_it_does_not_have() -> None:
 
 
 def test_only_the_rightful_holder_is_believed() -> None:
-    seats = Seats()
+    seats = RowSlots()
     seats.update([seat(0), seat(1), seat(2), seat(3)])
     slots = np.array([3, 0, 1, 2, 4000, -7])
     beats, rejected, strangers, _ = seats.believe(
@@ -66,7 +66,7 @@ def test_seats_are_counted() -> None:
 
 
 def test_nobody_and_nothing() -> None:
-    beats, rejected, strangers, _ = Seats().believe(np.empty(0, np.int64), np.empty(0, RECORD))
+    beats, rejected, strangers, _ = RowSlots().believe(np.empty(0, np.int64), np.empty(0, RECORD))
     assert len(beats.slot) == sum(rejected) == strangers == 0
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.beat import Status
-from musterd_coordinator.relay.promptness import COUNTED, OVERDUE, Promptness, Report
-from musterd_coordinator.relay.seats import ACTIVE, ESTABLISHED_AFTER, IN_VAIN, Seats
+from musterd_coordinator.relay.promptness import COUNTED, OVERDUE, LatencyFigures, LatencyReport
+from musterd_coordinator.relay.seats import ACTIVE, ESTABLISHED_AFTER, IN_VAIN, RelaySlots
 
 LIMIT = 2.0
 NOW = 1000.0
@@ -26,28 +26,30 @@ NOW = 1000.0
 def test_a_relay_that_lags_or_loses_members_says_so(
     waited: float, given_up: int, status: Status
 ) -> None:
-    promptness = Promptness(LIMIT)
+    promptness = LatencyReport(LIMIT)
     promptness.waited(waited)
     promptness.given_up(dict.fromkeys(range(given_up), 10.0), NOW)
-    assert promptness.report(1000 - given_up, NOW) == Report(status, given_up, round(1000 * waited))
+    assert promptness.report(1000 - given_up, NOW) == LatencyFigures(
+        status, given_up, round(1000 * waited)
+    )
 
 
 def test_refused_beats_count_whoever_sent_them() -> None:
-    promptness = Promptness(LIMIT)
+    promptness = LatencyReport(LIMIT)
     promptness.refused(20)
-    assert promptness.report(100, NOW) == Report(Status.CHECK_FAILING, 20, 0)
-    assert promptness.report(100, NOW) == Report(Status.OK, 0, 0)
+    assert promptness.report(100, NOW) == LatencyFigures(Status.CHECK_FAILING, 20, 0)
+    assert promptness.report(100, NOW) == LatencyFigures(Status.OK, 0, 0)
 
 
 def test_a_loop_that_stood_still_is_told_as_well() -> None:
-    promptness = Promptness(LIMIT)
+    promptness = LatencyReport(LIMIT)
     promptness.waited(3.0)
-    assert promptness.report(10, NOW) == Report(Status.CHECK_FAILING, 0, 3000)
-    assert promptness.report(10, NOW) == Report(Status.OK, 0, 0)
+    assert promptness.report(10, NOW) == LatencyFigures(Status.CHECK_FAILING, 0, 3000)
+    assert promptness.report(10, NOW) == LatencyFigures(Status.OK, 0, 0)
 
 
 def test_a_member_counts_until_it_is_written_or_beats_elsewhere() -> None:
-    promptness = Promptness(LIMIT)
+    promptness = LatencyReport(LIMIT)
     promptness.given_up({1: 10.0, 2: 10.0, 3: 1.0}, NOW)
     assert promptness.report(0, NOW + COUNTED).missed == 2
     promptness.written({2})
@@ -57,31 +59,33 @@ def test_a_member_counts_until_it_is_written_or_beats_elsewhere() -> None:
 
 @given(beats=st.integers(1, 10_000), times=st.integers(1, 100))
 def test_whatever_one_member_gives_up_is_one(beats: int, times: int) -> None:
-    promptness = Promptness(LIMIT)
+    promptness = LatencyReport(LIMIT)
     for at in range(min(times, beats)):
         promptness.given_up({7: 0.05 + at}, NOW)
-    assert promptness.report(20, NOW) == Report(Status.OK, 1, 0)
+    assert promptness.report(20, NOW) == LatencyFigures(Status.OK, 1, 0)
 
 
 DOWN_TIME = 60.0
 
 
-def seats_of(*used: float, interval: float = 10.0) -> Seats:
+def seats_of(*used: float, interval: float = 10.0) -> RelaySlots:
     """Founders, written first when the relay was born at 0, and without a break until ``used``."""
-    seats = Seats(room=4, service_down_time=DOWN_TIME)
+    seats = RelaySlots(room=4, service_down_time=DOWN_TIME)
     for at, when in enumerate(used):
         seats.put(at + 1, at, b"holder", b"key", 0.0)
         beat_until(seats, at, interval, when)
     return seats
 
 
-def beat_until(seats: Seats, place: int, interval: float, end: float, begin: float = 0.0) -> None:
+def beat_until(
+    seats: RelaySlots, place: int, interval: float, end: float, begin: float = 0.0
+) -> None:
     """Beats of one member that are written each ``interval``."""
     for when in [*np.arange(begin, end, interval), end]:
         seats.write(np.array([place]), np.array([interval]), float(when))
 
 
-def overdue(seats: Seats, *identities: int, now: float = NOW) -> dict[int, float]:
+def overdue(seats: RelaySlots, *identities: int, now: float = NOW) -> dict[int, float]:
     return seats.overdue(np.array(identities, np.uint64), now)
 
 

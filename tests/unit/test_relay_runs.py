@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from musterd.beat import SIZE, Beat, pack
 from musterd.stores.slots.protocol import Keys, write_holder
 from musterd.stores.table.table import Table
-from musterd_coordinator.memcache.protocol import Conversation
-from musterd_coordinator.relay.reception import Reception
+from musterd_coordinator.memcache.protocol import ProtocolSession
+from musterd_coordinator.relay.reception import Inbox
 from musterd_coordinator.relay.runs import MOST, find_run
 from tests.unit.relay_reception import MEMBER, Mute
 
@@ -73,10 +73,10 @@ class Desk:
     def __init__(self) -> None:
         table = Table()
         table.set(KEYS.holder(3), write_holder(MEMBER))
-        self.reception = Reception(table, lambda: 5.0)
+        self.reception = Inbox(table, lambda: 5.0)
         for identity in range(1, 5):
             self.reception.seats.put(identity, identity, b"", KEYS.beat(identity), 0.0)
-        self.conversation = Conversation(table, Mute(), self.reception)
+        self.conversation = ProtocolSession(table, Mute(), self.reception)
         self.stored: list[bytes] = []
 
     def say(self, text: bytes) -> bytes:

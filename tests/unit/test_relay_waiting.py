@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from musterd.beat import SIZE, Beat, pack, unpack
 from musterd.model import Member
 from musterd_coordinator.relay.batch import LOST, STORED, Batch
-from musterd_coordinator.relay.waiting import First, Newcomer, Newest, Waiting, identity_in
+from musterd_coordinator.relay.waiting import (
+    FirstBeat,
+    Newcomer,
+    NewestFirst,
+    PendingBeats,
+    identity_in,
+)
 from musterd_coordinator.relay.writer import portions
 
 runs = st.integers(1, 2)
@@ -23,16 +29,16 @@ def record(identity: int, run: int = 1, sequence: int = 1) -> bytes:
     return pack(Beat(identity, run, sequence, 1000))
 
 
-def first(identity: int, run: int = 1, sequence: int = 1) -> First:
+def first(identity: int, run: int = 1, sequence: int = 1) -> FirstBeat:
     newcomer = Newcomer("fleet", Member("compute", "h1"), b"")
-    return First(identity, record(identity, run, sequence), b"fleet:b:00000000", newcomer)
+    return FirstBeat(identity, record(identity, run, sequence), b"fleet:b:00000000", newcomer)
 
 
 @given(arrivals)
 def test_each_newcomer_once_by_its_newest_beat_and_all_are_told(
     came: list[tuple[int, int, int, bool]],
 ) -> None:
-    newest, beats = Newest(), []
+    newest, beats = NewestFirst(), []
     for identity, run, sequence, abandoned in came:
         beat = first(identity, run, sequence)
         beat.abandoned = abandoned
@@ -54,7 +60,7 @@ def test_each_newcomer_once_by_its_newest_beat_and_all_are_told(
 def test_a_batch_has_each_member_once_by_its_newest_beat(
     came: list[list[tuple[int, int, int]]],
 ) -> None:
-    waiting = [Waiting(b"".join(record(*beat) for beat in together)) for together in came]
+    waiting = [PendingBeats(b"".join(record(*beat) for beat in together)) for together in came]
     batch = Batch(waiting, lambda _: (0, 0))
     records: dict[int, list[bytes]] = {}
     for identity, run, sequence in (beat for together in came for beat in together):
@@ -74,7 +80,7 @@ def test_a_batch_has_each_member_once_by_its_newest_beat(
 
 @given(st.lists(st.integers(1, 9)), st.integers(1, 20))
 def test_a_statement_has_those_who_came_first(counts: list[int], most: int) -> None:
-    waiting = [Waiting(record(1) * count) for count in counts]
+    waiting = [PendingBeats(record(1) * count) for count in counts]
     parts = list(portions(waiting, most))
     assert [one for part in parts for one in part] == waiting
     for part in parts[:-1]:
@@ -93,7 +99,7 @@ def one_after_the_other(beats: list[bytes]) -> bytes:
 
 
 def test_those_who_came_together_are_told_together() -> None:
-    waiting = [Waiting(record(1) + record(2)), Waiting(record(3))]
+    waiting = [PendingBeats(record(1) + record(2)), PendingBeats(record(3))]
     batch = Batch(waiting, lambda _: (0, 0))
     assert np.array_equal(batch.newest, [0, 1, 2])
     batch.fate[:] = STORED
@@ -105,7 +111,7 @@ def test_those_who_came_together_are_told_together() -> None:
 def test_the_next_beat_is_written_whatever_comes_with_it(far: int) -> None:
     """A number too far ahead, or one from before; of two that may follow the later one."""
     for numbers in itertools.permutations((far, 11, 12)):
-        waiting = [Waiting(record(1, 5, number)) for number in numbers]
+        waiting = [PendingBeats(record(1, 5, number)) for number in numbers]
         batch = Batch(waiting, lambda _: (5, 10))
         assert [unpack(one.tobytes()).sequence for one in batch.records[batch.newest]] == [12]
 
@@ -113,12 +119,12 @@ def test_the_next_beat_is_written_whatever_comes_with_it(far: int) -> None:
 @pytest.mark.parametrize("old", [10, 9, 1])
 def test_an_old_beat_keeps_none_out_that_comes_after_a_gap(old: int) -> None:
     for numbers in (old, 40), (40, old):
-        batch = Batch([Waiting(record(1, 5, number)) for number in numbers], lambda _: (5, 10))
+        batch = Batch([PendingBeats(record(1, 5, number)) for number in numbers], lambda _: (5, 10))
         assert [unpack(one.tobytes()).sequence for one in batch.records[batch.newest]] == [40]
 
 
 def test_the_last_of_two_runs_counts() -> None:
-    newest = Newest()
+    newest = NewestFirst()
     for run, sequence in ((1, 9), (2, 1)):
         newest.add(first(7, run, sequence))
     [beat] = newest.take()
@@ -126,7 +132,7 @@ def test_the_last_of_two_runs_counts() -> None:
 
 
 def test_everybody_who_waits_is_woken_once() -> None:
-    newest, woken = Newest(), []
+    newest, woken = NewestFirst(), []
     for sequence in (2, 1, 3):
         beat = first(7, sequence=sequence)
         beat.wake = lambda sequence=sequence: woken.append(sequence)
@@ -137,7 +143,7 @@ def test_everybody_who_waits_is_woken_once() -> None:
 
 
 def test_some_are_taken_in_the_order_they_came() -> None:
-    newest = Newest()
+    newest = NewestFirst()
     for identity in (5, 3, 4):
         newest.add(first(identity))
     assert [beat.identity for beat in newest.take(2)] == [5, 3]

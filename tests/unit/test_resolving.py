@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from musterd.resolving import NAMES, PATIENCE, THREADS, Book, Resolver, is_address
-from musterd.testing import Names
+from musterd.testing import FakeNames
 from musterd.ways import Way
 
 
@@ -86,7 +86,7 @@ def test_addresses_need_no_look_up(host: str, literal: bool) -> None:
 
 
 async def test_a_name_is_looked_up_once_for_all_who_wait() -> None:
-    names = Names({"a": ["1.1.1.1", "2.2.2.2"]})
+    names = FakeNames({"a": ["1.1.1.1", "2.2.2.2"]})
     names.hang("a")
     answers: list[tuple[str, ...]] = []
 
@@ -103,7 +103,7 @@ async def test_a_name_is_looked_up_once_for_all_who_wait() -> None:
 
 
 async def test_a_name_that_hangs_holds_up_no_other_and_its_last_addresses_serve() -> None:
-    names = Names({"hung": ["1.1.1.1"], "well": ["2.2.2.2"]})
+    names = FakeNames({"hung": ["1.1.1.1"], "well": ["2.2.2.2"]})
     assert await names.resolver.addresses("hung") == ("1.1.1.1",)
     hung = [f"never{number}" for number in range(THREADS // 2)]
     for name in ("hung", *hung):
@@ -121,7 +121,7 @@ async def test_a_name_that_hangs_holds_up_no_other_and_its_last_addresses_serve(
 
 
 async def test_a_look_up_that_fails_leaves_the_last_addresses() -> None:
-    names = Names({"a": ["1.1.1.1"]})
+    names = FakeNames({"a": ["1.1.1.1"]})
     with pytest.raises(OSError, match="not known"):
         await names.resolver.addresses("b")
     await names.resolver.addresses("a")
@@ -143,7 +143,7 @@ async def test_whatever_a_look_up_raises_ends_the_waiting() -> None:
 
 
 def test_no_more_threads_than_so_many() -> None:
-    names, before = Names(), threading.active_count()
+    names, before = FakeNames(), threading.active_count()
     for number in range(2 * THREADS):
         names[str(number) + "x"] = ["1.1.1.1"]
         names.hang(str(number) + "x")
@@ -159,7 +159,7 @@ def test_no_more_threads_than_so_many() -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_both_event_loops_wait(backend: str) -> None:
-    names = Names({"a": ["1.1.1.1"]})
+    names = FakeNames({"a": ["1.1.1.1"]})
     assert anyio.run(names.resolver.addresses, "a", backend=backend) == ("1.1.1.1",)
 
 
@@ -197,7 +197,7 @@ class Refusing:
 
 
 async def test_addresses_are_tried_in_turn_and_the_one_that_worked_comes_first() -> None:
-    with Names({"a": ["1.1.1.1", "2.2.2.2", "3.3.3.3"]}):
+    with FakeNames({"a": ["1.1.1.1", "2.2.2.2", "3.3.3.3"]}):
         way, there = Way("a"), Refusing("2.2.2.2")
         assert await way.connect(there) == "2.2.2.2"
         assert await way.connect(there) == "2.2.2.2"
@@ -209,12 +209,12 @@ async def test_addresses_are_tried_in_turn_and_the_one_that_worked_comes_first()
 
 
 async def test_an_address_that_swallows_leaves_time_for_the_next() -> None:
-    with Names({"a": ["::1", "1.1.1.1"]}), anyio.fail_after(0.2):
+    with FakeNames({"a": ["::1", "1.1.1.1"]}), anyio.fail_after(0.2):
         assert await Way("a").connect(Refusing("1.1.1.1", hung=("::1",))) == "1.1.1.1"
 
 
 async def test_one_that_was_given_up_from_outside_is_tried_last() -> None:
-    with Names({"a": ["::1", "1.1.1.1"]}):
+    with FakeNames({"a": ["::1", "1.1.1.1"]}):
         way, there = Way("a"), Refusing("1.1.1.1", hung=("::1",))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(way.connect, there)

@@ -8,7 +8,7 @@ from musterd.errors import NotFound
 from musterd.model import Facts, Mark, State
 from musterd_coordinator.registry.base import Gone, Portion, portion_of
 from musterd_coordinator.sweep.base import Roster
-from musterd_coordinator.sweep.loop import Swept
+from musterd_coordinator.sweep.loop import SweepOutcome
 from tests.unit.stage import Stage, entry, host
 
 
@@ -144,7 +144,7 @@ def test_an_announced_zone_is_taken_over() -> None:
 def test_a_fleet_takes_its_seats_a_part_at_a_time() -> None:
     stage, names = Stage(), [f"h{number}" for number in range(2500)]
     seated = [(slot, host(name, zone="z1")) for slot, name in enumerate(names)]
-    swept = Swept(1.0, 1.1, False, "more to come", Roster(seated), None, 0.001, 0.01)
+    swept = SweepOutcome(1.0, 1.1, False, "more to come", Roster(seated), None, 0.001, 0.01)
     taken = [stage.roll.shards[0].seats.count for _ in stage.roll.steps(0, swept)]
     assert sorted({0, *taken}) == list(range(0, 2501, 250))
     assert stage.answers.group("compute").members == 2500

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from musterd_coordinator.judge.slots import Seats
+from musterd_coordinator.judge.slots import ShardSlots
 from musterd_coordinator.sweep.columns import RECORD, Beats, as_index, from_records
 
 SLOTS = 12
@@ -70,7 +70,7 @@ def columns(read: Sequence[tuple[int, tuple[int, int]]]) -> Beats:
 @example([("seat", (1, 0)), ("sweep", [(1, (1, 1))]), ("sweep", [(1, (1, 2))])])
 @example([("swept", None), ("seat", (1, 0)), ("sweep", [(1, (1, 1))])])
 def test_news_is_what_differs_from_what_was_read_there(steps: list[tuple[str, Any]]) -> None:
-    ours, model = Seats(ROOM), Model()
+    ours, model = ShardSlots(ROOM), Model()
     for step, what in steps:
         if step == "seat":
             ours.seat(*what)
@@ -94,7 +94,7 @@ numbers = st.integers(0, 2**30 - 1)
 def test_a_record_of_another_number_or_of_another_time_is_news(
     one: tuple[int, int], other: tuple[int, int]
 ) -> None:
-    seats = Seats()
+    seats = ShardSlots()
     seats.swept = True
     seats.seat(0, 3)
     for sequence, sent in (one, other):

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from musterd.errors import RegistryError, RegistryRefused
 from musterd_coordinator.registry.base import Row
-from musterd_coordinator.registry.quarantine import NAMED_SINGLY, Quarantine
-from musterd_coordinator.service.sieve import Sieve
+from musterd_coordinator.registry.quarantine import NAMED_SINGLY, RowQuarantine
+from musterd_coordinator.service.sieve import RefusalFilter
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -55,7 +55,7 @@ def test_all_but_the_poison_is_saved_and_each_of_it_named_once(
 ) -> None:
     poison = {("member", number) for number in members} | {("line", number) for number in lines}
     registry = Picky(poison)
-    sieve = Sieve(registry)  # type: ignore[arg-type]  # as much of a registry as it uses
+    sieve = RefusalFilter(registry)  # type: ignore[arg-type]  # as much of a registry as it uses
     every = list(range(40))
     with capture_logs() as logged:
         for _ in range(times):
@@ -71,7 +71,7 @@ def test_all_but_the_poison_is_saved_and_each_of_it_named_once(
 
 def test_one_among_many_costs_few_calls_and_next_time_one_more() -> None:
     registry = Picky({("member", 700)})
-    sieve = Sieve(registry)  # type: ignore[arg-type]
+    sieve = RefusalFilter(registry)  # type: ignore[arg-type]
     rows = list(map(member, range(1024)))
     anyio.run(sieve.record, rows, [], [])
     assert registry.calls <= 2 * 10 + 2
@@ -83,14 +83,14 @@ def test_one_among_many_costs_few_calls_and_next_time_one_more() -> None:
 def test_a_registry_that_is_away_refuses_nobody() -> None:
     registry = Picky({("member", 3)})
     registry.away = True
-    sieve = Sieve(registry)  # type: ignore[arg-type]
+    sieve = RefusalFilter(registry)  # type: ignore[arg-type]
     with pytest.raises(RegistryError):
         anyio.run(sieve.record, list(map(member, range(9))), [], [])
     assert (registry.calls, len(sieve.quarantine)) == (1, 0)
 
 
 def test_many_are_named_by_their_number() -> None:
-    quarantine = Quarantine("left out")
+    quarantine = RowQuarantine("left out")
     with capture_logs() as lines:
         for number in range(100):
             quarantine.put(f"m{number}", "odd")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from musterd_coordinator.sweep.base import Sweep
+from musterd_coordinator.sweep.base import BeatBatch
 from musterd_coordinator.sweep.columns import RECORD, Rejected, from_records
 from musterd_coordinator.sweep.spoilage import GIVEN_UP_AFTER, Spoilage, Spoiled
 from musterd_coordinator.sweep.standing import ESTABLISHED, REMEMBERED, Standing
@@ -45,7 +45,7 @@ def look(
     spoilage: Spoilage, slots: list[int], established: int, now: float, good: Sequence[int] = ()
 ) -> Spoiled:
     records = np.zeros(len(good), RECORD)
-    sweep = Sweep(
+    sweep = BeatBatch(
         from_records(np.array(good, np.int64), records),
         Rejected(),
         spoiled=np.array(slots, np.int64),

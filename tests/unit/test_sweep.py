@@ -9,7 +9,7 @@ from musterd.errors import ShardRefused
 from musterd.model import Member
 from musterd.stores import open_store
 from musterd.stores.table.store import forget_table
-from musterd_coordinator.sweep.base import Roster, ShardReader, Sweep, open_reader
+from musterd_coordinator.sweep.base import BeatBatch, Roster, ShardReader, open_reader
 from musterd_coordinator.sweep.loop import RENEW_EVERY, Sweeper
 
 STORE = "memory:test-sweep"
@@ -36,7 +36,7 @@ class FullShard:
     async def roster(self) -> Roster:
         return await self._reader.roster()
 
-    async def sweep(self) -> Sweep:
+    async def sweep(self) -> BeatBatch:
         return await self._reader.sweep()
 
     async def retire(self, member: Member) -> None:

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from musterd.beat import Beat, member_id
 from musterd.errors import ShardUnavailable
 from musterd.model import Member
-from musterd_coordinator.sweep.base import Roster, Sweep
+from musterd_coordinator.sweep.base import BeatBatch, Roster
 from musterd_coordinator.sweep.columns import Rejected, no_beats
-from musterd_coordinator.sweep.loop import Sweeper, Swept
+from musterd_coordinator.sweep.loop import Sweeper, SweepOutcome
 
 
 class Shard:
@@ -23,7 +23,7 @@ class Shard:
     def __init__(self) -> None:
         self.canary: Beat | None = None
         self.kept = True
-        self.read: Callable[[Sweep], Sweep] = lambda sweep: sweep
+        self.read: Callable[[BeatBatch], BeatBatch] = lambda sweep: sweep
         self.before_write: Callable[[], None] = lambda: None
         self.hangs_at = ""
 
@@ -39,9 +39,9 @@ class Shard:
         await self._maybe_hang("roster")
         return Roster([(0, Member("compute", "h1"))])
 
-    async def sweep(self) -> Sweep:
+    async def sweep(self) -> BeatBatch:
         await self._maybe_hang("sweep")
-        return self.read(Sweep(no_beats(), Rejected(), self.canary))
+        return self.read(BeatBatch(no_beats(), Rejected(), self.canary))
 
     async def retire(self, member: Member) -> None: ...
 
@@ -63,7 +63,7 @@ def sweeper(shard: Shard) -> Sweeper:
     )
 
 
-async def outcome(shard: Shard, sweeps: int = 1) -> Swept:
+async def outcome(shard: Shard, sweeps: int = 1) -> SweepOutcome:
     made = sweeper(shard)
     for _ in range(sweeps - 1):
         await made.once()
@@ -87,7 +87,7 @@ async def test_an_older_canary_proves_nothing() -> None:
     shard = Shard()
     old: list[Beat] = []
 
-    def stale(sweep: Sweep) -> Sweep:
+    def stale(sweep: BeatBatch) -> BeatBatch:
         assert sweep.canary is not None
         old.append(sweep.canary)
         return replace(sweep, canary=old[0])

@@ -11,9 +11,9 @@ import musterd_coordinator.roll.reporting as telling_module
 import musterd_coordinator.roll.versions as changes_module
 from musterd.model import State
 from musterd_coordinator.judge.members import Code
-from musterd_coordinator.sweep.base import Roster, Sweep
+from musterd_coordinator.sweep.base import BeatBatch, Roster
 from musterd_coordinator.sweep.columns import Rejected
-from musterd_coordinator.sweep.loop import Swept
+from musterd_coordinator.sweep.loop import SweepOutcome
 from tests.unit.stage import Stage, columns_of, host
 
 pytestmark = pytest.mark.anyio
@@ -30,11 +30,11 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sweep_of(
     stage: Stage, beats: dict[int, tuple[int, int]], seated: tuple[str, ...] = ()
-) -> Swept:
+) -> SweepOutcome:
     stage.now += 0.5
-    sweep = Sweep(columns_of(beats, 0), Rejected(), complete=True)  # type: ignore[arg-type]
+    sweep = BeatBatch(columns_of(beats, 0), Rejected(), complete=True)  # type: ignore[arg-type]
     roster = Roster([(slot, host(name)) for slot, name in enumerate(seated)])
-    return Swept(stage.now, stage.now, True, "", roster, sweep, 0.001, 0.01)
+    return SweepOutcome(stage.now, stage.now, True, "", roster, sweep, 0.001, 0.01)
 
 
 def test_states_and_version_change_in_one_step() -> None:

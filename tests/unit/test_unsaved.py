@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from musterd.model import Member, State, Transition
 from musterd_coordinator.judge.members import Code
-from musterd_coordinator.judge.transitions import Cause, Changes
+from musterd_coordinator.judge.transitions import Cause, StateChanges
 from musterd_coordinator.registry.rows import transition_of
 from musterd_coordinator.roll.batch import alike
-from musterd_coordinator.roll.changeset import Evidence, Told
-from musterd_coordinator.roll.names import Directory
-from musterd_coordinator.roll.outbox import Unsaved
+from musterd_coordinator.roll.changeset import ChangeSet, Evidence
+from musterd_coordinator.roll.names import NameIndex
+from musterd_coordinator.roll.outbox import Outbox
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS = 8
@@ -30,9 +30,9 @@ steps = st.lists(
 )
 
 
-def told(version: int, chosen: list[int]) -> Told:
+def told(version: int, chosen: list[int]) -> ChangeSet:
     count = len(chosen)
-    changes = Changes(
+    changes = StateChanges(
         np.array(chosen, np.int64),
         np.full(count, Code.UP, np.uint8),
         np.full(count, Code.DOWN, np.uint8),
@@ -42,7 +42,7 @@ def told(version: int, chosen: list[int]) -> Told:
     evidence = Evidence(
         "mc", 0.0, 8.0, np.array([60.0 * row for row in chosen]), np.empty((0, 2), np.uint64)
     )
-    return Told(version, AT, changes, evidence)
+    return ChangeSet(version, AT, changes, evidence)
 
 
 def line(version: int, row: int, member: Member) -> Transition:
@@ -57,7 +57,7 @@ class Crowd:
     """Members in the rows of a directory; who is forgotten makes room for another one."""
 
     def __init__(self) -> None:
-        self.directory = Directory()
+        self.directory = NameIndex()
         self.rows: dict[str, int | None] = {}
         for row in range(ROWS):
             self.seat(row)
@@ -78,7 +78,7 @@ def test_every_line_is_there_under_its_members_name_until_it_is_taken(
     steps: list[tuple[str, Any]],
 ) -> None:
     crowd = Crowd()
-    unsaved, there = Unsaved(crowd.directory), set[Transition]()
+    unsaved, there = Outbox(crowd.directory), set[Transition]()
     for version, (step, what) in enumerate(steps):
         if step == "told":
             unsaved.told(told(version, what))
@@ -109,7 +109,7 @@ def test_every_line_is_there_under_its_members_name_until_it_is_taken(
 @given(st.lists(st.lists(rows, max_size=ROWS, unique=True), max_size=4), st.integers(0, 20))
 def test_the_oldest_lines_are_lost_first(batches: list[list[int]], most: int) -> None:
     crowd = Crowd()
-    unsaved = Unsaved(crowd.directory)
+    unsaved = Outbox(crowd.directory)
     for version, chosen in enumerate(batches):
         unsaved.told(told(version, chosen))
     order = Transition(99, AT, "g", "m0", State.UP, State.UP, "an order")

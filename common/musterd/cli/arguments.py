@@ -10,7 +10,7 @@ from typing import NoReturn
 from musterd.cli import COMMANDS
 from musterd.errors import ConfigError
 from musterd.model import check_name
-from musterd.settings.options import Number, Role, Table, Unusable
+from musterd.settings.options import Number, OptionTable, Role, Unusable
 from musterd.settings.settings import OPTIONS, default_text
 from musterd.settings.sources import Loaded, environment_in, load, nearest
 
@@ -81,7 +81,7 @@ def _add_flag(flags: argparse._ActionsContainer, key: str, *, hidden: bool) -> N
     flags.add_argument(
         option.flag(key),
         dest=key,
-        action="append" if isinstance(option.kind, Table) else "store",
+        action="append" if isinstance(option.kind, OptionTable) else "store",
         metavar=option.kind.metavar,
         help=argparse.SUPPRESS if hidden else described,
     )

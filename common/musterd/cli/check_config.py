@@ -29,7 +29,7 @@ class Line(msgspec.Struct, frozen=True):
     source: str
 
 
-class Report(msgspec.Struct, frozen=True):
+class CheckReport(msgspec.Struct, frozen=True):
     """What ``check-config --json`` prints."""
 
     file: str | None
@@ -72,9 +72,9 @@ def check_usable(settings: Settings) -> None:
         member.announced()
 
 
-def report_on(loaded: Loaded) -> Report:
+def report_on(loaded: Loaded) -> CheckReport:
     """Every option with its value in force, without secrets."""
-    return Report(
+    return CheckReport(
         file=str(loaded.file) if loaded.file else None,
         options=[_line(key, loaded) for key in OPTIONS],
         members=list(loaded.settings.members),
@@ -92,7 +92,7 @@ def _line(key: str, loaded: Loaded) -> Line:
     return Line(key, aloud(key, value), source)
 
 
-def text(report: Report) -> str:
+def text(report: CheckReport) -> str:
     """A table of options, the members where several are listed, then the warnings."""
     parts = [
         f"file: {report.file or 'none'}",
@@ -104,7 +104,7 @@ def text(report: Report) -> str:
     return "\n\n".join(parts)
 
 
-def _rows(report: Report) -> Iterator[Sequence[str]]:
+def _rows(report: CheckReport) -> Iterator[Sequence[str]]:
     for line in report.options:
         yield line.key, _value_text(line), line.source
 

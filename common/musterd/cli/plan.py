@@ -9,7 +9,7 @@ from musterd.cli import COMMANDS, DONE, NO, ask, render
 from musterd.cli.arguments import Parser, add_json, number
 from musterd.errors import ConfigError
 from musterd.limits import MAX_INTERVAL
-from musterd.planning import Answer, Coefficients, Kind, Question, plan
+from musterd.planning import Coefficients, PlanAnswer, Question, StoreKind, plan
 from musterd.planning.coefficients import Source
 from musterd.planning.model import Need
 from musterd.planning.settings import server_advice
@@ -22,7 +22,7 @@ example:
   musterd plan --members 200000 --interval 5 --store relay"""
 
 
-class Printed(Answer, frozen=True, kw_only=True):
+class Printed(PlanAnswer, frozen=True, kw_only=True):
     """What ``plan --json`` prints: the plan, and what it was made from."""
 
     server: str
@@ -51,8 +51,8 @@ def parser(name: str) -> Parser:
     _add_durations(made)
     made.add_argument(
         "--store",
-        choices=[kind.value for kind in Kind],
-        default=Kind.MEMCACHED.value,
+        choices=[kind.value for kind in StoreKind],
+        default=StoreKind.MEMCACHED.value,
         help="How beats travel; relay is PostgreSQL behind relays. Default: memcached.",
     )
     made.add_argument(
@@ -101,7 +101,7 @@ def run(name: str, argv: Sequence[str]) -> int:
     question = Question(
         members=args.members,
         interval=args.interval,
-        store=Kind(args.store),
+        store=StoreKind(args.store),
         service_down_time=args.service_down_time,
         sweep_period=args.sweep_period,
         loss=args.loss,
@@ -130,7 +130,7 @@ def coefficients(file: str | None) -> Coefficients:
     return shipped.updated(path)
 
 
-def printed(answer: Answer, costs: Coefficients) -> Printed:
+def printed(answer: PlanAnswer, costs: Coefficients) -> Printed:
     """The plan with everything that it was made from."""
     return Printed(
         **{field: getattr(answer, field) for field in answer.__struct_fields__},
@@ -141,13 +141,13 @@ def printed(answer: Answer, costs: Coefficients) -> Printed:
     )
 
 
-def _advice(answer: Answer) -> str:
+def _advice(answer: PlanAnswer) -> str:
     if answer.instead is None:
         return "no other store carries it as asked either: split the fleet, or ask for less"
     return f"use --store {answer.instead}, which carries the same fleet"
 
 
-def text(answer: Answer, costs: Coefficients) -> str:
+def text(answer: PlanAnswer, costs: Coefficients) -> str:
     """The plan for people: what it takes, what it does, the settings, and where figures are from."""
     parts = [render.facts(_facts(answer)), *_files(answer), render.facts(_assumed(answer, costs))]
     used = {costs.source(name) for name in costs.known if _counts(name, answer.question.store)}
@@ -155,13 +155,16 @@ def text(answer: Answer, costs: Coefficients) -> str:
     return "\n\n".join(parts)
 
 
-def _counts(name: str, store: Kind) -> bool:
+def _counts(name: str, store: StoreKind) -> bool:
     """Whether a plan for ``store`` is made with this coefficient."""
     whose = name.partition(".")[0]
-    return whose in (store, "coordinator") or (store, whose) == (Kind.RELAY, Kind.POSTGRESQL)
+    return whose in (store, "coordinator") or (store, whose) == (
+        StoreKind.RELAY,
+        StoreKind.POSTGRESQL,
+    )
 
 
-def _facts(answer: Answer) -> Iterator[tuple[str, str]]:
+def _facts(answer: PlanAnswer) -> Iterator[tuple[str, str]]:
     question, need = answer.question, answer.need
     yield (
         "fleet",
@@ -208,13 +211,13 @@ def _load(need: Need) -> str:
     )
 
 
-def _files(answer: Answer) -> Iterator[str]:
+def _files(answer: PlanAnswer) -> Iterator[str]:
     for who, file in answer.settings.items():
         yield f"# musterd.toml of each {who}\n{file.rstrip()}"
     yield f"# {server_advice(answer.question, answer.need)}"
 
 
-def _assumed(answer: Answer, costs: Coefficients) -> Iterator[tuple[str, str]]:
+def _assumed(answer: PlanAnswer, costs: Coefficients) -> Iterator[tuple[str, str]]:
     assumed = costs.assumed
     yield (
         "assumed",

@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 
 from musterd.settings.novaconf import EMBEDDED
-from musterd.settings.options import Number, Option, Role, Table, variable
+from musterd.settings.options import Number, Option, OptionTable, Role, variable
 from musterd.settings.settings import OPTIONS, default_text
 
 _TITLES = {
@@ -123,7 +123,7 @@ def _word(example: str) -> str:
 
 
 def _toml(option: Option) -> str:
-    if isinstance(option.kind, Table):
+    if isinstance(option.kind, OptionTable):
         name, _, value = option.example.partition("=")
         return f'{{ {name} = "{value}" }}'
     return option.example if isinstance(option.kind, Number) else f'"{option.example}"'

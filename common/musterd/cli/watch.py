@@ -37,7 +37,7 @@ def run(name: str, argv: Sequence[str]) -> int:
     urls = settings_of(args).settings.coordinator
     import anyio  # after a wrong configuration was refused: it is heavy
 
-    watch = Watch(urls, args.group_name, print_json if args.json else print_text)
+    watch = EventPrinter(urls, args.group_name, print_json if args.json else print_text)
     try:
         anyio.run(watch.run)
     except ExceptionGroup as group:
@@ -45,7 +45,7 @@ def run(name: str, argv: Sequence[str]) -> int:
     return 0
 
 
-class Watch:
+class EventPrinter:
     """Follows the events of one of several coordinators, prints what changed, and says on standard
     error how well it hears them."""
 

@@ -21,7 +21,7 @@ _ERRORS: dict[int, type[CoordinatorError]] = {404: NotFound, 409: Conflict}
 _TRIES = 2  # of one coordinator in one call
 
 
-class Reply(NamedTuple):
+class HttpReply(NamedTuple):
     """What came back; ``run`` tells one run of a coordinator from others, empty: it does not say."""
 
     status: int
@@ -50,7 +50,7 @@ class Attempt(NamedTuple):
 
 def attempts(
     call: Call[T], rotation: Rotation, timeout: float, clock: Callable[[], float]
-) -> Generator[Attempt, Reply | Failure, T]:
+) -> Generator[Attempt, HttpReply | Failure, T]:
     """Yields what to try and is sent what came of it, until there is an answer to return.
 
     One that hangs gets its share of ``timeout`` (seconds), so that there is time for the next; all
@@ -89,7 +89,7 @@ class _Asking(Generic[T]):
         self._failures: list[str] = []
         self._perhaps_done = False
 
-    def take(self, address: Address, outcome: Reply | Failure) -> bool:
+    def take(self, address: Address, outcome: HttpReply | Failure) -> bool:
         """Note the outcome of one try; whether the same coordinator should be asked again at once."""
         if isinstance(outcome, Failure):
             self._perhaps_done |= outcome.sent
@@ -121,7 +121,7 @@ class _Asking(Generic[T]):
             " (musterd coordinator), or name another one"
         )
 
-    def _read(self, address: Address, reply: Reply) -> T:
+    def _read(self, address: Address, reply: HttpReply) -> T:
         try:
             return read_reply(self._call, reply, address)
         except NotFound:
@@ -133,7 +133,7 @@ class _Asking(Generic[T]):
             self._rotation.answered(address)
             raise
 
-    def _refused(self, address: Address, reply: Reply) -> bool:
+    def _refused(self, address: Address, reply: HttpReply) -> bool:
         """It cannot answer now: another one may."""
         if reply.media != _PROBLEM:
             return self._failed(address, "it has too many callers")
@@ -150,7 +150,7 @@ class _Asking(Generic[T]):
         return again
 
 
-def read_reply(call: Call[T], reply: Reply, address: Address) -> T:
+def read_reply(call: Call[T], reply: HttpReply, address: Address) -> T:
     """The answer in ``reply``; raises the CoordinatorError that it stands for."""
     try:
         if 200 <= reply.status < 300:

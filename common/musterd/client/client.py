@@ -8,7 +8,7 @@ from typing import Self
 import anyio
 
 from musterd.client import calls
-from musterd.client.attempts import Attempt, Failure, Reply, attempts
+from musterd.client.attempts import Attempt, Failure, HttpReply, attempts
 from musterd.client.calls import Call
 from musterd.client.choice import Rotation, T, read_addresses
 from musterd.model import (
@@ -24,7 +24,7 @@ from musterd.model import (
     StatusAnswer,
 )
 
-_Steps = Generator[Attempt, Reply | Failure, T]
+_Steps = Generator[Attempt, HttpReply | Failure, T]
 
 
 class Client:

@@ -11,7 +11,7 @@ import httpcore
 
 from musterd import ages
 from musterd.ages import Slept
-from musterd.client.attempts import Attempt, Reply, read_reply
+from musterd.client.attempts import Attempt, HttpReply, read_reply
 from musterd.client.calls import Call, group, groups
 from musterd.client.choice import FRESHER, LOOK_EVERY, Address, is_listening, read_addresses
 from musterd.client.transport import (
@@ -173,13 +173,13 @@ class Follower:
     async def _look_at(self, address: Address, asking: AsyncTransport) -> None:
         call: Call[Any] = groups() if self._view.group is None else group(self._view.group)
         reply = await asking.attempt(call, Attempt(address, LOOK_EVERY))
-        if isinstance(reply, Reply) and _hears(call, reply, address):
+        if isinstance(reply, HttpReply) and _hears(call, reply, address):
             self._better = address
             if self._following is not None:
                 self._following.cancel()
 
 
-def _hears(call: Call[Any], reply: Reply, address: Address) -> bool:
+def _hears(call: Call[Any], reply: HttpReply, address: Address) -> bool:
     try:
         return is_listening(read_reply(call, reply, address))
     except MusterdError:

@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import httpcore
 
-from musterd.client.attempts import Attempt, Failure, Reply
+from musterd.client.attempts import Attempt, Failure, HttpReply
 from musterd.client.calls import Call
 from musterd.client.choice import Address
 from musterd.resolving import shared
@@ -46,10 +46,10 @@ def url_of(address: Address, target: str) -> httpcore.URL:
     )
 
 
-def reply_of(response: httpcore.Response, body: bytes) -> Reply:
+def reply_of(response: httpcore.Response, body: bytes) -> HttpReply:
     """What came back."""
     media = _header(response, b"content-type").partition(";")[0].strip().lower()
-    return Reply(response.status, media, body, _header(response, _RUN))
+    return HttpReply(response.status, media, body, _header(response, _RUN))
 
 
 def _header(response: httpcore.Response, wanted: bytes) -> str:
@@ -119,7 +119,7 @@ class PlainTransport:
         self._deadlines = _Deadlines()
         self._pool = self._new_pool()
 
-    def attempt(self, call: Call[Any], attempt: Attempt) -> Reply | Failure:
+    def attempt(self, call: Call[Any], attempt: Attempt) -> HttpReply | Failure:
         """One request; done within its budget."""
         self._after_fork()
         self._deadlines.set(attempt.budget)
@@ -163,7 +163,7 @@ class AsyncTransport:
             network_backend=NamedBackend(),
         )
 
-    async def attempt(self, call: Call[Any], attempt: Attempt) -> Reply | Failure:
+    async def attempt(self, call: Call[Any], attempt: Attempt) -> HttpReply | Failure:
         """One request; done within its budget."""
         try:
             with anyio.fail_after(attempt.budget):

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from musterd.errors import ConfigError
 from musterd.planning.coefficients import Coefficients
-from musterd.planning.model import Answer, Detection, Kind, Need, Question
+from musterd.planning.model import Detection, Need, PlanAnswer, Question, StoreKind
 from musterd.planning.risk import false_downs, least_down_time
 from musterd.planning.settings import settings
 from musterd.planning.sizing import copies, needed
 
-__all__ = ["Answer", "Coefficients", "Kind", "Question", "plan"]
+__all__ = ["Coefficients", "PlanAnswer", "Question", "StoreKind", "plan"]
 
 DAY = 86400.0
 PERIODS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
@@ -28,7 +28,7 @@ MOST_FALSE_DOWNS = 1.0
 """Living members that chance may call down, in the whole fleet and a day."""
 
 
-def plan(question: Question, coefficients: Coefficients) -> Answer:
+def plan(question: Question, coefficients: Coefficients) -> PlanAnswer:
     """What the fleet of ``question`` takes, whether that fits, and the settings to use.
 
     Raises ConfigError for durations that contradict each other.
@@ -42,7 +42,7 @@ def plan(question: Question, coefficients: Coefficients) -> Answer:
     problems = list(_problems(question, down_time, need, coefficients))
     if false > MOST_FALSE_DOWNS:
         problems.append(_too_many(question, period, loss, false))
-    return Answer(
+    return PlanAnswer(
         question=question,
         fits=not problems,
         problems=problems,
@@ -135,7 +135,7 @@ def _too_many(question: Question, period: float, loss: float, false: float) -> s
 
 def _instead(question: Question, down_time: float, coefficients: Coefficients) -> str | None:
     """The first other store that carries the same fleet; None when none does."""
-    for kind in (Kind.POSTGRESQL, Kind.RELAY, Kind.MEMCACHED):
+    for kind in (StoreKind.POSTGRESQL, StoreKind.RELAY, StoreKind.MEMCACHED):
         other = question.asked_of(kind)
         need = _need(other, down_time, coefficients)
         if kind is not question.store and not list(_problems(other, down_time, need, coefficients)):

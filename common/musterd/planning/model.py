@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Kind(StrEnum):
+class StoreKind(StrEnum):
     """A way for beats to travel."""
 
     MEMCACHED = "memcached"
@@ -23,12 +23,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     members: int
     interval: float
-    store: Kind
+    store: StoreKind
     service_down_time: float | None = None
     sweep_period: float | None = None
     loss: float = 0.01
 
-    def asked_of(self, store: Kind) -> "Question":
+    def asked_of(self, store: StoreKind) -> "Question":
         """The same fleet on another store."""
         return msgspec.structs.replace(self, store=store, sweep_period=None)
 
@@ -69,7 +69,7 @@ class Detection(msgspec.Struct, frozen=True):
     longest: float
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A plan. ``settings`` are whole TOML files, by who reads them."""
 
     question: Question

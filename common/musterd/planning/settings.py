@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from musterd.planning.model import Kind, Need, Question
+from musterd.planning.model import Need, Question, StoreKind
 
 
 def settings(question: Question, down_time: float, need: Need) -> dict[str, str]:
@@ -15,7 +15,7 @@ def settings(question: Question, down_time: float, need: Need) -> dict[str, str]
             {"service_down_time": down_time, "sweep_period": need.sweep_period},
         ),
     }
-    if question.store is Kind.RELAY:
+    if question.store is StoreKind.RELAY:
         relay = {"store": read_from, "relay_listen": "0.0.0.0:11411"}
         files["relay"] = _toml(relay, _times(question, down_time))
     return files
@@ -25,10 +25,10 @@ def server_advice(question: Question, need: Need) -> str:
     """How to start the store's server."""
     connections = need.server_connections + max(64, need.server_connections // 10)
     match question.store:
-        case Kind.MEMCACHED:
+        case StoreKind.MEMCACHED:
             megabytes = max(64, round(2 * need.server_memory / 2**20))
             return f"memcached -m {megabytes} -c {connections} -t 4"
-        case Kind.EMBEDDED:
+        case StoreKind.EMBEDDED:
             return "no server; raise the coordinator's limit of open files (ulimit -n)"
         case _:
             return (
@@ -39,14 +39,14 @@ def server_advice(question: Question, need: Need) -> str:
 
 def _urls(question: Question, need: Need) -> tuple[str, str]:
     match question.store:
-        case Kind.MEMCACHED:
+        case StoreKind.MEMCACHED:
             url = f"memcached://{_hosts('memcached', need.servers, 11211)}?replicas=2"
             return url, url
-        case Kind.EMBEDDED:
+        case StoreKind.EMBEDDED:
             return "embedded://coordinator-1:11311", "embedded://coordinator-1:11311"
-        case Kind.RELAY:
+        case StoreKind.RELAY:
             return f"relay://{_hosts('relay', need.relays, 11411)}", _DATABASE
-        case Kind.POSTGRESQL:
+        case StoreKind.POSTGRESQL:
             return "postgresql://musterd_agents@database/musterd", _DATABASE
 
 

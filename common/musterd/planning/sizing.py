@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from musterd.planning.coefficients import Coefficients
-from musterd.planning.model import Kind, Need, Question
+from musterd.planning.model import Need, Question, StoreKind
 
 LEAST_SHARDS = 2
 """memcached servers that are planned at least: each member beats to two, so one may be lost."""
@@ -23,13 +23,13 @@ def needed(question: Question, period: float, costs: Coefficients) -> Need:
     return _BY_KIND[question.store](question, period, costs)
 
 
-def copies(kind: Kind) -> int:
+def copies(kind: StoreKind) -> int:
     """How many servers each member beats to."""
-    return LEAST_SHARDS if kind is Kind.MEMCACHED else 1
+    return LEAST_SHARDS if kind is StoreKind.MEMCACHED else 1
 
 
 def _memcached(question: Question, period: float, costs: Coefficients) -> Need:
-    twice = copies(Kind.MEMCACHED)
+    twice = copies(StoreKind.MEMCACHED)
     pushes = twice * question.members / question.interval
     coordinators = int(costs.assumed("coordinators"))
     swept = coordinators * twice * question.members / period
@@ -204,8 +204,8 @@ def _times(amount: float, each: float) -> int:
 
 
 _BY_KIND = {
-    Kind.MEMCACHED: _memcached,
-    Kind.POSTGRESQL: _postgresql,
-    Kind.RELAY: _relay,
-    Kind.EMBEDDED: _embedded,
+    StoreKind.MEMCACHED: _memcached,
+    StoreKind.POSTGRESQL: _postgresql,
+    StoreKind.RELAY: _relay,
+    StoreKind.EMBEDDED: _embedded,
 }

@@ -31,7 +31,7 @@ class Role(StrEnum):
     READER = "reader"
 
 
-class Kind:
+class OptionKind:
     """The values an option takes. ``wanted`` completes "use …"; ``metavar`` stands in for one."""
 
     wanted: str
@@ -46,7 +46,7 @@ class Kind:
         return self.read(text)
 
 
-class Number(Kind):
+class Number(OptionKind):
     """A number from ``low`` to ``high``, both included; whole if these are."""
 
     def __init__(self, low: float, high: float, unit: str = "", metavar: str = "N") -> None:
@@ -79,7 +79,7 @@ class Seconds(Number):
         super().__init__(float(low), float(high), "seconds", "S")
 
 
-class Text(Kind):
+class Text(OptionKind):
     """A text that ``check`` accepts; ``check`` raises ConfigError or ValueError."""
 
     def __init__(self, wanted: str, metavar: str, check: Callable[[str], object] = str) -> None:
@@ -96,7 +96,7 @@ class Text(Kind):
         return value
 
 
-class Choice(Kind):
+class Choice(OptionKind):
     """One of a few words."""
 
     def __init__(self, *words: str) -> None:
@@ -110,7 +110,7 @@ class Choice(Kind):
         return str(value)
 
 
-class Table(Kind):
+class OptionTable(OptionKind):
     """Names and texts that ``check`` accepts: a TOML table, or words ``K=V``."""
 
     wanted = "a table of texts, or K=V words"
@@ -146,7 +146,7 @@ class Option(msgspec.Struct, frozen=True):
     """
 
     help: str
-    kind: Kind
+    kind: OptionKind
     example: str
     role: Role = Role.EVERYONE
     when_unset: str = ""

@@ -86,7 +86,7 @@ class _Waiter(Generic[_T]):
         self.got: list[_T] = []
 
 
-class Turn:
+class Mutex:
     """A fair mutex, for ``async with``."""
 
     def __init__(self) -> None:

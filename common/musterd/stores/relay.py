@@ -17,10 +17,10 @@ from musterd.errors import StoreError
 from musterd.logger import get_logger
 from musterd.model import Member
 from musterd.stores.base import Guarantees, Store, place
-from musterd.stores.memcached.connection import Server
-from musterd.stores.memcached.pool import MemcachedLanes
+from musterd.stores.memcached.connection import ServerAddress
+from musterd.stores.memcached.pool import ConnectionPool
 from musterd.stores.memcached.store import Parts
-from musterd.stores.slots.writer import KeyedWriter
+from musterd.stores.slots.writer import SlotWriter
 
 log = get_logger(__name__)
 
@@ -54,7 +54,7 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
 class RelayDriver:
     """Relays, and how they are used; they show nothing, a coordinator must read the database itself."""
 
-    servers: Sequence[Server]
+    servers: Sequence[ServerAddress]
     namespace: str
     timeout: float
     beat_ttl: float
@@ -62,14 +62,18 @@ class RelayDriver:
     def writer(self, shard: int) -> "RelayWriter":
         """An agent's way to the relays."""
         del shard
-        relays = [Relay(one, self.namespace, self.timeout, self.beat_ttl) for one in self.servers]
+        relays = [
+            RelayRoute(one, self.namespace, self.timeout, self.beat_ttl) for one in self.servers
+        ]
         return RelayWriter(relays, self.namespace)
 
 
-class Relay:
+class RelayRoute:
     """One relay, and this agent's connection to it."""
 
-    def __init__(self, server: Server, namespace: str, timeout: float, beat_ttl: float) -> None:
+    def __init__(
+        self, server: ServerAddress, namespace: str, timeout: float, beat_ttl: float
+    ) -> None:
         self.name = server.name
         self._server = server
         self._options = namespace, timeout, beat_ttl
@@ -83,8 +87,8 @@ class Relay:
         old, self.writer = self.writer, self._new_writer()
         await old.aclose()
 
-    def _new_writer(self) -> KeyedWriter:
-        return KeyedWriter(MemcachedLanes(self._server), *self._options)
+    def _new_writer(self) -> SlotWriter:
+        return SlotWriter(ConnectionPool(self._server), *self._options)
 
 
 class RelayWriter:
@@ -94,7 +98,9 @@ class RelayWriter:
     next relay: so both are tried within one push.
     """
 
-    def __init__(self, relays: Sequence[Relay], namespace: str, rng: Random | None = None) -> None:
+    def __init__(
+        self, relays: Sequence[RelayRoute], namespace: str, rng: Random | None = None
+    ) -> None:
         self.name = ",".join(relay.name for relay in relays)
         self._relays = list(relays)  # favourite first, once a member is known
         self._namespace = namespace
@@ -165,7 +171,7 @@ class RelayWriter:
         order = place(identity, [relay.name for relay in self._relays], len(self._relays))
         self._relays = [self._relays[at] for at in order]
 
-    async def _leave(self, relay: Relay, writer: KeyedWriter, error: BaseException) -> None:
+    async def _leave(self, relay: RelayRoute, writer: SlotWriter, error: BaseException) -> None:
         """Go on to the next relay, unless another call has done so already."""
         if relay.writer is not writer:
             await writer.aclose()
@@ -184,7 +190,7 @@ class RelayWriter:
         self._away = min(2 * self._away, LONGEST_AWAY) if brief else LOOK_AFTER
         self._look_at = now + self._rng.uniform(1, 2) * self._away
 
-    def _took(self, relay: Relay, beat: Beat) -> None:
+    def _took(self, relay: RelayRoute, beat: Beat) -> None:
         self._failed.discard(beat.member_id)
         if relay.name == self._used:
             return

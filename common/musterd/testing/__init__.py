@@ -23,7 +23,7 @@ It is for asyncio, and leaves no task and no socket behind.
 """
 
 from musterd.testing.lane import Ending, Lane
-from musterd.testing.names import Names
+from musterd.testing.names import FakeNames
 from musterd.testing.proxy import CuttingProxy
 
-__all__ = ["CuttingProxy", "Ending", "Lane", "Names"]
+__all__ = ["CuttingProxy", "Ending", "FakeNames", "Lane"]

@@ -19,7 +19,7 @@ from typing import Self
 from musterd.resolving import Resolver, sharing
 
 
-class Names(dict[str, Sequence[str]]):
+class FakeNames(dict[str, Sequence[str]]):
     """Names and their addresses; ``asked`` counts the look-ups of each that began."""
 
     def __init__(self, names: Mapping[str, Sequence[str]] = {}) -> None:

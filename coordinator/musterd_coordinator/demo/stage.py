@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from musterd.model import GroupAnswer, State, StatusAnswer
 from musterd_coordinator.demo.cast import GROUP
-from musterd_coordinator.service.contract import Desk
+from musterd_coordinator.service.contract import CoordinatorApi
 
 PERIOD = 0.1
 _BAR = "   {desc} |{bar:30}| {n_fmt}/{total_fmt} up{postfix}"
@@ -21,7 +21,7 @@ class Stage:
     names, with the state and the reason that were given.
     """
 
-    def __init__(self, desk: Desk, members: int) -> None:
+    def __init__(self, desk: CoordinatorApi, members: int) -> None:
         self._desk = desk
         self._bar = tqdm(total=members, bar_format=_BAR, disable=None, leave=False)
         self._version = 0

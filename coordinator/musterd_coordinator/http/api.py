@@ -16,7 +16,7 @@ from musterd_coordinator.http.exchange import (
     Stream,
     answer_json,
 )
-from musterd_coordinator.http.gauges import Gauges
+from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.inputs import (
     FACTS_BYTES,
     QUERY_BYTES,
@@ -34,7 +34,7 @@ from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.http.turns import Turns, in_steps
-from musterd_coordinator.service.contract import Desk
+from musterd_coordinator.service.contract import CoordinatorApi
 from musterd_coordinator.service.paging import Filters
 
 _query_decoder = msgspec.json.Decoder(Query)
@@ -47,9 +47,9 @@ class Api:
 
     def __init__(
         self,
-        desk: Desk,
+        desk: CoordinatorApi,
         events: Events,
-        gauges: Gauges,
+        gauges: HttpGauges,
         room: Room,
         turns: Turns,
         orders: Orders,

@@ -23,10 +23,10 @@ from musterd_coordinator.http.exchange import (
     Stream,
     answer_json,
 )
-from musterd_coordinator.http.gauges import Gauges
+from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.heads import Hosts, check_head
 from musterd_coordinator.http.inputs import Disconnected, NoParameters, read_parameters
-from musterd_coordinator.http.limits import Limits, Room
+from musterd_coordinator.http.limits import HttpLimits, Room
 from musterd_coordinator.http.openapi import describe
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.problem import Problem, problem_of
@@ -35,7 +35,7 @@ from musterd_coordinator.http.table import EVENT_SHAPES, routes
 from musterd_coordinator.http.turns import Turns
 from musterd_coordinator.limits.rates import Repeats
 from musterd_coordinator.limits.shares import Shares, holder_of
-from musterd_coordinator.service.contract import Desk
+from musterd_coordinator.service.contract import CoordinatorApi
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,9 @@ _UNREAD = Problem(
 class App:
     """The ASGI application over one desk."""
 
-    def __init__(self, desk: Desk, *, ping_period: float, hosts: Hosts, limits: Limits) -> None:
+    def __init__(
+        self, desk: CoordinatorApi, *, ping_period: float, hosts: Hosts, limits: HttpLimits
+    ) -> None:
         self._stopping = anyio.Event()
         run = token_hex(4)
         self._run = b"musterd-run", run.encode()  # versions count within one run
@@ -60,7 +62,7 @@ class App:
         self.door = Door[Hashable](limits.connections, limits.each)
         self.refusals = Repeats(limits.clock)
         self._room = Room(limits)
-        self._gauges = Gauges(self.door, self._room)
+        self._gauges = HttpGauges(self.door, self._room)
         turns = Turns(limits.heavy)
         readers = Shares(limits.readers, limits.readers_each)
         events = Events(desk, run, ping_period, readers, turns)
@@ -193,14 +195,14 @@ def _last(size: int) -> int:
 
 
 def make_app(
-    desk: Desk,
+    desk: CoordinatorApi,
     *,
     ping_period: float = PING_PERIOD,
     hosts: Hosts | None = None,
-    limits: Limits | None = None,
+    limits: HttpLimits | None = None,
 ) -> App:
     """The whole HTTP API over ``desk``; a stream that is quiet pings every ``ping_period`` s.
 
     It answers to addresses, localhost and ``hosts``.
     """
-    return App(desk, ping_period=ping_period, hosts=hosts or Hosts(), limits=limits or Limits())
+    return App(desk, ping_period=ping_period, hosts=hosts or Hosts(), limits=limits or HttpLimits())

@@ -14,11 +14,11 @@ from contextlib import contextmanager, suppress
 import anyio
 from anyio.lowlevel import checkpoint
 
-from musterd_coordinator.http.news import News, TooSlow
+from musterd_coordinator.http.news import StreamFeed, TooSlow
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.http.turns import Turns
 from musterd_coordinator.limits.shares import Shares
-from musterd_coordinator.service.contract import Desk
+from musterd_coordinator.service.contract import CoordinatorApi
 
 PING_PERIOD = 5.0
 VERSION_DIGITS = 18
@@ -33,14 +33,14 @@ class Events:
     """All streams of changes of one coordinator. ``run`` is 8 hex digits drawn for this run."""
 
     def __init__(
-        self, desk: Desk, run: str, ping_period: float, readers: Shares, turns: Turns
+        self, desk: CoordinatorApi, run: str, ping_period: float, readers: Shares, turns: Turns
     ) -> None:
         self._desk = desk
         self._run = run
         self._ping_period = ping_period
         self._readers = readers
         self._waves: set[int] = set()  # numbers of those who follow
-        self._news = News(desk, run, turns)
+        self._news = StreamFeed(desk, run, turns)
 
     @property
     def readers(self) -> int:

@@ -7,7 +7,7 @@ from prometheus_client import GC_COLLECTOR, PROCESS_COLLECTOR
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from musterd.model import GroupSummary, ShardStatus, State, StatusAnswer
-from musterd_coordinator.http.gauges import Gauges
+from musterd_coordinator.http.gauges import HttpGauges
 
 GROUPS_AT_ONCE = 20
 """Groups in one part of a family, of which a hundred samples are made at once."""
@@ -18,7 +18,7 @@ Sample = tuple[Labels, float]
 
 
 def families(
-    status: StatusAnswer, groups: Sequence[GroupSummary], gauges: Gauges, readers: int
+    status: StatusAnswer, groups: Sequence[GroupSummary], gauges: HttpGauges, readers: int
 ) -> Iterator[Metric]:
     """All of them; one of many samples comes in parts, one after the other."""
     yield from _coordinator(status)
@@ -193,7 +193,7 @@ def _held(status: StatusAnswer) -> Metric:
     return _gauges("musterd_held", means, ("kind", "scope"), samples)
 
 
-def _callers(gauges: Gauges, readers: int) -> Iterator[Metric]:
+def _callers(gauges: HttpGauges, readers: int) -> Iterator[Metric]:
     def counted(name: str, means: str, label: str, counts: Mapping[Any, int]) -> Metric:
         samples = [((str(key),), count) for key, count in sorted(counts.items())]
         return _counters(name, means, (label,), samples)

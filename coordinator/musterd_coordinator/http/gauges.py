@@ -9,7 +9,7 @@ from musterd_coordinator.http.limits import Room
 
 
 @dataclass
-class Gauges:
+class HttpGauges:
     """``answered`` counts answers by HTTP status, ``refused`` orders by why they were refused."""
 
     door: Door[Hashable]

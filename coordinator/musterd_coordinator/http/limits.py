@@ -19,7 +19,7 @@ READERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HttpLimits:
     """The bounds of one coordinator. ``each`` is for one address: an IPv4 one, or 64 bits of IPv6.
 
     ``connections_each`` None is a quarter of all. Bytes are of bodies that are not read to their
@@ -59,7 +59,7 @@ class Limits:
 class Room:
     """The memory that bodies and answers may take: half of it at most for one address."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: HttpLimits) -> None:
         self._first, self._rest = _halved(limits.first), _halved(limits.rest)
         self.unsent = _halved(limits.unsent)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from musterd.model import GroupList
-from musterd_coordinator.service.contract import Desk
+from musterd_coordinator.service.contract import CoordinatorApi
 from musterd_coordinator.steps import Steps
 
 AT_ONCE = 500  # groups that are encoded in one step
@@ -16,7 +16,7 @@ _encode = msgspec.json.Encoder().encode
 class Listing:
     """The list of all groups of one desk."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: CoordinatorApi) -> None:
         self._desk = desk
         self._made: tuple[int, list[bytes]] | None = None  # a version, and its groups in parts
 

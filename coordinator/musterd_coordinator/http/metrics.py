@@ -17,7 +17,7 @@ from prometheus_client.samples import Sample
 
 from musterd.model import GroupList, GroupSummary, Mark, State, StatusAnswer
 from musterd_coordinator.http.families import families
-from musterd_coordinator.http.gauges import Gauges
+from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.steps import Steps
 
 GROUPS_SHOWN = 1000
@@ -52,7 +52,7 @@ def render(
     status_steps: Steps[StatusAnswer],
     groups: Steps[GroupList],
     *,
-    gauges: Gauges,
+    gauges: HttpGauges,
     readers: int,
     form: Form = PLAIN,
 ) -> Steps[bytes]:

@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 from musterd.errors import NotFound
 from musterd.model import EventPing, EventSnapshot, MemberChange
 from musterd_coordinator.http.turns import Turns
-from musterd_coordinator.service.contract import Desk
+from musterd_coordinator.service.contract import CoordinatorApi
 from musterd_coordinator.steps import Steps
 
 CHANGES_PER_EVENT = 1000
@@ -31,7 +31,7 @@ class TooSlow(Exception):
     """A reader did not take its snapshot in time; it may ask for a fresh one."""
 
 
-class Told(NamedTuple):
+class StreamNews(NamedTuple):
     """Events that bring a reader to ``version``, and a ping that says the same of that version."""
 
     version: int
@@ -63,22 +63,22 @@ class _Snapshot(NamedTuple):
     events: list[bytes]  # emptied when it is forgotten
 
 
-class News:
+class StreamFeed:
     """The events of one run of one coordinator."""
 
-    def __init__(self, desk: Desk, run: str, turns: Turns) -> None:
+    def __init__(self, desk: CoordinatorApi, run: str, turns: Turns) -> None:
         self._desk = desk
         self._run = run.encode()
         self._turns = turns
         self._healths: dict[str | None, _Health] = {}
-        self._told: dict[tuple[str | None, int], tuple[_Health, Told]] = {}
+        self._told: dict[tuple[str | None, int], tuple[_Health, StreamNews]] = {}
         self._told_at = -1
         self._snapshots: dict[str | None, _Snapshot] = {}
         self._taken: deque[_Snapshot] = deque()  # all that may be read still, the oldest first
         self._making = anyio.Lock()
         self._telling = anyio.Lock()
 
-    async def since(self, group: str | None, version: int | None) -> Told:
+    async def since(self, group: str | None, version: int | None) -> StreamNews:
         """What a reader who knows ``version`` is to hear; a snapshot for one who knows none of use."""
         self._forget_old(anyio.current_time())
         if version is not None and (told := await self._changes(group, version)):
@@ -93,7 +93,7 @@ class News:
         self._told.clear()
         self._healths.clear()
 
-    def _known(self, group: str | None, since: int) -> Told | None:
+    def _known(self, group: str | None, since: int) -> StreamNews | None:
         """What is to be heard after ``since``, if that is nothing, or was made already."""
         health = self._health(group)
         if health.version != self._told_at:
@@ -104,7 +104,7 @@ class News:
         kept = self._told.get((group, since))
         return kept[1] if kept is not None and kept[0] is health else None
 
-    async def _changes(self, group: str | None, since: int) -> Told | None:
+    async def _changes(self, group: str | None, since: int) -> StreamNews | None:
         """Changes after ``since``, made once however many readers ask for them at the same time."""
         if told := self._known(group, since):
             return told
@@ -112,7 +112,7 @@ class News:
             await self._desk.told()
             return self._known(group, since) or await self._tell(group, since)
 
-    async def _tell(self, group: str | None, since: int) -> Told | None:
+    async def _tell(self, group: str | None, since: int) -> StreamNews | None:
         health, changes = self._health(group), self._desk.changes_since(since, group)
         if changes is None:
             return None
@@ -134,9 +134,9 @@ class News:
                 await checkpoint()
         return events
 
-    def _quiet(self, health: _Health) -> Told:
+    def _quiet(self, health: _Health) -> StreamNews:
         ping = self._event("ping", EventPing(*health[:3]), health.version)
-        return Told(health.version, health.listening, (), ping)
+        return StreamNews(health.version, health.listening, (), ping)
 
     def _health(self, group: str | None) -> _Health:
         kept, version, now = self._healths.get(group), self._desk.version, anyio.current_time()
@@ -149,7 +149,7 @@ class News:
         health = self._healths[group] = _Health(version, *freshness, now)
         return health
 
-    async def _snapshot(self, group: str | None) -> Told:
+    async def _snapshot(self, group: str | None) -> StreamNews:
         """Everything; made anew only where what changed since the last one cannot follow it."""
         kept = self._snapshots.get(group)
         if kept is None or not self._desk.is_at_hand(kept.version):

@@ -10,7 +10,7 @@ import msgspec
 
 from musterd.model import ProblemDetails
 from musterd_coordinator.http.inputs import NoParameters
-from musterd_coordinator.http.routes import Reply, Route
+from musterd_coordinator.http.routes import ReplyShape, Route
 
 _REF = "#/components/schemas/{name}"
 _NAME_IN_PATH = re.compile(r"{(\w+)}")
@@ -123,7 +123,7 @@ def _ref(shape: type) -> Json:
     return {"$ref": _REF.format(name=shape.__name__)}
 
 
-def _reply(reply: Reply) -> Json:
+def _reply(reply: ReplyShape) -> Json:
     if reply.shape is None:
         return {"description": reply.means}
     if isinstance(reply.shape, str):

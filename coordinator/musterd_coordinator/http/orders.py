@@ -5,7 +5,7 @@ from collections.abc import Callable
 import structlog
 
 from musterd_coordinator.http.exchange import Request
-from musterd_coordinator.http.gauges import Gauges
+from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.limits.rates import Pace, Repeats
 
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 class Orders:
     """The door for orders."""
 
-    def __init__(self, pace: Pace, gauges: Gauges, clock: Callable[[], float]) -> None:
+    def __init__(self, pace: Pace, gauges: HttpGauges, clock: Callable[[], float]) -> None:
         self._pace = pace
         self._gauges = gauges
         self._repeats = Repeats(clock)

@@ -11,7 +11,7 @@ from musterd_coordinator.http.problem import Problem
 Handler = Callable[[Request], Awaitable[Answer | Stream]]
 
 
-class Reply(NamedTuple):
+class ReplyShape(NamedTuple):
     """One answer that a route can give; ``shape`` is a struct, or the media type of other text."""
 
     status: int
@@ -26,7 +26,7 @@ class Route(NamedTuple):
     path: str
     handler: Handler
     summary: str
-    replies: Sequence[Reply]
+    replies: Sequence[ReplyShape]
     parameters: type = NoParameters
     body: type | None = None
     problems: Sequence[int] = ()

@@ -21,7 +21,7 @@ from musterd_coordinator.http.inputs import (
     HistoryParameters,
     MembersParameters,
 )
-from musterd_coordinator.http.routes import Handler, Reply, Route
+from musterd_coordinator.http.routes import Handler, ReplyShape, Route
 
 GROUP = "/v1/groups/{group}"
 MEMBER = GROUP + "/members/{member}"
@@ -42,14 +42,14 @@ def _queries(api: Api) -> list[Route]:
             "/v1/groups",
             api.groups,
             "All groups, counted by state",
-            [Reply(200, GroupList, "the groups")],
+            [ReplyShape(200, GroupList, "the groups")],
         ),
         Route(
             "GET",
             GROUP,
             api.group,
             "One group, counted by state and zone",
-            [Reply(200, GroupAnswer, "the group")],
+            [ReplyShape(200, GroupAnswer, "the group")],
             problems=[404],
         ),
         Route(
@@ -57,7 +57,11 @@ def _queries(api: Api) -> list[Route]:
             GROUP + "/members",
             api.members,
             "Members of a group by name, at most 1000 a page",
-            [Reply(200, MemberPage, "a page; next is the after of the following one, or null")],
+            [
+                ReplyShape(
+                    200, MemberPage, "a page; next is the after of the following one, or null"
+                )
+            ],
             parameters=MembersParameters,
             problems=[404],
         ),
@@ -66,7 +70,7 @@ def _queries(api: Api) -> list[Route]:
             MEMBER,
             api.member,
             "One member",
-            [Reply(200, MemberAnswer, "the member")],
+            [ReplyShape(200, MemberAnswer, "the member")],
             problems=[404],
         ),
         Route(
@@ -74,7 +78,7 @@ def _queries(api: Api) -> list[Route]:
             GROUP + "/query",
             api.query,
             "Verdicts on up to 10000 named members",
-            [Reply(200, QueryAnswer, "verdicts by name, and the names that are no members")],
+            [ReplyShape(200, QueryAnswer, "verdicts by name, and the names that are no members")],
             body=Query,
             problems=[404, 408, 413, 415],
         ),
@@ -83,7 +87,7 @@ def _queries(api: Api) -> list[Route]:
             MEMBER + "/history",
             api.history,
             "State changes of a member, newest first",
-            [Reply(200, History, "the changes")],
+            [ReplyShape(200, History, "the changes")],
             parameters=HistoryParameters,
             problems=[404, 503],
         ),
@@ -97,7 +101,7 @@ def _orders(api: Api) -> list[Route]:
             MEMBER,
             api.change_facts,
             "Disable, force down, or override zone, owner and metadata; null takes back the latter",
-            [Reply(200, MemberAnswer, "the member as it is now, durably")],
+            [ReplyShape(200, MemberAnswer, "the member as it is now, durably")],
             body=FactsChange,
             problems=[403, 404, 408, 413, 415, 429],
         ),
@@ -106,7 +110,7 @@ def _orders(api: Api) -> list[Route]:
             MEMBER,
             api.forget,
             "Forget a member; refused while it is up, unless forced",
-            [Reply(204, None, "forgotten")],
+            [ReplyShape(204, None, "forgotten")],
             parameters=ForgetParameters,
             problems=[403, 404, 409, 429],
         ),
@@ -121,7 +125,7 @@ def _observation(api: Api) -> list[Route]:
             api.events,
             "Server-sent events: a snapshot or a resume, then every change, and pings between",
             [
-                Reply(
+                ReplyShape(
                     200,
                     "text/event-stream",
                     "events whose data is JSON, see EventSnapshot, EventChanges and EventPing",
@@ -135,7 +139,7 @@ def _observation(api: Api) -> list[Route]:
             "/v1/status",
             api.status,
             "This coordinator, its shards and the storms it holds",
-            [Reply(200, StatusAnswer, "the status")],
+            [ReplyShape(200, StatusAnswer, "the status")],
         ),
         Route(
             "GET",
@@ -143,20 +147,22 @@ def _observation(api: Api) -> list[Route]:
             api.metrics,
             "Prometheus metrics",
             [
-                Reply(
+                ReplyShape(
                     200,
                     "text/plain",
                     "exposition format 0.0.4, or OpenMetrics for whoever accepts that",
                 )
             ],
         ),
-        Route("GET", "/healthz", api.healthz, "Alive", [Reply(200, "text/plain", "it is alive")]),
+        Route(
+            "GET", "/healthz", api.healthz, "Alive", [ReplyShape(200, "text/plain", "it is alive")]
+        ),
         Route(
             "GET",
             "/readyz",
             api.readyz,
             "Whether it has listened long enough to answer",
-            [Reply(200, "text/plain", "it is ready")],
+            [ReplyShape(200, "text/plain", "it is ready")],
             problems=[503],
         ),
     ]
@@ -169,9 +175,13 @@ def _pages(openapi: Handler, dashboard: Handler) -> list[Route]:
             "/openapi.json",
             openapi,
             "This description",
-            [Reply(200, "application/json", "OpenAPI 3.1")],
+            [ReplyShape(200, "application/json", "OpenAPI 3.1")],
         ),
         Route(
-            "GET", "/", dashboard, "The dashboard", [Reply(200, "text/html", "a page for people")]
+            "GET",
+            "/",
+            dashboard,
+            "The dashboard",
+            [ReplyShape(200, "text/html", "a page for people")],
         ),
     ]

@@ -12,7 +12,7 @@ from musterd_coordinator.judge.goodbyes import Goodbyes
 from musterd_coordinator.judge.mass import Going, Mass, weighed
 from musterd_coordinator.judge.members import Code, Mask, Members, Rows, Seconds
 from musterd_coordinator.judge.silences import is_living
-from musterd_coordinator.judge.transitions import Asking, Cause, Changes
+from musterd_coordinator.judge.transitions import Cause, StateChanges, StateClaims
 from musterd_coordinator.steps import Steps
 
 ASKED = np.full(256, Code.UP, np.uint8)
@@ -22,7 +22,7 @@ ASKED[Status.CHECK_FAILING], ASKED[Status.LEAVING] = Code.DOWN, Code.LEFT
 _FIRST_BEAT, _BEAT = np.uint8(Cause.FIRST_BEAT), np.uint8(Cause.BEAT)
 
 
-class _Claim(NamedTuple):
+class _StateClaim(NamedTuple):
     """Members in ``rows`` (n) want to go from ``old`` to ``new`` (n), by ``cause`` (n)."""
 
     rows: Rows
@@ -37,15 +37,15 @@ class _Claim(NamedTuple):
         return goodbye
 
 
-class Weighed(NamedTuple):
+class WeighedClaims(NamedTuple):
     """``claims`` of those who were ``asking``, portion by portion, and what of their zones goes."""
 
-    asking: Sequence[Asking]
-    claims: Sequence[_Claim]
+    asking: Sequence[StateClaims]
+    claims: Sequence[_StateClaim]
     mass: Mass
 
 
-class Claims:
+class ClaimJudge:
     """Grants what beats ask for. ``times`` are the listening times of all shards, and one for NO_SHARD."""
 
     def __init__(self, members: Members, gaps: Gaps, times: Seconds) -> None:
@@ -54,18 +54,20 @@ class Claims:
         self._times = times
         self._goodbyes = Goodbyes(members)
 
-    def weigh(self, asking: Sequence[Asking]) -> Steps[Weighed]:
+    def weigh(self, asking: Sequence[StateClaims]) -> Steps[WeighedClaims]:
         """What is asked for, and how much of the zones of those that say goodbye does so, or did of late."""
-        claims = list[_Claim]()
+        claims = list[_StateClaim]()
         for each in asking:
             claims.append(self._claim(each))
             yield
         members, rules, time = self._members, self._gaps.rules, float(self._times.max())
         leaving = [claim.rows[claim.is_goodbye] for claim in claims]
         going = self._goers(leaving)
-        return Weighed(asking, claims, (yield from weighed(members, rules, time, leaving, going)))
+        return WeighedClaims(
+            asking, claims, (yield from weighed(members, rules, time, leaving, going))
+        )
 
-    def grant(self, weighed: Weighed) -> list[Changes]:
+    def grant(self, weighed: WeighedClaims) -> list[StateChanges]:
         """Give those who ask the state that they ask for, if they are still who asked.
 
         Those who want to go with too many others of their zones become suspects.
@@ -89,7 +91,7 @@ class Claims:
 
         return going
 
-    def end_goodbyes(self) -> list[Changes]:
+    def end_goodbyes(self) -> list[StateChanges]:
         """Members whose goodbyes were held, and who say the same now that the hold is over."""
         rules = self._gaps.rules
         rows = self._goodbyes.over(self._times, rules.storm_hold, rules.service_down_time)
@@ -97,7 +99,7 @@ class Claims:
             return []
         cause = np.full(len(rows), Cause.GOODBYE_OVER, np.uint8)
         old, new = self._members.state[rows], ASKED[self._members.status[rows]]
-        return [self._grant(_Claim(rows, old, new, cause))]
+        return [self._grant(_StateClaim(rows, old, new, cause))]
 
     def hold_left(self, rows: Rows, left: Seconds) -> None:
         """Where goodbyes of ``rows`` (n) are held, set how many seconds of listening are ``left`` (n)."""
@@ -109,7 +111,7 @@ class Claims:
             same = rows[places] == held[known]
             left[places[same]] = remaining[known][same]
 
-    def _claim(self, asking: Asking) -> _Claim:
+    def _claim(self, asking: StateClaims) -> _StateClaim:
         members = self._members
         same = members.incarnation[asking.rows] == asking.incarnation
         rows, status = asking.rows[same], asking.status[same]
@@ -117,15 +119,15 @@ class Claims:
         cause = np.where(old == Code.UNKNOWN, _FIRST_BEAT, _BEAT)
         cause[status == Status.CHECK_FAILING] = Cause.CHECK_FAILING
         cause[status == Status.LEAVING] = Cause.LEAVING
-        return _Claim(rows, old, new, cause)
+        return _StateClaim(rows, old, new, cause)
 
-    def _as_of_now(self, asking: Asking, claim: _Claim) -> _Claim:
+    def _as_of_now(self, asking: StateClaims, claim: _StateClaim) -> _StateClaim:
         members = self._members
         asks = np.array_equal(members.incarnation[asking.rows], asking.incarnation)
         stands = asks and np.array_equal(members.state[claim.rows], claim.old)
         return claim if stands else self._claim(asking)
 
-    def _hold_goodbyes(self, claim: _Claim, mass: Mass) -> None:
+    def _hold_goodbyes(self, claim: _StateClaim, mass: Mass) -> None:
         going = np.flatnonzero(claim.is_goodbye)
         if not len(going):
             return
@@ -136,8 +138,8 @@ class Claims:
         self._goodbyes.note(rows[~self._goodbyes.are_held(rows)], self._times, held=True)
         self._goodbyes.note(gone, self._times, held=False)
 
-    def _grant(self, claim: _Claim) -> Changes:
+    def _grant(self, claim: _StateClaim) -> StateChanges:
         differ = (claim.old != claim.new) & (claim.old != Code.FREE)
         rows, old, new, cause = claim if differ.all() else (each[differ] for each in claim)
         self._members.state[rows] = new
-        return Changes(rows, old, new, cause, np.zeros(len(rows)))  # no silence is why
+        return StateChanges(rows, old, new, cause, np.zeros(len(rows)))  # no silence is why

@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from musterd_coordinator.judge import incarnations as runs
 from musterd_coordinator.judge import promises, sequences
-from musterd_coordinator.judge.claims import ASKED, Claims
+from musterd_coordinator.judge.claims import ASKED, ClaimJudge
 from musterd_coordinator.judge.gaps import Gaps
 from musterd_coordinator.judge.incarnations import CONFLICT_FLIPS
 from musterd_coordinator.judge.listening import ListeningClock, Step
 from musterd_coordinator.judge.members import NO_SHARD, Code, Mask, Members, Rows, Seconds, slices
 from musterd_coordinator.judge.rules import Rules
-from musterd_coordinator.judge.silences import Silences
-from musterd_coordinator.judge.transitions import Asking, Cause, Changes
+from musterd_coordinator.judge.silences import SilenceJudge
+from musterd_coordinator.judge.transitions import Cause, StateChanges, StateClaims
 from musterd_coordinator.steps import Steps
 from musterd_coordinator.sweep.columns import Beats
 
@@ -47,8 +47,8 @@ class Detector:
         self.promises_noted = 0  # times that somebody promised something else
         # One more than there are shards: NO_SHARD (-1) reads, harmlessly, the last.
         self._time = np.zeros(len(clocks) + 1)
-        self.silences = Silences(self.members, self.gaps, clocks, self._time)
-        self.claims = Claims(self.members, self.gaps, self._time)
+        self.silences = SilenceJudge(self.members, self.gaps, clocks, self._time)
+        self.claims = ClaimJudge(self.members, self.gaps, self._time)
 
     @property
     def rules(self) -> Rules:
@@ -138,13 +138,13 @@ class Detector:
         yield from self.gaps.take(shard, step, clock.time - before, canary, begin)
         return step
 
-    def note(self, rows: Rows, beats: Beats, now: float) -> tuple[list[Changes], Asking]:
+    def note(self, rows: Rows, beats: Beats, now: float) -> tuple[list[StateChanges], StateClaims]:
         """Take in beats that changed in the store: row ``rows[i]`` sent ``beats[i]``.
 
         Each row appears at most once. ``now`` is monotonic seconds. No state changes: who asks for
         another one by this is for :attr:`claims`.
         """
-        members, changes = self.members, list[Changes]()
+        members, changes = self.members, list[StateChanges]()
         same = beats.incarnation == members.incarnation[rows]
         told = sequences.tell(members, rows, beats, now)
         new = same & told.new
@@ -162,7 +162,7 @@ class Detector:
         self._remember(rows, beats, now)
         differ = members.state[rows] != ASKED[beats.status]
         self._meet(rows[differ])
-        return changes, Asking(rows[differ], beats.incarnation[differ], beats.status[differ])
+        return changes, StateClaims(rows[differ], beats.incarnation[differ], beats.status[differ])
 
     def _meet(self, rows: Rows) -> None:
         """Members that were not up beat: those whose first beat it is are known from now on."""
@@ -187,7 +187,7 @@ class Detector:
         conflicts: Rows = over[flagged]
         return conflicts
 
-    def end_conflicts(self, rows: Rows, now: float) -> list[Changes]:
+    def end_conflicts(self, rows: Rows, now: float) -> list[StateChanges]:
         """The conflicts of ``rows`` are over, if they still are."""
         over = rows[self.conflicts(rows) & self._are_quiet(rows, now)]
         self.members.flips[over] = 0
@@ -205,7 +205,7 @@ class Detector:
         return left
 
     def _take_turns(
-        self, rows: Rows, beats: Beats, other: Mask, now: float, changes: list[Changes]
+        self, rows: Rows, beats: Beats, other: Mask, now: float, changes: list[StateChanges]
     ) -> Mask:
         """Which of the beats of ``other`` incarnations than the current ones (n) are new."""
         members = self.members
@@ -242,8 +242,8 @@ class Detector:
             promises.note(members, rows[others], *promised, self.rules)
             self.promises_noted += 1
 
-    def _unchanged(self, rows: Rows, cause: Cause) -> list[Changes]:
+    def _unchanged(self, rows: Rows, cause: Cause) -> list[StateChanges]:
         if not len(rows):
             return []
         state = self.members.state[rows].copy()
-        return [Changes(rows, state, state, np.full(len(rows), cause), self.silence(rows))]
+        return [StateChanges(rows, state, state, np.full(len(rows), cause), self.silence(rows))]

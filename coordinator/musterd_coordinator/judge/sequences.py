@@ -31,7 +31,7 @@ in a suspended machine, must not take a whole fleet for strangers: at one beat a
 been away for twelve days."""
 
 
-class Told(NamedTuple):
+class BeatNews(NamedTuple):
     """Of n records: which are new beats, and which of those are of a member whose mark was wrong.
 
     ``beyond`` are those that no agent could have reached, ``later`` those that are new by when they
@@ -44,7 +44,7 @@ class Told(NamedTuple):
     later: Mask
 
 
-def tell(members: Members, rows: Rows, beats: Beats, now: float) -> Told:
+def tell(members: Members, rows: Rows, beats: Beats, now: float) -> BeatNews:
     """What n records ``beats`` of the current runs of the members in ``rows`` (n) mean.
 
     Each row appears at most once. ``now`` is monotonic seconds.
@@ -61,7 +61,7 @@ def tell(members: Members, rows: Rows, beats: Beats, now: float) -> Told:
         later = ~fresh & ~corrected & (beats.sent_ms > members.sent_ms[rows])
     if members.any_odd:
         members.odd_sequence[rows[fresh | corrected]] = 0
-    return Told(fresh | corrected | later, corrected, beyond, later)
+    return BeatNews(fresh | corrected | later, corrected, beyond, later)
 
 
 def _are_back(members: Members, rows: Rows, sequence: Sequences, mark: Sequences) -> Mask:

@@ -23,7 +23,7 @@ from musterd_coordinator.judge.members import (
     Rows,
     Seconds,
 )
-from musterd_coordinator.judge.transitions import Cause, Changes
+from musterd_coordinator.judge.transitions import Cause, StateChanges
 from musterd_coordinator.steps import Steps
 
 
@@ -34,14 +34,14 @@ class Due(NamedTuple):
     heard: Seconds
 
 
-class Verdicts(NamedTuple):
+class SilenceVerdicts(NamedTuple):
     """``changes`` of n members that were due when they were last ``heard`` at these listening times."""
 
-    changes: Changes
+    changes: StateChanges
     heard: Seconds
 
 
-class Silences:
+class SilenceJudge:
     """Silence, member by member. ``times`` are the listening times of all shards, and one for NO_SHARD."""
 
     def __init__(
@@ -84,19 +84,19 @@ class Silences:
         rows = rows[~self._are_held(rows)]
         return Due(rows, self._members.heard[:, rows])
 
-    def weigh(self, due: Sequence[Due]) -> Steps[list[Verdicts]]:
+    def weigh(self, due: Sequence[Due]) -> Steps[list[SilenceVerdicts]]:
         """Verdicts on those that are ``due``, in portions, by how much of their zones falls silent."""
         members, rules = self._members, self._gaps.rules
         up = [each.rows[members.state[each.rows] == Code.UP] for each in due]
         mass = yield from weighed(members, rules, float(self._times.max()), up, self._falling)
-        verdicts = list[Verdicts]()
+        verdicts = list[SilenceVerdicts]()
         for each in due:
             if len(each.rows):
-                verdicts.append(Verdicts(self._verdicts(each.rows, mass), each.heard))
+                verdicts.append(SilenceVerdicts(self._verdicts(each.rows, mass), each.heard))
                 yield
         return verdicts
 
-    def judge(self, verdicts: Sequence[Verdicts]) -> list[Changes]:
+    def judge(self, verdicts: Sequence[SilenceVerdicts]) -> list[StateChanges]:
         """Carry out ``verdicts`` on all who are as they were, and were not heard since they were due."""
         return [self._carry_out(each) for each in verdicts]
 
@@ -106,7 +106,7 @@ class Silences:
         held[held] = self.of_all(suspects) < self.storm_silence(suspects)
         return held
 
-    def _verdicts(self, rows: Rows, mass: Mass) -> Changes:
+    def _verdicts(self, rows: Rows, mass: Mass) -> StateChanges:
         members, silence = self._members, self.of_all(rows)
         old = members.state[rows]
         new = np.full(len(rows), Code.DOWN, np.uint8)
@@ -117,9 +117,9 @@ class Silences:
         new[stormy], cause[stormy] = Code.SUSPECT, Cause.MASS_SILENCE
         left = (members.status[rows] == Status.LEAVING) & (new != Code.SUSPECT)
         new[left], cause[left & (old != Code.SUSPECT)] = Code.LEFT, Cause.LEAVING
-        return Changes(rows, old, new, cause, silence)
+        return StateChanges(rows, old, new, cause, silence)
 
-    def _carry_out(self, verdicts: Verdicts) -> Changes:
+    def _carry_out(self, verdicts: SilenceVerdicts) -> StateChanges:
         changes, members = verdicts.changes, self._members
         rows = changes.rows
         same = np.logical_and.reduce(members.heard[:, rows] == verdicts.heard)

@@ -22,7 +22,7 @@ def _ignore(rows: Rows, beats: Beats) -> None:
     pass
 
 
-class Seats:
+class ShardSlots:
     """The slots of one shard.
 
     A record is news only when it differs from the one read before in the same slot. Of that one a hash

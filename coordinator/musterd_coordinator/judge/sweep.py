@@ -8,20 +8,20 @@ from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.listening import Step
 from musterd_coordinator.judge.members import LOOKED_AT, Rows, slices
 from musterd_coordinator.judge.silences import Due
-from musterd_coordinator.judge.slots import Seats
-from musterd_coordinator.judge.transitions import Asking, Changes
+from musterd_coordinator.judge.slots import ShardSlots
+from musterd_coordinator.judge.transitions import StateChanges, StateClaims
 from musterd_coordinator.steps import Steps
-from musterd_coordinator.sweep.base import Sweep
+from musterd_coordinator.sweep.base import BeatBatch
 from musterd_coordinator.sweep.columns import Beats
 
 News = tuple[Rows, Beats]
 """Rows (n), each at most once in a sweep, and the n beats that they have sent since the sweep before."""
 
-Judging = Steps[list[Changes]]
+Judging = Steps[list[StateChanges]]
 """Returns all that changed. No state changes before the last step."""
 
 
-def news_in(detector: Detector, seats: Seats, sweep: Sweep) -> Iterator[News]:
+def news_in(detector: Detector, seats: ShardSlots, sweep: BeatBatch) -> Iterator[News]:
     """What is new of those who have ``seats`` in a sweep of their shard, in portions of a step."""
     for beats in sweep.beats.parts(LOOKED_AT):
         yield seats.news(beats, detector.remember_promises)
@@ -37,7 +37,7 @@ def judge_sweep(
     ``step`` is what :meth:`Detector.advance` made of the sweep, which began at ``now``, in monotonic
     seconds.
     """
-    told, asking = list[Changes](), list[Asking]()
+    told, asking = list[StateChanges](), list[StateClaims]()
     for rows, beats in news:
         if len(rows):
             changes, asked = detector.note(rows, beats, now)

@@ -29,7 +29,7 @@ class Cause(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class StateChanges:
     """What one sweep changed: row ``rows[i]`` went from ``old[i]`` to ``new[i]`` by ``cause[i]``.
 
     ``silence`` is how long, in seconds of listening, each had been silent.
@@ -44,14 +44,14 @@ class Changes:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def where(self, chosen: Mask) -> "Changes":
+    def where(self, chosen: Mask) -> "StateChanges":
         """Those of them (n) that are ``chosen``."""
         old, new, cause = self.old[chosen], self.new[chosen], self.cause[chosen]
-        return Changes(self.rows[chosen], old, new, cause, self.silence[chosen])
+        return StateChanges(self.rows[chosen], old, new, cause, self.silence[chosen])
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class StateClaims:
     """Members whose newest beat, of ``incarnation[i]`` and with ``status[i]``, asks for a state."""
 
     rows: Rows

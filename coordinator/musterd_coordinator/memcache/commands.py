@@ -32,7 +32,7 @@ _INT32 = (1 << 31) - 1
 _INT64 = (1 << 63) - 1
 
 
-class Later:
+class PendingReply:
     """An outcome that is not known when the data has come; ``tell`` it once.
 
     ``abandoned`` is set when nobody waits for it any more.
@@ -62,7 +62,7 @@ class Later:
             self.wake()
 
 
-Store = Callable[[bytes], "bytes | Later"]
+Store = Callable[[bytes], "bytes | PendingReply"]
 """Takes the data of a storage command; the reply without its line end."""
 
 
@@ -163,19 +163,19 @@ class StoreCommand(NamedTuple):
     unique: int
 
 
-class Storekeeper(Protocol):
+class StoreHook(Protocol):
     """Who stores what commands bring, where it shall not go into the table."""
 
     def storer(self, command: StoreCommand) -> Store | None:
         """What takes the data of this command; None: the table."""
 
-    def glance(self, data: bytes) -> Later | None:
+    def glance(self, data: bytes) -> PendingReply | None:
         """The outcome of what is one whole command for this storekeeper, as it came.
 
         None, and nothing done, for anything less usual.
         """
 
-    def glance_at_run(self, data: bytearray) -> tuple[Later, int] | None:
+    def glance_at_run(self, data: bytearray) -> tuple[PendingReply, int] | None:
         """The outcome of several such commands with which ``data`` begins, and their length.
 
         None, and nothing done, where there are none.
@@ -183,7 +183,7 @@ class Storekeeper(Protocol):
 
 
 def begin_store(
-    table: Table, verb: bytes, words: list[bytes], storekeeper: Storekeeper | None = None
+    table: Table, verb: bytes, words: list[bytes], storekeeper: StoreHook | None = None
 ) -> Upload | Refusal:
     """Judge the line of a storage command before its data comes."""
     flags = parse_integer(words[1], 0, _UINT32)

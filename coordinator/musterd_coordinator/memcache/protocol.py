@@ -16,9 +16,9 @@ from musterd_coordinator.memcache.commands import (
     GETS,
     PLAIN_GETS,
     STORES,
-    Later,
+    PendingReply,
     Refusal,
-    Storekeeper,
+    StoreHook,
     Upload,
     answer_get,
     answer_one,
@@ -46,15 +46,15 @@ class Statistics(Protocol):
         """Count from 0."""
 
 
-class Conversation:
+class ProtocolSession:
     """What one client has said, as far as it is not answered.
 
-    Where an outcome is known only :class:`Later`, the next commands are looked at meanwhile if it
+    Where an outcome is known only :class:`PendingReply`, the next commands are looked at meanwhile if it
     lets them pass; replies keep their order. ``wake`` is called when it is known.
     """
 
     def __init__(
-        self, table: Table, statistics: Statistics, storekeeper: Storekeeper | None = None
+        self, table: Table, statistics: Statistics, storekeeper: StoreHook | None = None
     ) -> None:
         self.wake: Callable[[], None] = _nothing
         self.is_binary = False  # it speaks memcached's other protocol, and is hung up on
@@ -145,11 +145,11 @@ class Conversation:
             return b""
         return self._take_line()
 
-    def _wait_for(self, later: Later) -> None:
+    def _wait_for(self, later: PendingReply) -> None:
         later.wake = self.wake
         self._replies.add(later)
 
-    def _take_run(self, storekeeper: Storekeeper) -> bool:
+    def _take_run(self, storekeeper: StoreHook) -> bool:
         """Take several commands at once if the storekeeper knows them at a glance."""
         found = storekeeper.glance_at_run(self._input)
         if found is None:

@@ -1,11 +1,11 @@
 """Replies of one conversation in the order of its commands, some of which are not known yet."""
 
-from musterd_coordinator.memcache.commands import Later
+from musterd_coordinator.memcache.commands import PendingReply
 
 QUEUE_LIMIT = 1 << 18  # bytes that wait on one connection; then no further command is looked at
 
 
-class Replies(list[bytes | Later]):
+class Replies(list[bytes | PendingReply]):
     """What a client will be told, from the first thing on that is not known.
 
     ``size`` is how many bytes are held for it.
@@ -17,7 +17,7 @@ class Replies(list[bytes | Later]):
         super().__init__()
         self.size = 0
 
-    def add(self, part: bytes | Later) -> None:
+    def add(self, part: bytes | PendingReply) -> None:
         """What comes after all that is here."""
         self.append(part)
         self.size += len(part) if isinstance(part, bytes) else part.size
@@ -43,10 +43,10 @@ class Replies(list[bytes | Later]):
         if not self:
             return False
         last = self[-1]
-        return self.size > QUEUE_LIMIT or (isinstance(last, Later) and not last.lets_pass)
+        return self.size > QUEUE_LIMIT or (isinstance(last, PendingReply) and not last.lets_pass)
 
     def abandon(self) -> None:
         """The client is gone: whatever it still waits for need not be done."""
         for part in self:
-            if isinstance(part, Later):
+            if isinstance(part, PendingReply):
                 part.abandoned = True

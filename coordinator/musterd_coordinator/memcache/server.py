@@ -19,12 +19,12 @@ from musterd.about import version
 from musterd.errors import CannotListen, ConfigError
 from musterd.resolving import shared
 from musterd.stores.table.table import Table
-from musterd_coordinator.memcache.commands import Storekeeper
-from musterd_coordinator.memcache.protocol import Conversation
-from musterd_coordinator.memcache.session import Crowd, Limits, Link
+from musterd_coordinator.memcache.commands import StoreHook
+from musterd_coordinator.memcache.protocol import ProtocolSession
+from musterd_coordinator.memcache.session import ClientConnection, ClientLimits, Clients
 from musterd_coordinator.process.binding import PATIENCE, patiently, warn_of_loopback
 
-__all__ = ["Limits", "MemcacheServer", "serve"]
+__all__ = ["ClientLimits", "MemcacheServer", "serve"]
 
 log = structlog.get_logger(__name__)
 
@@ -51,17 +51,17 @@ class MemcacheServer:
         host: str,
         port: int,
         table: Table,
-        limits: Limits | None = None,
-        storekeeper: Storekeeper | None = None,
+        limits: ClientLimits | None = None,
+        storekeeper: StoreHook | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self.table = table
-        self.limits = limits or Limits()
+        self.limits = limits or ClientLimits()
         # libmemcached refuses a major version of 0, and looks at nothing behind the numbers.
         self.version = f"{SPOKEN}-musterd-{version()}"
-        self._crowd = Crowd(
-            lambda: Conversation(table, self, storekeeper), self.limits, self.called
+        self._crowd = Clients(
+            lambda: ProtocolSession(table, self, storekeeper), self.limits, self.called
         )
         self._started = time.monotonic()
         self._server: asyncio.Server | None = None
@@ -93,7 +93,7 @@ class MemcacheServer:
             with anyio.fail_after(_LOOK_UP_TIMEOUT):
                 addresses = await shared().addresses(self.host)
             return await loop.create_server(
-                lambda: Link(self._crowd), addresses, self.port, backlog=_BACKLOG
+                lambda: ClientConnection(self._crowd), addresses, self.port, backlog=_BACKLOG
             )
         except OSError as error:
             in_use = error.errno == errno.EADDRINUSE
@@ -188,7 +188,7 @@ async def serve(
     host: str,
     port: int,
     table: Table,
-    limits: Limits | None = None,
+    limits: ClientLimits | None = None,
     *,
     patience: float = PATIENCE,
 ) -> AsyncIterator[MemcacheServer]:

@@ -14,7 +14,7 @@ import structlog
 from musterd_coordinator.limits.descriptors import MOST_OF_STORE
 from musterd_coordinator.limits.seldom import Seldom
 from musterd_coordinator.limits.shares import Shares
-from musterd_coordinator.memcache.protocol import LINE_LIMIT, Conversation
+from musterd_coordinator.memcache.protocol import LINE_LIMIT, ProtocolSession
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # two 
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ClientLimits:
     """What clients may take. Memory for items is limited by the table."""
 
     connections: int = MOST_OF_STORE
@@ -35,16 +35,19 @@ class Limits:
     unread_time: float = 60.0  # seconds that a client may leave a full output buffer unread
 
 
-class Crowd:
+class Clients:
     """All connections of one server, which logs call ``called``, and what they hold together."""
 
     def __init__(
-        self, converse: Callable[[], Conversation], limits: Limits, called: str = "embedded store"
+        self,
+        converse: Callable[[], ProtocolSession],
+        limits: ClientLimits,
+        called: str = "embedded store",
     ) -> None:
         self.converse = converse
         self.limits = limits
         self.called = called
-        self.links: set[Link] = set()
+        self.links: set[ClientConnection] = set()
         self.waiting_bytes = 0
         self.accepted = self.refused = self.bytes_read = self.bytes_written = 0
         self._dismissed = False
@@ -56,7 +59,7 @@ class Crowd:
         self._cut_off = Seldom("client cut off", monotonic)
         self._binary = Seldom("client speaks the binary protocol", monotonic)
 
-    def admit(self, link: "Link") -> bool:
+    def admit(self, link: "ClientConnection") -> bool:
         """Count a new connection; False if there are too many, or no more are wanted."""
         if self._dismissed or not self._has_room(link.address):
             self.refused += 1
@@ -75,7 +78,7 @@ class Crowd:
             self._greedy.warn(server=self.called, client=address, connections=self._shares.each)
         return False
 
-    def forget(self, link: "Link") -> None:
+    def forget(self, link: "ClientConnection") -> None:
         """Take note that a connection has ended."""
         if link in self.links:
             self.links.remove(link)
@@ -115,10 +118,10 @@ class Crowd:
         self.refused = self.bytes_read = self.bytes_written = 0
 
 
-class Link(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """One connection: turns of a Conversation, with back-pressure both ways."""
 
-    def __init__(self, crowd: Crowd) -> None:
+    def __init__(self, crowd: Clients) -> None:
         self.weight = 0  # bytes that wait, as last weighed
         self.address = ""  # the client's, without its port
         self._crowd = crowd

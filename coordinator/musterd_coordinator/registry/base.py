@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from musterd.errors import ConfigError
 from musterd.model import Facts, Member, State, Transition
-from musterd_coordinator.registry.quarantine import Quarantine
+from musterd_coordinator.registry.quarantine import RowQuarantine
 
 Row = tuple[Any, ...]
 """What is written of a member, or of a change: see :mod:`musterd_coordinator.registry.rows`."""
@@ -86,7 +86,7 @@ class Registry(Protocol):
 
     url: str  # for people: without secrets
     shared: bool  # with other coordinators, perhaps
-    quarantine: Quarantine  # rows that made no sense when they were read
+    quarantine: RowQuarantine  # rows that made no sense when they were read
 
     async def open(self) -> None:
         """Connect, and create or upgrade the schema where this user may."""

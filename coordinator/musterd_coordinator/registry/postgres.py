@@ -21,13 +21,13 @@ import structlog
 from musterd.errors import RegistryError, RegistryRefused, ShardRefused, StoreError
 from musterd.model import Facts, Transition
 from musterd.stores.postgres.schema import ensure_schema
-from musterd.stores.postgres.session import Connection, Link
+from musterd.stores.postgres.session import Connection, PgSession
 from musterd.stores.postgres.url import Target, parse_url
 from musterd_coordinator.registry import postgres_sql as sql
 from musterd_coordinator.registry.base import ChangeFacts, Entry, Gone, Portion, Row, portion_of
-from musterd_coordinator.registry.quarantine import Quarantine
+from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import as_json, facts_of, lines_in, readable, time_for
-from musterd_coordinator.sweep.postgres.mark import Mark, catch_up, living_mark
+from musterd_coordinator.sweep.postgres.mark import SnapshotMark, catch_up, living_mark
 
 log = structlog.get_logger(__name__)
 
@@ -78,18 +78,18 @@ class PostgresRegistry:
         batch: int = BATCH,
     ) -> None:
         self.url = target.url
-        self.quarantine = Quarantine("registry row damaged")
+        self.quarantine = RowQuarantine("registry row damaged")
         self._namespace = namespace
         self._timeout = timeout
         self._coordinator = coordinator
         self._page, self._batch = page, batch
         self._hosts = target.hosts
-        self._orders = Link(target, timeout)
-        self._batches = Link(target, timeout)
-        self._news = Link(target, min(timeout, NEWS_TIMEOUT))
+        self._orders = PgSession(target, timeout)
+        self._batches = PgSession(target, timeout)
+        self._news = PgSession(target, min(timeout, NEWS_TIMEOUT))
         self._me = 1 + randbits(62)
         self._fresh_until = -inf
-        self._mark: Mark | None = None
+        self._mark: SnapshotMark | None = None
         self._heard: set[tuple[int, str, str]] = set()  # what the next reading brings again
 
     async def open(self) -> None:
@@ -229,7 +229,7 @@ class PostgresRegistry:
 
     @asynccontextmanager
     async def _transaction(
-        self, link: Link, limit: float | None = None
+        self, link: PgSession, limit: float | None = None
     ) -> AsyncIterator[Connection]:
         try:
             async with link.transaction(limit) as connection:
@@ -264,7 +264,7 @@ class PostgresRegistry:
         return total
 
     async def _read(
-        self, link: Link, statement: str, told_by: int | None
+        self, link: PgSession, statement: str, told_by: int | None
     ) -> AsyncIterator[list[Entry | Gone]]:
         """What changed since the last reading, without what ``told_by`` itself did."""
         now = await self._now(link)
@@ -279,11 +279,11 @@ class PostgresRegistry:
             yield self._told([row for row, version in news if version not in self._heard])
         self._mark, self._heard = now, heard
 
-    async def _now(self, link: Link) -> Mark:
+    async def _now(self, link: PgSession) -> SnapshotMark:
         async with self._transaction(link) as connection:
             return await living_mark(connection, sql.TABLE)
 
-    async def _catch_up(self, link: Link) -> int:
+    async def _catch_up(self, link: PgSession) -> int:
         try:
             return await catch_up(link, sql.TABLE)
         except ShardRefused:  # a damaged row may not be written; they are read nonetheless
@@ -296,7 +296,7 @@ class PostgresRegistry:
         return [*readable((row[:11] for row in rows if not row[12]), self.quarantine), *gone]
 
     async def _pages(
-        self, link: Link, statement: str, since: int, told_by: int | None
+        self, link: PgSession, statement: str, since: int, told_by: int | None
     ) -> AsyncIterator[Sequence[asyncpg.Record]]:
         position = since, "", ""
         while True:

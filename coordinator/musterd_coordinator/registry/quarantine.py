@@ -16,7 +16,7 @@ REMEMBERED = 10_000
 """Names of which it is known that they were named."""
 
 
-class Quarantine:
+class RowQuarantine:
     """Which members, or lines of history, were left out."""
 
     def __init__(self, event: str) -> None:

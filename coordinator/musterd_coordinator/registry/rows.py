@@ -15,7 +15,7 @@ import msgspec
 from musterd.errors import RegistryError
 from musterd.model import Facts, Member, State, Transition
 from musterd_coordinator.registry.base import Entry, Portion, Row
-from musterd_coordinator.registry.quarantine import Quarantine
+from musterd_coordinator.registry.quarantine import RowQuarantine
 
 ROWS_PER_TIMEOUT = 20_000
 """A call that reads or writes more rows than this has that much more time."""
@@ -62,7 +62,7 @@ def entry_of(row: Iterable[Any]) -> Entry:
         ) from None
 
 
-def readable(rows: Iterable[Sequence[Any]], quarantine: Quarantine) -> list[Entry]:
+def readable(rows: Iterable[Sequence[Any]], quarantine: RowQuarantine) -> list[Entry]:
     """The entries of ``rows``, without those that make no sense: they are put into quarantine."""
     entries = []
     for row in rows:
@@ -125,7 +125,7 @@ def transition_of(row: Sequence[Any]) -> Transition:
         raise RegistryError(f"the history of {group}/{member} is damaged: {error}") from None
 
 
-def lines_in(rows: Iterable[Sequence[Any]], quarantine: Quarantine) -> list[Transition]:
+def lines_in(rows: Iterable[Sequence[Any]], quarantine: RowQuarantine) -> list[Transition]:
     """The lines of history of ``rows``, without those that make no sense."""
     lines = []
     for row in rows:

@@ -18,7 +18,7 @@ from musterd.errors import ConfigError, RegistryError, RegistryRefused
 from musterd.model import Facts, Transition
 from musterd_coordinator.registry import sqlite_sql as sql
 from musterd_coordinator.registry.base import ChangeFacts, Entry, Gone, Portion, Row, portion_of
-from musterd_coordinator.registry.quarantine import Quarantine
+from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import (
     as_json,
     facts_of,
@@ -80,7 +80,7 @@ class SqliteRegistry:
         batch: int = PRUNE_BATCH,
     ) -> None:
         self.url = f"sqlite:///{path.absolute()}"
-        self.quarantine = Quarantine("registry row damaged")
+        self.quarantine = RowQuarantine("registry row damaged")
         self._path = path
         self._namespace = namespace
         self._coordinator = coordinator

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd_coordinator.relay.waiting import NEXT, Waiting
+from musterd_coordinator.relay.waiting import NEXT, PendingBeats
 from musterd_coordinator.sweep.columns import RECORD
 
 Rows = NDArray[np.int64]
@@ -23,7 +23,7 @@ class Batch:
     ``mark_of`` gives what was last written of a member, by member_id.
     """
 
-    def __init__(self, waiting: Sequence[Waiting], mark_of: Callable[[int], Mark]) -> None:
+    def __init__(self, waiting: Sequence[PendingBeats], mark_of: Callable[[int], Mark]) -> None:
         self.records = np.frombuffer(b"".join([one.records for one in waiting]), RECORD)
         self.identity: NDArray[np.uint64] = np.ascontiguousarray(self.records["member_id"])
         self.fate = np.full(len(self.records), LOST, np.uint8)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from musterd.beat import Beat, pack
 from musterd.model import Member
 from musterd.sqlfiles import folder, statement
-from musterd.stores.postgres.session import Link, again, milliseconds
+from musterd.stores.postgres.session import PgSession, again, milliseconds
 from musterd.stores.postgres.writer import namespace_key, signed
 from musterd_coordinator.relay.waiting import Newcomer
 from musterd_coordinator.sweep.postgres.relays import WRITE_MARK, mark_slot, marks_key
@@ -47,14 +47,14 @@ class Rows(NamedTuple):
     record: NDArray[np.void]  # musterd_coordinator.sweep.columns.RECORD
 
 
-async def mark(link: Link, namespace: str, relay: str, beat: Beat) -> None:
+async def mark(link: PgSession, namespace: str, relay: str, beat: Beat) -> None:
     """Overwrite the row by which coordinators know that the relay of this name is at work."""
     row = signed(beat.member_id), mark_slot(namespace, relay), marks_key(namespace), pack(beat)
     async with link.transaction() as connection:
         await connection.execute(WRITE_MARK, *row)
 
 
-async def write(link: Link, rows: Rows, freshest: float = 20.0) -> NDArray[np.bool_]:
+async def write(link: PgSession, rows: Rows, freshest: float = 20.0) -> NDArray[np.bool_]:
     """Overwrite the beats in ``rows``; which of them were (n). These are committed now.
 
     The others sit in that slot no more, or a beat is there that they cannot follow; no beat keeps
@@ -70,7 +70,7 @@ async def write(link: Link, rows: Rows, freshest: float = 20.0) -> NDArray[np.bo
     return np.isin(ids, np.array([its_id for (its_id,) in written], np.int64))
 
 
-async def sit(link: Link, rows: Rows) -> NDArray[np.bool_]:
+async def sit(link: PgSession, rows: Rows) -> NDArray[np.bool_]:
     """Which of the members of ``rows`` sit in those slots (n)."""
     ids = rows.member_id.view(np.int64)
     async with link.transaction() as connection:
@@ -78,7 +78,7 @@ async def sit(link: Link, rows: Rows) -> NDArray[np.bool_]:
     return np.isin(ids, np.array([its_id for (its_id,) in found], np.int64))
 
 
-async def find_seats(link: Link, newcomers: Sequence[Newcomer]) -> dict[int, int | None]:
+async def find_seats(link: PgSession, newcomers: Sequence[Newcomer]) -> dict[int, int | None]:
     """The members, by member_id, that have a seat already.
 
     The slot is None where the member has to be announced all the same, because it tells other
@@ -95,14 +95,14 @@ async def find_seats(link: Link, newcomers: Sequence[Newcomer]) -> dict[int, int
     return seats
 
 
-async def announce(link: Link, newcomers: Sequence[Newcomer]) -> dict[int, int]:
+async def announce(link: PgSession, newcomers: Sequence[Newcomer]) -> dict[int, int]:
     """Give each a seat, in this order; slots by member_id."""
     columns = [list(column) for column in zip(*map(_facts, newcomers), strict=True)]
     found = await again(lambda: _announce_all(link, columns))
     return {_unsigned(its_id): slot for its_id, slot in found}
 
 
-async def _announce_all(link: Link, columns: list[list[object]]) -> list[tuple[int, int]]:
+async def _announce_all(link: PgSession, columns: list[list[object]]) -> list[tuple[int, int]]:
     async with link.transaction() as connection:
         await connection.execute(_ONE_ANNOUNCES)
         rows = await connection.fetch(_ANNOUNCE, *columns, milliseconds(link.timeout))

@@ -49,7 +49,7 @@ class Path:
 
 
 @dataclass
-class Gauges:
+class RelayGauges:
     """Counts since the start. ``lost`` are beats of members whom the database did not know."""
 
     clock: Callable[[], float]

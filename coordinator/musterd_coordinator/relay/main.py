@@ -12,7 +12,7 @@ from musterd.settings.settings import Settings
 from musterd.systemd import Systemd
 from musterd_coordinator.limits.descriptors import allow_all
 from musterd_coordinator.process.daemon import keep_telling, stop_on_signal
-from musterd_coordinator.relay.service import Relay, running
+from musterd_coordinator.relay.service import RelayService, running
 
 log = structlog.get_logger(__name__)
 
@@ -45,13 +45,13 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
             await keep_telling(systemd, _summaries(relay))
 
 
-async def _tell_ready(systemd: Systemd, relay: Relay) -> None:
+async def _tell_ready(systemd: Systemd, relay: RelayService) -> None:
     await relay.reached()
     systemd.tell(READY="1")
     log.info("store reached", store=relay.store)
 
 
-def _summaries(relay: Relay) -> Callable[[], str]:
+def _summaries(relay: RelayService) -> Callable[[], str]:
     """:func:`summary` with the rate since the call before."""
     stored, since = 0, anyio.current_time()
 
@@ -65,7 +65,7 @@ def _summaries(relay: Relay) -> Callable[[], str]:
     return next_one
 
 
-def summary(relay: Relay, rate: float) -> str:
+def summary(relay: RelayService, rate: float) -> str:
     """How it goes, in one line for an operator; ``rate`` is beats stored a second."""
     gauges = relay.gauges
     refused = gauges.beats.refused + gauges.newcomers.refused

@@ -24,7 +24,7 @@ COUNTED = 2.0
 """Intervals for which it counts: by then its agent beats again, here or at another relay."""
 
 
-class Report(NamedTuple):
+class LatencyFigures(NamedTuple):
     """What a relay's own row says: the fields of a beat."""
 
     status: Status
@@ -32,7 +32,7 @@ class Report(NamedTuple):
     lag_ms: int  # that the slowest answer took
 
 
-class Promptness:
+class LatencyReport:
     """What became of beats since the last report. ``limit`` is an agent's push timeout, seconds."""
 
     def __init__(self, limit: float) -> None:
@@ -65,13 +65,13 @@ class Promptness:
         """Whether :meth:`written` would make a difference."""
         return bool(self._given_up)
 
-    def report(self, active: int, now: float) -> Report:
+    def report(self, active: int, now: float) -> LatencyFigures:
         """How it went since the last report; ``active`` members beat here."""
         self._given_up = {who: until for who, until in self._given_up.items() if until > now}
         missed = len(self._given_up) + self._refused
         lags = self._longest > self._limit
         loses = missed > MOST_GIVEN_UP * (missed + active)
         status = Status.CHECK_FAILING if lags or loses else Status.OK
-        report = Report(status, missed, round(1000 * self._longest))
+        report = LatencyFigures(status, missed, round(1000 * self._longest))
         self._refused, self._longest = 0, 0.0
         return report

@@ -15,10 +15,16 @@ from musterd.beat import SIZE
 from musterd.stores.slots.protocol import HolderError, Keys, read_holder, read_slots, write_slots
 from musterd.stores.table.items import Outcome
 from musterd.stores.table.table import Table
-from musterd_coordinator.memcache.commands import Later, Store, StoreCommand
+from musterd_coordinator.memcache.commands import PendingReply, Store, StoreCommand
 from musterd_coordinator.relay.runs import find_run
-from musterd_coordinator.relay.seats import Seats
-from musterd_coordinator.relay.waiting import First, Newcomer, Newest, Waiting, identity_in
+from musterd_coordinator.relay.seats import RelaySlots
+from musterd_coordinator.relay.waiting import (
+    FirstBeat,
+    Newcomer,
+    NewestFirst,
+    PendingBeats,
+    identity_in,
+)
 
 NOT_A_BEAT = b"CLIENT_ERROR bad data chunk: not a beat"
 MOST_MEMBERS = 2_000_000
@@ -34,7 +40,7 @@ _USUAL = re.compile(
 _HINTS = 64  # slots that the key of free ones names
 
 
-class Filled:
+class Wakeup:
     """A way to wait until something is there."""
 
     def __init__(self) -> None:
@@ -52,16 +58,16 @@ class Filled:
         await self._event.wait()
 
 
-class Known:
+class BeatQueue:
     """Beats of members with a seat in the database, in the order they came."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._beats: list[Waiting] = []
-        self._filled = Filled()
+        self._beats: list[PendingBeats] = []
+        self._filled = Wakeup()
         self.wait = self._filled.wait
 
-    def add(self, beats: Waiting) -> None:
+    def add(self, beats: PendingBeats) -> None:
         """Let them wait."""
         if self._beats:
             beats.came = self._beats[0].came  # or later: to look at the clock takes its time
@@ -70,45 +76,45 @@ class Known:
             self._filled.say(True)
         self._beats.append(beats)
 
-    def take(self) -> list[Waiting]:
+    def take(self) -> list[PendingBeats]:
         """Remove and give them."""
         taken, self._beats = self._beats, []
         self._filled.say(False)
         return taken
 
 
-class New:
+class NewcomerQueue:
     """First beats of members that need a seat: the newest of each."""
 
     def __init__(self) -> None:
-        self._beats = Newest()
-        self._filled = Filled()
+        self._beats = NewestFirst()
+        self._filled = Wakeup()
         self.wait = self._filled.wait
 
     def __len__(self) -> int:
         return len(self._beats)
 
-    def add(self, beat: First) -> None:
+    def add(self, beat: FirstBeat) -> None:
         """Let it wait."""
         self._beats.add(beat)
         self._filled.say(True)
 
-    def take(self, most: int | None = None) -> list[First]:
-        """As :meth:`Newest.take`."""
+    def take(self, most: int | None = None) -> list[FirstBeat]:
+        """As :meth:`NewestFirst.take`."""
         taken = self._beats.take(most)
         self._filled.say(bool(self._beats))
         return taken
 
 
-class Reception:
+class Inbox:
     """What the server asks about every storage command."""
 
     def __init__(
         self, table: Table, clock: Callable[[], float], service_down_time: float = 60.0
     ) -> None:
-        self.known = Known(clock)
-        self.new = New()
-        self.seats = Seats(born=clock(), service_down_time=service_down_time)
+        self.known = BeatQueue(clock)
+        self.new = NewcomerQueue()
+        self.seats = RelaySlots(born=clock(), service_down_time=service_down_time)
         self._table = table
         self._clock = clock
         self._closed: bytes | None = None
@@ -122,23 +128,23 @@ class Reception:
             return self._take_next
         return partial(self._take_first, key) if command.verb == b"set" else None
 
-    def glance(self, data: bytes) -> Later | None:
+    def glance(self, data: bytes) -> PendingReply | None:
         """The usual case: one whole ``replace`` of a member who has a seat."""
         found = _USUAL(data)
         if found is None or self._closed is not None:
             return None
         if self.seats.find(int.from_bytes(found[1], "little")) is None:
             return None
-        beat = Waiting(data[-2 - SIZE : -2])
+        beat = PendingBeats(data[-2 - SIZE : -2])
         self.known.add(beat)
         return beat
 
-    def glance_at_run(self, data: bytearray) -> tuple[Later, int] | None:
+    def glance_at_run(self, data: bytearray) -> tuple[PendingReply, int] | None:
         """Many usual ones; who of them has no seat is seen when they are written."""
         found = find_run(data) if self._closed is None else None
         if found is None:
             return None
-        beats = Waiting(found[0])
+        beats = PendingBeats(found[0])
         self.known.add(beats)
         return beats, found[1]
 
@@ -148,7 +154,7 @@ class Reception:
         for beat in [*self.known.take(), *self.new.take()]:
             beat.settle(reason)
 
-    def seat(self, beat: First, slot: int) -> None:
+    def seat(self, beat: FirstBeat, slot: int) -> None:
         """The database keeps this slot for a newcomer, whose beat now goes the way of all others."""
         holder, now = beat.newcomer.holder, self._clock()
         self.seats.put(beat.identity, slot, holder, beat.key, now)
@@ -173,7 +179,7 @@ class Reception:
         slots = [int(key[-_DIGITS:], 16), *read_slots(free.value if free else None)]
         self._table.set(keys.free, write_slots(*dict.fromkeys(slots[:_HINTS])))
 
-    def _take_next(self, record: bytes) -> bytes | Later:
+    def _take_next(self, record: bytes) -> bytes | PendingReply:
         identity = identity_in(record)
         if identity is None:
             return NOT_A_BEAT
@@ -181,11 +187,11 @@ class Reception:
             return self._closed
         if self.seats.find(identity) is None:
             return Outcome.NOT_STORED
-        beat = Waiting(record)
+        beat = PendingBeats(record)
         self.known.add(beat)
         return beat
 
-    def _take_first(self, key: bytes, record: bytes) -> bytes | Later:
+    def _take_first(self, key: bytes, record: bytes) -> bytes | PendingReply:
         identity = identity_in(record)
         if identity is None:
             return NOT_A_BEAT
@@ -194,7 +200,7 @@ class Reception:
         place, holder = self.seats.find(identity), self._announced(key)
         if place is not None and self.seats.holders[place] == holder:
             self.seats.keys[place] = key
-            again = Waiting(record)
+            again = PendingBeats(record)
             self.known.add(again)
             return again
         if place is None and len(self.seats) + len(self.new) >= MOST_MEMBERS:
@@ -202,7 +208,7 @@ class Reception:
         newcomer = _newcomer(key, holder)
         if newcomer is None or newcomer.identity != identity:
             return _NOBODYS
-        first = First(identity, record, key, newcomer)
+        first = FirstBeat(identity, record, key, newcomer)
         self.new.add(first)
         return first
 

@@ -28,7 +28,7 @@ IN_VAIN = 3
 """Service down times without a written beat after which that is its own affair."""
 
 
-class Seats:
+class RelaySlots:
     """Members by place. ``slot`` is the database's, ``used`` when a beat was last written.
 
     ``holders`` are what agents announced, ``keys`` what they beat under. Arrays have room for

@@ -2,9 +2,9 @@
 
 from musterd.stores.table.table import Table
 from musterd_coordinator.limits.descriptors import allowed, for_relay
-from musterd_coordinator.memcache.commands import Storekeeper
-from musterd_coordinator.memcache.server import Limits, MemcacheServer
-from musterd_coordinator.relay.gauges import Gauges
+from musterd_coordinator.memcache.commands import StoreHook
+from musterd_coordinator.memcache.server import ClientLimits, MemcacheServer
+from musterd_coordinator.relay.gauges import RelayGauges
 
 WAITING_BYTES = 256 << 20
 TABLE_MEMORY = 1 << 30  # bytes: the announcements of a million members
@@ -17,9 +17,9 @@ class RelayServer(MemcacheServer):
     address_from = "relay_listen"
 
     def __init__(
-        self, host: str, port: int, table: Table, storekeeper: Storekeeper, gauges: Gauges
+        self, host: str, port: int, table: Table, storekeeper: StoreHook, gauges: RelayGauges
     ) -> None:
-        limits = Limits(connections=for_relay(allowed()), waiting_bytes=WAITING_BYTES)
+        limits = ClientLimits(connections=for_relay(allowed()), waiting_bytes=WAITING_BYTES)
         super().__init__(host, port, table, limits, storekeeper)
         self._gauges = gauges
 

@@ -12,17 +12,17 @@ import structlog
 from musterd.beat import Beat, Status, member_id, new_incarnation
 from musterd.errors import ConfigError, StoreError
 from musterd.settings.settings import Settings
-from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.table.table import Table
 from musterd.urls import host_and_port, without_secret
 from musterd_coordinator.process.daemon import lasting
 from musterd_coordinator.relay import database
-from musterd_coordinator.relay.gauges import Gauges
-from musterd_coordinator.relay.promptness import Promptness, Report
-from musterd_coordinator.relay.reception import Reception
+from musterd_coordinator.relay.gauges import RelayGauges
+from musterd_coordinator.relay.promptness import LatencyFigures, LatencyReport
+from musterd_coordinator.relay.reception import Inbox
 from musterd_coordinator.relay.server import TABLE_MEMORY, RelayServer
-from musterd_coordinator.relay.writer import BeatWriter, Usher
+from musterd_coordinator.relay.writer import BeatWriter, SlotAllocator
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ _TIDY_AT_A_TIME = 2000
 _MARK_PERIOD = 1.0
 
 
-class Relay:
+class RelayService:
     """All the parts of one relay; made inside a running loop."""
 
     def __init__(self, settings: Settings) -> None:
@@ -51,18 +51,18 @@ class Relay:
         self._mark_period = min(_MARK_PERIOD, settings.service_down_time / 10)
         self._reached = anyio.Event()
         self._run, self._sequence = new_incarnation(), count(1)
-        self.links = [Link(self._target, self._timeout) for _ in range(2)]
-        self.gauges = Gauges(anyio.current_time)
+        self.links = [PgSession(self._target, self._timeout) for _ in range(2)]
+        self.gauges = RelayGauges(anyio.current_time)
         table = Table(TABLE_MEMORY)
-        self.reception = Reception(table, anyio.current_time, self._service_down_time)
+        self.reception = Inbox(table, anyio.current_time, self._service_down_time)
         host, port = host_and_port(settings.relay_listen)
         self.server = RelayServer(host, port, table, self.reception, self.gauges)
-        self.promptness = Promptness(self._timeout)
+        self.promptness = LatencyReport(self._timeout)
         self.writer = BeatWriter(
             *(self.reception, self.links[0], settings.relay_period, self._service_down_time / 3),
             *(self.gauges, self.promptness),
         )
-        self.usher = Usher(self.reception, self.links[1], self.gauges)
+        self.usher = SlotAllocator(self.reception, self.links[1], self.gauges)
 
     @property
     def store(self) -> str:
@@ -90,11 +90,11 @@ class Relay:
             await anyio.sleep_until(due)
             self.promptness.waited(anyio.current_time() - due)
 
-    def _report(self) -> Report:
+    def _report(self) -> LatencyFigures:
         now = anyio.current_time()
         return self.promptness.report(self.reception.seats.active(now), now)
 
-    async def _mark(self, report: Report) -> None:
+    async def _mark(self, report: LatencyFigures) -> None:
         name = f"{gethostname()}-{self.server.port}"
         identity, interval = member_id(self._namespace, "", f"relay {name}"), self._mark_period
         beat = Beat(
@@ -139,12 +139,12 @@ class Relay:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Relay]:
+async def running(settings: Settings) -> AsyncIterator[RelayService]:
     """A relay at work; leaves nothing running behind. Raises ConfigError when it cannot begin.
 
     A database that does not answer is no reason not to begin.
     """
-    relay = Relay(settings)
+    relay = RelayService(settings)
     await relay.server.start()
     try:
         async with anyio.create_task_group() as tasks:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from musterd.beat import SIZE, member_id
 from musterd.model import Member
-from musterd_coordinator.memcache.commands import Later
+from musterd_coordinator.memcache.commands import PendingReply
 from musterd_coordinator.relay.runs import BEGINNING
 
 NEXT = 2
@@ -21,7 +21,7 @@ _SEQUENCE = slice(24, 32)
 _BETWEEN = b"\r\n"
 
 
-class Waiting(Later):
+class PendingBeats(PendingReply):
     """One beat or more that came together, and who waits to hear what becomes of them.
 
     ``records`` are their bytes, one beat after the other. None of them came before ``came``, a
@@ -38,12 +38,12 @@ class Waiting(Later):
 
     @property
     def size(self) -> int:
-        """See :class:`Later`."""
+        """See :class:`PendingReply`."""
         return len(self.records)
 
     @property
     def lets_pass(self) -> bool:
-        """See :class:`Later`: what comes after beats of members with a seat need not wait."""
+        """See :class:`PendingReply`: what comes after beats of members with a seat need not wait."""
         return True
 
     @property
@@ -78,7 +78,7 @@ class Newcomer(NamedTuple):
         return member_id(self.namespace, self.member.group, self.member.name)
 
 
-class First(Waiting):
+class FirstBeat(PendingBeats):
     """The first beat of a ``newcomer``, under its ``key``; it has no seat yet."""
 
     __slots__ = ("identity", "key", "newcomer", "older")
@@ -88,7 +88,7 @@ class First(Waiting):
         self.identity = identity
         self.key = key
         self.newcomer = newcomer
-        self.older: First | None = None  # another beat of this member, which this one outdid
+        self.older: FirstBeat | None = None  # another beat of this member, which this one outdid
 
     @property
     def lets_pass(self) -> bool:
@@ -100,9 +100,9 @@ class First(Waiting):
         """Whether anybody still waits for it or for one that it outdid."""
         return any(not beat.abandoned for beat in self.chain())
 
-    def chain(self) -> "Iterator[First]":
+    def chain(self) -> "Iterator[FirstBeat]":
         """It, and all that it outdid."""
-        beat: First | None = self
+        beat: FirstBeat | None = self
         while beat is not None:
             yield beat
             beat = beat.older
@@ -117,16 +117,16 @@ class First(Waiting):
         self.settle(outcomes[0])
 
 
-class Newest:
+class NewestFirst:
     """The newest first beat of each newcomer among those that wait."""
 
     def __init__(self) -> None:
-        self._beats: dict[int, First] = {}
+        self._beats: dict[int, FirstBeat] = {}
 
     def __len__(self) -> int:
         return len(self._beats)
 
-    def add(self, beat: First) -> None:
+    def add(self, beat: FirstBeat) -> None:
         """Let it wait, in the place of an older one of its member."""
         other = self._beats.setdefault(beat.identity, beat)
         if other is beat:
@@ -137,7 +137,7 @@ class Newest:
         else:
             beat.older, other.older = other.older, beat
 
-    def take(self, most: int | None = None) -> list[First]:
+    def take(self, most: int | None = None) -> list[FirstBeat]:
         """Remove and give those that somebody waits for; of ``most`` that came first, or of all."""
         if most is None or most >= len(self._beats):
             taken, self._beats = list(self._beats.values()), {}

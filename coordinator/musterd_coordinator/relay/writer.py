@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.errors import ShardRefused, StoreError
-from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.session import PgSession
 from musterd.stores.table.items import Outcome
 from musterd_coordinator.relay import database
 from musterd_coordinator.relay.batch import LOST, STORED, Batch, Rows
-from musterd_coordinator.relay.gauges import Gauges
-from musterd_coordinator.relay.promptness import Promptness
-from musterd_coordinator.relay.reception import Reception
-from musterd_coordinator.relay.waiting import First, Newcomer, Waiting
+from musterd_coordinator.relay.gauges import RelayGauges
+from musterd_coordinator.relay.promptness import LatencyReport
+from musterd_coordinator.relay.reception import Inbox
+from musterd_coordinator.relay.waiting import FirstBeat, Newcomer, PendingBeats
 from musterd_coordinator.sweep.columns import RECORD
 
 Identities = NDArray[np.uint64]
@@ -40,12 +40,12 @@ class BeatWriter:
 
     def __init__(
         self,
-        reception: Reception,
-        link: Link,
+        reception: Inbox,
+        link: PgSession,
         period: float,
         freshest: float,
-        gauges: Gauges,
-        promptness: Promptness,
+        gauges: RelayGauges,
+        promptness: LatencyReport,
     ) -> None:
         self.turn = anyio.Lock()  # held while a batch is under way
         self._promptness = promptness
@@ -65,7 +65,7 @@ class BeatWriter:
                     await self._write(waiting)
             await anyio.sleep_until(began + self._period)
 
-    async def _write(self, waiting: Sequence[Waiting]) -> None:
+    async def _write(self, waiting: Sequence[PendingBeats]) -> None:
         """Write these beats and tell their agents, first come first served.
 
         When one statement fails, no more are tried.
@@ -84,7 +84,7 @@ class BeatWriter:
                 return
             await self._tell(part, batch)
 
-    async def _tell(self, part: Sequence[Waiting], batch: Batch) -> None:
+    async def _tell(self, part: Sequence[PendingBeats], batch: Batch) -> None:
         """Tell the agents of a ``part`` what became of their beats, which ``batch`` knows."""
         for told, _ in enumerate(batch.settle((Outcome.STORED, Outcome.NOT_STORED)), 1):
             if not told % _AT_A_TIME:
@@ -94,7 +94,7 @@ class BeatWriter:
         if given_up := [one for one in part if not one.is_wanted]:
             self._promptness.given_up(self._overdue(given_up, now), now)
 
-    def _overdue(self, given_up: Sequence[Waiting], now: float) -> dict[int, float]:
+    def _overdue(self, given_up: Sequence[PendingBeats], now: float) -> dict[int, float]:
         beats = np.frombuffer(b"".join([one.records for one in given_up]), RECORD)
         return self._reception.seats.overdue(np.ascontiguousarray(beats["member_id"]), now)
 
@@ -135,10 +135,10 @@ class BeatWriter:
             self._promptness.written(set(identity.tolist()))
 
 
-class Usher:
+class SlotAllocator:
     """Finds or takes seats in the database for the members whose first beat waits."""
 
-    def __init__(self, reception: Reception, link: Link, gauges: Gauges) -> None:
+    def __init__(self, reception: Inbox, link: PgSession, gauges: RelayGauges) -> None:
         self._reception = reception
         self._link = link
         self._gauges = gauges
@@ -151,7 +151,7 @@ class Usher:
             if beats := self._reception.new.take(MOST_SEATS):
                 await self._seat(beats)
 
-    async def _seat(self, beats: Sequence[First]) -> None:
+    async def _seat(self, beats: Sequence[FirstBeat]) -> None:
         try:
             found = await database.find_seats(self._link, _newcomers(beats))
         except StoreError as error:
@@ -162,7 +162,7 @@ class Usher:
         known = [by_identity.pop(who) for who in found if who in by_identity]
         await self._announce([*known, *by_identity.values()])
 
-    async def _announce(self, beats: Sequence[First]) -> None:
+    async def _announce(self, beats: Sequence[FirstBeat]) -> None:
         """Give seats, many at a time; fewer when the database refuses.
 
         It may be one of them that it refuses, which must not keep out the others for ever.
@@ -183,22 +183,22 @@ class Usher:
                 self._most = min(2 * self._most, MOST_NEWCOMERS)
                 self._admit({beat.identity: beat for beat in some}, slots)
 
-    def _admit(self, beats: dict[int, First], slots: dict[int, int]) -> None:
+    def _admit(self, beats: dict[int, FirstBeat], slots: dict[int, int]) -> None:
         for identity, slot in slots.items():
             self._reception.seat(beats.pop(identity), slot)
         if slots:
             self._gauges.newcomers.worked()
 
-    async def _refuse(self, beats: Sequence[First], error: StoreError) -> None:
+    async def _refuse(self, beats: Sequence[FirstBeat], error: StoreError) -> None:
         path = self._gauges.newcomers
         say = path.refuses if isinstance(error, ShardRefused) else path.failed
         say(error, len(beats))
         await settle(beats, refusal(error))
 
 
-def portions(waiting: Sequence[Waiting], most: int) -> Iterator[list[Waiting]]:
+def portions(waiting: Sequence[PendingBeats], most: int) -> Iterator[list[PendingBeats]]:
     """All in turn, as soon as they are ``most`` beats or more."""
-    some: list[Waiting] = []
+    some: list[PendingBeats] = []
     count = 0
     for one in waiting:
         some.append(one)
@@ -210,7 +210,7 @@ def portions(waiting: Sequence[Waiting], most: int) -> Iterator[list[Waiting]]:
         yield some
 
 
-async def settle(beats: Sequence[Waiting], outcome: bytes) -> None:
+async def settle(beats: Sequence[PendingBeats], outcome: bytes) -> None:
     """Tell the agents of all these beats what became of them."""
     for at, beat in enumerate(beats, 1):
         beat.settle(outcome)
@@ -224,5 +224,5 @@ def refusal(error: StoreError) -> bytes:
     return b"SERVER_ERROR " + text.encode()
 
 
-def _newcomers(beats: Sequence[First]) -> list[Newcomer]:
+def _newcomers(beats: Sequence[FirstBeat]) -> list[Newcomer]:
     return [beat.newcomer for beat in beats]

@@ -9,7 +9,7 @@ from time import time
 import structlog
 
 from musterd.model import Member
-from musterd_coordinator.roll.names import Directory
+from musterd_coordinator.roll.names import NameIndex
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class Admission:
 
     def __init__(
         self,
-        directory: Directory,
+        directory: NameIndex,
         members: int = MEMBERS_LIMIT,
         wall: Callable[[], float] = time,
         *,

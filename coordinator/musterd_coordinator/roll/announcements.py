@@ -6,8 +6,8 @@ from sys import getsizeof
 import structlog
 
 from musterd.model import Member
-from musterd_coordinator.roll.batch import Alike, Facts, facts_of
-from musterd_coordinator.roll.interning import Numbers
+from musterd_coordinator.roll.batch import Facts, MemberBatch, facts_of
+from musterd_coordinator.roll.interning import Interner
 
 log = structlog.get_logger(__name__)
 
@@ -16,7 +16,7 @@ ROOM_FOR_EACH = 1024  # bytes for each member, where that is more
 _ENTRY = 300  # bytes that a set of metadata takes besides its texts
 
 
-class Announced:
+class AnnouncementPool:
     """Group, zone, owner and metadata by a small number; kept while somebody announces them.
 
     All metadata takes up to ``room`` bytes of memory, or ``room_for_each`` member. Of whoever
@@ -24,7 +24,7 @@ class Announced:
     """
 
     def __init__(self, room: int = METADATA_ROOM, room_for_each: int = ROOM_FOR_EACH) -> None:
-        self._numbers = Numbers[Facts]()
+        self._numbers = Interner[Facts]()
         self._samples: dict[int, Member] = {}
         self._room, self._room_for_each = room, room_for_each
         self._taken = 0
@@ -55,7 +55,7 @@ class Announced:
             self._taken += _size(member)
         return number
 
-    def take_all(self, members: Alike) -> list[int]:
+    def take_all(self, members: MemberBatch) -> list[int]:
         """The numbers of what the samples announce, for all ``members`` who announce the same."""
         return [
             self.take(sample, holders) if holders else 0

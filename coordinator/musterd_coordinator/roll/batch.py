@@ -15,7 +15,7 @@ Facts = tuple[str, str, str, tuple[tuple[str, str], ...]]
 Places = NDArray[np.int64]
 
 
-class Alike(NamedTuple):
+class MemberBatch(NamedTuple):
     """n members. In a fleet of a million, a few hundred announce something of their own."""
 
     names: Sequence[str]  # (n)
@@ -27,10 +27,10 @@ class Alike(NamedTuple):
         like = self.samples[self.kinds.item(at)]
         return Member(like.group, self.names[at], like.zone, like.owner, like.metadata)
 
-    def where(self, chosen: Places) -> "Alike":
+    def where(self, chosen: Places) -> "MemberBatch":
         """The members at those places."""
         names = [self.names[at] for at in chosen.tolist()]
-        return Alike(names, self.kinds[chosen], self.samples)
+        return MemberBatch(names, self.kinds[chosen], self.samples)
 
     def counts(self) -> list[int]:
         """How many announce what each of the samples does."""
@@ -51,12 +51,12 @@ class Alike(NamedTuple):
                 yield name, places
 
 
-def alike(members: Sequence[Member]) -> Alike:
+def alike(members: Sequence[Member]) -> MemberBatch:
     """The same ``members``, by what they announce."""
     facts = _facts_of_all(members)
     samples = dict(zip(facts, members, strict=True))
     kinds = {each: kind for kind, each in enumerate(samples)}
-    return Alike(
+    return MemberBatch(
         list(map(attrgetter("name"), members)),
         np.fromiter(map(kinds.__getitem__, facts), np.int64, len(facts)),
         list(samples.values()),

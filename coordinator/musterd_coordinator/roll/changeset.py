@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from musterd.model import Member, Transition
 from musterd_coordinator.judge.members import STATES, Rows, Seconds
-from musterd_coordinator.judge.transitions import Cause, Changes
+from musterd_coordinator.judge.transitions import Cause, StateChanges
 from musterd_coordinator.roll.shard import wall_instant
 from musterd_coordinator.roll.wording import EVIDENT, cause_text, silence
 
@@ -36,10 +36,12 @@ class Evidence:
     incarnations: NDArray[np.uint64]
 
 
-class Told:
+class ChangeSet:
     """n changes that became visible ``at`` one moment as one ``version``; no row is in it twice."""
 
-    def __init__(self, version: int, at: datetime, changes: Changes, evidence: Evidence) -> None:
+    def __init__(
+        self, version: int, at: datetime, changes: StateChanges, evidence: Evidence
+    ) -> None:
         self.version = version
         self.at = at
         self.rows: Rows = changes.rows

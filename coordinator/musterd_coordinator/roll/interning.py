@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 
-class Numbers(Generic[K]):
+class Interner(Generic[K]):
     """Numbers from 0 up for keys, kept while somebody holds them, and then used again."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ REMEMBERED = 4000
 minutes: see :data:`musterd_coordinator.service.recorder.KEEP_FORGOTTEN`."""
 
 
-class Lives:
+class ForgottenLives:
     """The forgettings that are known, by number, oldest first, and when each member's row began."""
 
     def __init__(self) -> None:

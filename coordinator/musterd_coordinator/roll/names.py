@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from musterd.model import Member
 from musterd_coordinator.judge.members import Rows
-from musterd_coordinator.roll.announcements import Announced
-from musterd_coordinator.roll.batch import Alike
-from musterd_coordinator.roll.order import BLOCK, Names, Places, put_in_order
+from musterd_coordinator.roll.announcements import AnnouncementPool
+from musterd_coordinator.roll.batch import MemberBatch
+from musterd_coordinator.roll.order import BLOCK, Places, SortedNames, put_in_order
 from musterd_coordinator.roll.zones import Zones
 from musterd_coordinator.steps import Steps
 from musterd_coordinator.sweep.idmap import IdMap
@@ -33,7 +33,7 @@ class Group:
     def __init__(self, name: str) -> None:
         self.name = name
         self.rows = array("i")
-        self.sorted: Names | None = None  # from when they are first asked for
+        self.sorted: SortedNames | None = None  # from when they are first asked for
         self.news: list[list[tuple[bool, bytes]]] = []  # for those who put them in order just now
 
     def note(self, name: bytes, here: bool) -> None:
@@ -44,7 +44,7 @@ class Group:
             each.append((here, name))
 
 
-class Directory:
+class NameIndex:
     """Who is in which row. Rows are those of :class:`musterd_coordinator.judge.members.Members`.
 
     Rows are found by 64 bits of Python's own hash of names, which is keyed with a secret of this
@@ -60,7 +60,7 @@ class Directory:
         self.group_names: list[str] = []  # in order
         self._rows = IdMap()
         self._names: list[bytes | None] = []  # by row; 16 bytes less than text is, each
-        self._announced = Announced()
+        self._announced = AnnouncementPool()
         self._number = array("i")  # of what the member in a row announced
         self._place = array("i")  # of a row among those of its group
         self.zones = Zones()  # those that somebody is in
@@ -77,7 +77,7 @@ class Directory:
         if rows > len(self._rows.ids):
             self._rows.reserve(rows)
 
-    def add(self, members: Alike, rows: Rows) -> None:
+    def add(self, members: MemberBatch, rows: Rows) -> None:
         """New ``members`` (n) sit in ``rows`` (n)."""
         if (more := int(rows.max(initial=-1)) + 1 - len(self._names)) > 0:
             self._names.extend(repeat(None, more))
@@ -107,7 +107,7 @@ class Directory:
                 group.note(each, here=True)
         return range(first, first + len(rows))
 
-    def with_other_facts(self, members: Alike, rows: Rows) -> list[int]:
+    def with_other_facts(self, members: MemberBatch, rows: Rows) -> list[int]:
         """Places among ``members`` (n), of ``rows`` (n), of those who announce what is not known."""
         if not len(rows):
             return []
@@ -150,7 +150,7 @@ class Directory:
         row = self._rows.get(_identity(group, member))
         return row if row is not None and self._names[row] == member.encode() else None
 
-    def rows_of(self, members: Alike) -> Rows:
+    def rows_of(self, members: MemberBatch) -> Rows:
         """The rows of ``members`` (n), NOBODY for those who have none; as :meth:`row` finds them."""
         rows = self._rows.get_all(_identities(members))
         found = np.flatnonzero(rows != NOBODY)
@@ -165,7 +165,7 @@ class Directory:
         hashes = np.fromiter(map(hash, members), np.int64, len(members)) ^ _salt(group)
         return self._rows.get_all(hashes.view(np.uint64))
 
-    def in_order(self, group: Group) -> Steps[Names]:
+    def in_order(self, group: Group) -> Steps[SortedNames]:
         """The names of ``group`` in order, which follow from then on whoever joins or goes."""
         if group.sorted is not None:
             return group.sorted
@@ -216,7 +216,7 @@ def _identity(group: str, member: str) -> int:
     return (hash(member) ^ _salt(group)) & _ALL_BITS
 
 
-def _identities(members: Alike) -> NDArray[np.uint64]:
+def _identities(members: MemberBatch) -> NDArray[np.uint64]:
     salts = np.array([_salt(sample.group) for sample in members.samples], np.int64)
     hashes = np.fromiter(map(hash, members.names), np.int64, len(members.names))
     return (hashes ^ salts[members.kinds]).view(np.uint64)

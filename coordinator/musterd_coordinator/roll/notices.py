@@ -8,7 +8,7 @@ import structlog
 from musterd_coordinator.judge import promises
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.members import Code, Rows
-from musterd_coordinator.roll.names import Directory
+from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.wording import examples
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ class Notices:
     ``clamped_since`` is when that began, in seconds of the wall clock; None while there is nobody.
     """
 
-    def __init__(self, detector: Detector, directory: Directory, wall: Callable[[], float]) -> None:
+    def __init__(self, detector: Detector, directory: NameIndex, wall: Callable[[], float]) -> None:
         self._later: Rows = np.empty(0, np.int64)
         self._clamped: Rows = np.empty(0, np.int64)
         self.clamped_since: float | None = None

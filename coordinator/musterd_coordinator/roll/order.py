@@ -19,7 +19,7 @@ SAMPLES = 8
 _NONE = np.zeros(0, np.int64)
 
 
-class Names:
+class SortedNames:
     """Different names as bytes, in order, in blocks that are short enough to be moved about.
 
     ``block`` is how many names a block has on average.
@@ -95,12 +95,12 @@ class Names:
 
 def put_in_order(
     read: Callable[[Places], Iterable[bytes]], count: int, *, block: int = BLOCK
-) -> Steps[Names]:
+) -> Steps[SortedNames]:
     """Those who stand at ``count`` places, in steps; ``read`` gives the names at some of the places.
 
     Each goes to one of many blocks by a sample of them all, and then each block is sorted.
     """
-    names = Names(block)
+    names = SortedNames(block)
     sample: list[bytes] = []
     stride = max(1, block // SAMPLES)
     for places in _portions(np.arange(0, count, stride) if count > block else _NONE, block):

@@ -7,18 +7,18 @@ from operator import attrgetter
 from musterd.model import Member, Transition
 from musterd_coordinator.registry.base import Row
 from musterd_coordinator.registry.rows import transition_row
-from musterd_coordinator.roll.changeset import Told
-from musterd_coordinator.roll.names import Directory
+from musterd_coordinator.roll.changeset import ChangeSet
+from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.rowset import RowSet
 
 
-class Unsaved:
+class Outbox:
     """Rows whose states are to be saved, and lines for the history, oldest first.
 
     ``lines`` are those that came one by one. What a sweep told stays as columns until it is taken.
     """
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: NameIndex) -> None:
         self._directory = directory
         self.rows = RowSet()
         self.lines: deque[Transition] = deque()
@@ -36,7 +36,7 @@ class Unsaved:
         """Is there anything for the history?"""
         return bool(self.lines or self._told)
 
-    def told(self, told: Told) -> None:
+    def told(self, told: ChangeSet) -> None:
         """A sweep told all this."""
         if len(told.rows):
             self._told.append(_Untaken(told))
@@ -91,7 +91,7 @@ class Unsaved:
 class _Untaken:
     """What is left of what a sweep told; ``gone`` are rows whose members were forgotten since."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: ChangeSet) -> None:
         self._told = told
         self._at = 0
         self.gone: set[int] = set()
@@ -117,7 +117,7 @@ class _Untaken:
         self._at += count
         return count
 
-    def take(self, most: int, directory: Directory) -> Iterator[Transition]:
+    def take(self, most: int, directory: NameIndex) -> Iterator[Transition]:
         """Take out up to ``most``."""
         begin = self._at
         self.skip(most)

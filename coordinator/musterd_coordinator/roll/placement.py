@@ -11,9 +11,9 @@ from musterd.beat import member_id
 from musterd.model import Member
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.members import Rows
-from musterd_coordinator.roll.batch import Alike
+from musterd_coordinator.roll.batch import MemberBatch
 from musterd_coordinator.roll.coverage import Coverage
-from musterd_coordinator.roll.names import Directory
+from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.wording import examples
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ class Placement:
         names: Sequence[str],
         place: Place,
         detector: Detector,
-        directory: Directory,
+        directory: NameIndex,
     ) -> None:
         self._namespace = namespace
         self._names = names
@@ -66,7 +66,7 @@ class Placement:
             return (0,)
         return self._place(member_id(self._namespace, group, member))
 
-    def of_all(self, members: Alike) -> NDArray[np.int16]:
+    def of_all(self, members: MemberBatch) -> NDArray[np.int16]:
         """The shards that each of ``members`` (n) is placed on: (n, replicas)."""
         if len(self._names) == 1:
             return np.zeros((len(members.names), 1), np.int16)
@@ -74,7 +74,7 @@ class Placement:
         named = zip(members.kinds.tolist(), members.names, strict=True)
         return np.array([self.of(groups[kind], name) for kind, name in named], np.int16)
 
-    def note(self, members: Alike, places: NDArray[np.int16]) -> None:
+    def note(self, members: MemberBatch, places: NDArray[np.int16]) -> None:
         """New ``members`` (n), who are in the directory, are placed on the shards ``places``."""
         places = np.sort(places, axis=1)
         alike = members.kinds

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from musterd.model import State, Transition
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.members import STATES, Mask, Rows
-from musterd_coordinator.judge.transitions import Cause, Changes
-from musterd_coordinator.roll.changeset import Evidence, Told
-from musterd_coordinator.roll.names import Directory
-from musterd_coordinator.roll.outbox import Unsaved
-from musterd_coordinator.roll.shard import Clocks, Shard, wall_instant
+from musterd_coordinator.judge.transitions import Cause, StateChanges
+from musterd_coordinator.roll.changeset import ChangeSet, Evidence
+from musterd_coordinator.roll.names import NameIndex
+from musterd_coordinator.roll.outbox import Outbox
+from musterd_coordinator.roll.shard import Clocks, ShardState, wall_instant
 from musterd_coordinator.roll.versions import ChangeLog
 from musterd_coordinator.roll.wording import BEATING, EVIDENT, PLAIN
 
@@ -35,7 +35,7 @@ _BY_RUN = np.isin(_ALL_CAUSES, (Cause.RESTARTED, Cause.CONFLICT))  # their words
 
 Speak = Callable[..., object]
 _Kind = tuple[Cause, State, State]
-_Part = tuple[Told, Rows]
+_Part = tuple[ChangeSet, Rows]
 
 
 class _Lines(NamedTuple):
@@ -44,7 +44,7 @@ class _Lines(NamedTuple):
     speak: Speak
     event: str
     was: str
-    told: Told
+    told: ChangeSet
     rows: Rows
     names: list[str]
 
@@ -54,17 +54,17 @@ class _Lines(NamedTuple):
         self.speak(self.event, member=self.names[at], was=self.was, reason=reason)
 
 
-class Teller:
+class ChangeReporter:
     """Puts changes into words, with the evidence for them as it is now, and tells all who care."""
 
     def __init__(
         self,
         detector: Detector,
-        directory: Directory,
+        directory: NameIndex,
         clocks: Clocks,
         *,
         changes: ChangeLog,
-        unsaved: Unsaved,
+        unsaved: Outbox,
     ) -> None:
         self._detector = detector
         self._directory = directory
@@ -86,7 +86,7 @@ class Teller:
 
     def reason(self, row: int) -> str:
         """The last words on the member of ``row``."""
-        reason: str | Told = self._reasons[row]
+        reason: str | ChangeSet = self._reasons[row]
         return reason if isinstance(reason, str) else reason.reason(row)
 
     def ordered(self, row: int, note: str, then: State | None = None) -> None:
@@ -100,30 +100,30 @@ class Teller:
         line = Transition(version, now, *names, STATES[state], then or STATES[state], note)
         self._unsaved.lines.append(line)
 
-    def tell(self, changes: Changes, shard: Shard) -> Told:
+    def tell(self, changes: StateChanges, shard: ShardState) -> ChangeSet:
         """A sweep of ``shard`` changed all this: to the history and whoever follows."""
         now = wall_instant(self._clocks.wall())
-        told = Told(self._changes.version + 1, now, changes, self._evidence(changes, shard))
+        told = ChangeSet(self._changes.version + 1, now, changes, self._evidence(changes, shard))
         self._unsaved.told(told)
         self._reason_all(told)
         self._changes.touch_all(changes.rows)
         return told
 
-    def _reason_all(self, told: Told) -> None:
+    def _reason_all(self, told: ChangeSet) -> None:
         changes = told.changes
         for cause in np.flatnonzero(np.bincount(changes.cause)).tolist():
             of_it = changes.cause == cause
             rows = changes.rows if of_it.all() else changes.rows[of_it]
             self._reasons[rows] = _LASTING.get(cause, told)
 
-    def log(self, told: Sequence[Told]) -> Iterator[None]:
+    def log(self, told: Sequence[ChangeSet]) -> Iterator[None]:
         """A line for each death, conflict or return among what was told, to be said in steps.
 
         Names are looked up now: once others had a turn, somebody may be forgotten.
         """
         return _say(list(self._lines(told)))
 
-    def _lines(self, told: Sequence[Told]) -> Iterator[_Lines]:
+    def _lines(self, told: Sequence[ChangeSet]) -> Iterator[_Lines]:
         for (cause, old, new), parts in _by_kind(told).items():
             speak, event = _speaker(cause, new), str(new) if old != new else "beats"
             count = sum(len(rows) for _, rows in parts)
@@ -151,7 +151,7 @@ class Teller:
             "reason": told.reason(rows.item(0)),
         }
 
-    def _evidence(self, changes: Changes, shard: Shard) -> Evidence:
+    def _evidence(self, changes: StateChanges, shard: ShardState) -> Evidence:
         members, now = self._detector.members, self._clocks.monotonic()
         silent, runs = _rows_by(changes, _BY_SILENCE), _rows_by(changes, _BY_RUN)
         return Evidence(
@@ -176,7 +176,7 @@ def _say(lines: Sequence[_Lines]) -> Iterator[None]:
         yield
 
 
-def _by_kind(told: Sequence[Told]) -> dict[_Kind, list[_Part]]:
+def _by_kind(told: Sequence[ChangeSet]) -> dict[_Kind, list[_Part]]:
     """Rows of what was told, by what is said of them alike; first beats are no news."""
     kinds = defaultdict[_Kind, list[_Part]](list)
     for each in told:
@@ -189,7 +189,7 @@ def _by_kind(told: Sequence[Told]) -> dict[_Kind, list[_Part]]:
     return kinds
 
 
-def _rows_by(changes: Changes, causes: Mask) -> Rows:
+def _rows_by(changes: StateChanges, causes: Mask) -> Rows:
     """All rows if any changed by one of ``causes``, else none: nobody asks for what belongs to it."""
     return changes.rows if causes[changes.cause].any() else changes.rows[:0]
 

@@ -20,19 +20,19 @@ from musterd_coordinator.judge.listening import ListeningClock
 from musterd_coordinator.judge.members import CODES, STATES, Code, Rows, Seconds
 from musterd_coordinator.judge.rules import Rules
 from musterd_coordinator.judge.sweep import judge_sweep, news_in
-from musterd_coordinator.judge.transitions import Changes
+from musterd_coordinator.judge.transitions import StateChanges
 from musterd_coordinator.registry.base import Entry, Gone, Portion, portion_of
 from musterd_coordinator.roll.absent import Absent, Absentee
 from musterd_coordinator.roll.admission import MEMBERS_LIMIT, Admission
-from musterd_coordinator.roll.batch import Alike, alike, in_portions
-from musterd_coordinator.roll.changeset import Told
-from musterd_coordinator.roll.lives import Lives
-from musterd_coordinator.roll.names import NOBODY, Directory
+from musterd_coordinator.roll.batch import MemberBatch, alike, in_portions
+from musterd_coordinator.roll.changeset import ChangeSet
+from musterd_coordinator.roll.lives import ForgottenLives
+from musterd_coordinator.roll.names import NOBODY, NameIndex
 from musterd_coordinator.roll.notices import Notices
-from musterd_coordinator.roll.outbox import Unsaved
+from musterd_coordinator.roll.outbox import Outbox
 from musterd_coordinator.roll.placement import Place, Placement
-from musterd_coordinator.roll.reporting import Teller
-from musterd_coordinator.roll.shard import Clocks, Shard, wall_instant
+from musterd_coordinator.roll.reporting import ChangeReporter
+from musterd_coordinator.roll.shard import Clocks, ShardState, wall_instant
 from musterd_coordinator.roll.verdicts import (
     NO_FACTS,
     marks_of,
@@ -45,7 +45,7 @@ from musterd_coordinator.roll.versions import ChangeLog
 from musterd_coordinator.roll.wording import forced_text
 from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.columns import Slots
-from musterd_coordinator.sweep.loop import Swept
+from musterd_coordinator.sweep.loop import SweepOutcome
 
 log = structlog.get_logger(__name__)
 
@@ -73,20 +73,20 @@ class Roll:
         members_limit: int = MEMBERS_LIMIT,
     ) -> None:
         clock = partial(ListeningClock, sweep_period, sweep_timeout)
-        self.shards = [Shard(name, clock(), since=clocks.wall()) for name in shard_names]
+        self.shards = [ShardState(name, clock(), since=clocks.wall()) for name in shard_names]
         self.detector = Detector(rules, [shard.clock for shard in self.shards], replicas)
-        self.directory = Directory()
+        self.directory = NameIndex()
         self.admission = Admission(self.directory, members_limit, clocks.wall)
         self.clocks = clocks
         self.changes = ChangeLog(int(clocks.wall() * 1000), self._change)
         self.facts: dict[int, Facts] = {}
-        self.unsaved = Unsaved(self.directory)
+        self.unsaved = Outbox(self.directory)
         self.placement = Placement(namespace, shard_names, place, self.detector, self.directory)
-        self._teller = Teller(
+        self._teller = ChangeReporter(
             self.detector, self.directory, clocks, changes=self.changes, unsaved=self.unsaved
         )
         self.absent = Absent()
-        self.lives = Lives()
+        self.lives = ForgottenLives()
         self.notices = Notices(self.detector, self.directory, clocks.wall)
         self._ready = False
 
@@ -119,12 +119,12 @@ class Roll:
 
     # -- what sweeps bring ---------------------------------------------------------------
 
-    def take(self, index: int, swept: Swept) -> None:
+    def take(self, index: int, swept: SweepOutcome) -> None:
         """Take in one sweep of shard ``index``: seats, beats, and, if it is proven, verdicts."""
         for _ in self.steps(index, swept):
             pass
 
-    def steps(self, index: int, swept: Swept) -> Iterator[None]:
+    def steps(self, index: int, swept: SweepOutcome) -> Iterator[None]:
         """:meth:`take` in steps of a millisecond or two, between which questions can be answered.
 
         Seats are taken step by step. All states change in one step; after it, that is logged.
@@ -344,7 +344,7 @@ class Roll:
             for absentee in filter(None, back):
                 self._seat_again(absentee)
 
-    def _meet(self, members: Alike, rows: Rows) -> None:
+    def _meet(self, members: MemberBatch, rows: Rows) -> None:
         """Members that are known may have announced other facts."""
         for at in self.directory.with_other_facts(members, rows):
             row = rows.item(at)
@@ -355,7 +355,7 @@ class Roll:
 
     def _add(
         self,
-        members: Alike,
+        members: MemberBatch,
         states: NDArray[np.uint8],
         reasons: Iterable[str],
         quiet: Seconds,
@@ -386,7 +386,7 @@ class Roll:
         intervals = np.array([sample.interval for sample in samples])[kinds]
         allowed = np.maximum(down_time, INTERVALS_UNTIL_DOWN * intervals)
         quiet = np.where(dead, np.maximum(3 * allowed, now - since), 0.0)
-        members = Alike(portion.names, kinds, [sample.member for sample in samples])
+        members = MemberBatch(portion.names, kinds, [sample.member for sample in samples])
         reasons = [sample.reason for sample in samples]
         rows = self._add(members, states, map(reasons.__getitem__, portion.kinds), quiet)
         self.detector.members.since[rows] = since
@@ -440,7 +440,7 @@ class Roll:
 
     # -- what changed --------------------------------------------------------------------
 
-    def _apply(self, changes: Changes, shard: Shard) -> Told:
+    def _apply(self, changes: StateChanges, shard: ShardState) -> ChangeSet:
         others = changes.old != changes.new
         rows = changes.rows if others.all() else changes.rows[others]
         self.detector.members.since[rows] = self.clocks.wall()

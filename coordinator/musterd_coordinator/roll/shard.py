@@ -10,9 +10,9 @@ import structlog
 from musterd import ages
 from musterd.ages import Slept
 from musterd_coordinator.judge.listening import ListeningClock, Step
-from musterd_coordinator.judge.slots import Seats
+from musterd_coordinator.judge.slots import ShardSlots
 from musterd_coordinator.sweep.columns import Rejected
-from musterd_coordinator.sweep.loop import Swept
+from musterd_coordinator.sweep.loop import SweepOutcome
 from musterd_coordinator.sweep.spoilage import Spoiled
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ def wall_instant(seconds: float) -> datetime:
 
 
 @dataclass(slots=True)
-class Shard:
+class ShardState:
     """A shard's clock, its seats, and what its sweeps were like.
 
     ``reason`` says why it is not listening, and is empty while it is; ``since`` is when that
@@ -51,7 +51,7 @@ class Shard:
     name: str
     clock: ListeningClock
     since: float
-    seats: Seats = field(default_factory=Seats)
+    seats: ShardSlots = field(default_factory=ShardSlots)
     reason: str = "not swept yet"
     canary_seconds: float | None = None
     sweep_seconds: float | None = None
@@ -76,7 +76,7 @@ class Shard:
             return age
         return age + ages.asleep(self._slept_at_proof, clocks.slept())
 
-    def note(self, swept: Swept, step: Step, wall: float) -> bool:
+    def note(self, swept: SweepOutcome, step: Step, wall: float) -> bool:
         """Take in how a sweep went; whether the shard began or ceased to listen."""
         self.sweeps += 1
         self.unproven += step is Step.STOOD_STILL

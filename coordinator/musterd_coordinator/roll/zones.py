@@ -5,18 +5,18 @@ from array import array
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd_coordinator.roll.interning import Numbers
+from musterd_coordinator.roll.interning import Interner
 
 Zone = tuple[str, str]  # group and zone
 
 
-class Zones(Numbers[Zone]):
+class Zones(Interner[Zone]):
     """Numbers of zones, the zones of each group, and a number of the group of each zone."""
 
     def __init__(self) -> None:
         super().__init__()
         self.of_group: dict[str, dict[str, int]] = {}
-        self._groups = Numbers[str]()
+        self._groups = Interner[str]()
         self._group_of = array("i")  # by number of the zone
 
     def give(self, number: int) -> bool:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PAGE_LIMIT = 1000
 
 
-class Desk(Protocol):
+class CoordinatorApi(Protocol):
     """Questions and orders of schedulers and operators."""
 
     @property

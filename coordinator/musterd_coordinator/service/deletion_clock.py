@@ -7,7 +7,7 @@ TRUSTED_AFTER = 86400.0
 """Seconds without being set after which a wall clock is believed."""
 
 
-class CarefulClock:
+class DeletionClock:
     """What time it is at least, by the wall clock and by what was known before.
 
     ``newest`` is the latest instant, in seconds of some wall clock, that is known to be past; None:

@@ -6,22 +6,22 @@ import numpy as np
 from musterd.errors import RegistryError
 from musterd_coordinator.judge.members import Code, Rows
 from musterd_coordinator.roll.roll import Roll
-from musterd_coordinator.service.deletion_clock import CarefulClock
-from musterd_coordinator.service.orders import Office
+from musterd_coordinator.service.deletion_clock import DeletionClock
+from musterd_coordinator.service.orders import CoordinatorService
 
 PERIOD = 5.0
 PORTION = 500
 """Members forgotten at a time: a transaction, and as long as operators' orders wait for it."""
 
 
-class Farewell:
+class LeftReaper:
     """Forgets whoever left at least ``after`` seconds ago and of whom no operator said anything.
 
     None in ``after``: nobody, until another value is set.
     """
 
     def __init__(
-        self, roll: Roll, office: Office, after: float | None, clock: CarefulClock
+        self, roll: Roll, office: CoordinatorService, after: float | None, clock: DeletionClock
     ) -> None:
         self._roll = roll
         self._office = office

@@ -9,7 +9,7 @@ from musterd.model import Hold, StormStatus
 from musterd_coordinator.judge.members import Rows
 from musterd_coordinator.roll.coverage import uncovered
 from musterd_coordinator.roll.roll import Roll
-from musterd_coordinator.roll.shard import Shard, wall_instant
+from musterd_coordinator.roll.shard import ShardState, wall_instant
 from musterd_coordinator.roll.wording import examples
 
 _NAMED = 3
@@ -77,7 +77,7 @@ def _given_up(roll: Roll, index: int) -> Iterator[Hold]:
         yield Hold("given up", shard.name, reason, since, None, len(rows))
 
 
-def kind_of(shard: Shard) -> str:
+def kind_of(shard: ShardState) -> str:
     """In one word, why it is not listening."""
     if shard.reason and shard.reason == shard.spoiled.reason:
         return "spoiled"

@@ -28,8 +28,8 @@ from musterd_coordinator.registry.base import Registry
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.verdicts import NO_FACTS
-from musterd_coordinator.service.queries import Answers
-from musterd_coordinator.service.recorder import Recorder
+from musterd_coordinator.service.queries import Queries
+from musterd_coordinator.service.recorder import RegistryWriter
 from musterd_coordinator.service.status import Identity, RegistryStatus, shard_statuses, status
 from musterd_coordinator.steps import Steps, whole
 
@@ -45,8 +45,8 @@ def _adopt_nothing(settings: Settings) -> None:
     """For an office whose coordinator goes by the same settings for good."""
 
 
-class Office(Answers):
-    """Implements :class:`musterd_coordinator.service.contract.Desk`.
+class CoordinatorService(Queries):
+    """Implements :class:`musterd_coordinator.service.contract.CoordinatorApi`.
 
     ``adopt`` lets the coordinator behind it go by other settings from now on.
 
@@ -58,7 +58,7 @@ class Office(Answers):
         self,
         roll: Roll,
         registry: Registry,
-        recorder: Recorder,
+        recorder: RegistryWriter,
         identity: Identity,
         retire: Retire,
     ) -> None:

@@ -7,14 +7,14 @@ import structlog
 from musterd.errors import RegistryError
 from musterd.model import PeerStatus, State
 from musterd_coordinator.registry.base import Registry
-from musterd_coordinator.service.orders import Office
+from musterd_coordinator.service.orders import CoordinatorService
 
 log = structlog.get_logger(__name__)
 
 PERIOD = 5.0
 
 
-class Report(msgspec.Struct, frozen=True):
+class PeerReport(msgspec.Struct, frozen=True):
     """What a coordinator leaves in the registry for the others."""
 
     listening: bool
@@ -22,13 +22,13 @@ class Report(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Report).decode
+_decode = msgspec.json.Decoder(PeerReport).decode
 
 
 class Peers:
     """Tells the others how ``office`` sees its members, and ``office`` how they see theirs."""
 
-    def __init__(self, registry: Registry, office: Office) -> None:
+    def __init__(self, registry: Registry, office: CoordinatorService) -> None:
         self._registry = registry
         self._office = office
 
@@ -42,7 +42,7 @@ class Peers:
         """Leave a report, and read theirs."""
         listening, states = self._office.view()
         try:
-            told = await self._registry.report(_encode(Report(listening, states)).decode())
+            told = await self._registry.report(_encode(PeerReport(listening, states)).decode())
         except RegistryError as error:
             log.debug("peers not read", reason=str(error))
             return
@@ -66,7 +66,7 @@ def _peer(
     )
 
 
-def _report(text: str) -> Report | None:
+def _report(text: str) -> PeerReport | None:
     try:
         return _decode(text)
     except msgspec.MsgspecError:

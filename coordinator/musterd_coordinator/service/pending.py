@@ -13,7 +13,7 @@ _NO_FACTS = as_json(NO_FACTS)
 _instant = lru_cache(1024)(wall_instant)  # of a sweep's changes all are of one instant
 
 
-class Saving:
+class PendingRows:
     """Takes rows out of what is unsaved of ``roll``."""
 
     def __init__(self, roll: Roll) -> None:

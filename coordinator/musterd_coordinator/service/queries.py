@@ -64,7 +64,7 @@ Portion = dict[str, dict[str, Verdict]]
 """Verdicts by group and name."""
 
 
-class Answers:
+class Queries:
     """The questions of schedulers, over one roll."""
 
     def __init__(self, roll: Roll, *, few: int = FEW) -> None:

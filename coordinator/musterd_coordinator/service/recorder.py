@@ -18,10 +18,10 @@ from musterd_coordinator.registry.rows import transition_of
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import wall_instant
 from musterd_coordinator.service.comparison import Comparison
-from musterd_coordinator.service.deletion_clock import CarefulClock
-from musterd_coordinator.service.pending import Saving
+from musterd_coordinator.service.deletion_clock import DeletionClock
+from musterd_coordinator.service.pending import PendingRows
 from musterd_coordinator.service.registry_health import READING, WRITING, RegistryHealth
-from musterd_coordinator.service.sieve import Sieve
+from musterd_coordinator.service.sieve import RefusalFilter
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +66,7 @@ class Work:
     failed: str = ""
 
 
-class Recorder:
+class RegistryWriter:
     """Keeps the registry up with one roll, and the roll up with what others say there.
 
     ``clock`` tells which lines of history are old enough to go. At most ``batch`` members, and changes,
@@ -79,14 +79,14 @@ class Recorder:
         registry: Registry,
         *,
         history: timedelta,
-        clock: CarefulClock,
+        clock: DeletionClock,
         batch: int = BATCH,
     ) -> None:
         self.health = RegistryHealth(roll.clocks, lambda: len(roll.unsaved.rows))
         self._roll = roll
-        self._saving = Saving(roll)
+        self._saving = PendingRows(roll)
         self._registry = registry
-        self._sieve = Sieve(registry)
+        self._sieve = RefusalFilter(registry)
         self._comparison = Comparison(roll, registry)
         self.history = history
         self._clock = clock

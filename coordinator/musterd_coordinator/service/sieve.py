@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 
 from musterd.errors import RegistryRefused
 from musterd_coordinator.registry.base import Registry, Row
-from musterd_coordinator.registry.quarantine import Quarantine
+from musterd_coordinator.registry.quarantine import RowQuarantine
 
 Item = tuple[bool, Row]  # is it a line of history?
 
 
-class Sieve:
+class RefusalFilter:
     """Records batches in ``registry``; ``quarantine`` has the names of those who were refused.
 
     Whoever was refused once is saved apart from then on, so that he splits no other batch.
@@ -21,7 +21,7 @@ class Sieve:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self.quarantine = Quarantine("registry row refused")
+        self.quarantine = RowQuarantine("registry row refused")
 
     async def record(
         self, members: Sequence[Row], history: Sequence[Row], known: Sequence[int]

@@ -10,13 +10,13 @@ from musterd.model import Hold, PeerStatus, ShardStatus, StatusAnswer
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.coverage import redundancy_lost, uncovered
 from musterd_coordinator.roll.roll import Roll
-from musterd_coordinator.roll.shard import Clocks, Shard, wall_instant
+from musterd_coordinator.roll.shard import Clocks, ShardState, wall_instant
 from musterd_coordinator.service.holds import holds, of_storms
 from musterd_coordinator.service.storms import storms
 from musterd_coordinator.steps import Steps
 
 if TYPE_CHECKING:
-    from musterd_coordinator.service.queries import Answers
+    from musterd_coordinator.service.queries import Queries
 
 LISTENING = "listening"
 OLD_FACTS = 30.0
@@ -46,7 +46,7 @@ class RegistryStatus:
 
 
 def status(
-    roll: Roll, answers: "Answers", identity: Identity, registry: RegistryStatus
+    roll: Roll, answers: "Queries", identity: Identity, registry: RegistryStatus
 ) -> Steps[StatusAnswer]:
     """The whole answer of ``GET /v1/status``, in steps."""
     counts = answers.tally().all
@@ -101,7 +101,7 @@ def shard_statuses(roll: Roll) -> list[ShardStatus]:
     return [_shard(shard, roll.clocks) for shard in roll.shards]
 
 
-def _shard(shard: Shard, clocks: Clocks) -> ShardStatus:
+def _shard(shard: ShardState, clocks: Clocks) -> ShardStatus:
     staleness = shard.staleness(clocks)
     return ShardStatus(
         shard=shard.name,

@@ -39,7 +39,7 @@ class Roster:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class BeatBatch:
     """Every beat that one batched read of a shard brought.
 
     ``beats`` may always be believed (their records were checked, and each ``member_id`` is that
@@ -97,7 +97,7 @@ class ShardReader(Protocol):
         and hold up nobody.
         """
 
-    async def sweep(self) -> Sweep:
+    async def sweep(self) -> BeatBatch:
         """Read every new beat of the shard, and the canary; what comes is good until the next call."""
 
     async def retire(self, member: Member) -> None:

@@ -17,7 +17,7 @@ import structlog
 from musterd.beat import Beat, new_incarnation
 from musterd.errors import StoreError
 from musterd.model import Member
-from musterd_coordinator.sweep.base import Roster, ShardReader, Sweep
+from musterd_coordinator.sweep.base import BeatBatch, Roster, ShardReader
 from musterd_coordinator.sweep.spoilage import Spoilage, Spoiled
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ SOONER = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepOutcome:
     """What one sweep of a shard brought.
 
     ``begin`` and ``end`` are monotonic seconds. ``roster`` and ``sweep`` may be believed as far as
@@ -45,7 +45,7 @@ class Swept:
     proven: bool
     reason: str
     roster: Roster
-    sweep: Sweep | None
+    sweep: BeatBatch | None
     canary_seconds: float | None
     seconds: float
     spoiled: Spoiled | None = None
@@ -107,7 +107,7 @@ class Sweeper:
             with anyio.CancelScope(shield=True), anyio.move_on_after(1):
                 await self.reader.aclose()
 
-    async def once(self) -> Swept:
+    async def once(self) -> SweepOutcome:
         """One sweep. Raises nothing but cancellation: whatever goes wrong proves nothing."""
         attempt = _Attempt(anyio.current_time(), self._stopwatch())
         try:
@@ -187,7 +187,7 @@ class Sweeper:
 class Take(Protocol):
     """Takes the outcome of each sweep."""
 
-    async def __call__(self, swept: Swept, /) -> None: ...
+    async def __call__(self, swept: SweepOutcome, /) -> None: ...
 
 
 @dataclass(slots=True)
@@ -195,12 +195,12 @@ class _Attempt:
     begin: float
     started: float
     roster: Roster = field(default_factory=Roster)
-    sweep: Sweep | None = None
+    sweep: BeatBatch | None = None
     canary_seconds: float | None = None
     spoiled: Spoiled | None = None
 
-    def outcome(self, end: float, reason: str, stopped: float) -> Swept:
-        return Swept(
+    def outcome(self, end: float, reason: str, stopped: float) -> SweepOutcome:
+        return SweepOutcome(
             self.begin,
             end,
             not reason,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import structlog
 
-from musterd_coordinator.sweep.base import Sweep
+from musterd_coordinator.sweep.base import BeatBatch
 from musterd_coordinator.sweep.columns import Seconds, Slots
 
 log = structlog.get_logger(__name__)
@@ -71,7 +71,7 @@ class Spoilage:
         self._seen: Seconds = np.empty(0)
         self._said: Slots = _none()
 
-    def look(self, sweep: Sweep, now: float) -> Spoiled:
+    def look(self, sweep: BeatBatch, now: float) -> Spoiled:
         """What a complete ``sweep`` has of them at ``now`` monotonic seconds."""
         slots = np.unique(np.asarray(sweep.spoiled, np.int64))
         patience = GIVEN_UP_AFTER * self._down_time()

@@ -8,7 +8,7 @@ from musterd.stores.table.store import MemoryDriver
 from musterd.stores.table.table import Table
 from musterd_coordinator.sweep.base import ShardReader
 from musterd_coordinator.sweep.columns import Slots, Words
-from musterd_coordinator.sweep.slots.reader import KeyedReader
+from musterd_coordinator.sweep.slots.reader import SlotReader
 from musterd_coordinator.sweep.slots.slotmap import Block
 
 
@@ -16,7 +16,7 @@ def open_reader(driver: MemoryDriver, shard: int, coordinator: str) -> ShardRead
     """The way to the table; see :func:`musterd_coordinator.sweep.base.open_reader`."""
     del shard
     bulk = TableBulk(driver.shard.table)
-    return KeyedReader(
+    return SlotReader(
         driver.shard, bulk, driver.namespace, coordinator, driver.timeout, driver.beat_ttl
     )
 

@@ -27,7 +27,7 @@ from aiomcache.exceptions import ClientException
 from aiomcache.pool import Connection, MemcachePool
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.bounds import Turn
+from musterd.stores.bounds import Mutex
 from musterd.stores.readings import read_little
 from musterd.ways import Way
 
@@ -42,14 +42,14 @@ _T = TypeVar("_T")
 _Command = Callable[[aiomcache.Client], Awaitable[_T]]
 
 
-class Server(NamedTuple):
+class ServerAddress(NamedTuple):
     """Where one memcached listens."""
 
     host: str
     port: int
 
     @classmethod
-    def of(cls, host: str, port: int) -> "Server":
+    def of(cls, host: str, port: int) -> "ServerAddress":
         """The server, by the one spelling of its address that all agents agree on.
 
         Raises ValueError for what is neither a host name nor an IP address, and for port 0.
@@ -213,11 +213,11 @@ class MemcachedConnection:
     connection with it.
     """
 
-    def __init__(self, server: Server, way: Way | None = None) -> None:
+    def __init__(self, server: ServerAddress, way: Way | None = None) -> None:
         self.name = server.name
         self._server = server
         self._way = way or Way(server.host)
-        self._turn = Turn()
+        self._turn = Mutex()
         self._link: _Link | None = None
         self._heard: _Link | None = None  # the one that was answered last
 

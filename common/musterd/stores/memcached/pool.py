@@ -15,17 +15,17 @@ from contextlib import asynccontextmanager
 import anyio
 
 from musterd.stores.bounds import Pool, take_in_time
-from musterd.stores.memcached.connection import MemcachedConnection, Server
+from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
 from musterd.ways import Way
 
 LANES = 8
 PATIENCE = 0.1  # seconds that a call waits for its turn before it takes another connection
 
 
-class MemcachedLanes:
+class ConnectionPool:
     """A :class:`~musterd.stores.slots.protocol.KeyValue`: up to ``LANES`` calls at a time."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ServerAddress) -> None:
         self.name = server.name
         self._server = server
         self._way = Way(server.host)

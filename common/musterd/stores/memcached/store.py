@@ -6,9 +6,9 @@ from urllib.parse import parse_qsl
 
 from musterd.errors import ConfigError
 from musterd.stores.base import Guarantees, ShardWriter, Store
-from musterd.stores.memcached.connection import Server
-from musterd.stores.memcached.pool import MemcachedLanes
-from musterd.stores.slots.writer import KeyedWriter
+from musterd.stores.memcached.connection import ServerAddress
+from musterd.stores.memcached.pool import ConnectionPool
+from musterd.stores.slots.writer import SlotWriter
 from musterd.urls import host_and_port, without_secret
 
 MEMCACHED_PORT = 11211
@@ -40,15 +40,15 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
 class MemcachedDriver:
     """A list of servers, and how they are used."""
 
-    servers: Sequence[Server]
+    servers: Sequence[ServerAddress]
     namespace: str
     timeout: float
     beat_ttl: float
 
     def writer(self, shard: int) -> ShardWriter:
         """An agent's way to one server."""
-        lanes = MemcachedLanes(self.servers[shard])
-        return KeyedWriter(lanes, self.namespace, self.timeout, self.beat_ttl)
+        lanes = ConnectionPool(self.servers[shard])
+        return SlotWriter(lanes, self.namespace, self.timeout, self.beat_ttl)
 
 
 class Parts:
@@ -66,7 +66,7 @@ class Parts:
         if "/" in self._hosts or "#" in url:
             raise self.error("has more than servers and ?replicas=")
 
-    def servers(self, default_port: int) -> list[Server]:
+    def servers(self, default_port: int) -> list[ServerAddress]:
         """The servers, in the order of the URL."""
         hosts = self._hosts.split(",")
         servers = [self._server(address.strip(), default_port) for address in hosts]
@@ -89,12 +89,12 @@ class Parts:
         """A ConfigError about this URL."""
         return ConfigError(f"store URL {self._shown!r} {text}")
 
-    def _server(self, address: str, default_port: int) -> Server:
+    def _server(self, address: str, default_port: int) -> ServerAddress:
         try:
             host, port = host_and_port(address, default_port=default_port)
             if address.startswith("[") and ":" not in host:
                 raise ValueError(host)
-            return Server.of(host, port)
+            return ServerAddress.of(host, port)
         except ValueError:
             raise self.error(
                 f"has {address!r} for a server; it must be host, host:port or [IPv6]:port"

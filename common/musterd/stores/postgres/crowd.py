@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from musterd.errors import ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.postgres.session import Link, Session, again
+from musterd.stores.postgres.session import PgSession, Session, again
 
 MOST_BEATS = 500  # in one round trip, which is one transaction
 MOST_NEWCOMERS = 32
@@ -40,14 +40,14 @@ class _Waiting(NamedTuple):
 _Queue = dict[int, _Waiting]  # by member; a newer one takes the place of the one before
 
 
-class Crowd:
+class SharedStatements:
     """Beats and announcements of many members over one link.
 
     ``update`` writes one beat where nothing can be prepared, as behind a pooler. Who asks may be
     cancelled: then it is not done, or nobody is told.
     """
 
-    def __init__(self, link: Link, update: Update) -> None:
+    def __init__(self, link: PgSession, update: Update) -> None:
         self._link = link
         self._update = update
         self._beats: _Queue = {}

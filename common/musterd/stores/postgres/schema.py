@@ -9,7 +9,7 @@ version before must survive.
 from musterd.errors import ConfigError, ShardRefused
 from musterd.sqlfiles import folder, steps
 from musterd.stores.postgres.rights import MAY_FILL_DISKS, Roles, quoted
-from musterd.stores.postgres.session import Connection, Link, again
+from musterd.stores.postgres.session import Connection, PgSession, again
 from musterd.stores.postgres.url import parse_url
 
 STEPS = steps(folder(__package__, "sql"))
@@ -55,7 +55,7 @@ async def init_db(
     database cannot be reached, its role may not do this, or a newer musterd made the tables.
     """
     roles = Roles(agents, agents_each, relays, coordinators)
-    link = Link(parse_url(url), timeout)
+    link = PgSession(parse_url(url), timeout)
     try:
         if roles.named():
             async with link.transaction() as connection:
@@ -90,7 +90,7 @@ async def _give(connection: Connection, roles: Roles) -> list[str]:
     ]
 
 
-async def ensure_schema(link: Link) -> None:
+async def ensure_schema(link: PgSession) -> None:
     """Create or upgrade musterd's tables, where they are not up to date. Raises StoreError."""
     version = await again(lambda: _ensure(link))
     if version > VERSION:
@@ -101,7 +101,7 @@ async def ensure_schema(link: Link) -> None:
         )
 
 
-async def _ensure(link: Link) -> int:
+async def _ensure(link: PgSession) -> int:
     """Upgrade; the version that was found."""
     async with link.transaction() as connection:
         version = await _version(connection)

@@ -2,7 +2,7 @@
 
 Works connected directly and through PgBouncer in transaction mode. There, no state may be kept in
 the session and no startup parameter may be sent, so :attr:`Session.direct` says which it is, and
-:meth:`Link.transaction` sets its limits with ``SET LOCAL``.
+:meth:`PgSession.transaction` sets its limits with ``SET LOCAL``.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import asyncpg
 
 from musterd.errors import MusterdError, ShardUnavailable
 from musterd.resolving import shared
-from musterd.stores.bounds import TOO_LITTLE_LEFT, Deadline, Turn, time_left
+from musterd.stores.bounds import TOO_LITTLE_LEFT, Deadline, Mutex, time_left
 from musterd.stores.errand import Errand
 from musterd.stores.postgres.errors import Collision, translate
 from musterd.stores.postgres.names import NamedLoop, Ways
@@ -48,7 +48,7 @@ _WRONG_SERVER = ("25006", "0A000", "55000", "57P03")
 """Read-only, as a standby is (the next two, too, of what it cannot do); or not ready for anybody."""
 
 LONGEST_CONNECTED = 300.0
-"""Seconds after which :meth:`Link.freshen` connects anew to the address that it has. A proxy may
+"""Seconds after which :meth:`PgSession.freshen` connects anew to the address that it has. A proxy may
 lead elsewhere by now; but a backend of PostgreSQL costs some milliseconds, and the agent as many."""
 
 LEAST_TO_CONNECT = 5.0
@@ -94,7 +94,7 @@ async def again(call: Callable[[], Awaitable[T]], attempts: int = 4) -> T:
     return await call()
 
 
-class Link:
+class PgSession:
     """At most one connection, used by one call at a time; every call within its deadline.
 
     A connection that is being made is everybody's: it has a deadline of its own, and a caller who
@@ -106,7 +106,7 @@ class Link:
         self.timeout = timeout
         self._target = target
         self._patient = patient
-        self._lock = Turn()
+        self._lock = Mutex()
         self._session: Session | None = None
         self._connecting = Errand(self._connect)
         self._renewing = Errand(self._connect)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from musterd.stores.base import Guarantees, ShardWriter, Store
-from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import Target, parse_url
 from musterd.stores.postgres.writer import PostgresWriter
 
@@ -35,4 +35,4 @@ class PostgresDriver:
     def writer(self, shard: int) -> ShardWriter:
         """An agent's way to the database."""
         del shard
-        return PostgresWriter(Link(self.target, self.timeout), self.namespace)
+        return PostgresWriter(PgSession(self.target, self.timeout), self.namespace)

@@ -6,8 +6,8 @@ import msgspec
 
 from musterd.beat import Beat, member_id, pack
 from musterd.model import Member
-from musterd.stores.postgres.crowd import BEAT, Crowd, announce
-from musterd.stores.postgres.session import Link, Session, again, milliseconds
+from musterd.stores.postgres.crowd import BEAT, SharedStatements, announce
+from musterd.stores.postgres.session import PgSession, Session, again, milliseconds
 
 _PREPARED = "musterd_beat"  # named: else every beat would be parsed and planned anew
 # The same as one simple query, which is one transaction to a pooler and needs nothing prepared.
@@ -29,13 +29,13 @@ WITH vacated AS (
 class PostgresWriter:
     """One agent process's way to the database: see :class:`musterd.stores.base.ShardWriter`."""
 
-    def __init__(self, link: Link, namespace: str) -> None:
+    def __init__(self, link: PgSession, namespace: str) -> None:
         self.name = link.name
         self._link = link
         self._namespace = namespace
         self._slots: dict[int, int] = {}
         self._members: set[int] = set()  # where they are many, they share what they say
-        self._crowd = Crowd(link, _update)
+        self._crowd = SharedStatements(link, _update)
 
     async def announce(self, member: Member) -> None:
         """Take (or find again) a slot for ``member``."""
@@ -102,7 +102,7 @@ async def _update(session: Session, slot: int, its_id: int, record: bytes, limit
     return stored
 
 
-async def retire(link: Link, namespace: str, member: Member) -> None:
+async def retire(link: PgSession, namespace: str, member: Member) -> None:
     """Vacate the slot of ``member``, whoever announced it, and remove its beat.
 
     Idempotent. Raises StoreError.

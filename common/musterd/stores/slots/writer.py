@@ -263,7 +263,7 @@ class _Seat:
     beats: int = 0
 
 
-class KeyedWriter:
+class SlotWriter:
     """An agent's way to one shard (:class:`musterd.stores.base.ShardWriter`)."""
 
     def __init__(self, shard: KeyValue, namespace: str, timeout: float, beat_ttl: float) -> None:

@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 from musterd.errors import ShardRefused
 from musterd.model import check_name
 from musterd.stores.base import Guarantees, ShardWriter, Store
-from musterd.stores.slots.writer import KeyedWriter
+from musterd.stores.slots.writer import SlotWriter
 from musterd.stores.table.table import Outcome, Table
 
 _MEMORY_LIMIT = 1 << 34
@@ -52,7 +52,7 @@ class MemoryDriver:
 
     def writer(self, shard: int) -> ShardWriter:
         """An agent's way to the table."""
-        return KeyedWriter(self.shard, self.namespace, self.timeout, self.beat_ttl)
+        return SlotWriter(self.shard, self.namespace, self.timeout, self.beat_ttl)
 
 
 class TableConnection:

@@ -13,18 +13,18 @@ from typing import TypeVar
 import anyio
 
 from musterd.errors import ShardUnavailable
-from musterd.stores.memcached.connection import Server, keep_alive, unreachable
+from musterd.stores.memcached.connection import ServerAddress, keep_alive, unreachable
 from musterd.stores.slots.protocol import Keys
 from musterd.ways import Way
-from musterd_coordinator.sweep.memcached.connection import BulkLink
+from musterd_coordinator.sweep.memcached.connection import BulkConnection
 from musterd_coordinator.sweep.memcached.replies import BeatRecords, BeatsReply
-from musterd_coordinator.sweep.memcached.values import Reply, ReplyTooLong, ValuesReply
+from musterd_coordinator.sweep.memcached.values import BulkReply, ReplyTooLong, ValuesReply
 from musterd_coordinator.sweep.slots.slotmap import Block
 
 CONNECTIONS = 2
 DEPTH = 2
 
-R = TypeVar("R", bound=Reply)
+R = TypeVar("R", bound=BulkReply)
 
 
 class MemcachedBulk:
@@ -32,11 +32,11 @@ class MemcachedBulk:
 
     lanes = CONNECTIONS * DEPTH
 
-    def __init__(self, server: Server, namespace: str, way: Way | None = None) -> None:
+    def __init__(self, server: ServerAddress, namespace: str, way: Way | None = None) -> None:
         self._server = server
         self._way = way or Way(server.host)
         self._beat_prefix = Keys(namespace).beat_prefix
-        self._links: list[BulkLink | None] = [None] * CONNECTIONS
+        self._links: list[BulkConnection | None] = [None] * CONNECTIONS
         self.oversized: list[bytes] = []
         self._connecting = [anyio.Lock() for _ in range(CONNECTIONS)]
 
@@ -83,7 +83,7 @@ class MemcachedBulk:
             link = await self._link(lane % CONNECTIONS)
             link.tell(b"".join(b"delete %b noreply\r\n" % key for key in keys))
 
-    async def _link(self, number: int) -> BulkLink:
+    async def _link(self, number: int) -> BulkConnection:
         link = self._links[number]
         if link is not None and link.is_usable:
             return link
@@ -93,15 +93,15 @@ class MemcachedBulk:
                 link = self._links[number] = await self._connect()
             return link
 
-    async def _connect(self) -> BulkLink:
+    async def _connect(self) -> BulkConnection:
         try:
             return await self._way.connect(self._connect_to)
         except OSError as error:
             raise ShardUnavailable(self._server.name, unreachable(error)) from None
 
-    async def _connect_to(self, address: str) -> BulkLink:
+    async def _connect_to(self, address: str) -> BulkConnection:
         transport, link = await asyncio.get_running_loop().create_connection(
-            lambda: BulkLink(self._server.name), address, self._server.port
+            lambda: BulkConnection(self._server.name), address, self._server.port
         )
         keep_alive(transport)
         return link

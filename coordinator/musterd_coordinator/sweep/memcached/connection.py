@@ -6,7 +6,7 @@ from typing import cast
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.memcached.connection import refusal, shown, unreachable
-from musterd_coordinator.sweep.memcached.values import Reply
+from musterd_coordinator.sweep.memcached.values import BulkReply
 
 _BUFFER = 512 << 10
 _ROOM = 64 << 10  # at least this much for each read of the socket
@@ -16,14 +16,14 @@ PAUSE = 0.002
 fast as this. To be woken by each would take a seventh more CPU, and no less time."""
 
 
-class BulkLink(asyncio.BufferedProtocol):
+class BulkConnection(asyncio.BufferedProtocol):
     """One connection: commands go out at once, replies come back in order."""
 
     def __init__(self, shard: str) -> None:
         self._shard = shard
         self._view = memoryview(bytearray(_BUFFER))
         self._start = self._end = 0  # of what was received and not yet read
-        self._due: deque[tuple[Reply, asyncio.Future[None]]] = deque()
+        self._due: deque[tuple[BulkReply, asyncio.Future[None]]] = deque()
         self._failure: StoreError | None = None
         self._transport: asyncio.Transport | None = None
 
@@ -32,7 +32,7 @@ class BulkLink(asyncio.BufferedProtocol):
         """Whether a command may be sent."""
         return self._failure is None
 
-    async def ask(self, command: bytes, reply: Reply) -> None:
+    async def ask(self, command: bytes, reply: BulkReply) -> None:
         """Send ``command`` and wait until ``reply`` was read to its end."""
         if self._failure is not None or self._transport is None:
             raise self._fail_again()

@@ -5,14 +5,14 @@ from musterd.stores.memcached.store import MemcachedDriver
 from musterd.ways import Way
 from musterd_coordinator.sweep.base import ShardReader
 from musterd_coordinator.sweep.memcached.bulk import MemcachedBulk
-from musterd_coordinator.sweep.slots.reader import KeyedReader
+from musterd_coordinator.sweep.slots.reader import SlotReader
 
 
 def open_reader(driver: MemcachedDriver, shard: int, coordinator: str) -> ShardReader:
     """The way to one of the servers; see :func:`musterd_coordinator.sweep.base.open_reader`."""
     server = driver.servers[shard]
     way = Way(server.host)
-    return KeyedReader(
+    return SlotReader(
         MemcachedConnection(server, way),
         MemcachedBulk(server, driver.namespace, way),
         driver.namespace,

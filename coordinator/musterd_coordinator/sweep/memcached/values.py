@@ -30,7 +30,7 @@ class ReplyTooLong(ShardCorrupt):
     """A reply was cut off: it would have been longer than what was asked for can be."""
 
 
-class Reply(Protocol):
+class BulkReply(Protocol):
     """A reply that is being received. ``oversized`` are the keys whose values were not kept."""
 
     oversized: list[bytes]

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from musterd.beat import SIZE, Beat, beat_in
 from musterd.errors import ShardCorrupt
 from musterd_coordinator.sweep.columns import Beats, Rejected, no_beats
-from musterd_coordinator.sweep.postgres.slotmap import Seats
+from musterd_coordinator.sweep.postgres.slotmap import RowSlots
 from musterd_coordinator.sweep.standing import Spoils
 
 
-class Harvest:
+class RowCollector:
     """What the rows of a table say of those who have ``seats``, and the canary of ``canary_slot``.
 
     Either all rows are taken in, or only those that changed since they were taken in before.
@@ -24,7 +24,7 @@ class Harvest:
     :meth:`begin` says: new memory for a million beats costs a tenth of reading them.
     """
 
-    def __init__(self, shard: str, seats: Seats, canary_slot: int) -> None:
+    def __init__(self, shard: str, seats: RowSlots, canary_slot: int) -> None:
         self._shard = shard
         self._seats = seats
         self._canary_slot = canary_slot

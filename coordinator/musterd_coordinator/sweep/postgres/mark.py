@@ -21,7 +21,7 @@ from datetime import datetime
 from secrets import randbits
 from typing import NamedTuple
 
-from musterd.stores.postgres.session import Connection, Link
+from musterd.stores.postgres.session import Connection, PgSession
 
 _MARK = """
 SELECT pg_postmaster_start_time(), $1::text::regclass::oid::bigint,
@@ -37,7 +37,7 @@ CAUGHT_UP = 5000
 """Rows that one transaction makes as new as they are."""
 
 
-class Mark(NamedTuple):
+class SnapshotMark(NamedTuple):
     """A moment in the life of one table in one database."""
 
     server_start: datetime
@@ -45,7 +45,7 @@ class Mark(NamedTuple):
     oldest: int  # the oldest transaction that was still under way
     life: int | None  # None: nobody has drawn its number yet, and the mark is like no other
 
-    def since(self, previous: "Mark | None") -> int | None:
+    def since(self, previous: "SnapshotMark | None") -> int | None:
         """The first transaction to read from, or None to read everything."""
         if previous is None or self.life is None or self.life != previous.life:
             return None
@@ -54,14 +54,14 @@ class Mark(NamedTuple):
         return previous.oldest
 
 
-async def mark(connection: Connection, table: str) -> Mark:
+async def mark(connection: Connection, table: str) -> SnapshotMark:
     """The present moment of ``table``, which is schema-qualified."""
     row = await connection.fetchrow(_MARK, table)
     assert row is not None
-    return Mark(row[0], row[1], int(row[2]), row[3])
+    return SnapshotMark(row[0], row[1], int(row[2]), row[3])
 
 
-async def living_mark(connection: Connection, table: str) -> Mark:
+async def living_mark(connection: Connection, table: str) -> SnapshotMark:
     """As :func:`mark`, and a new life begins where none had; not for a transaction of one moment."""
     now = await mark(connection, table)
     if now.life is None:
@@ -70,7 +70,7 @@ async def living_mark(connection: Connection, table: str) -> Mark:
     return now
 
 
-async def catch_up(link: Link, table: str) -> int:
+async def catch_up(link: PgSession, table: str) -> int:
     """Renew the rows whose ``changed`` lies ahead of all transactions; how many. Raises StoreError."""
     total, some = 0, CAUGHT_UP
     while some == CAUGHT_UP:

@@ -11,7 +11,7 @@ from typing import Protocol
 import anyio
 
 from musterd.errors import StoreError
-from musterd.stores.postgres.session import LONGEST_CONNECTED, Link
+from musterd.stores.postgres.session import LONGEST_CONNECTED, PgSession
 
 _SERVER = "SELECT pg_postmaster_start_time()::text"
 _BRIEF = 0.5  # seconds that a server which lives takes to say so, at most
@@ -30,7 +30,7 @@ class Present(Protocol):
 class MoveWatch:
     """Renews the link ``follower`` after ``leader`` was, and sees whether they parted."""
 
-    def __init__(self, leader: Link, follower: Link) -> None:
+    def __init__(self, leader: PgSession, follower: PgSession) -> None:
         self._leader = leader
         self._follower = follower
         self._server = ""

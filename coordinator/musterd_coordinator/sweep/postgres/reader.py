@@ -10,18 +10,18 @@ from musterd.beat import Beat, pack
 from musterd.errors import ShardRefused
 from musterd.model import Member
 from musterd.stores.postgres.schema import ensure_schema
-from musterd.stores.postgres.session import Link
+from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.store import PostgresDriver
 from musterd.stores.postgres.url import Target
 from musterd.stores.postgres.writer import PostgresWriter, namespace_key, retire, signed
-from musterd_coordinator.sweep.base import Roster, ShardReader, Sweep
+from musterd_coordinator.sweep.base import BeatBatch, Roster, ShardReader
 from musterd_coordinator.sweep.columns import Rejected
-from musterd_coordinator.sweep.postgres.collector import Harvest
+from musterd_coordinator.sweep.postgres.collector import RowCollector
 from musterd_coordinator.sweep.postgres.moves import MoveWatch
 from musterd_coordinator.sweep.postgres.relays import MOST_RELAYS, READ_MARKS, RelayWatch, marks_key
 from musterd_coordinator.sweep.postgres.roster import PAGE, PORTION, Doubts, RosterReader
 from musterd_coordinator.sweep.postgres.scan import SNAPSHOT, Scan
-from musterd_coordinator.sweep.postgres.slotmap import Seats
+from musterd_coordinator.sweep.postgres.slotmap import RowSlots
 
 _NEW_CANARY = """
 INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record, role_key)
@@ -70,14 +70,14 @@ class PostgresReader:
         self._namespace = namespace
         self._key = namespace_key(namespace)
         self._canary_slot = canary_slot(namespace, coordinator)
-        self._link = Link(target, timeout)
-        self._canary_link = Link(target, timeout, patient=False)
+        self._link = PgSession(target, timeout)
+        self._canary_link = PgSession(target, timeout, patient=False)
         self._move = MoveWatch(self._canary_link, self._link)
         self._canary = PostgresWriter(self._canary_link, namespace)
         self._scan = Scan(self._link, self._canary_link, self._key)
         self._has_tables = self._has_canary = False
-        self._seats = Seats()
-        self._harvest = Harvest(self.name, self._seats, self._canary_slot)
+        self._seats = RowSlots()
+        self._harvest = RowCollector(self.name, self._seats, self._canary_slot)
         self._relays = RelayWatch()
         self._roster = RosterReader(self._link, namespace, self._seats, page=page, portion=portion)
         self._doubts = Doubts()
@@ -110,7 +110,7 @@ class PostgresReader:
             await self._move.follow()
             return await self._roster.read()
 
-    async def sweep(self) -> Sweep:
+    async def sweep(self) -> BeatBatch:
         """The namespace's beats that are new since the last call, and the canary."""
         harvest, scan = self._harvest, self._scan
         async with self._tables(), self._link.transaction(begin=SNAPSHOT) as connection:
@@ -128,7 +128,7 @@ class PostgresReader:
             self._roster.doubt()
         spoils = harvest.spoils()
         rejected = harvest.rejected + Rejected(holder=self._roster.refused)
-        return Sweep(
+        return BeatBatch(
             *(harvest.beats(), rejected, harvest.canary, not reason, reason),
             unchanged=harvest.unchanged(),
             spoiled=spoils.slots,

@@ -11,13 +11,13 @@ from musterd.beat import member_id
 from musterd.errors import ShardCorrupt, ShardRefused
 from musterd.model import Member, check_member
 from musterd.sqlfiles import folder, statement
-from musterd.stores.postgres.session import Connection, Link
+from musterd.stores.postgres.session import Connection, PgSession
 from musterd.stores.postgres.writer import signed
 from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.postgres.limits import MOST_SLOTS
-from musterd_coordinator.sweep.postgres.mark import Mark, catch_up, living_mark
+from musterd_coordinator.sweep.postgres.mark import SnapshotMark, catch_up, living_mark
 from musterd_coordinator.sweep.postgres.refused import RefusedRows
-from musterd_coordinator.sweep.postgres.slotmap import Seat, Seats
+from musterd_coordinator.sweep.postgres.slotmap import RowSlots, Seat
 
 PAGE = 500
 """Rows of the roster read at a time: a few milliseconds of the event loop."""
@@ -51,7 +51,7 @@ class _Reading:
     Pages are in the order in which rows changed, so what changes meanwhile comes again later.
     """
 
-    mark: Mark
+    mark: SnapshotMark
     since: int | None  # the transaction to read from; None: everything
     anew: bool  # whatever was known before may be of another life
     seats: dict[int, Seat] = field(default_factory=dict)
@@ -95,9 +95,9 @@ class RosterReader:
 
     def __init__(
         self,
-        link: Link,
+        link: PgSession,
         namespace: str,
-        seats: Seats,
+        seats: RowSlots,
         *,
         page: int = PAGE,
         portion: int = PORTION,
@@ -106,7 +106,7 @@ class RosterReader:
         self._link = link
         self._namespace = namespace
         self._seats = seats
-        self._mark: Mark | None = None
+        self._mark: SnapshotMark | None = None
         self._reading: _Reading | None = None
         self._doubtful = False
         self._bound = ROOMY  # slots are below this
@@ -164,7 +164,7 @@ class RosterReader:
             if late and not reading.anew:
                 return
 
-    async def _now(self) -> Mark:
+    async def _now(self) -> SnapshotMark:
         async with self._link.transaction() as connection:
             return await living_mark(connection, _TABLE)
 

@@ -15,9 +15,9 @@ import anyio
 from numpy.typing import NDArray
 
 from musterd.beat import SIZE
-from musterd.stores.postgres.session import Connection, Link
+from musterd.stores.postgres.session import Connection, PgSession
 from musterd_coordinator.sweep.postgres.copy import Copy
-from musterd_coordinator.sweep.postgres.mark import Mark, mark
+from musterd_coordinator.sweep.postgres.mark import SnapshotMark, mark
 
 HALVES_FROM = 50_000
 """Members from which on a table is read in halves. For fewer, one COPY takes milliseconds."""
@@ -59,12 +59,14 @@ class Scan:
     A scan is of one moment, in a transaction that :data:`SNAPSHOT` began. :meth:`begin` comes first.
     """
 
-    def __init__(self, link: Link, other: Link, key: int) -> None:
+    def __init__(self, link: PgSession, other: PgSession, key: int) -> None:
         self._link = link
         self._other = other
         self._beats = _BEATS.format(key=key)
-        self._read: Mark | None = None  # the moment of which every row was read and understood
-        self._now: Mark | None = None
+        self._read: SnapshotMark | None = (
+            None  # the moment of which every row was read and understood
+        )
+        self._now: SnapshotMark | None = None
         self._changed = ""
 
     async def begin(self, connection: Connection) -> bool:

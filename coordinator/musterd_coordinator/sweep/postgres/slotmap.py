@@ -38,7 +38,7 @@ class Believed(NamedTuple):
     refused: NDArray[np.int64]
 
 
-class Seats:
+class RowSlots:
     """The roster as far as it was read, and which beat each member was believed last: by slot."""
 
     def __init__(self) -> None:

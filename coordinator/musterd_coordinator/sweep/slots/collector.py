@@ -16,13 +16,13 @@ from musterd_coordinator.sweep.columns import (
     sift,
 )
 from musterd_coordinator.sweep.idmap import NONE
-from musterd_coordinator.sweep.slots.slotmap import SeatMap
+from musterd_coordinator.sweep.slots.slotmap import SlotMap
 from musterd_coordinator.sweep.standing import Spoils
 
 _NOBODY = np.empty(0, np.uint64)
 
 
-class Harvest:
+class BeatCollector:
     """The good beats of one sweep so far; of one after the other, as :meth:`begin` says.
 
     ``size`` counts those that came. ``foreign`` are slots with a record of a member that does not
@@ -30,7 +30,7 @@ class Harvest:
     record is no beat, unless it may be one of a later version.
     """
 
-    def __init__(self, seats: SeatMap) -> None:
+    def __init__(self, seats: SlotMap) -> None:
         self._seats = seats
         self._slots = np.empty(0, np.int64)
         self._words = np.empty((WORDS, 0), np.uint64)

@@ -14,7 +14,7 @@ from musterd.beat import member_digests
 from musterd.model import Member, check_members
 from musterd.stores.slots.protocol import HOLDER_LIMIT, UNREADABLE, HolderError, Keys, read_holder
 from musterd_coordinator.sweep.columns import Slots
-from musterd_coordinator.sweep.slots.slotmap import SeatMap
+from musterd_coordinator.sweep.slots.slotmap import SlotMap
 
 _decode = msgspec.msgpack.Decoder(Member).decode
 
@@ -25,7 +25,7 @@ Told = list[tuple[int, bytes | None]]
 
 
 def seat_newcomers(
-    seats: SeatMap, keys: Keys, slots: Sequence[int], values: Sequence[bytes | None]
+    seats: SlotMap, keys: Keys, slots: Sequence[int], values: Sequence[bytes | None]
 ) -> tuple[Slots, Identities, Told]:
     """Seat those who are found in a slot that nobody holds and sit in no other.
 

@@ -7,7 +7,7 @@ from musterd.model import Member
 from musterd.stores.slots.protocol import Keys, KeyValue, read_slots, write_slots
 from musterd.stores.slots.writer import SlotTable
 from musterd_coordinator.sweep.columns import Slots
-from musterd_coordinator.sweep.slots.slotmap import SeatMap
+from musterd_coordinator.sweep.slots.slotmap import SlotMap
 
 MEND_PORTION = 200  # writes per update, of each kind: healing must not become a load
 HINTS = 128  # free slots that newcomers are pointed to, at least
@@ -20,7 +20,7 @@ KNOWN_FREE = 4096
 class Mender:
     """Notes what is wrong while a shard is read, and mends it afterwards."""
 
-    def __init__(self, shard: KeyValue, keys: Keys, seats: SeatMap, ttl: int) -> None:
+    def __init__(self, shard: KeyValue, keys: Keys, seats: SlotMap, ttl: int) -> None:
         self._shard = shard
         self._keys = keys
         self._seats = seats

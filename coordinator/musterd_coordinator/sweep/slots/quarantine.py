@@ -17,7 +17,7 @@ REMEMBERED = 10_000  # keys that were named; when there are more, they may be na
 TEXT_LIMIT = 200  # characters of what is wrong
 
 
-class Quarantine:
+class SlotQuarantine:
     """What one shard's reader refused since the last :meth:`take`, by the fields of Rejected."""
 
     def __init__(self, shard: str) -> None:

@@ -5,15 +5,15 @@ from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores.bounds import Deadline
 from musterd.stores.slots.protocol import Keys, KeyValue, whole_ttl
-from musterd_coordinator.sweep.base import Roster, Sweep
+from musterd_coordinator.sweep.base import BeatBatch, Roster
 from musterd_coordinator.sweep.slots.bulk import Bulk, in_lanes
-from musterd_coordinator.sweep.slots.collector import Harvest
-from musterd_coordinator.sweep.slots.quarantine import Quarantine
+from musterd_coordinator.sweep.slots.collector import BeatCollector
+from musterd_coordinator.sweep.slots.quarantine import SlotQuarantine
 from musterd_coordinator.sweep.slots.roster import ROOM, RosterKeeper
-from musterd_coordinator.sweep.slots.slotmap import Block, SeatMap
+from musterd_coordinator.sweep.slots.slotmap import Block, SlotMap
 
 
-class KeyedReader:
+class SlotReader:
     """Rosters and sweeps (:class:`musterd_coordinator.sweep.base.ShardReader`).
 
     ``shard`` is a connection like an agent's, for the canary and for healing; ``bulk`` reads. However
@@ -39,12 +39,12 @@ class KeyedReader:
         keys = Keys(namespace)
         self._canary = keys.canary(coordinator)
         self._wrote_canary = False
-        self._seats = SeatMap(keys)
-        self._quarantine = Quarantine(shard.name)
+        self._seats = SlotMap(keys)
+        self._quarantine = SlotQuarantine(shard.name)
         self._keeper = RosterKeeper(
             shard, bulk, keys, self._seats, self._ttl, self._quarantine, room=room
         )
-        self._harvest = Harvest(self._seats)
+        self._harvest = BeatCollector(self._seats)
 
     async def write_canary(self, beat: Beat) -> bool:
         """Overwrite the canary; False when the shard had lost the one before."""
@@ -69,7 +69,7 @@ class KeyedReader:
             more = await self._keeper.update()
         return self._seats.changes(more=more)
 
-    async def sweep(self) -> Sweep:
+    async def sweep(self) -> BeatBatch:
         """Read every beat, then the canary.
 
         What arrived before a failure is returned as an incomplete sweep; StoreError if nothing
@@ -99,7 +99,7 @@ class KeyedReader:
         self._shard.close()
         self._bulk.close()
 
-    async def _gather(self, harvest: Harvest) -> None:
+    async def _gather(self, harvest: BeatCollector) -> None:
         async def read(lane: int, block: Block) -> None:
             harvest.take(*await self._bulk.beats(lane, block))
 
@@ -115,7 +115,7 @@ class KeyedReader:
             self._quarantine.refuse("canary", self._canary, str(error))
             return None
 
-    def _swept(self, harvest: Harvest, canary: Beat | None, reason: str) -> Sweep:
+    def _swept(self, harvest: BeatCollector, canary: Beat | None, reason: str) -> BeatBatch:
         beats = harvest.beats()
         self._keeper.foreign.update(harvest.foreign)
         self._keeper.doubtful.update(harvest.restarted)
@@ -125,7 +125,7 @@ class KeyedReader:
         self._bulk.oversized.clear()
         rejected = harvest.rejected + self._quarantine.take()
         spoils = harvest.spoils()
-        return Sweep(
+        return BeatBatch(
             *(beats, rejected, canary, not reason, reason),
             spoiled=spoils.slots,
             established=spoils.records,

@@ -31,9 +31,9 @@ from musterd_coordinator.sweep.columns import Slots
 from musterd_coordinator.sweep.slots.bulk import PORTION, Bulk, in_lanes, portions
 from musterd_coordinator.sweep.slots.joins import Told, seat_newcomers
 from musterd_coordinator.sweep.slots.mending import MOST_HINTS, Mender
-from musterd_coordinator.sweep.slots.quarantine import Quarantine
+from musterd_coordinator.sweep.slots.quarantine import SlotQuarantine
 from musterd_coordinator.sweep.slots.rounds import HASTY_ROUND, PAGE, Rounds
-from musterd_coordinator.sweep.slots.slotmap import SeatMap
+from musterd_coordinator.sweep.slots.slotmap import SlotMap
 
 log = structlog.get_logger(__name__)
 
@@ -58,16 +58,16 @@ is set back.
 
 
 class RosterKeeper:
-    """Keeps a :class:`SeatMap` true. An update that fails or is cancelled loses nothing it learnt."""
+    """Keeps a :class:`SlotMap` true. An update that fails or is cancelled loses nothing it learnt."""
 
     def __init__(
         self,
         shard: KeyValue,
         bulk: Bulk,
         keys: Keys,
-        seats: SeatMap,
+        seats: SlotMap,
         ttl: int,
-        quarantine: Quarantine,
+        quarantine: SlotQuarantine,
         *,
         room: int = ROOM,
     ) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from musterd_coordinator.sweep.columns import Slots
-from musterd_coordinator.sweep.slots.slotmap import SeatMap
+from musterd_coordinator.sweep.slots.slotmap import SlotMap
 
 PAGE = 1000  # slots
 ROUND = 64  # updates in which every slot is read again, or more where that were more than
@@ -15,7 +15,7 @@ QUIET_PORTION = 2 * PAGE  # silent members asked after per update
 class Rounds:
     """Goes through all slots in turn, and through those of silent members."""
 
-    def __init__(self, seats: SeatMap) -> None:
+    def __init__(self, seats: SlotMap) -> None:
         self._seats = seats
         self._cursor = 0
         self._quiet_cursor = 0

@@ -72,7 +72,7 @@ class _BlockMaker:
         self._digits[half] = digits
 
 
-class SeatMap:
+class SlotMap:
     """Who sits where. Columns have one row per slot; ``taken`` says which rows mean anything.
 
     Of a holder no more than its member_id is kept, and a hash of what its ``m`` said, to see whether
