@@ -53,3 +53,26 @@ def test_every_error_that_is_named_is_there() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+ROOMS = {
+    "M": DOCS.parent / "common/musterd",
+    "A": DOCS.parent / "agent/musterd_agent",
+    "C": DOCS.parent / "coordinator/musterd_coordinator",
+}
+
+
+@pytest.mark.parametrize("page", ["glossary.md", "tour.md"])
+def test_files_that_pages_name_are_there(page: str) -> None:
+    named = re.findall(r"`([MAC])/([\w/]+\.py)`", (DOCS / page).read_text())
+    assert len(named) > 20
+    assert [path for room, path in named if not (ROOMS[room] / path).exists()] == []
+
+
+def test_names_in_the_glossary_are_those_of_the_code() -> None:
+    code = "".join(file.read_text() for room in ROOMS.values() for file in room.rglob("*.py"))
+    table = (DOCS / "glossary.md").read_text().split("## Names of the code")[1]
+    rows = re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert len(names) > 40
+    assert [n for n in names if not re.search(rf"^(class {n}\b|def {n}\b|{n} = )", code, re.M)] == []
