@@ -1,1 +1,53 @@
-"""musterd: which members of a group are alive right now?"""
+"""musterd: which members of a group are alive right now?
+
+What is promised to other programs is here, in :mod:`musterd.errors` and in :mod:`musterd_agent`; the rest may change.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from musterd.client import AsyncClient, Client, Replica
+    from musterd.model import (
+        FactsChange,
+        GroupAnswer,
+        GroupList,
+        GroupSummary,
+        History,
+        Mark,
+        MemberAnswer,
+        MemberPage,
+        QueryAnswer,
+        State,
+        StatusAnswer,
+        Transition,
+        Verdict,
+    )
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "FactsChange",
+    "GroupAnswer",
+    "GroupList",
+    "GroupSummary",
+    "History",
+    "Mark",
+    "MemberAnswer",
+    "MemberPage",
+    "QueryAnswer",
+    "Replica",
+    "State",
+    "StatusAnswer",
+    "Transition",
+    "Verdict",
+]
+
+_ASK = frozenset({"AsyncClient", "Client", "Replica"})
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for only then: an agent asks for none of it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("musterd.client" if name in _ASK else "musterd.model"), name)

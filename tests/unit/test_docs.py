@@ -75,4 +75,6 @@ def test_names_in_the_glossary_are_those_of_the_code() -> None:
     rows = re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE)
     names = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert len(names) > 40
-    assert [n for n in names if not re.search(rf"^(class {n}\b|def {n}\b|{n} = )", code, re.M)] == []
+    assert [
+        n for n in names if not re.search(rf"^(class {n}\b|def {n}\b|{n} = )", code, re.MULTILINE)
+    ] == []
