@@ -72,7 +72,9 @@ class Judge:
         return self._take(beats)
 
     def _take(self, beats: Beats) -> Verdict:
-        sweep = BeatBatch(beats._replace(sequence=self._sequence[beats.slot]), Rejected())
+        sequence = self._sequence[beats.slot]
+        sent_ms = (1000 * INTERVAL * sequence).astype(np.int64)  # by the clock, as agents send
+        sweep = BeatBatch(beats._replace(sequence=sequence, sent_ms=sent_ms), Rejected())
         at = self._sweeps * PERIOD
         self._sweeps += 1
         self._seats.seconds = 0.0
