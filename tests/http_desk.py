@@ -29,6 +29,7 @@ from musterd.model import (
     Transition,
     Verdict,
 )
+from musterd.orders import check_change
 from musterd_coordinator.service.paging import Filters
 from musterd_coordinator.steps import Steps
 
@@ -268,6 +269,7 @@ class DictDesk:
         )
 
     async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
+        check_change(change)
         seat = self._seat(group, member)
         seat.facts = _changed(seat.facts, change)
         self.version += 1

@@ -94,7 +94,7 @@ def left_entry(since: float) -> Entry:
 async def test_nonsense_is_refused(tmp_path: Path) -> None:
     async with bureau(tmp_path) as at:
         for change, what in (
-            (FactsChange(reason="why"), "reason belongs to"),
+            (FactsChange(reason="why"), "reason is kept with"),
             (FactsChange(zone="z\n"), "control characters"),
             (FactsChange(metadata={"a b": "c"}), "metadata key"),
         ):

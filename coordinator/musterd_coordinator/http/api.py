@@ -7,6 +7,7 @@ import msgspec
 
 from musterd.errors import MusterdError, NotFound, NotReady
 from musterd.model import FactsChange, Query, ShardStatus
+from musterd.orders import OrderError
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.events import Events
 from musterd_coordinator.http.exchange import (
@@ -25,7 +26,6 @@ from musterd_coordinator.http.inputs import (
     ForgetParameters,
     HistoryParameters,
     MembersParameters,
-    check_change,
     read_json,
     read_parameters,
 )
@@ -101,8 +101,10 @@ class Api:
         self._orders.check(request)
         group, member = request.names
         change = await read_json(request, _change_decoder, FACTS_BYTES, self._room)
-        check_change(change)
-        return answer_json(await self._desk.change_facts(group, member, change))
+        try:
+            return answer_json(await self._desk.change_facts(group, member, change))
+        except OrderError as error:
+            raise Problem(400, str(error), error.field) from None
 
     async def forget(self, request: Request) -> Answer:
         self._orders.check(request)

@@ -1,14 +1,13 @@
 """Strict reading of what callers send: parameters and bodies, refused with the reason."""
 
 import re
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, TypeVar, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
 import anyio
 import msgspec
 
-from musterd.errors import ConfigError
-from musterd.model import FactsChange, Mark, State, check_metadata, check_text
+from musterd.model import Mark, State
 from musterd_coordinator.http.exchange import JSON, Request
 from musterd_coordinator.http.limits import BodyRoom, Room
 from musterd_coordinator.http.problem import Problem
@@ -221,29 +220,3 @@ def _plain(error: msgspec.ValidationError) -> str:
     where = _field(error)
     what = _FIELD.sub("", text).replace("`", "")
     return f"{where}: {what}" if where else what
-
-
-def check_change(change: FactsChange) -> None:
-    """Refuse a change of facts that makes no sense, naming the field."""
-    if change == FactsChange():
-        fields = ", ".join(field.name for field in msgspec.structs.fields(FactsChange))
-        raise Problem(400, f"nothing to change: give at least one of {fields}")
-    given: dict[str, Any] = msgspec.structs.asdict(change)
-    for name in ("reason", "zone", "owner"):
-        if isinstance(given[name], str):
-            _check(name, lambda name=name: check_text(name, given[name]))
-    if change.metadata:
-        _check("metadata", lambda: check_metadata(given["metadata"]))
-    if change.reason and True not in (change.disabled, change.forced_down):  # one is forgotten
-        raise Problem(
-            400,
-            "reason is kept with disabled or forced_down; give it with one of them set to true",
-            "reason",
-        )
-
-
-def _check(field: str, check: Any) -> None:
-    try:
-        check()
-    except ConfigError as error:
-        raise Problem(400, str(error), field) from None

@@ -7,7 +7,7 @@ import structlog
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from musterd.errors import ConfigError, Conflict, NotFound
+from musterd.errors import Conflict, NotFound
 from musterd.model import (
     Facts,
     FactsChange,
@@ -19,9 +19,8 @@ from musterd.model import (
     ShardStatus,
     State,
     StatusAnswer,
-    check_metadata,
-    check_text,
 )
+from musterd.orders import check_change
 from musterd.settings.settings import Settings
 from musterd_coordinator.limits.rates import Repeats
 from musterd_coordinator.registry.base import Registry
@@ -126,7 +125,7 @@ class CoordinatorService(Queries):
 
     async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
         """Durably change what an operator may change; the member as it is then."""
-        _check(change)
+        check_change(change)
         self._recorder.must_be_there()
         async with self._orders:
             row, before = self.row(group, member), list[Facts]()
@@ -232,14 +231,3 @@ def described(change: FactsChange) -> str:
         if value is not UNSET:
             words.append(f"{name} as announced" if value is None else f"{name} set to {value}")
     return "operator: " + ", ".join(words)
-
-
-def _check(change: FactsChange) -> None:
-    for name in ("zone", "owner", "reason"):
-        value = getattr(change, name)
-        if isinstance(value, str):
-            check_text(name, value)
-    if isinstance(change.metadata, dict):
-        check_metadata(change.metadata)
-    if change.reason and change.disabled is UNSET and change.forced_down is UNSET:
-        raise ConfigError("reason belongs to disabled or forced_down; give one of them with it")
