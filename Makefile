@@ -24,7 +24,7 @@ faults:  ## break everything there is to break, for an hour, and write docs/faul
 	@scripts/setup.sh faults
 	rm -rf build/faults
 	mkdir -p build/faults
-	MUSTERD_FAULTS_RESULTS="$(CURDIR)/build/faults" .venv/bin/pytest -n 4 tests/faults tests/attacks --faults full $(ARGS)
+	FAULTS_RESULTS="$(CURDIR)/build/faults" .venv/bin/pytest -n 4 tests/faults tests/attacks --faults full $(ARGS)
 	.venv/bin/python -m tests.faults.report build/faults docs
 
 attacks:  ## do what one hostile or clumsy neighbour can do, five minutes
