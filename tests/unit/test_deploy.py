@@ -1,5 +1,6 @@
 """The files that an operator copies: they must be as good as they look."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,19 @@ def test_a_coordinator_has_the_memory_that_its_bounds_allow_for() -> None:
     buffers = limits.connections * PIECE  # an answer that is not taken, of each
     assert limits.first + limits.rest + limits.unsent + buffers <= 0.5e9
     assert 0.5e9 + 0.1e9 + 1.2e3 * 1e6 <= 2 * 2**30
+
+
+def test_variables_that_files_set_are_options() -> None:
+    """Any other one stops each daemon that is started with it."""
+    root = DEPLOY.parent
+    files = [
+        root / "Makefile",
+        *root.glob("scripts/*"),
+        *root.glob("deploy/*"),
+        *root.glob(".ci/*"),
+    ]
+    texts = [file.read_text() for file in files if file.is_file()]
+    texts += [file.read_text() for file in root.glob("tests/faults/*.py")]
+    named = {name for text in texts for name in re.findall(r"\bMUSTERD_[A-Z_]+\b", text)}
+    assert named >= {"MUSTERD_CONFIG", "MUSTERD_STORE"}
+    load({}, dict.fromkeys(named - {"MUSTERD_CONFIG"}, ""), DEPLOY / "musterd.toml")
