@@ -75,7 +75,7 @@ class Churn:
         clock = careful_clock(None, clocks)
         self._recorder = RegistryWriter(self._roll, registry, history=history, clock=clock)
         office = make_office(settings, store, registry, self._roll, self._recorder, sweepers)
-        self._farewell = LeftReaper(self._roll, office, 0.0, clock)
+        self._farewell = LeftReaper(self._roll.view, office, 0.0, clock)
         self._living: deque[tuple[ShardWriter, list[Member]]] = deque()
         self._turns = 0
 
@@ -95,12 +95,12 @@ class Churn:
             await writer.aclose()
         sweep = await _cpu(self._sweep)
         record = await _cpu(partial(self._recorder.flush, patience=0.0))
-        leaving, known = requests(self._server), len(self._roll.directory)
+        leaving, known = requests(self._server), len(self._roll.view)
         forget = await _cpu(self._farewell.once)
-        left = max(1, known - len(self._roll.directory))
+        left = max(1, known - len(self._roll.view))
         return Turn(
             *(sweep, record, forget),
-            *(len(self._roll.directory), self._roll.detector.members.size),
+            *(len(self._roll.view), self._roll.detector.members.size),
             len(self._roll.directory.zones),
             int(ask(self._server, b"get " + self._keys.counter)[1]),
             sum([len(portion) async for portion in self._registry.load()]),

@@ -71,7 +71,7 @@ class Watcher:
         """Read every beat of the store, with the canary and every check, and judge."""
         start = time.perf_counter()
         swept = self._sweep()
-        up = tally.states(Queries(self._roll).tally().all)[State.UP]
+        up = tally.states(Queries(self._roll.view).tally().all)[State.UP]
         assert swept.proven, swept.reason
         return up, time.perf_counter() - start
 

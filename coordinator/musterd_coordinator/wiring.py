@@ -23,7 +23,6 @@ from musterd.settings.sources import Settings
 from musterd.stores import Store, open_store
 from musterd.urls import host_and_port
 from musterd_coordinator.judge.members import Seconds
-from musterd_coordinator.judge.promises import canary_time
 from musterd_coordinator.judge.rules import Rules
 from musterd_coordinator.limits.descriptors import allowed, for_embedded_store
 from musterd_coordinator.limits.seldom import Seldom
@@ -83,7 +82,7 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
         tasks.start_soon(recorder.run)
         tasks.start_soon(lasting, "free memory", keep_small)
         office = make_office(settings, store, registry, roll, recorder, sweepers)
-        farewell = LeftReaper(roll, office, settings.forget_left, clock)
+        farewell = LeftReaper(roll.view, office, settings.forget_left, clock)
         tasks.start_soon(lasting, "forget who left", farewell.run)
         if registry.shared:
             tasks.start_soon(lasting, "peers", Peers(registry, office).run)
@@ -100,7 +99,7 @@ LIVE = (
 
 def _adopt(roll: Roll, recorder: RegistryWriter, farewell: LeftReaper, settings: Settings) -> None:
     """Go by the :data:`LIVE` options of ``settings`` from now on."""
-    roll.detector.rules = make_rules(settings)
+    roll.judge_by(make_rules(settings))
     recorder.history = timedelta(days=settings.history_days)
     farewell.after = settings.forget_left
 
@@ -154,18 +153,15 @@ def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]
     """One for each shard. A canary gets the time that nearly all agents give their beats."""
     name = coordinator_name(settings)
 
-    def canary_timeout(index: int) -> float:
-        return canary_time(roll.detector.members, index, roll.detector.rules)
-
     return [
         Sweeper(
             open_reader(store, index, name),
             member_id(settings.namespace, "", name),
             period=settings.sweep_period,
             timeout=settings.effective_sweep_timeout,
-            canary_timeout=partial(canary_timeout, index),
-            down_time=lambda: roll.detector.rules.service_down_time,
-            wall=roll.clocks.wall,
+            canary_timeout=partial(roll.view.canary_time, index),
+            down_time=lambda: roll.view.down_time,
+            wall=roll.view.clocks.wall,
         )
         for index in range(len(store.shard_names))
     ]
@@ -180,7 +176,7 @@ def make_office(
     sweepers: list[Sweeper],
 ) -> CoordinatorService:
     """The desk of a coordinator made of these parts."""
-    identity = _identity(settings, store, registry, roll.clocks)
+    identity = _identity(settings, store, registry, roll.view.clocks)
     return CoordinatorService(roll, registry, recorder, identity, _retire(roll, sweepers))
 
 
@@ -236,7 +232,7 @@ def located(registry: str) -> str:
 def _retire(roll: Roll, sweepers: list[Sweeper]) -> Callable[[Sequence[Member]], Awaitable[None]]:
     """Remove forgotten members from all shards at once; one that is away is left to its expiry."""
 
-    away = [Seldom("members not retired", roll.clocks.monotonic) for _ in sweepers]
+    away = [Seldom("members not retired", roll.view.clocks.monotonic) for _ in sweepers]
 
     async def from_shard(index: int, members: Sequence[Member]) -> None:
         sweeper = sweepers[index]
@@ -252,7 +248,7 @@ def _retire(roll: Roll, sweepers: list[Sweeper]) -> Callable[[Sequence[Member]],
     async def retire(members: Sequence[Member]) -> None:
         placed: dict[int, list[Member]] = {}
         for member in members:
-            for index in roll.placement.of(member.group, member.name):
+            for index in roll.view.shards_of(member.group, member.name):
                 placed.setdefault(index, []).append(member)
         tasks: TaskGroup
         async with anyio.create_task_group() as tasks:

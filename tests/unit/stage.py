@@ -37,7 +37,7 @@ class Stage:
             sweep_timeout=2.0,
             clocks=Clocks(lambda: self.now, lambda: self.wall),
         )
-        self.answers = Queries(self.roll)
+        self.answers = Queries(self.roll.view)
 
     def sweep(
         self,
@@ -107,7 +107,7 @@ def entry(name: str, state: State, **changes: object) -> Entry:
 
 def telling(stage: Stage) -> Steps[StatusAnswer]:
     identity = Identity("c1", "memory:", "memory:", stage.roll.clocks.instant(0), 0.5)
-    return status(stage.roll, stage.answers, identity, RegistryStatus())
+    return status(stage.roll.view, stage.answers, identity, RegistryStatus())
 
 
 def told(stage: Stage) -> StatusAnswer:

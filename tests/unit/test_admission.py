@@ -45,7 +45,7 @@ def test_who_is_known_is_no_newcomer() -> None:
     stage = full_stage(10, 15)
     stage.sweep(seated=((3, Member("compute", "h4", "z2")), (40, Member("compute", "h3"))))
     assert stage.roll.admission.not_seated == 5
-    assert stage.roll.effective(4).zone == "z2"
+    assert stage.roll.view.effective(4).zone == "z2"
     assert stage.roll.shards[0].seats.count == 10
 
 

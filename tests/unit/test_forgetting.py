@@ -4,7 +4,7 @@ Everything is in the test's hands: when each of them reads the store, takes that
 of the other. A sweep may be under way while somebody is forgotten, and so may a write.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from musterd.model import Facts, Member, State
 from musterd_coordinator.judge.members import Rows
 from musterd_coordinator.registry.base import Entry, Gone, Row
+from musterd_coordinator.roll.pending import KnownLives
 from musterd_coordinator.roll.roll import Roll
-from musterd_coordinator.service.pending import PendingRows
 from musterd_coordinator.sweep.base import BeatBatch, Roster
 from musterd_coordinator.sweep.columns import Rejected, no_beats
 from musterd_coordinator.sweep.loop import SweepOutcome
@@ -75,7 +75,7 @@ class Registry:
         self.rows: dict[str, Line] = {}
         self.number = 100
 
-    def record(self, me: int, members: list[Row], known: list[int]) -> None:
+    def record(self, me: int, members: list[Row], known: Sequence[int]) -> None:
         self.number += 1
         for row in members:
             name, state, line = row[1], State(row[6]), self.rows.get(row[1])
@@ -109,7 +109,7 @@ class Coordinator:
     stage: Stage
     seen: dict[int, str] = field(default_factory=dict)
     reading: tuple[float, dict[int, str], dict[int, tuple[int, int]]] | None = None
-    writing: tuple[Rows, list[Row], list[int], int] | None = None
+    writing: tuple[Rows, list[Row], KnownLives] | None = None
     heard: int = 0
 
     @property
@@ -118,7 +118,7 @@ class Coordinator:
 
     def knows(self) -> dict[str, State]:
         rows = {name: self.roll.directory.row("compute", name) for name in NAMES}
-        return {name: self.roll.state(row) for name, row in rows.items() if row is not None}
+        return {name: self.roll.view.state(row) for name, row in rows.items() if row is not None}
 
 
 class World:
@@ -152,8 +152,8 @@ class World:
         if row is None:
             return
         self.end_write(each)  # an order waits for its own coordinator's writing
-        _, members = PendingRows(each.roll).take(np.array([row]))
-        self.registry.record(each.number, members, each.roll.lives.numbers())
+        _, members = each.roll.pending.take(np.array([row]))
+        self.registry.record(each.number, members, each.roll.pending.known().forgettings)
         each.roll.remove([row], self.registry.forget(each.number, name))
         self.agents[name].forgotten = True
         if retired:
@@ -180,18 +180,16 @@ class World:
 
     def start_write(self, each: Coordinator) -> None:
         if each.writing is None:
-            lives, saving = each.roll.lives, PendingRows(each.roll)
-            epoch, known = lives.epoch, lives.numbers()
-            rows, members = saving.take(saving.due(0.0))
-            each.writing = rows, members, known, epoch
+            pending = each.roll.pending
+            known = pending.known()
+            each.writing = *pending.take(pending.due(0.0)), known
 
     def end_write(self, each: Coordinator) -> None:
         if each.writing is None:
             return
-        (rows, members, known, epoch), each.writing = each.writing, None
-        self.registry.record(each.number, members, known)
-        rows = PendingRows(each.roll).still(rows)
-        each.roll.unsaved.rows.add(each.roll.lives.since(rows, epoch))
+        (rows, members, known), each.writing = each.writing, None
+        self.registry.record(each.number, members, known.forgettings)
+        each.roll.pending.saved(rows, known)
 
     def hear(self, each: Coordinator) -> None:
         now = self.registry.number

@@ -65,7 +65,7 @@ class Watched(World):
 
     def states(self) -> list[str]:
         rows = [self.roll.directory.row(member.group, member.name) for member in GOOD]
-        return [str(self.roll.state(row)) for row in rows if row is not None]
+        return [str(self.roll.view.state(row)) for row in rows if row is not None]
 
 
 @settings(max_examples=15, deadline=None)

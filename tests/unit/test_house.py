@@ -1,10 +1,12 @@
-"""How tests are kept: what several of them need is in modules that are no tests."""
+"""How the house is kept: whose parts nobody reaches for, and what tests share and how long they are."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+COORDINATOR = ROOT / "coordinator" / "musterd_coordinator"
+ABOVE_THE_ROLL = ("service", "http", "demo", "wiring.py", "main.py")
 PATCH, MOST_PATCHES = "monkeypatch", 20
 LONGEST = 400  # lines
 
@@ -48,3 +50,47 @@ def test_no_file_of_tests_is_long() -> None:
 
 def lines(module: Path) -> Iterator[str]:
     yield from module.read_text().splitlines()
+
+
+def public_methods(module: Path, name: str) -> set[str]:
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            functions = [each.name for each in node.body if isinstance(each, ast.FunctionDef)]
+            return {each for each in functions if not each.startswith("_")}
+    raise AssertionError(f"{module} has no class {name}")
+
+
+def asked_of_a_roll(source: str) -> Iterator[str]:
+    """The attributes that ``source`` asks of whatever is called a roll."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and _is_roll(node.value):
+            yield node.attr
+
+
+def _is_roll(node: ast.expr) -> bool:
+    name = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+    return name in ("roll", "_roll")
+
+
+def sources_above_the_roll() -> Iterator[Path]:
+    for room in ABOVE_THE_ROLL:
+        place = COORDINATOR / room
+        yield from place.rglob("*.py") if place.is_dir() else (place,)
+
+
+def test_nobody_reaches_through_the_roll() -> None:
+    """Readers ask its view, writers use its verbs, whoever saves takes what is pending."""
+    allowed = public_methods(COORDINATOR / "roll" / "roll.py", "Roll") | {"view", "pending"}
+    assert "detector" not in allowed
+    found = {
+        f"{module.relative_to(COORDINATOR)}: roll.{name}"
+        for module in sources_above_the_roll()
+        for name in asked_of_a_roll(module.read_text())
+        if name not in allowed
+    }
+    assert not found
+
+
+def test_a_reach_through_the_roll_is_found() -> None:
+    source = "members = self._roll.detector.members\nself._roll.set_facts(1, roll.facts[1], '')\n"
+    assert sorted(asked_of_a_roll(source)) == ["detector", "facts", "set_facts"]

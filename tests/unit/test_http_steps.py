@@ -19,10 +19,10 @@ from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.judge.members import Code
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.names import NameIndex
+from musterd_coordinator.roll.storms import SHOWN
 from musterd_coordinator.roll.verdicts import FORCED_DOWN
 from musterd_coordinator.service.paging import AT_ONCE, FEW, Filters
 from musterd_coordinator.service.queries import GROUPS_AT_ONCE, MEMBERS_AT_ONCE, VERDICTS_AT_ONCE
-from musterd_coordinator.service.storms import SHOWN, storms
 from musterd_coordinator.steps import Steps, whole
 from tests.http_desk import DictDesk
 from tests.unit.stage import Stage
@@ -152,13 +152,13 @@ def test_the_largest_storms_are_told() -> None:
     stage = fleet(lambda n: "g", lambda n: f"z{n % 1000 if n % 5 else 7}")
     members = stage.roll.detector.members
     members.state[:MEMBERS] = Code.SUSPECT
-    told = whole(storms(stage.roll))
+    told = whole(stage.roll.view.hearing.storms())
     assert len(told) == SHOWN
     assert max(told, key=lambda storm: storm.silent).zone == "z7"
     members.state[:MEMBERS] = Code.UP
     few = np.flatnonzero(members.state[:MEMBERS] == Code.UP)[:3]
     members.state[few] = Code.SUSPECT
-    told = whole(storms(stage.roll))
+    told = whole(stage.roll.view.hearing.storms())
     assert sum(storm.silent for storm in told) == 3
     for storm in told:
         row = stage.roll.directory.zones.number((storm.group, storm.zone))

@@ -65,7 +65,7 @@ async def test_one_that_is_up_is_forgotten_only_by_force(tmp_path: Path) -> None
 
 async def test_who_said_goodbye_is_forgotten_after_a_while(tmp_path: Path) -> None:
     async with bureau(tmp_path) as at:
-        farewell = LeftReaper(at.stage.roll, at.office, after=60.0, clock=at.clock)
+        farewell = LeftReaper(at.stage.roll.view, at.office, after=60.0, clock=at.clock)
         at.stage.sweep(seated=((2, host("c")),))
         at.stage.sweep({1: (8, 1), 2: (9, 1)})
         at.stage.sweep({1: (8, 2), 2: (9, 2)}, status=Status.LEAVING)
@@ -82,7 +82,7 @@ async def test_who_said_goodbye_is_forgotten_after_a_while(tmp_path: Path) -> No
 async def test_who_left_before_a_restart_is_forgotten_too(tmp_path: Path) -> None:
     async with bureau(tmp_path) as at:
         at.stage.roll.restore(portion_of([left_entry(at.stage.wall - 61.0)]))
-        await LeftReaper(at.stage.roll, at.office, after=60.0, clock=at.clock).once()
+        await LeftReaper(at.stage.roll.view, at.office, after=60.0, clock=at.clock).once()
         assert at.retired == [host("z")]
 
 

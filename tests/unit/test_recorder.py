@@ -12,7 +12,6 @@ from musterd.errors import RegistryError
 from musterd.model import FactsChange
 from musterd_coordinator.registry.base import Row
 from musterd_coordinator.registry.rows import transition_row
-from musterd_coordinator.service.pending import PendingRows
 from musterd_coordinator.service.recorder import PATIENCE
 from musterd_coordinator.service.registry_health import READING
 from tests.unit.bureau import Away, Bureau, bureau, written
@@ -129,7 +128,7 @@ async def test_who_is_forgotten_while_a_write_fails_is_not_written_again() -> No
     with pytest.raises(RegistryError):
         async with at.recorder.holding([at.office.row("compute", "a")]):
             pass
-    saving = PendingRows(at.stage.roll)
+    saving = at.stage.roll.pending
     rows, _ = saving.take(np.array([0, 1]))
     at.stage.roll.remove([at.office.row("compute", "a")])
     saving.give_back(rows)

@@ -273,12 +273,12 @@ def test_pages_follow_names() -> None:
 
 def test_ready_when_everybody_alive_has_been_heard() -> None:
     stage = Stage()
-    assert not stage.roll.ready
+    assert not stage.roll.view.ready
     stage.sweep({0: (7, 40), 1: (8, 1)}, seated=((0, host("a")), (1, host("dead"))))
-    assert not stage.roll.ready
+    assert not stage.roll.view.ready
     for sequence in range(41, 46):
         stage.sweep({0: (7, sequence), 1: (8, 1)})
-    assert stage.roll.ready
+    assert stage.roll.view.ready
 
 
 def test_members_who_share_what_is_known_of_them_are_restored_each_by_name() -> None:
@@ -288,6 +288,6 @@ def test_members_who_share_what_is_known_of_them_are_restored_each_by_name() -> 
     stage.roll.restore(Portion(["a", "b", "c"], [at] * 3, [at] * 3, [1, 0, 0], samples))
     assert [stage.state(name) for name in "abc"] == [State.UP, State.DOWN, State.DOWN]
     rows = [stage.roll.directory.row("compute", name) for name in "abc"]
-    reasons = [stage.roll.reason(row) for row in rows if row is not None]
+    reasons = [stage.roll.view.reason(row) for row in rows if row is not None]
     assert reasons == ["as it was", "silent", "silent"]
     assert stage.roll.facts == {rows[0]: Facts(forced_down=True)}

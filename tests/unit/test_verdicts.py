@@ -117,7 +117,7 @@ def test_what_an_operator_says_is_in_the_reason_and_what_is_observed_beside_it()
         (Mark.FORCED_DOWN,),
     )
     assert answer.reason == "forced down: psu; observed unknown: announced; no beat seen yet"
-    assert stage.roll.reason(row) == "announced; no beat seen yet"  # what the registry keeps
+    assert stage.roll.view.reason(row) == "announced; no beat seen yet"  # what the registry keeps
 
 
 @pytest.mark.parametrize("after", ["", "h0"])

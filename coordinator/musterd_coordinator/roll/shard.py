@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import floor
+from typing import Protocol
 
 import structlog
 
@@ -32,11 +33,71 @@ class Clocks:
         """The wall clock's reading at ``at`` monotonic seconds."""
         return wall_instant(self.wall() - self.monotonic() + at)
 
+    def from_now(self, seconds: float) -> datetime:
+        """The wall clock's reading so many monotonic ``seconds`` from now."""
+        return self.instant(self.monotonic() + seconds)
+
 
 def wall_instant(seconds: float) -> datetime:
     """Seconds of the wall clock as an aware datetime, to the millisecond."""
     # Python's round() to a digit takes six times as long, and every member has an instant.
     return datetime.fromtimestamp(floor(seconds * 1000 + 0.5) / 1000, UTC)
+
+
+class ShardHealth(Protocol):
+    """A shard as readers may see it: see :class:`ShardState`."""
+
+    @property
+    def name(self) -> str:
+        """Its address."""
+
+    @property
+    def listening(self) -> bool:
+        """Do its sweeps prove who is silent?"""
+
+    @property
+    def listening_time(self) -> float:
+        """Seconds for which it was listened to."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is not listening; empty while it is."""
+
+    @property
+    def since(self) -> float:
+        """When that began, in seconds of the wall clock."""
+
+    @property
+    def canary_seconds(self) -> float | None:
+        """How long the newest canary took."""
+
+    @property
+    def sweep_seconds(self) -> float | None:
+        """How long the newest sweep took."""
+
+    @property
+    def members(self) -> int:
+        """How many have a seat."""
+
+    @property
+    def beats(self) -> int:
+        """How many have a beat there."""
+
+    @property
+    def sweeps(self) -> int:
+        """How many sweeps there were."""
+
+    @property
+    def unproven(self) -> int:
+        """How many of them proved nothing."""
+
+    @property
+    def rejected(self) -> Rejected:
+        """Records that were no beats."""
+
+    @property
+    def spoiled(self) -> Spoiled:
+        """Those of the newest sweep that matter."""
 
 
 @dataclass(slots=True)
@@ -62,6 +123,21 @@ class ShardState:
     spoiled: Spoiled = field(default_factory=Spoiled)
     _slept: float | None = None  # by the host, when it was last swept
     _slept_at_proof: float | None = None
+
+    @property
+    def listening(self) -> bool:
+        """Do its sweeps prove who is silent?"""
+        return self.clock.listening
+
+    @property
+    def listening_time(self) -> float:
+        """Seconds for which it was listened to."""
+        return self.clock.time
+
+    @property
+    def members(self) -> int:
+        """How many have a seat."""
+        return self.seats.count
 
     def wake(self, clocks: Clocks) -> None:
         """Notice before a sweep is taken in if the host slept since the last one: that was a gap."""

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import anyio
 
@@ -12,6 +13,22 @@ LOG_LIMIT = 10_000
 """Changes kept for readers that fell behind; a reader further behind starts afresh."""
 
 _AT_ONCE = 200  # changes described in one step: a millisecond
+
+
+class FollowedChanges(Protocol):
+    """What readers who follow may ask of a :class:`ChangeLog`."""
+
+    async def wait(self, after: int) -> int:
+        """The version, as soon as it is another than ``after``."""
+
+    async def told(self) -> None:
+        """Return when everything that was published is in the log."""
+
+    def has(self, version: int) -> bool:
+        """Is every change after ``version`` here?"""
+
+    def since(self, version: int, group: str | None) -> Sequence[MemberChange] | None:
+        """Changes after ``version``, oldest first; None when they are not all here."""
 
 
 class ChangeLog:

@@ -6,19 +6,21 @@ did not reach: a member that one of them alone knows, a row that the database lo
 
 import numpy as np
 
-from musterd_coordinator.judge.members import Code
+from musterd.model import State
 from musterd_coordinator.registry.base import Gone, Registry
 from musterd_coordinator.roll.roll import Roll
 
 PORTION = 500
 """Names that are compared at once, both ways, with each reading: a thousand in a second."""
 
+_DEAD = (State.DOWN, State.LEFT, State.UNKNOWN)
+
 
 class Comparison:
     """How far it came."""
 
     def __init__(self, roll: Roll, registry: Registry) -> None:
-        self._roll = roll
+        self._roll, self._view = roll, roll.view
         self._registry = registry
         self._row = 0
         self._name = "", ""
@@ -39,20 +41,18 @@ class Comparison:
 
     async def _ours(self, *, missing_are_forgotten: bool) -> bool:
         """Are the next of our members known there? True: those were the last."""
-        roll, begin = self._roll, self._row
-        self._row = min(begin + PORTION, roll.detector.members.size)
-        rows = roll.lives.saved.among(begin, self._row)
-        rows = rows[roll.detector.members.state[rows] != Code.FREE]
-        members = map(roll.directory.member, rows.tolist())
+        roll, view, begin = self._roll, self._view, self._row
+        self._row = min(begin + PORTION, view.end)
+        members = map(view.member, roll.pending.saved_among(begin, self._row).tolist())
         gone = await self._registry.lacking([(each.group, each.name) for each in members])
         unheard = [each for each in gone if not each.number]
         if missing_are_forgotten:
             unheard = [each for each in unheard if not self._is_dead(each)]
         keep = set(unheard)
         roll.merge([each for each in gone if each not in keep])
-        again = (roll.directory.row(each.group, each.name) for each in unheard)
-        roll.unsaved.rows.add(np.array([row for row in again if row is not None], np.int64))
-        ended = self._row >= roll.detector.members.size
+        again = (view.row(each.group, each.name) for each in unheard)
+        roll.pending.mark(np.array([row for row in again if row is not None], np.int64))
+        ended = self._row >= view.end
         if ended:
             self._row = 0
         return ended
@@ -60,13 +60,12 @@ class Comparison:
     async def _theirs(self) -> bool:
         """Do we know the next of its members? True: those were the last."""
         names = await self._registry.names_after(*self._name, PORTION)
-        unknown = [name for name in names if self._roll.directory.row(*name) is None]
+        unknown = [name for name in names if self._view.row(*name) is None]
         self._roll.merge(await self._registry.look_up(unknown))
         ended = len(names) < PORTION
         self._name = ("", "") if ended else names[-1]
         return ended
 
     def _is_dead(self, gone: Gone) -> bool:
-        row = self._roll.directory.row(gone.group, gone.name)
-        codes = (Code.DOWN, Code.LEFT, Code.UNKNOWN)
-        return row is not None and self._roll.detector.members.state.item(row) in codes
+        row = self._view.row(gone.group, gone.name)
+        return row is not None and self._view.state(row) in _DEAD

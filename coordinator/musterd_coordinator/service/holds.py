@@ -3,35 +3,33 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from musterd.model import Hold, StormStatus
 from musterd_coordinator.judge.members import Rows
-from musterd_coordinator.roll.coverage import uncovered
-from musterd_coordinator.roll.roll import Roll
-from musterd_coordinator.roll.shard import ShardState, wall_instant
+from musterd_coordinator.roll.hearing import Hearing
+from musterd_coordinator.roll.shard import ShardHealth, wall_instant
+from musterd_coordinator.roll.view import RollView
 from musterd_coordinator.roll.wording import examples
 
 _NAMED = 3
 
 
-def holds(roll: Roll, started: datetime) -> list[Hold]:
+def holds(view: RollView, started: datetime) -> list[Hold]:
     """All that hold anybody's verdict back now, but mass silences; the coordinator ``started`` then."""
-    by_shard = range(len(roll.shards))
+    by_shard = range(len(view.hearing.shards))
     return [
-        *_starting(roll, started),
-        *(hold for shard in by_shard for hold in _unheard(roll, shard)),
-        *(hold for shard in by_shard for hold in _allowances(roll, shard)),
-        *(hold for shard in by_shard for hold in _slow_canaries(roll, shard)),
-        *(hold for shard in by_shard for hold in _given_up(roll, shard)),
-        *_clamped(roll),
-        *_waiting(roll),
+        *_starting(view, started),
+        *(hold for shard in by_shard for hold in _unheard(view, shard)),
+        *(hold for shard in by_shard for hold in _allowances(view, shard)),
+        *(hold for shard in by_shard for hold in _slow_canaries(view, shard)),
+        *(hold for shard in by_shard for hold in _given_up(view, shard)),
+        *_clamped(view),
+        *_waiting(view.hearing),
     ]
 
 
-def of_storms(storms: Iterable[StormStatus], roll: Roll) -> Iterator[Hold]:
+def of_storms(storms: Iterable[StormStatus], view: RollView) -> Iterator[Hold]:
     """The mass silences that are held; they go on only while their shards are listened to."""
-    now = roll.clocks.instant(roll.clocks.monotonic())
+    now, all_listen = view.clocks.from_now(0.0), all(view.hearing.listening)
     for storm in storms:
         yield Hold(
             "storm",
@@ -39,106 +37,92 @@ def of_storms(storms: Iterable[StormStatus], roll: Roll) -> Iterator[Hold]:
             f"{storm.silent} of {storm.living} members fell silent at once: the observer is the"
             " likelier culprit",
             storm.since,
-            now + timedelta(seconds=storm.ends_in) if all(roll.listening) else None,
+            now + timedelta(seconds=storm.ends_in) if all_listen else None,
             storm.silent,
         )
 
 
-def _starting(roll: Roll, started: datetime) -> Iterator[Hold]:
-    if not roll.ready:
+def _starting(view: RollView, started: datetime) -> Iterator[Hold]:
+    if not view.ready:
         reason = "not ready: it has not listened long enough since it started to know who lives"
-        yield Hold("starting", "", reason, started, None, len(roll.directory))
+        yield Hold("starting", "", reason, started, None, len(view))
 
 
-def _unheard(roll: Roll, index: int) -> Iterator[Hold]:
+def _unheard(view: RollView, index: int) -> Iterator[Hold]:
     """A shard that is not listening holds those back who are heard nowhere else."""
-    shard, heard = roll.shards[index], roll.listening
-    if heard[index]:
+    shard = view.hearing.shards[index]
+    if shard.listening or not (count := view.hearing.uncovered_on(index)):
         return
-    theirs = {at: count for at, count in roll.placement.coverage.all.items() if index in at}
-    if count := uncovered(theirs, heard):
-        until = None
-        if (kind := kind_of(shard)) == "spoiled" and shard.spoiled.until is not None:
-            until = roll.clocks.instant(shard.spoiled.until)
-        yield Hold(kind, shard.name, shard.reason, wall_instant(shard.since), until, count)
+    until = None
+    if (kind := kind_of(shard)) == "spoiled" and shard.spoiled.until is not None:
+        until = view.clocks.instant(shard.spoiled.until)
+    yield Hold(kind, shard.name, shard.reason, wall_instant(shard.since), until, count)
 
 
-def _given_up(roll: Roll, index: int) -> Iterator[Hold]:
-    """Who holds up nobody else any longer, and cannot be heard himself."""
-    shard = roll.shards[index]
-    seated = [shard.seats.row_in(slot) for slot in shard.spoiled.given_up.tolist()]
-    rows = np.array([row for row in seated if row is not None], np.int64)
-    if len(rows):
-        since = roll.clocks.instant(shard.spoiled.given_up_since)
+def _given_up(view: RollView, index: int) -> Iterator[Hold]:
+    """Who holds up nobody else any longer, and cannot be heard itself."""
+    if held := view.hearing.given_up(index):
         reason = (
             "what stands in the store for them is no beat of theirs, so they count as silent:"
-            f" {_names(roll, rows)}"
+            f" {_names(view, held.rows)}"
         )
-        yield Hold("given up", shard.name, reason, since, None, len(rows))
+        shard = view.hearing.shards[index].name
+        yield Hold("given up", shard, reason, held.since, None, len(held.rows))
 
 
-def kind_of(shard: ShardState) -> str:
+def kind_of(shard: ShardHealth) -> str:
     """In one word, why it is not listening."""
     if shard.reason and shard.reason == shard.spoiled.reason:
         return "spoiled"
     return "relay" if "relay" in shard.reason.partition(":")[0] else "not listening"
 
 
-def _waiting(roll: Roll) -> Iterator[Hold]:
-    admission = roll.admission
-    if admission.not_seated and admission.waiting_since is not None:
-        since = wall_instant(admission.waiting_since)
+def _waiting(hearing: Hearing) -> Iterator[Hold]:
+    if hearing.not_seated and (since := hearing.waiting_since) is not None:
         reason = "this coordinator has as many members, groups or zones as it takes"
-        yield Hold("no room", "", reason, since, None, admission.not_seated)
+        yield Hold("no room", "", reason, since, None, hearing.not_seated)
 
 
-def _allowances(roll: Roll, index: int) -> Iterator[Hold]:
-    detector, shard = roll.detector, roll.shards[index]
-    rows, since = detector.gaps.put_off(index), detector.gaps.put_off_since(index)
-    if not len(rows) or since is None:
-        return
-    left = float((detector.members.down_after[rows] - detector.silence(rows)).max())
-    now = roll.clocks.monotonic()
-    yield Hold(
-        "allowance",
-        shard.name,
-        "it was not listened to without a break: whoever lives has two intervals and a push to come"
-        " back, or three chances between the gaps",
-        roll.clocks.instant(since),
-        roll.clocks.instant(now + max(0.0, left)) if shard.clock.listening else None,
-        len(rows),
-    )
+def _allowances(view: RollView, index: int) -> Iterator[Hold]:
+    shard = view.hearing.shards[index]
+    if held := view.hearing.put_off(index):
+        yield Hold(
+            "allowance",
+            shard.name,
+            "it was not listened to without a break: whoever lives has two intervals and a push to"
+            " come back, or three chances between the gaps",
+            held.since,
+            view.clocks.from_now(held.left) if shard.listening else None,
+            len(held.rows),
+        )
 
 
-def _slow_canaries(roll: Roll, index: int) -> Iterator[Hold]:
-    gaps, shard = roll.detector.gaps, roll.shards[index]
-    rows, since = gaps.deaf(index), gaps.deaf_since(index)
-    if not len(rows) or since is None:
-        return
-    yield Hold(
-        "canary",
-        shard.name,
-        f"the canary took {shard.canary_seconds or 0.0:.2g} s, and these wait less for a push:"
-        f" {_names(roll, rows)}",
-        roll.clocks.instant(since),
-        None,
-        len(rows),
-    )
+def _slow_canaries(view: RollView, index: int) -> Iterator[Hold]:
+    shard = view.hearing.shards[index]
+    if held := view.hearing.deaf(index):
+        yield Hold(
+            "canary",
+            shard.name,
+            f"the canary took {shard.canary_seconds or 0.0:.2g} s, and these wait less for a push:"
+            f" {_names(view, held.rows)}",
+            held.since,
+            None,
+            len(held.rows),
+        )
 
 
-def _clamped(roll: Roll) -> Iterator[Hold]:
-    notices = roll.notices
-    if (since := notices.clamped_since) is not None and len(notices.clamped):
+def _clamped(view: RollView) -> Iterator[Hold]:
+    if held := view.hearing.clamped():
         yield Hold(
             "promises",
             "",
             "beats promise an interval or a push timeout that no agent may be set to, and are held to"
-            f" what one may: {_names(roll, notices.clamped)}",
-            wall_instant(since),
+            f" what one may: {_names(view, held.rows)}",
+            held.since,
             None,
-            len(notices.clamped),
+            len(held.rows),
         )
 
 
-def _names(roll: Roll, rows: Rows) -> str:
-    return examples([str(roll.directory.member(row)) for row in rows[:_NAMED].tolist()], len(rows))
+def _names(view: RollView, rows: Rows) -> str:
+    return examples([str(view.member(row)) for row in rows[:_NAMED].tolist()], len(rows))

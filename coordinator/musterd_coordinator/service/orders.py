@@ -61,7 +61,8 @@ class CoordinatorService(Queries):
         identity: Identity,
         retire: Retire,
     ) -> None:
-        super().__init__(roll)
+        super().__init__(roll.view)
+        self._roll = roll
         self._registry = registry
         self._recorder = recorder
         self._identity = identity
@@ -70,13 +71,13 @@ class CoordinatorService(Queries):
         self.peers: Sequence[PeerStatus] = ()  # other coordinators, where there is one to tell
         # Of a registry that others write to as well, what is known here may not be the newest.
         self._alone = registry.url.startswith("sqlite:")
-        self._lines = Repeats(roll.clocks.monotonic, ORDERS_LOGGED)
+        self._lines = Repeats(roll.view.clocks.monotonic, ORDERS_LOGGED)
         self.adopt: Callable[[Settings], None] = _adopt_nothing
 
     @property
     def ready(self) -> bool:
         """Has every shard been listened to long enough to answer for its members?"""
-        return self._roll.ready
+        return self._view.ready
 
     def status(self) -> StatusAnswer:
         """This coordinator and its shards."""
@@ -89,7 +90,7 @@ class CoordinatorService(Queries):
             *(recorder.unsaved, recorder.health.reason, self.facts_age),
             *(recorder.quarantined, self.peers),
         )
-        return status(self._roll, self, self._identity, registry)
+        return status(self._view, self, self._identity, registry)
 
     @property
     def facts_age(self) -> float | None:
@@ -97,31 +98,31 @@ class CoordinatorService(Queries):
         age = self._recorder.health.facts_age
         return None if age is None else round(age, 3)
 
-    def view(self) -> tuple[bool, dict[State, int]]:
+    def summary(self) -> tuple[bool, dict[State, int]]:
         """Is it listening, and how many members does it see in each state?"""
         return self.freshness()[0], tally.states(self.tally().all)
 
     def shard_statuses(self) -> list[ShardStatus]:
         """Its shards alone, which needs no look at the members."""
-        return shard_statuses(self._roll)
+        return shard_statuses(self._view.hearing)
 
     async def wait_version(self, after: int) -> int:
         """The version, as soon as it is another than ``after``."""
-        return await self._roll.changes.wait(after)
+        return await self._view.changes.wait(after)
 
     async def told(self) -> None:
         """Return when all changes up to now are at hand."""
-        await self._roll.changes.told()
+        await self._view.changes.told()
 
     def changes_since(
         self, version: int, group: str | None = None
     ) -> Sequence[MemberChange] | None:
         """Every change after ``version``, or None when they are not all at hand."""
-        return self._roll.changes.since(version, group)
+        return self._view.changes.since(version, group)
 
     def is_at_hand(self, version: int) -> bool:
         """Would :meth:`changes_since` know all that changed after ``version``?"""
-        return self._roll.changes.has(version)
+        return self._view.changes.has(version)
 
     async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
         """Durably change what an operator may change; the member as it is then."""
@@ -129,7 +130,7 @@ class CoordinatorService(Queries):
         self._recorder.must_be_there()
         async with self._orders:
             row, before = self.row(group, member), list[Facts]()
-            known = self._roll.facts.get(row, NO_FACTS)
+            known = self._view.facts(row) or NO_FACTS
             if changed(known, change) == known and self._alone:
                 return self.member(group, member)
 
@@ -139,7 +140,7 @@ class CoordinatorService(Queries):
 
             async with self._recorder.holding([row]):
                 facts = await self._registry.change_facts(group, member, changing)
-                if self._roll.directory.row(group, member) != row:
+                if self._view.row(group, member) != row:
                     raise NotFound(f"{group}/{member} was forgotten meanwhile")
                 if [facts] != before or facts != known:
                     note = described(change)
@@ -155,14 +156,14 @@ class CoordinatorService(Queries):
         self._recorder.must_be_there()
         async with self._orders:
             row = self.row(group, member)
-            if self._roll.state(row) in (State.UP, State.SUSPECT) and not force:
+            if self._view.state(row) in (State.UP, State.SUSPECT) and not force:
                 raise Conflict(
-                    f"{group}/{member} is {self._roll.state(row)}: stop its agent first, or force it"
+                    f"{group}/{member} is {self._view.state(row)}: stop its agent first, or force it"
                 )
-            forgotten = self._roll.directory.member(row)
+            forgotten = self._view.member(row)
             async with self._recorder.holding([row]):  # or it might be written once more after that
                 number = await self._registry.forget([(group, member)])
-                if self._roll.directory.row(group, member) == row:
+                if self._view.row(group, member) == row:
                     self._roll.remove([row], number, "operator: forgotten")
             self._log("member forgotten", f"{group}/{member}", forced=force)
             await self._retire([forgotten])
@@ -181,10 +182,10 @@ class CoordinatorService(Queries):
 
     def _left(self, member: Member) -> int | None:
         """The row of ``member`` if it left, and no operator said anything of it."""
-        row = self._roll.directory.row(member.group, member.name)
-        if row is None or row in self._roll.facts or self._roll.state(row) is not State.LEFT:
+        row = self._view.row(member.group, member.name)
+        if row is None or self._view.facts(row) is not None:
             return None
-        return row
+        return row if self._view.state(row) is State.LEFT else None
 
     def _log(self, event: str, member: str, **fields: object) -> None:
         """A line of the log, unless there were very many within a minute: the history has each."""
@@ -195,7 +196,7 @@ class CoordinatorService(Queries):
     async def history(self, group: str, member: str, limit: int) -> History:
         """Its state changes, newest first; a forgotten member's too, while they are kept."""
         kept = await self._registry.history(group, member, limit)
-        row = self._roll.directory.row(group, member)
+        row = self._view.row(group, member)
         news = self._recorder.unwritten(row, group, member)
         if not (kept or news):
             self.row(group, member)

@@ -40,7 +40,7 @@ class Peers:
 
     async def once(self) -> None:
         """Leave a report, and read theirs."""
-        listening, states = self._office.view()
+        listening, states = self._office.summary()
         try:
             told = await self._registry.report(_encode(PeerReport(listening, states)).decode())
         except RegistryError as error:

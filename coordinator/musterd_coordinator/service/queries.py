@@ -6,7 +6,6 @@ What may concern very many members, groups or zones is done in steps.
 from collections.abc import Iterator
 from itertools import compress, repeat
 
-import numpy as np
 from msgspec.structs import replace
 
 from musterd.errors import NotFound
@@ -21,26 +20,17 @@ from musterd.model import (
     State,
     Verdict,
 )
-from musterd_coordinator.judge.members import IS_UNDECIDED, STATES, Code, Rows
+from musterd_coordinator.judge.members import STATES, Code, Rows
 from musterd_coordinator.roll import tally
-from musterd_coordinator.roll.names import NOBODY, Group
-from musterd_coordinator.roll.roll import Roll
+from musterd_coordinator.roll.names import NOBODY
+from musterd_coordinator.roll.seen import Seen
 from musterd_coordinator.roll.shard import wall_instant
 from musterd_coordinator.roll.tally import Tally
 from musterd_coordinator.roll.verdicts import FORCED_DOWN, NO_FACTS, marks_of, overlaid, verdict_of
-from musterd_coordinator.roll.wording import (
-    clamped_text,
-    deaf_text,
-    hexadecimal,
-    put_off_text,
-    spoiled_text,
-    unheard_text,
-    up_text,
-)
+from musterd_coordinator.roll.view import RollView
+from musterd_coordinator.roll.wording import hexadecimal, up_text
 from musterd_coordinator.service.contract import PAGE_LIMIT
-from musterd_coordinator.service.freshness import Freshness
 from musterd_coordinator.service.paging import FEW, Filters, chosen
-from musterd_coordinator.service.seen import Seen, seen, seen_of
 from musterd_coordinator.service.status import OLD_FACTS
 from musterd_coordinator.steps import Steps, whole
 
@@ -67,12 +57,9 @@ Portion = dict[str, dict[str, Verdict]]
 class Queries:
     """The questions of schedulers, over one roll."""
 
-    def __init__(self, roll: Roll, *, few: int = FEW) -> None:
-        self._roll = roll
+    def __init__(self, view: RollView, *, few: int = FEW) -> None:
+        self._view = view
         self._few = few  # members that are sorted for one page
-        self._freshness = Freshness(roll)
-        self._tally: Tally | None = None
-        self._counted_at: int | None = None
 
     @property
     def facts_age(self) -> float | None:
@@ -82,12 +69,12 @@ class Queries:
     @property
     def version(self) -> int:
         """One more for each sweep or order that changed anything."""
-        return self._roll.version
+        return self._view.version
 
     @property
     def size(self) -> int:
         """How many members there are."""
-        return len(self._roll.directory)
+        return len(self._view)
 
     def groups(self) -> GroupList:
         """All groups."""
@@ -95,17 +82,17 @@ class Queries:
 
     def groups_steps(self) -> Steps[GroupList]:
         """The same in steps."""
-        listed = GroupList(self._roll.version, *self.freshness(), [])
+        listed = GroupList(self._view.version, *self.freshness(), [])
         yield
         counted = self.tally()
         yield
-        names, numbers = list(self._roll.directory.group_names), self._roll.directory.zones
+        names = list(self._view.groups)
         yield
         counted.group(0)
         yield
         for at in range(0, len(names), GROUPS_AT_ONCE):
             for name in names[at : at + GROUPS_AT_ONCE]:
-                counts = counted.group(numbers.number_of_group(name))
+                counts = counted.group(self._view.group_number(name))
                 listed.groups.append(_summary(name, counts))
             yield
         return listed
@@ -116,21 +103,21 @@ class Queries:
 
     def group_steps(self, group: str) -> Steps[GroupAnswer]:
         """The same in steps."""
-        found, counted, zones = self._group(group), self.tally(), self._roll.directory.zones
+        size, counted = self._size_of(group), self.tally()
         yield
-        counts = counted.group(zones.number_of_group(group))
+        counts = counted.group(self._view.group_number(group))
         answer = GroupAnswer(
-            self._roll.version,
+            self._view.version,
             *self.freshness(group),
             group,
-            len(found.rows),
+            size,
             tally.states(counts),
             {},
             tally.verdicts(counts),
             tally.marks(counts),
         )
         yield
-        named = sorted(zones.of_group.get(group, {}).items())
+        named = sorted(self._view.zones_of(group).items())
         yield
         for at in range(0, len(named), GROUPS_AT_ONCE):
             for zone, number in named[at : at + GROUPS_AT_ONCE]:
@@ -156,14 +143,13 @@ class Queries:
         self, group: str, filters: Filters, after: str, limit: int
     ) -> Steps[MemberPage]:
         """The same in steps. One who is forgotten meanwhile is left out."""
-        found = self._group(group)
         fresh = self.freshness(group)
-        page = MemberPage(self._roll.version, *fresh, [], None, facts_age=self.facts_age)
-        names = yield from chosen(self._roll, found, filters, after, limit + 1, few=self._few)
+        page = MemberPage(self._view.version, *fresh, [], None, facts_age=self.facts_age)
+        names = yield from chosen(self._view, group, filters, after, limit + 1, few=self._few)
         shown = names[:limit]
         answers: list[MemberAnswer] = []
         for at in range(0, len(shown), MEMBERS_AT_ONCE):
-            rows = self._roll.directory.rows(group, shown[at : at + MEMBERS_AT_ONCE])
+            rows = self._view.rows(group, shown[at : at + MEMBERS_AT_ONCE])
             answers += self._answers(rows[rows != NOBODY])
             yield
         following = shown[-1] if len(names) > limit else None
@@ -174,7 +160,7 @@ class Queries:
 
         Who joins, goes or changes meanwhile may be told or not: what changed says it again.
         """
-        names = [group] if group is not None else list(self._roll.directory.group_names)
+        names = [group] if group is not None else list(self._view.groups)
         portion: Portion = {}
         size = 0
         for name in names:
@@ -188,38 +174,34 @@ class Queries:
             yield portion
 
     def _verdicts_of(self, name: str) -> Iterator[dict[str, Verdict]]:
-        group = self._roll.directory.groups.get(name)
-        if group is None:
-            return
-        rows = np.array(group.rows, np.int64)
+        rows = self._view.rows_of(name)
         for at in range(0, len(rows), VERDICTS_AT_ONCE):
-            here, named = self._roll.directory.names_of(group, rows[at : at + VERDICTS_AT_ONCE])
-            yield dict(zip(named, self._roll.verdicts(here), strict=True))
+            here, named = self._view.names_in(name, rows[at : at + VERDICTS_AT_ONCE])
+            yield dict(zip(named, self._view.verdicts(here), strict=True))
 
     def member(self, group: str, member: str) -> MemberAnswer:
         """One member."""
         row = self.row(group, member)
-        return self._answer(row, seen_of(self._roll.detector, row), self._behind)
+        return self._answer(row, self._view.seen_of(row), self._behind)
 
     def query(self, group: str, members: list[str]) -> QueryAnswer:
         """Verdicts on the named members."""
-        found = self._group(group)
+        fresh = self.freshness(group)
         names = list(dict.fromkeys(members))
-        rows = self._roll.directory.rows(found.name, names)
+        rows = self._view.rows(group, names)
         known, missing = rows != NOBODY, list[str]()
         if not known.all():
             missing = list(compress(names, ~known))
             names, rows = list(compress(names, known)), rows[known]
-        verdicts = dict(zip(names, self._roll.verdicts(rows), strict=True))
-        fresh = self.freshness(group)
-        return QueryAnswer(self._roll.version, *fresh, verdicts, missing, facts_age=self.facts_age)
+        verdicts = dict(zip(names, self._view.verdicts(rows), strict=True))
+        return QueryAnswer(self._view.version, *fresh, verdicts, missing, facts_age=self.facts_age)
 
     def row(self, group: str, member: str) -> int:
         """The row of a member; NotFound names the group's size."""
-        found = self._group(group)
-        row = self._roll.directory.row(group, member)
+        row = self._view.row(group, member)
         if row is None:
-            raise NotFound(f"group {group} has no member {member} among its {len(found.rows)}")
+            size = self._size_of(group)
+            raise NotFound(f"group {group} has no member {member} among its {size}")
         return row
 
     def freshness(self, group: str | None = None) -> tuple[bool, float | None]:
@@ -228,39 +210,32 @@ class Queries:
         None seconds: there is none yet.
         """
         if group is not None:
-            self._group(group)
-        return self._freshness.of(group)
+            self._size_of(group)
+        return self._view.hearing.freshness(group)
 
     def tally(self) -> Tally:
         """Everybody, counted once for each version."""
-        if self._tally is None or self._counted_at != self._roll.version:
-            detector, zones = self._roll.detector, self._roll.directory.zones
-            members = detector.members
-            self._tally = Tally(members, detector.conflicts(members.used), zones)
-            self._counted_at = self._roll.version
-        return self._tally
+        return self._view.tally()
 
-    def _group(self, group: str) -> Group:
-        found = self._roll.directory.groups.get(group)
-        if found is None:
-            raise NotFound(f"no group {group} among {len(self._roll.directory.groups)}")
-        return found
+    def _size_of(self, group: str) -> int:
+        """How many members it has; NotFound if there is no such group."""
+        size = self._view.group_size(group)
+        if size is None:
+            raise NotFound(f"no group {group} among {len(self._view.groups)}")
+        return size
 
     @property
     def _behind(self) -> _Behind:
         """What is behind all answers of one moment."""
-        roll = self._roll
-        all_heard = not roll.detector.gaps.is_anybody_deaf and False not in roll.listening
-        return _Behind(all_heard, self.facts_age)
+        return _Behind(self._view.hearing.is_everybody_heard, self.facts_age)
 
     def _answers(self, rows: Rows) -> list[MemberAnswer]:
-        behind, columns = self._behind, seen(self._roll.detector, rows)
+        behind, columns = self._behind, self._view.seen(rows)
         return list(map(self._answer, rows.tolist(), columns, repeat(behind)))
 
     def _answer(self, row: int, seen: Seen, behind: _Behind) -> MemberAnswer:
-        roll = self._roll
-        facts = roll.facts.get(row)
-        member = roll.directory.member(row)
+        facts = self._view.facts(row)
+        member = self._view.member(row)
         if facts is None:
             facts = NO_FACTS
         else:
@@ -294,49 +269,14 @@ class Queries:
         )
 
     def _reason(self, row: int, seen: Seen, behind: _Behind) -> str:
-        reason = self._roll.reason(row)
+        reason = self._view.reason(row)
         if seen.state == Code.UP:
             reason = up_text(reason, seen.status, seen.missed, seen.lag_ms / 1000, seen.interval)
         if not behind.all_heard or seen.put_off or seen.clamped:
-            reason += self._withheld(row)
+            reason += self._view.hearing.withheld(row)
         if seen.orders & FORCED_DOWN:
-            reason = self._roll.in_force(row, reason)
+            reason = self._view.in_force(row, reason)
         return reason + behind.note
-
-    def _away(self, row: int) -> str:
-        """Why it is not heard at all, if none of its shards is listening."""
-        places = self._roll.detector.members.shard[:, row].tolist()
-        shards = self._roll.shards
-        for at in places:
-            if at >= 0 and shards[at].clock.listening:
-                return ""
-        away = [shards[at] for at in places if at >= 0]
-        return "; ".join(f"{shard.name}: {shard.reason}" for shard in away)
-
-    def _withheld(self, row: int) -> str:
-        """What to add where its verdict is held back, or its promises are."""
-        members, detector = self._roll.detector.members, self._roll.detector
-        text, push = "", members.push_timeout.item(row)
-        if IS_UNDECIDED[members.state.item(row)]:
-            if away := self._away(row):
-                text += unheard_text(away)
-            elif detector.gaps.is_deaf(row):
-                text += deaf_text(push)
-            elif members.put_off.item(row):
-                left = members.down_after.item(row) - detector.silence_of(row)
-                text += put_off_text(max(0.0, left))
-        for shard in self._roll.shards:
-            if len(shard.spoiled.counted) or len(shard.spoiled.given_up):
-                slot = shard.seats.slot_of(row)
-                text += (
-                    spoiled_text(shard.name)
-                    if slot is not None and shard.spoiled.holds(slot)
-                    else ""
-                )
-        if members.clamped.item(row):
-            promised = members.interval_ms.item(row), members.push_timeout_ms.item(row)
-            text += clamped_text(*promised, members.interval.item(row), push)
-        return text
 
 
 def _old(facts_age: float | None) -> str:

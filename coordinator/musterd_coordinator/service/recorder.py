@@ -19,7 +19,6 @@ from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import wall_instant
 from musterd_coordinator.service.comparison import Comparison
 from musterd_coordinator.service.deletion_clock import DeletionClock
-from musterd_coordinator.service.pending import PendingRows
 from musterd_coordinator.service.registry_health import READING, WRITING, RegistryHealth
 from musterd_coordinator.service.sieve import RefusalFilter
 
@@ -82,9 +81,9 @@ class RegistryWriter:
         clock: DeletionClock,
         batch: int = BATCH,
     ) -> None:
-        self.health = RegistryHealth(roll.clocks, lambda: len(roll.unsaved.rows))
         self._roll = roll
-        self._saving = PendingRows(roll)
+        self._pending = pending = roll.pending
+        self.health = RegistryHealth(roll.view.clocks, lambda: pending.members)
         self._registry = registry
         self._sieve = RefusalFilter(registry)
         self._comparison = Comparison(roll, registry)
@@ -99,7 +98,7 @@ class RegistryWriter:
     @property
     def unsaved(self) -> int:
         """Members and lines of history that the registry does not have yet."""
-        return len(self._roll.unsaved) + self._writing + len(self._lines)
+        return len(self._pending) + self._writing + len(self._lines)
 
     @property
     def quarantined(self) -> int:
@@ -132,11 +131,12 @@ class RegistryWriter:
         """
         self.must_be_there()
         async with self._lock, self._reading:
-            taken, members = self._saving.take(np.array(rows, np.int64))
+            known = self._pending.known()
+            taken, members = self._pending.take(np.array(rows, np.int64))
             if members:
                 with self._given_back([taken]):
-                    await self._registry.record(members, [], self._roll.lives.numbers())
-                self._roll.lives.saved.add(taken)
+                    await self._registry.record(members, [], known.forgettings)
+                self._pending.saved(taken, known)
             yield
 
     def must_be_there(self) -> None:
@@ -158,17 +158,17 @@ class RegistryWriter:
 
         Raises RegistryError; nothing is lost by that.
         """
-        while self._roll.unsaved or self._lines:
+        while self._pending or self._lines:
             async with self._lock:
-                rows = self._saving.due(patience)[: self._batch]
-                if not (len(rows) or self._lines or self._roll.unsaved.has_lines):
+                rows = self._pending.due(patience)[: self._batch]
+                if not (len(rows) or self._lines or self._pending.has_lines):
                     return
                 await self._write(rows)
 
     def unwritten(self, row: int | None, group: str, name: str) -> list[Transition]:
         """What the history lacks of a member, oldest first; ``row`` is None for a forgotten one."""
         mine = [line for line in self._lines if line[2:4] == (group, name)]
-        return [*map(transition_of, mine), *self._roll.unsaved.lines_of(row, group, name)]
+        return [*map(transition_of, mine), *self._pending.lines_of(row, group, name)]
 
     @property
     def _is_behind(self) -> bool:
@@ -204,7 +204,7 @@ class RegistryWriter:
             await self.flush(PATIENCE)
 
     async def _prune(self) -> None:
-        clocks = self._roll.clocks
+        clocks = self._roll.view.clocks
         now = self._clock.now(clocks.wall(), clocks.monotonic())
         await self._registry.prune(wall_instant(now) - self.history)
 
@@ -220,29 +220,26 @@ class RegistryWriter:
                 await self.flush(patience=0.0)
             except RegistryError as error:
                 reason = str(error)
-        if left := len(self._roll.unsaved.rows):
+        if left := self._pending.members:
             note = "who is in the store is learnt again at the next start"
             log.warning("registry not up to date", members=left, reason=reason, note=note)
 
     async def _write(self, due: Rows) -> None:
-        lives = self._roll.lives
-        epoch, known = lives.epoch, lives.numbers()  # before anybody is taken: see there
+        known = self._pending.known()  # before anybody is taken: see there
         taken, members = [due[:0]], list[Row]()
         with self._given_back(taken):
             for at in range(0, len(due), PORTION):
-                rows, made = self._saving.take(due[at : at + PORTION])
+                rows, made = self._pending.take(due[at : at + PORTION])
                 taken.append(rows)
                 members += made
                 await anyio.lowlevel.checkpoint()
-            while len(self._lines) < self._batch and self._roll.unsaved.has_lines:
-                self._lines += self._roll.unsaved.take_lines(PORTION)
+            while len(self._lines) < self._batch and self._pending.has_lines:
+                self._lines += self._pending.take_lines(PORTION)
                 await anyio.lowlevel.checkpoint()
             began, self._writing = anyio.current_time(), len(members)
             lines = self._lines[: self._batch]
-            await self._sieve.record(members, lines, known)
-        rows = self._saving.still(np.concatenate(taken))
-        lives.saved.add(rows)
-        self._roll.unsaved.rows.add(lives.since(rows, epoch))
+            await self._sieve.record(members, lines, known.forgettings)
+        self._pending.saved(np.concatenate(taken), known)
         self._writing = 0
         del self._lines[: len(lines)]
         self._adapt(anyio.current_time() - began)
@@ -253,7 +250,7 @@ class RegistryWriter:
         try:
             yield
         except BaseException:
-            self._saving.give_back(np.concatenate(taken))
+            self._pending.give_back(np.concatenate(taken))
             self._writing = 0
             self._adapt(2 * LONG)
             self._bound()
@@ -267,5 +264,5 @@ class RegistryWriter:
             self._batch = min(self._most, self._batch * 2)
 
     def _bound(self) -> None:
-        if lost := self._roll.unsaved.lose_lines(BACKLOG_LIMIT):
+        if lost := self._pending.lose_lines(BACKLOG_LIMIT):
             log.warning("history lost", changes=lost, reason="the registry is away for too long")

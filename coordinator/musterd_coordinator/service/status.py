@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from musterd.about import version
 from musterd.model import Hold, PeerStatus, ShardStatus, StatusAnswer
 from musterd_coordinator.roll import tally
-from musterd_coordinator.roll.coverage import redundancy_lost, uncovered
-from musterd_coordinator.roll.roll import Roll
-from musterd_coordinator.roll.shard import Clocks, ShardState, wall_instant
+from musterd_coordinator.roll.hearing import Hearing
+from musterd_coordinator.roll.shard import wall_instant
+from musterd_coordinator.roll.view import RollView
 from musterd_coordinator.service.holds import holds, of_storms
-from musterd_coordinator.service.storms import storms
 from musterd_coordinator.steps import Steps
 
 if TYPE_CHECKING:
@@ -46,30 +45,30 @@ class RegistryStatus:
 
 
 def status(
-    roll: Roll, answers: "Queries", identity: Identity, registry: RegistryStatus
+    view: RollView, answers: "Queries", identity: Identity, registry: RegistryStatus
 ) -> Steps[StatusAnswer]:
     """The whole answer of ``GET /v1/status``, in steps."""
     counts = answers.tally().all
     yield
-    held = yield from storms(roll)
+    hearing = view.hearing
+    held = yield from hearing.storms()
     listening, staleness = answers.freshness()
-    placed, heard = roll.placement.coverage.all, roll.listening
     return StatusAnswer(
         coordinator=identity.name,
         musterd=version(),
         started=identity.started,
-        ready=roll.ready,
-        version=roll.version,
+        ready=view.ready,
+        version=view.version,
         listening=listening,
         staleness=staleness,
         store=identity.store,
         registry=identity.registry,
-        groups=len(roll.directory.groups),
-        members=len(roll.directory),
+        groups=len(view.groups),
+        members=len(view),
         states=tally.states(counts),
-        service_down_time=roll.detector.rules.service_down_time,
+        service_down_time=view.down_time,
         sweep_period=identity.sweep_period,
-        shards=shard_statuses(roll),
+        shards=shard_statuses(hearing),
         storms=held,
         unsaved=registry.unsaved,
         registry_ok=not registry.reason,
@@ -77,42 +76,42 @@ def status(
         facts_age=registry.facts_age,
         quarantined=registry.quarantined,
         peers=registry.peers,
-        not_seated=roll.admission.not_seated,
+        not_seated=hearing.not_seated,
         verdicts=tally.verdicts(counts),
         marks=tally.marks(counts),
-        held=[*holds(roll, identity.started), *of_storms(held, roll), *_old_facts(roll, registry)],
-        judged_later=len(roll.notices.later),
-        latest_down_after=round(roll.notices.latest_down_after, 3),
-        uncovered=uncovered(placed, heard),
-        redundancy_lost=[roll.shards[at].name for at in redundancy_lost(placed, heard)],
+        held=[*holds(view, identity.started), *of_storms(held, view), *_old_facts(view, registry)],
+        judged_later=hearing.judged_later,
+        latest_down_after=round(hearing.latest_down_after, 3),
+        uncovered=hearing.uncovered(),
+        redundancy_lost=hearing.redundancy_lost(),
     )
 
 
-def _old_facts(roll: Roll, registry: RegistryStatus) -> Iterator[Hold]:
+def _old_facts(view: RollView, registry: RegistryStatus) -> Iterator[Hold]:
     """Operators' orders are in force as they were last heard of."""
     if registry.facts_age is not None and registry.facts_age > OLD_FACTS:
-        since = roll.clocks.instant(roll.clocks.monotonic() - registry.facts_age)
+        since = view.clocks.from_now(-registry.facts_age)
         reason = f"newer orders are not known: {registry.reason}"
-        yield Hold("facts are old", "registry", reason, since, None, len(roll.directory))
+        yield Hold("facts are old", "registry", reason, since, None, len(view))
 
 
-def shard_statuses(roll: Roll) -> list[ShardStatus]:
+def shard_statuses(hearing: Hearing) -> list[ShardStatus]:
     """How each shard is."""
-    return [_shard(shard, roll.clocks) for shard in roll.shards]
+    return [_shard(hearing, index) for index in range(len(hearing.shards))]
 
 
-def _shard(shard: ShardState, clocks: Clocks) -> ShardStatus:
-    staleness = shard.staleness(clocks)
+def _shard(hearing: Hearing, index: int) -> ShardStatus:
+    shard, staleness = hearing.shards[index], hearing.staleness(index)
     return ShardStatus(
         shard=shard.name,
-        listening=shard.clock.listening,
+        listening=shard.listening,
         reason=shard.reason or LISTENING,
         since=wall_instant(shard.since),
         staleness=None if staleness is None else round(staleness, 3),
         canary_seconds=shard.canary_seconds,
         sweep_seconds=shard.sweep_seconds,
-        listening_time=round(shard.clock.time, 3),
-        members=shard.seats.count,
+        listening_time=round(shard.listening_time, 3),
+        members=shard.members,
         beats=shard.beats,
         sweeps=shard.sweeps,
         unproven_sweeps=shard.unproven,

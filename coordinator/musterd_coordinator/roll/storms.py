@@ -3,9 +3,10 @@
 import numpy as np
 
 from musterd.model import StormStatus
+from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.members import Code
-from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import wall_instant
+from musterd_coordinator.roll.zones import Zones
 from musterd_coordinator.steps import Steps
 
 AT_ONCE = 50_000  # suspects that are looked at in one step
@@ -13,19 +14,19 @@ SHOWN = 200
 """Storms that are told of one by one; the largest ones, where there are more."""
 
 
-def storms(roll: Roll) -> Steps[list[StormStatus]]:
+def storms(detector: Detector, zones: Zones) -> Steps[list[StormStatus]]:
     """One for each zone that has suspects; it ends when the last of them is judged."""
-    members, detector, used = roll.detector.members, roll.detector, roll.detector.members.used
+    members, used = detector.members, detector.members.used
     state, zone = members.state[used], members.zone[used]
     suspects = np.flatnonzero(state == Code.SUSPECT)
     if not len(suspects):
         return []
     silent = np.bincount(zone[suspects])
     living = np.bincount(zone[(state == Code.UP) | (state == Code.SUSPECT)], minlength=len(silent))
-    zones = np.count_nonzero(silent)
-    codes = np.sort(np.argsort(-silent, kind="stable")[: min(SHOWN, zones)])
-    named = [roll.directory.zones.key(code) for code in codes.tolist()]
-    if len(codes) < zones:
+    struck = np.count_nonzero(silent)
+    codes = np.sort(np.argsort(-silent, kind="stable")[: min(SHOWN, struck)])
+    named = [zones.key(code) for code in codes.tolist()]
+    if len(codes) < struck:
         suspects = suspects[np.isin(zone[suspects], codes)]
     theirs = zone[suspects]  # as it is now, whoever goes meanwhile
     since, remaining = np.full(len(silent), np.inf), np.zeros(len(silent))

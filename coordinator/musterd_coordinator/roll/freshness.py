@@ -1,17 +1,17 @@
 """How good the knowledge behind an answer is: is everybody heard, and as of when?"""
 
 from musterd_coordinator.roll.coverage import Shards, oldest
-from musterd_coordinator.roll.roll import Roll
+from musterd_coordinator.roll.parts import Parts
 
 
 class Freshness:
-    """Of everybody on a roll, and of each of its groups.
+    """It knows this of everybody on a roll, and of each of its groups.
 
     Which shard decides changes with sweeps and placements alone, and is asked with every question.
     """
 
-    def __init__(self, roll: Roll) -> None:
-        self._roll = roll
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._as_of: tuple[int, ...] = ()
         self._known: dict[str | None, tuple[bool, int | None]] = {}
 
@@ -19,22 +19,21 @@ class Freshness:
         """Has every member concerned a shard that is listening, and how old is the newest proven
         sweep of whoever is worst off? None seconds: somebody's shards have not been proven yet.
         """
-        shards = self._roll.shards
-        as_of = (self._roll.placement.coverage.changes, *[shard.sweeps for shard in shards])
+        shards = self._parts.shards
+        as_of = (self._parts.placement.coverage.changes, *[shard.sweeps for shard in shards])
         if as_of != self._as_of:
             self._as_of, self._known = as_of, {}
         known = self._known.get(group)
         if known is None:
             known = self._known[group] = self._look(group)
         listening, shard = known
-        age = None if shard is None else shards[shard].staleness(self._roll.clocks)
+        age = None if shard is None else shards[shard].staleness(self._parts.clocks)
         return listening, None if age is None else round(age, 3)
 
     def _look(self, group: str | None) -> tuple[bool, int | None]:
-        roll = self._roll
-        coverage = roll.placement.coverage
+        shards, coverage = self._parts.shards, self._parts.placement.coverage
         placed: list[Shards] = list(coverage.all if group is None else coverage.of(group))
         if not placed:
-            placed = [(shard,) for shard in range(len(roll.shards))]
-        ages = [shard.staleness(roll.clocks) for shard in roll.shards]
-        return oldest(placed, roll.listening, ages)
+            placed = [(shard,) for shard in range(len(shards))]
+        ages = [shard.staleness(self._parts.clocks) for shard in shards]
+        return oldest(placed, [shard.listening for shard in shards], ages)

@@ -1,0 +1,129 @@
+"""The rows of a roll's members begin, change by what is said of them, and end."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from musterd.limits import INTERVALS_UNTIL_DOWN
+from musterd.model import Facts
+from musterd_coordinator.judge.members import CODES, Code, Rows, Seconds
+from musterd_coordinator.registry.base import Portion
+from musterd_coordinator.roll.batch import MemberBatch
+from musterd_coordinator.roll.parts import Parts
+from musterd_coordinator.roll.verdicts import NO_FACTS, orders_of
+from musterd_coordinator.roll.view import RollView
+
+
+class RowKeeper:
+    """It keeps in step what the parts of a roll have of each row, and publishes nothing."""
+
+    def __init__(self, parts: Parts, view: RollView) -> None:
+        self._parts = parts
+        self._view = view
+        self._detector, self._directory = parts.detector, parts.directory
+        self._placement, self._lives, self._unsaved = parts.placement, parts.lives, parts.unsaved
+
+    def add(
+        self,
+        members: MemberBatch,
+        states: NDArray[np.uint8],
+        reasons: Iterable[str],
+        quiet: Seconds,
+    ) -> Rows:
+        """Rows for new ``members`` in these states and silent for ``quiet`` seconds; all n long."""
+        places = self._placement.of_all(members)
+        rows = self._detector.add_all(states, places, quiet)
+        self._directory.add(members, rows)
+        self._placement.note(members, places)
+        self._parts.reporter.begin(rows, reasons)
+        self._lives.begin(rows)
+        zones = [
+            self._directory.zones.take((sample.group, sample.zone), holders) if holders else 0
+            for sample, holders in zip(members.samples, members.counts(), strict=True)
+        ]
+        self._detector.members.zone[rows] = np.array(zones, np.int32)[members.kinds]
+        self._detector.members.since[rows] = self._parts.clocks.wall()
+        return rows
+
+    def restore(self, portion: Portion) -> None:
+        """Members, states and facts that a registry kept."""
+        kinds, samples = np.array(portion.kinds, np.int64), portion.samples
+        down_time, now = self._detector.rules.service_down_time, self._parts.clocks.wall()
+        states = np.array([CODES[sample.state] for sample in samples], np.uint8)[kinds]
+        at = {since: since.timestamp() for since in set(portion.since)}
+        since = np.fromiter(map(at.__getitem__, portion.since), np.float64, len(kinds))
+        # Long past any mass silence: what fell before this coordinator began is no part of one.
+        dead = np.isin(states, (Code.DOWN, Code.LEFT))
+        intervals = np.array([sample.interval for sample in samples])[kinds]
+        allowed = np.maximum(down_time, INTERVALS_UNTIL_DOWN * intervals)
+        quiet = np.where(dead, np.maximum(3 * allowed, now - since), 0.0)
+        members = MemberBatch(portion.names, kinds, [sample.member for sample in samples])
+        reasons = [sample.reason for sample in samples]
+        rows = self.add(members, states, map(reasons.__getitem__, portion.kinds), quiet)
+        self._detector.members.since[rows] = since
+        self._detector.know_intervals(rows, intervals)
+        known = states != Code.UNKNOWN  # for longer than this coordinator is there
+        self._detector.members.first_heard[rows[known]] = -np.inf
+        self._lives.saved.add(rows)
+        ordered = np.array([sample.facts != NO_FACTS for sample in samples])[kinds]
+        for place in np.flatnonzero(ordered).tolist():
+            row = rows.item(place)
+            self._keep_facts(row, samples[portion.kinds[place]].facts)
+            self.set_zone(row)
+
+    def remove(self, row: int) -> None:
+        """Forget the member of ``row``."""
+        self._parts.changes.settle()
+        last = replace(self._view.change(row), gone=True, version=self._view.version + 1)
+        self._parts.changes.forget(row, last)
+        self._unsaved.forget(row)
+        self._lives.saved.discard(row)
+        seats = {
+            index: slot
+            for index, shard in enumerate(self._parts.shards)
+            if (slot := shard.seats.slot_of(row)) is not None
+        }
+        self._parts.absent.put(self._directory.member(row), seats, self._parts.clocks.monotonic())
+        for index in seats:
+            self._parts.shards[index].seats.leave(row)
+        self._placement.forget(row)
+        self._directory.zones.give(self._detector.members.zone.item(row))
+        self._directory.remove(row)
+        self._detector.members.remove(row)
+        self._parts.facts.pop(row, None)
+
+    def set_facts(self, row: int, facts: Facts) -> None:
+        """Operators say this of the member of ``row`` from now on."""
+        self._parts.changes.settle()
+        self._keep_facts(row, facts)
+        self.set_zone(row)
+        self._parts.changes.touch(row)
+
+    def set_zone(self, row: int) -> None:
+        """Count the member of ``row`` in the zone that it has now."""
+        member, zones = self._view.effective(row), self._directory.zones
+        column = self._detector.members.zone
+        before, column[row] = column.item(row), zones.take((member.group, member.zone))
+        zones.give(before)
+
+    def make_room(self, more: int) -> Iterator[None]:
+        """Let what is kept of each member grow before ``more`` come: to copy it all is many steps."""
+        members, before = self._detector.members, self._detector.members.room
+        yield from members.make_room(more)
+        if members.room > before:
+            reserves = [self._directory.reserve, self._parts.reporter.reserve, self._lives.reserve]
+            reserves += [self._unsaved.rows.reserve]
+            reserves += [shard.seats.reserve_rows for shard in self._parts.shards]
+            for reserve in reserves:
+                reserve(members.room)
+                yield
+        yield from self._directory.make_room(more)
+
+    def _keep_facts(self, row: int, facts: Facts) -> None:
+        if facts == NO_FACTS:
+            self._parts.facts.pop(row, None)
+        else:
+            self._parts.facts[row] = facts
+        self._detector.members.orders[row] = orders_of(facts)

@@ -1,0 +1,236 @@
+"""What may be asked of a roll. Nothing here changes it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.model import Facts, Mark, Member, MemberChange, State, Verdict
+from musterd_coordinator.judge.members import STATES, Code, Mask, Rows, Seconds
+from musterd_coordinator.judge.promises import canary_time
+from musterd_coordinator.roll.hearing import Hearing
+from musterd_coordinator.roll.names import NOBODY
+from musterd_coordinator.roll.parts import Parts
+from musterd_coordinator.roll.seen import Seen, seen, seen_of
+from musterd_coordinator.roll.shard import Clocks, wall_instant
+from musterd_coordinator.roll.tally import Tally
+from musterd_coordinator.roll.verdicts import (
+    NO_FACTS,
+    marked,
+    marks_of,
+    overlaid,
+    stated,
+    verdict_of,
+    verdicts_of,
+)
+from musterd_coordinator.roll.versions import FollowedChanges
+from musterd_coordinator.roll.wording import forced_text
+from musterd_coordinator.steps import Steps
+
+
+class RollView:
+    """A read-only view of one roll: who is in which row, and what is said of it.
+
+    ``hearing`` has how well they are heard, and what holds verdicts back. Rows are ``int64`` (n), and
+    what is told of them is in their order.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._detector, self._directory, self._facts = parts.detector, parts.directory, parts.facts
+        self._reporter = parts.reporter
+        self._tally: Tally | None = None
+        self._counted_at: int | None = None
+        self.hearing = Hearing(parts)
+
+    # -- of the whole --------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """How many members there are."""
+        return len(self._directory)
+
+    @property
+    def end(self) -> int:
+        """Rows below this one may hold members."""
+        return self._detector.members.size
+
+    @property
+    def version(self) -> int:
+        """One more for each sweep or order that changed anything."""
+        return self._parts.changes.version
+
+    @property
+    def changes(self) -> FollowedChanges:
+        """What changed in the last versions."""
+        return self._parts.changes
+
+    @property
+    def ready(self) -> bool:
+        """Has every shard been listened to long enough for its living members to be heard?
+
+        A shard that was tried and does not answer is not waited for while another one listens.
+        """
+        return self._parts.ready
+
+    @property
+    def clocks(self) -> Clocks:
+        """The clocks that its instants are of."""
+        return self._parts.clocks
+
+    @property
+    def down_time(self) -> float:
+        """Seconds of silence after which most members are down."""
+        return self._detector.rules.service_down_time
+
+    def canary_time(self, shard: int) -> float:
+        """Seconds that a canary on ``shard`` may take, as nearly all agents wait for a push."""
+        return canary_time(self._detector.members, shard, self._detector.rules)
+
+    def tally(self) -> Tally:
+        """Everybody, counted once for each version."""
+        if self._tally is None or self._counted_at != self.version:
+            members = self._detector.members
+            conflicts = self._detector.conflicts(members.used)
+            self._tally = Tally(members, conflicts, self._directory.zones)
+            self._counted_at = self.version
+        return self._tally
+
+    # -- who is in which row -------------------------------------------------------------
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """The names of all groups, in order."""
+        return self._directory.group_names
+
+    def group_size(self, group: str) -> int | None:
+        """How many members ``group`` has; None if there is no such group."""
+        found = self._directory.groups.get(group)
+        return None if found is None else len(found.rows)
+
+    def rows_of(self, group: str) -> Rows:
+        """The rows of all members of ``group``, in no order."""
+        found = self._directory.groups.get(group)
+        return np.array(() if found is None else found.rows, np.int64)
+
+    def row(self, group: str, member: str) -> int | None:
+        """The row of a member."""
+        return self._directory.row(group, member)
+
+    def rows(self, group: str, names: Sequence[str]) -> Rows:
+        """The rows of ``names`` (n) of ``group``, NOBODY where there is no such member."""
+        return self._directory.rows(group, names)
+
+    def member(self, row: int) -> Member:
+        """The member in ``row``, as its agent announced it."""
+        return self._directory.member(row)
+
+    def names_in(self, group: str, rows: Rows) -> tuple[Rows, list[str]]:
+        """Those of ``rows`` in which somebody of ``group`` sits now, and their names."""
+        found = self._directory.groups.get(group)
+        return (rows[:0], []) if found is None else self._directory.names_of(found, rows)
+
+    def names_after(self, group: str, name: str, most: int) -> Steps[list[str]]:
+        """The first ``most`` names of ``group`` greater than ``name``, in order."""
+        found = self._directory.groups.get(group)
+        if found is None:
+            return []
+        names = yield from self._directory.in_order(found)
+        return [each.decode() for each in names.after(name.encode(), most)]
+
+    def shards_of(self, group: str, member: str) -> Sequence[int]:
+        """The shards, by number, that such a member is placed on, whether or not it is known."""
+        return self._parts.placement.of(group, member)
+
+    # -- zones, by the numbers that tallies have --------------------------------------------
+
+    def group_number(self, group: str) -> int | None:
+        """The number of ``group`` in a tally."""
+        return self._directory.zones.number_of_group(group)
+
+    def zones_of(self, group: str) -> Mapping[str, int]:
+        """The zones of ``group`` that somebody is in, and their numbers in a tally."""
+        return self._directory.zones.of_group.get(group, {})
+
+    # -- what is said of rows ------------------------------------------------------------
+
+    def facts(self, row: int) -> Facts | None:
+        """What operators said of it; None if they said nothing."""
+        return self._facts.get(row)
+
+    def effective(self, row: int) -> Member:
+        """The member with zone, owner and metadata as operators see them."""
+        return overlaid(self._directory.member(row), self._facts.get(row))
+
+    def state(self, row: int) -> State:
+        """Its state."""
+        return STATES[self._detector.members.state.item(row)]
+
+    def stated(self, rows: Rows) -> NDArray[np.uint8]:
+        """The states (n), as :class:`Code`, that are stated of ``rows``; FREE where nobody sits."""
+        return stated(self._detector.members.state[rows], self._detector.members.orders[rows])
+
+    def verdicts(self, rows: Rows) -> list[Verdict]:
+        """May I talk to it, may I place work on it, may I evacuate it? Of each of ``rows``."""
+        members = self._detector.members
+        return verdicts_of(members.state[rows], members.status[rows], members.orders[rows])
+
+    def seen(self, rows: Rows) -> Iterator[Seen]:
+        """What was seen of each of ``rows``."""
+        return seen(self._detector, rows)
+
+    def seen_of(self, row: int) -> Seen:
+        """What was seen of the member in ``row``."""
+        return seen_of(self._detector, row)
+
+    def are_in(self, group: str, zone: str, rows: Rows) -> Mask:
+        """Which of ``rows`` (n) are in this zone."""
+        number = self._directory.zones.number((group, zone))
+        are: Mask = self._detector.members.zone[rows] == (NOBODY if number is None else number)
+        return are
+
+    def are_marked(self, mark: Mark, rows: Rows) -> Mask:
+        """Which of ``rows`` (n) bear ``mark``."""
+        members, conflicts = self._detector.members, self._detector.conflicts(rows)
+        return marked(mark, members.status[rows], members.orders[rows], conflicts)
+
+    def left(self, now: float) -> tuple[Rows, Seconds]:
+        """Who left (n), and for how many seconds (n) each is gone, at ``now`` seconds of the wall clock.
+
+        One that left before this coordinator began was not heard by it: then by when that was.
+        """
+        members, monotonic = self._detector.members, self.clocks.monotonic()
+        rows = np.flatnonzero(members.state[members.used] == Code.LEFT)
+        heard = members.heard_at[rows]
+        return rows, np.where(np.isnan(heard), now - members.since[rows], monotonic - heard)
+
+    def reason(self, row: int) -> str:
+        """Why it is in that state."""
+        return self._reporter.reason(row)
+
+    def in_force(self, row: int, observed: str) -> str:
+        """``observed``, the reason of its state, behind an operator's word where that overrules it."""
+        facts = self._facts.get(row, NO_FACTS)
+        if not facts.forced_down:
+            return observed
+        return forced_text(facts.forced_down_reason, str(self.state(row)), observed)
+
+    def change(self, row: int) -> MemberChange:
+        """It as it is now, for whoever follows."""
+        member, members = self._directory.member(row), self._detector.members
+        status, orders = members.status.item(row), members.orders.item(row)
+        verdict = verdict_of(members.state.item(row), status, orders)
+        facts = self._facts.get(row, NO_FACTS)
+        return MemberChange(
+            version=self.version,
+            at=wall_instant(self.clocks.wall()),
+            group=member.group,
+            member=member.name,
+            state=verdict.state,
+            up=verdict.up,
+            schedulable=verdict.schedulable,
+            down=verdict.down,
+            reason=self.in_force(row, self.reason(row)),
+            marks=marks_of(status, orders, self._detector.conflict(row)),
+            disabled_reason=facts.disabled_reason,
+            forced_down_reason=facts.forced_down_reason,
+        )
