@@ -1,12 +1,16 @@
 """URLs of PostgreSQL, and what is made of the driver's errors."""
 
+import asyncio
+import gc
 import re
 import socket
 import ssl
 from pathlib import Path
 
+import anyio
 import asyncpg
 import pytest
+from asyncpg.connect_utils import TLSUpgradeProto
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +18,7 @@ from musterd.beat import Beat
 from musterd.errors import ConfigError, ShardCorrupt, ShardRefused, ShardUnavailable
 from musterd.stores import open_store
 from musterd.stores.postgres.errors import translate
+from musterd.stores.postgres.names import NamedLoop
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.postgres.writer import namespace_key, signed
@@ -157,6 +162,27 @@ async def test_a_closed_link_stays_closed() -> None:
     with pytest.raises(ShardUnavailable, match="closed by this process"):
         async with link.session():
             pass
+
+
+async def test_nobody_complains_of_a_request_for_tls_that_was_given_up() -> None:
+    loop, complaints = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    named = NamedLoop(loop, {}, 1, 1)
+
+    def request() -> TLSUpgradeProto:
+        return TLSUpgradeProto(named.loop, "host", 1, ssl.create_default_context(), False)
+
+    listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with listener:
+        transport, protocol = await named.create_connection(
+            request, *listener.sockets[0].getsockname()
+        )
+        with anyio.fail_after(5):
+            await asyncio.wait([protocol.on_data])  # looks at no outcome
+        transport.close()
+    del transport, protocol
+    gc.collect()
+    assert not complaints
 
 
 @given(st.integers(0, 2**64 - 1))

@@ -192,6 +192,18 @@ class _OneConnection(MemcachePool):
         """Do nothing: its owner knows better how the call ended."""
 
 
+class _Commands(aiomcache.Client):
+    """aiomcache's commands over one connection.
+
+    They take one from ``self._pool`` and give it back, by ``acquire`` and ``release``: all of
+    aiomcache's insides that this relies on. A pool is no argument of its, so a subclass brings one.
+    """
+
+    def __init__(self, server: ServerAddress, connection: Connection) -> None:
+        super().__init__(*server)
+        self._pool = _OneConnection(connection)
+
+
 class _Link(NamedTuple):
     replies: _Replies
     transport: asyncio.WriteTransport
@@ -330,6 +342,5 @@ class MemcachedConnection:
         keep_alive(transport)
         read_little(transport)
         writer = asyncio.StreamWriter(transport, protocol, replies, loop)
-        client = aiomcache.Client(*self._server)
-        client._pool = _OneConnection(Connection(replies, writer))
+        client = _Commands(self._server, Connection(replies, writer))
         return _Link(replies, transport, client, address)

@@ -1,4 +1,8 @@
-"""How asyncpg gets to a host by name: by look-ups of our own, and to each of its addresses in turn."""
+"""How asyncpg gets to a host by name: by look-ups of our own, and to each of its addresses in turn.
+
+asyncpg has an argument for the event loop that it connects by, and this is what we give it; nothing
+of asyncpg is changed.
+"""
 
 import asyncio
 from collections.abc import Callable, MutableMapping
@@ -41,8 +45,11 @@ class NamedLoop:
         if options.get("ssl"):
             options.setdefault("server_hostname", host)
 
+        def heeded() -> Any:
+            return _heeded(factory())
+
         async def connect(address: str) -> tuple[Any, Any]:
-            made = await self._loop.create_connection(factory, address, port, **options)
+            made = await self._loop.create_connection(heeded, address, port, **options)
             read_little(made[0])
             self.reached = host, address
             return made
@@ -50,3 +57,20 @@ class NamedLoop:
         hosts, self._hosts = self._hosts, max(1, self._hosts - 1)
         way = self._ways.setdefault(host, Way(host))
         return await way.connect(connect, hosts, self._brief)
+
+
+def _heeded(protocol: Any) -> Any:
+    """``protocol``, and somebody awaits the server's answer if it is asyncpg's request for TLS.
+
+    asyncpg does not when its connect is cancelled at the wrong moment: the answer is then that the
+    connection was lost, and asyncio would complain later on, with a traceback, that nobody saw it.
+    """
+    answer = getattr(protocol, "on_data", None)
+    if isinstance(answer, asyncio.Future):
+        answer.add_done_callback(_see)
+    return protocol
+
+
+def _see(answer: asyncio.Future[bool]) -> None:
+    if not answer.cancelled():
+        answer.exception()  # which counts as awaiting it

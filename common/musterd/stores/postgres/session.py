@@ -55,21 +55,6 @@ LEAST_TO_CONNECT = 5.0
 """Seconds that a connect may take at least, whoever asked for it, where there is no other host."""
 
 
-class _TlsRequest(asyncpg.connect_utils.TLSUpgradeProto):
-    """asyncpg's own, whose answer nobody awaits when a connect is cancelled at the wrong moment.
-
-    asyncio would complain of that later on, with a traceback.
-    """
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if not self.on_data.cancelled():
-            self.on_data.exception()  # which counts as awaiting it
-
-
-asyncpg.connect_utils.TLSUpgradeProto = _TlsRequest  # type: ignore[misc]
-
-
 @dataclass(slots=True)
 class Session:
     """A live connection. ``prepared`` and ``many`` are for its user's statements, where ``direct``.
