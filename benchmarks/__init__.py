@@ -1,0 +1,1 @@
+"""What musterd costs, and what others cost."""

@@ -28,8 +28,10 @@ FULL = {
     "query-1000000": "query --members 1000000 --repeats 3 --duration 4 --sweep-period 4",
     "agent-memcached": "agent --store memcached --agents 30 --duration 8",
     "agent-postgresql": "agent --store postgresql --agents 30 --duration 8",
-    "load-memcached": "load --store memcached --agents 100000 --interval 4 --duration 21 --service-down-time 8",
-    "load-relay": "load --store relay --agents 50000 --connections 5000 --interval 4 --duration 21 --service-down-time 8",
+    "load-memcached": "load --store memcached --agents 100000 --interval 4 --duration 21"
+    " --service-down-time 8",
+    "load-relay": "load --store relay --agents 50000 --connections 5000 --interval 4 --duration 21"
+    " --service-down-time 8",
     "peers": "peers --quick",
     "growth": "growth --store memcached --repeats 3 --steady 2",
 }

@@ -55,7 +55,10 @@ class StillFleet:
         return self._steps(shard, Roster(seated=self._seats), no_beats())
 
     def sweep(self, shard: int, *, everybody: bool = False) -> Iterator[None]:
-        """One sweep of ``shard``. Before one of the first shard those have beaten whose time it is, or all."""
+        """One sweep of ``shard``.
+
+        Before one of the first shard those have beaten whose time it is, or all.
+        """
         if shard == 0:
             self._sweeps += 1
             due = slice(self._sweeps % SWEEPS, None, SWEEPS)

@@ -5,6 +5,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from musterd.testing.servers import HOST
 
@@ -31,9 +32,9 @@ class Wire:
 
 
 def _connections(port: int) -> Iterator[socket.socket]:
-    for entry in os.scandir("/proc/self/fd"):
+    for entry in Path("/proc/self/fd").iterdir():
         with suppress(OSError):
-            if os.readlink(entry.path).startswith("socket:") and _leads_to(int(entry.name), port):
+            if str(entry.readlink()).startswith("socket:") and _leads_to(int(entry.name), port):
                 with socket.socket(fileno=os.dup(int(entry.name))) as connection:
                     yield connection
 

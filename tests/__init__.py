@@ -1,0 +1,1 @@
+"""What musterd does."""

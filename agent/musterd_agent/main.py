@@ -26,8 +26,8 @@ _LAST_LINES = 0.1  # seconds for what is still to be logged then
 def run(settings: Settings, reread: Reread | None = None) -> int:
     """Beat for the members of ``settings`` until SIGTERM or SIGINT; the exit status.
 
-    ``reread`` loads the settings anew when SIGHUP asks for it. Raises ConfigError for a store that cannot be used. A store that does not answer is no error:
-    the agent starts, and waits for it.
+    ``reread`` loads the settings anew when SIGHUP asks for it. Raises ConfigError for a store that
+    cannot be used. A store that does not answer is no error: the agent starts, and waits for it.
     """
     store = open_agent_store(settings)
     if Guarantees.SHARED not in store.guarantees:

@@ -71,8 +71,9 @@ class Membership:
     def last_accepted_age(self) -> float:
         """Seconds since a beat last got through to any shard, or since joining if none did.
 
-        Time that the host was asleep counts. When it nears the coordinator's ``service_down_time``, others may soon be told that this
-        member is down and take over its work: stop what must not be done twice.
+        Time that the host was asleep counts. When it nears the coordinator's ``service_down_time``,
+        others may soon be told that this member is down and take over its work: stop what must not
+        be done twice.
         """
         return self.age(anyio.current_time())
 
@@ -94,7 +95,7 @@ class Membership:
         return await self._loop.report() > 0
 
 
-class join:  # a verb, as its user reads it
+class join:  # noqa: N801  # a verb, as its user reads it
     """Join a group on ``store`` and beat in the caller's own event loop until the block ends.
 
     Options as in :class:`JoinOptions`. Entering announces the member and returns with its first

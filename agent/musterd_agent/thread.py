@@ -64,7 +64,7 @@ class ThreadMembership:
         return self._portal.call(self._membership.report, status)
 
 
-class join_in_thread:  # a verb, as its user reads it
+class join_in_thread:  # noqa: N801  # a verb, as its user reads it
     """Join a group on ``store`` from a daemon thread with an event loop of its own.
 
     A plain context manager, otherwise as :func:`musterd_agent.join`. A blocked event loop of the

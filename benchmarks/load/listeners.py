@@ -1,6 +1,5 @@
 """The process on this host that listens where a store URL leads, if there is one (/proc, Linux)."""
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,7 +23,8 @@ def listener(url: str) -> int | None:
     if host is None or port is None or not _is_here(host):
         return None
     links = {f"socket:[{inode}]" for inode in _listening(port)}
-    holders = (int(pid) for pid in os.listdir("/proc") if pid.isdigit() and _holds(pid, links))
+    processes = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    holders = (int(process.name) for process in processes if _holds(process, links))
     return min(holders, default=None)  # the parent is older than its children
 
 
@@ -44,7 +44,7 @@ def _listening(port: int) -> Iterator[str]:
                     yield fields[9]
 
 
-def _holds(pid: str, links: set[str]) -> bool:
+def _holds(process: Path, links: set[str]) -> bool:
     with suppress(OSError):
-        return any(os.readlink(file) in links for file in Path(f"/proc/{pid}/fd").iterdir())
+        return any(str(file.readlink()) in links for file in (process / "fd").iterdir())
     return False

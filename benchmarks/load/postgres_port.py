@@ -101,6 +101,6 @@ class PostgresPort:
 
 def _take_over(connection: Connection, lane: Lane) -> None:
     """Have ``lane`` hear the connection's transport instead of asyncpg."""
-    transport: asyncio.Transport = connection._transport  # type: ignore[attr-defined]
+    transport: asyncio.Transport = connection._transport  # type: ignore[attr-defined]  # noqa: SLF001
     transport.set_protocol(lane)
     lane.connection_made(transport)

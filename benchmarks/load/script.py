@@ -36,7 +36,8 @@ class Script(Protocol):
     """The beats of the members of one shard, rows in the order of their fleet."""
 
     commands: NDArray[np.void]
-    """(n,) with a field ``record`` (:data:`musterd_coordinator.sweep.columns.RECORD`): one beat of each member."""
+    """One beat of each member: (n,) with a field ``record`` of
+    :data:`musterd_coordinator.sweep.columns.RECORD`."""
 
     through: bytes
     """The answer to a beat that got through."""

@@ -68,7 +68,7 @@ class Worker:
                 await self._carry_out(decode(line), tasks)
             tasks.cancel_scope.cancel()
 
-    async def _carry_out(self, order: Order, tasks: TaskGroup) -> None:
+    async def _carry_out(self, order: Order, tasks: TaskGroup) -> None:  # noqa: C901  # a list
         match order:
             case orders.Announce(bases):
                 await self._announce(bases)

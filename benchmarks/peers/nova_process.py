@@ -139,6 +139,7 @@ def _timed(work: Callable[[], object]) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Carry out one order after another, each a line of JSON, as is its answer."""
     nova_side = Nova(*sys.argv[1:])
     print(json.dumps({"nova": "ready"}), flush=True)
     for line in sys.stdin:

@@ -30,8 +30,10 @@ class Pushes:
 
 
 class Fleet:
-    """Members that beat, crash and come back. ``lost`` and ``faulted`` count each member's pushes
-    since its last beat that was read: those lost on their own, and those swallowed by a fault.
+    """Members that beat, crash and come back.
+
+    ``lost`` and ``faulted`` count each member's pushes since its last beat that was read: those
+    lost on their own, and those swallowed by a fault.
     """
 
     def __init__(self, scenario: Scenario, schedule: Schedule, rng: Generator) -> None:

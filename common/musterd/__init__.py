@@ -1,6 +1,7 @@
 """musterd: which members of a group are alive right now?
 
-What is promised to other programs is here, in :mod:`musterd.errors` and in :mod:`musterd_agent`; the rest may change.
+What is promised to other programs is here, in :mod:`musterd.errors` and in :mod:`musterd_agent`;
+the rest may change.
 """
 
 from importlib import import_module

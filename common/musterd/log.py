@@ -27,7 +27,7 @@ EventDict = MutableMapping[str, Any]
 
 def configure(
     level: str = "info",
-    format: str | None = None,
+    format: str | None = None,  # noqa: A002  # as the option is called
     stream: TextIO | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
@@ -95,7 +95,7 @@ def _writer(stream: TextIO, processors: list[Processor]) -> Callable[[str], obje
 _LOST = "standard error took them too slowly, or not at all"
 
 
-def _processors(format: str, colours: bool) -> list[Processor]:
+def _processors(form: str, colours: bool) -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -104,7 +104,7 @@ def _processors(format: str, colours: bool) -> list[Processor]:
         speak_safely,
         _headline_first,
         structlog.processors.JSONRenderer(serializer=_to_json)
-        if format == "json"
+        if form == "json"
         else structlog.dev.ConsoleRenderer(
             colors=colours,
             sort_keys=False,
@@ -118,7 +118,7 @@ def speak_safely(_logger: object, _method: str, event: EventDict) -> EventDict:
     return {key: _safe(value, lines=key == "exception") for key, value in event.items()}
 
 
-def _safe(value: Any, lines: bool = False) -> Any:
+def _safe(value: Any, *, lines: bool = False) -> Any:
     if isinstance(value, BaseException):
         value = str(value)
     if isinstance(value, str):

@@ -227,8 +227,9 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
 
 class GroupSummary(msgspec.Struct, frozen=True):
-    """A group and how many of its members are in each state, are up, schedulable or down
-    (``verdicts``), and bear each mark.
+    """A group and how many of its members are in each state and bear each mark.
+
+    ``verdicts`` has how many are up, schedulable and down.
     """
 
     group: str
@@ -426,7 +427,7 @@ class PeerStatus(msgspec.Struct, frozen=True):
 
 
 class StatusAnswer(msgspec.Struct, frozen=True):
-    """This coordinator and its shards.
+    """The coordinator that answers, and its shards.
 
     ``unsaved`` counts members and lines of history that its registry does not have yet, and
     ``not_seated`` newcomers that wait because this coordinator has as many as it takes. ``held`` is

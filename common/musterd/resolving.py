@@ -224,7 +224,7 @@ def _waker(done: anyio.Event) -> Callable[[], None]:
 
 
 _shared = Resolver()
-os.register_at_fork(after_in_child=lambda: _shared.forget())
+os.register_at_fork(after_in_child=lambda: _shared.forget())  # noqa: PLW0108  # the one of that time
 
 
 def shared() -> Resolver:
@@ -235,7 +235,7 @@ def shared() -> Resolver:
 @contextmanager
 def sharing(resolver: Resolver) -> Iterator[None]:
     """Have everybody in this process use ``resolver``."""
-    global _shared
+    global _shared  # noqa: PLW0603  # one for the process
     before, _shared = _shared, resolver
     try:
         yield

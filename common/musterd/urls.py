@@ -7,6 +7,7 @@ from urllib.parse import unquote
 # A URL that has an "@" elsewhere loses more than it had to, and nothing that should stay hidden.
 _URL = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*://)?[^:/?#@]*):(?!//)(.+)@", re.DOTALL)
 _URL_IN_TEXT = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/?#@]*):(\S+)@")
+LAST_PORT = 65535
 _OPTION = re.compile(r"([^?&\s=]+)(\s*=\s*)('[^']*'|[^&#\s]+)")
 
 
@@ -53,6 +54,6 @@ def host_and_port(address: str, *, default_port: int | None = None) -> tuple[str
         host, _, port = address.partition(":")
     if not port and default_port is not None and not address.endswith(":"):
         port = str(default_port)
-    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > LAST_PORT:
         raise ValueError(f"{address!r} is not HOST:PORT")
     return host, int(port)

@@ -231,7 +231,6 @@ def located(registry: str) -> str:
 
 def _retire(roll: Roll, sweepers: list[Sweeper]) -> Callable[[Sequence[Member]], Awaitable[None]]:
     """Remove forgotten members from all shards at once; one that is away is left to its expiry."""
-
     away = [Seldom("members not retired", roll.view.clocks.monotonic) for _ in sweepers]
 
     async def from_shard(index: int, members: Sequence[Member]) -> None:

@@ -1,0 +1,1 @@
+"""Everything there is to break, broken for real."""

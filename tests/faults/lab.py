@@ -196,8 +196,10 @@ class Lab:
         return self.observer.samples[-1] if self.observer.samples else None
 
     def start(self, agent: Agent, *names: str) -> Agent:
-        """Start another agent, whose members ``names`` are to be up all the time from when they
-        are, and wait until they are."""
+        """Start another agent, and wait until its members ``names`` are up.
+
+        They are to be up all the time from then on.
+        """
         self._stack.enter_context(agent)
         self.wait(lambda: self.all_up(*names), 15, f"{names} up")
         self.everybody += names

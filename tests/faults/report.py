@@ -119,7 +119,7 @@ def draw(run: dict[str, Any], file: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot  # noqa: ICN001  # in words
 
     samples, outcome = run["samples"], run["outcome"]
     at = [sample["at"] for sample in samples]

@@ -1,0 +1,1 @@
+"""Daemons, servers and the command line as separate processes."""

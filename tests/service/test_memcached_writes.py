@@ -90,7 +90,7 @@ async def test_more_newcomers_than_there_is_time_for_get_in_after_a_few_beats(
 async def test_what_evicts_beats_evicts_canaries(
     start_memcached: StartMemcached, coordinator: str
 ) -> None:
-    """memcached evicts within a class of sizes, so both must be of one."""
+    """Eviction is within a class of sizes, so both must be of one."""
     memcached = start_memcached("-m", "1", "-I", "512k")
     store = opened(memcached.url)
     writer, reader = store.writer(0), open_reader(store, 0, coordinator)

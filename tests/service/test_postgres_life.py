@@ -5,7 +5,6 @@ from contextlib import suppress
 
 import anyio
 import asyncpg
-import pytest
 
 from musterd.errors import StoreError
 from musterd.stores import ShardWriter
@@ -153,7 +152,7 @@ async def test_the_registrys_rows_of_a_restored_dump_are_read_once(database: Dat
 
 
 async def test_a_damaged_row_ahead_of_all_transactions_stops_no_reading(
-    database: Database, caplog: pytest.LogCaptureFixture
+    database: Database,
 ) -> None:
     """It cannot be written, for it breaks a rule that is newer than itself."""
     await init_db(database.dsn, TIMEOUT)

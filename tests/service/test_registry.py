@@ -259,7 +259,7 @@ def _write_and_kill(url: str, number: int, delay: float) -> int:
 
 
 def test_both_homes_are_registries() -> None:
-    """mypy's to check: they are opened by name."""
+    """That is mypy's to check: they are opened by name."""
     homes: list[Registry] = [
         SqliteRegistry(Path("x.db"), "fleet", TIMEOUT),
         PostgresRegistry(parse_url("postgresql://h/d"), "fleet", TIMEOUT),

@@ -1,0 +1,1 @@
+"""A whole fleet: agents, stores and coordinators as an operator runs them."""

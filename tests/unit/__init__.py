@@ -1,0 +1,1 @@
+"""Pure code, and loops with nothing behind them."""

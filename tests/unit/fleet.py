@@ -49,7 +49,7 @@ class Fleet:
 
     def __init__(
         self, shards: int = 1, replicas: int = 1, *, period: float = 0.5, **changes: float
-    ):
+    ) -> None:
         self.period = period
         clocks = [ListeningClock(period, timeout=2.0) for _ in range(shards)]
         self.detector = Detector(rules(**changes), clocks, replicas)

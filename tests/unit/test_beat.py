@@ -59,10 +59,10 @@ def test_the_bytes_are_those_of_the_contract() -> None:
         lag_ms=7,
     )
     expected = (
-        "424d" "01" "02" "10270000" "8877665544332211" "01ffeeddccbbaa99" "0500000000000000"
-        "0068e5cf8b010000" "0600" "8813" "07000000" "00000000000000000000000000000000"
-    )  # fmt: skip
-    assert pack(beat).hex() == expected
+        "424d 01 02 10270000 8877665544332211 01ffeeddccbbaa99 0500000000000000"
+        "0068e5cf8b010000 0600 8813 07000000 00000000000000000000000000000000"
+    )
+    assert pack(beat) == bytes.fromhex(expected)
 
 
 def test_counters_stop_at_their_largest_value() -> None:

@@ -239,11 +239,11 @@ def test_all_that_are_not_ready_are_one_error_and_one_that_is_answers() -> None:
     with pytest.raises(NotReady, match="no sweep yet"):
         run(QUERY, Failure("refused"), not_ready)
     with pytest.raises(CoordinatorError, match="registry is lost"):
-        run(calls.forget("g", "m", False), problem(503, "the registry is lost"), Failure("x"))
+        run(calls.forget("g", "m", force=False), problem(503, "the registry is lost"), Failure("x"))
 
 
 def test_not_found_after_an_answer_that_was_lost_means_forgotten() -> None:
-    forget, gone = calls.forget("g", "m", False), problem(404, "no member 'm'")
+    forget, gone = calls.forget("g", "m", force=False), problem(404, "no member 'm'")
     assert run(forget, Failure("hung up", stale=True), gone) == (None, [C1, C1])
     assert run(forget, Failure("no answer within 2 s"), gone) == (None, [C1, C2])
     with pytest.raises(NotFound):

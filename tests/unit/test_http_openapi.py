@@ -112,7 +112,7 @@ def described(document: Json, method: str, path: str, status: int, media: str) -
     ],
 )
 async def test_answers_are_as_described(
-    app: App, document: Json, method: str, path: str, more: str, body: Json | None, status: int
+    app: App, document: Json, *, method: str, path: str, more: str, body: Json | None, status: int
 ) -> None:
     reply = await ask(app, path.format(**HOST) + more, method, b"" if body is None else body)
     assert reply.status == status

@@ -30,6 +30,8 @@ def members(count: int = 6) -> Seated:
 
 
 class NoStatistics:
+    """A server that has nothing to report."""
+
     version = "0"
 
     def report(self, kind: str) -> dict[str, object] | None:

@@ -124,6 +124,8 @@ RECORDED = {
 
 
 class Statistics:
+    """A server that has two reports."""
+
     version = "9"
 
     def report(self, kind: str) -> dict[str, object] | None:

@@ -39,7 +39,7 @@ def print_json(answer: Any, *, indent: int = 2) -> None:
 
 
 def _escaped(text: str) -> str:
-    """The same JSON, with what is not ASCII as ``\\u…``."""
+    r"""The same JSON, with what is not ASCII as ``\u…``."""
     return "".join(one if one.isascii() else json.dumps(one)[1:-1] for one in text)
 
 

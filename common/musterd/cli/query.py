@@ -43,7 +43,7 @@ def text(answer: QueryAnswer, names: Sequence[str], paint: render.Paint) -> str:
 
 
 def verdict_text(verdict: Verdict | None, paint: render.Paint) -> str:
-    """``up``, ``down``, ``not found``, ``up, not schedulable``, ``down (forced, state up)`` …"""
+    """The verdict in words: ``up``, ``up, not schedulable``, ``down (forced, state up)``."""
     if verdict is None:
         return paint("not found", "red")
     state = render.state_text(verdict.state, paint)

@@ -39,8 +39,7 @@ def is_well(answer: StatusAnswer) -> bool:
 
 
 def text(answer: StatusAnswer, paint: render.Paint, now: datetime) -> str:
-    """The coordinator, then a table of its shards, then those of its storms and of
-    whatever else holds verdicts back, if there are any."""
+    """The coordinator, a table of its shards, and one of what holds verdicts back if it does."""
     parts = [render.facts(_facts(answer, paint, now)), _shards(answer.shards, paint, now)]
     if answer.storms:
         parts.append(_storms(answer.storms, now))

@@ -46,8 +46,10 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 
 class EventPrinter:
-    """Follows the events of one of several coordinators, prints what changed, and says on standard
-    error how well it hears them."""
+    """Follows the events of one of several coordinators and prints what changed.
+
+    How well it hears them it says on standard error.
+    """
 
     def __init__(
         self, urls: str | Sequence[str], group: str | None, show: "Callable[[Change], None]"

@@ -1,6 +1,7 @@
 """How one call is tried at one coordinator after another, and what comes of it: no I/O."""
 
 from collections.abc import Callable, Generator
+from http import HTTPStatus
 from typing import Generic, NamedTuple
 
 import msgspec
@@ -94,7 +95,7 @@ class _Asking(Generic[T]):
         if isinstance(outcome, Failure):
             self._perhaps_done |= outcome.sent
             return self._failed(address, outcome.reason, again=outcome.stale)
-        if outcome.status == 503:
+        if outcome.status == HTTPStatus.SERVICE_UNAVAILABLE:
             return self._refused(address, outcome)
         answer = self._read(address, outcome)
         if self._rotation.is_older(outcome.run, answer):
@@ -153,7 +154,7 @@ class _Asking(Generic[T]):
 def read_reply(call: Call[T], reply: HttpReply, address: Address) -> T:
     """The answer in ``reply``; raises the CoordinatorError that it stands for."""
     try:
-        if 200 <= reply.status < 300:
+        if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             return call.decode(reply.body)
         if reply.media == _PROBLEM:
             problem = msgspec.json.decode(reply.body, type=ProblemDetails)

@@ -126,7 +126,7 @@ def change_facts(group: str, member: str, change: FactsChange) -> Call[MemberAns
     return Call("PATCH", _member(group, member), _decoder(MemberAnswer), body)
 
 
-def forget(group: str, member: str, force: bool) -> Call[None]:
+def forget(group: str, member: str, *, force: bool) -> Call[None]:
     """Forget a member."""
     target = _member(group, member) + _parameters({"force": force or None})
     return Call("DELETE", target, lambda body: None, gone_is_done=True)

@@ -100,7 +100,7 @@ class Rotation:
     def may_look(self, now: float) -> bool:
         """Whether it is time to ask the others too, as the first one does not hear its store."""
         with self._lock:
-            if len(self._addresses) < 2 or now - self._looked < LOOK_EVERY:
+            if len(self._addresses) <= 1 or now - self._looked < LOOK_EVERY:
                 return False
             self._looked = now
             return True

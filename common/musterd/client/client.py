@@ -109,7 +109,7 @@ class Client:
 
     def forget(self, group: str, member: str, *, force: bool = False) -> None:
         """Forget a member; Conflict while it is up, unless ``force``."""
-        self._call(calls.forget(group, member, force))
+        self._call(calls.forget(group, member, force=force))
 
     def history(self, group: str, member: str, *, limit: int = 100) -> History:
         """The newest ``limit`` (1 to 1000) state changes, newest first."""
@@ -209,7 +209,7 @@ class AsyncClient:
 
     async def forget(self, group: str, member: str, *, force: bool = False) -> None:
         """Forget a member; Conflict while it is up, unless ``force``."""
-        await self._call(calls.forget(group, member, force))
+        await self._call(calls.forget(group, member, force=force))
 
     async def history(self, group: str, member: str, *, limit: int = 100) -> History:
         """The newest ``limit`` (1 to 1000) state changes, newest first."""

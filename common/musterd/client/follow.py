@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from http import HTTPStatus
 from random import uniform
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -75,8 +76,10 @@ class Follower:
 
     @property
     def age(self) -> float:
-        """Seconds since the store was last proven to be heard, asleep or awake; infinite before the
-        first view."""
+        """Seconds since the store was last proven to be heard, asleep or awake.
+
+        Infinite before the first view.
+        """
         if not self._view.whole or self._view.staleness is None:
             return math.inf
         asleep = ages.asleep(self._slept_before, self._slept())
@@ -146,7 +149,7 @@ class Follower:
                 extensions={"timeout": _TIMEOUTS},
             ) as response,
         ):
-            if response.status != 200:
+            if response.status != HTTPStatus.OK:
                 body = await whole_async(response.aiter_stream())
                 read_reply(_EVENTS, reply_of(response, body), address)
             async for piece in response.aiter_stream():

@@ -87,8 +87,10 @@ class Replica:
 
     @property
     def age(self) -> float:
-        """Seconds since the store was last proven to be heard, asleep or awake; infinite before the
-        first view."""
+        """Seconds since the store was last proven to be heard, asleep or awake.
+
+        Infinite before the first view.
+        """
         return self._follower.age
 
     @property

@@ -29,8 +29,7 @@ def assignments(file: str, text: str) -> Iterator[tuple[Name, str]]:
     Raises ConfigError that names the line.
     """
     section, key, lines = "DEFAULT", "", [""]
-    for number, line in enumerate([*_LINE_END.split(text), ""], 1):
-        line = line.rstrip()
+    for number, line in enumerate(map(str.rstrip, [*_LINE_END.split(text), ""]), 1):
         if line.startswith((" ", "\t")):
             if not key:
                 raise ConfigError(f"{file}, line {number}: {line.strip()!r} continues nothing")
@@ -47,7 +46,7 @@ def assignments(file: str, text: str) -> Iterator[tuple[Name, str]]:
 
 
 def _section(file: str, number: int, line: str) -> str:
-    if not line.endswith("]") or len(line) < 3:
+    if not line.endswith("]") or line == "[]":
         raise ConfigError(f"{file}, line {number}: {line!r} is no section; write [NAME]")
     return line[1:-1]
 

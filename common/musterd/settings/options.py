@@ -16,6 +16,8 @@ from musterd.urls import host_and_port
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
+_LONGEST_NAMESPACE = 32
+
 
 class Unusable(ValueError):
     """A value that an option does not take; the text says what it takes instead."""
@@ -189,7 +191,7 @@ def check_web_urls(text: str) -> str:
 
 def check_namespace(text: str) -> str:
     """``text`` itself if it can begin the keys of a store (250 characters in all), else ValueError."""
-    if not 1 <= len(text) <= 32 or not all(
+    if not 1 <= len(text) <= _LONGEST_NAMESPACE or not all(
         c.isascii() and (c.isalnum() or c in "_.-") for c in text
     ):
         raise ValueError(f"unusable: {text!r}")

@@ -96,7 +96,8 @@ class Reloading:
             if live:
                 self._apply(fresh)
         except ConfigError as error:
-            log.error("configuration refused", reason=str(error), note="nothing changed")
+            reason = str(error)  # and no traceback, for a user's mistake
+            log.error("configuration refused", reason=reason, note="nothing changed")  # noqa: TRY400
             return
         except Exception:  # no thread, no memory: not worth a daemon
             log.exception("configuration not read", note="nothing changed")

@@ -1,4 +1,4 @@
-"""This process ends what a test run started, however that ends: the last resort behind `close`.
+"""A process that ends what a test run started, however that ends: the last resort behind `close`.
 
 Runs as a process of its own and takes orders on its standard input: `watch PID`, `forget PID`,
 `remove DIRECTORY`. When the input ends the test run is gone, be it by SIGKILL, and whatever is
@@ -67,10 +67,10 @@ def _wait(condition: Callable[[], bool]) -> None:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            for parent, _ in _stat(int(entry)):
-                yield int(entry), parent
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            for parent, _ in _stat(int(entry.name)):
+                yield int(entry.name), parent
 
 
 def _stat(pid: int) -> Iterator[tuple[int, str]]:

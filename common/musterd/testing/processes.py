@@ -210,7 +210,7 @@ def account_of(users: Sequence[str]) -> pwd.struct_passwd | None:
 def owned_directory(account: pwd.struct_passwd | None) -> Path:
     """Make a directory that is gone when we are."""
     # Where root's TMPDIR is, others may not be able to go.
-    directory = Path(tempfile.mkdtemp(prefix="musterd-", dir="/tmp" if account else None))
+    directory = Path(tempfile.mkdtemp(prefix="musterd-", dir="/tmp" if account else None))  # noqa: S108
     _keep(f"remove {directory}")
     if account:
         os.chown(directory, account.pw_uid, account.pw_gid)

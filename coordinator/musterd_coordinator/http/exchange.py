@@ -1,6 +1,7 @@
 """One HTTP exchange as the handlers see it: a request, and the answer or stream to it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,6 +31,7 @@ _UNBUFFERED: Headers = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-accel-buffering", b"no"),
 )
+_NO_CONTENT = int(HTTPStatus.NO_CONTENT)  # an enum's member is slow to get
 _encode = msgspec.json.Encoder().encode
 
 
@@ -74,7 +76,7 @@ class Answer(NamedTuple):
     def start(self) -> Message:
         """The ASGI message that begins it."""
         headers = [*_EVERY_ANSWER, *self.headers]
-        if self.status != 204:  # which has neither (RFC 9110, 8.6)
+        if self.status != _NO_CONTENT:  # which has neither (RFC 9110, 8.6)
             headers.append((b"content-type", self.media))
             headers.append((b"content-length", b"%d" % len(self.body)))
         return {"type": "http.response.start", "status": self.status, "headers": headers}

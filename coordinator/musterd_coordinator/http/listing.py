@@ -46,7 +46,7 @@ class Listing:
 
 
 def _joined(parts: Sequence[bytes]) -> Steps[bytearray]:
-    """All of ``parts``, which are megabytes together: memory that is touched for the first time costs most."""
+    """All of ``parts``, megabytes together: memory that is touched for the first time costs most."""
     joined, at = bytearray(sum(map(len, parts))), 0
     for part in parts:
         joined[at : at + len(part)] = part

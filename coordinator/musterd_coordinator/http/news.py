@@ -172,8 +172,9 @@ class StreamFeed:
             self._taken.popleft().events.clear()
 
     def _make(self, group: str | None) -> Steps[_Snapshot]:
-        """Portions are read while the roll goes on: what changed meanwhile follows as changes, from
-        the version at which the first was read.
+        """Portions are read while the roll goes on.
+
+        What changed meanwhile follows as changes, from the version at which the first was read.
         """
         health = self._health(group)
         events: list[bytes] = []

@@ -62,8 +62,9 @@ class Detector:
         self.promises_noted += 1
 
     def add_all(self, states: NDArray[np.uint8], shards: NDArray[np.int16], quiet: Seconds) -> Rows:
-        """Rows for n members in ``states`` (n), placed on ``shards`` (n, replicas or fewer) and
-        silent for ``quiet`` (n) seconds.
+        """Rows for n members in ``states`` (n), silent for ``quiet`` (n) seconds.
+
+        They are placed on ``shards`` (n, replicas or fewer).
         """
         placed = np.full((self.members.replicas, len(states)), NO_SHARD, np.int16)
         placed[: shards.shape[1]] = shards.T

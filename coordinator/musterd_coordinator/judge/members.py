@@ -99,9 +99,9 @@ class Members:
     is not what was promised. ``sent_ms`` is when the agent says that it sent the newest beat, in its own
     wall clock; ``odd_sequence`` is the newest record of the current run that was no new
     beat (0: none), see :mod:`~musterd_coordinator.judge.sequences`; :data:`OLDER_RUNS` are kept by
-    :mod:`~musterd_coordinator.judge.incarnations`. ``first_heard`` is the detector's listening time at a member's
-    first beat (NaN: none yet). ``orders`` are bits of what operators said; the detector does
-    not look at them.
+    :mod:`~musterd_coordinator.judge.incarnations`. ``first_heard`` is the detector's listening time
+    at a member's first beat (NaN: none yet). ``orders`` are bits of what operators said; the
+    detector does not look at them.
     """
 
     state: NDArray[np.uint8]

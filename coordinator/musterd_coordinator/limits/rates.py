@@ -63,8 +63,10 @@ class Pace:
 
 
 class Repeats:
-    """Which of many like events have a line of their own in the log: the first ``burst`` of each
-    ``period`` seconds; the rest are counted, and told with the next line after it.
+    """Which of many like events have a line of their own in the log.
+
+    The first ``burst`` of each ``period`` seconds have; the rest are counted, and told with the
+    next line after it.
     """
 
     def __init__(self, clock: Callable[[], float], burst: int = 1, period: float = 60.0) -> None:

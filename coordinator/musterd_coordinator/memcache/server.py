@@ -19,6 +19,7 @@ from musterd.about import version
 from musterd.errors import CannotListen, ConfigError
 from musterd.resolving import shared
 from musterd.stores.table.table import Table
+from musterd.urls import LAST_PORT
 from musterd_coordinator.memcache.commands import StoreHook
 from musterd_coordinator.memcache.protocol import ProtocolSession
 from musterd_coordinator.memcache.session import ClientConnection, ClientLimits, Clients
@@ -31,7 +32,6 @@ log = structlog.get_logger(__name__)
 SPOKEN = "1.6.18"
 """The memcached whose replies ours are to the byte."""
 
-_LAST_PORT = 65535
 _BACKLOG = 1024  # connections that wait to be accepted
 _LOOK_UP_TIMEOUT = 5.0  # seconds
 _STOP_TIMEOUT = 2.0  # seconds for connections to end when the server stops
@@ -77,11 +77,13 @@ class MemcacheServer:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     async def start(self, patience: float = PATIENCE) -> None:
-        """Listen. Raises ConfigError if there is no such port or it is not permitted, CannotListen
-        if the address cannot be had for ``patience`` seconds.
+        """Listen.
+
+        Raises ConfigError if there is no such port or it is not permitted, CannotListen if the
+        address cannot be had for ``patience`` seconds.
         """
-        if not 0 <= self.port <= _LAST_PORT:  # uvloop would take its lowest 16 bits
-            raise ConfigError(self._why_not(f"there are ports up to {_LAST_PORT}"))
+        if not 0 <= self.port <= LAST_PORT:  # uvloop would take its lowest 16 bits
+            raise ConfigError(self._why_not(f"there are ports up to {LAST_PORT}"))
         self._server = await patiently(self._listen, self.called, patience)
         addresses = [str(one.getsockname()[0]) for one in self._server.sockets]
         warn_of_loopback(self.called, self.host, addresses)

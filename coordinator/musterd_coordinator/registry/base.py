@@ -106,8 +106,10 @@ class Registry(Protocol):
     async def record(
         self, members: Sequence[Row], history: Sequence[Row], known: Sequence[int] = ()
     ) -> None:
-        """In one transaction: insert members not known yet, save the states of all ``members``, of
-        whom none may be there twice, and append to the history what is not in it yet.
+        """Save members, their states and their history in one transaction.
+
+        Members not known yet are inserted, the states of all ``members`` saved, of whom none may be
+        there twice, and what is not in the history yet is appended to it.
 
         For members known already what is announced, state, reason, since and interval are
         written: facts are changed by :meth:`change_facts` alone, so a sweep never undoes an

@@ -33,11 +33,11 @@ def find_run(data: bytes | bytearray) -> tuple[bytes, int] | None:
     begin = len(head) + _DIGITS + len(middle)
     stride = begin + SIZE + len(_END)
     count = min(len(data) // stride, MOST)
-    if count < 2:
+    if count <= 1:
         return None
     rows = np.frombuffer(bytes(data[: count * stride]), np.uint8).reshape(count, stride)
     count = _count(rows, head, middle + BEGINNING)
-    if count < 2:
+    if count <= 1:
         return None
     return rows[:count, begin : begin + SIZE].tobytes(), count * stride
 

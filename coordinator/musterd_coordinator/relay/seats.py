@@ -117,8 +117,10 @@ class RelaySlots:
         return int(np.count_nonzero(beating & self._established(places, now)))
 
     def overdue(self, identities: NDArray[np.uint64], now: float) -> dict[int, float]:
-        """Who of these members (n) is established and was not written for too long for the interval
-        of its last written beat, and that; whoever tried for :data:`IN_VAIN` is left out.
+        """Who of these members (n) is established and was not written for too long.
+
+        That is too long for the interval of its last written beat, which is given beside it.
+        Whoever tried for :data:`IN_VAIN` is left out.
         """
         places = self.find_all(identities)
         seated = places >= 0

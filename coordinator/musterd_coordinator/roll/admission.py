@@ -25,7 +25,8 @@ class Admission:
     """Who of the newcomers may take a seat in ``directory``, and who waits for one.
 
     It has at most so many ``members``, ``groups`` and ``zones``, and of those who wait so many
-    (``waiting``) are remembered. ``waiting_since`` is when somebody first had to wait, in seconds of the wall clock.
+    (``waiting``) are remembered. ``waiting_since`` is when somebody first had to wait, in seconds
+    of the wall clock.
     """
 
     def __init__(

@@ -58,10 +58,10 @@ def redundancy_lost(counts: Mapping[Shards, int], listening: Sequence[bool]) -> 
 def oldest(
     placed: Iterable[Shards], listening: Sequence[bool], ages: Sequence[float | None]
 ) -> tuple[bool, int | None]:
-    """Whether everybody who is ``placed`` on such shards has one that is ``listening``, and the
-    shard of which whoever is worst off was heard last. None: not heard yet.
+    """Whether everybody has a shard that is ``listening``, and the best shard of the worst off.
 
-    Of each member's shards the best one counts. ``ages`` are seconds since the shard's newest proof.
+    Everybody is ``placed`` on such shards; None for a shard: it was not heard yet. Of each member's
+    shards the best one counts. ``ages`` are seconds since the shard's newest proof.
     """
     covered, worst, age = True, None, -1.0
     for shards in placed:

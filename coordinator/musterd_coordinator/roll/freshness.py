@@ -16,8 +16,10 @@ class Freshness:
         self._known: dict[str | None, tuple[bool, int | None]] = {}
 
     def of(self, group: str | None) -> tuple[bool, float | None]:
-        """Has every member concerned a shard that is listening, and how old is the newest proven
-        sweep of whoever is worst off? None seconds: somebody's shards have not been proven yet.
+        """Has every member concerned a shard that is listening, and how old is the newest proof?
+
+        It is the newest proven sweep of whoever is worst off. None seconds: somebody's shards have
+        not been proven yet.
         """
         shards = self._parts.shards
         as_of = (self._parts.placement.coverage.changes, *[shard.sweeps for shard in shards])

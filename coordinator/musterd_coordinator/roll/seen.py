@@ -12,8 +12,10 @@ from musterd_coordinator.judge.members import Rows
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):
-    """One member's row; ``silence``, ``interval`` and ``down_after`` in seconds, to the millisecond, and
-    ``since`` in seconds.
+    """One member's row.
+
+    ``silence``, ``interval`` and ``down_after`` are in seconds, to the millisecond, and ``since``
+    in seconds.
     """
 
     state: int

@@ -21,8 +21,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Where instants come from: ``monotonic`` decides, ``wall`` is shown to people, and ``slept`` are
-    the seconds that the host was asleep, which ``monotonic`` leaves out.
+    """Where instants come from: ``monotonic`` decides, ``wall`` is shown to people.
+
+    ``slept`` are the seconds that the host was asleep, which ``monotonic`` leaves out.
     """
 
     monotonic: Callable[[], float]

@@ -112,7 +112,7 @@ class CoordinatorApi(Protocol):
         """Would :meth:`changes_since` know all that changed after ``version``?"""
 
     def status(self) -> StatusAnswer:
-        """This coordinator and its shards."""
+        """The coordinator itself and its shards."""
 
     def status_steps(self) -> Steps[StatusAnswer]:
         """The same in steps."""

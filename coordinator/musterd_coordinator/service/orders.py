@@ -80,7 +80,7 @@ class CoordinatorService(Queries):
         return self._view.ready
 
     def status(self) -> StatusAnswer:
-        """This coordinator and its shards."""
+        """The coordinator itself and its shards."""
         return whole(self.status_steps())
 
     def status_steps(self) -> Steps[StatusAnswer]:

@@ -60,7 +60,7 @@ class IdMap:
         self.ids = np.pad(self.ids, (0, max(0, slots - len(self.ids))))
         self._ids = self.ids.data
         if self._heir is not None:
-            self._heir._share(self.ids)
+            self._heir._share(self.ids)  # noqa: SLF001  # another of its kind
 
     def make_room(self, more: int) -> Iterator[None]:
         """Grow in steps, before ``more`` come; meanwhile others may come and go."""

@@ -64,9 +64,9 @@ class Standing:
             self._left.popitem(last=False)
 
     def spoils(self, heard: Bools, refused: Slots, astray: Slots = _NOWHERE) -> Spoils:
-        """A sweep brought good beats from the slots that are ``heard`` (by slot), and others from
-        those that it ``refused``. Beats of those who sit in ``astray`` were among these.
+        """A sweep brought good beats from slots that are ``heard`` (by slot), others it ``refused``.
 
+        Beats of those who sit in ``astray`` were among the refused.
         A beat of a member that turns up in the slot of another, and not in its own where it was
         before, was mixed up on its way or overwritten: that means something of newer members too.
         """

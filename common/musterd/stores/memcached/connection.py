@@ -90,7 +90,7 @@ def unreachable(error: OSError | EOFError) -> str:
 
 
 def keep_alive(transport: asyncio.BaseTransport) -> None:
-    """Let the kernel notice a peer that is gone. (asyncio itself sets TCP_NODELAY.)"""
+    """Let the kernel notice a peer that is gone; asyncio itself sets TCP_NODELAY."""
     connection = transport.get_extra_info("socket")
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -227,7 +227,7 @@ class PgSession:
             server_settings={"application_name": "musterd"},
             loop=named.loop,
         )
-        connection._loop = loop  # type: ignore[attr-defined]  # from now on names mean nothing
+        connection._loop = loop  # type: ignore[attr-defined]  # noqa: SLF001  # from now on names mean nothing
         renewed_by = anyio.current_time() + uniform(0.5, 1.0) * LONGEST_CONNECTED
         session = Session(connection, named.reached, renewed_by)
         try:

@@ -17,6 +17,7 @@ UNSIGNED = 1 << 64  # counters are less than this
 
 _HEADER = 59  # sizeof(item), the cas number, the key's NUL, the value's CRLF
 _FLAGS = 4  # kept only where they are not 0
+_PLAIN_DIGITS = 19  # that many are read without a second look
 _KEY = re.compile(rb"[!-~\x80-\xff]{1,%d}" % KEY_LIMIT)
 _INTEGER = re.compile(rb"\s*[+-]?[0-9]{1,20}\s*")
 _NUMBER = re.compile(rb"\s*([+-]?)(?=[0-9])0*([0-9]{0,20})(?![^\s\0])")
@@ -65,7 +66,7 @@ def seconds_left(exptime: int, wall: Callable[[], float]) -> float:
 
 def parse_integer(text: bytes, low: int, high: int) -> int | None:
     """The number that ``text`` is, blanks around it allowed; None if it is not in low..high."""
-    plain = text.isdigit() and len(text) < 20
+    plain = text.isdigit() and len(text) <= _PLAIN_DIGITS
     if not plain and _INTEGER.fullmatch(text) is None:
         return None
     number = int(text)

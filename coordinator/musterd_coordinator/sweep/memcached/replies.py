@@ -1,4 +1,4 @@
-"""Replies to a ``get`` of many keys, parsed out of a connection's buffer.
+r"""Replies to a ``get`` of many keys, parsed out of a connection's buffer.
 
 The beats of a block of slots come as blocks of one fixed length::
 

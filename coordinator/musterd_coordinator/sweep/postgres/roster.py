@@ -174,8 +174,9 @@ class RosterReader:
         return 0
 
     async def _read_page(self, reading: _Reading) -> int:
-        """A page further, of so many rows. One that cannot be read shrinks until the row to blame
-        is alone.
+        """Read a page further.
+
+        One that cannot be read shrinks until the row to blame is alone.
         """
         most = reading.page or self._rows
         try:
