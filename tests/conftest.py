@@ -10,6 +10,7 @@ import structlog
 
 from musterd.testing import keeper
 from musterd.testing.servers import Database, Memcached, PgBouncer, Postgres
+from tests.time_limit import limited
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("musterd", deadline=None)
@@ -25,6 +26,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--faults full` runs every fault, with the guard against mass silences and without."""
     parser.addoption("--faults", choices=["short", "full"], default="short")
+    parser.addini("time_limit", "seconds for one test where the machine is not busy", "float", 30.0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that hangs, its fixtures included."""
+    mark = item.get_closest_marker("time_limit")
+    with limited(mark.args[0] if mark else item.config.getini("time_limit")):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
