@@ -224,7 +224,7 @@ def _waker(done: anyio.Event) -> Callable[[], None]:
 
 
 _shared = Resolver()
-os.register_at_fork(after_in_child=lambda: _shared.forget())  # noqa: PLW0108  # the one of that time
+os.register_at_fork(after_in_child=lambda: _shared.forget())
 
 
 def shared() -> Resolver:
