@@ -60,16 +60,16 @@ def public_methods(module: Path, name: str) -> set[str]:
     raise AssertionError(f"{module} has no class {name}")
 
 
-def asked_of_a_roll(source: str) -> Iterator[str]:
-    """The attributes that ``source`` asks of whatever is called a roll."""
+def asked_of(names: tuple[str, ...], source: str) -> Iterator[str]:
+    """The attributes that ``source`` asks of whatever has one of these ``names``."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Attribute) and _is_roll(node.value):
+        if isinstance(node, ast.Attribute) and _name_of(node.value).lstrip("_") in names:
             yield node.attr
 
 
-def _is_roll(node: ast.expr) -> bool:
-    name = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
-    return name in ("roll", "_roll")
+def _name_of(node: ast.expr) -> str:
+    name: str = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+    return name
 
 
 def sources_above_the_roll() -> Iterator[Path]:
@@ -85,12 +85,23 @@ def test_nobody_reaches_through_the_roll() -> None:
     found = {
         f"{module.relative_to(COORDINATOR)}: roll.{name}"
         for module in sources_above_the_roll()
-        for name in asked_of_a_roll(module.read_text())
+        for name in asked_of(("roll",), module.read_text())
         if name not in allowed
     }
     assert not found
 
 
-def test_a_reach_through_the_roll_is_found() -> None:
+def test_nobody_reaches_into_a_view() -> None:
+    found = {
+        f"{module.relative_to(COORDINATOR)}: {name}"
+        for module in sources_above_the_roll()
+        for name in asked_of(("view", "hearing", "pending"), module.read_text())
+        if name.startswith("_")
+    }
+    assert not found
+
+
+def test_a_reach_through_is_found() -> None:
     source = "members = self._roll.detector.members\nself._roll.set_facts(1, roll.facts[1], '')\n"
-    assert sorted(asked_of_a_roll(source)) == ["detector", "facts", "set_facts"]
+    assert sorted(asked_of(("roll",), source)) == ["detector", "facts", "set_facts"]
+    assert list(asked_of(("view",), "self._view._parts.facts")) == ["_parts"]
