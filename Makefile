@@ -1,6 +1,6 @@
 # Every target brings what it needs (scripts/setup.sh), skips what is there, and says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults attacks siege fuzz bench lint format clean
+.PHONY: help setup demo test coverage faults attacks siege fuzz bench lint format clean
 
 ARGS ?=
 export PYTHON
@@ -19,6 +19,14 @@ demo:  ## watch a small fleet fail and recover, e.g. ARGS='--members 500'
 test:  ## run all tests on real servers, e.g. ARGS='-k memcached'
 	@scripts/setup.sh test
 	.venv/bin/pytest -n 4 $(ARGS)
+
+coverage:  ## run all tests and say which lines and branches none of them takes, ten minutes
+	@scripts/setup.sh test
+	rm -rf build/coverage
+	mkdir -p build/coverage
+	.venv/bin/coverage run -m pytest -n 4 -o time_limit=120 $(ARGS)
+	.venv/bin/coverage combine -q
+	.venv/bin/coverage report
 
 faults:  ## break everything there is to break, for an hour, and write docs/faults.md
 	@scripts/setup.sh faults

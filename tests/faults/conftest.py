@@ -9,6 +9,9 @@ from tests.faults.lab import Lab
 
 StartLab = Callable[..., Lab]
 
+TIME_LIMIT = 180.0
+"""Seconds for a fleet to start, to have its trouble, to be well again and to lose a host once more."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Listening time alone must carry every fault, so that the short form is without the guard."""
@@ -20,6 +23,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what the short form leaves out; deselected, so that nothing counts as skipped."""
+    for item in items:
+        if "start_lab" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.time_limit(TIME_LIMIT))
     if config.getoption("--faults") == "full":
         return
     chosen = [item for item in items if not item.get_closest_marker("full_only")]

@@ -16,6 +16,7 @@ from musterd.testing.servers import Database, Memcached
 ROUNDS = 8
 
 
+@pytest.mark.time_limit(120)  # a coordinator starts nine times
 @pytest.mark.parametrize("home", ["sqlite", "postgresql"])
 def test_no_acknowledged_fact_is_lost_to_kill_9(
     home: str, memcached: Memcached, request: pytest.FixtureRequest

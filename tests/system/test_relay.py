@@ -13,6 +13,7 @@ NAMES = [f"host-{number}" for number in range(4)]
 DOWN_TIME = 2.0
 
 
+@pytest.mark.time_limit(90)  # a fleet, deaths of members, and of a relay
 def test_a_fleet_behind_two_relays(database: Database) -> None:
     fleet = {"service_down_time": DOWN_TIME, "interval": 0.5}
     with ExitStack() as stack:
