@@ -1,6 +1,6 @@
 """The columns that the detector decides on: one row per member, one array per property."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.model import State
+from musterd_coordinator.process import pages
 
 Rows = NDArray[np.int64]
 Seconds = NDArray[np.float64]
@@ -38,9 +39,6 @@ STATES: dict[int, State] = {
     Code.LEFT: State.LEFT,
 }
 CODES = {state: Code(code) for code, state in STATES.items()}
-
-_PIECE = 1 << 17
-"""Rows of a new column that are written to in one step: to touch memory for the first time costs most."""
 
 LOOKED_AT = 16_000
 """Rows that are looked at in one step: about half a millisecond."""
@@ -76,12 +74,14 @@ _COLUMNS: dict[str, tuple[Any, Any]] = {
     "first_heard": (np.float64, np.nan),
 }
 
-_ALL_COLUMNS = {
-    **_COLUMNS,
+_BY_PLACE: dict[str, tuple[Any, Any]] = {
     "shard": (np.int16, NO_SHARD),
     "heard": (np.float64, 0.0),
     "chances": (np.uint8, 0),
 }
+"""Columns that have a row for each place of a member."""
+
+_EMPTY = {name: empty for name, (_, empty) in (_COLUMNS | _BY_PLACE).items()}
 
 
 class Members:
@@ -134,15 +134,14 @@ class Members:
 
     def __init__(self, replicas: int, capacity: int = 1024) -> None:
         self.replicas = replicas
-        self.size = 0  # rows ever used; those beyond are empty
+        self.size = 0  # rows ever used; those beyond are zeros
         self.room = capacity  # rows that each column has, or more
         self.any_odd = False  # was any ``odd_sequence`` ever set?
         self._free: list[int] = []
-        for name, (dtype, empty) in _COLUMNS.items():
-            setattr(self, name, _column(capacity, empty, dtype))
-        self.shard = np.full((replicas, capacity), NO_SHARD, np.int16)
-        self.heard = np.zeros((replicas, capacity))
-        self.chances = np.zeros((replicas, capacity), np.uint8)
+        for name, (dtype, _) in _COLUMNS.items():
+            setattr(self, name, pages.zeros(capacity, dtype))
+        for name, (dtype, _) in _BY_PLACE.items():
+            setattr(self, name, pages.zeros((replicas, capacity), dtype))
 
     def __len__(self) -> int:
         return self.size - len(self._free)
@@ -167,11 +166,8 @@ class Members:
 
     def remove(self, row: int) -> None:
         """Free a row, which is as empty from then on as one that was never used."""
-        for name, (_, empty) in _COLUMNS.items():
-            getattr(self, name)[row] = empty
-        self.shard[:, row] = NO_SHARD
-        self.heard[:, row] = 0.0
-        self.chances[:, row] = 0
+        for name, empty in _EMPTY.items():
+            getattr(self, name)[..., row] = empty
         self._free.append(row)
 
     def on(self, shard: int, rows: Rows | slice) -> Mask:
@@ -186,41 +182,25 @@ class Members:
             for _ in self._grow(max(end, self.size + self.size // 4)):
                 pass
         rows = np.concatenate([np.array(again, np.int64), np.arange(self.size, end)])
+        for name, empty in _EMPTY.items():
+            if empty != 0:  # what nobody writes to takes no memory
+                getattr(self, name)[..., self.size : end] = empty
         self.size = end
         return rows
 
     def _grow(self, capacity: int) -> Iterator[None]:
         # Between two steps others may add, remove and change members, or let the columns grow as well.
-        for name, (dtype, empty) in _ALL_COLUMNS.items():
+        for name in _EMPTY:
             column = getattr(self, name)
-            if column.shape[-1] >= capacity:
-                continue
-            grown = yield from _column_in_steps((*column.shape[:-1], capacity), empty, dtype)
-            column = getattr(self, name)
-            if column.shape[-1] >= capacity:
-                continue
-            if empty != 0 or column.any():  # what nobody wrote to takes no memory
-                grown[..., : self.size] = column[..., : self.size]
-            setattr(self, name, grown)
-            yield
+            if column.shape[-1] < capacity:
+                setattr(self, name, self._grown(column, capacity))
+                yield
         self.room = max(self.room, capacity)
 
-
-def _column(shape: int | tuple[int, ...], empty: float, dtype: Any) -> NDArray[Any]:
-    """An empty column. One of zeros gets its memory from the system page by page as it is used."""
-    return np.full(shape, empty, dtype) if empty != 0 else np.zeros(shape, dtype)
-
-
-def _column_in_steps(
-    shape: tuple[int, ...], empty: float, dtype: Any
-) -> Generator[None, None, NDArray[Any]]:
-    if empty == 0:
-        return _column(shape, empty, dtype)
-    column = np.empty(shape, dtype)
-    for at in range(0, shape[-1], _PIECE):
-        column[..., at : at + _PIECE] = empty
-        yield
-    return column
+    def _grown(self, column: NDArray[Any], capacity: int) -> NDArray[Any]:
+        if column.any():
+            return pages.grown(column, capacity)
+        return pages.zeros((*column.shape[:-1], capacity), column.dtype)
 
 
 def slices(size: int) -> Iterator[slice]:

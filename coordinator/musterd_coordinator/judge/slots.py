@@ -1,12 +1,12 @@
 """Which row sits in which slot of a shard, and the last record that was read there."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musterd_coordinator.judge.members import Mask, Rows
+from musterd_coordinator.process import pages
 from musterd_coordinator.sweep.columns import Beats, Slots, as_index
 
 NOBODY = -1
@@ -117,16 +117,14 @@ class ShardSlots:
         return self._row[slots].astype(np.int64), beats.where(changed)
 
     def _reserve(self, slots: int, rows: int) -> None:
-        if (more := _more(self._row, slots)) > 0:
-            self._row = np.pad(self._row, (0, more), constant_values=NOBODY)
-            self._read = np.pad(self._read, (0, more))
-            self._empty_before = np.pad(self._empty_before, (0, more))
+        self._row = pages.with_room(self._row, slots, NOBODY)
+        self._read = pages.with_room(self._read, slots)
+        self._empty_before = pages.with_room(self._empty_before, slots)
         self.reserve_rows(rows)
 
     def reserve_rows(self, rows: int) -> None:
         """Make room for rows below ``rows``."""
-        if (more := _more(self._slot, rows)) > 0:
-            self._slot = np.pad(self._slot, (0, more), constant_values=NOBODY)
+        self._slot = pages.with_room(self._slot, rows, NOBODY)
 
 
 def _told(beats: Beats) -> NDArray[np.uint64]:
@@ -139,9 +137,3 @@ def _told(beats: Beats) -> NDArray[np.uint64]:
     sent = beats.sent_ms.astype(np.uint64, copy=False)
     told: NDArray[np.uint64] = beats.incarnation + beats.sequence * _SPREAD + sent
     return told
-
-
-def _more(column: NDArray[Any], size: int) -> int:
-    """By how much ``column`` should grow to have ``size`` places; not above 0: it has them."""
-    lacking = size - len(column)
-    return lacking + len(column) // 4 if lacking > 0 else 0

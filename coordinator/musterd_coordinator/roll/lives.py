@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd_coordinator.judge.members import Rows
+from musterd_coordinator.process import pages
 from musterd_coordinator.roll.rowset import RowSet
 
 REMEMBERED = 4000
@@ -57,8 +58,7 @@ class ForgottenLives:
 
     def reserve(self, rows: int) -> None:
         """Make room for rows below ``rows``."""
-        if (more := rows - len(self._began)) > 0:
-            self._began = np.pad(self._began, (0, more + len(self._began) // 4))
+        self._began = pages.with_room(self._began, rows)
 
     def since(self, rows: Rows, epoch: int) -> Rows:
         """Those of ``rows`` that began after ``epoch``."""

@@ -81,8 +81,10 @@ class ChangeReporter:
 
     def reserve(self, rows: int) -> None:
         """Make room for rows below ``rows``."""
-        if (more := rows - len(self._reasons)) > 0:
-            self._reasons = np.append(self._reasons, np.full(more + len(self._reasons) // 4, ""))
+        have = len(self._reasons)
+        if rows > have:
+            more = max(rows, have + have // 4) - have
+            self._reasons = np.append(self._reasons, np.full(more, ""))
 
     def reason(self, row: int) -> str:
         """The last words on the member of ``row``."""

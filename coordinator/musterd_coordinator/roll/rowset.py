@@ -3,6 +3,7 @@
 import numpy as np
 
 from musterd_coordinator.judge.members import Mask, Rows
+from musterd_coordinator.process import pages
 
 
 class RowSet:
@@ -24,8 +25,7 @@ class RowSet:
 
     def reserve(self, rows: int) -> None:
         """Make room for rows below ``rows``."""
-        if (more := rows - len(self._marked)) > 0:
-            self._marked = np.pad(self._marked, (0, more + len(self._marked) // 4))
+        self._marked = pages.with_room(self._marked, rows)
 
     def discard(self, row: int) -> None:
         """Leave ``row`` out, whether or not it was in."""

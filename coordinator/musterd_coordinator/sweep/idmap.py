@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musterd_coordinator.process import pages
+
 NONE = -1
 _FULL = 0.6  # of the places; beyond it chains grow long
 _NEARLY = 0.5  # beyond it there is time to grow in steps
@@ -57,7 +59,7 @@ class IdMap:
 
     def reserve(self, slots: int) -> None:
         """Make room for slots below ``slots``."""
-        self.ids = np.pad(self.ids, (0, max(0, slots - len(self.ids))))
+        self.ids = pages.grown(self.ids, max(slots, len(self.ids)))
         self._ids = self.ids.data
         if self._heir is not None:
             self._heir._share(self.ids)  # noqa: SLF001  # another of its kind

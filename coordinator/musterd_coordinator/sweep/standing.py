@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from musterd_coordinator.process import pages
 from musterd_coordinator.sweep.columns import Bools, Slots
 
 ESTABLISHED = 3
@@ -84,6 +85,4 @@ class Standing:
         self._swept = True
 
     def _reserve(self, size: int) -> None:
-        more = size - len(self._good)
-        if more > 0:
-            self._good = np.pad(self._good, (0, more + size // 8))
+        self._good = pages.with_room(self._good, size)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.model import Member
+from musterd_coordinator.process import pages
 from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.columns import Beats, Rejected, check, from_records
 from musterd_coordinator.sweep.standing import Spoils, Standing
@@ -139,11 +140,8 @@ class RowSlots:
         return Believed(beats, rejected, strangers, refused)
 
     def _reserve(self, size: int) -> None:
-        more = size - len(self._taken)
-        if more > 0:
-            more += size // 8
-            self._taken = np.pad(self._taken, (0, more))
-            self._read = np.pad(self._read, (0, more))
-            self._id = np.pad(self._id, (0, more))
-            self._changed = np.pad(self._changed, (0, more))
-            self._heard = np.pad(self._heard, (0, more))
+        self._taken = pages.with_room(self._taken, size)
+        self._read = pages.with_room(self._read, size)
+        self._id = pages.with_room(self._id, size)
+        self._changed = pages.with_room(self._changed, size)
+        self._heard = pages.with_room(self._heard, size)

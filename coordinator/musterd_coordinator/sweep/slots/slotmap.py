@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from musterd.beat import SIZE
 from musterd.model import Member
 from musterd.stores.slots.protocol import Keys
+from musterd_coordinator.process import pages
 from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.columns import Bools, Slots, Words, words_in
 from musterd_coordinator.sweep.idmap import NONE, IdMap
@@ -209,11 +210,11 @@ class SlotMap:
         if size <= have:
             return
         blocks = -(-max(size, have + have // 4) // BLOCK)
-        more = blocks * BLOCK - have
-        self.taken, self.heard = np.pad(self.taken, (0, more)), np.pad(self.heard, (0, more))
-        self.slot_of.reserve(have + more)
-        self.incarnation = np.pad(self.incarnation, (0, more))
-        self._said = np.pad(self._said, (0, more))
+        room = blocks * BLOCK
+        self.taken, self.heard = pages.grown(self.taken, room), pages.grown(self.heard, room)
+        self.slot_of.reserve(room)
+        self.incarnation = pages.grown(self.incarnation, room)
+        self._said = pages.grown(self._said, room)
 
 
 def _one(slot: int, identity: int) -> tuple[Slots, NDArray[np.uint64]]:
