@@ -85,9 +85,10 @@ class Hearing:
     @property
     def is_everybody_heard(self) -> bool:
         """Is nobody's verdict held back by a shard, or by the canary of one?"""
-        if self._gaps.is_anybody_deaf:
-            return False
-        return all(shard.clock.listening for shard in self._parts.shards)
+        for shard in self._parts.shards:  # asked with each member: all() takes twice as long
+            if not shard.clock.listening:
+                return False
+        return not self._gaps.is_anybody_deaf
 
     def put_off(self, shard: int) -> Held | None:
         """Whose verdict on ``shard`` waits for an allowance after a gap."""
