@@ -109,7 +109,7 @@ def test_a_beat_that_went_astray_means_something_if_its_member_was_heard_and_is_
     seat(standing, 0, 1, 2)
     standing.count(heard(0, 1))
     spoils = standing.spoils(heard(0), np.array([7]), np.array([0, 1, 2]))
-    assert (spoils.slots.tolist(), spoils.records) == ([1], 1)
+    assert (spoils.slots.tolist(), spoils.records) == ([1], 2)
 
 
 def test_one_slot_that_stays_spoiled_is_given_up_and_said_once() -> None:
@@ -125,8 +125,8 @@ def test_one_slot_that_stays_spoiled_is_given_up_and_said_once() -> None:
     (line,) = lines
     assert (line["event"], line["slots"]) == ("spoiled beats given up", [3])
     assert look(spoilage, [3, 4], 6, PATIENCE + 2).reason.startswith("1 of 5 ")
-    look(spoilage, [], 6, PATIENCE + 3)
-    assert not look(spoilage, [3], 6, PATIENCE + 4).reason
+    assert look(spoilage, [3], 6, PATIENCE + 3).reason  # 4 is gone, and was not good since
+    assert not look(spoilage, [3], 6, PATIENCE + 4, good=[4]).reason
     look(spoilage, [], 6, PATIENCE + 5, good=[3])
     assert look(spoilage, [3], 6, PATIENCE + 6).reason
 
@@ -163,8 +163,29 @@ def test_only_what_was_spoiled_and_not_good_all_the_time_is_given_up(
         since |= dict.fromkeys(slots - since.keys(), now)
         seen |= dict.fromkeys(slots, now)
         spoiled = look(spoilage, sorted(slots), 10, float(now), sorted(good))
-        long = {slot for slot in slots if now - since[slot] >= 6 and len(slots) <= 5}
+        doubted = since.keys()  # also those that are gone since
+        few = len(doubted) <= (10 + len(doubted - slots)) / 2
+        long = {slot for slot in doubted if few and now - since[slot] >= 6}
         assert set(spoiled.given_up.tolist()) == long
-        assert set(spoiled.counted.tolist()) == slots - long
-        counted, records = len(slots - long), 10 - len(long)
+        assert set(spoiled.counted.tolist()) == doubted - long
+        counted, records = len(doubted - long), 10 + len(doubted - slots) - len(long)
         assert bool(spoiled.reason) == (counted > records / 10)
+
+
+def test_in_a_fleet_that_just_began_those_count_who_were_good_most_often() -> None:
+    standing = Standing()
+    standing.count(np.zeros(4, np.bool_))
+    standing.seat(np.arange(4), np.arange(4, dtype=np.uint64))
+    assert standing.spoils(np.zeros(4, np.bool_), np.arange(4)).slots.tolist() == []
+    standing.count(np.array([True, True, True, False]))
+    assert standing.spoils(np.zeros(4, np.bool_), np.arange(4)).slots.tolist() == [0, 1, 2]
+    for _ in range(2):
+        standing.count(np.array([True, False, False, False]))
+    assert standing.spoils(np.zeros(4, np.bool_), np.arange(4)).slots.tolist() == [0]
+
+
+def test_records_that_were_removed_are_in_doubt_until_there_are_beats_again() -> None:
+    spoilage = Spoilage("mc1", lambda: DOWN_TIME)
+    assert look(spoilage, [0, 1, 2, 3], 4, 0.0).reason
+    assert look(spoilage, [], 0, 0.5).reason.startswith("4 of 4 ")
+    assert not look(spoilage, [], 4, 1.0, good=[0, 1, 2, 3]).reason

@@ -73,12 +73,15 @@ class Spoilage:
 
     def look(self, sweep: BeatBatch, now: float) -> Spoiled:
         """What a complete ``sweep`` has of them at ``now`` monotonic seconds."""
-        slots = np.unique(np.asarray(sweep.spoiled, np.int64))
         patience = GIVEN_UP_AFTER * self._down_time()
         self._forget(sweep.beats.slot, now - patience)
-        since = self._remember(slots, now)
+        present = self._remember(np.unique(np.asarray(sweep.spoiled, np.int64)), now)
+        # One that was removed to mend its slot is in doubt until there is a beat again: were only those
+        # counted that are there, to remove all of them would make everybody silent.
+        slots, since = self._slots, self._since
+        established = sweep.established + len(slots) - present
         lasting = now - since >= patience
-        most = len(slots) > MOST_OWN * sweep.established
+        most = len(slots) > MOST_OWN * established
         if most:
             lasting[:] = False
         self._say(slots[lasting], patience)
@@ -86,14 +89,14 @@ class Spoilage:
         return Spoiled(
             slots[~lasting],
             slots[lasting],
-            sweep.established - int(np.count_nonzero(lasting)),
+            established - int(np.count_nonzero(lasting)),
             float(counted.min(initial=now)),
             None if most else float(counted.max(initial=0.0)) + patience,
             float(since[lasting].min(initial=now)),
         )
 
-    def _remember(self, slots: Slots, now: float) -> Seconds:
-        """Since when each of ``slots`` (n), which are spoiled now, is."""
+    def _remember(self, slots: Slots, now: float) -> int:
+        """Note since when each of ``slots`` (n), which are spoiled now, is; n."""
         kept = np.isin(self._slots, slots, invert=True)
         since = np.full(len(slots), now)
         _, before, at = np.intersect1d(self._slots, slots, assume_unique=True, return_indices=True)
@@ -102,7 +105,7 @@ class Spoilage:
         self._slots = all_slots[order]
         self._since = np.concatenate([self._since[kept], since])[order]
         self._seen = np.concatenate([self._seen[kept], np.full(len(slots), now)])[order]
-        return since
+        return len(slots)
 
     def _forget(self, good: Slots, before: float) -> None:
         """Those with a beat of their member again, or not seen since ``before``.

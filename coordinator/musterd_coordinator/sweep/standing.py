@@ -35,6 +35,7 @@ class Standing:
     coordinators have members announce themselves anew, and many move.
 
     Whoever sat there before the first sweep may have beaten for years, and is taken for established.
+    Where nobody is established, as in a fleet that just began, those count who had the most good beats.
     """
 
     def __init__(self) -> None:
@@ -56,6 +57,7 @@ class Standing:
     def leave(self, slots: Slots, identities: Identities) -> None:
         """They sit there no longer. Must be told before somebody else sits there."""
         earned = self._good[slots]
+        self._good[slots] = 0
         some = earned > 0
         left = zip(identities[some].tolist(), earned[some].tolist(), strict=True)
         for identity, good in left:
@@ -73,8 +75,9 @@ class Standing:
         """
         self._reserve(len(heard))
         astray = astray[(self._good[astray] > 0) & ~heard[astray]]
-        spoiled = np.union1d(refused[self._good[refused] >= ESTABLISHED], astray)
-        good = np.count_nonzero(heard & (self._good[: len(heard)] >= ESTABLISHED))
+        enough = int(self._good.max(initial=0)) or ESTABLISHED
+        spoiled = np.union1d(refused[self._good[refused] >= enough], astray)
+        good = np.count_nonzero(heard & (self._good[: len(heard)] >= enough))
         return Spoils(spoiled, int(good) + len(spoiled))
 
     def count(self, heard: Bools) -> None:
