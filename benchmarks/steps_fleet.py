@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 
+from benchmarks.sweep_detector import sent_by_the_clock
 from musterd.model import Member, State
 from musterd.settings.sources import Settings
 from musterd.stores import open_store
@@ -95,7 +96,7 @@ class StillFleet:
             sequence=self._sequence.copy(),
             interval_ms=np.full(n, INTERVAL * 1000, np.uint32),
             status=np.zeros(n, np.uint8),
-            sent_ms=np.full(n, int(self._now * 1000), np.int64),
+            sent_ms=sent_by_the_clock(self._sequence, INTERVAL),
             missed=np.zeros(n, np.uint16),
             push_timeout_ms=np.full(n, 5000, np.uint16),
             lag_ms=np.zeros(n, np.uint32),

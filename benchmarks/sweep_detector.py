@@ -4,6 +4,7 @@ import time
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.listening import ListeningClock
@@ -73,8 +74,8 @@ class Judge:
 
     def _take(self, beats: Beats) -> Verdict:
         sequence = self._sequence[beats.slot]
-        sent_ms = (1000 * INTERVAL * sequence).astype(np.int64)  # by the clock, as agents send
-        sweep = BeatBatch(beats._replace(sequence=sequence, sent_ms=sent_ms), Rejected())
+        beats = beats._replace(sequence=sequence, sent_ms=sent_by_the_clock(sequence, INTERVAL))
+        sweep = BeatBatch(beats, Rejected())
         at = self._sweeps * PERIOD
         self._sweeps += 1
         self._seats.seconds = 0.0
@@ -84,3 +85,8 @@ class Judge:
         whole(judge_sweep(self._detector, 0, news, step, at))
         took = time.perf_counter() - began
         return Verdict(self._seats.seconds, took - self._seats.seconds)
+
+
+def sent_by_the_clock(sequence: NDArray[np.uint64], interval: float) -> NDArray[np.int64]:
+    """When agents sent these beats (n), in milliseconds: one a beat, and another one for the next."""
+    return (1000 * interval * sequence).astype(np.int64)

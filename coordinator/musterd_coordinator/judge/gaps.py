@@ -158,7 +158,7 @@ class Gaps:
 
     def _but(self, some: Rows, others: Rows) -> Rows:
         """``some`` without ``others``."""
-        return some[~self._are_in(others)[some]]
+        return some[~self._are_in(others)[some]] if len(others) else some
 
     def _are_in(self, rows: Rows) -> Mask:
         """By row, of all there are: is it one of ``rows``?"""

@@ -29,9 +29,7 @@ from musterd_coordinator.roll.reporting import ChangeReporter
 from musterd_coordinator.roll.rows import RowKeeper
 from musterd_coordinator.roll.seating import Seating
 from musterd_coordinator.roll.shard import Clocks, ShardState
-from musterd_coordinator.roll.verdicts import (
-    NO_FACTS,
-)
+from musterd_coordinator.roll.verdicts import NO_FACTS
 from musterd_coordinator.roll.versions import ChangeLog
 from musterd_coordinator.roll.view import RollView
 from musterd_coordinator.sweep.loop import SweepOutcome
