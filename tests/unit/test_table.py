@@ -1,5 +1,7 @@
 """The in-memory table: memcached's rules, with time and memory in the test's hands."""
 
+import pytest
+
 from musterd.stores.table.table import ITEM_OVERHEAD, Outcome, Table
 from tests.unit.tables import Clock, table_of, value_of
 
@@ -196,3 +198,13 @@ def test_reports_what_happened_and_forgets_it_on_demand() -> None:
     table.reset_stats()
     assert table.stats()["cmd_get"] == 0
     assert table.stats()["curr_items"] == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "counted"), [(2, 8), (500_000, 8), (600_000, Outcome.NON_NUMERIC)]
+)
+def test_what_memcached_keeps_in_pieces_is_no_number(size: int, counted: int | Outcome) -> None:
+    table = Table()
+    table.set(b"a", b"7 ".ljust(size, b"x"))
+    assert table.incr(b"a", 1) == counted
+    assert table.decr(b"a", 1) == (7 if counted == 8 else counted)

@@ -12,6 +12,9 @@ import msgspec
 
 KEY_LIMIT = 250  # bytes
 ITEM_LIMIT = 1 << 20  # bytes of one item as memcached counts it: key, value and its own header
+CHUNK_LIMIT = (
+    ITEM_LIMIT // 2
+)  # bytes beyond which memcached keeps an item in pieces, and counts with it no more
 RELATIVE_LIMIT = 30 * 24 * 3600  # seconds; a greater exptime is a Unix time
 UNSIGNED = 1 << 64  # counters are less than this
 
@@ -53,6 +56,11 @@ def valid_key(key: bytes) -> bool:
 def memcached_size(key: bytes, size: int, flags: int) -> int:
     """What memcached counts against its item limit for a value of ``size`` bytes."""
     return len(key) + size + _HEADER + (_FLAGS if flags else 0)
+
+
+def is_in_pieces(key: bytes, size: int, flags: int) -> bool:
+    """Would memcached keep a value of ``size`` bytes in pieces?"""
+    return memcached_size(key, size, flags) > CHUNK_LIMIT
 
 
 def seconds_left(exptime: int, wall: Callable[[], float]) -> float:

@@ -18,6 +18,7 @@ from musterd.stores.table.items import (
     UNSIGNED,
     Item,
     Outcome,
+    is_in_pieces,
     memcached_size,
     parse_unsigned,
     seconds_left,
@@ -279,7 +280,8 @@ class Table:
         if item is None:
             self._counters[f"{verb}_misses"] += 1
             return Outcome.NOT_FOUND
-        number = parse_unsigned(item.value)
+        in_pieces = is_in_pieces(key, len(item.value), item.flags)
+        number = None if in_pieces else parse_unsigned(item.value)
         if number is None:
             return Outcome.NON_NUMERIC
         self._counters[f"{verb}_hits"] += 1
