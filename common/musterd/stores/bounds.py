@@ -1,7 +1,9 @@
-"""One call at a time, and each within its time: at the least cost, for an agent pays it per beat.
+"""These give one call at a time, and each its time: at the least cost, for an agent pays it per beat.
 
 On an idle host every line that runs once a second runs from cold memory. anyio's Lock and
 ``fail_after`` are used wherever they do something; here is what spares them where they do not.
+Taking a `Mutex` and giving it back costs 1.1 µs, an ``anyio.Lock`` 17 (6.5 with ``fast_acquire``); a
+`Deadline` within a shorter one 5.5 µs, ``fail_after`` 18. That is 15 to 25 of the 360 µs of a beat.
 """
 
 from collections import deque
