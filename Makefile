@@ -57,6 +57,7 @@ lint:  ## check style, types and the arrows between packages
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/pyright
 	.venv/bin/lint-imports
 
 format:  ## put the code into its style
