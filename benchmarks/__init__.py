@@ -1,1 +1,1 @@
-"""What musterd costs, and what others cost."""
+"""These are the benchmarks: they measure what musterd costs, and what others cost."""

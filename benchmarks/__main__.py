@@ -1,4 +1,6 @@
-"""What musterd costs, measured: ``python -m benchmarks BENCHMARK --help`` says how each is run.
+"""These benchmarks measure what musterd costs.
+
+``python -m benchmarks BENCHMARK --help`` says how each is run.
 
 sweep     read every beat of a store, against other clients of the same server
 load      a swarm of agents against a store of yours
@@ -24,7 +26,7 @@ MEASURED = ("musterd", "musterd_agent", "musterd_coordinator")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one benchmark; its exit status, or 2 for what is no benchmark or lacks a server."""
+    """Run one benchmark; return its exit status, or 2 for an unknown name or a missing server."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] in (["-h"], ["--help"]):
         print(__doc__)
@@ -46,10 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def compile_all(folder: Path) -> None:
-    """Bytecode is there for every module in ``folder``, as it is where a package was installed.
+    """Compile every module in ``folder`` to bytecode, as it is where a package was installed.
 
-    Where Python is told to write none, each process that starts would compile a checkout: 30 ms of
-    an agent's start.
+    Where Python is told to write no bytecode, each process that starts would compile a checkout: 30
+    ms of an agent's start.
     """
     compileall.compile_dir(folder, quiet=2)
 

@@ -1,13 +1,13 @@
-"""What one agent costs its host: memory, CPU per beat, and time to its first accepted beat.
+"""The benchmark measures an agent's memory, CPU per beat, and time to its first accepted beat.
 
 ``python -m benchmarks agent --agents 50 --duration 30 --store memcached|postgresql|embedded``
 starts a real server and that many real `musterd agent` processes, one after the other, and lets
 them beat. Everything is measured from outside: memory and CPU from /proc, the first beat by what
 the agent tells systemd (its status line), the beats themselves in the store.
 
-As many of the least possible senders (:mod:`benchmarks.minimal_sender`) run beside them, for one
-and the same second of CPU is worth up to 1.7 times as many beats from one hour to the next on a
-virtual machine: what holds is the ratio of the two.
+As many of the least possible senders (:mod:`benchmarks.minimal_sender`) run beside them, because on
+a virtual machine one second of CPU is worth up to 1.7 times as many beats in one hour as in
+another: what holds is the ratio of the two.
 """
 
 import subprocess
@@ -39,7 +39,7 @@ UNITS = {
 
 
 class Measured:
-    """One real agent. ``first_beat_ms`` counts from its start."""
+    """A `Measured` is one real agent. ``first_beat_ms`` counts from its start."""
 
     def __init__(self, store: str, name: str, interval: float) -> None:
         self.process = AgentProcess(store, "--member", name, "--interval", f"{interval:g}")
@@ -49,7 +49,7 @@ class Measured:
 
 @contextmanager
 def minimal_sender(store: str, interval: float) -> Iterator[int]:
-    """A least possible sender at work; gives its process ID."""
+    """Run a least possible sender, and yield its process ID."""
     command = [sys.executable, "-m", "benchmarks.minimal_sender", store, f"{interval:g}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
@@ -61,7 +61,7 @@ def minimal_sender(store: str, interval: float) -> Iterator[int]:
 
 
 async def beats_of(store: str) -> dict[int, tuple[int, int]]:
-    """Sequence and missed pushes of every member in the store, by member_id."""
+    """Return the sequence and the missed pushes of every member in the store, by member_id."""
     shard = open_reader(
         open_store(store, namespace="musterd", timeout=5.0, beat_ttl=600.0), 0, "bench"
     )
@@ -75,7 +75,7 @@ async def beats_of(store: str) -> dict[int, tuple[int, int]]:
 
 
 def measure(store: str, agents: int, duration: float, interval: float) -> dict[str, list[float]]:
-    """One value per agent for each figure; ``missed`` are pushes that failed in all."""
+    """Return one value per agent for each figure; ``missed`` are the pushes that failed in all."""
     with ExitStack() as stack:
         running: list[Measured] = []
         for number in progress(range(agents), "starting", "agent"):
@@ -105,7 +105,7 @@ def measure(store: str, agents: int, duration: float, interval: float) -> dict[s
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, print, and give exit status 1 when a limit is not kept."""
+    """Measure, print, and return exit status 1 when a limit is not kept."""
     parser = parser_of("agent", __doc__)
     parser.add_argument("--agents", type=int, default=50)
     parser.add_argument("--duration", type=float, default=30.0, help="seconds of beating")

@@ -1,4 +1,4 @@
-"""What agents leave behind when they announce and beat once, written for very many at once."""
+"""The module writes in bulk what agents leave behind when they announce and beat once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -30,7 +30,7 @@ Records = NDArray[np.void]  # (n,), dtype RECORD
 def first_beats(
     ids: NDArray[np.uint64], incarnations: NDArray[np.uint64], interval: float, wall: float
 ) -> Records:
-    """The first beats of n members, which leave at ``wall``. Durations in seconds."""
+    """Return the first beats of n members, which leave at ``wall``. Durations are seconds."""
     records = np.zeros(len(ids), RECORD)
     records["magic"], records["version"] = MAGIC, VERSION
     records["interval_ms"] = milliseconds(interval)
@@ -40,21 +40,22 @@ def first_beats(
 
 
 def milliseconds(interval: float) -> int:
-    """An interval as a record says it."""
+    """Return an interval (seconds) in milliseconds, as a record has it."""
     return max(1, round(interval * 1000))
 
 
 def portions(count: int, size: int = PORTION) -> Iterator[slice]:
-    """The numbers below ``count``, ``size`` at a time."""
+    """Yield the numbers below ``count`` as slices of ``size``."""
     return (slice(at, min(at + size, count)) for at in range(0, count, size))
 
 
 def announcements(
     keys: Keys, ttl: int, slots: NDArray[np.int64], records: Records, holders: Texts
 ) -> bytes:
-    """Commands without replies that write the ``m``, ``i`` and ``b`` keys of n members.
+    """Return commands without replies that write the ``m``, ``i`` and ``b`` keys of n members.
 
-    ``holders`` are their values of :func:`musterd.stores.slots.protocol.write_holder`, all of one width.
+    ``holders`` are their values of :func:`musterd.stores.slots.protocol.write_holder`, all of one
+    width.
     """
     slot, index = hexadecimal(slots, 8), hexadecimal(records["member_id"], 16)
     return join(
@@ -65,13 +66,13 @@ def announcements(
 
 
 def beats(keys: Keys, ttl: int, slots: NDArray[np.int64], records: Records) -> bytes:
-    """Commands without replies that write the newest beats of n members."""
+    """Return commands without replies that write the newest beats of n members."""
     slot, sized = hexadecimal(slots, 8), _sized(ttl, SIZE)
     return join(b"set " + keys.beat_prefix, slot, sized, texts(records), _LINE).tobytes()
 
 
 def removals(keys: Keys, slots: NDArray[np.int64], ids: NDArray[np.uint64]) -> bytes:
-    """Commands without replies that delete the three keys of n members."""
+    """Return commands without replies that delete the three keys of n members."""
     slot, index = hexadecimal(slots, 8), hexadecimal(ids, 16)
     return join(
         *(b"delete " + keys.holder(0)[:-8], slot, _NO_REPLY),
@@ -81,7 +82,10 @@ def removals(keys: Keys, slots: NDArray[np.int64], ids: NDArray[np.uint64]) -> b
 
 
 def counter(keys: Keys, slots: int) -> bytes:
-    """The command without a reply that has every slot below ``slots`` read; to be sent last."""
+    """Return the command without a reply that has every slot below ``slots`` read.
+
+    It has to be sent last.
+    """
     value = b"%d" % slots
     return b"set " + keys.counter + _sized(0, len(value)) + value + _LINE
 
@@ -91,14 +95,14 @@ def _sized(ttl: int, size: int) -> bytes:
 
 
 class Pipe:
-    """A connection to one server of the slot protocol, for commands without replies."""
+    """A `Pipe` is a connection to one server of the slot protocol, for commands without replies."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._stream: SocketStream | None = None
 
     async def pour(self, commands: Iterable[bytes]) -> None:
-        """Send them, and wait until the server has seen them all. Raises StoreError."""
+        """Send the commands, and wait until the server has seen them all. Raises StoreError."""
         stream = self._stream = self._stream or await self._connected()
         try:
             for part in chain(commands, [b"version\r\n"]):
@@ -129,13 +133,13 @@ class Pipe:
 
 
 def _root(error: OSError) -> OSError:
-    """What the system said, where anyio says that all attempts failed."""
+    """Return what the system said, where anyio says that all attempts failed."""
     cause = first_cause(error.__cause__ or error)
     return cause if isinstance(cause, OSError) else error
 
 
 def first_cause(error: BaseException) -> BaseException:
-    """The first error in a group of groups; one that is none, itself."""
+    """Return the first error in a group of groups; return an error that is no group itself."""
     return first_cause(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 

@@ -1,9 +1,9 @@
-"""Whether names that come and go for ever leave anything behind.
+"""The benchmark finds out whether names that come and go for ever leave anything behind.
 
 In each turn a wave of members with new names, a new zone and new metadata joins a real memcached by
-the agents' own protocol, all that live beat once, and the oldest wave says goodbye. A coordinator with
-a SQLite registry, whose timers are replaced by the turns, sweeps, saves, and forgets who left. What
-the turns cost and what there is at the end is compared with the beginning.
+the agents' own protocol, all members that live beat once, and the oldest wave says goodbye. A
+coordinator with a SQLite registry sweeps, saves, and forgets the members that left; the turns
+replace its timers. What the turns cost and what there is at the end is compared with the beginning.
 """
 
 import argparse
@@ -29,7 +29,7 @@ WARM = 3 * LIVES
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = parser_of("churn", __doc__, EXAMPLE)
     parser.add_argument("--names", type=positive, default=1_000_000, help="all that ever join")
     parser.add_argument("--rate", type=positive, default=1000, help="that join in one turn")
@@ -38,7 +38,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; 1 when a goal was missed."""
+    """Measure and print; return 1 when a goal was missed."""
     args = arguments().parse_args(argv)
     log.configure("error")
     turns = max(args.names // args.rate, WARM + 2)
@@ -49,13 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def run(server: Server, directory: Path, turns: int, rate: int) -> list[Turn]:
-    """All turns."""
+    """Run all turns, and return them."""
     async with churning(server, directory) as churn:
         return [await churn.turn(rate) for _ in progress(range(turns), "churning", "turn")]
 
 
 def stated(facts: dict[str, int], turns: Sequence[Turn], command: str) -> Result:
-    """The costs of a member that joined and left, and how the end compares with the beginning."""
+    """Return what a member costs that joined and left, and the end compared with the beginning."""
     rate = facts["rate"]
     steady = turns[WARM:]
     few = max(1, len(steady) // 5)
@@ -101,7 +101,7 @@ def stated(facts: dict[str, int], turns: Sequence[Turn], command: str) -> Result
 
 
 def undisturbed(costs: Sequence[float]) -> float:
-    """The lower quartile: what else runs on a machine makes a turn dearer, and never cheaper."""
+    """Return the lower quartile: what else runs on a machine makes a turn dearer, never cheaper."""
     return sorted(costs)[len(costs) // 4]
 
 

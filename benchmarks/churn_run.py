@@ -1,4 +1,4 @@
-"""Waves of short-lived members, and a coordinator that follows them: see :mod:`benchmarks.churn`."""
+"""The module runs waves of short-lived members and a coordinator: see :mod:`benchmarks.churn`."""
 
 import os
 import socket
@@ -36,11 +36,11 @@ _LIMIT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one turn cost the coordinator, in CPU seconds, and how much there is after it.
+    """A `Turn` is what one turn cost the coordinator, in CPU seconds, and what there is after it.
 
-    ``sweep`` is to read and judge, ``record`` to write to the registry, ``forget`` to forget those
-    that left. ``rows`` and ``slots`` are what was ever used at once in the coordinator's tables and in
-    the store.
+    ``sweep`` is to read and judge, ``record`` to write to the registry, ``forget`` to forget the
+    members that left. ``rows`` and ``slots`` are what was ever used at once in the coordinator's
+    tables and in the store.
     """
 
     sweep: float
@@ -58,7 +58,7 @@ class Turn:
 
 
 class Churn:
-    """One coordinator, without its timers, and all agents."""
+    """A `Churn` is one coordinator, without its timers, and all agents."""
 
     def __init__(
         self, server: Server, store: Store, registry: Registry, settings: Settings
@@ -80,7 +80,7 @@ class Churn:
         self._turns = 0
 
     async def turn(self, joining: int) -> Turn:
-        """So many new members join, everybody beats, and the coordinator comes by once."""
+        """Let ``joining`` new members join, all members beat, and the coordinator come by once."""
         wave = [self._newcomer(number) for number in range(joining)]
         writer = self._store.writer(0)
         self._living.append((writer, wave))
@@ -153,7 +153,7 @@ class Churn:
 
 @asynccontextmanager
 async def churning(server: Server, directory: Path) -> AsyncIterator[Churn]:
-    """A fleet and its coordinator over a memcached, with a registry in ``directory``."""
+    """Yield a fleet and its coordinator over a memcached, with a registry in ``directory``."""
     registry_url = f"sqlite:///{directory}/registry.db"
     # A third of this fleet says goodbye within each down time, and means it.
     settings = Settings(store=server.url, registry=registry_url, history_days=1, storm_min=0)
@@ -177,20 +177,20 @@ async def _cpu(work: Callable[[], Awaitable[object]]) -> float:
 
 
 def requests(server: Server) -> int:
-    """Keys that a memcached was asked for or told to change since it began."""
+    """Return how many keys a memcached was asked for or told to change since it began."""
     told = statistics(server)
     names = ("cmd_get", "cmd_set", "delete_hits", "delete_misses", "incr_hits", "incr_misses")
     return sum(int(told[name]) for name in names)
 
 
 def statistics(server: Server) -> dict[str, str]:
-    """What a memcached says of itself."""
+    """Return what a memcached says of itself."""
     lines = (line.split(" ") for line in ask(server, b"stats") if line.startswith("STAT "))
     return {name: value for _, name, value in lines}
 
 
 def ask(server: Server, command: bytes) -> list[str]:
-    """The lines of a reply that ends with END."""
+    """Send a command, and return the lines of its reply, which ends with END."""
     with socket.create_connection(server.address, _LIMIT) as connection:
         connection.sendall(command + b"\r\n")
         return list(_lines(connection))

@@ -1,8 +1,8 @@
-"""Measures what ``musterd plan`` reckons with, and prints it in the form of its coefficients.json.
+"""The command measures what ``musterd plan`` reckons with, and prints a new coefficients.json.
 
 ``python -m benchmarks.coefficients > common/musterd/planning/coefficients.json`` renews the shipped
-ones. All by the product's own code on real servers; every value is a median. What is assumed of
-servers and networks is taken over from the file that is there.
+file. Everything is measured with the product's own code on real servers; every value is a median.
+What is assumed of servers and networks is taken over from the file that is there.
 """
 
 import argparse
@@ -42,7 +42,7 @@ Start = Callable[[int, int], AbstractContextManager[Server]]
 
 @dataclass
 class Bench:
-    """What is measured, so far: values by the name of the coefficient."""
+    """A `Bench` holds what is measured so far: values by the name of the coefficient."""
 
     portal: BlockingPortal
     members: int
@@ -51,16 +51,16 @@ class Bench:
     found: dict[str, list[float]] = field(default_factory=dict)
 
     def note(self, name: str, value: float) -> None:
-        """One more value of a coefficient."""
+        """Add one more value of a coefficient."""
         self.found.setdefault(name, []).append(value)
 
     def each(self, text: str) -> Iterator[int]:
-        """As often as everything is repeated."""
+        """Yield as often as everything is repeated."""
         yield from progress(range(self.repeats), text, "repeat")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; 0."""
+    """Measure and print; return 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coefficients", description=__doc__)
     parser.add_argument("--members", type=int, default=100_000)
     parser.add_argument("--beats", type=int, default=20_000, help="in each repeat")
@@ -139,7 +139,7 @@ def _beats(
 
 
 def _sweeps(bench: Bench, name: str, server: Server, port: int) -> None:
-    """Memory of the members of a store, and sweeps of them by a coordinator in this process."""
+    """Measure a store's memory for its members, and their sweeps by a coordinator in this process."""
     before = memory_bytes(server.pid)
     fleet = Fleet(bench.members)
     crowd = Crowd(bench.portal, fleet, server.fill(fleet))

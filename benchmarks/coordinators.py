@@ -1,4 +1,4 @@
-"""A real coordinator process over the store of a benchmark."""
+"""The module runs a real coordinator process over the store of a benchmark."""
 
 import http.client
 import time
@@ -15,12 +15,12 @@ SELDOM = 0.2
 
 
 def coordinator(url: str, sweep_period: float = 1.0) -> Coordinator:
-    """One with the settings that users get: a sweep a second, down after a minute."""
+    """Return a coordinator with users' settings: a sweep a second, down after a minute."""
     return Coordinator(url, sweep_period=sweep_period, service_down_time=60.0, log_level="error")
 
 
 async def start(process: Coordinator) -> float:
-    """Start it, and wait until it is ready to answer for everybody; the seconds that took.
+    """Start it, wait until it is ready to answer for all members, and return the seconds that took.
 
     The loop goes on meanwhile, so that the members of a fleet can go on beating. Raises
     TimeoutError.
@@ -29,7 +29,7 @@ async def start(process: Coordinator) -> float:
 
 
 async def all_up(process: Coordinator, members: int) -> None:
-    """Wait until everybody has beaten once. Raises TimeoutError."""
+    """Wait until every member has beaten once. Raises TimeoutError."""
     with anyio.fail_after(PATIENCE):
         while True:
             groups = (await anyio.to_thread.run_sync(process.client.groups)).groups
@@ -58,7 +58,7 @@ def _start(process: Coordinator) -> float:
 
 
 def is_ready(host: str, port: int) -> bool:
-    """Whether ``/readyz`` answers 200."""
+    """Say whether ``/readyz`` answers 200."""
     connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
     try:
         connection.request("GET", "/readyz")

@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other, and the page about them: see ``make bench``.
+"""The command runs all benchmarks, one after the other, and writes their page: see ``make bench``.
 
 ``python -m benchmarks.every`` takes some ten minutes and writes docs/benchmarks.md. With
 ``--quick`` it takes about one, measures small fleets, and leaves its page in build/benchmarks.
@@ -46,7 +46,7 @@ QUICK = {
 
 
 def main() -> int:
-    """Run them, write the page; 1 when one of them did not end as it should."""
+    """Run them and write the page; return 1 when one of them did not end as it should."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.every", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a minute, small fleets")
     quick = parser.parse_args().quick
@@ -66,7 +66,7 @@ def main() -> int:
 
 
 def _run(name: str, options: str) -> bool:
-    """Run one; whether its figures are there now."""
+    """Run one, and say whether its figures are there now."""
     print(f"python -m benchmarks {options} ...", end=" ", flush=True)
     began = time.monotonic()
     command = [sys.executable, "-m", "benchmarks", *options.split(), "--json"]

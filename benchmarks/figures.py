@@ -1,8 +1,8 @@
-"""How every benchmark states, prints and hands on what it measured.
+"""The module states, prints and hands on what every benchmark measured.
 
 A :class:`Result` is figures (each the values of repeated runs), facts (what was asked for and seen
-once) and plots. :func:`show` prints it as a table or as one JSON object; the JSON is what
-:mod:`benchmarks.report` makes a page of.
+once) and plots. :func:`show` prints it as a table or as one JSON object; :mod:`benchmarks.report`
+makes a page of the JSON.
 """
 
 import argparse
@@ -27,7 +27,7 @@ HEADERS = ("figure", "unit", "median", "least", "most", "goal", "kept")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One quantity: the values of its runs, and the goal for their median, if there is one."""
+    """A `Figure` is one quantity: the values of its runs, and the goal for their median, if any."""
 
     name: str
     unit: str
@@ -37,25 +37,25 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """The middle one of the values."""
+        """Return the middle one of the values."""
         return statistics.median(self.values)
 
     @property
     def goal(self) -> str:
-        """The goal in words, empty where there is none."""
+        """Return the goal in words, empty where there is none."""
         if self.at_most is not None:
             return f"≤ {self.at_most:g}"
         return "" if self.at_least is None else f"≥ {self.at_least:g}"
 
     @property
     def kept(self) -> bool | None:
-        """Whether the median meets the goal; None where there is none."""
+        """Say whether the median meets the goal; None where there is none."""
         if self.at_most is not None:
             return self.median <= self.at_most
         return None if self.at_least is None else self.median >= self.at_least
 
     def row(self) -> dict[str, Any]:
-        """The figure as it is handed on: median and spread, to four significant digits."""
+        """Return the figure as it is handed on: median and spread, to four significant digits."""
         return {
             "figure": self.name,
             "unit": self.unit,
@@ -70,7 +70,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Lines to draw: by name, points of x and y."""
+    """A `Plot` is lines to draw: by name, points of x and y."""
 
     title: str
     x: str
@@ -81,7 +81,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one run of a benchmark found out.
+    """A `Result` is what one run of a benchmark found out.
 
     ``facts`` are single values by name; JSON has them at the top. ``command`` repeats the run.
     """
@@ -95,7 +95,7 @@ class Result:
     command: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """The one JSON object of the run."""
+        """Return the one JSON object of the run."""
         return {
             **self.facts,
             "benchmark": self.benchmark,
@@ -109,7 +109,7 @@ class Result:
 
 
 def show(result: Result, as_json: bool) -> int:
-    """Print to standard output; 0, or 1 when a goal was missed."""
+    """Print to standard output; return 0, or 1 when a goal was missed."""
     if as_json:
         print(json.dumps(result.as_json()))
     else:
@@ -120,13 +120,13 @@ def show(result: Result, as_json: bool) -> int:
 
 
 def table(rows: Iterable[Mapping[str, Any]], style: str = "simple") -> str:
-    """Rows of figures as a table of text."""
+    """Return rows of figures as a table of text."""
     cells = [[cell(row.get(name)) for name in HEADERS] for row in rows]
     return tabulate(cells, HEADERS, tablefmt=style, disable_numparse=True)
 
 
 def facts_as_text(facts: Mapping[str, Any], style: str = "simple") -> Iterator[str]:
-    """A line for each fact, and a table for those that are a list of rows."""
+    """Yield a line for each fact, and a table for each fact that is a list of rows."""
     for name, value in facts.items():
         if isinstance(value, list):
             yield f"\n{tabulate(value, headers='keys', tablefmt=style)}\n"
@@ -135,7 +135,7 @@ def facts_as_text(facts: Mapping[str, Any], style: str = "simple") -> Iterator[s
 
 
 def rounded(value: float) -> float:
-    """Four significant digits; what is whole stays whole."""
+    """Round to four significant digits; leave a whole number whole."""
     exact = float(f"{value:.4g}") if abs(value) < 10_000 else round(value)
     return int(exact) if exact == int(exact) else exact
 
@@ -143,7 +143,7 @@ def rounded(value: float) -> float:
 def parser_of(
     name: str, description: str | None, example: str | None = None
 ) -> argparse.ArgumentParser:
-    """The command line of ``python -m benchmarks name``, without options yet."""
+    """Return the parser of ``python -m benchmarks name``, without options yet."""
     return argparse.ArgumentParser(
         prog=f"python -m benchmarks {name}",
         description=description,
@@ -153,7 +153,7 @@ def parser_of(
 
 
 def command_of(benchmark: str, argv: Sequence[str] | None) -> str:
-    """The command that repeats a run of ``argv``, or of this process's own, and prints a table.
+    """Return the command that repeats a run of ``argv``, or of this process, and prints a table.
 
     It has no passwords.
     """
@@ -163,14 +163,14 @@ def command_of(benchmark: str, argv: Sequence[str] | None) -> str:
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1, for argparse."""
+    """Read a whole number of at least 1, for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
 
 
 def seconds(text: str) -> float:
-    """A duration or a period above 0, for argparse."""
+    """Read a duration or a period above 0 (seconds), for argparse."""
     value = float(text)
     if not 0 < value < float("inf"):
         raise ValueError(text)
@@ -178,12 +178,12 @@ def seconds(text: str) -> float:
 
 
 def progress(items: Iterable[T], text: str, unit: str) -> "tqdm[T]":
-    """A bar over ``items`` on standard error; none where that is not a terminal."""
+    """Show a bar over ``items`` on standard error; none where that is not a terminal."""
     return tqdm(items, text, unit=unit, leave=False, disable=None)
 
 
 def cell(value: object) -> str:
-    """What stands in a table for a value of a figure."""
+    """Return what stands in a table for a value of a figure."""
     if isinstance(value, bool):
         return "yes" if value else "NO"
     if isinstance(value, float):

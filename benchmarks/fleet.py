@@ -1,4 +1,4 @@
-"""Whole fleets in a store at once: a million members without a million agents.
+"""The module puts whole fleets in a store at once: a million members without a million agents.
 
 A :class:`Fleet` is the members and their newest beats. :class:`KeyedFill` and :class:`PostgresFill`
 write them where agents would have left them, only in bulk.
@@ -39,7 +39,7 @@ Order = NDArray[np.int64]
 
 
 class Fleet:
-    """``members`` members of one group, in the slots from 0 on, and the newest beat of each."""
+    """A `Fleet` is ``members`` members of one group, in slots from 0 on, and their newest beats."""
 
     def __init__(self, members: int, interval: float = 10.0, seed: int = 1) -> None:
         self._random = np.random.default_rng(seed)
@@ -54,24 +54,24 @@ class Fleet:
         return len(self.names)
 
     def members(self, at: slice) -> list[Member]:
-        """Those in these rows, as their agents announce them."""
+        """Return the members in these rows, as their agents announce them."""
         return [Member(GROUP, name) for name in self.names[at]]
 
     def beat(self, rows: Order | slice = slice(None)) -> None:
-        """The members in these rows beat once more."""
+        """Let the members in these rows beat once more."""
         self.records["sequence"][rows] += np.uint64(1)
         self.records["sent_ms"][rows] = int(time.time() * 1000)
 
     def shuffled(self) -> Order:
-        """All rows in random order, as agents beat that do not know of each other."""
+        """Return all rows in random order, as agents beat that do not know of each other."""
         return self._random.permutation(len(self))
 
 
 class Fill(Protocol):
-    """A way of writing a fleet into one store."""
+    """A `Fill` is a way of writing a fleet into one store."""
 
     async def fill(self) -> None:
-        """Announce everybody and write their first beats."""
+        """Announce all members and write their first beats."""
 
     async def rewrite(self, rows: Order) -> None:
         """Write the newest beats of these rows, in this order."""
@@ -81,13 +81,13 @@ class Fill(Protocol):
 
 
 async def beat_at_once(fleet: Fleet, fill: Fill) -> None:
-    """Everybody beats now, in random order, as fast as the store takes it."""
+    """Let all members beat now, in random order, as fast as the store takes it."""
     fleet.beat()
     await fill.rewrite(fleet.shuffled())
 
 
 def some(fleet: Fleet, share: float) -> Order:
-    """The rows of so many, chosen at random and in random order, whose next beat is due."""
+    """Let a ``share`` of the members beat once; return their rows, chosen at random and shuffled."""
     rows = fleet.shuffled()[: math.ceil(share * len(fleet))]
     fleet.beat(rows)
     return rows
@@ -95,7 +95,7 @@ def some(fleet: Fleet, share: float) -> Order:
 
 @asynccontextmanager
 async def beating(fleet: Fleet, fill: Fill, interval: float) -> AsyncIterator[None]:
-    """Within, everybody beats once an interval (seconds), in an order that is no order.
+    """Let all members beat once an interval (seconds) while the context lasts, in random order.
 
     What was late is made up for.
     """
@@ -118,7 +118,7 @@ async def _keep_beating(fleet: Fleet, fill: Fill, interval: float) -> None:
 
 
 class KeyedFill:
-    """Into memcached or the embedded store, by the keys of musterd's slot protocol."""
+    """A `KeyedFill` writes into memcached or the embedded store, by keys of the slot protocol."""
 
     def __init__(self, address: str, fleet: Fleet) -> None:
         self._fleet = fleet
@@ -126,7 +126,7 @@ class KeyedFill:
         self._pipe = Pipe(address)
 
     async def fill(self) -> None:
-        """Announce everybody and write their first beats."""
+        """Announce all members and write their first beats."""
         everybody = progress(list(portions(len(self._fleet))), "announcing", "portion")
         await self._pipe.pour(map(self._announced, everybody))
         await self._pipe.pour([counter(self._keys, len(self._fleet))])
@@ -165,7 +165,7 @@ _SESSION = {
 
 
 class PostgresFill:
-    """Into musterd's tables, which exist and are empty."""
+    """A `PostgresFill` writes into musterd's tables, which exist and are empty."""
 
     def __init__(self, dsn: str, fleet: Fleet) -> None:
         self._dsn = dsn
@@ -173,7 +173,7 @@ class PostgresFill:
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
 
     async def fill(self) -> None:
-        """Announce everybody and write their first beats."""
+        """Announce all members and write their first beats."""
         connection, fleet = await self._connect(), self._fleet
         for at in progress(list(portions(len(fleet))), "announcing", "portion"):
             slots, members = np.arange(at.start, at.stop), fleet.members(at)

@@ -1,9 +1,9 @@
-"""What everything costs for a thousand members, for a million, and for those between.
+"""The benchmark measures what everything costs for a thousand members, a million, and between.
 
 For each size a fleet of its own is put into a real store. musterd's reader sweeps it, its beats
 rewritten in random order before each sweep, and the detector judges it. Then a real coordinator
-watches it while everybody goes on beating: first one that knows nobody, then the same one started
-again, which knows its members from its registry.
+watches it while all members go on beating: first one that knows no member, then the same one
+started again, which knows its members from its registry.
 """
 
 import argparse
@@ -41,7 +41,7 @@ Grown = Mapping[int, Costs]
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = parser_of("growth", __doc__, EXAMPLE)
     parser.add_argument("--store", choices=STORES, default="memcached")
     parser.add_argument("--members", type=positive, default=MILLION, help="the largest size")
@@ -54,7 +54,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; 1 when a goal was missed."""
+    """Measure and print; return 1 when a goal was missed."""
     args = arguments().parse_args(argv)
     most = min(args.members, QUICK) if args.quick else args.members
     sizes = [size for size in SIZES if size < most] + [most]
@@ -76,7 +76,7 @@ def _measured(store: str, sizes: Sequence[int], plan: Plan) -> Grown:
 
 
 def stated(facts: Mapping[str, object], grown: Grown, command: str) -> Result:
-    """How everything grows, what the largest fleet costs, and all that was measured."""
+    """Return how everything grows, what the largest fleet costs, and all that was measured."""
     most = max(grown)
     costs = list(grown[most])
     figures = [figure for cost in costs for figure in _figures(cost, grown)]
@@ -97,7 +97,7 @@ def stated(facts: Mapping[str, object], grown: Grown, command: str) -> Result:
 
 
 def _figures(cost: Cost, grown: Grown) -> list[Figure]:
-    """The cost of the largest fleet, and how steeply it came to that."""
+    """Return the cost of the largest fleet, and how steeply it came to that."""
     most = max(grown)
     goal = MOST_OF_A_MILLION.get(cost) if most == MILLION else None
     figures = [Figure(f"{cost.name}, {most:,} members", cost.unit, grown[most][cost], goal)]
@@ -112,7 +112,7 @@ def _figures(cost: Cost, grown: Grown) -> list[Figure]:
 
 
 def _steep(costs: Sequence[Cost], grown: Grown) -> list[str]:
-    """Where a doubling costs more than it may, in words."""
+    """Return in words where a doubling costs more than it may."""
     if len(grown) < 2:
         return []
     steps = {cost: worst_doubling(_points(cost, grown)) for cost in costs if cost.grows}
@@ -125,7 +125,7 @@ def _steep(costs: Sequence[Cost], grown: Grown) -> list[str]:
 
 
 def _points(cost: Cost, grown: Grown) -> list[tuple[float, float]]:
-    """The cost by size; what is too little to be seen counts as a little."""
+    """Return the cost by size; what is too little to be seen counts as a little."""
     return [(size, max(median(grown[size][cost]), 1e-3)) for size in sorted(grown)]
 
 

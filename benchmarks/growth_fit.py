@@ -1,4 +1,4 @@
-"""How a cost grows with the number of members; pure."""
+"""The module fits how a cost grows with the number of members; it is pure."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,7 +12,7 @@ Points = Sequence[tuple[float, float]]
 
 
 class Doubling(NamedTuple):
-    """By how much a doubling of the members multiplies a cost, between two sizes."""
+    """A `Doubling` says by how much twice the members multiply a cost, between two sizes."""
 
     ratio: float
     smaller: int
@@ -20,7 +20,7 @@ class Doubling(NamedTuple):
 
 
 def exponent(points: Points) -> float:
-    """The b of the line a·N^b through the points: least squares of the logarithms.
+    """Return the b of the line a·N^b through the points: least squares of the logarithms.
 
     1 is linear growth. Raises ValueError for fewer than two points.
     """
@@ -32,7 +32,7 @@ def exponent(points: Points) -> float:
 
 
 def worst_doubling(points: Points) -> Doubling:
-    """The steepest step from one size to the next, as the ratio that a doubling would have."""
+    """Return the steepest step from one size to the next, as the ratio of a doubling."""
     return max(
         Doubling((more / cost) ** (1 / log2(larger / smaller)), int(smaller), int(larger))
         for (smaller, cost), (larger, more) in pairwise(points)

@@ -1,4 +1,4 @@
-"""One size of a fleet, measured: see :mod:`benchmarks.growth`."""
+"""The module measures one size of a fleet: see :mod:`benchmarks.growth`."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -21,7 +21,11 @@ from musterd_coordinator.registry.base import open_registry
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Seconds between beats, measured sweeps, and seconds in which a coordinator comes to rest."""
+    """A `Plan` says for how long and how often each size is measured.
+
+    ``interval`` is the seconds between beats, ``repeats`` the measured sweeps, and ``steady`` the
+    seconds in which a coordinator comes to rest.
+    """
 
     interval: float
     repeats: int
@@ -30,7 +34,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One thing that costs; what does not grow has a floor or is a member's share."""
+    """A `Cost` is one thing that costs; what does not grow has a floor or is a member's share."""
 
     name: str
     unit: str
@@ -52,7 +56,7 @@ Costs = dict[Cost, Sequence[float]]
 
 
 async def measure_empty(server: Server, steady: float) -> float:
-    """Memory of a coordinator that watches nobody, in bytes."""
+    """Return the memory of a coordinator that watches no member, in bytes."""
     with closing(coordinator(server.url_to_watch)) as process:
         await start(process)
         await anyio.sleep(steady)
@@ -60,7 +64,7 @@ async def measure_empty(server: Server, steady: float) -> float:
 
 
 async def measure(server: Server, members: int, empty: float, plan: Plan) -> Costs:
-    """All costs of a fleet of this size; ``empty`` is what :func:`measure_empty` gave."""
+    """Return all costs of a fleet of this size; ``empty`` is what :func:`measure_empty` gave."""
     before = memory_bytes(server.pid)
     fleet = Fleet(members, plan.interval)
     fill = server.fill(fleet)
@@ -90,7 +94,7 @@ async def _swept(server: Server, fleet: Fleet, fill: Fill, repeats: int) -> Cost
 
 
 async def _watched(server: Server, fleet: Fleet, fill: Fill, empty: float, plan: Plan) -> Costs:
-    """By a coordinator that knows nobody, and by the same one started again."""
+    """Return the costs of a coordinator that knows no member, and of the same one started again."""
     members = len(fleet)
     with closing(coordinator(server.url_to_watch)) as process:
         async with beating(fleet, fill, plan.interval):
@@ -115,7 +119,7 @@ async def _watched(server: Server, fleet: Fleet, fill: Fill, empty: float, plan:
 
 
 async def _at_rest(process: Coordinator, steady: float) -> float:
-    """The cores that it uses once it has written down all that it learnt at first."""
+    """Return the cores that it uses once it has written down all that it learnt at first."""
     await all_saved(process)
     before = cpu_seconds(process.pid)
     await anyio.sleep(steady)

@@ -1,4 +1,4 @@
-"""What a benchmark ran on: without it no figure says anything to somebody else."""
+"""The module says what a benchmark ran on: without that its figures mean nothing to others."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ SERVERS = {
 
 
 def describe() -> dict[str, str]:
-    """The machine, Python and the servers, for people; none of it names a path or a host."""
+    """Describe the machine, Python and the servers, for people; name no path and no host."""
     return {
         "CPU": _cpu(Path("/proc/cpuinfo").read_text()),
         "cores": str(len(os.sched_getaffinity(0))),
@@ -47,7 +47,7 @@ def _facts(text: str) -> Mapping[str, str]:
 
 
 def _build() -> str:
-    """How this Python was compiled; distributions optimise theirs without saying so here."""
+    """Say how this Python was compiled; distributions optimise theirs without saying so here."""
     if sys.base_prefix == "/usr":
         return f"the system's own ({platform.python_compiler()})"
     asked = shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")

@@ -1,7 +1,7 @@
-"""The least that an agent could be: one driver, one timer, one 64-byte value written per interval.
+"""The program is the least possible agent: one driver, one timer, one 64-byte value per interval.
 
-No group, no retry, no deadline, no schedule of its own, nothing counted or logged. It is what a
-musterd agent is measured against: ``python -m benchmarks.minimal_sender STORE_URL INTERVAL``.
+It has no group, no retry, no deadline and no schedule of its own, and counts and logs nothing. A
+musterd agent is measured against it: ``python -m benchmarks.minimal_sender STORE_URL INTERVAL``.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""How every benchmark draws. Needs matplotlib, from the dependency group ``bench``."""
+"""The module draws for every benchmark; matplotlib comes with the dependency group ``bench``."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from benchmarks.figures import Plot
 
 
 def canvas(x: str, y: str, title: str = "") -> Axes:
-    """One picture, empty yet."""
+    """Return one picture, empty yet."""
     axes: Axes = Figure(figsize=(7, 3.6), layout="constrained").subplots()
     axes.set(xlabel=x, ylabel=y, title=title)
     return axes

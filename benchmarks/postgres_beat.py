@@ -1,8 +1,9 @@
-"""What a beat costs PostgreSQL: as agents send it, through PgBouncer, and in batches as relays do.
+"""The benchmark measures what a beat costs PostgreSQL: direct, through PgBouncer, and in batches.
 
-``python -m benchmarks.postgres_beat --members 100000 --beats 2000000`` has a real server with
-musterd's tables take so many beats, most of them in a relay's batches, and reads what they cost off
-/proc, the position in the WAL and pg_stat_user_tables.
+Agents send beats directly or through PgBouncer, relays in batches. ``python -m
+benchmarks.postgres_beat --members 100000 --beats 2000000`` has a real server with musterd's tables
+take so many beats, most of them in a relay's batches, and reads what they cost off /proc, the
+position in the WAL and pg_stat_user_tables.
 """
 
 import argparse
@@ -42,7 +43,7 @@ NOTES = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; 0, or 1 when a goal was missed."""
+    """Measure and print; return 0, or 1 when a goal was missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.postgres_beat", description=__doc__)
     parser.add_argument("--members", type=int, default=100_000)
     parser.add_argument("--beats", type=int, default=2_000_000, help="in batches")
@@ -94,7 +95,7 @@ def _direct(portal: BlockingPortal, database: Database, books: Books, repeats: i
 
 
 def _pooled(portal: BlockingPortal, database: Database, books: Books, repeats: int) -> list[Figure]:
-    """As many agents as a pooler is there for, and what it takes itself."""
+    """Measure as many agents as a pooler is there for, and what the pooler takes itself."""
     costs, pooler = list[Cost](), list[float]()
     settings = {"default_pool_size": POOL, "max_client_conn": POOLED + 10}
     with ExitStack() as stack:
@@ -118,7 +119,7 @@ def _figures(name: str, costs: Sequence[Cost], most: float | None = None) -> Ite
 
 
 class _Batches:
-    """Called, it writes one beat of everybody in random order; how many that was."""
+    """A `_Batches` is called to write one beat of each member in random order; it returns how many."""
 
     def __init__(self, portal: BlockingPortal, link: PgSession, fleet: Fleet) -> None:
         self._portal, self._link, self._fleet = portal, link, fleet
@@ -150,7 +151,7 @@ def _size(books: Books) -> float:
 
 
 def _hot(books: Books) -> float:
-    """Of all updates so far; the sessions that made them have told by now."""
+    """Return the share of HOT updates so far; the sessions that made them have told by now."""
     books.ask("SELECT pg_stat_force_next_flush()")
     share = "n_tup_hot_upd::float8 / n_tup_upd"
     return float(books.ask(f"SELECT {share} FROM pg_stat_user_tables WHERE relname = 'beat'"))

@@ -1,4 +1,4 @@
-"""What processes cost, from /proc."""
+"""The module reads from /proc what processes cost."""
 
 import os
 from contextlib import suppress
@@ -10,7 +10,7 @@ _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(root: int) -> float:
-    """CPU time so far of a process, its descendants, and those of its children that ended."""
+    """Return the CPU seconds so far of a process, its descendants, and its children that ended."""
     while True:
         ended = _ended(root)
         running = sum(map(_running, keeper.tree(root)))
@@ -19,22 +19,22 @@ def cpu_seconds(root: int) -> float:
 
 
 def waited_seconds(pid: int) -> float:
-    """For how long the main thread of a process could have run so far and had no core."""
+    """Return the seconds so far in which the main thread of a process could run and had no core."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
 def memory_bytes(root: int) -> int:
-    """Memory of a process and its descendants now; what they share is counted once (PSS)."""
+    """Return the bytes of a process and its descendants now; what they share counts once (PSS)."""
     return 1024 * sum(_rollup(pid).get("Pss", 0) for pid in keeper.tree(root))
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident memory of one process now."""
+    """Return the bytes of resident memory of one process now."""
     return 1024 * _rollup(pid)["Rss"]
 
 
 def _running(pid: int) -> float:
-    """Of all its threads, to the nanosecond; of a process that is gone, nothing."""
+    """Return the CPU seconds of all its threads, to the nanosecond; 0 when the process is gone."""
     nanoseconds = 0
     with suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{pid}/task").iterdir():

@@ -1,15 +1,16 @@
-"""How many questions a coordinator answers while it sweeps, and how fast.
+"""The benchmark measures how many questions a coordinator answers while it sweeps, and how fast.
 
-A real coordinator watches a fleet in a real store, in which everybody beats in time, in no order.
-Then one kind of question after another is asked over as many connections as a scheduler's workers may
-have (:mod:`benchmarks.query_load`): first as fast as it is answered. What a question waits for then
-is mostly the other ones; so two kinds are also asked at rates below that, by the clock, and what is
-late counts from when it was due. Before that the coordinator is started again, so that its registry
-knows everybody, as it does after a while.
+A real coordinator watches a fleet in a real store, in which all members beat in time, in random
+order. Then one kind of question after another is asked over as many connections as a scheduler's
+workers may have (:mod:`benchmarks.query_load`): first as fast as it is answered. A question then
+waits mostly for the other ones; so two kinds are also asked at rates below that, by the clock, and
+what is late counts from when it was due. Before that the coordinator is started again, so that its
+registry knows all members, as it does after a while.
 
-The coordinator uses one core. The store, the fleet that beats and who asks have a process of their
-own each, and share the cores that there are: where there are fewer than four, they are in each
-other's way. How much of the time the coordinator could have run and had no core is printed too.
+The coordinator uses one core. The store, the fleet that beats and the program that asks have a
+process of their own each, and share the cores that there are: where there are fewer than four, they
+are in each other's way. How much of the time the coordinator could have run and had no core is
+printed too.
 """
 
 import argparse
@@ -55,10 +56,11 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One kind of request; ``least`` is the goal in requests a second, ``most_p99`` in ms.
+    """A `Question` is one kind of request, with its goals.
 
-    ``rate`` is how many a second are asked; 0 is as many as are answered, and then the goals are for
-    up to :data:`GOALS_TO` members.
+    ``least`` is the goal in requests a second, ``most_p99`` in ms. ``rate`` is how many a second
+    are asked; 0 is as many as are answered, and then the goals are for up to :data:`GOALS_TO`
+    members.
     """
 
     key: str
@@ -81,7 +83,7 @@ Runs = dict[Question, list[Run]]
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = parser_of("query", __doc__, EXAMPLE)
     parser.add_argument("--store", choices=STORES, default="memcached")
     parser.add_argument("--members", type=positive, default=100_000)
@@ -101,7 +103,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; 1 when a goal was missed."""
+    """Measure and print; return 1 when a goal was missed."""
     args = arguments().parse_args(argv)
     with STORES[args.store](args.members, 1) as server:
         runs = anyio.run(measure, server, args)
@@ -116,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def measure(server: Server, args: argparse.Namespace) -> Runs:
-    """Let everybody beat, and ask every kind of question in turn."""
+    """Let all members beat, and ask every kind of question in turn."""
     fleet = Fleet(args.members, args.interval)
     fill = server.fill(fleet)
     await fill.fill()
@@ -136,7 +138,7 @@ async def measure(server: Server, args: argparse.Namespace) -> Runs:
 
 
 def written(names: Sequence[str], folder: Path) -> Mapping[Question, Path]:
-    """A file of requests for each kind of question: see benchmarks/query_load.py."""
+    """Write a file of requests for each kind of question: see benchmarks/query_load.py."""
     chance = random.Random(1)
     members = f"/v1/groups/{GROUP}/members"
     lines = {
@@ -159,7 +161,7 @@ async def _ask_all(
     process: Coordinator, files: Mapping[Question, Path], repeats: int, duration: float
 ) -> Runs:
     runs: Runs = {}
-    before = await _unproven(process)  # to read who is there, at first, took some
+    before = await _unproven(process)  # while it read its members, at first, some proved nothing
     for _ in progress(range(repeats), "asking", "round"):
         for question, file in files.items():
             seconds = duration if question.rate else duration / 2  # these are many in any case
@@ -199,7 +201,7 @@ def _command(
 
 
 def stated(members: int, facts: Mapping[str, object], runs: Runs, command: str) -> Result:
-    """The figures with their goals, and the facts that scripts read."""
+    """Return the figures with their goals, and the facts that scripts read."""
     large = members > GOALS_TO
     figures = [
         figure
@@ -219,7 +221,7 @@ def stated(members: int, facts: Mapping[str, object], runs: Runs, command: str) 
 
 
 def _without_goals(question: Question) -> Question:
-    """The same, without the goals that are for smaller fleets."""
+    """Return the question without the goals that are for smaller fleets."""
     return question if question.rate else replace(question, least=None, most_p99=None)
 
 

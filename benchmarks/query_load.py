@@ -1,10 +1,12 @@
-"""HTTP requests over connections that stay open, as fast as they are answered or at a rate.
+"""The program sends HTTP requests over connections that stay open, at full speed or at a rate.
 
-``python -m benchmarks.query_load HOST PORT CONNECTIONS SECONDS FILE [RATE]``. FILE has one request in
-a line: method, path and body, with tabs between; they are sent in turn. With RATE, in requests a
-second, they are wanted by the clock, whatever became of those before, and what one waits for a
-connection to be free belongs to its latency. A bare protocol and no HTTP client: what is measured is
-to be the server. Prints a JSON object.
+At full speed, the next request goes out when the last one was answered.
+
+``python -m benchmarks.query_load HOST PORT CONNECTIONS SECONDS FILE [RATE]``. FILE has one request
+in a line: method, path and body, with tabs between; they are sent in turn. With RATE, in requests a
+second, they are wanted by the clock, whatever became of the requests before, and the time that a
+request waits for a free connection belongs to its latency. This is a bare protocol and no HTTP
+client, because the server is to be measured. The program prints a JSON object.
 """
 
 import asyncio
@@ -28,7 +30,10 @@ Clock = Callable[[], float]
 
 
 class Answers:
-    """What came back on all connections: latencies in seconds, and answers other than 200."""
+    """An `Answers` is what came back on all connections.
+
+    It has latencies in seconds, and the number of answers other than 200.
+    """
 
     def __init__(
         self, requests: Sequence[bytes], rate: float = 0, clock: Clock = time.perf_counter
@@ -42,13 +47,13 @@ class Answers:
         self._wanted: deque[float] = deque()  # since when, for each request that is due
 
     def next_wanted(self) -> float | None:
-        """Since when another request is wanted; None: none is."""
+        """Return since when another request is wanted, or None when none is."""
         if not self._rate:
             return self.clock()
         return self._wanted.popleft() if self._wanted else None
 
     async def keep_wanting(self) -> None:
-        """For ever, want what is due by the rate."""
+        """Want, for ever, what is due by the rate."""
         began, count = self.clock(), 0
         while True:
             await asyncio.sleep(TICK)
@@ -61,7 +66,7 @@ class Answers:
 
 
 class Connection(asyncio.Protocol):
-    """Sends a request, waits for its answer, sends the next one when it is wanted."""
+    """A `Connection` sends a request, awaits its answer, and sends the next when it is wanted."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
@@ -71,12 +76,12 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop."""
+        """Send the first request; the event loop calls this."""
         self._transport = cast(asyncio.Transport, transport)
         self.take_turn()
 
     def data_received(self, data: bytes) -> None:
-        """Called by the event loop."""
+        """Take in a part of an answer; the event loop calls this."""
         self._received += data
         head, end, body = self._received.partition(END)
         if end and len(body) >= length(head):
@@ -86,7 +91,7 @@ class Connection(asyncio.Protocol):
             self.take_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the event loop."""
+        """Count an error unless it was stopped; the event loop calls this."""
         self._answers.errors += not self._stopped
 
     def stop(self) -> None:
@@ -107,7 +112,7 @@ class Connection(asyncio.Protocol):
 
 
 def length(head: bytes) -> int:
-    """The length of the body after this head of an answer. ValueError when it does not say."""
+    """Return the length of the body after this head. Raises ValueError when it does not say."""
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
@@ -116,7 +121,7 @@ def length(head: bytes) -> int:
 
 
 def written(line: str, host: str) -> bytes:
-    """The request in a line of the file, as it is sent."""
+    """Return the request in a line of the file, as it is sent."""
     method, path, body = line.split("\t")
     lines = [f"{method} {path} HTTP/1.1", f"host: {host}"]
     if body:
@@ -127,7 +132,10 @@ def written(line: str, host: str) -> bytes:
 async def load(
     host: str, port: int, connections: int, seconds: float, lines: Sequence[str], rate: float = 0
 ) -> dict[str, float]:
-    """Answers a second, latencies in milliseconds, and errors; ``rate`` 0: as fast as it goes."""
+    """Return answers a second, latencies in milliseconds, and errors.
+
+    With a ``rate`` of 0 it goes as fast as it can.
+    """
     answers = Answers([written(line, host) for line in lines], rate)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()

@@ -1,8 +1,9 @@
-"""Makes a page of what benchmarks printed with ``--json``: ``python -m benchmarks.report FOLDER docs``.
+"""The command makes a page of what benchmarks printed with ``--json``.
 
-FOLDER has one file of JSON for each run (:meth:`benchmarks.figures.Result.as_json`), and the page
-has a section for each, in the order of the files' names: its table, its plots, its remarks, and the
-command that repeats it. Plots go into a folder beside the page.
+``python -m benchmarks.report FOLDER docs``: FOLDER has one file of JSON for each run
+(:meth:`benchmarks.figures.Result.as_json`), and the page has a section for each, in the order of
+the files' names: its table, its plots, its remarks, and the command that repeats it. Plots go into
+a folder beside the page.
 """
 
 import json
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 def write(folder: Path, docs: Path) -> Path:
-    """Write ``benchmarks.md`` and the folder ``benchmarks`` into ``docs``; the page."""
+    """Write ``benchmarks.md`` and the folder ``benchmarks`` into ``docs``; return the page."""
     from benchmarks.plots import draw  # needs matplotlib
 
     runs = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
@@ -54,7 +55,7 @@ def write(folder: Path, docs: Path) -> Path:
 
 
 def page(runs: Mapping[str, Run]) -> str:
-    """The page about these runs, by name."""
+    """Return the page about these runs, by name."""
     machine = next(iter(runs.values()))["machine"]
     parts = [HEAD, "## The machine", tabulate(machine.items(), ("", ""), tablefmt="github")]
     if took := sum(run.get("took", 0) for run in runs.values()):
@@ -68,7 +69,7 @@ def page(runs: Mapping[str, Run]) -> str:
 
 
 def goals(runs: Sequence[Run]) -> str:
-    """A table of every figure that has a goal."""
+    """Return a table of every figure that has a goal."""
     names = ("figure", "unit", "median", "goal", "kept")
     rows = [
         [run["title"], *(cell(figure[name]) for name in names)]
@@ -80,7 +81,7 @@ def goals(runs: Sequence[Run]) -> str:
 
 
 def pictures_of(name: str, run: Run) -> list[str]:
-    """The files of a run's plots, as the page names them."""
+    """Return the files of a run's plots, as the page names them."""
     return [f"benchmarks/{name}-{number}.png" for number in range(1, len(run["plots"]) + 1)]
 
 

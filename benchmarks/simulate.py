@@ -1,9 +1,9 @@
-"""How often musterd errs, and how soon it finds a death: its detector in simulated time.
+"""The command simulates how often musterd's detector errs, and how soon it finds a death.
 
-``python -m benchmarks simulate --members 1000000 --loss 0.01 --stalls 12 --naive`` runs a fleet
-through independent losses and faults that hit everybody, and prints the quality of service of the
-failure detector as Chen, Toueg and Aguilera define it, beside their closed forms adapted to
-musterd's detector. docs/simulation.md says what is simulated. Distributions are written
+``python -m benchmarks simulate --members 1000000 --loss 0.01 --stalls 12 --naive`` runs a fleet in
+simulated time through independent losses and faults that hit all members, and prints the quality of
+service of the failure detector as Chen, Toueg and Aguilera define it, beside their closed forms
+adapted to musterd's detector. docs/simulation.md says what is simulated. Distributions are written
 constant:VALUE, exponential:MEAN, lognormal:MEDIAN,SIGMA, gamma:SHAPE,SCALE or pareto:LEAST,ALPHA,
 in seconds.
 """
@@ -32,7 +32,7 @@ DEFAULTS = Scenario()
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line; an option for each field of a scenario."""
+    """Return the parser of the command line, with an option for each field of a scenario."""
     parser = parser_of("simulate", __doc__)
     _option(parser, "members", int, "size of the fleet")
     _option(parser, "interval", float, "seconds between a member's beats")
@@ -61,7 +61,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Simulate, print, and draw; exit status 2 for options that make no sense."""
+    """Simulate, print, and draw; return exit status 2 for options that make no sense."""
     parser = arguments()
     args = vars(parser.parse_args(argv))
     names = {field.name for field in fields(Scenario)}

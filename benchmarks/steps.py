@@ -1,4 +1,4 @@
-"""How long a coordinator's event loop is taken by one step of what it does, and so everybody else waits.
+"""The benchmark measures for how long one step of a coordinator keeps its event loop from others.
 
 A coordinator of two shards, without its timers and with beats made by hand, seats newcomers, judges
 sweeps and answers questions. The CPU time of each step between two turns of the loop is measured.
@@ -51,7 +51,7 @@ Times = dict[str, list[float]]
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = parser_of("steps", __doc__, EXAMPLE)
     parser.add_argument("--members", type=positive, default=200_000)
     parser.add_argument("--groups", type=positive, default=20_000)
@@ -61,7 +61,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; 1 when a goal was missed."""
+    """Measure and print; return 1 when a goal was missed."""
     args = arguments().parse_args(argv)
     log.configure("error")
     rounds = progress(range(args.repeats), "seating and asking", "fleet")
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(members: int, groups: int) -> Times:
-    """One fleet, from nothing; the garbage collector works as in a coordinator."""
+    """Measure one fleet, from nothing; the garbage collector works as in a coordinator."""
     fleet, times = StillFleet(members, groups), Times()
     gc.disable()
     try:
@@ -95,7 +95,7 @@ def measure(members: int, groups: int) -> Times:
 
 
 def timed(steps: Iterable[object]) -> list[float]:
-    """Milliseconds of CPU that each of ``steps`` takes."""
+    """Return the milliseconds of CPU that each of ``steps`` takes."""
     taken, begun = [], iter(steps)
     while True:
         began = time.thread_time()
@@ -108,7 +108,7 @@ def timed(steps: Iterable[object]) -> list[float]:
 
 
 def _silence(fleet: StillFleet) -> list[float]:
-    """Until everybody is suspect, and so held for some time."""
+    """Time sweeps without beats until all members are suspect and have been held for some time."""
     steps, held = list[float](), 0
     while held < SWEEPS:
         for shard in (0, 1):
@@ -150,7 +150,7 @@ def _metrics(fleet: StillFleet, form: metrics.Form) -> Iterator[None]:
 
 
 def stated(facts: dict[str, int], runs: Sequence[Times], command: str) -> Result:
-    """The longest step of each kind, and the longest of a hundred."""
+    """Return the longest step of each kind, and the longest but for one in a hundred."""
     figures: list[Figure] = []
     for name in runs[0]:
         kinds: tuple[tuple[str, str, Callable[[list[float]], float], float | None], ...] = (

@@ -1,4 +1,4 @@
-"""A coordinator whose store is played, and its members: see :mod:`benchmarks.steps`."""
+"""The module has a coordinator of a played store, and members: see :mod:`benchmarks.steps`."""
 
 import time
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _STORE = "memcached://mc1:11211,mc2:11211?replicas=2"  # nobody connects to it
 
 
 class StillFleet:
-    """Members, and a coordinator that knows nobody yet and is swept when that is asked for."""
+    """A `StillFleet` is members, and a coordinator that knows none yet and sweeps when told to."""
 
     def __init__(self, members: int, groups: int) -> None:
         self.names = [f"compute-{number:07d}.example.net" for number in range(members)]
@@ -52,13 +52,13 @@ class StillFleet:
         self.desk: CoordinatorApi = make_office(settings, store, registry, self._roll, recorder, [])
 
     def seat(self, shard: int) -> Iterator[None]:
-        """All of them are met on ``shard`` by one sweep."""
+        """Let one sweep of ``shard`` meet all of them."""
         return self._steps(shard, Roster(seated=self._seats), no_beats())
 
     def sweep(self, shard: int, *, everybody: bool = False) -> Iterator[None]:
-        """One sweep of ``shard``.
+        """Make one sweep of ``shard``.
 
-        Before one of the first shard those have beaten whose time it is, or all.
+        Before a sweep of the first shard, the members that are due have beaten, or all.
         """
         if shard == 0:
             self._sweeps += 1
@@ -67,12 +67,12 @@ class StillFleet:
         return self._steps(shard, Roster(), self._beats())
 
     def silence(self, shard: int) -> Iterator[None]:
-        """One sweep of ``shard`` that brings no beat."""
+        """Make one sweep of ``shard`` that brings no beat."""
         return self._steps(shard, Roster(), no_beats())
 
     @property
     def states(self) -> set[State]:
-        """Those that members are in."""
+        """Return the states that members are in."""
         members = self._roll.detector.members
         return {STATES[code] for code in np.unique(members.state[members.used]) if code}
 

@@ -1,4 +1,4 @@
-"""Real stores of a benchmark's own, started and stopped with it."""
+"""The module starts real stores of a benchmark's own, and stops them with it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -19,7 +19,10 @@ ADVISED = {"wal_writer_flush_after": 0}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A store that runs: ``url`` is its store URL, ``setting`` says in words how it was started."""
+    """A `Server` is a store that runs.
+
+    ``url`` is its store URL, ``setting`` says in words how it was started.
+    """
 
     url: str
     pid: int
@@ -27,16 +30,16 @@ class Server:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port of a store with keys and values."""
+        """Return the host and port of a store with keys and values."""
         return host_and_port(self.url.partition("://")[2])
 
     @property
     def url_to_watch(self) -> str:
-        """Its URL for a coordinator, which would start an embedded store of its own."""
+        """Return its URL for a coordinator, which would start an embedded store of its own."""
         return self.url.replace("embedded://", "memcached://")
 
     def fill(self, fleet: Fleet) -> Fill:
-        """The way to write ``fleet`` into it."""
+        """Return the way to write ``fleet`` into it."""
         if self.url.startswith("postgresql"):
             return PostgresFill(self.url, fleet)
         return KeyedFill("{}:{}".format(*self.address), fleet)
@@ -44,7 +47,7 @@ class Server:
 
 @contextmanager
 def memcached(members: int, threads: int) -> Iterator[Server]:
-    """A memcached with room for that many members and more: nothing is ever evicted."""
+    """Run a memcached with room for that many members and more: nothing is ever evicted."""
     options = ["-m", str(64 + members // 800), "-t", str(threads)]
     with Memcached(*options) as server:
         yield Server(server.url, server.pid, " ".join(["memcached", *options]))
@@ -52,14 +55,14 @@ def memcached(members: int, threads: int) -> Iterator[Server]:
 
 @contextmanager
 def postgresql(members: int, threads: int) -> Iterator[Server]:
-    """A PostgreSQL with musterd's tables, and room for them in its shared buffers."""
+    """Run a PostgreSQL with musterd's tables, and room for them in its shared buffers."""
     del threads  # it has a process for each connection
     with postgres_for(members) as postgres, musterd_tables(postgres) as database:
         yield Server(database.dsn, postgres.pid, setting_of(postgres))
 
 
 def postgres_for(members: int, **more: object) -> Postgres:
-    """A PostgreSQL, to be started, with room for so many members in its shared buffers."""
+    """Return a PostgreSQL, to be started, with room for so many members in its shared buffers."""
     settings = {
         "shared_buffers": f"{128 + members // 1500}MB",
         "max_wal_size": "4GB",
@@ -71,7 +74,7 @@ def postgres_for(members: int, **more: object) -> Postgres:
 
 
 def setting_of(postgres: Postgres) -> str:
-    """How it is set, in words."""
+    """Return in words how it is set."""
     return ", ".join(
         ["PostgreSQL", *(f"{name} {value}" for name, value in postgres.settings.items())]
     )
@@ -79,7 +82,7 @@ def setting_of(postgres: Postgres) -> str:
 
 @contextmanager
 def musterd_tables(postgres: Postgres) -> Iterator[Database]:
-    """A database of its own with musterd's tables."""
+    """Yield a database of its own with musterd's tables."""
     with postgres.database() as database:
         make_tables(database.dsn)
         yield database
@@ -92,7 +95,7 @@ def make_tables(dsn: str) -> None:
 
 @contextmanager
 def embedded(members: int, threads: int) -> Iterator[Server]:
-    """The coordinator's embedded store alone in a process."""
+    """Run the coordinator's embedded store alone in a process."""
     del members, threads
     with EmbeddedStore() as server:
         yield Server(f"embedded://{server.address}", server.pid, "embedded, its own process")

@@ -1,9 +1,9 @@
-"""What it takes to read every beat of a store, by musterd's own reader and by other clients.
+"""The benchmark reads every beat of a store, by musterd's own reader and by other clients.
 
 A real server is filled with a fleet. Before each measured sweep all beats are written again in
 random order, as agents write that know nothing of each other: a memcached filled in the order of
 its keys is read up to twice as fast, and no fleet fills one so. All clients take turns in one run,
-for the same machine takes longer in one hour than in another: judge by the ratios.
+because the same machine takes longer in one hour than in another: judge by the ratios.
 """
 
 import argparse
@@ -51,7 +51,7 @@ MOST_STALL_MS = 5.0
 
 @dataclass(slots=True)
 class Measured:
-    """Everything that was measured, one value per repeat; seconds."""
+    """A `Measured` has everything that was measured, one value per repeat, in seconds."""
 
     costs: dict[str, list[Cost]] = field(default_factory=dict)
     server: list[float] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Measured:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = parser_of("sweep", __doc__, EXAMPLE)
     parser.add_argument("--store", choices=STORES, default="memcached")
     parser.add_argument("--members", type=positive, default=100_000)
@@ -77,7 +77,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; 1 when a goal was missed."""
+    """Measure and print; return 1 when a goal was missed."""
     args = arguments().parse_args(argv)
     fleet = Fleet(args.members)
     with STORES[args.store](args.members, args.threads) as server:
@@ -110,7 +110,7 @@ async def measure(server: Server, fleet: Fleet, repeats: int) -> Measured:
 async def _judge(
     server: Server, product: Product, fleet: Fleet, fill: Fill, repeats: int, measured: Measured
 ) -> None:
-    """What musterd does besides reading, as long as no peer has torn its memory to pieces."""
+    """Measure what musterd does besides reading, before any peer has torn its memory to pieces."""
     judge = Judge(len(fleet))
     await beat_at_once(fleet, fill)
     await product.sweep()
@@ -123,14 +123,14 @@ async def _judge(
 
 
 def _leaves_out_old(server: Server) -> bool:
-    """Whether musterd's sweep of this store brings only beats that are new since the last one."""
+    """Say whether musterd's sweep of this store brings only beats that are new since the last."""
     return server.url.startswith("postgresql")
 
 
 async def _peers(
     server: Server, fleet: Fleet, stack: AsyncExitStack, measured: Measured
 ) -> list[Client]:
-    """The other clients, connected and warm."""
+    """Return the other clients, connected and warm."""
     if server.url.startswith("postgresql"):
         peers: list[Client] = [await Fetch.connect(server.url, fleet)]
     else:
@@ -145,7 +145,7 @@ async def _peers(
 async def _round(
     server: Server, fleet: Fleet, fill: Fill, clients: Sequence[Client], measured: Measured
 ) -> None:
-    """A sweep by each client; the last one is musterd's, whose cost to the server is noted."""
+    """Sweep with each client; the last one is musterd's, and its cost to the server is noted."""
     for client in clients:
         await beat_at_once(fleet, fill)
         before = cpu_seconds(server.pid)
@@ -156,7 +156,7 @@ async def _round(
 async def _few_new(
     server: Server, fleet: Fleet, fill: Fill, product: Product, measured: Measured
 ) -> None:
-    """A sweep by musterd a second after the last, of a fleet with an interval of ten."""
+    """Have musterd sweep a fleet with an interval of ten seconds a second after its last sweep."""
     await fill.rewrite(some(fleet, 0.1))
     before = cpu_seconds(server.pid)
     measured.few_new.append(await product.sweep())
@@ -164,7 +164,7 @@ async def _few_new(
 
 
 def stated(store: str, setting: str, members: int, measured: Measured, command: str) -> Result:
-    """The figures with their goals, and the facts that scripts read."""
+    """Return the figures with their goals, and the facts that scripts read."""
     ours = measured.costs[Product.name]
     large = members >= 100_000
     figures = [
@@ -217,7 +217,7 @@ def stated(store: str, setting: str, members: int, measured: Measured, command: 
 
 
 def _plot(measured: Measured) -> Plot:
-    """Every sweep of every client, in the order in which they took turns."""
+    """Return every sweep of every client, in the order in which they took turns."""
     lines = {
         name: [(float(turn), 1e3 * cost.seconds) for turn, cost in enumerate(costs, 1)]
         for name, costs in measured.costs.items()
@@ -226,7 +226,7 @@ def _plot(measured: Measured) -> Plot:
 
 
 def _of_few_new(measured: Measured, ours: Sequence[Cost], members: int) -> list[Figure]:
-    """What is left of a sweep's costs when one member in ten has beat since the last."""
+    """Return what is left of a sweep's costs when one member in ten has beat since the last."""
     few, server = measured.few_new, measured.few_new_server
     return [
         Figure("one beat in ten is new: sweep", "ms", [1e3 * cost.seconds for cost in few]),
@@ -249,7 +249,7 @@ def _of_few_new(measured: Measured, ours: Sequence[Cost], members: int) -> list[
 def _compared(
     name: str, theirs: Sequence[Cost], ours: Sequence[Cost], members: int
 ) -> list[Figure]:
-    """What a peer took, and how many times as much as musterd in the same round."""
+    """Return what a peer took, and how many times as much as musterd in the same round."""
     pairs = list(zip(theirs, ours, strict=True))
     faster = [their.seconds / our.seconds for their, our in pairs]
     cheaper = [their.cpu / our.cpu for their, our in pairs]
@@ -264,7 +264,7 @@ def _compared(
 
 
 def _least(goals: Mapping[tuple[str, int], float], name: str, members: int) -> float | None:
-    """The goal for fleets of this size: that of the greatest size that is not above it."""
+    """Return the goal for fleets of this size: that of the greatest size that is not above it."""
     sizes = [size for peer, size in goals if peer == name and size <= members]
     return goals[name, max(sizes)] if sizes else None
 

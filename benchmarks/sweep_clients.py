@@ -1,7 +1,7 @@
-"""Who reads all beats of a store: musterd's own reader, and the clients that it is held against.
+"""These clients read all beats of a store: musterd's own reader, and those it is held against.
 
-Each ``sweep()`` reads every beat once and gives the :class:`Cost` of that. Whoever brings fewer
-than all of them, or old ones, fails: a fast sweep that misses something is none.
+Each ``sweep()`` reads every beat once and returns the :class:`Cost` of that. A client that brings
+fewer than all of them, or old ones, fails: a fast sweep that misses something is none.
 """
 
 import shutil
@@ -39,14 +39,14 @@ _FETCH = "SELECT slot, record FROM musterd.beat WHERE namespace_key = $1"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one sweep took: ``seconds`` on the wall, ``cpu`` seconds of the client."""
+    """A `Cost` is what one sweep took: ``seconds`` on the wall, ``cpu`` seconds of the client."""
 
     seconds: float
     cpu: float
 
 
 class Client(Protocol):
-    """One way of reading all beats."""
+    """A `Client` is one way of reading all beats."""
 
     name: str
 
@@ -58,14 +58,14 @@ class Client(Protocol):
 
 
 async def clocked(work: Callable[[], Awaitable[None]]) -> Cost:
-    """The cost of ``work`` in this process."""
+    """Do ``work`` in this process, and return its cost."""
     cpu, began = time.process_time(), time.perf_counter()
     await work()
     return Cost(time.perf_counter() - began, time.process_time() - cpu)
 
 
 class Product:
-    """musterd's reader as a coordinator has it: roster known, every check on."""
+    """A `Product` is musterd's reader as a coordinator has it: roster known, every check on."""
 
     name = "musterd"
 
@@ -77,7 +77,7 @@ class Product:
         self._known = np.zeros(len(fleet), np.uint64)  # the last sequence of each
 
     async def begin(self) -> float:
-        """Learn who sits where, as a coordinator does once; the seconds that took."""
+        """Learn which member sits where, as a coordinator does once; return the seconds."""
         began = time.perf_counter()
         await self._reader.write_canary(Beat(1, new_incarnation(), 1, 1000))
         while (await self._reader.roster()).more:
@@ -94,9 +94,10 @@ class Product:
         return cost
 
     async def longest_stall(self) -> float:
-        """The longest that the event loop was away during a sweep, in seconds.
+        """Return the longest that the event loop was away during a sweep, in seconds.
 
-        A sweep of its own: the task that looks at the clock every millisecond costs time too.
+        It makes a sweep of its own: the task that looks at the clock every millisecond costs time
+        too.
         """
         longest = 0.0
 
@@ -115,7 +116,7 @@ class Product:
 
     @property
     def beats(self) -> Beats:
-        """What the newest sweep brought."""
+        """Return what the newest sweep brought."""
         assert self._swept is not None
         return self._swept.beats
 
@@ -124,7 +125,7 @@ class Product:
         await self._reader.aclose()
 
     def check(self) -> None:
-        """Raise RuntimeError unless the newest beat of everybody is known after the newest sweep."""
+        """Raise RuntimeError unless the newest sweep made the newest beat of each member known."""
         swept, expected = self._swept, self._fleet.records
         assert swept is not None
         if not swept.complete or swept.canary is None or swept.present != len(expected):
@@ -138,7 +139,7 @@ class Product:
 
 
 class KeyedPeer(ABC):
-    """Reads ``keys``, list by list, and counts the values that came."""
+    """A `KeyedPeer` reads ``keys``, list by list, and counts the values that came."""
 
     def __init__(self, keys: Sequence[list[bytes]]) -> None:
         self._keys = keys
@@ -157,7 +158,7 @@ class KeyedPeer(ABC):
 
 
 class Aiomcache(KeyedPeer):
-    """``multi_get`` of a thousand keys, on four connections."""
+    """An `Aiomcache` does ``multi_get`` of a thousand keys, on four connections."""
 
     name = "aiomcache"
 
@@ -183,7 +184,7 @@ class Aiomcache(KeyedPeer):
 
 
 class Pymemcache(KeyedPeer):
-    """``get_many`` of a thousand keys, on its one connection; blocks."""
+    """A `Pymemcache` does ``get_many`` of a thousand keys, on its one connection; it blocks."""
 
     name = "pymemcache"
 
@@ -203,7 +204,7 @@ class Pymemcache(KeyedPeer):
 
 
 class InC:
-    """The program of sweep_client.c, which takes its own time and checks what it gets."""
+    """An `InC` runs sweep_client.c, which takes its own time and checks what it gets."""
 
     name = "C"
 
@@ -225,16 +226,17 @@ class InC:
         return Cost(float(seconds), float(cpu))
 
     async def aclose(self) -> None:
-        """Each run had connections of its own."""
+        """Do nothing: each run had connections of its own."""
 
 
 class Fetch:
-    """asyncpg's ``fetch`` of the rows that musterd copies, made into the same columns.
+    """A `Fetch` makes asyncpg's ``fetch`` of the rows that musterd copies into the same columns.
 
-    It ends with what a sweep ends with: records checked, each held against who sits in its slot,
-    every field a column of its own. It takes the rows apart in the fastest way found (by index; by
-    name takes a tenth more, ``zip(*rows)`` six times as much). It is spared the transaction and the
-    relays' marks, which musterd's sweep has, and learning who sits where, which is not measured.
+    It ends with what a sweep ends with: records checked, each held against the member that sits in
+    its slot, every field a column of its own. It takes the rows apart in the fastest way found (by
+    index; by name takes a tenth more, ``zip(*rows)`` six times as much). It is spared the
+    transaction and the relays' marks, which musterd's sweep has, and learning which member sits
+    where, which is not measured.
     """
 
     name = "fetch"
@@ -246,7 +248,7 @@ class Fetch:
 
     @classmethod
     async def connect(cls, dsn: str, fleet: Fleet) -> Self:
-        """One that is connected."""
+        """Return a client that is connected."""
         return cls(await asyncpg.connect(dsn, command_timeout=TIMEOUT), fleet)
 
     async def sweep(self) -> Cost:
@@ -271,7 +273,7 @@ class Fetch:
 
 @contextmanager
 def c_program() -> Iterator[Path | None]:
-    """sweep_client.c, compiled; None where there is no compiler."""
+    """Compile sweep_client.c, and yield the program; None where there is no compiler."""
     compiler = shutil.which("cc")
     with TemporaryDirectory() as folder:
         program = Path(folder) / "sweep_client"
@@ -284,7 +286,7 @@ def c_program() -> Iterator[Path | None]:
 def keyed_peers(
     address: tuple[str, int], fleet: Fleet, program: Path | None
 ) -> tuple[list[Client], list[str]]:
-    """The other clients of memcached that there are here; and what to say of those that are not."""
+    """Return the other clients of memcached that are here, and remarks about those that are not."""
     keys, slots = Keys(NAMESPACE), range(len(fleet))
     blocks = [
         [keys.beat(slot) for slot in slots[at : at + COMMAND_KEYS]] for at in slots[::COMMAND_KEYS]

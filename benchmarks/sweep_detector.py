@@ -1,4 +1,4 @@
-"""What a coordinator's judgement over all rows costs, after the sweep that brought the beats."""
+"""The module times a coordinator's judgement over all rows, after a sweep brought the beats."""
 
 import time
 from typing import NamedTuple
@@ -30,19 +30,19 @@ RULES = Rules(
 
 
 class Verdict(NamedTuple):
-    """Seconds: telling new beats from those that were there before, and the detector itself."""
+    """A `Verdict` is the seconds for telling new beats from old ones, and of the detector itself."""
 
     news: float
     detector: float
 
 
 class TimedSeats(ShardSlots):
-    """Seats that know for how many seconds they looked for news."""
+    """`TimedSeats` are seats that know for how many seconds they looked for news."""
 
     seconds = 0.0
 
     def news(self, beats: Beats, old: Take = lambda rows, beats: None) -> tuple[Rows, Beats]:
-        """As without a watch."""
+        """Find news as other seats do, and time it."""
         began = time.perf_counter()
         found = super().news(beats, old)
         self.seconds += time.perf_counter() - began
@@ -50,7 +50,10 @@ class TimedSeats(ShardSlots):
 
 
 class Judge:
-    """A coordinator's judgement over one row per slot; every tenth member beats between two sweeps."""
+    """A `Judge` is a coordinator's judgement over one row per slot.
+
+    Every tenth member beats between two sweeps.
+    """
 
     def __init__(self, members: int) -> None:
         self._detector = Detector(RULES, [ListeningClock(PERIOD, 5.0)])
@@ -62,13 +65,13 @@ class Judge:
         self._seats.seat_newcomers(np.arange(members), rows)
 
     def begin(self, beats: Beats) -> None:
-        """Two sweeps after which everybody is up."""
+        """Make two sweeps, after which all members are up."""
         self._take(beats)
         self._sequence += np.uint64(1)
         self._take(beats)
 
     def sweep(self, beats: Beats) -> Verdict:
-        """What the judgement takes; ``beats`` say in which order the rows come."""
+        """Return what the judgement takes; ``beats`` say in which order the rows come."""
         self._sequence[self._sweeps % BEATEN :: BEATEN] += np.uint64(1)
         return self._take(beats)
 
@@ -88,5 +91,5 @@ class Judge:
 
 
 def sent_by_the_clock(sequence: NDArray[np.uint64], interval: float) -> NDArray[np.int64]:
-    """When agents sent these beats (n), in milliseconds: one a beat, and another one for the next."""
+    """Return when agents sent these beats (n), in milliseconds; no two beats share a time."""
     return (1000 * interval * sequence).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Texts of fixed width for very many members at once, as rows of bytes; pure."""
+"""The module makes texts of fixed width for very many members at once, as rows of bytes; pure."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,20 +9,20 @@ _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 
 def hexadecimal(values: NDArray[np.generic], width: int) -> Texts:
-    """``b"%0{width}x"`` of each of ``values`` (n), shape (n, width)."""
+    """Return ``b"%0{width}x"`` of each of ``values`` (n), shape (n, width)."""
     shifts = np.arange(4 * (width - 1), -1, -4, dtype=np.uint64)
     digits: Texts = _HEX[(values.astype(np.uint64)[:, None] >> shifts) & np.uint64(15)]
     return digits
 
 
 def decimal(values: NDArray[np.int64], width: int) -> Texts:
-    """``b"%0{width}d"`` of each of ``values`` (n), shape (n, width)."""
+    """Return ``b"%0{width}d"`` of each of ``values`` (n), shape (n, width)."""
     powers = 10 ** np.arange(width - 1, -1, -1)
     return (values[:, None] // powers % 10 + ord("0")).astype(np.uint8)
 
 
 def join(*parts: bytes | Texts) -> Texts:
-    """The texts of ``parts`` end to end, row by row; bytes are the same in every row."""
+    """Join the texts of ``parts`` end to end, row by row; bytes are the same in every row."""
     rows = next(len(part) for part in parts if not isinstance(part, bytes))
     wide = [
         np.broadcast_to(np.frombuffer(part, np.uint8), (rows, len(part)))
@@ -34,5 +34,5 @@ def join(*parts: bytes | Texts) -> Texts:
 
 
 def texts(rows: NDArray[np.void]) -> Texts:
-    """The bytes of ``rows`` (n), shape (n, bytes of a row)."""
+    """Return the bytes of ``rows`` (n), shape (n, bytes of a row)."""
     return np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), rows.itemsize)

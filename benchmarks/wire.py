@@ -1,4 +1,4 @@
-"""What connections cost the network, by the kernel's own counts for each of them."""
+"""The module counts what connections cost the network, by the kernel's own counts for each."""
 
 import os
 import socket
@@ -17,14 +17,14 @@ TIMEOUT = 10.0
 
 
 class Wire:
-    """Bytes of this process's connections to one port, both ways, counted from now on."""
+    """A `Wire` counts bytes of this process's connections to one port, both ways, from now on."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._before = self._total()
 
     def used(self) -> int:
-        """Bytes on the wire since this was made; all connections must still be open."""
+        """Return the bytes on the wire since this was made; all connections must still be open."""
         return self._total() - self._before
 
     def _total(self) -> int:
@@ -53,7 +53,7 @@ def _bytes(connection: socket.socket) -> int:
 
 @contextmanager
 def idle_connections(port: int, count: int) -> Iterator[None]:
-    """So many connections to a server of the memcached protocol, each used once."""
+    """Hold so many connections to a server of the memcached protocol, each used once."""
     with ExitStack() as stack:
         for _ in range(count):
             connection = stack.enter_context(socket.create_connection((HOST, port), TIMEOUT))
