@@ -1,9 +1,9 @@
 """The benchmark measures what a beat costs PostgreSQL: direct, through PgBouncer, and in batches.
 
-Agents send beats directly or through PgBouncer, relays in batches. ``python -m
-benchmarks.postgres_beat --members 100000 --beats 2000000`` has a real server with musterd's tables
-take so many beats, most of them in a relay's batches, and reads what they cost off /proc, the
-position in the WAL and pg_stat_user_tables.
+Agents send beats directly or through PgBouncer, relays in batches.
+``python -m benchmarks.postgres_beat --members 100000 --beats 2000000`` has a real server with
+musterd's tables take so many beats, most of them in a relay's batches, and reads what they cost off
+/proc, the position in the WAL and pg_stat_user_tables.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.load``."""
+"""The module runs ``python -m benchmarks.load``."""
 
 import sys
 

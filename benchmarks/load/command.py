@@ -1,4 +1,4 @@
-"""The command line of ``python -m benchmarks load``."""
+"""The module is the command line of ``python -m benchmarks load``."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s {postfix}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run and print; 0, 1 when a goal was missed, 2 for what cannot be run, 130 when stopped."""
+    """Run and print; return 0, 1 for a missed goal, 2 for what cannot be run, 130 when stopped."""
     args = _parser().parse_args(argv)
     settings = _settings(args)
     if args.plot and find_spec("matplotlib") is None:
@@ -83,7 +83,7 @@ async def _run(settings: Settings, stage: Stage, command: str) -> Result:
 
 @contextmanager
 def _bar(settings: Settings) -> Iterator[Callable[[Glance], None]]:
-    """A bar on a terminal, with what is known so far."""
+    """Show a bar on a terminal, with what is known so far."""
     with tqdm(total=settings.duration, desc="load", bar_format=_BAR, disable=None) as bar:
 
         def glance(at: Glance) -> None:

@@ -1,4 +1,4 @@
-"""What a run costs in CPU and memory, from /proc."""
+"""The module reads from /proc what a run costs in CPU and memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ Roles = Mapping[str, Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """CPU seconds so far, by role, of each process; ``busy`` and ``all`` are the machine's."""
+    """A `Sample` is CPU seconds so far, by role, of each process.
+
+    ``busy`` and ``all`` are the machine's.
+    """
 
     at: float
     cpu: Mapping[str, Sequence[float]]
@@ -22,7 +25,7 @@ class Sample:
 
 
 def sample(roles: Roles) -> Sample:
-    """CPU used up to now."""
+    """Return the CPU used up to now."""
     cpu = {role: [cpu_seconds(pid) for pid in pids] for role, pids in roles.items()}
     ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
     idle = ticks[3] + ticks[4]  # idle and iowait, proc(5)
@@ -30,25 +33,28 @@ def sample(roles: Roles) -> Sample:
 
 
 def memory(roles: Roles) -> dict[str, int]:
-    """Bytes of memory by role, now."""
+    """Return the bytes of memory by role, now."""
     return {role: sum(map(memory_bytes, pids)) for role, pids in roles.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What was used between two samples: cores by role, of each process; the machine's share."""
+    """A `Spent` is what was used between two samples.
+
+    It has the cores by role, of each process, and the machine's share.
+    """
 
     seconds: float
     cores: Mapping[str, Sequence[float]]
     machine: float
 
     def total(self, role: str) -> float:
-        """Cores that all processes of a role used."""
+        """Return the cores that all processes of a role used."""
         return sum(self.cores.get(role, ()))
 
 
 def spent(before: Sample, after: Sample) -> Spent:
-    """What was used from one sample to the other."""
+    """Return what was used from one sample to the other."""
     seconds = after.at - before.at
     cores = {
         role: [(end - begin) / seconds for begin, end in zip(early, late, strict=True)]

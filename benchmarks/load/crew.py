@@ -1,4 +1,4 @@
-"""The parent's side of the worker processes."""
+"""The module is the parent's side of the worker processes."""
 
 import sys
 from collections.abc import Sequence
@@ -33,11 +33,11 @@ _decode = msgspec.json.Decoder(Answer).decode
 
 
 class LoadError(MusterdError):
-    """The run cannot go on; the text is for the user."""
+    """A `LoadError` says that the run cannot go on; its text is for the user."""
 
 
 class _Hand:
-    """One worker process."""
+    """A `_Hand` is one worker process."""
 
     def __init__(self, process: Process) -> None:
         assert process.stdin is not None
@@ -85,7 +85,10 @@ class _Hand:
 
 
 class Crew:
-    """All workers, for ``async with``. Raises LoadError in the caller's task when one fails."""
+    """A `Crew` is all workers, for ``async with``.
+
+    It raises LoadError in the caller's task when one of them fails.
+    """
 
     def __init__(self, plans: Sequence[Plan]) -> None:
         self._plans = plans
@@ -117,11 +120,11 @@ class Crew:
 
     @property
     def pids(self) -> list[int]:
-        """The workers' process IDs."""
+        """Return the workers' process IDs."""
         return [hand.process.pid for hand in self._hands]
 
     async def placed(self) -> list[list[int]]:
-        """How many members of each worker (rows) go to each shard (columns)."""
+        """Return how many members of each worker (rows) go to each shard (columns)."""
         answers = [await hand.answer() for hand in self._hands]
         return [answer.shards for answer in answers if isinstance(answer, Placed)]
 
@@ -132,7 +135,7 @@ class Crew:
         await self._done()
 
     async def order(self, order: Order, *, wait: bool = False) -> None:
-        """Tell everybody; ``wait`` until all have done it."""
+        """Give an order to all workers; ``wait`` until all have carried it out."""
         for hand in self._hands:
             await hand.tell(order)
         if wait:
@@ -144,7 +147,7 @@ class Crew:
         await self.order(Measure())
 
     def tally(self) -> Tally:
-        """What all of them counted in this round so far."""
+        """Return what all workers counted in this round so far."""
         latest = (hand.latest for hand in self._hands)
         counted = (said.tally for said in latest if said.round == self._round)
         return reduce(Tally.__add__, counted, Tally())

@@ -1,4 +1,4 @@
-"""A whole swarm at work: servers, workers, coordinator; and their orderly beginning and end."""
+"""The module has a whole swarm at work: servers, workers, coordinator, and begins and ends it."""
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -29,9 +29,9 @@ NAMESPACE = "load-{}"
 
 @dataclass(slots=True)
 class Field:
-    """What there is to steer and to look at. Durations are seconds.
+    """A `Field` is what there is to steer and to look at. Durations are seconds.
 
-    ``announced`` is how long announcing everybody took, ``listed`` how long the coordinator took
+    ``announced`` is how long announcing all members took, ``listed`` how long the coordinator took
     from its start until it had all members ``up``.
     """
 
@@ -45,7 +45,7 @@ class Field:
 
     @property
     def roles(self) -> Roles:
-        """All processes of the run that are on this host."""
+        """Return all processes of the run that are on this host."""
         own = {"generator": self.crew.pids, "coordinator": [self.daemon.pid]}
         return {**self.stage.servers, **own}
 
@@ -75,7 +75,7 @@ async def swarm(settings: Settings, stage: Stage) -> AsyncIterator[Field]:
 
 
 def make_plans(settings: Settings, stage: Stage, namespace: str) -> list[Plan]:
-    """What each worker is to do."""
+    """Return what each worker is to do."""
     seed = secrets.randbits(32)
     return [
         Plan(
@@ -98,10 +98,10 @@ def make_plans(settings: Settings, stage: Stage, namespace: str) -> list[Plan]:
 def bases(
     placed: Sequence[Sequence[int]], first: int, *, one_table: bool
 ) -> tuple[list[list[int]], list[int]]:
-    """The first slot of each worker (rows) in each shard (columns), and the slots of each shard.
+    """Return each worker's (rows) first slot in each shard (columns), and the slots of each shard.
 
     ``placed`` is how many members each worker has there. ``one_table``: the shards are relays
-    before one table, whose slots none may use twice.
+    before one table, in which no slot may be used twice.
     """
     shards = list(zip(*placed, strict=True))
     totals = [sum(shard) for shard in shards]
@@ -115,7 +115,7 @@ def bases(
 
 
 async def _begin(field: Field, plan: Plan) -> None:
-    """Announce and beat."""
+    """Announce all members, and let them beat."""
     began = monotonic()
     first = await _first_slot(field.stage, plan)
     starts, ends = bases(await field.crew.placed(), first, one_table=plan.tables is not None)
@@ -124,7 +124,7 @@ async def _begin(field: Field, plan: Plan) -> None:
         await field.crew.announce(starts)
         for port, end in zip(ports, ends, strict=True):
             if isinstance(port, KeyedPort):
-                await port.count_slots(end)  # last, so that nobody reads slots before their time
+                await port.count_slots(end)  # last, so that no slot is read before its time
     finally:
         for port in ports:
             port.close()
@@ -145,7 +145,7 @@ async def _first_slot(stage: Stage, plan: Plan) -> int:
 
 
 async def _until_up(field: Field, settings: Settings) -> None:
-    """Wait until the coordinator has everybody up, or it takes too long."""
+    """Wait until the coordinator has all members up, or it takes too long."""
     began = monotonic()
     if not field.daemon.is_running:
         await anyio.to_thread.run_sync(field.daemon.start)

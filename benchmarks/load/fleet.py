@@ -1,4 +1,4 @@
-"""The simulated members as columns; pure."""
+"""The module has the simulated members as columns; it is pure."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ ZONES = 100
 
 
 class Fleet(NamedTuple):
-    """Columns of n members, in the order in which their beats are due within an interval.
+    """A `Fleet` is columns of n members, in the order in which their beats are due in an interval.
 
     ``number`` is a member's place in the whole fleet, ``fraction`` its phase as a share of the
     interval.
@@ -29,22 +29,22 @@ class Fleet(NamedTuple):
     fraction: NDArray[np.float64]
 
     def where(self, keep: NDArray[np.bool_]) -> "Fleet":
-        """Only the members in ``keep``, a mask of shape (n,)."""
+        """Return only the members in ``keep``, a mask of shape (n,)."""
         return Fleet._make(column[keep] for column in self)
 
 
 def member(number: int) -> Member:
-    """The member with this number, as its agent announces it."""
+    """Return the member with this number, as its agent announces it."""
     return Member(GROUP, name_of(number), zone=f"rack-{number % ZONES:03}")
 
 
 def name_of(number: int) -> str:
-    """The name of a member; all are of one length."""
+    """Return the name of a member; all names are of one length."""
     return f"load-{number:08}"
 
 
 def make_fleet(first: int, count: int, namespace: str, seed: int) -> Fleet:
-    """``count`` members from number ``first`` on; ``seed`` draws their incarnations."""
+    """Make ``count`` members from number ``first`` on; ``seed`` draws their incarnations."""
     numbers = np.arange(first, first + count)
     names = map(name_of, numbers.tolist())
     ids = np.fromiter((member_id(namespace, GROUP, name) for name in names), np.uint64, count)
@@ -56,7 +56,10 @@ def make_fleet(first: int, count: int, namespace: str, seed: int) -> Fleet:
 
 
 class Seated(NamedTuple):
-    """Members of one shard: their ``slots`` (n), and their first beats (n, dtype RECORD)."""
+    """A `Seated` is members of one shard.
+
+    It has their ``slots`` (n), and their first beats (n, dtype RECORD).
+    """
 
     fleet: Fleet
     slots: NDArray[np.int64]
@@ -64,7 +67,7 @@ class Seated(NamedTuple):
 
 
 def seated(fleet: Fleet, base: int, interval: float, wall: float) -> Seated:
-    """``fleet`` in the slots from ``base`` on, by number; its first beats leave at ``wall``."""
+    """Seat ``fleet`` in slots from ``base`` on, by number; its first beats leave at ``wall``."""
     slots = base + np.argsort(np.argsort(fleet.number))
     records = first_beats(fleet.member_id, fleet.incarnation, interval, wall)
     return Seated(fleet, slots, records)
@@ -73,7 +76,10 @@ def seated(fleet: Fleet, base: int, interval: float, wall: float) -> Seated:
 def placed(
     ids: NDArray[np.uint64], names: tuple[str, ...], replicas: int
 ) -> list[NDArray[np.bool_]]:
-    """For each shard, which of ``ids`` (n) beat to it: :func:`musterd.stores.base.place` for many."""
+    """Return for each shard which of ``ids`` (n) beat to it.
+
+    It is :func:`musterd.stores.base.place` for many members.
+    """
     weights = np.array([_weights(shard_seed(name), ids) for name in names])
     ranks = np.argsort(np.argsort(~weights, axis=0), axis=0)  # ~ puts the greatest first
     return [rank < replicas for rank in ranks]

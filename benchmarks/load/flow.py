@@ -1,4 +1,4 @@
-"""The members of one worker on one shard: beats when they are due, over a few connections."""
+"""The module sends the due beats of one worker's members on one shard, over a few connections."""
 
 import random
 from collections import deque
@@ -32,10 +32,10 @@ _STOPPED, _BEATING, _ANNOUNCING = range(3)
 
 
 class Flow:
-    """Beats of the members in ``fleet`` to the shard of ``port``; they were announced before.
+    """A `Flow` sends the beats of the members in ``fleet`` to the shard of ``port``.
 
-    So many of them as ``together`` says, whose beats are due one after the other, share a
-    connection with others who are due at other times.
+    They were announced before. ``together`` members whose beats are due one after the other share a
+    connection with others that are due at other times.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Flow:
         record["push_timeout_ms"] = min(U16_MAX, round(1000 * self._count.push_timeout))
 
     def stop_members(self, numbers: NDArray[np.int64]) -> None:
-        """Those of ``numbers`` that are here never beat again."""
+        """Let those of ``numbers`` that are here never beat again."""
         self._mode[np.isin(self._fleet.number, numbers)] = _STOPPED
 
     def tick(self, since: float, now: float, *, look: bool) -> None:
@@ -87,7 +87,7 @@ class Flow:
             self._write(rows, late, look=look)
 
     async def mend(self) -> None:
-        """Until cancelled: connect again what broke, announce again whom the server lost."""
+        """Until cancelled, connect again what broke, and announce again what the server lost."""
         while True:
             await anyio.sleep(random.uniform(0, 2 * PAUSE))  # many workers never in step
             now = monotonic()
@@ -104,7 +104,7 @@ class Flow:
             lane.close()
 
     def _beating(self, due: Due) -> tuple[Rows, NDArray[np.float64]]:
-        """The rows that do beat, and how late; the others are counted here."""
+        """Return the rows that do beat, and how late they are; count the others."""
         mode = self._mode[due.rows]
         beats = mode == _BEATING
         waiting = int((mode == _ANNOUNCING).sum())

@@ -1,4 +1,4 @@
-"""What a run has shown, from what was seen of it; pure."""
+"""The module judges what a run has shown, from what was seen of it; it is pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ACHIEVED = 0.99
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """How the coordinator judged.
+    """The `Verdicts` are how the coordinator judged.
 
     ``false`` are members that beat and were called down or left, ``suspects`` those that were held
     as suspect. ``found`` are seconds from the stop of a member until it was down, ``missed`` those
@@ -52,10 +52,10 @@ def judge(changes: Iterable[Change], stopped: Mapping[str, float]) -> Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class Strain:
-    """How busy everything was: shares of a core, but ``machine`` of all cores.
+    """A `Strain` is how busy everything was: shares of a core, but ``machine`` of all cores.
 
-    ``late`` is the share of beats that the generator sent late. ``server`` is None where the
-    server runs elsewhere; ``sweeps_late`` the share of sweeps that failed or outlasted their period.
+    ``late`` is the share of beats that the generator sent late. ``server`` is None where the server
+    runs elsewhere; ``sweeps_late`` the share of sweeps that failed or outlasted their period.
     """
 
     late: float
@@ -68,7 +68,7 @@ class Strain:
 
 
 def limit(strain: Strain) -> str:
-    """What would give way first, in a few words."""
+    """Return what would give way first, in a few words."""
     if strain.late > LATE_BEATS:
         short = "the machine has no CPU left" if strain.machine > BUSY else "give it more processes"
         return f"the GENERATOR: {strain.late:.1%} of its beats left late ({short})"
@@ -87,7 +87,10 @@ def limit(strain: Strain) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a ramp: beats a second ``asked`` and ``achieved``, and what would break it."""
+    """A `Step` is one step of a ramp, in beats a second ``asked`` and ``achieved``.
+
+    It also has what would break it.
+    """
 
     asked: float
     achieved: float
@@ -97,7 +100,7 @@ class Step:
     limited_by: str
 
     def broken(self, p99: float) -> str:
-        """Which criterion it breaks, with ``p99`` (seconds) for the latency; empty: none."""
+        """Return which criterion it breaks, with ``p99`` (seconds) for the latency; empty: none."""
         if self.missed:
             return f"{self.missed} beats were not accepted within the push timeout"
         if self.p99 > p99:

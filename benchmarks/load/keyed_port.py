@@ -1,4 +1,4 @@
-"""A memcached, or an embedded store, as a swarm's agents meet it."""
+"""The module is a memcached, or an embedded store, as a swarm's agents meet it."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ PORTS = 10_000
 
 
 class KeyedPort:
-    """One server of the slot protocol (:class:`benchmarks.load.port.Port`).
+    """A `KeyedPort` is one server of the slot protocol (:class:`benchmarks.load.port.Port`).
 
     ``name`` is its ``host:port``; beats expire after ``ttl`` seconds.
     """
@@ -38,7 +38,7 @@ class KeyedPort:
         self._slots = SlotTable(self._shard, self._keys, ttl)
 
     def script(self, members: Seated) -> KeyedScript:
-        """The beats of ``members`` as commands."""
+        """Return the beats of ``members`` as commands."""
         return KeyedScript(self._keys, self._ttl, members)
 
     async def connect(self, lane: Lane) -> None:
@@ -92,7 +92,7 @@ class KeyedPort:
 
 
 def _own_address(host: str, number: int) -> tuple[str, int] | None:
-    """Where our side of connection ``number`` to ``host`` is; None: the system chooses.
+    """Return where our side of connection ``number`` to ``host`` is; None: the system chooses.
 
     One address has ports for some 28,000 connections; on loopback there are more addresses.
     """

@@ -1,4 +1,7 @@
-"""The slot protocol of memcached, the embedded store and the relay, in rows of bytes."""
+"""The module writes the slot protocol in rows of bytes.
+
+memcached, the embedded store and the relay speak it.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +19,7 @@ _NAME, _ZONE = 8, 3  # digits
 
 
 class KeyedScript:
-    """Beats as ``replace``, and the holder of the slot read back every few beats.
+    """A `KeyedScript` sends beats as ``replace``, and reads the slot's holder back every few beats.
 
     Agents read it by ``gets``; ``get`` costs a server the same and its answer has a fixed width. At
     every thirtieth beat they look at the slot counter too, which is left out here.
@@ -42,14 +45,14 @@ class KeyedScript:
         self.commands["record"] = members.records
 
     def look(self, rows: Rows) -> Look:
-        """``get`` of who holds the slots of ``rows``."""
+        """Return a ``get`` of the holder of each slot of ``rows``."""
         key = join(self._keys.holder(0)[:-8], hexadecimal(self._slots[rows], 8))
         value = holders(self._numbers[rows])
         size = b" 0 %d\r\n" % value.shape[1]
         return Look(join(b"get ", key, b"\r\n"), join(b"VALUE ", key, size, value, b"\r\n", _END))
 
     def reply(self, data: bytes, looked: bool) -> Reply | None:
-        """See :class:`benchmarks.load.script.Script`."""
+        """Read a reply: see :class:`benchmarks.load.script.Script`."""
         size = _look_size(data) if looked else data.find(b"\n") + 1
         if not size:
             return None
@@ -58,13 +61,13 @@ class KeyedScript:
         return Reply(size, lost, "" if lost else word.decode("ascii", "replace")[:100])
 
     def move(self, row: int, slot: int) -> None:
-        """The member in ``row`` was given another slot."""
+        """Note that the member in ``row`` was given another slot."""
         self._slots[row] = slot
         self.commands["slot"][row] = np.frombuffer(b"%08x" % slot, np.uint8)
 
 
 def _look_size(data: bytes) -> int:
-    """The bytes of the answer to a look; 0 while it is not whole."""
+    """Return the bytes of the answer to a look; 0 while it is not whole."""
     if not data.startswith(b"VALUE "[: len(data)]):
         return data.find(b"\n") + 1  # END, or an error
     whole = data.find(b"\r\n" + _END)
@@ -72,7 +75,10 @@ def _look_size(data: bytes) -> int:
 
 
 def holders(numbers: NDArray[np.int64]) -> Texts:
-    """:func:`musterd.stores.slots.protocol.write_holder` of the members with these numbers (n, width)."""
+    """Return the holders of the slots of the members with these numbers, (n, width).
+
+    Each is as :func:`musterd.stores.slots.protocol.write_holder` writes it.
+    """
     some = member(0)
     pattern = write_holder(some)
     name = pattern.index(some.name.encode()) + len(some.name) - _NAME

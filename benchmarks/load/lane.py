@@ -1,4 +1,4 @@
-"""One connection that many members share."""
+"""The module has a connection that many members share."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from musterd.stores.memcached.connection import cut
 
 
 class Owner(Protocol):
-    """Who made a connection."""
+    """An `Owner` is the object that made a connection."""
 
     def close(self) -> None:
         """Drop it without waiting for the network."""
 
 
 class Lane(asyncio.Protocol):
-    """Writes batches and checks their replies. A lane without a connection fails its batches.
+    """A `Lane` writes batches and checks their replies; without a connection, its batches fail.
 
-    ``owner`` is whoever made the connection, if it has to be closed along with it.
+    ``owner`` is the object that made the connection, if it has to be closed along with it.
     """
 
     def __init__(self, script: Script, count: Count, lost: Callable[[int], None]) -> None:
@@ -32,7 +32,7 @@ class Lane(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether it has a connection."""
+        """Say whether it has a connection."""
         return self._transport is not None
 
     def send(self, commands: bytes, beats: Batch, looks: Batch | None) -> None:
@@ -56,7 +56,7 @@ class Lane(asyncio.Protocol):
     def keep_time(self, now: float) -> None:
         """Give up the connection when a beat waits for longer than agents do.
 
-        As theirs, its beats that are still under way must not arrive late and undo newer ones.
+        As with agents, its beats that are still under way must not arrive late and undo newer ones.
         """
         limit = self._count.push_timeout
         if self._transport is not None and now - self._replies.waiting_since > limit:

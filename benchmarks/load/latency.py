@@ -1,4 +1,4 @@
-"""Latencies by the million in a few kilobytes: counts in buckets of equal ratio."""
+"""The module keeps millions of latencies in a few kilobytes: counts in buckets of equal ratio."""
 
 from collections.abc import Sequence
 from math import ceil, inf, log
@@ -17,7 +17,7 @@ _LOG_RATIO = log(RATIO)
 
 
 class Latencies:
-    """A histogram of latencies in seconds; ``longest`` is exact."""
+    """A `Latencies` is a histogram of latencies in seconds; ``longest`` is exact."""
 
     def __init__(self, counts: Sequence[int] = (), longest: float = 0.0) -> None:
         self.counts = np.zeros(BUCKETS, np.int64)
@@ -31,7 +31,7 @@ class Latencies:
         self.longest = max(self.longest, seconds)
 
     def percentile(self, percent: float) -> float:
-        """The seconds within which ``percent`` of them were; not a number when there were none."""
+        """Return the seconds within which ``percent`` of them were; NaN when there were none."""
         total = int(self.counts.sum())
         if not total:
             return float("nan")

@@ -1,4 +1,4 @@
-"""The process on this host that listens where a store URL leads, if there is one (/proc, Linux)."""
+"""The module finds the process here that listens where a store URL leads, if any (/proc, Linux)."""
 
 import socket
 from collections.abc import Iterator
@@ -11,9 +11,10 @@ _PORTS = {"postgresql": 5432, "postgres": 5432, "memcached": 11211, "embedded": 
 
 
 def listener(url: str) -> int | None:
-    """Its process ID; None when it runs elsewhere, or belongs to somebody whom we may not look at.
+    """Return its process ID, or None when it runs elsewhere.
 
-    A URL of several hosts is not looked at.
+    None, too, when it belongs to a user whose processes we may not look at. A URL of several hosts
+    is not looked at.
     """
     parts = urlsplit(url)
     try:

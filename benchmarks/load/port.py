@@ -1,4 +1,4 @@
-"""Where a swarm's beats go: one shard, as its members' agents meet it."""
+"""The module says where a swarm's beats go: to one shard, as its members' agents meet it."""
 
 from typing import Protocol
 
@@ -15,12 +15,12 @@ LONG = 300.0
 
 
 class Port(Protocol):
-    """One shard. Calls raise :class:`musterd.errors.StoreError`."""
+    """A `Port` is one shard. Its calls raise :class:`musterd.errors.StoreError`."""
 
     name: str
 
     def script(self, members: Seated) -> Script:
-        """The beats of ``members``, who sit in this shard."""
+        """Return the beats of ``members``, which sit in this shard."""
 
     async def announce_all(self, members: Seated) -> None:
         """Write what agents leave behind when they announce ``members`` and beat once."""
@@ -32,7 +32,7 @@ class Port(Protocol):
         """Give ``lane`` a connection that takes the commands of a script."""
 
     async def announce(self, member: Member, record: bytes) -> int:
-        """Announce a member that the shard lost, and write its beat; its slot."""
+        """Announce a member that the shard lost, write its beat, and return its slot."""
 
     def close(self) -> None:
         """Drop the connections that belong to no lane."""

@@ -1,4 +1,4 @@
-"""Which ports a store URL leads to."""
+"""The module finds the ports that a store URL leads to."""
 
 from typing import NamedTuple
 
@@ -13,14 +13,14 @@ from musterd.stores.slots.protocol import whole_ttl
 
 
 class Ports(NamedTuple):
-    """One port for each shard, and to how many of them a member beats."""
+    """The `Ports` are one port for each shard, and to how many of them a member beats."""
 
     shards: list[Port]
     replicas: int
 
 
 def open_ports(plan: Plan) -> Ports:
-    """The ports of a plan's store. Raises ConfigError for one that a swarm cannot beat to."""
+    """Open the ports of a plan's store. Raises ConfigError for one that a swarm cannot beat to."""
     url, namespace, ttl = plan.beats_to, plan.namespace, whole_ttl(plan.beat_ttl)
     if url.startswith(("postgresql:", "postgres:")):
         return Ports([PostgresPort(url, namespace)], 1)

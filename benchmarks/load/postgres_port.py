@@ -1,4 +1,4 @@
-"""A PostgreSQL as a swarm's agents meet it."""
+"""The module is a PostgreSQL as a swarm's agents meet it."""
 
 import asyncio
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from musterd.stores.postgres.writer import namespace_key, signed
 
 
 class _Owner(NamedTuple):
-    """What asyncpg must not be rid of while a lane uses its connection."""
+    """An `_Owner` is what asyncpg must not be rid of while a lane uses its connection."""
 
     link: PgSession
     prepared: object
@@ -30,7 +30,7 @@ class _Owner(NamedTuple):
 
 
 class PostgresPort:
-    """One database (:class:`benchmarks.load.port.Port`)."""
+    """A `PostgresPort` is one database (:class:`benchmarks.load.port.Port`)."""
 
     def __init__(self, url: str, namespace: str) -> None:
         self.target = parse_url(url)
@@ -40,7 +40,7 @@ class PostgresPort:
         self._link = PgSession(self.target, LONG)
 
     def script(self, members: Seated) -> PostgresScript:
-        """The beats of ``members`` as messages."""
+        """Return the beats of ``members`` as messages."""
         return PostgresScript(members)
 
     async def connect(self, lane: Lane) -> None:
@@ -76,11 +76,11 @@ class PostgresPort:
         return slot
 
     async def remove_all(self, members: Seated) -> None:
-        """Nothing: :meth:`forget` removes every worker's."""
+        """Do nothing: :meth:`forget` removes the members of every worker."""
         del members
 
     async def first_slot(self) -> int:
-        """The least slot above all that are taken. Raises StoreError."""
+        """Return the least slot above all that are taken. Raises StoreError."""
         async with self._link.session() as session:
             first: int = await session.connection.fetchval(
                 "SELECT coalesce(max(slot), -1) + 1 FROM musterd.member"

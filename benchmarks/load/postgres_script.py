@@ -1,8 +1,8 @@
-"""The beats of the PostgreSQL driver as messages of the extended query protocol, in rows of bytes.
+"""The module writes beats of the PostgreSQL driver as messages of the extended query protocol.
 
-Each beat is what the agent of one member sends, to the byte: Bind of its prepared call, Execute of one
-row, Sync (PostgreSQL's manual, "Message Formats"). A Sync ends a transaction, so that beats which share
-a connection share nothing else.
+The messages are rows of bytes. Each beat is what the agent of one member sends, to the byte: Bind
+of its prepared call, Execute of one row, Sync (PostgreSQL's manual, "Message Formats"). A Sync ends
+a transaction, so that beats which share a connection share nothing else.
 """
 
 import struct
@@ -26,13 +26,16 @@ def _message(kind: bytes, body: bytes) -> bytes:
 
 
 def answer(stored: bytes) -> bytes:
-    """What comes back for a beat: one row of one truth, a byte, and no more than was asked for."""
+    """Return what answers a beat: one row of one truth, a byte, and no more than was asked for."""
     row = _message(b"D", struct.pack("!hi", 1, 1) + stored)
     return _message(b"2", b"") + row + _message(b"s", b"") + _IDLE
 
 
 class PostgresScript:
-    """Beats as executions of :data:`STATEMENT`, whose parameters are slot, member_id and record."""
+    """A `PostgresScript` sends beats as executions of :data:`STATEMENT`.
+
+    Its parameters are slot, member_id and record.
+    """
 
     through = answer(_TRUE)
 
@@ -61,11 +64,11 @@ class PostgresScript:
         self.commands["record"] = members.records
 
     def look(self, rows: Rows) -> None:
-        """Nothing: the call itself says whose slot it is."""
+        """Return None: the call itself says which member holds the slot."""
         del rows
 
     def reply(self, data: bytes, looked: bool) -> Reply | None:
-        """See :class:`benchmarks.load.script.Script`."""
+        """Read a reply: see :class:`benchmarks.load.script.Script`."""
         del looked
         at, reason = 0, "an answer that is none to a beat"
         while at + 5 <= len(data):
@@ -83,7 +86,7 @@ class PostgresScript:
         return None
 
     def move(self, row: int, slot: int) -> None:
-        """The member in ``row`` was given another slot."""
+        """Note that the member in ``row`` was given another slot."""
         self.commands["slot"][row] = slot
 
 

@@ -1,4 +1,4 @@
-"""More and more beats a second, until something gives way."""
+"""The module asks for more and more beats a second, until something gives way."""
 
 import math
 from collections.abc import Callable
@@ -36,7 +36,7 @@ async def climb(
 
 
 def step_of(measured: Measured, settings: Settings) -> Step:
-    """The step in figures."""
+    """Return the step in figures."""
     tally = measured.tally
     p99 = tally.latencies.percentile(99)
     return Step(

@@ -1,4 +1,4 @@
-"""A relay before PostgreSQL as a swarm's agents meet it."""
+"""The module is a relay before PostgreSQL as a swarm's agents meet it."""
 
 import anyio
 
@@ -14,10 +14,10 @@ _PAUSE = 0.2
 
 
 class RelayPort(KeyedPort):
-    """One relay (:class:`benchmarks.load.port.Port`) that writes to the database of ``tables``.
+    """A `RelayPort` is one relay that writes to the database of ``tables``.
 
-    Members are put into the database directly, as others have announced them there before, and
-    then announced at the relay, which finds them there.
+    It is a :class:`benchmarks.load.port.Port`. Members are put into the database directly, as if
+    others had announced them there before, and then announced at the relay, which finds them there.
     """
 
     def __init__(self, name: str, tables: PostgresPort, namespace: str, ttl: int) -> None:
@@ -25,14 +25,14 @@ class RelayPort(KeyedPort):
         self._tables = tables
 
     async def announce_all(self, members: Seated) -> None:
-        """Until the relay has found the seats of all of them. Raises StoreError."""
+        """Announce all, and wait until the relay has found all their seats. Raises StoreError."""
         await self._tables.announce_all(members)
         await super().announce_all(members)
         if len(members.slots):
             await self._wait_for(members)
 
     async def _wait_for(self, members: Seated) -> None:
-        """The relay seats members in the order in which they came."""
+        """Wait for the last member: the relay seats members in the order in which they came."""
         key = self._keys.beat(int(members.slots[-1]))
         record = members.records[-1].tobytes()
         connection = MemcachedConnection(ServerAddress.of(*host_and_port(self.name)))

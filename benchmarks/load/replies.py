@@ -1,4 +1,4 @@
-"""Replies to the beats of one connection, checked as they come in; no I/O."""
+"""The module checks the replies to the beats of one connection as they come in; it does no I/O."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,15 +13,19 @@ LONGEST_REPLY = 8192
 
 
 class BadReply(Exception):
-    """What came back cannot be told apart into replies: the connection is of no more use."""
+    """A `BadReply` says that what came back cannot be told apart into replies.
+
+    The connection is of no more use.
+    """
 
 
 @dataclass(slots=True)
 class Batch:
-    """What was written together. ``expected`` are the replies, each ``width`` bytes.
+    """A `Batch` is what was written together. ``expected`` are the replies, each ``width`` bytes.
 
-    One for each beat in ``rows``; or, where there are ``beats``, for a look after each of those.
-    ``wrong`` are rows of beats that came to nothing, by their own answers or those to the looks.
+    There is one for each beat in ``rows``; or, where there are ``beats``, for a look after each of
+    those. ``wrong`` are rows of beats that came to nothing, by their own answers or those to the
+    looks.
     """
 
     sent_at: float
@@ -35,9 +39,9 @@ class Batch:
 
 
 class Replies:
-    """Matches what arrives with the batches that wait for it, in order.
+    """A `Replies` matches what arrives with the batches that wait for it, in order.
 
-    ``lost`` is told the row of every member whom the server did not know.
+    ``lost`` is told the row of every member that the server did not know.
     """
 
     def __init__(self, script: Script, count: Count, lost: Callable[[int], None]) -> None:
@@ -48,12 +52,12 @@ class Replies:
         self._rest = b""  # the begin of a reply that is not the expected one
 
     def expect(self, batch: Batch) -> None:
-        """``batch`` is being written."""
+        """Note that ``batch`` is being written."""
         self._waiting.append(batch)
 
     @property
     def waiting_since(self) -> float:
-        """When the oldest batch was written that is not answered; infinite: none waits."""
+        """Return when the oldest unanswered batch was written; infinite: none waits."""
         return self._waiting[0].sent_at if self._waiting else inf
 
     def feed(self, data: bytes, now: float) -> None:
@@ -75,7 +79,7 @@ class Replies:
                 self._waiting.popleft()
 
     def abandon(self, reason: str) -> None:
-        """The connection is gone: whatever waits has failed."""
+        """Count whatever waits as failed: the connection is gone."""
         beats = (batch for batch in self._waiting if batch.beats is None)
         waiting = sum(len(batch.rows) - batch.done for batch in beats)
         if waiting:
@@ -90,7 +94,7 @@ class Replies:
             self._count.got_through(now - batch.sent_at, batch.done - before)
 
     def _read_singly(self, batch: Batch, data: bytes, now: float) -> bytes:
-        """One reply after the other, for one of them is not as expected; what is left of ``data``."""
+        """Read replies singly, as one is not as expected; return what is left of ``data``."""
         at, width = 0, batch.width
         batch.at = batch.done * width
         while at < len(data) and batch.done < len(batch.rows):

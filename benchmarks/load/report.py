@@ -1,4 +1,4 @@
-"""What a run prints."""
+"""The module makes what a run prints."""
 
 import math
 import statistics
@@ -15,7 +15,7 @@ _MB = 2**20
 
 
 def report(field: Field, settings: Settings, measured: Measured, command: str) -> Result:
-    """A run as figures, facts and words."""
+    """Return a run as figures, facts and words."""
     return Result(
         benchmark="load",
         title=_title(field, settings),
@@ -35,7 +35,7 @@ def report(field: Field, settings: Settings, measured: Measured, command: str) -
 def report_ramp(
     field: Field, settings: Settings, steps: Sequence[tuple[Step, Measured]], command: str
 ) -> Result:
-    """A ramp: its knee, and every step on the way there."""
+    """Return a ramp as figures, facts and words: its knee, and every step on the way there."""
     good = [step for step, _ in steps[:-1]]
     last = steps[-1][0]
     knee = max((step.achieved for step in good), default=0.0)

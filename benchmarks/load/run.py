@@ -1,4 +1,4 @@
-"""One stretch of time in which a swarm beats and everything is measured."""
+"""The module measures one stretch of time in which a swarm beats."""
 
 import os
 import statistics
@@ -34,7 +34,10 @@ GLANCE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What a progress bar may show: ``seconds`` measured so far, ``rate`` in beats a second."""
+    """A `Glance` is what a progress bar may show.
+
+    ``seconds`` is how much is measured so far, ``rate`` is in beats a second.
+    """
 
     seconds: float
     rate: float
@@ -45,7 +48,7 @@ class Glance:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was seen in one stretch; ``spent`` in each part of it.
+    """A `Measured` is what was seen in one stretch; ``spent`` in each part of it.
 
     ``tally`` is what was counted by its end, and ``settled`` once the last replies had come.
     ``rates`` are beats a second, one value for each glance. ``memory`` is in bytes by role.
@@ -63,7 +66,7 @@ class Measured:
 
     @property
     def sweeps(self) -> list[float]:
-        """Seconds of the newest sweep at each poll, of the slowest shard."""
+        """Return the seconds of the newest sweep at each poll, of the slowest shard."""
         shards = [poll.status.shards for poll in self.polls if poll.status]
         slowest = [
             max((shard.sweep_seconds or 0.0 for shard in some), default=0) for some in shards
@@ -72,12 +75,12 @@ class Measured:
 
     @property
     def canaries(self) -> list[float]:
-        """Seconds of the newest canary's round trip at each poll, of the slowest shard."""
+        """Return the seconds of the newest canary's round trip at each poll, of the slowest shard."""
         shards = [poll.status.shards for poll in self.polls if poll.status]
         return [max((shard.canary_seconds or 0.0 for shard in some), default=0) for some in shards]
 
     def sweeps_late(self, period: float) -> float:
-        """The share of sweeps that were not proven or took longer than ``period`` (seconds)."""
+        """Return the share of sweeps that were not proven or outlasted ``period`` (seconds)."""
         answered = [poll.status for poll in self.polls if poll.status]
         if len(answered) < 2:
             return 1.0
@@ -89,16 +92,16 @@ class Measured:
 
     @property
     def roles(self) -> list[str]:
-        """Whose CPU was looked at."""
+        """Return the roles with a measured CPU."""
         return list(self.spent[0].cores)
 
     @property
     def servers(self) -> list[str]:
-        """Those of them that are servers."""
+        """Return the roles that are servers."""
         return [role for role in self.roles if role not in ("generator", "coordinator")]
 
     def strain(self, settings: Settings) -> Strain:
-        """How busy everything was."""
+        """Return how busy everything was."""
         server = self.servers
         threads = settings.threads if "memcached" in server else CORES
         return Strain(
@@ -116,7 +119,7 @@ class Measured:
 
 
 class Stretch:
-    """The measuring of one stretch."""
+    """A `Stretch` measures one stretch."""
 
     def __init__(self, field: Field, settings: Settings, show: Callable[[Glance], None]) -> None:
         self._field = field
@@ -157,7 +160,7 @@ class Stretch:
         )
 
     async def _watch_beats(self) -> None:
-        """Until the time is over."""
+        """Look at the beats until the time is over."""
         self._samples = [sample(self._field.roles)]
         through, since = 0, (began := self._samples[0].at)
         while (now := monotonic()) < began + self._settings.duration:
@@ -178,7 +181,7 @@ class Stretch:
             self._stopped = dict.fromkeys(map(name_of, numbers), time.time())
 
     async def _wait_for_verdicts(self) -> None:
-        """Until all who were stopped are found, be it late; whether it was is a figure of its own."""
+        """Wait until all stopped members are found, even late; lateness is a figure of its own."""
         watch, deadline = self._field.watch, monotonic() + PATIENCE
         if not self._field.up or watch.latest is None:
             return
@@ -188,7 +191,7 @@ class Stretch:
             await anyio.sleep(GLANCE)
 
     async def _settle(self) -> Tally:
-        """The last word on all beats: when the replies have come, or their time is over.
+        """Return the last word on all beats: when the replies have come, or their time is over.
 
         In a ramp the swarm beats on, so that there is no last one.
         """

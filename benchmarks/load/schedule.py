@@ -1,4 +1,4 @@
-"""Whose beat is due when, for many members at once; pure.
+"""The module says when which beat is due, for many members at once; it is pure.
 
 A member's place in every interval is that of a real agent (:func:`musterd_agent.beating.phase_of`
 of its member_id and its run), kept as a share of the interval. Members are sorted by it, so that
@@ -14,7 +14,7 @@ Rows = NDArray[np.int64]
 
 
 class Due(NamedTuple):
-    """``rows`` whose beats are due, how ``late`` each is (seconds), and how many were ``skipped``."""
+    """A `Due` is the ``rows`` of due beats, how ``late`` each is (seconds), and a count ``skipped``."""
 
     rows: Rows
     late: NDArray[np.float64]
@@ -22,7 +22,7 @@ class Due(NamedTuple):
 
 
 def fractions(numbers: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """``phase_of(number, 1.0)`` for each of ``numbers`` (n)."""
+    """Return ``phase_of(number, 1.0)`` for each of ``numbers`` (n)."""
     shares: NDArray[np.float64] = (numbers >> np.uint64(12)) / 2**52
     return shares
 
@@ -30,7 +30,7 @@ def fractions(numbers: NDArray[np.uint64]) -> NDArray[np.float64]:
 def due_between(
     sorted_fractions: NDArray[np.float64], since: float, now: float, interval: float
 ) -> Due:
-    """Whose beats are due after ``since`` and up to ``now``, in seconds of one clock.
+    """Return which beats are due after ``since`` and up to ``now``, in seconds of one clock.
 
     Only the last of several beats of one member is made, as an agent that slept makes it.
     """
@@ -45,7 +45,7 @@ def due_between(
 
 
 def _count_until(sorted_fractions: NDArray[np.float64], turns: float) -> int:
-    """How many beats are due up to the instant ``turns`` (in intervals, from 0 on)."""
+    """Return how many beats are due up to the instant ``turns`` (in intervals, from 0 on)."""
     whole = int(turns // 1)
     started = int(np.searchsorted(sorted_fractions, turns - whole, side="right"))
     return whole * len(sorted_fractions) + started

@@ -1,4 +1,4 @@
-"""What a swarm says to a server, and what it is answered when all is well.
+"""The module says what a swarm sends to a server, and what it is answered when all is well.
 
 Everything has a fixed width, so that a thousand beats are one copy of rows of an array with a few
 columns changed, and their replies are right when they are equal to bytes known beforehand.
@@ -14,10 +14,11 @@ from benchmarks.texts import Texts
 
 
 class Reply(NamedTuple):
-    """One reply that is not what it should be: its ``size`` in bytes, and what it means.
+    """A `Reply` is one reply that is not what it should be.
 
-    ``lost``: the server does not have the member (any more), who has to announce itself again.
-    Otherwise the beat just failed, and ``reason`` says why.
+    It has its ``size`` in bytes, and what it means. ``lost``: the server does not have the member
+    (any more), which has to announce itself again. Otherwise the beat just failed, and ``reason``
+    says why.
     """
 
     size: int
@@ -26,14 +27,14 @@ class Reply(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Questions that follow the beats of some rows, (n, width) each, and their right answers."""
+    """A `Look` is questions after the beats of some rows, and the right answers, (n, width) each."""
 
     commands: Texts
     answers: Texts
 
 
 class Script(Protocol):
-    """The beats of the members of one shard, rows in the order of their fleet."""
+    """A `Script` is the beats of the members of one shard, rows in the order of their fleet."""
 
     commands: NDArray[np.void]
     """One beat of each member: (n,) with a field ``record`` of
@@ -43,13 +44,13 @@ class Script(Protocol):
     """The answer to a beat that got through."""
 
     def look(self, rows: Rows) -> Look | None:
-        """How agents make sure of their slots every few beats; None where they need not."""
+        """Return how agents make sure of their slots every few beats; None where they need not."""
 
     def reply(self, data: bytes, looked: bool) -> Reply | None:
-        """The first reply in ``data``, which is not the expected one; None: it is not whole yet.
+        """Return the first reply in ``data``, which is not as expected; None: it is not whole yet.
 
         ``looked``: it answers a look and not a beat.
         """
 
     def move(self, row: int, slot: int) -> None:
-        """The member in ``row`` was given another slot."""
+        """Note that the member in ``row`` was given another slot."""

@@ -1,4 +1,4 @@
-"""What a load run is asked to do, and what follows from that; pure."""
+"""The module says what a load run is asked to do, and what follows from that; it is pure."""
 
 import math
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ TOGETHER = 32
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One run. Durations are seconds; None means: made from the others."""
+    """The `Settings` are one run. Durations are seconds; None means: made from the others."""
 
     store: str
     agents: int
@@ -44,7 +44,7 @@ class Settings:
 
     @property
     def lanes(self) -> int:
-        """Connections of one process to one shard."""
+        """Return the connections of one process to one shard."""
         if self.connections is not None:
             return max(1, self.connections // self.processes)
         most = math.ceil(self.agents / self.processes)
@@ -54,55 +54,61 @@ class Settings:
 
     @property
     def together(self) -> int:
-        """How many members that are due one after the other share a connection."""
+        """Return how many members that are due one after the other share a connection."""
         shared = self.agents > ONE_EACH and self.connections is None
         return TOGETHER if self.is_relayed and shared else 1
 
     @property
     def is_relayed(self) -> bool:
-        """Whether agents beat to relays."""
+        """Say whether agents beat to relays."""
         return self.store == "relay" or self.relay is not None
 
     @property
     def is_postgres(self) -> bool:
-        """Whether agents beat to PostgreSQL itself."""
+        """Say whether agents beat to PostgreSQL itself."""
         return self.store.startswith("postgres")
 
     @property
     def push_timeout(self) -> float:
-        """What an agent gives one beat (:attr:`musterd.settings.settings.Settings.push_timeout_for`)."""
+        """Return how long an agent gives one beat, in seconds.
+
+        It is :attr:`musterd.settings.settings.Settings.push_timeout_for`.
+        """
         return min(5.0, 0.8 * self.interval)
 
     @property
     def beat_ttl(self) -> float:
-        """How long a store keeps a beat, as :attr:`musterd.settings.settings.Settings.beat_ttl`."""
+        """Return how long a store keeps a beat, in seconds.
+
+        It is :attr:`musterd.settings.settings.Settings.beat_ttl`.
+        """
         return 10 * self.service_down_time
 
     @property
     def bound(self) -> float:
-        """A member that stopped is down at most so much later."""
+        """Return how much later, at most, a member that stopped is down."""
         return self.service_down_time + self.sweep_period + self.interval
 
     @property
     def stop_at(self) -> float:
-        """When, in the run, members are stopped on purpose."""
+        """Return when, in the run, members are stopped on purpose."""
         return self.duration / 3
 
     @property
     def measures_detection(self) -> bool:
-        """Whether those members can be found before the run ends."""
+        """Say whether those members can be found before the run ends."""
         return not self.ramp and self.duration - self.stop_at > self.bound
 
     @property
     def stopped(self) -> list[int]:
-        """The numbers of the members that are stopped, spread over the fleet."""
+        """Return the numbers of the members that are stopped, spread over the fleet."""
         if not self.measures_detection:
             return []
         count = min(20, self.agents // 10) if self.kill is None else min(self.kill, self.agents)
         return [self._one_of(place, place * self.agents // count) for place in range(count)]
 
     def _one_of(self, place: int, start: int) -> int:
-        """The member number ``place`` of those that are stopped, at ``start`` or soon after it.
+        """Return member number ``place`` of those that are stopped, at ``start`` or soon after it.
 
         Each is of another zone, or they would be held back as a mass silence.
         """
@@ -110,6 +116,6 @@ class Settings:
         return number if number < self.agents else start
 
     def shares(self) -> list[range]:
-        """The members of each process."""
+        """Return the members of each process."""
         edges = [share * self.agents // self.processes for share in range(self.processes + 1)]
         return [range(begin, end) for begin, end in pairwise(edges)]

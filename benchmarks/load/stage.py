@@ -1,4 +1,4 @@
-"""The servers of a run: the user's or our own, and the coordinator that sweeps meanwhile."""
+"""The module runs the servers of a run: the user's or our own, and the coordinator that sweeps."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,7 +19,7 @@ MEMBER_BYTES = 600
 
 @dataclass(slots=True)
 class Stage:
-    """What there is to measure.
+    """A `Stage` is what there is to measure.
 
     ``store`` is the coordinator's store URL and ``beats_to`` the agents'; ``servers`` are process
     IDs by name, of those on this host; ``tables`` is the PostgreSQL behind it all, if there is one.
@@ -42,7 +42,7 @@ def open_stage(settings: Settings) -> Iterator[Stage]:
 
 @contextmanager
 def coordinator(stage: Stage, settings: Settings, namespace: str) -> Iterator[Coordinator]:
-    """The coordinator of a run, not started yet; its registry goes with it."""
+    """Yield the coordinator of a run, not started yet; its registry goes with it."""
     daemon = Coordinator(
         stage.store,
         namespace=namespace,

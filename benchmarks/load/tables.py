@@ -1,4 +1,4 @@
-"""What beats do to PostgreSQL's log and table, by its own statistics."""
+"""The module asks PostgreSQL's own statistics what beats do to its log and table."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,10 @@ FROM pg_stat_user_tables WHERE schemaname = 'musterd' AND relname = 'beat'
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Totals so far: bytes of WAL of the whole server, updates of beats, bytes of their table."""
+    """A `Look` is totals so far.
+
+    It has the bytes of WAL of the whole server, the updates of beats, and the bytes of their table.
+    """
 
     wal: int
     updates: int
@@ -25,7 +28,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Wear:
-    """What happened between two looks; ``wal_per_beat`` is in bytes."""
+    """A `Wear` is what happened between two looks; ``wal_per_beat`` is in bytes."""
 
     wal_per_beat: float
     hot: float
@@ -33,7 +36,7 @@ class Wear:
 
 
 async def look(url: str) -> Look:
-    """The totals now. Raises StoreError."""
+    """Return the totals now. Raises StoreError."""
     link = PgSession(parse_url(url), _TIMEOUT)
     try:
         async with link.session() as session:
@@ -45,7 +48,7 @@ async def look(url: str) -> Look:
 
 
 def wear(before: Look, after: Look, beats: int) -> Wear:
-    """What ``beats`` beats did. Others who write to that server at the time count too."""
+    """Return what ``beats`` beats did; others that write to that server at the time count too."""
     updates = after.updates - before.updates
     return Wear(
         (after.wal - before.wal) / max(1, beats),

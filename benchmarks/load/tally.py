@@ -1,4 +1,4 @@
-"""What a worker counts; the numbers add up over workers."""
+"""The module has what a worker counts; the numbers add up over workers."""
 
 from time import monotonic
 from typing import Self
@@ -11,7 +11,7 @@ REASONS = 5
 
 
 class Tally(msgspec.Struct):
-    """What became of beats since the counting began.
+    """A `Tally` is what became of beats since the counting began.
 
     ``due`` beats are what the schedule asked for; each was ``skipped`` or ``sent``; of those that
     were sent some got ``through``, some found their member ``lost``, some ``failed``. ``late`` left
@@ -54,17 +54,17 @@ class Tally(msgspec.Struct):
 
     @property
     def rate(self) -> float:
-        """Beats a second that got through."""
+        """Return the beats a second that got through."""
         return self.through / max(self.seconds, 1e-9)
 
     @property
     def latencies(self) -> Latencies:
-        """The latencies of the beats that got through."""
+        """Return the latencies of the beats that got through."""
         return Latencies(self.counts, self.longest)
 
     @property
     def unanswered(self) -> int:
-        """Beats that were sent and that nothing was heard of."""
+        """Return how many beats were sent and have had no answer."""
         return self.sent - self.through - self.lost - self.failed
 
 
@@ -72,7 +72,7 @@ _COUNTERS = tuple(field.name for field in msgspec.structs.fields(Tally) if field
 
 
 class Count:
-    """A :class:`Tally` in the making, with its latencies as an array."""
+    """A `Count` is a :class:`Tally` in the making, with its latencies as an array."""
 
     def __init__(self, push_timeout: float) -> None:
         self.tally = Tally()
@@ -87,25 +87,25 @@ class Count:
         self._began = monotonic()
 
     def fell_behind(self, seconds: float) -> None:
-        """The clock was looked at so much too late."""
+        """Note that the clock was looked at ``seconds`` too late."""
         self.tally.behind = max(self.tally.behind, seconds)
 
     def got_through(self, seconds: float, times: int) -> None:
-        """So many beats were answered as they should be, after so long."""
+        """Count ``times`` beats that were answered as they should be, after ``seconds``."""
         self.tally.through += times
         self.latencies.add(seconds, times)
         if seconds > self.push_timeout:
             self.tally.slow += times
 
     def failed(self, reason: str, times: int = 1) -> None:
-        """So many beats came to nothing."""
+        """Count ``times`` beats that came to nothing."""
         self.tally.failed += times
         reasons = self.tally.reasons
         if reason in reasons or len(reasons) < REASONS:
             reasons[reason] = reasons.get(reason, 0) + times
 
     def so_far(self) -> Tally:
-        """Everything counted up to now."""
+        """Return everything counted up to now."""
         return msgspec.structs.replace(
             self.tally,
             seconds=monotonic() - self._began,

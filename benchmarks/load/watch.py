@@ -1,4 +1,4 @@
-"""What the coordinator says while the swarm beats: how its sweeps go, and everybody's verdicts."""
+"""The module notes what the coordinator says while the swarm beats: its sweeps and its verdicts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """One look: when, how long the answer took (seconds), and what it was (None: no answer)."""
+    """A `Poll` is one look: when, how long the answer took (seconds), and the answer, if any."""
 
     at: float
     took: float
@@ -28,7 +28,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A verdict that changed."""
+    """A `Change` is a verdict that changed."""
 
     member: str
     state: State
@@ -36,7 +36,7 @@ class Change:
 
 
 class Watch:
-    """Polls one coordinator, and notes each change of a verdict that it publishes."""
+    """A `Watch` polls one coordinator, and notes each change of a verdict that it publishes."""
 
     def __init__(self, url: str, group: str) -> None:
         self.polls: list[Poll] = []
@@ -49,7 +49,7 @@ class Watch:
 
     @property
     def latest(self) -> StatusAnswer | None:
-        """The last answer there was."""
+        """Return the last answer there was."""
         return next((poll.status for poll in reversed(self.polls) if poll.status), None)
 
     async def until_up(self, members: int) -> None:
@@ -59,11 +59,11 @@ class Watch:
             await self._polled.wait()
 
     def up(self) -> int:
-        """How many members are up as far as is known."""
+        """Return how many members are up as far as is known."""
         return self.latest.states.get(State.UP, 0) if self.latest else 0
 
     async def poll_for_ever(self) -> None:
-        """A look each second; one that takes longer delays the next."""
+        """Look once a second; a look that takes longer delays the next."""
         while True:
             began = monotonic()
             status = await self.ask()
@@ -72,7 +72,7 @@ class Watch:
             await anyio.sleep(max(0.0, began + PERIOD - monotonic()))
 
     async def ask(self) -> StatusAnswer | None:
-        """The coordinator's status now; None when it does not answer."""
+        """Return the coordinator's status now; None when it does not answer."""
         try:
             return await self._client.status()
         except (CoordinatorUnreachable, CoordinatorError):
@@ -83,13 +83,13 @@ class Watch:
         await Follower(self._url, Changes(self, self._group, version), self).run()
 
     def followed(self, address: Address) -> None:
-        """The changes come in."""
+        """Do nothing: the changes come in."""
 
     def told(self) -> None:
-        """One of them came."""
+        """Do nothing: one of the changes came."""
 
     def lost(self, address: Address, error: MusterdError) -> None:
-        """It may be too busy: it is asked again, and nothing is missed by that."""
+        """Do nothing: a busy coordinator is asked again, and nothing is missed by that."""
 
     async def aclose(self) -> None:
         """Drop the connections."""
@@ -97,7 +97,7 @@ class Watch:
 
 
 class Changes(GroupView):
-    """The following of one group, which puts its changes down and keeps no members."""
+    """A `Changes` follows one group, puts its changes down and keeps no members."""
 
     def __init__(self, watch: Watch, group: str, version: int) -> None:
         super().__init__(group)
@@ -108,7 +108,7 @@ class Changes(GroupView):
         self._watch.changes.append(Change(key, change.state, change.at))
 
     def replace(self, members: dict[str, Verdict]) -> None:
-        """More changed than the coordinator keeps: what is down now counts."""
+        """Count what is down now: more changed than the coordinator keeps."""
         now = datetime.now().astimezone()
         self._watch.overrun = True
         down = {name: verdict for name, verdict in members.items() if verdict.down}

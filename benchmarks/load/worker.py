@@ -1,7 +1,7 @@
-"""One process of the swarm: ``python -m benchmarks.load.worker``, started by its parent.
+"""The program is one process of the swarm: ``python -m benchmarks.load.worker``.
 
-It reads a :class:`~benchmarks.load.orders.Plan` and then orders from its standard input, and ends
-with it: no worker outlives its parent.
+Its parent starts it. It reads a :class:`~benchmarks.load.orders.Plan` and then orders from its
+standard input, and ends with it: no worker outlives its parent.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _LINE = 2**24
 
 
 class Worker:
-    """Carries out the orders of its parent."""
+    """A `Worker` carries out the orders of its parent."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -60,7 +60,7 @@ class Worker:
         return Placed([len(part.number) for part in self._fleets])
 
     async def run(self, lines: asyncio.StreamReader) -> None:
-        """Until the parent has nothing more to say."""
+        """Carry out orders until the parent has nothing more to say."""
         decode = msgspec.json.Decoder(Order).decode
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._report)
@@ -130,7 +130,7 @@ class Worker:
 
 
 def tell(answer: Answer) -> None:
-    """One line to the parent."""
+    """Write one line to the parent."""
     sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
     sys.stdout.buffer.flush()
 
