@@ -1,6 +1,6 @@
-"""For schedulers and tools: ask a coordinator, from plain or async code, or keep a local replica.
+"""The package lets schedulers and tools ask a coordinator, or keep a local replica.
 
-::
+They do so from plain or async code::
 
     with Client("http://c1:8420,http://c2:8420") as client:
         answer = client.query("compute", ["h1", "h2"])

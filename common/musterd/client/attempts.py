@@ -1,4 +1,4 @@
-"""How one call is tried at one coordinator after another, and what comes of it: no I/O."""
+"""The module tries one call at one coordinator after another, and says what comes of it: no I/O."""
 
 from collections.abc import Callable, Generator
 from http import HTTPStatus
@@ -23,7 +23,10 @@ _TRIES = 2  # of one coordinator in one call
 
 
 class HttpReply(NamedTuple):
-    """What came back; ``run`` tells one run of a coordinator from others, empty: it does not say."""
+    """An ``HttpReply`` is what came back.
+
+    ``run`` tells one run of a coordinator from others; it is empty where the reply does not say.
+    """
 
     status: int
     media: str
@@ -32,9 +35,10 @@ class HttpReply(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Nothing came back. ``stale``: perhaps only because an idle connection had just been closed.
+    """A ``Failure`` says that nothing came back.
 
-    ``sent``: the request may have arrived, and been done.
+    ``stale``: perhaps only because an idle connection had just been closed. ``sent``: the request may
+    have arrived, and been done.
     """
 
     reason: str
@@ -43,7 +47,7 @@ class Failure(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """Try ``address`` for ``budget`` seconds."""
+    """An ``Attempt`` is an order to try ``address`` for ``budget`` seconds."""
 
     address: Address
     budget: float
@@ -52,12 +56,12 @@ class Attempt(NamedTuple):
 def attempts(
     call: Call[T], rotation: Rotation, timeout: float, clock: Callable[[], float]
 ) -> Generator[Attempt, HttpReply | Failure, T]:
-    """Yields what to try and is sent what came of it, until there is an answer to return.
+    """Yield what to try and take what came of it, until there is an answer to return.
 
-    One that hangs gets its share of ``timeout`` (seconds), so that there is time for the next; all
-    tries together get no more than that. Raises CoordinatorUnreachable, or what a coordinator's
-    problem stands for. Every call may be made twice without harm, so one that met a closed
-    connection is tried again.
+    A coordinator that hangs gets its share of ``timeout`` (seconds), so that there is time for the
+    next; all tries together get no more than that. Raises CoordinatorUnreachable, or what a
+    coordinator's problem stands for. Every call may be made twice without harm, so one that met a
+    closed connection is tried again.
     """
     deadline = clock() + timeout
     asking = _Asking(call, rotation)
@@ -78,7 +82,7 @@ def attempts(
 
 
 class _Asking(Generic[T]):
-    """One call under way: what came of it so far."""
+    """An ``_Asking`` is one call under way, with what came of it so far."""
 
     def __init__(self, call: Call[T], rotation: Rotation) -> None:
         self.is_done = False
@@ -91,7 +95,7 @@ class _Asking(Generic[T]):
         self._perhaps_done = False
 
     def take(self, address: Address, outcome: HttpReply | Failure) -> bool:
-        """Note the outcome of one try; whether the same coordinator should be asked again at once."""
+        """Note the outcome of one try; say whether to ask the same coordinator again at once."""
         if isinstance(outcome, Failure):
             self._perhaps_done |= outcome.sent
             return self._failed(address, outcome.reason, again=outcome.stale)
@@ -108,7 +112,7 @@ class _Asking(Generic[T]):
         return False
 
     def answer(self) -> T:
-        """The best answer; raises what there is to say if there was none."""
+        """Return the best answer; raise what there is to say if there was none."""
         if self._best is None and self.lesser:
             self._best = best_informed(self.lesser)
         if self._best is not None:
@@ -135,7 +139,7 @@ class _Asking(Generic[T]):
             raise
 
     def _refused(self, address: Address, reply: HttpReply) -> bool:
-        """It cannot answer now: another one may."""
+        """Note that this coordinator cannot answer now: another one may."""
         if reply.media != _PROBLEM:
             return self._failed(address, "it has too many callers")
         try:
@@ -152,7 +156,7 @@ class _Asking(Generic[T]):
 
 
 def read_reply(call: Call[T], reply: HttpReply, address: Address) -> T:
-    """The answer in ``reply``; raises the CoordinatorError that it stands for."""
+    """Return the answer in ``reply``; raise the CoordinatorError that it stands for."""
     try:
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             return call.decode(reply.body)

@@ -1,4 +1,7 @@
-"""What a client can ask a coordinator, and the shapes of the answers: no I/O, shared by all clients."""
+"""The module has what a client can ask a coordinator, and the shapes of the answers.
+
+It does no I/O, and all clients share it.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic
@@ -27,7 +30,7 @@ PAGE_LIMIT = 1000
 
 
 class Call(msgspec.Struct, Generic[T], frozen=True):
-    """One request and the shape of its answer; ``decode`` turns bytes into it.
+    """A ``Call`` is one request and the shape of its answer; ``decode`` turns bytes into it.
 
     ``gone_is_done``: where an answer was lost, "not found" to the next try says that it was done.
     """
@@ -39,18 +42,18 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
     gone_is_done: bool = False
 
     def headers(self) -> list[tuple[str, str]]:
-        """The headers, without Host."""
+        """Return the headers, without Host."""
         accept = [("Accept", "application/json, application/problem+json")]
         return accept if self.body is None else [*accept, ("Content-Type", "application/json")]
 
 
 def groups() -> Call[GroupList]:
-    """All groups."""
+    """Return the call for all groups."""
     return _get("/v1/groups", GroupList)
 
 
 def group(group: str) -> Call[GroupAnswer]:
-    """One group."""
+    """Return the call for one group."""
     return _get(f"/v1/groups/{_step(group)}", GroupAnswer)
 
 
@@ -63,7 +66,7 @@ def page(
     after: str,
     mark: Mark | None = None,
 ) -> Call[MemberPage]:
-    """One page of members."""
+    """Return the call for one page of members."""
     given = {
         "state": state,
         "zone": zone,
@@ -76,7 +79,7 @@ def page(
 
 
 def next_page(page: MemberPage, after: str) -> str | None:
-    """After which name the next page begins, None: there is none; names only ever ascend."""
+    """Return the name after which the next page begins, None: there is none; names only ever ascend."""
     if page.next is not None and page.next <= after:
         raise CoordinatorError(
             f"pages of members that do not ascend: {page.next!r} after {after!r}"
@@ -85,29 +88,29 @@ def next_page(page: MemberPage, after: str) -> str | None:
 
 
 def member(group: str, member: str) -> Call[MemberAnswer]:
-    """One member."""
+    """Return the call for one member."""
     return _get(_member(group, member), MemberAnswer)
 
 
 def history(group: str, member: str, limit: int) -> Call[History]:
-    """The state changes of one member."""
+    """Return the call for the state changes of one member."""
     return _get(f"{_member(group, member)}/history{_parameters({'limit': limit})}", History)
 
 
 def status() -> Call[StatusAnswer]:
-    """The coordinator itself."""
+    """Return the call for the coordinator's own status."""
     return _get("/v1/status", StatusAnswer)
 
 
 def queries(group: str, names: Iterable[str]) -> list[Call[QueryAnswer]]:
-    """As many queries as so many names take; at least one."""
+    """Return as many queries as so many names take; at least one."""
     wanted = list(names)
     starts = range(0, max(1, len(wanted)), QUERY_LIMIT)
     return [_query(group, wanted[start : start + QUERY_LIMIT]) for start in starts]
 
 
 def merged(answers: Sequence[QueryAnswer]) -> QueryAnswer:
-    """One answer from several: only as good as the least of them."""
+    """Make one answer of several: it is only as good as the least of them."""
     ages = [answer.staleness for answer in answers]
     known = [age for age in ages if age is not None]
     return QueryAnswer(
@@ -121,13 +124,13 @@ def merged(answers: Sequence[QueryAnswer]) -> QueryAnswer:
 
 
 def change_facts(group: str, member: str, change: FactsChange) -> Call[MemberAnswer]:
-    """What an operator changes."""
+    """Return the call that changes what an operator may change."""
     body = msgspec.json.encode(change)
     return Call("PATCH", _member(group, member), _decoder(MemberAnswer), body)
 
 
 def forget(group: str, member: str, *, force: bool) -> Call[None]:
-    """Forget a member."""
+    """Return the call that forgets a member."""
     target = _member(group, member) + _parameters({"force": force or None})
     return Call("DELETE", target, lambda body: None, gone_is_done=True)
 

@@ -1,4 +1,4 @@
-"""Which of several coordinators a client asks, and which of their answers it gives: no I/O.
+"""The module chooses the coordinator that a client asks, and the answer that it gives: no I/O.
 
 Coordinators know the same things at different moments. So a client stays with the one that answered
 it last. It moves on when that one fails or says that it is not ready; and when it does not hear its
@@ -26,7 +26,10 @@ RUNS = 64
 
 
 class Address(NamedTuple):
-    """Where a coordinator answers; ``prefix`` is the path under which a proxy may serve it."""
+    """An ``Address`` is where a coordinator answers.
+
+    ``prefix`` is the path under which a proxy may serve it.
+    """
 
     scheme: str
     host: str
@@ -39,7 +42,7 @@ class Address(NamedTuple):
 
 
 def read_addresses(urls: str | Sequence[str]) -> list[Address]:
-    """Coordinators by URL, comma separated or a list; ConfigError names a URL that is none."""
+    """Return coordinators by URL, comma separated or a list; ConfigError names a URL that is none."""
     given = urls.split(",") if isinstance(urls, str) else urls
     addresses = [_address(url.strip()) for url in given if url.strip()]
     if not addresses:
@@ -66,7 +69,7 @@ def _address(url: str) -> Address:
 
 
 class Knowing(Protocol):
-    """An answer that says how good it is."""
+    """A ``Knowing`` is an answer that says how good it is."""
 
     @property
     def version(self) -> int: ...
@@ -80,17 +83,20 @@ T = TypeVar("T")
 
 
 class Rotation:
-    """Several coordinators, beginning with the one to stay with. Threads may share one."""
+    """A ``Rotation`` has several coordinators, and begins with the one to stay with.
+
+    Threads may share one.
+    """
 
     def __init__(self, addresses: Sequence[Address]) -> None:
         self._addresses = list(addresses)
         self._first = 0
         self._looked = -inf
-        self._newest: dict[str, int] = {}  # version by run; who answered last comes last
+        self._newest: dict[str, int] = {}  # version by run; the one that answered last comes last
         self._lock = Lock()
 
     def order(self) -> list[Address]:
-        """All of them, in the order to try them."""
+        """Return all of them, in the order to try them."""
         return self._addresses[self._first :] + self._addresses[: self._first]
 
     def answered(self, address: Address) -> None:
@@ -98,7 +104,7 @@ class Rotation:
         self._first = self._addresses.index(address)
 
     def may_look(self, now: float) -> bool:
-        """Whether it is time to ask the others too, as the first one does not hear its store."""
+        """Say whether it is time to ask the others too, as the first one does not hear its store."""
         with self._lock:
             if len(self._addresses) <= 1 or now - self._looked < LOOK_EVERY:
                 return False
@@ -106,7 +112,7 @@ class Rotation:
             return True
 
     def is_older(self, run: str, answer: object) -> bool:
-        """Whether a newer answer of this run of a coordinator was given before; notes this one."""
+        """Say whether a newer answer of this run of a coordinator was given before; note this one."""
         version = getattr(answer, "version", None)
         if not run or version is None:
             return False
@@ -119,12 +125,12 @@ class Rotation:
 
 
 def is_listening(answer: object) -> bool:
-    """Whether its coordinator heard its store; answers that have nothing to do with it: yes."""
+    """Say whether its coordinator heard its store; yes for answers that have nothing to do with it."""
     return bool(getattr(answer, "listening", True))
 
 
 def best_informed(answers: Sequence[tuple[Address, T]]) -> tuple[Address, T]:
-    """The first answer, or another that is fresher by more than :data:`FRESHER`."""
+    """Return the first answer, or another that is fresher by more than :data:`FRESHER`."""
     freshest = min(answers, key=lambda one: _staleness(one[1]))
     fresher = _staleness(freshest[1]) < _staleness(answers[0][1]) - FRESHER
     return freshest if fresher else answers[0]

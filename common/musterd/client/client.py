@@ -1,4 +1,4 @@
-"""Calls to coordinators from plain code and from coroutines."""
+"""The module calls coordinators from plain code and from coroutines."""
 
 import time
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ _Steps = Generator[Attempt, HttpReply | Failure, T]
 
 
 class Client:
-    """Calls to coordinators from plain code; threads may share one.
+    """A ``Client`` calls coordinators from plain code; threads may share one.
 
     ``urls`` is one URL, several with commas, or a list: they are tried in turn, beginning with the
     one that answered last.
@@ -57,11 +57,11 @@ class Client:
         self._transport.close()
 
     def groups(self) -> GroupList:
-        """All groups."""
+        """Return all groups."""
         return self._call(calls.groups())
 
     def group(self, group: str) -> GroupAnswer:
-        """One group, counted by state and zone."""
+        """Return one group, counted by state and zone."""
         return self._call(calls.group(group))
 
     def pages(
@@ -73,7 +73,7 @@ class Client:
         up: bool | None = None,
         mark: Mark | None = None,
     ) -> Iterator[MemberPage]:
-        """Members by name, 1000 at a time; each page says how good it is."""
+        """Yield members by name, 1000 at a time; each page says how good it is."""
         after: str | None = ""
         while after is not None:
             page = self._call(
@@ -91,32 +91,32 @@ class Client:
         up: bool | None = None,
         mark: Mark | None = None,
     ) -> Iterator[MemberAnswer]:
-        """Members by name; pages are fetched as the iteration goes on."""
+        """Yield members by name; fetch pages as the iteration goes on."""
         for page in self.pages(group, state=state, zone=zone, up=up, mark=mark):
             yield from page.members
 
     def member(self, group: str, member: str) -> MemberAnswer:
-        """One member."""
+        """Return one member."""
         return self._call(calls.member(group, member))
 
     def query(self, group: str, names: Iterable[str]) -> QueryAnswer:
-        """Verdicts on the named members, any number of them."""
+        """Return verdicts on the named members, any number of them."""
         return calls.merged([self._call(query) for query in calls.queries(group, names)])
 
     def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
-        """Durably change what an operator may change; the member as it is then."""
+        """Change durably what an operator may change; return the member as it is then."""
         return self._call(calls.change_facts(group, member, change))
 
     def forget(self, group: str, member: str, *, force: bool = False) -> None:
-        """Forget a member; Conflict while it is up, unless ``force``."""
+        """Forget a member; raise Conflict while it is up, unless ``force``."""
         self._call(calls.forget(group, member, force=force))
 
     def history(self, group: str, member: str, *, limit: int = 100) -> History:
-        """The newest ``limit`` (1 to 1000) state changes, newest first."""
+        """Return the newest ``limit`` (1 to 1000) state changes, newest first."""
         return self._call(calls.history(group, member, limit))
 
     def status(self) -> StatusAnswer:
-        """The coordinator that answers, and its shards."""
+        """Return the status of the coordinator that answers, and of its shards."""
         return self._call(calls.status())
 
     def _call(self, call: Call[T]) -> T:
@@ -131,7 +131,10 @@ class Client:
 
 
 class AsyncClient:
-    """:class:`Client` for async code, on asyncio or trio; use it in one event loop."""
+    """An ``AsyncClient`` is a :class:`Client` for async code, on asyncio or trio.
+
+    Use it in one event loop.
+    """
 
     def __init__(self, urls: str | Sequence[str], timeout: float = 5.0) -> None:
         from musterd.client.transport import AsyncTransport
@@ -156,11 +159,11 @@ class AsyncClient:
         await self._transport.aclose()
 
     async def groups(self) -> GroupList:
-        """All groups."""
+        """Return all groups."""
         return await self._call(calls.groups())
 
     async def group(self, group: str) -> GroupAnswer:
-        """One group, counted by state and zone."""
+        """Return one group, counted by state and zone."""
         return await self._call(calls.group(group))
 
     async def pages(
@@ -172,7 +175,7 @@ class AsyncClient:
         up: bool | None = None,
         mark: Mark | None = None,
     ) -> AsyncIterator[MemberPage]:
-        """Members by name, 1000 at a time; each page says how good it is."""
+        """Yield members by name, 1000 at a time; each page says how good it is."""
         after: str | None = ""
         while after is not None:
             page = await self._call(
@@ -190,33 +193,33 @@ class AsyncClient:
         up: bool | None = None,
         mark: Mark | None = None,
     ) -> AsyncIterator[MemberAnswer]:
-        """Members by name; pages are fetched as the iteration goes on."""
+        """Yield members by name; fetch pages as the iteration goes on."""
         async for page in self.pages(group, state=state, zone=zone, up=up, mark=mark):
             for member in page.members:
                 yield member
 
     async def member(self, group: str, member: str) -> MemberAnswer:
-        """One member."""
+        """Return one member."""
         return await self._call(calls.member(group, member))
 
     async def query(self, group: str, names: Iterable[str]) -> QueryAnswer:
-        """Verdicts on the named members, any number of them."""
+        """Return verdicts on the named members, any number of them."""
         return calls.merged([await self._call(query) for query in calls.queries(group, names)])
 
     async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
-        """Durably change what an operator may change; the member as it is then."""
+        """Change durably what an operator may change; return the member as it is then."""
         return await self._call(calls.change_facts(group, member, change))
 
     async def forget(self, group: str, member: str, *, force: bool = False) -> None:
-        """Forget a member; Conflict while it is up, unless ``force``."""
+        """Forget a member; raise Conflict while it is up, unless ``force``."""
         await self._call(calls.forget(group, member, force=force))
 
     async def history(self, group: str, member: str, *, limit: int = 100) -> History:
-        """The newest ``limit`` (1 to 1000) state changes, newest first."""
+        """Return the newest ``limit`` (1 to 1000) state changes, newest first."""
         return await self._call(calls.history(group, member, limit))
 
     async def status(self) -> StatusAnswer:
-        """The coordinator that answers, and its shards."""
+        """Return the status of the coordinator that answers, and of its shards."""
         return await self._call(calls.status())
 
     async def _call(self, call: Call[T]) -> T:

@@ -1,4 +1,4 @@
-"""Following the events of coordinators, one at a time, for as long as somebody wants to know."""
+"""The module follows the events of coordinators, one at a time, for as long as its caller wants."""
 
 import math
 from collections.abc import Sequence
@@ -36,24 +36,24 @@ _EVENTS: Call[bytes] = Call("GET", "/v1/events", bytes)
 
 
 class Audience(Protocol):
-    """Whoever wants to know how the following goes; its methods return at once."""
+    """An ``Audience`` is told how the following goes; its methods return at once."""
 
     def followed(self, address: Address) -> None:
-        """The view is as ``address`` knows it, and kept so from now on."""
+        """Note that the view is as ``address`` knows it, and kept so from now on."""
 
     def told(self) -> None:
-        """The view is as of another whole event."""
+        """Note that the view is as of another whole event."""
 
     def lost(self, address: Address, error: MusterdError) -> None:
-        """``address`` is followed no more, or could not be."""
+        """Note that ``address`` is followed no more, or could not be."""
 
 
 class Follower:
-    """Keeps ``view`` up to date from the events of one of several coordinators.
+    """A ``Follower`` keeps ``view`` up to date from the events of one of several coordinators.
 
-    After a failure the next one is followed, and while one does not hear its store, another that
-    does. A view is never changed for an older one: of a coordinator that has heard nothing for
-    longer it is not taken.
+    After a failure it follows the next one, and while one does not hear its store, another that does.
+    It never changes a view for an older one: it takes none of a coordinator that has heard nothing for
+    longer.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class Follower:
 
     @property
     def age(self) -> float:
-        """Seconds since the store was last proven to be heard, asleep or awake.
+        """Return the seconds since the store was last proven to be heard, asleep or awake.
 
-        Infinite before the first view.
+        They are infinite before the first view.
         """
         if not self._view.whole or self._view.staleness is None:
             return math.inf
@@ -113,13 +113,13 @@ class Follower:
             turn = (turn + 1) % len(self.addresses)
             if heard:
                 pause = FIRST_PAUSE
-            # Full jitter: those who lost the same coordinator do not come back in step.
+            # Full jitter: clients that lost the same coordinator do not come back in step.
             await anyio.sleep(uniform(0, pause))
             if not turn:
                 pause = min(LONGEST_PAUSE, 2 * pause)
 
     async def _follow(self, address: Address) -> bool:
-        """Follow one coordinator until that fails; whether it was heard at all."""
+        """Follow one coordinator until that fails; say whether it was heard at all."""
         failed: MusterdError = CoordinatorUnreachable("it ended the stream")
         try:
             with anyio.CancelScope() as following:

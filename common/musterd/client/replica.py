@@ -1,4 +1,7 @@
-"""A local replica of one group: asked like a set in memory, kept up to date from the events."""
+"""The module has a local replica of one group, kept up to date from the events.
+
+It is asked like a set in memory.
+"""
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -20,13 +23,13 @@ log = get_logger(__name__)
 
 
 class Replica:
-    """Verdicts on the members of ``group`` from memory, never waiting for anything.
+    """A ``Replica`` has verdicts on the members of ``group`` in memory, and waits for nothing.
 
     While no coordinator is reachable it keeps its last view: ``age`` says how old that is, and
     ``listening`` is false. A scheduler that must not act on old knowledge looks at ``age`` first.
-    ``urls`` is as for Client; after a failure the next one is followed, and while one does not hear
-    its store, another that does. A view is never changed for an older one: of a coordinator that
-    has heard nothing for longer it is not taken.
+    ``urls`` is as for Client; after a failure it follows the next one, and while one does not hear its
+    store, another that does. It never changes a view for an older one: it takes none of a coordinator
+    that has heard nothing for longer.
     """
 
     def __init__(self, urls: str | Sequence[str], group: str, *, slept: Slept = ages.slept) -> None:
@@ -54,58 +57,58 @@ class Replica:
         await self._report.ready.wait()
 
     def verdict(self, member: str) -> Verdict | None:
-        """What is known of ``member``; None if the group had no such member."""
+        """Return what is known of ``member``; None if the group had no such member."""
         return self._view.members.get(member)
 
     def is_up(self, member: str) -> bool:
-        """Whether it may be talked to. False also for one that is not known."""
+        """Say whether it may be talked to. False also for one that is not known."""
         verdict = self.verdict(member)
         return verdict is not None and verdict.up
 
     def is_schedulable(self, member: str) -> bool:
-        """Whether work may be placed on it. False also for one that is not known."""
+        """Say whether work may be placed on it. False also for one that is not known."""
         verdict = self.verdict(member)
         return verdict is not None and verdict.schedulable
 
     def is_down(self, member: str) -> bool:
-        """Whether it may be evacuated. False also for one that is not known."""
+        """Say whether it may be evacuated. False also for one that is not known."""
         verdict = self.verdict(member)
         return verdict is not None and verdict.down
 
     def up(self) -> list[str]:
-        """The names of all members that are up."""
+        """Return the names of all members that are up."""
         return [name for name, verdict in self._view.members.items() if verdict.up]
 
     def members(self) -> dict[str, Verdict]:
-        """All members, as a copy."""
+        """Return all members, as a copy."""
         return dict(self._view.members)
 
     @property
     def problem(self) -> str | None:
-        """Why no coordinator is followed; None while one is."""
+        """Return why no coordinator is followed; None while one is."""
         return self._report.problem
 
     @property
     def age(self) -> float:
-        """Seconds since the store was last proven to be heard, asleep or awake.
+        """Return the seconds since the store was last proven to be heard, asleep or awake.
 
-        Infinite before the first view.
+        They are infinite before the first view.
         """
         return self._follower.age
 
     @property
     def listening(self) -> bool:
-        """Whether the coordinator hears the store, and this hears the coordinator."""
+        """Say whether the coordinator hears the store, and this hears the coordinator."""
         return self._follower.connected and self._view.listening
 
     @property
     def version(self) -> int:
-        """The version of the view; to compare only with one of the same coordinator's run."""
+        """Return the version of the view; compare it only with one of the same coordinator's run."""
         return self._view.version
 
 
 class _Report:
-    """How the following of ``group`` goes."""
+    """A ``_Report`` says how the following of ``group`` goes."""
 
     def __init__(self, group: str) -> None:
         self.ready = anyio.Event()
@@ -118,7 +121,7 @@ class _Report:
         log.info("replica follows", coordinator=str(address), group=self._group)
 
     def told(self) -> None:
-        """Whoever asks the replica is told."""
+        """Do nothing: callers ask the replica themselves."""
 
     def lost(self, address: Address, error: MusterdError) -> None:
         if self.problem is None:

@@ -1,9 +1,9 @@
-"""Two thin transports over httpcore, plain and async: one attempt each, under a total deadline.
+"""These are two thin transports over httpcore, plain and async.
 
-httpcore is used as it is, since its timeouts bound one read each: an answer that trickles in would
-hold a plain caller for ever. The plain transport below bounds the whole. Both look names up by
-:mod:`musterd.resolving`, try each address of a name in turn, and read no more than
-:data:`ANSWER_LIMIT`.
+Each makes one attempt at a time, under a total deadline. httpcore's timeouts bound one read each: an
+answer that trickles in would hold a plain caller for ever. So the plain transport below bounds the
+whole. Both look names up by :mod:`musterd.resolving`, try each address of a name in turn, and read
+no more than :data:`ANSWER_LIMIT`.
 """
 
 import os
@@ -37,7 +37,7 @@ _NEVER_CONNECTED = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.Poo
 
 
 def url_of(address: Address, target: str) -> httpcore.URL:
-    """``target`` at ``address``, for httpcore."""
+    """Return ``target`` at ``address``, for httpcore."""
     return httpcore.URL(
         scheme=address.scheme,
         host=address.host,
@@ -47,7 +47,7 @@ def url_of(address: Address, target: str) -> httpcore.URL:
 
 
 def reply_of(response: httpcore.Response, body: bytes) -> HttpReply:
-    """What came back."""
+    """Return what came back."""
     media = _header(response, b"content-type").partition(";")[0].strip().lower()
     return HttpReply(response.status, media, body, _header(response, _RUN))
 
@@ -65,7 +65,7 @@ class TooLarge(httpcore.ProtocolError):
 
 
 def whole(chunks: Iterable[bytes]) -> bytes:
-    """All ``chunks``; raises TooLarge for more than ANSWER_LIMIT bytes."""
+    """Return all ``chunks``; raise TooLarge for more than ANSWER_LIMIT bytes."""
     body = bytearray()
     for chunk in chunks:
         _add(body, chunk)
@@ -73,7 +73,7 @@ def whole(chunks: Iterable[bytes]) -> bytes:
 
 
 async def whole_async(chunks: AsyncIterable[bytes]) -> bytes:
-    """As :func:`whole`."""
+    """Return all ``chunks``, as :func:`whole` does."""
     body = bytearray()
     async for chunk in chunks:
         _add(body, chunk)
@@ -87,7 +87,7 @@ def _add(body: bytearray, chunk: bytes) -> None:
 
 
 def failure_of(error: Exception, budget: float) -> Failure:
-    """Why nothing came back, in a few words."""
+    """Say in a few words why nothing came back."""
     sent = not isinstance(error, _NEVER_CONNECTED)
     if isinstance(error, (TimeoutError, httpcore.TimeoutException)):
         return Failure(f"no answer within {budget:.3g} s", sent=sent)
@@ -112,7 +112,10 @@ def _root(error: BaseException) -> BaseException:
 
 
 class PlainTransport:
-    """Attempts from plain code. Any number of threads may share one, and forks may inherit it."""
+    """A ``PlainTransport`` makes attempts from plain code.
+
+    Any number of threads may share one, and forks may inherit it.
+    """
 
     def __init__(self) -> None:
         self._pid = os.getpid()
@@ -120,7 +123,7 @@ class PlainTransport:
         self._pool = self._new_pool()
 
     def attempt(self, call: Call[Any], attempt: Attempt) -> HttpReply | Failure:
-        """One request; done within its budget."""
+        """Make one request; be done within its budget."""
         self._after_fork()
         self._deadlines.set(attempt.budget)
         try:
@@ -154,7 +157,7 @@ class PlainTransport:
 
 
 class AsyncTransport:
-    """Attempts from async code, on asyncio or trio."""
+    """An ``AsyncTransport`` makes attempts from async code, on asyncio or trio."""
 
     def __init__(self) -> None:
         self.pool = httpcore.AsyncConnectionPool(
@@ -164,7 +167,7 @@ class AsyncTransport:
         )
 
     async def attempt(self, call: Call[Any], attempt: Attempt) -> HttpReply | Failure:
-        """One request; done within its budget."""
+        """Make one request; be done within its budget."""
         try:
             with anyio.fail_after(attempt.budget):
                 async with self.pool.stream(
@@ -183,7 +186,10 @@ class AsyncTransport:
 
 
 class NamedBackend(httpcore.AnyIOBackend):
-    """Connections by name, on asyncio and trio: looked up by us, each address in turn."""
+    """A ``NamedBackend`` connects by name, on asyncio and trio.
+
+    We look the name up, and try each address in turn.
+    """
 
     def __init__(self) -> None:
         self._ways: dict[str, Way] = {}
@@ -196,7 +202,7 @@ class NamedBackend(httpcore.AnyIOBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """As httpcore's own."""
+        """Connect as httpcore's own backend does."""
 
         async def connect(address: str) -> httpcore.AsyncNetworkStream:
             made = super(NamedBackend, self).connect_tcp
@@ -217,7 +223,7 @@ class NamedBackend(httpcore.AnyIOBackend):
 
 
 class _Deadlines(threading.local):
-    """When the request under way in this thread must be over."""
+    """``_Deadlines`` says when the request under way in this thread must be over."""
 
     until = 0.0
 
@@ -232,7 +238,7 @@ class _Deadlines(threading.local):
 
 
 class _DeadlineBackend(httpcore.NetworkBackend):
-    """Sockets whose every wait ends with the whole request's deadline."""
+    """A ``_DeadlineBackend`` makes sockets that end every wait with the whole request's deadline."""
 
     def __init__(self, deadlines: _Deadlines) -> None:
         self._deadlines = deadlines

@@ -1,4 +1,4 @@
-"""A coordinator's events, parsed, and the view of members that they add up to: no I/O."""
+"""The module parses a coordinator's events, and adds them up to a view of members: no I/O."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
@@ -25,7 +25,7 @@ _ping = msgspec.json.Decoder(EventPing).decode
 
 
 class Event(NamedTuple):
-    """One server-sent event; ``id`` is empty when it has none."""
+    """An ``Event`` is one server-sent event; ``id`` is empty when it has none."""
 
     name: str
     id: str
@@ -33,16 +33,16 @@ class Event(NamedTuple):
 
 
 class EventParser:
-    """Server-sent events from bytes in pieces of any size.
+    """An ``EventParser`` makes server-sent events of bytes that come in pieces of any size.
 
-    Reads what a musterd coordinator sends: lines end with LF, and data is one line.
+    It reads what a musterd coordinator sends: lines end with LF, and data is one line.
     """
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, piece: bytes) -> list[Event]:
-        """The events that ``piece`` completed; CoordinatorError for one without an end."""
+        """Return the events that ``piece`` completed; raise CoordinatorError for one without an end."""
         *blocks, self._rest = (self._rest + piece).split(b"\n\n")
         if len(self._rest) > EVENT_LIMIT:
             raise CoordinatorError(f"an event of more than {EVENT_LIMIT} bytes")
@@ -56,7 +56,7 @@ def _event(block: bytes) -> Event:
 
 
 class View(ABC, Generic[Key]):
-    """Verdicts on members as of ``version``, from the events applied so far.
+    """A ``View`` has verdicts on members as of ``version``, from the events applied so far.
 
     ``group`` is the one to follow, None: all of them. ``resume`` is the id of the last whole version.
     ``staleness`` is as it was when it was said: how long ago that was is the caller's to know. More
@@ -77,7 +77,7 @@ class View(ABC, Generic[Key]):
         self._oldest = inf
 
     def begin(self, oldest: float = inf) -> None:
-        """A new connection: a snapshot or a version that was cut off is not gone on with.
+        """Begin with a new connection; drop a snapshot or a version that was cut off.
 
         A snapshot of a coordinator that hears nothing, and has not for more than ``oldest`` seconds,
         is refused: the view is newer.
@@ -86,7 +86,10 @@ class View(ABC, Generic[Key]):
         self._oldest = oldest if self.whole else inf
 
     def apply(self, event: Event) -> None:
-        """Take in one event; CoordinatorError if it makes no sense. Unknown kinds are passed over."""
+        """Take in one event; raise CoordinatorError if it makes no sense.
+
+        Unknown kinds are passed over.
+        """
         try:
             self._apply(event)
         except msgspec.MsgspecError as error:
@@ -95,7 +98,7 @@ class View(ABC, Generic[Key]):
             self.resume = event.id
 
     def replace(self, members: dict[Key, Verdict]) -> None:
-        """Forget everybody for ``members``."""
+        """Replace all members by ``members``."""
         self.members = members
 
     def change(self, key: Key, change: MemberChange) -> None:
@@ -107,11 +110,11 @@ class View(ABC, Generic[Key]):
 
     @abstractmethod
     def _keyed(self, groups: Groups) -> dict[Key, Verdict]:
-        """Those of ``groups`` that are followed."""
+        """Return the members of ``groups`` that are followed."""
 
     @abstractmethod
     def _key(self, change: MemberChange) -> Key:
-        """Whom ``change`` is about."""
+        """Return the key of the member that ``change`` is about."""
 
     def _apply(self, event: Event) -> None:
         if event.name == "snapshot":
@@ -153,7 +156,7 @@ class View(ABC, Generic[Key]):
 
 
 class GroupView(View[str]):
-    """The members of one group, by name."""
+    """A ``GroupView`` has the members of one group, by name."""
 
     def _keyed(self, groups: Groups) -> dict[str, Verdict]:
         return {} if self.group is None else groups.get(self.group, {})
@@ -163,7 +166,7 @@ class GroupView(View[str]):
 
 
 class FleetView(View[tuple[str, str]]):
-    """The members of all groups, or of one, by group and name."""
+    """A ``FleetView`` has the members of all groups, or of one, by group and name."""
 
     def _keyed(self, groups: Groups) -> dict[tuple[str, str], Verdict]:
         return {
@@ -178,7 +181,7 @@ class FleetView(View[tuple[str, str]]):
 
 
 def verdict_of(change: MemberChange) -> Verdict:
-    """What a member became by ``change``."""
+    """Return what a member became by ``change``."""
     return Verdict(change.up, change.schedulable, change.down, change.state)
 
 
