@@ -1,1 +1,1 @@
-"""PostgreSQL as a store: the agents' side, and the schema."""
+"""The package has the agents' side of PostgreSQL as a store, and the schema."""

@@ -1,9 +1,9 @@
-"""Many members of one agent process at PostgreSQL: what is due goes out together, on one connection.
+"""The module sends what is due of many members to PostgreSQL together, on one connection.
 
-If each had to wait for the others' round trips, a process of hundreds could not beat to a database
-some milliseconds away. And each waits under a deadline of its own: were what all share cut off with
-whoever's time is over, then after a stall nobody would ever get through again. So the talking is
-done by a task that belongs to none of them.
+If each member of an agent process had to wait for the others' round trips, a process of hundreds
+could not beat to a database some milliseconds away. And each caller waits under a deadline of its
+own: if the shared work were cut off with the first caller that runs out of time, then after a stall
+no caller would ever get through again. So the talking is done by a task that belongs to no caller.
 """
 
 import asyncio
@@ -34,17 +34,17 @@ class _Waiting(NamedTuple):
     def fail(self, error: StoreError) -> None:
         if not self.answer.done():
             self.answer.set_exception(type(error)(error.shard, error.reason))
-            self.answer.exception()  # whoever asked may be gone in the same instant
+            self.answer.exception()  # its caller may be gone in the same instant
 
 
 _Queue = dict[int, _Waiting]  # by member; a newer one takes the place of the one before
 
 
 class SharedStatements:
-    """Beats and announcements of many members over one link.
+    """``SharedStatements`` sends beats and announcements of many members over one link.
 
-    ``update`` writes one beat where nothing can be prepared, as behind a pooler. Who asks may be
-    cancelled: then it is not done, or nobody is told.
+    ``update`` writes one beat where nothing can be prepared, as behind a pooler. A caller may be
+    cancelled: then its request is not done, or no caller is told.
     """
 
     def __init__(self, link: PgSession, update: Update) -> None:
@@ -52,15 +52,15 @@ class SharedStatements:
         self._update = update
         self._beats: _Queue = {}
         self._newcomers: _Queue = {}
-        self._late: dict[int, int] = {}  # slots that were given when nobody waited any more
+        self._late: dict[int, int] = {}  # slots that were given when no caller waited any more
         self._task: asyncio.Task[None] | None = None
 
     async def beat(self, row: BeatRow) -> bool:
-        """Whether the beat was stored; False: its member does not sit in that slot."""
+        """Store the beat; return False if its member does not sit in that slot."""
         return bool(await self._ask(self._beats, row[1], row))
 
     async def announce(self, row: Newcomer) -> int:
-        """The slot of the member."""
+        """Announce the member; return its slot."""
         slot = self._late.pop(row[0], None)
         return int(await self._ask(self._newcomers, row[0], row)) if slot is None else slot
 
@@ -91,7 +91,7 @@ class SharedStatements:
             self._task = None
 
     async def _settle(self, some: Sequence[_Waiting], do: _Do) -> None:
-        """Do these at once, or each by itself where the database refuses: one may be to blame."""
+        """Do these at once, or in smaller parts where the database refuses: one may be to blame."""
         if not some:
             return
         try:
@@ -144,7 +144,7 @@ class SharedStatements:
 
 
 async def announce(session: Session, row: Newcomer) -> int:
-    """The slot that the database gives this member."""
+    """Return the slot that the database gives this member."""
     if session.direct:
         slot: int = await session.connection.fetchval(ANNOUNCE, *row)
         return slot
@@ -154,7 +154,7 @@ async def announce(session: Session, row: Newcomer) -> int:
 
 
 def _take(queue: _Queue, most: int) -> list[_Waiting]:
-    """The ones that wait longest; who gave up is passed over."""
+    """Take the requests that wait longest; pass over those that were given up."""
     some = [(member, queue[member]) for member in list(queue)[:most]]
     for member, _ in some:
         del queue[member]

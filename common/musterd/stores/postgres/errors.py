@@ -1,4 +1,4 @@
-"""What a failure of a PostgreSQL, its driver or the network means, in musterd's words; pure."""
+"""The module puts failures of PostgreSQL, its driver and the network into musterd's words; pure."""
 
 import os
 import socket
@@ -18,11 +18,11 @@ _NO_SERVICE = ("08", "57")  # connection exceptions; starting up, shutting down,
 
 
 class Collision(ShardRefused):
-    """Somebody did the same at the same time; done again, it may well go through."""
+    """Another session did the same at the same time; done again, it may well go through."""
 
 
 def translate(shard: str, error: Exception, limit: float) -> StoreError | None:
-    """What a failure of the driver or the network means; None for a fault of our own."""
+    """Return what a failure of the driver or the network means; None for a fault of our own."""
     if isinstance(error, TimeoutError) and not isinstance(error, asyncpg.PostgresError):
         return ShardUnavailable(shard, f"no answer within {limit:g} s")
     if isinstance(error, asyncpg.PostgresError):

@@ -1,4 +1,4 @@
-"""How asyncpg gets to a host by name: by look-ups of our own, and to each of its addresses in turn.
+"""The module leads asyncpg to a host by name: we look the name up, and try its addresses in turn.
 
 asyncpg has an argument for the event loop that it connects by, and this is what we give it; nothing
 of asyncpg is changed.
@@ -15,7 +15,7 @@ Ways = MutableMapping[str, Way]
 
 
 class NamedLoop:
-    """The event loop, for one connect of asyncpg, which connects to addresses that we looked up.
+    """A ``NamedLoop`` is the event loop for one connect of asyncpg, to addresses that we looked up.
 
     asyncpg itself is told the name, since that is what a certificate and a password file go by.
     ``reached`` is the name and the address of the last connection; None for a local socket.
@@ -35,13 +35,13 @@ class NamedLoop:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """Itself, as the type that it stands for."""
+        """Return itself, as the type that it stands for."""
         return cast(asyncio.AbstractEventLoop, self)
 
     async def create_connection(
         self, factory: Callable[[], Any], host: str, port: int, **options: Any
     ) -> tuple[Any, Any]:
-        """As the loop's own, by the way to ``host``."""
+        """Connect as the loop itself does, by the way to ``host``."""
         if options.get("ssl"):
             options.setdefault("server_hostname", host)
 
@@ -60,10 +60,10 @@ class NamedLoop:
 
 
 def _heeded(protocol: Any) -> Any:
-    """``protocol``, and somebody awaits the server's answer if it is asyncpg's request for TLS.
+    """Return ``protocol``, with the server's answer awaited if it is asyncpg's request for TLS.
 
-    asyncpg does not when its connect is cancelled at the wrong moment: the answer is then that the
-    connection was lost, and asyncio would complain later on, with a traceback, that nobody saw it.
+    asyncpg does not await it when its connect is cancelled at the wrong moment: the answer is then that
+    the connection was lost, and asyncio would complain later on, with a traceback, that nothing saw it.
     """
     answer = getattr(protocol, "on_data", None)
     if isinstance(answer, asyncio.Future):

@@ -1,6 +1,7 @@
-"""Who may do what with musterd's tables in PostgreSQL. The roles exist already.
+"""The module says which role may do what with musterd's tables in PostgreSQL.
 
-The rights stand in ``postgres_sql/rights``, for psql as well: each role is its variable ``role``.
+The roles exist already. The rights stand in ``sql/rights``, for psql as well: each role is its
+variable ``role``.
 """
 
 import re
@@ -26,7 +27,7 @@ _VARIABLE = re.compile(r""":"role"|:'role'|:most_members\b""")
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Existing roles that are given their rights; None: leave that alone.
+    """These are existing roles that are given their rights; None: leave that alone.
 
     ``agents`` is a login role that hosts share. ``agents_each`` is one that the login roles of
     hosts are members of, each of which then has members of its own.
@@ -38,27 +39,27 @@ class Roles:
     coordinators: str | None = None
 
     def sql(self) -> str:
-        """The statements that give them."""
+        """Return the statements that give the roles their rights."""
         given = ((getattr(self, kind), names) for kind, names in _FILES.items())
         return "".join(_given(role, name) for role, names in given if role for name in names)
 
     def named(self) -> list[str]:
-        """All of them."""
+        """Return all roles that are named."""
         every = (self.agents, self.agents_each, self.relays, self.coordinators)
         return [role for role in every if role]
 
     def of_agents(self) -> list[str]:
-        """Those of agents."""
+        """Return the roles of agents."""
         return [role for role in (self.agents, self.agents_each) if role]
 
 
 def quoted(role: str) -> str:
-    """The name of a role as SQL takes it."""
+    """Return the name of a role as SQL takes it."""
     return '"' + role.replace('"', '""') + '"'
 
 
 def _given(role: str, name: str) -> str:
-    """The file ``name`` for this role, with psql's variables filled in as psql does it."""
+    """Return the file ``name`` for this role, with psql's variables filled in as psql does it."""
     literal = "'" + role.replace("'", "''") + "'"
     values = {
         ':"role"': quoted(role),

@@ -1,9 +1,9 @@
-"""musterd's tables in PostgreSQL (13 or newer): how they are made and upgraded, and who may use them.
+"""The module makes and upgrades musterd's tables in PostgreSQL 13 or newer, and grants their use.
 
 One versioned schema holds the store and the registry, so that one order makes all of it. Its steps
-are the numbered files in ``postgres_sql``, each of which notes its number as the schema's version. A
-step is never edited once released: a change is a step more, which agents and coordinators of the
-version before must survive.
+are the numbered files in ``sql``, each of which notes its number as the schema's version. A step is
+never edited once released: a change is one more step, which agents and coordinators of the version
+before must survive.
 """
 
 from musterd.errors import ConfigError, ShardRefused
@@ -28,7 +28,7 @@ def init_sql(
     relays: str | None = None,
     agents_each: str | None = None,
 ) -> str:
-    """All that :func:`init_db` does in a new database, and the rights of existing roles.
+    """Return all that :func:`init_db` does in a new database, and the rights of existing roles.
 
     Agents need neither DDL rights nor a look at the registry. Coordinators without DDL rights
     work until an upgrade, which then has to be made by hand.
@@ -48,11 +48,12 @@ async def init_db(
     relays: str | None = None,
     coordinators: str | None = None,
 ) -> list[str]:
-    """Create or upgrade musterd's tables in the database of ``url``; what is left to do, in words.
+    """Create or upgrade musterd's tables in the database of ``url``; return what is left to do.
 
-    Idempotent. The roles that are named (see :class:`Roles`) are given their rights. Raises
-    ConfigError for a bad URL and for roles that do not exist or own the tables, StoreError when the
-    database cannot be reached, its role may not do this, or a newer musterd made the tables.
+    Idempotent. What is left to do is in words. The roles that are named (see :class:`Roles`) are given
+    their rights. Raises ConfigError for a bad URL and for roles that do not exist or own the tables,
+    StoreError when the database cannot be reached, its role may not do this, or a newer musterd made
+    the tables.
     """
     roles = Roles(agents, agents_each, relays, coordinators)
     link = PgSession(parse_url(url), timeout)
@@ -102,7 +103,7 @@ async def ensure_schema(link: PgSession) -> None:
 
 
 async def _ensure(link: PgSession) -> int:
-    """Upgrade; the version that was found."""
+    """Upgrade the tables; return the version that was found."""
     async with link.transaction() as connection:
         version = await _version(connection)
         if 0 < version < VERSION:
@@ -129,7 +130,10 @@ async def _version(connection: Connection) -> int:
 
 
 async def _upgrade(connection: Connection, version: int) -> None:
-    """Whoever makes them at the same time makes this collide with a name that is taken."""
+    """Make the tables, or take the steps that are missing.
+
+    Another session that does so at the same time makes this collide with a name that is taken.
+    """
     if not await connection.fetchval(_HAS_SCHEMA):
         await connection.execute("CREATE SCHEMA musterd")
     await connection.execute("".join(STEPS[version:]))

@@ -1,7 +1,7 @@
-"""One connection to one PostgreSQL database, which is made anew after anything unclean.
+"""The module keeps one connection to one PostgreSQL database, made anew after anything unclean.
 
-Works connected directly and through PgBouncer in transaction mode. There, no state may be kept in
-the session and no startup parameter may be sent, so :attr:`Session.direct` says which it is, and
+It works connected directly and through PgBouncer in transaction mode. There, no state may be kept
+in the session and no startup parameter may be sent, so :attr:`Session.direct` says which it is, and
 :meth:`PgSession.transaction` sets its limits with ``SET LOCAL``.
 """
 
@@ -33,7 +33,7 @@ else:
 T = TypeVar("T")
 
 # Only a pooler gives its clients another number than the backend's own. Keepalives are asked of
-# the server, whose backend would otherwise outlive a host that lost its power by two hours.
+# the server: its backend would otherwise outlive a host that lost its power by two hours.
 _GREET = """
 SELECT CASE WHEN pg_backend_pid() = $1 THEN concat(
     set_config('statement_timeout', $2, false),
@@ -57,10 +57,11 @@ LEAST_TO_CONNECT = 5.0
 
 @dataclass(slots=True)
 class Session:
-    """A live connection. ``prepared`` and ``many`` are for its user's statements, where ``direct``.
+    """A ``Session`` is a live connection.
 
-    ``reached`` is the name and the address of its host, None for a local socket; ``renewed_by`` an
-    instant of the loop's clock.
+    ``prepared`` and ``many`` are for its user's statements, where ``direct``. ``reached`` is the name
+    and the address of its host, None for a local socket; ``renewed_by`` is an instant of the loop's
+    clock.
     """
 
     connection: Connection
@@ -72,7 +73,7 @@ class Session:
 
 
 async def again(call: Callable[[], Awaitable[T]], attempts: int = 4) -> T:
-    """What ``call`` returns, which is made again when it collides. Raises what the last one does."""
+    """Return what ``call`` returns, and make it again when it collides. Raises what the last one does."""
     for _ in range(attempts - 1):
         with suppress(Collision):
             return await call()
@@ -80,10 +81,10 @@ async def again(call: Callable[[], Awaitable[T]], attempts: int = 4) -> T:
 
 
 class PgSession:
-    """At most one connection, used by one call at a time; every call within its deadline.
+    """A ``PgSession`` is at most one connection, used by one call at a time, within its deadline.
 
-    A connection that is being made is everybody's: it has a deadline of its own, and a caller who
-    gives up leaves it to the next in line. Only where not ``patient`` does it end with its caller.
+    All callers share a connection that is being made: it has a deadline of its own, and a caller that
+    gives up leaves it to the next in line. It ends with its caller only where not ``patient``.
     """
 
     def __init__(self, target: Target, timeout: float, *, patient: bool = True) -> None:
@@ -101,12 +102,12 @@ class PgSession:
 
     @property
     def is_direct(self) -> bool:
-        """Whether it is connected now, and to the server itself: not to a pooler."""
+        """Say whether it is connected now, and to the server itself: not to a pooler."""
         return self._session is not None and self._session.direct
 
     @asynccontextmanager
     async def session(self, limit: float | None = None) -> AsyncIterator[Session]:
-        """The connection, for the caller alone; connects if there is none.
+        """Yield the connection, for the caller alone; connect if there is none.
 
         Waiting for it, connecting and what is done with it share one deadline. Whatever goes
         wrong, cancellation included, ends the connection, and raises StoreError if it came from
@@ -132,7 +133,7 @@ class PgSession:
     async def transaction(
         self, limit: float | None = None, *, begin: str = "BEGIN ISOLATION LEVEL READ COMMITTED"
     ) -> AsyncIterator[Connection]:
-        """The connection within a transaction that the server ends if this client stalls."""
+        """Yield the connection within a transaction that the server ends if this client stalls."""
         most = milliseconds(self.timeout if limit is None else limit)
         async with self.session(limit) as session:
             await session.connection.execute(
@@ -155,9 +156,9 @@ class PgSession:
                 self._session = session
 
     async def freshen(self) -> str:
-        """:meth:`renew` if its host's name has lost the address, or it is connected for very long.
+        """Renew if its host's name has lost the address, or it is connected for very long.
 
-        The new address if it is another one, else an empty text. Raises StoreError.
+        Returns the new address if it is another one, else an empty text. Raises StoreError.
         """
         session = self._session
         if session is None:
@@ -176,7 +177,7 @@ class PgSession:
             session.connection.terminate()
 
     def close(self) -> None:
-        """As :meth:`drop`, for good."""
+        """End the connection as :meth:`drop` does, for good."""
         self._closed = True
         self.drop()
         for errand in self._connecting, self._renewing:
@@ -197,7 +198,7 @@ class PgSession:
         except Exception:
             if not joins:
                 raise
-            return await errand.outcome()  # what failed was begun for others, when it was earlier
+            return await errand.outcome()  # what failed was begun earlier, for another caller
         finally:
             if not self._patient:
                 self._give_up(errand)
@@ -268,5 +269,5 @@ async def _has_moved(session: Session) -> bool:
 
 
 def milliseconds(seconds: float) -> int:
-    """A time limit as PostgreSQL takes it, where 0 would mean none."""
+    """Return a time limit as PostgreSQL takes it, where 0 would mean none."""
     return max(1, int(seconds * 1000))

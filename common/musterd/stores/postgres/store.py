@@ -1,4 +1,4 @@
-"""PostgreSQL as a store, by URL. One database is one shard."""
+"""The module opens PostgreSQL as a store, by URL. One database is one shard."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from musterd.stores.postgres.writer import PostgresWriter
 
 
 def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
-    """The store of a PostgreSQL URL; ``beat_ttl`` means nothing here, no beat ever expires.
+    """Return the store of a PostgreSQL URL; ``beat_ttl`` means nothing here, no beat ever expires.
 
     Raises ConfigError for a bad URL.
     """
@@ -26,13 +26,13 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
 
 @dataclass(frozen=True, slots=True)
 class PostgresDriver:
-    """The one shard, and how it is used."""
+    """A ``PostgresDriver`` has the one shard, and how it is used."""
 
     target: Target
     namespace: str
     timeout: float
 
     def writer(self, shard: int) -> ShardWriter:
-        """An agent's way to the database."""
+        """Return an agent's way to the database."""
         del shard
         return PostgresWriter(PgSession(self.target, self.timeout), self.namespace)

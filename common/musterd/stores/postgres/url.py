@@ -1,4 +1,4 @@
-"""What a PostgreSQL URL says, and where it leads; pure."""
+"""The module reads what a PostgreSQL URL says, and where it leads; pure."""
 
 import os
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ OPTIONS = (*_CHOICES, *_FILES, *_TEXTS)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a PostgreSQL URL leads. ``name`` and ``url`` hold no secret."""
+    """A ``Target`` is where a PostgreSQL URL leads. ``name`` and ``url`` hold no secret."""
 
     name: str
     url: str
@@ -38,7 +38,7 @@ class Target:
     _usual: str  # which of several hosts is meant where the URL does not say
 
     def dsn(self, turn: int) -> str:
-        """The URL for asyncpg, whose hosts begin with the one whose ``turn`` it is."""
+        """Return the URL for asyncpg, with the host first that ``turn`` comes to."""
         login, at, hosts = self._parts.netloc.rpartition("@")
         options = dict(parse_qsl(self._parts.query))
         if self.hosts > 1 and "target_session_attrs" not in options:
@@ -51,7 +51,7 @@ class Target:
 
     @property
     def hosts(self) -> int:
-        """How many hosts it has."""
+        """Return how many hosts it has."""
         return 1 + self.name.rpartition("/")[0].count(",")
 
 
@@ -62,7 +62,7 @@ def _turned(hosts: str, turn: int) -> str:
 
 
 def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> Target:
-    """The target of ``postgresql://user@host:5432/database?option=value``.
+    """Return the target of ``postgresql://user@host:5432/database?option=value``.
 
     Raises ConfigError, without the password, for whatever asyncpg could not use.
     """

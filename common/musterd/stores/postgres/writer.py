@@ -1,4 +1,7 @@
-"""An agent's way to PostgreSQL: one function that updates one row per beat. No NumPy here."""
+"""The module is an agent's way to PostgreSQL: one function updates one row per beat.
+
+It imports no NumPy.
+"""
 
 from hashlib import blake2b
 
@@ -16,7 +19,7 @@ SET LOCAL statement_timeout = {limit};
 SELECT FROM musterd.beat({slot}, '{member_id}'::bigint, decode('{record}', 'hex')) AS stored WHERE stored
 """
 _RETIRE_OWN = "SELECT musterd.retire($1)"
-# Whoever holds the row must not hold up the sweeps that share this connection.
+# A session that holds the row must not hold up the sweeps that share this connection.
 _SOON = "SET LOCAL lock_timeout = 250"
 _RETIRE = """
 WITH vacated AS (
@@ -27,7 +30,10 @@ WITH vacated AS (
 
 
 class PostgresWriter:
-    """One agent process's way to the database: see :class:`musterd.stores.base.ShardWriter`."""
+    """A ``PostgresWriter`` is one agent process's way to the database.
+
+    See :class:`musterd.stores.base.ShardWriter`.
+    """
 
     def __init__(self, link: PgSession, namespace: str) -> None:
         self.name = link.name
@@ -54,7 +60,7 @@ class PostgresWriter:
             self._slots[its_id] = await announce(session, row)
 
     async def beat(self, beat: Beat) -> bool:
-        """Overwrite the member's beat; False when the row is gone."""
+        """Overwrite the member's beat; return False when the row is gone."""
         slot = self._slots.get(beat.member_id)
         if slot is None:
             return False
@@ -63,7 +69,7 @@ class PostgresWriter:
         return await self.write(slot, beat)
 
     async def write(self, slot: int, beat: Beat) -> bool:
-        """Overwrite the beat in ``slot`` if it is this member's; False when it is not."""
+        """Overwrite the beat in ``slot`` if it is this member's; return False when it is not."""
         return await again(lambda: self._write(slot, signed(beat.member_id), pack(beat)))
 
     async def _write(self, slot: int, its_id: int, record: bytes) -> bool:
@@ -79,7 +85,7 @@ class PostgresWriter:
         self._members.discard(its_id)
 
     async def renew(self) -> str:
-        """Connect anew if the host's name has moved, and now and then; the new address if so."""
+        """Connect anew if the host's name has moved, and now and then; return the new address if so."""
         return await self._link.freshen()
 
     async def aclose(self) -> None:
@@ -103,7 +109,7 @@ async def _update(session: Session, slot: int, its_id: int, record: bytes, limit
 
 
 async def retire(link: PgSession, namespace: str, member: Member) -> None:
-    """Vacate the slot of ``member``, whoever announced it, and remove its beat.
+    """Vacate the slot of ``member``, whichever agent announced it, and remove its beat.
 
     Idempotent. Raises StoreError.
     """
@@ -114,12 +120,12 @@ async def retire(link: PgSession, namespace: str, member: Member) -> None:
 
 
 def signed(number: int) -> int:
-    """The bigint with the same 64 bits as the unsigned ``number``."""
+    """Return the bigint with the same 64 bits as the unsigned ``number``."""
     return number - (1 << 64) if number >= 1 << 63 else number
 
 
 def namespace_key(namespace: str) -> int:
-    """A fixed-width stand-in for ``namespace``, to leave others' beats out of a sweep.
+    """Return a fixed-width stand-in for ``namespace``, to keep other namespaces out of a sweep.
 
     Two namespaces may share one; that costs time and nothing else.
     """
