@@ -1,1 +1,1 @@
-"""memcached and the embedded store: the agents' side."""
+"""The package has the agents' side of memcached and of the embedded store."""

@@ -1,4 +1,4 @@
-"""An agent's connection to one memcached: aiomcache's commands over a stream that we own.
+"""The module connects an agent to one memcached: aiomcache's commands over a stream that we own.
 
 aiomcache 0.8.2 must not own it, for reasons found by reading and reproduced in tests/service:
 
@@ -43,14 +43,14 @@ _Command = Callable[[aiomcache.Client], Awaitable[_T]]
 
 
 class ServerAddress(NamedTuple):
-    """Where one memcached listens."""
+    """A ``ServerAddress`` is where one memcached listens."""
 
     host: str
     port: int
 
     @classmethod
     def of(cls, host: str, port: int) -> "ServerAddress":
-        """The server, by the one spelling of its address that all agents agree on.
+        """Return the server, by the one spelling of its address that all agents agree on.
 
         Raises ValueError for what is neither a host name nor an IP address, and for port 0.
         """
@@ -64,24 +64,24 @@ class ServerAddress(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of the shard: ``host:port`` or ``[IPv6]:port``."""
+        """Return the name of the shard: ``host:port`` or ``[IPv6]:port``."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
 
 def refusal(line: bytes) -> str | None:
-    """The text of an error line of the protocol; None if ``line`` is none."""
+    """Return the text of an error line of the protocol; None if ``line`` is none."""
     return shown(line) if _ERROR_LINE.match(line) else None
 
 
 def shown(line: bytes) -> str:
-    """A foreign line as one printable line of reasonable length."""
+    """Return a foreign line as one printable line of reasonable length."""
     text = line.decode("ascii", "replace").strip()
     return "".join(c if c.isprintable() else "?" for c in text)[:_TEXT_LIMIT]
 
 
 def unreachable(error: OSError | EOFError) -> str:
-    """What happened to a connection, in a few words."""
+    """Say in a few words what happened to a connection."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     number = getattr(error, "errno", None)
     if number and number > 0:  # asyncio's own text for these is "Connect call failed"
@@ -99,7 +99,7 @@ def keep_alive(transport: asyncio.BaseTransport) -> None:
 def cut(transport: asyncio.WriteTransport) -> None:
     """Abort by RST, which takes back what is still on its way.
 
-    Else the kernel would go on to deliver it: a beat that was given up long ago could overwrite
+    Otherwise the kernel would go on to deliver it: a beat that was given up long ago could overwrite
     newer ones.
     """
     connection = transport.get_extra_info("socket")
@@ -115,7 +115,10 @@ class _Oversized(ShardCorrupt):
 
 
 class _Replies(asyncio.StreamReader):
-    """The incoming half of a connection. It fails where aiomcache would go wrong silently."""
+    """``_Replies`` is the incoming half of a connection.
+
+    It fails where aiomcache would go wrong silently.
+    """
 
     def __init__(self, shard: str) -> None:
         super().__init__(limit=LINE_LIMIT)
@@ -125,17 +128,17 @@ class _Replies(asyncio.StreamReader):
         self.last_line = b""
 
     def feed_data(self, data: Any) -> None:
-        """Count what came."""
+        """Count the bytes that came."""
         self._unread += len(data)
         super().feed_data(data)
 
     def set_exception(self, exc: Exception) -> None:
-        """Ignore aiomcache's verdicts on its own calls: those of the transport count."""
+        """Ignore aiomcache's verdicts on its own calls: only those of the transport count."""
         if not isinstance(exc, ClientException | StoreError):
             super().set_exception(exc)
 
     async def readline(self) -> bytes:
-        """One whole line; an error line of the protocol is ShardRefused."""
+        """Return one whole line; an error line of the protocol is ShardRefused."""
         line = await super().readline()
         self._unread -= len(line)
         self.last_line = line
@@ -148,14 +151,17 @@ class _Replies(asyncio.StreamReader):
         return self._about_ours(line) if line.startswith(b"VALUE ") else line
 
     def _about_ours(self, line: bytes) -> bytes:
-        """The line before a value, with no flags: aiomcache would make a fault of the server of them."""
+        """Return the line before a value, with no flags.
+
+        aiomcache would take flags for a fault of the server.
+        """
         words = line.split(b" ")
         if words[1] != self._key:
             raise ShardCorrupt(self._shard, f"reply for another key: {shown(line)!r}")
         return b" ".join((*words[:2], b"0", *words[3:])) if words[2].isdigit() else line
 
     async def readexactly(self, n: int) -> bytes:
-        """The data of one value."""
+        """Return the data of one value."""
         if n < 0:
             raise ShardCorrupt(self._shard, f"reply with a value of {n} bytes")
         if n > VALUE_LIMIT:
@@ -165,38 +171,38 @@ class _Replies(asyncio.StreamReader):
         return data
 
     async def begin(self, key: bytes) -> None:
-        """A call about ``key`` begins; whatever came unasked is an error, and read as one."""
+        """Begin a call about ``key``; whatever came unasked is an error, and read as one."""
         self._key = key
         if self._unread:
             line = await self.readline()
             raise ShardCorrupt(self._shard, f"reply that nobody asked for: {shown(line)!r}")
 
     def finish(self) -> None:
-        """The reply was read; there must not be more of it."""
+        """Check that the reply was read and there is no more of it."""
         if self._unread:
             raise ShardCorrupt(self._shard, "more than one reply to one command")
 
 
 class _OneConnection(MemcachePool):
-    """In the place of aiomcache's pool: the connection that its owner opened and will close."""
+    """``_OneConnection`` stands for aiomcache's pool: its owner opened the connection and closes it."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__("", 0, minsize=1, maxsize=1)
         self._connection = connection
 
     async def acquire(self) -> Connection:
-        """The connection."""
+        """Return the connection."""
         return self._connection
 
     def release(self, conn: Connection) -> None:
-        """Do nothing: its owner knows better how the call ended."""
+        """Do nothing: the owner knows better how the call ended."""
 
 
 class _Commands(aiomcache.Client):
-    """aiomcache's commands over one connection.
+    """These are aiomcache's commands over one connection.
 
-    They take one from ``self._pool`` and give it back, by ``acquire`` and ``release``: all of
-    aiomcache's insides that this relies on. A pool is no argument of its, so a subclass brings one.
+    They take one from ``self._pool`` and give it back, by ``acquire`` and ``release``: this relies on
+    nothing else of aiomcache's insides. aiomcache takes no pool as an argument, so a subclass sets one.
     """
 
     def __init__(self, server: ServerAddress, connection: Connection) -> None:
@@ -212,17 +218,17 @@ class _Link(NamedTuple):
 
     @property
     def is_usable(self) -> bool:
-        """False once the server hung up, with nothing left to read from it."""
+        """Return False once the server hung up, with nothing left to read from it."""
         return not (
             self.replies.at_eof() or self.replies.exception() or self.transport.is_closing()
         )
 
 
 class MemcachedConnection:
-    """A :class:`~musterd.stores.slots.protocol.KeyValue`: one connection, made when needed.
+    """A ``MemcachedConnection`` is one connection, made when it is needed.
 
-    Calls wait for each other. The caller bounds them in time; a call that is cut short takes the
-    connection with it.
+    It is a :class:`~musterd.stores.slots.protocol.KeyValue`. Calls wait for each other. The caller
+    bounds them in time; a call that is cut short takes the connection with it.
     """
 
     def __init__(self, server: ServerAddress, way: Way | None = None) -> None:
@@ -234,7 +240,7 @@ class MemcachedConnection:
         self._heard: _Link | None = None  # the one that was answered last
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
-        """The value and its cas number. One that is larger than any of ours is removed unread."""
+        """Return the value and its cas number; remove one that is larger than any of ours, unread."""
         try:
             value, token = await self._call(key, lambda client: client.gets(key))
         except _Oversized:
@@ -243,28 +249,28 @@ class MemcachedConnection:
         return value, token or 0
 
     async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
-        """Store; ShardRefused if the server did not."""
+        """Store the value; raise ShardRefused if the server did not."""
         if not await self._call(key, lambda client: client.set(key, value, ttl)):
             raise ShardRefused(self.name, "did not store a plain set")
 
     async def add(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
-        """Store if absent."""
+        """Store the value if the key is absent."""
         return await self._call(key, lambda client: client.add(key, value, ttl))
 
     async def replace(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
-        """Store if present."""
+        """Store the value if the key is present."""
         return await self._call(key, lambda client: client.replace(key, value, ttl))
 
     async def cas(self, key: bytes, value: bytes, token: int, ttl: int = 0) -> bool:
-        """Store if unchanged."""
+        """Store the value if the key is unchanged."""
         return await self._call(key, lambda client: client.cas(key, value, token, ttl))
 
     async def incr(self, key: bytes, step: int) -> int | None:
-        """Add to a number."""
+        """Return the number after adding ``step`` to it; None when absent."""
         return await self._call(key, lambda client: self._incr(client, key, step))
 
     async def delete(self, key: bytes) -> None:
-        """Remove."""
+        """Remove the key."""
         await self._call(key, lambda client: client.delete(key))
 
     async def renew(self) -> str:

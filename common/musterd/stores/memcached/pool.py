@@ -1,4 +1,4 @@
-"""An agent's way to one memcached: one connection, and more where one is not fast enough.
+"""The module is an agent's way to one memcached: one connection, and more where one is too slow.
 
 aiomcache has one call at a time on a connection. A process that beats for many members must not
 be bound by that when every call takes long, or some of them would fall silent on a path that is
@@ -23,7 +23,10 @@ PATIENCE = 0.1  # seconds that a call waits for its turn before it takes another
 
 
 class ConnectionPool:
-    """A :class:`~musterd.stores.slots.protocol.KeyValue`: up to ``LANES`` calls at a time."""
+    """A ``ConnectionPool`` takes up to ``LANES`` calls at a time.
+
+    It is a :class:`~musterd.stores.slots.protocol.KeyValue`.
+    """
 
     def __init__(self, server: ServerAddress) -> None:
         self.name = server.name
@@ -33,37 +36,37 @@ class ConnectionPool:
         self._idle = Pool(self._lanes)
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
-        """The value and its cas number."""
+        """Return the value and its cas number."""
         async with self._lane() as lane:
             return await lane.gets(key)
 
     async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
-        """Store."""
+        """Store the value."""
         async with self._lane() as lane:
             await lane.set(key, value, ttl)
 
     async def add(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
-        """Store if absent."""
+        """Store the value if the key is absent."""
         async with self._lane() as lane:
             return await lane.add(key, value, ttl)
 
     async def replace(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
-        """Store if present."""
+        """Store the value if the key is present."""
         async with self._lane() as lane:
             return await lane.replace(key, value, ttl)
 
     async def cas(self, key: bytes, value: bytes, token: int, ttl: int = 0) -> bool:
-        """Store if unchanged."""
+        """Store the value if the key is unchanged."""
         async with self._lane() as lane:
             return await lane.cas(key, value, token, ttl)
 
     async def incr(self, key: bytes, step: int) -> int | None:
-        """Add to a number."""
+        """Return the number after adding ``step`` to it; None when absent."""
         async with self._lane() as lane:
             return await lane.incr(key, step)
 
     async def delete(self, key: bytes) -> None:
-        """Remove."""
+        """Remove the key."""
         async with self._lane() as lane:
             await lane.delete(key)
 

@@ -1,4 +1,4 @@
-"""memcached and the embedded store by URL; the agent's connection is in memcached_connection."""
+"""The module opens memcached and the embedded store by URL; the connection is in ``connection``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,9 @@ DEFAULT_REPLICAS = 2
 
 
 def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
-    """``memcached://h1:11211,[::1]:11212?replicas=2`` or ``embedded://127.0.0.1:11311``.
+    """Return the store of a URL of memcached or of the embedded store.
 
+    Such are ``memcached://h1:11211,[::1]:11212?replicas=2`` and ``embedded://127.0.0.1:11311``.
     ``replicas`` is 2, or 1 where there is only one server, unless the URL says otherwise.
     """
     parts = Parts(url)
@@ -38,7 +39,7 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
 
 @dataclass(frozen=True, slots=True)
 class MemcachedDriver:
-    """A list of servers, and how they are used."""
+    """A ``MemcachedDriver`` has a list of servers, and how they are used."""
 
     servers: Sequence[ServerAddress]
     namespace: str
@@ -46,13 +47,13 @@ class MemcachedDriver:
     beat_ttl: float
 
     def writer(self, shard: int) -> ShardWriter:
-        """An agent's way to one server."""
+        """Return an agent's way to one server."""
         lanes = ConnectionPool(self.servers[shard])
         return SlotWriter(lanes, self.namespace, self.timeout, self.beat_ttl)
 
 
 class Parts:
-    """A store URL taken apart; errors name the part and never show a password."""
+    """These are the parts of a store URL; errors name the part and never show a password."""
 
     def __init__(self, url: str) -> None:
         self._shown = without_secret(url)
@@ -67,7 +68,7 @@ class Parts:
             raise self.error("has more than servers and ?replicas=")
 
     def servers(self, default_port: int) -> list[ServerAddress]:
-        """The servers, in the order of the URL."""
+        """Return the servers, in the order of the URL."""
         hosts = self._hosts.split(",")
         servers = [self._server(address.strip(), default_port) for address in hosts]
         for at, server in enumerate(servers):
@@ -76,7 +77,7 @@ class Parts:
         return servers
 
     def replicas(self, servers: int) -> int:
-        """How many servers each member beats to."""
+        """Return how many servers each member beats to."""
         options = dict(parse_qsl(self.query, keep_blank_values=True))
         text = options.pop("replicas", str(min(DEFAULT_REPLICAS, servers)))
         for name in options:
@@ -86,7 +87,7 @@ class Parts:
         return int(text)
 
     def error(self, text: str) -> ConfigError:
-        """A ConfigError about this URL."""
+        """Return a ConfigError about this URL."""
         return ConfigError(f"store URL {self._shown!r} {text}")
 
     def _server(self, address: str, default_port: int) -> ServerAddress:

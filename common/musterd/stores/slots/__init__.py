@@ -1,1 +1,1 @@
-"""The slot protocol, by which members and beats are kept in any store of keys and values."""
+"""The package keeps members and beats in any store of keys and values, by the slot protocol."""

@@ -1,11 +1,11 @@
-"""The slot protocol: how members share a server that knows keys and values and nothing else.
+"""The module is the slot protocol: how members share a server of keys and values and nothing else.
 
-The same for memcached, the embedded store and the in-process table. All keys have a fixed width
-within a namespace:
+It is the same for memcached, the embedded store and the in-process table. All keys have a fixed
+width within a namespace:
 
 =======================  =====================================================================
 ``<ns>:n``               slot counter, raised by ``incr``: no slot at or above it is in use
-``<ns>:m:%08x``          who holds a slot: a :class:`~musterd.model.Member` in msgpack; nil for
+``<ns>:m:%08x``          what holds a slot: a :class:`~musterd.model.Member` in msgpack; nil for
                          a while after its holder was retired
 ``<ns>:i:%016x``         a member's slot, by member_id
 ``<ns>:b:%08x``          the beat in a slot; the only kind of key that expires by itself
@@ -14,13 +14,13 @@ within a namespace:
 ``<ns>:f``               a few slots that coordinators found free, for newcomers to try
 =======================  =====================================================================
 
-``add`` and ``cas`` of the ``m`` key decide who holds a slot, so that no order of calls, no crash
-between two of them and no lost key can give a slot to two members that both know it. What is left
-is healed by *knocking*: whoever finds a beat where it does not belong, or a beat whose ``m`` is
-gone, deletes the beat. Its agent is told NOT_STORED at the next one and announces again, which
-checks and restores ``n``, ``m`` and ``i``. Knocking at the wrong door costs one extra announcement
-and never a verdict. Where two beat in one slot, and one always overwrites the other, no coordinator
-knows whom to knock for: so every few beats an agent reads ``m`` too.
+``add`` and ``cas`` of the ``m`` key decide which member holds a slot, so that no order of calls, no
+crash between two of them and no lost key can give a slot to two members that both know it. What is
+left is healed by *knocking*: a process that finds a beat where it does not belong, or a beat without
+its ``m``, deletes the beat. The agent that sent it is told NOT_STORED at its next beat and announces
+again, which checks and restores ``n``, ``m`` and ``i``. Knocking at the wrong door costs one extra
+announcement and never a verdict. Where two beat in one slot, and one always overwrites the other,
+no coordinator knows which one to knock for: so every few beats an agent reads ``m`` too.
 """
 
 import re
@@ -47,38 +47,38 @@ _decoder = msgspec.msgpack.Decoder(Member | None)
 
 
 class KeyValue(Protocol):
-    """One connection to one shard, with memcached's verbs. Raises nothing but StoreError.
+    """A ``KeyValue`` is one connection to one shard, with memcached's verbs.
 
-    ``ttl`` is in whole seconds, 0 for ever.
+    It raises nothing but StoreError. ``ttl`` is in whole seconds, 0 for ever.
     """
 
     name: str
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
-        """The value, None when absent, and the token that :meth:`cas` wants."""
+        """Return the value, None when absent, and the token that :meth:`cas` wants."""
 
     async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
-        """Store, whatever was there."""
+        """Store the value, whatever was there."""
 
     async def add(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
-        """Store if the key is absent."""
+        """Store the value if the key is absent."""
 
     async def replace(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
-        """Store if the key is present."""
+        """Store the value if the key is present."""
 
     async def cas(self, key: bytes, value: bytes, token: int, ttl: int = 0) -> bool:
-        """Store if the key did not change since the :meth:`gets` that gave ``token``."""
+        """Store the value if the key did not change since the :meth:`gets` that gave ``token``."""
 
     async def incr(self, key: bytes, step: int) -> int | None:
-        """The decimal value after adding ``step`` to it; None when absent."""
+        """Return the decimal value after adding ``step`` to it; None when absent."""
 
     async def delete(self, key: bytes) -> None:
         """Remove the key if it is there."""
 
     async def renew(self) -> str:
-        """Use a new connection; the old one is given up after the new one was answered.
+        """Use a new connection; give up the old one after the new one was answered.
 
-        The new address where it is another than before, else an empty text.
+        Returns the new address where it is another than before, else an empty text.
         """
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class KeyValue(Protocol):
 
 
 class Keys:
-    """The names of all keys of one namespace."""
+    """``Keys`` names all keys of one namespace."""
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
@@ -96,29 +96,32 @@ class Keys:
         self.beat_prefix = self._prefix + b":b:"
 
     def holder(self, slot: int) -> bytes:
-        """Who holds ``slot``."""
+        """Return the key that says what holds ``slot``."""
         return b"%b:m:%08x" % (self._prefix, slot)
 
     def holders(self, slots: Iterable[int]) -> list[bytes]:
-        """:meth:`holder` of many."""
+        """Return what :meth:`holder` returns, for many slots."""
         prefix = self._prefix
         return [b"%b:m:%08x" % (prefix, slot) for slot in slots]
 
     def beat(self, slot: int) -> bytes:
-        """The beat in ``slot``."""
+        """Return the key of the beat in ``slot``."""
         return b"%b%08x" % (self.beat_prefix, slot)
 
     def index(self, identity: int) -> bytes:
-        """Where the member with this member_id sits."""
+        """Return the key that says where the member with this member_id sits."""
         return b"%b:i:%016x" % (self._prefix, identity)
 
     def canary(self, coordinator: str) -> bytes:
-        """A coordinator's own beat. Two of one key would see each other's, and prove nothing."""
+        """Return the key of a coordinator's own beat.
+
+        Two coordinators with one key would see each other's, and prove nothing.
+        """
         name = blake2b(coordinator.encode(), digest_size=4).digest()
         return b"%b:c:%08x" % (self._prefix, int.from_bytes(name))
 
     def identity(self, member: Member) -> int:
-        """The member_id of ``member`` in this namespace."""
+        """Return the member_id of ``member`` in this namespace."""
         return member_id(self.namespace, member.group, member.name)
 
 
@@ -132,14 +135,15 @@ class HolderError(ValueError):
 
 
 def write_holder(member: Member) -> bytes:
-    """The value of the ``m`` key of a slot that ``member`` holds."""
+    """Return the value of the ``m`` key of a slot that ``member`` holds."""
     return msgspec.msgpack.encode(member)
 
 
 def read_holder(value: bytes) -> Member | None:
-    """Who holds the slot; None when the last holder was retired. Raises :class:`HolderError`.
+    """Return what holds the slot; None when the last holder was retired.
 
-    Anybody may have written it: whatever the decoder makes of it, this value alone is refused.
+    Raises :class:`HolderError`. Any client may have written it: whatever the decoder makes of it,
+    this value alone is refused.
     """
     if len(value) > HOLDER_LIMIT:
         raise HolderError(f"more than {HOLDER_LIMIT} bytes")
@@ -151,19 +155,19 @@ def read_holder(value: bytes) -> Member | None:
 
 
 def write_slots(*slots: int) -> bytes:
-    """Slots as eight hexadecimal digits each, end to end: the value of ``i`` and ``f`` keys."""
+    """Return slots as eight hexadecimal digits each, end to end: the value of ``i`` and ``f`` keys."""
     return b"".join(b"%08x" % slot for slot in slots)
 
 
 def read_slots(value: bytes | None) -> list[int]:
-    """The slots in the value of an ``i`` or ``f`` key; what is no slot is left out."""
+    """Return the slots in the value of an ``i`` or ``f`` key; leave out what is no slot."""
     texts = (value[at : at + 8] for at in range(0, len(value), 8)) if value else ()
     slots = (int(text, 16) for text in texts if _SLOT.fullmatch(text))
     return [slot for slot in slots if slot < SLOT_LIMIT]
 
 
 def read_counter(value: bytes | None) -> int:
-    """The slot counter in ``value``; 0 when it is absent or nonsense."""
+    """Return the slot counter in ``value``; 0 when it is absent or nonsense."""
     text = b"" if value is None else value.strip()
     if not text.isdigit() or len(text) > COUNTER_LIMIT:
         return 0
@@ -172,5 +176,5 @@ def read_counter(value: bytes | None) -> int:
 
 
 def whole_ttl(seconds: float) -> int:
-    """``seconds`` as an expiry that memcached takes for a duration, never for "never"."""
+    """Return ``seconds`` as an expiry that memcached takes for a duration, never for "never"."""
     return max(1, min(TTL_LIMIT, round(seconds)))

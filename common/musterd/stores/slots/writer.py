@@ -1,4 +1,4 @@
-"""The agent's side of the slot protocol (see :mod:`musterd.stores.slots.protocol`)."""
+"""The module is the agent's side of the slot protocol (see :mod:`musterd.stores.slots.protocol`)."""
 
 import random
 from dataclasses import dataclass
@@ -41,7 +41,10 @@ at once, where they are too many for the time of a push none of them would be do
 
 
 class SlotTable:
-    """Takes, finds and gives back slots on one shard. Every call may be cancelled and repeated."""
+    """A ``SlotTable`` takes, finds and gives back slots on one shard.
+
+    Every call may be cancelled and repeated.
+    """
 
     def __init__(self, shard: KeyValue, keys: Keys, ttl: int) -> None:
         self._shard = shard
@@ -50,9 +53,10 @@ class SlotTable:
         self._remembered: dict[int, int] = {}  # by member_id; noted before a slot is asked for
 
     async def seat(self, member: Member) -> int:
-        """The slot of ``member``, taken now if it had none; all its keys but the beat are right.
+        """Return the slot of ``member``, taken now if it had none.
 
-        Agents that announce one member at once end in one slot: that of the first to write ``i``.
+        All its keys but the beat are right then. Agents that announce one member at once end
+        in one slot: that of the first to write ``i``.
         """
         identity = self._keys.identity(member)
         count = read_counter((await self._shard.gets(self._keys.counter))[0])
@@ -77,7 +81,7 @@ class SlotTable:
         self._remembered.pop(identity, None)
 
     async def is_held(self, slot: int, member: Member) -> bool:
-        """Whether the slot is said to be the member's, with whatever facts.
+        """Say whether ``m`` gives the slot to the member, with whatever facts.
 
         Two agents with one name may tell different facts of it; if each insisted on its own, they
         would change for ever.
@@ -90,7 +94,7 @@ class SlotTable:
         return holder is not None and _same_name(holder, member)
 
     async def is_counted(self, slot: int) -> bool:
-        """Whether the slot is below the counter, so that coordinators find it."""
+        """Say whether the slot is below the counter, so that coordinators find it."""
         return slot < read_counter((await self._shard.gets(self._keys.counter))[0])
 
     async def release(self, slot: int, member: Member) -> None:
@@ -101,29 +105,32 @@ class SlotTable:
             await self.knock(slot)
 
     async def knock(self, slot: int) -> None:
-        """Delete the beat in a slot, so that whoever beats there announces itself again."""
+        """Delete the beat in a slot, so that the agent that beats there announces its member again."""
         await self._shard.delete(self._keys.beat(slot))
 
     async def clear(self, slot: int) -> None:
-        """Remove an ``m`` that names nobody. Its holder, if there is one, writes it anew."""
+        """Remove an ``m`` that names no member. Its holder, if there is one, writes it anew."""
         key = self._keys.holder(slot)
         value, _ = await self._shard.gets(key)
         if value is not None and _is_junk(value):
             await self._shard.delete(key)
 
     async def evict(self, slot: int) -> None:
-        """Have whoever beats in ``slot`` take another: it would come back to one without an ``m``."""
+        """Have the agent that beats in ``slot`` take another.
+
+        It would come back to one without an ``m``.
+        """
         await self._shard.set(self._keys.holder(slot), RETIRED, self._ttl)
         await self.knock(slot)
 
     async def lower_counter(self, seen: int, count: int) -> None:
-        """Let the slot counter be ``count`` if it still is what was ``seen``."""
+        """Set the slot counter to ``count`` if it still is what was ``seen``."""
         value, token = await self._shard.gets(self._keys.counter)
         if read_counter(value) == seen:
             await self.store(self._keys.counter, b"%d" % count, value, token)
 
     async def raise_counter(self, least: int) -> None:
-        """Let the slot counter be ``least`` or more."""
+        """Raise the slot counter to ``least``, unless it is that or more."""
         while True:
             value, token = await self._shard.gets(self._keys.counter)
             if read_counter(value) >= least:
@@ -134,7 +141,7 @@ class SlotTable:
     async def store(
         self, key: bytes, value: bytes, old: bytes | None, token: int, ttl: int = 0
     ) -> bool:
-        """Store unless the key is no longer as it was when ``gets`` said ``old`` and ``token``."""
+        """Store the value if the key is still as it was when ``gets`` said ``old`` and ``token``."""
         if old is None:
             return await self._shard.add(key, value, ttl)
         return await self._shard.cas(key, value, token, ttl)
@@ -142,14 +149,14 @@ class SlotTable:
     async def _find_or_take(
         self, identity: int, member: Member, count: int
     ) -> tuple[int | None, int]:
-        """The slot that was taken on the way, if any, and the one that ``i`` says in the end."""
+        """Return the slot that was taken on the way, if any, and the one that ``i`` says in the end."""
         index = self._keys.index(identity)
         taken = None
         while True:
             pointer, token = await self._shard.gets(index)
             for slot in read_slots(pointer)[:1]:
                 # A pointer beyond the counter is believed only if the slot itself bears it out:
-                # nonsense in one key must not make everyone sweep millions of slots.
+                # nonsense in one key must not make every coordinator sweep millions of slots.
                 if await self._hold(slot, member, if_vacant=slot < count):
                     return taken, slot
             taken = await self._take(identity, member, count)
@@ -169,7 +176,7 @@ class SlotTable:
                 return True
 
     async def _take(self, identity: int, member: Member, count: int) -> int:
-        """A slot that ``member`` holds from now on: its last one, a free one, or a new one."""
+        """Return a slot that ``member`` holds from now on: its last one, a free one, or a new one."""
         remembered = self._remembered.get(identity)
         if remembered is not None and await self._hold(remembered, member):
             await self.raise_counter(remembered + 1)
@@ -193,7 +200,7 @@ class SlotTable:
         return await self.store(key, write_holder(member), value, token)
 
     async def _take_new(self, identity: int, member: Member) -> int:
-        """A slot from the counter.
+        """Take a slot from the counter.
 
         If the counter was lost while slots live, what it gives is taken: growing steps overtake
         them in O(log N) calls.
@@ -207,7 +214,7 @@ class SlotTable:
             step *= 2
 
     async def _advance(self, step: int) -> int:
-        """The counter after raising it by ``step``; it is made where it is absent."""
+        """Return the counter after raising it by ``step``; make it where it is absent."""
         key = self._keys.counter
         while True:
             count = await self._shard.incr(key, step)
@@ -244,7 +251,7 @@ def _is_junk(value: bytes) -> bool:
 
 
 def _names(value: bytes, member: Member) -> bool:
-    """Whether ``m`` says ``member``, or nonsense that its owner should overwrite."""
+    """Say whether ``m`` names ``member``, or is nonsense that its owner should overwrite."""
     try:
         holder = read_holder(value)
     except HolderError:
@@ -264,7 +271,7 @@ class _Seat:
 
 
 class SlotWriter:
-    """An agent's way to one shard (:class:`musterd.stores.base.ShardWriter`)."""
+    """A ``SlotWriter`` is an agent's way to one shard (:class:`musterd.stores.base.ShardWriter`)."""
 
     def __init__(self, shard: KeyValue, namespace: str, timeout: float, beat_ttl: float) -> None:
         self.name = shard.name
@@ -287,7 +294,7 @@ class SlotWriter:
         self._seats[self._keys.identity(member)] = _Seat(slot, member)
 
     async def beat(self, beat: Beat) -> bool:
-        """Overwrite the beat; False when the shard lost it, or the member has no slot."""
+        """Overwrite the beat; return False when the shard lost it, or the member has no slot."""
         seat = self._seats.get(beat.member_id)
         if seat is None:
             return False
@@ -298,7 +305,7 @@ class SlotWriter:
         return False
 
     async def _write(self, seat: "_Seat", record: bytes) -> bool:
-        """Whether the beat is stored, and the seat still the member's where that is looked at."""
+        """Store the beat; return False if it was not stored, or the seat is found to be lost."""
         key = self._keys.beat(seat.slot)
         if not seat.beats:
             await self._shard.set(key, record, self._ttl)
@@ -317,7 +324,7 @@ class SlotWriter:
             await self._slots.retire(member)
 
     async def renew(self) -> str:
-        """Use a new connection; its address if that is another one."""
+        """Use a new connection; return its address if that is another one."""
         with Deadline(self.name, self._timeout):
             address = await self._shard.renew()
         return address  # noqa: RET504 (a Deadline might end the block early, for all mypy knows)

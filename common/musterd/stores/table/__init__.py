@@ -1,1 +1,1 @@
-"""A table of keys and values in this process, and the store over it."""
+"""The package has a table of keys and values in this process, and the store over it."""

@@ -1,4 +1,4 @@
-"""What memcached means by a key, a number, an item, and the outcome of a write.
+"""The module says what memcached means by a key, a number, an item, and the outcome of a write.
 
 The rules are those of memcached 1.6: ``doc/protocol.txt``, and its source where that is silent.
 """
@@ -12,9 +12,8 @@ import msgspec
 
 KEY_LIMIT = 250  # bytes
 ITEM_LIMIT = 1 << 20  # bytes of one item as memcached counts it: key, value and its own header
-CHUNK_LIMIT = (
-    ITEM_LIMIT // 2
-)  # bytes beyond which memcached keeps an item in pieces, and counts with it no more
+# Bytes beyond which memcached keeps an item in pieces, and counts with it no more.
+CHUNK_LIMIT = ITEM_LIMIT // 2
 RELATIVE_LIMIT = 30 * 24 * 3600  # seconds; a greater exptime is a Unix time
 UNSIGNED = 1 << 64  # counters are less than this
 
@@ -27,7 +26,7 @@ _NUMBER = re.compile(rb"\s*([+-]?)(?=[0-9])0*([0-9]{0,20})(?![^\s\0])")
 
 
 class Outcome(bytes, Enum):
-    """What became of a write, in memcached's own words."""
+    """An ``Outcome`` is what became of a write, in memcached's own words."""
 
     STORED = b"STORED"
     NOT_STORED = b"NOT_STORED"
@@ -40,7 +39,10 @@ class Outcome(bytes, Enum):
 
 
 class Item(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """A value as it was stored. ``expires`` is an instant of the table's monotonic clock."""
+    """An ``Item`` is a value as it was stored.
+
+    ``expires`` is an instant of the table's monotonic clock.
+    """
 
     value: bytes
     flags: int
@@ -49,22 +51,22 @@ class Item(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 def valid_key(key: bytes) -> bool:
-    """Whether ``key`` has 1 to 250 bytes, none of them a space or a control character."""
+    """Say whether ``key`` has 1 to 250 bytes, none of them a space or a control character."""
     return _KEY.fullmatch(key) is not None
 
 
 def memcached_size(key: bytes, size: int, flags: int) -> int:
-    """What memcached counts against its item limit for a value of ``size`` bytes."""
+    """Return what memcached counts against its item limit for a value of ``size`` bytes."""
     return len(key) + size + _HEADER + (_FLAGS if flags else 0)
 
 
 def is_in_pieces(key: bytes, size: int, flags: int) -> bool:
-    """Would memcached keep a value of ``size`` bytes in pieces?"""
+    """Say whether memcached would keep a value of ``size`` bytes in pieces."""
     return memcached_size(key, size, flags) > CHUNK_LIMIT
 
 
 def seconds_left(exptime: int, wall: Callable[[], float]) -> float:
-    """How long an item with this exptime lives from now on; negative if it is over already."""
+    """Return the seconds that an item with this exptime has left; negative if they are over already."""
     if exptime == 0:
         return inf
     if exptime < 0:
@@ -73,7 +75,7 @@ def seconds_left(exptime: int, wall: Callable[[], float]) -> float:
 
 
 def parse_integer(text: bytes, low: int, high: int) -> int | None:
-    """The number that ``text`` is, blanks around it allowed; None if it is not in low..high."""
+    """Return the number that ``text`` is, blanks around it allowed; None if it is not in low..high."""
     plain = text.isdigit() and len(text) <= _PLAIN_DIGITS
     if not plain and _INTEGER.fullmatch(text) is None:
         return None
@@ -82,7 +84,7 @@ def parse_integer(text: bytes, low: int, high: int) -> int | None:
 
 
 def parse_unsigned(text: bytes) -> int | None:
-    """The 64-bit number ``text`` begins with, by the rules of C's ``strtoull``, else None.
+    """Return the 64-bit number that begins ``text``, by the rules of C's ``strtoull``, else None.
 
     memcached reads counters and deltas so: blanks may precede the digits, a blank or NUL ends
     them, and a minus sign is refused only where the wrapped number has its highest bit set.

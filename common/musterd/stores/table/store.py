@@ -1,7 +1,7 @@
-"""The in-process store: the slot protocol over a table, without sockets.
+"""The module is the in-process store: the slot protocol over a table, without sockets.
 
-For tests, simulation and embedding. Every call is a checkpoint of the running event loop, so a
-program behaves on it as on a network, and time is that of the loop, so trio's MockClock drives it.
+It is for tests, simulation and embedding. Every call is a checkpoint of the running event loop, so
+a program behaves on it as on a network, and time is that of the loop, so trio's MockClock drives it.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _tables: dict[str, Table] = {}
 
 
 def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
-    """``memory:`` or ``memory:name``: equal names share a table within this process."""
+    """Return the store of ``memory:`` or ``memory:name``; equal names share a table in this process."""
     name = url.removeprefix("memory:")
     if name:
         check_name("memory store", name)
@@ -35,7 +35,7 @@ def forget_table(name: str) -> None:
 
 
 def named_table(name: str, clock: Callable[[], float] = anyio.current_time) -> Table:
-    """The table of this name; the first call makes it, with ``clock`` for its expiry."""
+    """Return the table of this name; the first call makes it, with ``clock`` for its expiry."""
     if name not in _tables:
         _tables[name] = Table(_MEMORY_LIMIT, monotonic=clock)
     return _tables[name]
@@ -43,7 +43,7 @@ def named_table(name: str, clock: Callable[[], float] = anyio.current_time) -> T
 
 @dataclass(frozen=True, slots=True)
 class MemoryDriver:
-    """One table, and how it is used."""
+    """A ``MemoryDriver`` has one table, and how it is used."""
 
     shard: "TableConnection"
     namespace: str
@@ -51,45 +51,45 @@ class MemoryDriver:
     beat_ttl: float
 
     def writer(self, shard: int) -> ShardWriter:
-        """An agent's way to the table."""
+        """Return an agent's way to the table."""
         return SlotWriter(self.shard, self.namespace, self.timeout, self.beat_ttl)
 
 
 class TableConnection:
-    """A :class:`~musterd.stores.slots.protocol.KeyValue` over a table."""
+    """A ``TableConnection`` is a :class:`~musterd.stores.slots.protocol.KeyValue` over a table."""
 
     def __init__(self, name: str, table: Table) -> None:
         self.name = name
         self.table = table
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
-        """The value and its cas number."""
+        """Return the value and its cas number."""
         await checkpoint()
         item = self.table.get((key,))[0]
         return (None, 0) if item is None else (item.value, item.cas)
 
     async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
-        """Store."""
+        """Store the value."""
         await checkpoint()
         self._stored(self.table.set(key, value, exptime=ttl))
 
     async def add(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
-        """Store if absent."""
+        """Store the value if the key is absent."""
         await checkpoint()
         return self._stored(self.table.add(key, value, exptime=ttl))
 
     async def replace(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
-        """Store if present."""
+        """Store the value if the key is present."""
         await checkpoint()
         return self._stored(self.table.replace(key, value, exptime=ttl))
 
     async def cas(self, key: bytes, value: bytes, token: int, ttl: int = 0) -> bool:
-        """Store if unchanged."""
+        """Store the value if the key is unchanged."""
         await checkpoint()
         return self._stored(self.table.cas(key, value, 0, ttl, token))
 
     async def incr(self, key: bytes, step: int) -> int | None:
-        """Add to a number."""
+        """Return the number after adding ``step`` to it; None when absent."""
         await checkpoint()
         outcome = self.table.incr(key, step)
         if isinstance(outcome, Outcome):
@@ -98,17 +98,17 @@ class TableConnection:
         return outcome
 
     async def delete(self, key: bytes) -> None:
-        """Remove."""
+        """Remove the key."""
         await checkpoint()
         self.table.delete(key)
 
     async def renew(self) -> str:
-        """Nothing to renew."""
+        """Do nothing: there is nothing to renew."""
         await checkpoint()
         return ""
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""
 
     def _stored(self, outcome: Outcome) -> bool:
         if outcome not in (Outcome.STORED, Outcome.NOT_STORED, Outcome.EXISTS, Outcome.NOT_FOUND):

@@ -1,7 +1,7 @@
-"""An in-memory table that behaves as memcached does, without a network.
+"""The module has a table in memory that behaves as memcached does, without a network.
 
-Pure and synchronous: time is two callables, and nothing here waits. The embedded store's server
-speaks the text protocol over one of these, and ``memory:`` uses one directly.
+It is pure and synchronous: time is two callables, and nothing here waits. The embedded store's
+server speaks the text protocol over one of these, and ``memory:`` uses one directly.
 
 Memory stays flat without a thread or a timer: an expired item goes when it is looked up, every
 write inspects two more items for expiry, and the items used longest ago are evicted at the limit.
@@ -40,10 +40,11 @@ _COUNTERS = (
 
 
 class Table:
-    """Items by key. ``memory_limit`` and ``item_limit`` are bytes, exptimes are seconds.
+    """A ``Table`` has items by key.
 
-    An exptime of 0 never expires, a negative one has expired, one up to 30 days is relative (by
-    ``monotonic``, so a stepped clock changes nothing), a greater one is a Unix time (by ``wall``).
+    ``memory_limit`` and ``item_limit`` are bytes, exptimes are seconds. An exptime of 0
+    never expires, a negative one has expired, one up to 30 days is relative (by ``monotonic``, so a
+    stepped clock changes nothing), a greater one is a Unix time (by ``wall``).
     """
 
     def __init__(
@@ -66,11 +67,11 @@ class Table:
         self.reset_stats()
 
     def __len__(self) -> int:
-        """How many items there are, with those that expired and were not yet noticed."""
+        """Return how many items there are, with those that expired and were not yet noticed."""
         return len(self._items)
 
     def get(self, keys: Iterable[bytes], *, room: float = inf) -> list[Item | None]:
-        """The item of each key in turn, None where there is none.
+        """Return the item of each key in turn, None where there is none.
 
         Stops after the value that fills ``room`` bytes; the list is then shorter than ``keys``.
         """
@@ -95,7 +96,7 @@ class Table:
     gets = get  # an Item always has its cas number
 
     def gat(self, exptime: int, keys: Iterable[bytes], *, room: float = inf) -> list[Item | None]:
-        """As :meth:`get`; each item found expires anew."""
+        """Return what :meth:`get` returns, and let each item found expire anew."""
         expires = self._expiry(exptime)
         found: list[Item | None] = []
         for key in keys:
@@ -111,13 +112,13 @@ class Table:
         return found
 
     def set(self, key: bytes, value: bytes, flags: int = 0, exptime: int = 0) -> Outcome:
-        """Store, whatever was there. A value refused for its size removes the old one."""
+        """Store the value, whatever was there. One that is refused for its size removes the old one."""
         if refused := self._begin(key, len(value), flags):
             return refused
         return self._put(key, value, flags, self._expiry(exptime))
 
     def add(self, key: bytes, value: bytes, flags: int = 0, exptime: int = 0) -> Outcome:
-        """Store if there is nothing under this key."""
+        """Store the value if there is nothing under this key."""
         if refused := self._begin(key, len(value), flags, stale=False):
             return refused
         if self._live(key) is None:
@@ -126,7 +127,7 @@ class Table:
         return Outcome.NOT_STORED
 
     def replace(self, key: bytes, value: bytes, flags: int = 0, exptime: int = 0) -> Outcome:
-        """Store if there is something under this key."""
+        """Store the value if there is something under this key."""
         if refused := self._begin(key, len(value), flags, stale=False):
             return refused
         if self._live(key) is None:
@@ -142,7 +143,7 @@ class Table:
         return self._extend(key, b"", value)
 
     def cas(self, key: bytes, value: bytes, flags: int, exptime: int, unique: int) -> Outcome:
-        """Store if nobody has since the item with the cas number ``unique`` was read."""
+        """Store the value if none was stored since the item with the cas number ``unique`` was read."""
         if refused := self._begin(key, len(value), flags, stale=False):
             return refused
         item = self._live(key)
@@ -156,19 +157,22 @@ class Table:
         return self._put(key, value, flags, self._expiry(exptime))
 
     def incr(self, key: bytes, delta: int) -> int | Outcome:
-        """Add to a decimal value, modulo 2^64."""
+        """Add to a decimal value, modulo 2^64, and return it or why not."""
         return self._count(key, "incr", lambda number: (number + delta) % UNSIGNED)
 
     def decr(self, key: bytes, delta: int) -> int | Outcome:
-        """Subtract from a decimal value; it stops at 0. The stored text does not get shorter."""
+        """Subtract from a decimal value, which stops at 0, and return it or why not.
+
+        The stored text does not get shorter.
+        """
         return self._count(key, "decr", lambda number: max(number - delta, 0))
 
     def touch(self, key: bytes, exptime: int) -> bool:
-        """Let an item expire anew; False if there is none."""
+        """Let an item expire anew; return False if there is none."""
         return self.gat(exptime, (key,))[0] is not None
 
     def delete(self, key: bytes) -> bool:
-        """Remove an item; False if there is none."""
+        """Remove an item; return False if there is none."""
         found = self._live(key) is not None
         if found:
             self._discard(key)
@@ -185,7 +189,7 @@ class Table:
         self._now()
 
     def refusal(self, key: bytes, size: int, flags: int = 0) -> Outcome | None:
-        """Why a value of ``size`` bytes could not be stored under ``key``, if so."""
+        """Return why a value of ``size`` bytes cannot be stored under ``key``; None if it can."""
         if not valid_key(key):
             return Outcome.BAD_KEY
         if memcached_size(key, size, flags) > self.item_limit:
@@ -203,7 +207,7 @@ class Table:
             self._discard(key)
 
     def stats(self) -> dict[str, int]:
-        """Counters and gauges by memcached's names."""
+        """Return counters and gauges by memcached's names."""
         return self._counters | {
             "curr_items": len(self._items),
             "bytes": self.bytes_used,
