@@ -1,4 +1,4 @@
-"""Stores by URL. The driver of a scheme is imported when a URL asks for it, not before.
+"""The package opens stores by URL. It imports the driver of a scheme only when a URL asks for it.
 
 ==============================================  ==============================================
 ``memcached://h1:11211,h2:11211?replicas=2``    each server is one shard
@@ -27,7 +27,7 @@ _DRIVERS = {
 
 
 def open_store(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
-    """The store that ``url`` names; connects to nothing yet.
+    """Return the store that ``url`` names; connect to nothing yet.
 
     ``timeout`` bounds every call to a shard, in seconds. ``beat_ttl`` is how long, in seconds, a
     store that can forget keeps a beat that is not renewed. Raises ConfigError for a URL that no

@@ -1,10 +1,11 @@
-"""What a store must be able to do for an agent. What a coordinator reads is ``musterd_coordinator.sweep``.
+"""The module says what a store must be able to do for an agent.
 
-A store is one or more *shards* that fail independently. Both sides place a member on the same
-shards by :func:`place`. Every call below bounds its own network waits by the ``timeout`` given to
-:func:`musterd.stores.open_store`, is safe to cancel at any await, and raises only
-:class:`musterd.errors.StoreError`; whatever a call leaves half done on a connection, the next
-call starts on a clean one. Nothing here retries: the caller's next tick is the retry.
+What a coordinator reads is in ``musterd_coordinator.sweep``. A store is one or more *shards* that
+fail independently. Both sides place a member on the same shards by :func:`place`. Every call below
+bounds its own network waits by the ``timeout`` given to :func:`musterd.stores.open_store`, is safe
+to cancel at any await, and raises only :class:`musterd.errors.StoreError`; whatever a call leaves
+half done on a connection, the next call starts on a clean one. Nothing here retries: the caller's
+next tick is the retry.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from musterd.model import Member
 
 
 class Guarantees(Flag):
-    """What silence on this store may mean besides death; the coordinator demands none of them."""
+    """These flags say what silence on a store may mean besides death; a coordinator demands none."""
 
     NONE = 0
     SURVIVES_RESTART = auto()  # beats are still there after the server restarted
@@ -28,32 +29,35 @@ class Guarantees(Flag):
 
 
 class ShardWriter(Protocol):
-    """One shard, for one agent process. Calls may overlap; they share one connection."""
+    """A ``ShardWriter`` is an agent process's way to one shard.
+
+    Calls may overlap; they share one connection.
+    """
 
     name: str
 
     async def announce(self, member: Member) -> None:
-        """Take (or find again) a slot for ``member``, and record who holds it.
+        """Take (or find again) a slot for ``member``, and record that it holds the slot.
 
         Idempotent; heals whatever of the member's keys the shard lost. Needed before the first
         :meth:`beat` of a member, and again whenever a beat returns False.
         """
 
     async def beat(self, beat: Beat) -> bool:
-        """Overwrite the member's beat. False: the shard has lost the member, announce it again.
+        """Overwrite the member's beat; return False if the shard lost the member.
 
-        The member is ``beat.member_id``, announced before on this writer.
+        Then announce it again. The member is ``beat.member_id``, announced before on this writer.
         """
 
     async def retire(self, member: Member) -> None:
         """Give up the member's slot and remove all that the shard holds of it. Idempotent."""
 
     async def renew(self) -> str:
-        """Go to the shard anew, as one who starts now, where that can lead elsewhere.
+        """Connect to the shard anew, as a new agent would, where that can lead elsewhere.
 
         Names are looked up again; the old connection serves until the new one was answered, and
-        goes on to serve where that fails: raises StoreError. The new address where it is another
-        than before, else an empty text.
+        goes on to serve where that fails: raises StoreError. Returns the new address where it is
+        another than before, else an empty text.
         """
 
     async def aclose(self) -> None:
@@ -62,7 +66,7 @@ class ShardWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The shards of one store URL. Opening one connects to nothing yet."""
+    """A ``Store`` is the shards of one store URL. Opening one connects to nothing yet."""
 
     url: str  # for people: without secrets
     shard_names: tuple[str, ...]
@@ -71,26 +75,26 @@ class Store:
     driver: "Driver" = field(repr=False)
 
     def writer(self, shard: int) -> ShardWriter:
-        """An agent's way to ``shard_names[shard]``."""
+        """Return an agent's way to ``shard_names[shard]``."""
         return self.driver.writer(shard)
 
     def place(self, member_id: int) -> tuple[int, ...]:
-        """The shards a member beats to, best first; ``replicas`` of them."""
+        """Return the shards that a member beats to, best first; ``replicas`` of them."""
         return place(member_id, self.shard_names, self.replicas)
 
 
 class Driver(Protocol):
-    """What a store module provides; what else one knows is for those who read its shards."""
+    """A ``Driver`` is what a store module provides; what else it knows is for readers of its shards."""
 
     def writer(self, shard: int) -> ShardWriter:
-        """An agent's way to one shard."""
+        """Return an agent's way to one shard."""
 
 
 def place(member_id: int, shard_names: Sequence[str], replicas: int) -> tuple[int, ...]:
-    """Indexes of the ``replicas`` shards that rank highest for this member.
+    """Return the indexes of the ``replicas`` shards that rank highest for this member.
 
-    Rendezvous (highest random weight) hashing, Thaler and Ravishankar, 1998: whoever knows the
-    same names finds the same shards in whatever order they are listed, and a shard that comes or
+    Rendezvous (highest random weight) hashing, Thaler and Ravishankar, 1998: all processes that know
+    the same names find the same shards in whatever order they are listed, and a shard that comes or
     goes moves only the members that it gains or loses.
     """
     ranked = sorted(
@@ -103,14 +107,14 @@ def place(member_id: int, shard_names: Sequence[str], replicas: int) -> tuple[in
 
 @lru_cache(1024)
 def shard_seed(shard_name: str) -> int:
-    """The 64-bit number that stands for a shard in :func:`weight`."""
+    """Return the 64-bit number that stands for a shard in :func:`weight`."""
     return int.from_bytes(blake2b(shard_name.encode(), digest_size=8).digest(), "little")
 
 
 def weight(seed: int, member_id: int) -> int:
-    """The rank of a shard for a member, 64 bits.
+    """Return the rank of a shard for a member, 64 bits.
 
-    The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) over both numbers: the same
+    It is the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) over both numbers: the same
     few integer operations serve one member here and a million in NumPy.
     """
     x = seed ^ member_id

@@ -1,7 +1,8 @@
-"""These give one call at a time, and each its time: at the least cost, for an agent pays it per beat.
+"""The module runs calls one at a time, each within its time, at the least cost.
 
-On an idle host every line that runs once a second runs from cold memory. anyio's Lock and
-``fail_after`` are used wherever they do something; here is what spares them where they do not.
+An agent pays it per beat, and on an idle host every line that runs once a second runs from cold
+memory. anyio's Lock and ``fail_after`` are used wherever they do something; the code here spares
+them where they do not.
 Taking a `Mutex` and giving it back costs 1.1 µs, an ``anyio.Lock`` 17 (6.5 with ``fast_acquire``); a
 `Deadline` within a shorter one 5.5 µs, ``fail_after`` 18. That is 15 to 25 of the 360 µs of a beat.
 """
@@ -19,7 +20,7 @@ _T = TypeVar("_T")
 
 
 class Pool(Generic[_T]):
-    """Things of which each is lent to one caller at a time; who waits longest is next."""
+    """A ``Pool`` lends each thing to one caller at a time; the caller that waits longest is next."""
 
     def __init__(self, things: Iterable[_T]) -> None:
         self._free = list(things)  # the last that was given back is lent first
@@ -27,11 +28,11 @@ class Pool(Generic[_T]):
 
     @property
     def is_empty(self) -> bool:
-        """Whether whoever asks now has to wait."""
+        """Say whether a caller that asks now has to wait."""
         return not self._free
 
     async def take(self) -> _T:
-        """One of the things. Asks nothing of the event loop where one is free."""
+        """Return one of the things; ask nothing of the event loop where one is free."""
         if self._free:
             return self._free.pop()
         waiter = _Waiter[_T]()
@@ -47,11 +48,11 @@ class Pool(Generic[_T]):
         return waiter.got[0]
 
     def give(self, thing: _T) -> None:
-        """Give it back, or add one."""
+        """Give a thing back, or add one."""
         if not self._queue:
             self._free.append(thing)
             return
-        waiter = self._queue.popleft()  # straight to it, so that nobody steps in between
+        waiter = self._queue.popleft()  # straight to it, so that no other steps in between
         waiter.got.append(thing)
         waiter.served.set()
 
@@ -62,15 +63,15 @@ and to be cut off in the middle costs everybody the connection."""
 
 
 def time_left() -> float:
-    """Seconds until whoever calls is cut off; infinity if that is never."""
+    """Return the seconds until the caller is cut off; infinity if that is never."""
     return anyio.current_effective_deadline() - anyio.current_time()
 
 
 async def take_in_time(pool: Pool[_T]) -> _T:
-    """One of the things, unless waiting for it left the caller too little time to use it.
+    """Return one of the things, unless waiting for it left the caller too little time to use it.
 
-    Then it goes to the next, and the caller waits for its own deadline: it begins nothing, and
-    costs nobody anything.
+    Then the thing goes to the next caller, and this one waits for its own deadline: it begins nothing,
+    and costs the others nothing.
     """
     if not pool.is_empty:
         return await pool.take()
@@ -89,14 +90,14 @@ class _Waiter(Generic[_T]):
 
 
 class Mutex:
-    """A fair mutex, for ``async with``."""
+    """A ``Mutex`` is fair; take it by ``async with``."""
 
     def __init__(self) -> None:
         self._pool = Pool((None,))
 
     @property
     def is_taken(self) -> bool:
-        """Whether whoever asks now has to wait."""
+        """Say whether a caller that asks now has to wait."""
         return self._pool.is_empty
 
     async def __aenter__(self) -> None:
@@ -107,9 +108,10 @@ class Mutex:
 
 
 class Deadline:
-    """Lets what is inside take ``timeout`` seconds, then raises ShardUnavailable for ``shard``.
+    """A ``Deadline`` gives its block ``timeout`` seconds.
 
-    Where the caller gave it less time than that, the caller's own deadline is enough.
+    Then it raises ShardUnavailable for ``shard``. Where the caller gave it less time than that, the
+    caller's own deadline is enough.
     """
 
     __slots__ = ("_scope", "_shard", "_timeout")

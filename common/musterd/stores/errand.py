@@ -1,4 +1,4 @@
-"""Work that is done once for everybody who waits for it, and that no single one of them can end."""
+"""The module does work once for all callers that wait for it, and no single caller can end it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,10 +8,11 @@ _T = TypeVar("_T")
 
 
 class Errand(Generic[_T]):
-    """Runs ``do`` in a task of its own, which whoever asks begins or joins. For asyncio.
+    """An ``Errand`` runs ``do`` in an asyncio task of its own, which each caller begins or joins.
 
-    Who waits may be cancelled: the work goes on for the next in line, so ``do`` needs a deadline of
-    its own. What it made is kept until somebody takes it. Its owner ends it by :meth:`give_up`.
+    A caller that waits may be cancelled: the work goes on for the next in line, so ``do`` needs a
+    deadline of its own. What it made is kept until a caller takes it. Its owner ends it by
+    :meth:`give_up`.
     """
 
     def __init__(self, do: Callable[[], Coroutine[Any, Any, _T]]) -> None:
@@ -20,11 +21,11 @@ class Errand(Generic[_T]):
 
     @property
     def is_under_way(self) -> bool:
-        """Whether whoever asks now joins what others began."""
+        """Say whether a caller that asks now joins what another one began."""
         return self._task is not None
 
     async def outcome(self) -> _T:
-        """What the work under way, or new work, comes to; raises what it raises."""
+        """Return what the work under way, or new work, comes to; raise what it raises."""
         task = self._task
         if task is None:
             task = self._task = asyncio.get_running_loop().create_task(self._do())
@@ -40,7 +41,7 @@ class Errand(Generic[_T]):
         return made
 
     def give_up(self) -> _T | None:
-        """End the work under way; what it made already, if nobody took that."""
+        """End the work under way; return what it made already, if no caller took that."""
         task, self._task = self._task, None
         if task is None:
             return None

@@ -1,4 +1,4 @@
-"""How much is read from a connection at once, by those to whom little is said."""
+"""The module limits how much is read at once from a connection on which little is said."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ READ_SIZE = 16 << 10
 
 
 def read_little(transport: asyncio.BaseTransport) -> None:
-    """Read :data:`READ_SIZE` bytes at once, and more than that is there in several readings.
+    """Let ``transport`` read :data:`READ_SIZE` bytes at once, and more in several readings.
 
     asyncio has 256 kB of memory mapped for each reading, and unmapped after it: for a reply of eight
     bytes that costs more than to read it.

@@ -1,4 +1,4 @@
-"""Relays by URL: an agent's way to PostgreSQL by way of whichever of them takes its beats.
+"""The module opens relays by URL: an agent's way to PostgreSQL by any relay that takes its beats.
 
 All relays write into one database, so they are one shard. An agent beats to one of them at a time,
 its favourite by rendezvous hashing, and goes to the next when that one fails it.
@@ -35,7 +35,10 @@ _LOOK_TIMEOUT = 1.0
 
 
 def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
-    """``relay://r1:11411,[::1]:11412``; raises ConfigError for a URL that is not well formed."""
+    """Return the store of ``relay://r1:11411,[::1]:11412``.
+
+    Raises ConfigError for a URL that is not well formed.
+    """
     parts = Parts(url)
     if parts.query:
         raise parts.error("has options; a relay takes none")
@@ -52,7 +55,10 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
 
 @dataclass(frozen=True, slots=True)
 class RelayDriver:
-    """Relays, and how they are used; they show nothing, a coordinator must read the database itself."""
+    """A ``RelayDriver`` has the relays, and how they are used.
+
+    Relays show nothing: a coordinator must read the database itself.
+    """
 
     servers: Sequence[ServerAddress]
     namespace: str
@@ -60,7 +66,7 @@ class RelayDriver:
     beat_ttl: float
 
     def writer(self, shard: int) -> "RelayWriter":
-        """An agent's way to the relays."""
+        """Return an agent's way to the relays."""
         del shard
         relays = [
             RelayRoute(one, self.namespace, self.timeout, self.beat_ttl) for one in self.servers
@@ -69,7 +75,7 @@ class RelayDriver:
 
 
 class RelayRoute:
-    """One relay, and this agent's connection to it."""
+    """A ``RelayRoute`` is one relay, and this agent's connection to it."""
 
     def __init__(
         self, server: ServerAddress, namespace: str, timeout: float, beat_ttl: float
@@ -82,7 +88,7 @@ class RelayRoute:
     async def leave(self) -> None:
         """Abort what is under way there, and forget which members were announced.
 
-        An aborted beat cannot overtake the ones that go another way from now on.
+        An aborted beat cannot overtake the beats that go another way from now on.
         """
         old, self.writer = self.writer, self._new_writer()
         await old.aclose()
@@ -92,10 +98,10 @@ class RelayRoute:
 
 
 class RelayWriter:
-    """One agent process's way to the relays: see :class:`musterd.stores.base.ShardWriter`.
+    """A ``RelayWriter`` is one agent process's way to the relays.
 
-    A beat that fails at one relay is False, "announce the member again", which then happens at the
-    next relay: so both are tried within one push.
+    See :class:`musterd.stores.base.ShardWriter`. A beat that fails at one relay is False, "announce
+    the member again", which then happens at the next relay: so both are tried within one push.
     """
 
     def __init__(
@@ -106,7 +112,7 @@ class RelayWriter:
         self._namespace = namespace
         self._rng = rng or Random()
         self._members: dict[int, Member] = {}
-        self._failed: set[int] = set()  # members whose beat failed at one relay in this push
+        self._failed: set[int] = set()  # members with a beat that failed at one relay in this push
         self._at = 0
         self._used = ""  # the relay that took the last beat
         self._reason = ""
@@ -115,7 +121,7 @@ class RelayWriter:
         self._away = LOOK_AFTER
 
     async def announce(self, member: Member) -> None:
-        """Announce the member at the relay whose turn it is."""
+        """Announce the member at the relay in use."""
         identity = member_id(self._namespace, member.group, member.name)
         if not self._members:
             self._rank(identity)
@@ -131,7 +137,7 @@ class RelayWriter:
             raise
 
     async def beat(self, beat: Beat) -> bool:
-        """Overwrite the member's beat; False when it has to be announced, here or elsewhere."""
+        """Overwrite the member's beat; return False when it has to be announced, here or elsewhere."""
         relay = self._relays[self._at]
         writer = relay.writer
         try:
@@ -155,7 +161,7 @@ class RelayWriter:
         await self._relays[self._at].writer.retire(member)
 
     async def renew(self) -> str:
-        """Go to the relay in use anew; its address if that is another one."""
+        """Connect to the relay in use anew; return its address if that is another one."""
         relay = self._relays[self._at]
         try:
             return await relay.writer.renew()
@@ -200,7 +206,7 @@ class RelayWriter:
         self._used = relay.name
 
     async def _look_for_favourite(self, identity: int) -> None:
-        """Go back to the first relay if it is time to, and it answers.
+        """Go back to the first relay if it is time to and that relay answers.
 
         The beat is stored already; half of what its push has left is enough for a look.
         """
