@@ -1,1 +1,1 @@
-"""Reading every beat of every shard of a store, again and again."""
+"""The package reads every beat of every shard of a store, again and again."""

@@ -1,7 +1,7 @@
-"""What a store must be able to do for a coordinator: who sits where, every beat, and a canary.
+"""The module says what a store must do for a coordinator: show seats, every beat, and a canary.
 
-As of :class:`musterd.stores.base.ShardWriter`, every call bounds its own network waits, is safe to cancel at
-any await, and raises only :class:`musterd.errors.StoreError`.
+As with :class:`musterd.stores.base.ShardWriter`, every call bounds its own network waits, is safe
+to cancel at any await, and raises only :class:`musterd.errors.StoreError`.
 """
 
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ _HOMES = {
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """The changes between two reads of who holds which slot of a shard.
+    """A `Roster` holds the changes between two reads of which member holds which slot of a shard.
 
-    ``seated`` are slots whose member is new, or whose announced facts changed; ``vacated`` are
-    slots that nobody holds any more. A slot is in at most one of them. ``more`` says that this is a
-    part of them, and the next call brings the next.
+    ``seated`` are slots with a new member, or with one that announced other facts; ``vacated`` are
+    slots that no member holds any more. A slot is in at most one of them. ``more`` says that this
+    is a part of them, and the next call brings the next.
     """
 
     seated: Sequence[tuple[int, Member]] = ()
@@ -40,17 +40,17 @@ class Roster:
 
 @dataclass(frozen=True, slots=True)
 class BeatBatch:
-    """Every beat that one batched read of a shard brought.
+    """A `BeatBatch` holds every beat that one batched read of a shard brought.
 
-    ``beats`` may always be believed (their records were checked, and each ``member_id`` is that
-    of the member seated in its slot). A store that knows which beats are new may leave out those
-    that an earlier sweep brought and nobody has overwritten since: there are ``unchanged`` of them.
-    Only a ``complete`` sweep says anything about members whose beat is not in it. ``canary`` is this
-    coordinator's own beat as it was read back with the sweep, or None. ``reason`` says why a sweep is
-    not complete.
+    ``beats`` may always be believed (their records were checked, and each ``member_id`` is that of
+    the member seated in its slot). A store that knows which beats are new may leave out those that
+    an earlier sweep brought and that were not overwritten since: there are ``unchanged`` of them.
+    Only a ``complete`` sweep says anything about members that have no beat in it. ``canary`` is
+    this coordinator's own beat as it was read back with the sweep, or None. ``reason`` says why a
+    sweep is not complete.
 
-    ``spoiled`` are slots with a record that is no beat of their member, of those in which there were
-    good ones before; of such slots ``established`` have a record, good or not.
+    ``spoiled`` are slots with a record that is no beat of their member, of those slots in which
+    there were good ones before; of such slots ``established`` have a record, good or not.
     """
 
     beats: Beats
@@ -64,20 +64,20 @@ class BeatBatch:
 
     @property
     def present(self) -> int:
-        """How many members have a beat in the shard."""
+        """Return how many members have a beat in the shard."""
         return len(self.beats.slot) + self.unchanged
 
 
 class ShardReader(Protocol):
-    """One shard, for one coordinator. Calls never overlap."""
+    """A `ShardReader` reads one shard for one coordinator. Its calls never overlap."""
 
     name: str
 
     async def write_canary(self, beat: Beat) -> bool:
         """Overwrite this coordinator's own beat, by the same path that agents' beats take.
 
-        False: the shard had lost the one before (restarted, flushed, evicting) and the canary was
-        written anew. The first one of all is True.
+        Return False if the shard had lost the one before (restarted, flushed, evicting) and the
+        canary was written anew. For the first one of all, return True.
         """
 
     async def renew(self) -> None:
@@ -89,16 +89,16 @@ class ShardReader(Protocol):
         """
 
     async def roster(self) -> Roster:
-        """Who came, changed or went since the last call; the first calls bring everyone.
+        """Return the members that came, changed or went since the last call; first calls bring all.
 
-        A million at once would be as much memory as they take for good, and seconds in which the
+        A million at once would take as much memory as they take for good, and seconds in which the
         event loop does nothing else, so there may be :attr:`Roster.more` to ask for. Until all was
-        brought a sweep means nothing. That is so at the beginning: newcomers come a part at each call,
-        and hold up nobody.
+        brought a sweep means nothing. That is so at the beginning only: newcomers come a part at
+        each call, and hold up no other member.
         """
 
     async def sweep(self) -> BeatBatch:
-        """Read every new beat of the shard, and the canary; what comes is good until the next call."""
+        """Read every new beat of the shard, and the canary; the result is good until the next call."""
 
     async def retire(self, member: Member) -> None:
         """Remove all that the shard holds of a forgotten member."""
@@ -108,7 +108,7 @@ class ShardReader(Protocol):
 
 
 def open_reader(store: Store, shard: int, coordinator: str) -> ShardReader:
-    """The way of the coordinator named ``coordinator`` to ``store.shard_names[shard]``.
+    """Return the reader of ``store.shard_names[shard]`` for the coordinator named ``coordinator``.
 
     Connects to nothing yet. Raises ConfigError for a store that takes beats and shows none.
     """

@@ -1,4 +1,4 @@
-"""Many beats as NumPy columns, parsed without a Python object per beat."""
+"""The module parses many beats into NumPy columns, without a Python object per beat."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -42,7 +42,7 @@ _BEGIN_OK = (MAGIC | VERSION << 16 | Status.OK << 24).to_bytes(4, "little")
 
 
 class Beats(NamedTuple):
-    """Columns of n beats; row i of each belongs to the same beat. ``slot`` is where it was read."""
+    """These are columns of n beats; row i of each is of the same beat, which was read in ``slot``."""
 
     slot: Slots
     member_id: NDArray[np.uint64]
@@ -56,17 +56,17 @@ class Beats(NamedTuple):
     lag_ms: NDArray[np.uint32]
 
     def parts(self, size: int) -> "Iterator[Beats]":
-        """The same in portions of at most ``size``; views, no copies."""
+        """Yield the same beats in portions of at most ``size``; these are views, no copies."""
         for at in range(0, len(self.slot), size):
             yield Beats._make(column[at : at + size] for column in self)
 
     def where(self, keep: Bools | NDArray[np.intp]) -> "Beats":
-        """Only the rows in ``keep``: a mask of shape (n,), or their numbers."""
+        """Return only the rows in ``keep``: a mask of shape (n,), or their numbers."""
         return Beats._make(column[keep] for column in self)
 
 
 class Rejected(NamedTuple):
-    """How many values of a sweep were not what they should be, by what was wrong with them.
+    """A `Rejected` counts the wrong values of a sweep, by what was wrong with them.
 
     The first five are records that were no beats, the others what a keyed store says beside them:
     ``oversized`` are values of any kind that were not even read.
@@ -86,7 +86,7 @@ class Rejected(NamedTuple):
 
     @property
     def beats(self) -> int:
-        """How many of them are records that were no beats."""
+        """Return how many of them are records that were no beats."""
         return sum(self[:5])
 
     def __add__(self, other: object) -> "Rejected":  # sums, not joins
@@ -96,28 +96,28 @@ class Rejected(NamedTuple):
 
 
 def as_index(slots: Slots) -> Slots | slice:
-    """``slots`` (n) to index columns with: as a slice where each is one more than the last.
+    """Return ``slots`` (n) to index columns with: as a slice where each is one more than the last.
 
-    That reads the same in a third of the time.
+    A slice reads the same in a third of the time.
     """
     span = as_span(slots)
     return span if isinstance(span, slice) and (slots[1:] > slots[:-1]).all() else slots
 
 
 def as_span(slots: Slots) -> Slots | slice:
-    """As :func:`as_index`, of ``slots`` that are known to ascend, and none of which comes twice."""
+    """Do as :func:`as_index`, for ``slots`` known to ascend, none of which comes twice."""
     if not len(slots) or slots[-1] - slots[0] != len(slots) - 1:
         return slots
     return slice(slots[0], slots[-1] + 1)
 
 
 def no_beats() -> Beats:
-    """Zero beats."""
+    """Return zero beats."""
     return from_records(np.empty(0, np.int64), np.empty(0, RECORD))
 
 
 def from_records(slots: Slots, records: NDArray[np.void]) -> Beats:
-    """Columns over ``records`` (n, dtype :data:`RECORD`) without checking them; views, no copies."""
+    """Return columns over ``records`` (n, dtype :data:`RECORD`) unchecked; views, no copies."""
     return Beats(
         slots,
         records["member_id"],
@@ -133,16 +133,16 @@ def from_records(slots: Slots, records: NDArray[np.void]) -> Beats:
 
 
 def words_in(buffer: bytes | memoryview, count: int, offset: int, stride: int) -> Words:
-    """The words of ``count`` records, of which one begins at ``offset`` and one each ``stride`` on.
+    """Return the words of ``count`` records: one at ``offset``, and one each ``stride`` on.
 
-    A copy, and the only one: to turn records into columns costs no more than to copy them.
+    They are a copy, and the only one: to turn records into columns costs no more than to copy them.
     """
     shape, strides = (count, WORDS), (stride, _WORD.itemsize)
     return np.ndarray(shape, _WORD, buffer, offset, strides).T.copy()
 
 
 def from_words(slots: Slots, words: Words) -> Beats:
-    """Columns over ``words`` without checking them; views, no copies."""
+    """Return columns over ``words`` without checking them; these are views, no copies."""
     first, member_id, incarnation, sequence, sent_ms, last = words
     return Beats(
         slots,
@@ -159,13 +159,13 @@ def from_words(slots: Slots, words: Words) -> Beats:
 
 
 def all_good(words: Words) -> bool:
-    """Whether all of ``words``, one or more records, are beats: what :func:`sift` says, sooner."""
+    """Say whether all ``words``, one or more records, are beats: the same as :func:`sift`, sooner."""
     first, _, incarnation, sequence = words[:4]
     return bool(_begin_well(first) and incarnation.min() and sequence.min())
 
 
 def _begin_well(first: NDArray[np.uint64]) -> bool:
-    # Nearly always everybody is well: then the beginnings are all the same, and to see that is quick.
+    # Nearly always every status is OK: then all beginnings are the same, and to see that is quick.
     if first.view("<u4")[0::2].tobytes() == _BEGIN_OK * len(first):
         return True
     return bool(
@@ -175,7 +175,7 @@ def _begin_well(first: NDArray[np.uint64]) -> bool:
 
 
 def sift(words: Words) -> tuple[Bools, Rejected]:
-    """Which of ``words`` are beats, and how many are not, by what is wrong with them."""
+    """Say which of ``words`` are beats, and count those that are not, by what is wrong with them."""
     beats = from_words(np.empty(0, np.int64), words)
     first = words[0]
     bad, rejected = _faults(beats, first.view("<u2")[0::4], first.view(np.uint8)[2::8])
@@ -183,17 +183,17 @@ def sift(words: Words) -> tuple[Bools, Rejected]:
 
 
 def of_other_version(words: Words) -> Bools:
-    """Which of ``words`` are records that another version of this program may understand."""
+    """Say which of ``words`` are records that another version of this program may understand."""
     first = words[0]
     other: Bools = (first.view("<u2")[0::4] == MAGIC) & (first.view(np.uint8)[2::8] != VERSION)
     return other
 
 
 def parse(slots: Slots, data: bytes | bytearray | memoryview) -> tuple[Beats, Rejected]:
-    """Columns of the good records in ``data``, and how many were not good.
+    """Return columns of the good records in ``data``, and how many were not good.
 
-    ``slots`` has shape (n,), ``data`` is n records of 64 bytes end to end.
-    Raises ValueError if the two do not match.
+    ``slots`` has shape (n,), ``data`` is n records of 64 bytes end to end. Raises ValueError if the
+    two do not match.
     """
     if len(data) != len(slots) * SIZE:
         raise ValueError(f"{len(data)} bytes are not {len(slots)} records of {SIZE}")
@@ -201,14 +201,14 @@ def parse(slots: Slots, data: bytes | bytearray | memoryview) -> tuple[Beats, Re
 
 
 def check_records(slots: Slots, records: NDArray[np.void]) -> tuple[Beats, Rejected]:
-    """As :func:`parse`, over records already in an array of dtype :data:`RECORD`."""
+    """Do as :func:`parse`, for records that are already in an array of dtype :data:`RECORD`."""
     return check(from_records(slots, records), records["magic"], records["version"])
 
 
 def check(
     beats: Beats, magic: NDArray[np.uint16], version: NDArray[np.uint8]
 ) -> tuple[Beats, Rejected]:
-    """The good ones of ``beats``, and how many were not; all shapes are (n,)."""
+    """Return the good ones of ``beats``, and how many were not; all shapes are (n,)."""
     bad, rejected = _faults(beats, magic, version)
     return (beats.where(~bad) if bad.any() else beats), rejected
 

@@ -1,4 +1,4 @@
-"""Which slot a member_id sits in, and back: at 16 bytes a member, where a dict takes a hundred.
+"""The module maps a member_id to its slot and back, at 16 bytes a member; a dict takes a hundred.
 
 The member_ids stand in a column by slot, and beside it is a hash table of slots. Open addressing
 with linear probing and backward shift deletion (Knuth, The Art of Computer Programming 3, 6.4,
@@ -16,13 +16,13 @@ from musterd_coordinator.process import pages
 NONE = -1
 _FULL = 0.6  # of the places; beyond it chains grow long
 _NEARLY = 0.5  # beyond it there is time to grow in steps
-_STEP = 8000  # who move to a larger table in one step
+_STEP = 8000  # slots that move to a larger table in one step
 _PIECE = 1 << 17  # places of a new table that are written to in one step: first touches cost most
 _LARGE = 1 << 19  # places, two megabytes; a smaller table grows faster, and is copied less often
 
 
 class IdMap:
-    """64-bit numbers to slots from 0 up; a slot has one of them, and so has ``ids``, by slot.
+    """An `IdMap` maps 64-bit numbers to slots from 0 up, one to a slot; ``ids`` has them by slot.
 
     What stands in ``ids`` where a slot has none means nothing.
     """
@@ -41,12 +41,12 @@ class IdMap:
         return self._size
 
     def get(self, identity: int) -> int | None:
-        """Its slot."""
+        """Return the slot of ``identity``, or None."""
         slot: int = self._slots[self._find(identity)]
         return None if slot == NONE else slot
 
     def get_all(self, identities: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """The slots of ``identities`` (n), NONE where there is none: of many at once."""
+        """Return the slots of many ``identities`` (n) at once, NONE where there is none."""
         table, ids = np.asarray(self._slots), self.ids
         at = (identities & np.uint64(self._mask)).astype(np.int64)
         slots = table[at].astype(np.int64)
@@ -66,7 +66,7 @@ class IdMap:
 
     def make_room(self, more: int) -> Iterator[None]:
         """Grow in steps, before ``more`` come; meanwhile others may come and go."""
-        # Where somebody else is about it already, there is room enough until they are done.
+        # Where another caller is about it already, there is room enough until that is done.
         if self._grows or self._size + more <= _NEARLY * (self._mask + 1):
             return
         self._grows = True
@@ -86,7 +86,7 @@ class IdMap:
             self._heir, self._grows = None, False
 
     def put(self, identity: int, slot: int) -> None:
-        """It sits in ``slot`` from now on, which nobody else sits in."""
+        """Note that ``identity`` sits in ``slot`` from now on, which no other sits in."""
         if slot >= len(self._ids):
             self.reserve(slot + 1 + slot // 8)
         if self._heir is not None:
@@ -99,7 +99,7 @@ class IdMap:
             self._grow()
 
     def put_all(self, identities: NDArray[np.uint64], slots: NDArray[np.int64]) -> None:
-        """The same of many who were not here: ``identities`` (n), all different, in ``slots`` (n)."""
+        """Do the same for many new ``identities`` (n), all different, in ``slots`` (n)."""
         if (top := int(slots.max(initial=NONE))) >= len(self._ids):
             self.reserve(top + 1 + top // 8)
         if self._heir is not None:
@@ -111,7 +111,7 @@ class IdMap:
         self._place(slots)
 
     def remove(self, identity: int) -> None:
-        """Forget it, if it is here; whoever gave way to it moves closer to where they belong."""
+        """Forget ``identity``, if it is here; those that gave way to it move closer to home."""
         if self._heir is not None:
             self._heir.remove(identity)
         ids, slots, mask = self._ids, self._slots, self._mask
@@ -127,7 +127,7 @@ class IdMap:
         self._size -= 1
 
     def _find(self, identity: int) -> int:
-        """The place where it is, or would be."""
+        """Return the place where ``identity`` is, or would be."""
         ids, slots, mask = self._ids, self._slots, self._mask
         at = identity & mask
         while (slot := slots[at]) != NONE and ids[slot] != identity:
@@ -149,7 +149,7 @@ class IdMap:
         self.ids, self._ids = ids, ids.data
 
     def _inherit(self, other: "IdMap", slots: NDArray[np.int64]) -> None:
-        """Put those in who sat in ``slots`` (n), but who left or came here meanwhile."""
+        """Put in those that sat in ``slots`` (n), but not those that left or came meanwhile."""
         ids = self.ids[slots]
         left = (other.get_all(ids) == slots) & (self.get_all(ids) == NONE)
         self.put_all(ids[left], slots[left])
@@ -160,7 +160,7 @@ class IdMap:
         self._place(slots[slots != NONE])
 
     def _place(self, slots: NDArray[Any]) -> None:
-        """Put all of them into the table: in each round, one of those who come to a free place."""
+        """Put all of them into the table: in each round, one of those that come to a free place."""
         table = np.asarray(self._slots)
         at = (self.ids[slots] & np.uint64(self._mask)).astype(np.int64)
         while len(at):

@@ -1,4 +1,4 @@
-"""One sweep of one shard, and the loop that repeats it: canary and batched reads under a deadline.
+"""The module sweeps a shard in a loop, each time a canary and batched reads under a deadline.
 
 A loop belongs to one shard alone: a shard that fails or hangs delays no other, and the next sweep
 of a shard never begins before the last one ended.
@@ -32,12 +32,12 @@ SOONER = 0.1
 
 @dataclass(frozen=True, slots=True)
 class SweepOutcome:
-    """What one sweep of a shard brought.
+    """A `SweepOutcome` holds what one sweep of a shard brought.
 
     ``begin`` and ``end`` are monotonic seconds. ``roster`` and ``sweep`` may be believed as far as
     they go even when the sweep proved nothing; then ``reason`` says why. ``canary_seconds`` is how
-    long it took until the canary was accepted, ``seconds`` what all of it took. ``spoiled`` are records
-    that are no beats; None where not all were read.
+    long it took until the canary was accepted, ``seconds`` how long all of it took. ``spoiled`` are
+    records that are no beats; None where not all were read.
     """
 
     begin: float
@@ -52,14 +52,14 @@ class SweepOutcome:
 
 
 class Sweeper:
-    """Sweeps one shard, every ``period`` seconds or, by chance, up to a tenth sooner.
+    """A `Sweeper` sweeps one shard, every ``period`` seconds or, by chance, up to a tenth sooner.
 
     The chance keeps several coordinators from sweeping in step, and two agents with one name from
     always beating in the same order between two sweeps.
 
-    ``canary_timeout()`` is the push timeout of nearly all agents of the shard, ``down_time()`` what they
-    may be silent. ``stopwatch`` measures
-    for people; what decides is the loop's clock, which uvloop keeps to the millisecond.
+    ``canary_timeout()`` is the push timeout of nearly all agents of the shard, ``down_time()`` how
+    long they may be silent. ``stopwatch`` measures for people; what decides is the loop's clock,
+    which uvloop keeps to the millisecond.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Sweeper:
         self._busy = anyio.Lock()  # a reader's calls never overlap
 
     async def run(self, take: "Take") -> None:
-        """Sweep once a period for ever, handing each outcome to ``take``."""
+        """Sweep once a period for ever, and hand each outcome to ``take``."""
         due = anyio.current_time()
         try:
             while True:
@@ -108,7 +108,7 @@ class Sweeper:
                 await self.reader.aclose()
 
     async def once(self) -> SweepOutcome:
-        """One sweep. Raises nothing but cancellation: whatever goes wrong proves nothing."""
+        """Sweep once. Raises nothing but cancellation: whatever goes wrong proves nothing."""
         attempt = _Attempt(anyio.current_time(), self._stopwatch())
         try:
             with anyio.fail_after(self._timeout):
@@ -129,7 +129,7 @@ class Sweeper:
             await self.reader.retire(member)
 
     async def _attempt(self, attempt: "_Attempt") -> str:
-        """Fill ``attempt``; why it proves nothing, or nothing at all when it does."""
+        """Fill ``attempt``; return why it proves nothing, or an empty text if it is a proof."""
         canary = self._next_canary()
         self._renewal_due |= self._sequence % RENEW_EVERY == 0
         kept = await self._write(canary)
@@ -156,7 +156,10 @@ class Sweeper:
         return ""
 
     def _took(self, attempt: "_Attempt") -> float:
-        """Seconds since it began, by the clock that says more: members are judged by them."""
+        """Return the seconds since it began, by the clock that says more.
+
+        Members are judged by them.
+        """
         return max(self._stopwatch() - attempt.started, anyio.current_time() - attempt.begin)
 
     async def _write(self, canary: Beat) -> bool:
@@ -185,7 +188,7 @@ class Sweeper:
 
 
 class Take(Protocol):
-    """Takes the outcome of each sweep."""
+    """A `Take` takes the outcome of each sweep."""
 
     async def __call__(self, swept: SweepOutcome, /) -> None: ...
 

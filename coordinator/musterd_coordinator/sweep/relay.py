@@ -1,4 +1,4 @@
-"""Relays take the beats of agents and show none."""
+"""The module stands for relays, which take the beats of agents and show none."""
 
 from typing import NoReturn
 
@@ -7,7 +7,7 @@ from musterd.stores.relay import RelayDriver
 
 
 def open_reader(driver: RelayDriver, shard: int, coordinator: str) -> NoReturn:
-    """There is no way: raises ConfigError."""
+    """Raise ConfigError: there is no way to read beats from a relay."""
     del shard, coordinator
     names = ",".join(server.name for server in driver.servers)
     raise ConfigError(

@@ -1,8 +1,9 @@
-"""Records of a sweep that are no beats, where there were beats before: what they say of the path.
+"""The module judges records that are no beats where there were beats before.
 
-A few are agents that just changed seats. Where there are more, beats are being spoiled or mixed up on
-their way, with the canary or without it, and whoever is not heard may be alive. But a slot that is
-spoiled all the time, while most are well, has trouble of its own, and holds up nobody else for ever.
+They tell of the path. A few are of agents that just changed seats. Where there are more, beats are
+being spoiled or mixed up on their way, with the canary or without it, and a member that is not
+heard may be alive. But a slot that is spoiled all the time, while most are well, has trouble of its
+own, and holds up no other member for ever.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,10 +35,12 @@ def _none() -> Slots:
 
 @dataclass(frozen=True, slots=True)
 class Spoiled:
-    """What a sweep had of them: ``counted`` slots of ``records``, and those ``given_up``, in order.
+    """A `Spoiled` says what a sweep had of spoiled slots.
 
-    ``since`` is when the first that counts was seen, ``until`` when the last will be given up (None:
-    never), ``given_up_since`` when the first of the others was seen; in monotonic seconds.
+    Of so many ``records``, ``counted`` are the slots that count and ``given_up`` those that do not;
+    both in order. ``since`` is when the first that counts was seen, ``until`` when the last will be
+    given up (None: never), ``given_up_since`` when the first of the others was seen; in monotonic
+    seconds.
     """
 
     counted: Slots = field(default_factory=_none)
@@ -49,19 +52,22 @@ class Spoiled:
 
     @property
     def reason(self) -> str:
-        """Why the sweep proves nothing; empty if it is none of their doing."""
+        """Return why the sweep proves nothing; empty if that is not because of them."""
         count = len(self.counted)
         if count <= MOST_SPOILED * self.records:
             return ""
         return f"{count} of {self.records} beats are spoiled, or stored for another member"
 
     def holds(self, slot: int) -> bool:
-        """Whether ``slot`` is one of them."""
+        """Say whether ``slot`` is one of them."""
         return any(_is_in(slot, slots) for slots in (self.counted, self.given_up))
 
 
 class Spoilage:
-    """Since when each slot of ``shard`` is spoiled. ``down_time()`` is in seconds."""
+    """A `Spoilage` keeps since when slots of ``shard`` are spoiled.
+
+    ``down_time()`` is in seconds.
+    """
 
     def __init__(self, shard: str, down_time: Callable[[], float]) -> None:
         self._shard = shard
@@ -72,12 +78,12 @@ class Spoilage:
         self._said: Slots = _none()
 
     def look(self, sweep: BeatBatch, now: float) -> Spoiled:
-        """What a complete ``sweep`` has of them at ``now`` monotonic seconds."""
+        """Return what a complete ``sweep`` has of spoiled slots at ``now`` monotonic seconds."""
         patience = GIVEN_UP_AFTER * self._down_time()
         self._forget(sweep.beats.slot, now - patience)
         present = self._remember(np.unique(np.asarray(sweep.spoiled, np.int64)), now)
         # One that was removed to mend its slot is in doubt until there is a beat again: were only those
-        # counted that are there, to remove all of them would make everybody silent.
+        # counted that are there, to remove all of them would make every member silent.
         slots, since = self._slots, self._since
         established = sweep.established + len(slots) - present
         lasting = now - since >= patience
@@ -96,7 +102,7 @@ class Spoilage:
         )
 
     def _remember(self, slots: Slots, now: float) -> int:
-        """Note since when each of ``slots`` (n), which are spoiled now, is; n."""
+        """Note since when each of ``slots`` (n), which are spoiled now, is; return n."""
         kept = np.isin(self._slots, slots, invert=True)
         since = np.full(len(slots), now)
         _, before, at = np.intersect1d(self._slots, slots, assume_unique=True, return_indices=True)
@@ -108,7 +114,7 @@ class Spoilage:
         return len(slots)
 
     def _forget(self, good: Slots, before: float) -> None:
-        """Those with a beat of their member again, or not seen since ``before``.
+        """Drop the slots with a beat of their member again, or not seen since ``before``.
 
         A record that is gone, as one that was removed to mend the slot, says nothing: it may be
         spoiled again before the next sweep.

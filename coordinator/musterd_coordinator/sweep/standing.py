@@ -1,4 +1,4 @@
-"""Which members have earned that a spoiled record of theirs means something; pure."""
+"""The module knows of which members a spoiled record means something; pure."""
 
 from collections import OrderedDict
 from typing import NamedTuple
@@ -22,20 +22,25 @@ _NOWHERE = np.empty(0, np.int64)
 
 
 class Spoils(NamedTuple):
-    """Slots whose record is no beat of their member, where that means something, and how many have any."""
+    """These are slots with a record that is no beat of their member, and how many slots have any.
+
+    Only slots where that means something are in it.
+    """
 
     slots: Slots
     records: int
 
 
 class Standing:
-    """In how many sweeps each member had a good beat, up to :data:`ESTABLISHED`; kept by its slot.
+    """A `Standing` counts the sweeps in which each member had a good beat; kept by its slot.
 
-    A member takes its standing along to another slot: where records are mixed up on their way,
-    coordinators have members announce themselves anew, and many move.
+    It counts up to :data:`ESTABLISHED`. A member takes its standing along to another slot: where
+    records are mixed up on their way, coordinators have members announce themselves anew, and many
+    move.
 
-    Whoever sat there before the first sweep may have beaten for years, and is taken for established.
-    Where nobody is established, as in a fleet that just began, those count who had the most good beats.
+    A member that sat there before the first sweep may have beaten for years, and is taken for
+    established. Where none is established, as in a fleet that just began, those count that had the
+    most good beats.
     """
 
     def __init__(self) -> None:
@@ -45,7 +50,7 @@ class Standing:
         self._swept = False
 
     def seat(self, slots: Slots, identities: Identities) -> None:
-        """The members ``identities`` (n) sit in these slots (n) from now on."""
+        """Note that the members ``identities`` (n) sit in these slots (n) from now on."""
         self._reserve(1 + int(np.max(slots, initial=-1)))
         self._good[slots] = 0 if self._swept else ESTABLISHED
         if not self._left:
@@ -55,7 +60,7 @@ class Standing:
                 self._good[slot] = earned
 
     def leave(self, slots: Slots, identities: Identities) -> None:
-        """They sit there no longer. Must be told before somebody else sits there."""
+        """Note that they sit there no longer. Must be told before another member sits there."""
         earned = self._good[slots]
         self._good[slots] = 0
         some = earned > 0
@@ -67,11 +72,12 @@ class Standing:
             self._left.popitem(last=False)
 
     def spoils(self, heard: Bools, refused: Slots, astray: Slots = _NOWHERE) -> Spoils:
-        """A sweep brought good beats from slots that are ``heard`` (by slot), others it ``refused``.
+        """Return what it means that a sweep brought good beats and ``refused`` others.
 
-        Beats of those who sit in ``astray`` were among the refused.
-        A beat of a member that turns up in the slot of another, and not in its own where it was
-        before, was mixed up on its way or overwritten: that means something of newer members too.
+        The good ones came from slots that are ``heard`` (by slot). Beats of the members that sit in
+        ``astray`` were among the refused. A beat of a member that turns up in the slot of another,
+        and not in its own where it was before, was mixed up on its way or overwritten: that means
+        something of newer members too.
         """
         self._reserve(len(heard))
         astray = astray[(self._good[astray] > 0) & ~heard[astray]]
@@ -81,7 +87,7 @@ class Standing:
         return Spoils(spoiled, int(good) + len(spoiled))
 
     def count(self, heard: Bools) -> None:
-        """That sweep was complete."""
+        """Note that this sweep was complete."""
         self._reserve(len(heard))
         good = self._good[: len(heard)]
         np.minimum(good + heard, ESTABLISHED, out=good)

@@ -1,4 +1,4 @@
-"""A coordinator's way to a table in its own process."""
+"""The module is a coordinator's way to a table in its own process."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from musterd_coordinator.sweep.slots.slotmap import Block
 
 
 def open_reader(driver: MemoryDriver, shard: int, coordinator: str) -> ShardReader:
-    """The way to the table; see :func:`musterd_coordinator.sweep.base.open_reader`."""
+    """Return the reader of the table; see :func:`musterd_coordinator.sweep.base.open_reader`."""
     del shard
     bulk = TableBulk(driver.shard.table)
     return SlotReader(
@@ -22,7 +22,7 @@ def open_reader(driver: MemoryDriver, shard: int, coordinator: str) -> ShardRead
 
 
 class TableBulk:
-    """A :class:`~musterd_coordinator.sweep.slots.bulk.Bulk` over a table."""
+    """A `TableBulk` is a :class:`~musterd_coordinator.sweep.slots.bulk.Bulk` over a table."""
 
     lanes = 1
 
@@ -31,16 +31,16 @@ class TableBulk:
         self.oversized: list[bytes] = []
 
     async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values of ``keys``."""
+        """Return the values of ``keys``."""
         await checkpoint()
         items = self._table.get(keys)
         return {key: i.value for key, i in zip(keys, items, strict=True) if i is not None}
 
     async def beats(self, lane: int, block: Block) -> tuple[Slots, Words, Slots]:
-        """The records in the slots of ``block``."""
+        """Return the records in the slots of ``block``."""
         await checkpoint()
         items = self._table.get(block.keys)
         return block.records([None if item is None else item.value for item in items])
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""

@@ -1,1 +1,1 @@
-"""Bulk reads of memcached."""
+"""The package reads memcached in bulk."""

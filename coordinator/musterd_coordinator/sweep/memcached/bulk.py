@@ -1,4 +1,4 @@
-"""The coordinator's batched reads of one memcached: two connections, two commands deep each.
+"""The module reads one memcached in batches: by two connections, two commands deep each.
 
 Replies are parsed as they arrive, one at a time, so that the event loop stays free; while one is
 parsed the server works on the next. A connection is busy until the last byte of every reply was
@@ -28,7 +28,10 @@ R = TypeVar("R", bound=BulkReply)
 
 
 class MemcachedBulk:
-    """A :class:`~musterd_coordinator.sweep.slots.bulk.Bulk` over connections made when needed."""
+    """A `MemcachedBulk` reads over connections that are made when needed.
+
+    It is a :class:`~musterd_coordinator.sweep.slots.bulk.Bulk`.
+    """
 
     lanes = CONNECTIONS * DEPTH
 
@@ -41,13 +44,13 @@ class MemcachedBulk:
         self._connecting = [anyio.Lock() for _ in range(CONNECTIONS)]
 
     async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values of ``keys``."""
+        """Return the values of ``keys``."""
         make = partial(ValuesReply, self._server.name, keys)
         reply = await self._ask(lane, b" ".join(keys), make)
         return reply.values
 
     async def beats(self, lane: int, block: Block) -> BeatRecords:
-        """The records in the slots of ``block``."""
+        """Return the records in the slots of ``block``."""
         make = partial(BeatsReply, self._server.name, block, self._beat_prefix)
         reply = await self._ask(lane, memoryview(block.text)[:-1], make)
         return reply.result
@@ -60,7 +63,7 @@ class MemcachedBulk:
         self._links = [None] * CONNECTIONS
 
     async def _ask(self, lane: int, keys: bytes | memoryview, make: Callable[[], R]) -> R:
-        """The whole reply. A value that is larger than any of ours is removed, and is not there."""
+        """Return the whole reply. A value larger than any of ours is removed, and is not in it."""
         command = b"".join((b"get ", keys, b"\r\n"))
         removed: set[bytes] = set()
         while True:

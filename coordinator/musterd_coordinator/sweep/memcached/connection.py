@@ -1,4 +1,4 @@
-"""One connection of a coordinator to a memcached: commands go out at once, replies come back in order."""
+"""The module is one connection of a coordinator to a memcached, for commands in bulk."""
 
 import asyncio
 from collections import deque
@@ -17,7 +17,7 @@ fast as this. To be woken by each would take a seventh more CPU, and no less tim
 
 
 class BulkConnection(asyncio.BufferedProtocol):
-    """One connection: commands go out at once, replies come back in order."""
+    """A `BulkConnection` sends commands at once and reads the replies in order."""
 
     def __init__(self, shard: str) -> None:
         self._shard = shard
@@ -29,7 +29,7 @@ class BulkConnection(asyncio.BufferedProtocol):
 
     @property
     def is_usable(self) -> bool:
-        """Whether a command may be sent."""
+        """Say whether a command may be sent."""
         return self._failure is None
 
     async def ask(self, command: bytes, reply: BulkReply) -> None:
@@ -57,22 +57,22 @@ class BulkConnection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop."""
+        """Keep the transport; the event loop calls this."""
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the event loop."""
+        """Fail whatever is still due; the event loop calls this."""
         lost = exc if isinstance(exc, OSError) else ConnectionResetError("closed by the server")
         self.abort(unreachable(lost))
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Called by the event loop for room to receive into."""
+        """Return room to receive into; the event loop calls this."""
         if len(self._view) - self._end < _ROOM:
             self._make_room()
         return self._view[self._end :]
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Called by the event loop when ``nbytes`` came."""
+        """Read the ``nbytes`` that came; the event loop calls this."""
         if self._failure is not None:
             self._start = self._end = 0
             return
@@ -81,7 +81,7 @@ class BulkConnection(asyncio.BufferedProtocol):
             self._read_replies()
         except StoreError as error:
             self._fail(error)
-            # Whoever aborts within one of these calls crashes uvloop, which goes on to use the buffer.
+            # An abort within one of these calls crashes uvloop, which goes on to use the buffer.
             asyncio.get_running_loop().call_soon(self.abort, error.reason)
 
     def _read_replies(self) -> None:

@@ -1,4 +1,4 @@
-"""A coordinator's way to one memcached: a connection like an agent's, and two for sweeps."""
+"""The module is a coordinator's way to one memcached: a connection like an agent's, two for sweeps."""
 
 from musterd.stores.memcached.connection import MemcachedConnection
 from musterd.stores.memcached.store import MemcachedDriver
@@ -9,7 +9,7 @@ from musterd_coordinator.sweep.slots.reader import SlotReader
 
 
 def open_reader(driver: MemcachedDriver, shard: int, coordinator: str) -> ShardReader:
-    """The way to one of the servers; see :func:`musterd_coordinator.sweep.base.open_reader`."""
+    """Return the reader of one server; see :func:`musterd_coordinator.sweep.base.open_reader`."""
     server = driver.servers[shard]
     way = Way(server.host)
     return SlotReader(

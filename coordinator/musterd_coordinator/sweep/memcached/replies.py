@@ -1,4 +1,4 @@
-r"""Replies to a ``get`` of many keys, parsed out of a connection's buffer.
+r"""The module parses replies to a ``get`` of many keys out of a connection's buffer.
 
 The beats of a block of slots come as blocks of one fixed length::
 
@@ -7,8 +7,8 @@ The beats of a block of slots come as blocks of one fixed length::
 so a whole reply is an array with one row per block, and is checked column by column: each is copied
 out as bytes and compared with what it must be. Columns are cut to eight bytes where they can be,
 which are copied in a third of the time: the two bytes that end a block go with the word that begins
-the next, and those of a record's magic with what stands before it.
-Where anything breaks the stride, the reply is read again, value by value: slower, and exact.
+the next, and those of a record's magic with what stands before it. Where anything breaks the
+stride, the reply is read again, value by value: slower, and exact.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ BeatRecords = tuple[Slots, Words, Slots]
 
 
 class BeatsReply:
-    """The beats in the slots of a block; ``result`` is there once the reply was read."""
+    """A `BeatsReply` brings the beats in a block's slots; ``result`` is there once it was read."""
 
     result: BeatRecords
     oversized: list[bytes]
@@ -54,7 +54,7 @@ class BeatsReply:
         self.oversized = []
 
     def read(self, buffer: memoryview) -> tuple[int, bool]:
-        """By stride while that holds, else value by value."""
+        """Read by stride while that holds, else value by value."""
         if self._exact is None:
             if len(buffer) < self._most and not self._may_be_all(buffer):
                 return 0, False
@@ -67,13 +67,13 @@ class BeatsReply:
         return self._read_exactly(self._exact, buffer)
 
     def _may_be_all(self, buffer: memoryview) -> bool:
-        """Whether the last bytes end a line where no block ends: the stride was broken before."""
+        """Say whether the last bytes end a line where no block ends: the stride was broken before."""
         tail = bytes(buffer[-len(END) :])
         in_stride = len(buffer) % self._stride in (0, self._record_at)
         return tail == END or (tail.endswith(LINE_END) and not in_stride)
 
     def _count(self, buffer: memoryview) -> int:
-        """How many blocks begin as they should before one place does not."""
+        """Count the blocks that begin as they should before one place does not."""
         if bytes(buffer[self._most - len(END) : self._most]) == END:
             return len(self._block.slots)
         starts = np.frombuffer(buffer, np.uint8)[: self._most : self._stride]
@@ -108,7 +108,10 @@ class BeatsReply:
         return True
 
     def _slots(self, keys: NDArray[np.void]) -> Slots | None:
-        """The slots of these keys, ShardCorrupt unless all were asked for; None: not in order."""
+        """Return the slots of these keys, or None if they are not in order.
+
+        Raises ShardCorrupt unless all were asked for.
+        """
         asked, text = self._block.slots, keys.tobytes()
         if text == self._block.text:
             return asked

@@ -1,7 +1,8 @@
-"""A reply to a ``get`` of a few keys, read out of a connection's buffer: all at once, or value by value.
+"""The module reads a reply to a ``get`` of a few keys: all at once, or value by value.
 
-Anybody may have stored anything under the keys, and the server may be no memcached at all. So a reply
-is bounded by what was asked for; values that are larger than any of ours are not kept, and named.
+It reads out of a connection's buffer. Any client may have stored anything under the keys, and the
+server may be no memcached at all. So a reply is bounded by what was asked for; values that are
+larger than any of ours are not kept, and named.
 """
 
 import re
@@ -31,23 +32,23 @@ class ReplyTooLong(ShardCorrupt):
 
 
 class BulkReply(Protocol):
-    """A reply that is being received. ``oversized`` are the keys whose values were not kept."""
+    """A `BulkReply` is being received. ``oversized`` are the keys of values that were not kept."""
 
     oversized: list[bytes]
 
     def read(self, buffer: memoryview) -> tuple[int, bool]:
-        """How many bytes of ``buffer``, which begins with what is left of this reply, it takes.
+        """Return how many bytes of ``buffer`` this reply takes, and whether that is the rest of it.
 
-        And whether that is the rest of it. Raises ShardCorrupt or ShardRefused; then nothing of
-        the connection can be believed.
+        ``buffer`` begins with what is left of the reply. Raises ShardCorrupt or ShardRefused; then
+        nothing of the connection can be believed.
         """
 
 
 class ValuesReply:
-    """Values of any size: ``values`` by key, and the keys among them whose flags are not 0.
+    """A `ValuesReply` brings values of any size: ``values`` by key, and ``flagged`` keys.
 
-    ``asked`` are the keys, all different, in the order of the command; ``usual`` is the most
-    bytes that a value of theirs should have.
+    Those are the keys with flags that are not 0. ``asked`` are the keys, all different, in the
+    order of the command; ``usual`` is the most bytes that a value of theirs should have.
     """
 
     def __init__(self, shard: str, asked: Sequence[bytes], usual: int = HOLDER_LIMIT) -> None:
@@ -62,7 +63,7 @@ class ValuesReply:
         self.oversized: list[bytes] = []
 
     def read(self, buffer: memoryview) -> tuple[int, bool]:
-        """All at once if it can be, else value by value, as they come."""
+        """Read all at once if that can be, else value by value, as they come."""
         if not self._asked:
             text = bytes(buffer)
             end = text.find(LAST)
@@ -76,12 +77,15 @@ class ValuesReply:
         return taken, whole
 
     def _may_come_whole(self, text: bytes) -> bool:
-        """An error ends a line, as does an absurd size; few pieces of a good reply end with one."""
+        """Say whether ``text`` may be the beginning of a good reply that is still to come whole.
+
+        An error ends a line, as does an absurd size; few pieces of a good reply end with one.
+        """
         waits = len(text) < min(AT_ONCE, self._room)
         return waits and text.startswith(HEAD) and not text.endswith(LINE_END)
 
     def _read_whole(self, text: bytes, end: int) -> int | None:
-        """How many bytes the reply takes, if it has plain values for the first keys up to ``end``."""
+        """Return the size of the reply if it has plain values for the first keys up to ``end``."""
         if not text.startswith(HEAD) or not 0 < end <= min(AT_ONCE, self._room):
             return None
         parts = [part.partition(LINE_END) for part in text[len(HEAD) : end].split(BORDER)]
@@ -115,13 +119,13 @@ class ValuesReply:
         return (at, False) if self._skip else self._end(text, at)
 
     def _pass_over(self, at: int, end: int) -> int:
-        """Where a value that is not kept ends, or the text before it does."""
+        """Return where a value that is not kept ends, or the text before it does."""
         passed = min(self._skip, end - at)
         self._skip -= passed
         return at + passed
 
     def _check(self, key: bytes, size: int, room: int) -> None:
-        """Refuse a value that nobody asked for; note one that is not kept."""
+        """Refuse a value that was not asked for; note one that is not kept."""
         if key in self.values or key in self.oversized:
             raise ShardCorrupt(self._shard, f"reply with {shown(key)!r} twice")
         if key not in self._asked:
@@ -132,7 +136,7 @@ class ValuesReply:
             raise ReplyTooLong(self._shard, f"value of {shown(key)} has {size} bytes: cut off")
 
     def _end(self, text: bytes, at: int) -> tuple[int, bool]:
-        """Where the reply ends, if it does here."""
+        """Return where the reply ends, if it does here."""
         line, end, _ = text[at : at + LINE_LIMIT].partition(LINE_END)
         if not end:
             if len(line) == LINE_LIMIT:

@@ -1,1 +1,1 @@
-"""Sweeps of PostgreSQL."""
+"""The package sweeps PostgreSQL."""

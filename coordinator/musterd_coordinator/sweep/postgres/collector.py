@@ -1,4 +1,4 @@
-"""The beats of one sweep of a database, judged while they still arrive; pure."""
+"""The module judges the beats of one sweep of a database while they still arrive; pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,13 +14,14 @@ from musterd_coordinator.sweep.standing import Spoils
 
 
 class RowCollector:
-    """What the rows of a table say of those who have ``seats``, and the canary of ``canary_slot``.
+    """A `RowCollector` keeps what rows say of the members with ``seats``, and the canary.
 
-    Either all rows are taken in, or only those that changed since they were taken in before.
+    The canary is the row of ``canary_slot``. Either all rows are taken in, or only those that
+    changed since they were taken in before.
 
     Everything that is read of a row is copied out of it at once, into columns with room for all
-    who have seats. So nothing is left to do at the end that would block an event loop, and the
-    rows themselves are never all in memory. One harvest serves one sweep after the other, as
+    members that have seats. So nothing is left to do at the end that would block an event loop, and
+    the rows themselves are never all in memory. One harvest serves one sweep after the other, as
     :meth:`begin` says: new memory for a million beats costs a tenth of reading them.
     """
 
@@ -32,7 +33,7 @@ class RowCollector:
         self.begin()
 
     def begin(self, *, everything: bool = True) -> None:
-        """Start over. What :meth:`beats` gave is overwritten from now on.
+        """Start over. What :meth:`beats` returned is overwritten from now on.
 
         ``everything``: all rows are to come; else those that do not come are as they were.
         """
@@ -50,7 +51,7 @@ class RowCollector:
 
     @property
     def settled(self) -> bool:
-        """Whether everything that was taken in is understood, and need not be looked at again.
+        """Say whether all that was taken in is understood, and need not be looked at again.
 
         A stranger may get a seat that the roster tells of later. A record that is no beat of its
         member is to be counted as long as it stands there.
@@ -74,15 +75,15 @@ class RowCollector:
             self.canary = beat_in(own.tobytes()[:SIZE])
 
     def spoils(self) -> Spoils:
-        """All was taken in: what is not good of it, from those who are known to beat."""
+        """Return what is not good of all that was taken in, from members that are known to beat."""
         return self._seats.spoils(np.concatenate([np.empty(0, np.int64), *self._refused]))
 
     def beats(self) -> Beats:
-        """All good beats that were taken in; views, not to be kept beyond the next sweep."""
+        """Return all good beats that were taken in; views, not to be kept beyond the next sweep."""
         return Beats._make(column[: self._size] for column in self._columns)
 
     def unchanged(self) -> int:
-        """How many members' beats were taken in before, and did not come again."""
+        """Return how many members' beats were taken in before, and did not come again."""
         return self._seats.present() - self._size
 
     def _keep(self, beats: Beats) -> None:

@@ -1,9 +1,9 @@
-"""A binary COPY of beats, parsed by stride while it arrives.
+"""The module parses a binary COPY of beats by stride while it arrives.
 
-The format is that of the PostgreSQL manual, "COPY", "Binary Format": a header of 19 bytes, then
-for each row a count of fields and for each field its length and its bytes, all big-endian, and a
-field count of -1 at the end. Rows here are a slot and a record of 64 bytes, so every row is as
-long as the next.
+The format is that of the PostgreSQL manual, "COPY", "Binary Format": a header of 19 bytes, then for
+each row a count of fields and for each field its length and its bytes, all big-endian, and a field
+count of -1 at the end. Rows here are a slot and a record of 64 bytes, so every row is as long as
+the next.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ _FIXED = {"fields": 2, "slot_length": 4, "record_length": RECORD.itemsize}
 
 
 class Copy:
-    """One COPY, taken in chunk by chunk; a chunk may end anywhere.
+    """A `Copy` takes in one COPY chunk by chunk; a chunk may end anywhere.
 
     Both methods raise ShardCorrupt, saying what is wrong, for anything but a COPY of such rows.
     """
@@ -38,7 +38,7 @@ class Copy:
         self._rest = b""
 
     def rows(self, chunk: bytes) -> NDArray[np.void]:
-        """The rows that end in ``chunk``, with the fields ``slot`` and ``record``: views of it."""
+        """Return the rows that end in ``chunk``, views with the fields ``slot`` and ``record``."""
         data = self._rest + chunk
         begin = 0 if self._begun else self._header_in(data)
         count = (len(data) - begin) // _ROW.itemsize
@@ -50,12 +50,12 @@ class Copy:
         return rows
 
     def finish(self) -> None:
-        """There is no further chunk."""
+        """Check that the COPY ended: there is no further chunk."""
         if not self._begun or self._rest != _TRAILER:
             raise self._corrupt("a COPY does not end as one")
 
     def _header_in(self, data: bytes) -> int:
-        """How many bytes of ``data`` are of the header; its rows begin once it is whole."""
+        """Return how many bytes of ``data`` are of the header; its rows begin once it is whole."""
         if data[: len(_HEADER)] != _HEADER[: len(data)]:
             raise self._corrupt("a COPY does not begin as one")
         self._begun = len(data) >= len(_HEADER)

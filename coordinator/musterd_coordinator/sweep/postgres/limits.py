@@ -1,4 +1,4 @@
-"""What the tables in PostgreSQL have room for; the same numbers stand in their SQL."""
+"""The module says what the tables in PostgreSQL have room for; their SQL has the same numbers."""
 
 MOST_SLOTS = 1 << 24
 """Slots are below this: all there is room for, and what a coordinator must be able to index."""

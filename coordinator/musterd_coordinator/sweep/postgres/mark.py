@@ -1,19 +1,19 @@
-"""How to read only what changed in a table, and never miss a row that was committed late.
+"""The module reads only what changed in a table, and never misses a row that was committed late.
 
 Every row carries the number of the transaction that wrote it last, as ``changed xid8``. A mark is
-taken *before* rows are read. Whatever that reading does not see was written by a transaction
-which was under way at the mark or began after it, and all of these have numbers from the mark's
+taken *before* rows are read. Whatever that reading does not see was written by a transaction which
+was under way at the mark or began after it, and all of these have numbers from the mark's
 ``oldest`` upwards. So reading ``changed >= oldest`` next time misses nothing; a few rows come
 twice.
 
 Numbers are only compared within one life of a database. A standby that took over, and a server that
-recovers from a crash, may have lost the last transactions and give their numbers away again; and
-a recovery, as after one of its processes was killed, does not even restart the server. But each of these
-empties all unlogged tables. So the unlogged ``musterd.life`` holds a random number, drawn anew where it
-is missing, and a mark names that, the server's start (a copy of the files has the same number) and
-the table. After any other one everything is read again.
+recovers from a crash, may have lost the last transactions and give their numbers away again; and a
+recovery, as after one of its processes was killed, does not even restart the server. But each of
+these empties all unlogged tables. So the unlogged ``musterd.life`` holds a random number, drawn
+anew where it is missing, and a mark names that, the server's start (a copy of the files has the
+same number) and the table. After any other one everything is read again.
 
-A dump that was restored brings rows with numbers that the new server is to reach in years. Before
+A dump that was restored brings rows with numbers that the new server will reach in years. Before
 everything is read, :func:`catch_up` makes such rows as new as they are.
 """
 
@@ -38,15 +38,15 @@ CAUGHT_UP = 5000
 
 
 class SnapshotMark(NamedTuple):
-    """A moment in the life of one table in one database."""
+    """A `SnapshotMark` is a moment in the life of one table in one database."""
 
     server_start: datetime
     table: int
     oldest: int  # the oldest transaction that was still under way
-    life: int | None  # None: nobody has drawn its number yet, and the mark is like no other
+    life: int | None  # None: its number is not drawn yet, and the mark is like no other
 
     def since(self, previous: "SnapshotMark | None") -> int | None:
-        """The first transaction to read from, or None to read everything."""
+        """Return the first transaction to read from, or None to read everything."""
         if previous is None or self.life is None or self.life != previous.life:
             return None
         if self[:2] != previous[:2] or self.oldest < previous.oldest:
@@ -55,14 +55,17 @@ class SnapshotMark(NamedTuple):
 
 
 async def mark(connection: Connection, table: str) -> SnapshotMark:
-    """The present moment of ``table``, which is schema-qualified."""
+    """Return the present moment of ``table``, which is schema-qualified."""
     row = await connection.fetchrow(_MARK, table)
     assert row is not None
     return SnapshotMark(row[0], row[1], int(row[2]), row[3])
 
 
 async def living_mark(connection: Connection, table: str) -> SnapshotMark:
-    """As :func:`mark`, and a new life begins where none had; not for a transaction of one moment."""
+    """Do as :func:`mark`, and begin a new life where there is none.
+
+    Not for a transaction of one moment.
+    """
     now = await mark(connection, table)
     if now.life is None:
         await connection.execute(_BEGIN_LIFE, randbits(63))
@@ -71,7 +74,10 @@ async def living_mark(connection: Connection, table: str) -> SnapshotMark:
 
 
 async def catch_up(link: PgSession, table: str) -> int:
-    """Renew the rows whose ``changed`` lies ahead of all transactions; how many. Raises StoreError."""
+    """Renew the rows with a ``changed`` ahead of all transactions; return how many.
+
+    Raises StoreError.
+    """
     total, some = 0, CAUGHT_UP
     while some == CAUGHT_UP:
         async with link.transaction() as connection:

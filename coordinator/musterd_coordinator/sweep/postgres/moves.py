@@ -1,8 +1,8 @@
-"""Whether the database's name, or a proxy, leads to another server by now, while the one before lives.
+"""The module sees whether the database's name, or a proxy, leads to another server by now.
 
-Then agents may still beat at the old one, and would be silent at the new one though they are alive.
-They come over within LONGEST_CONNECTED seconds; so long nobody is judged. Where the old server is
-gone, their connections broke with it: nothing has to be waited for.
+While the one before lives, agents may still beat there, and would be silent at the new one though
+they are alive. They come over within LONGEST_CONNECTED seconds; so long no member is judged. Where
+the old server is gone, their connections broke with it: nothing has to be waited for.
 """
 
 from math import inf
@@ -18,17 +18,17 @@ _BRIEF = 0.5  # seconds that a server which lives takes to say so, at most
 
 
 class Present(Protocol):
-    """The members of a shard."""
+    """A `Present` counts the members of a shard."""
 
     def count(self) -> int:
-        """How many there are."""
+        """Return how many there are."""
 
     def present(self) -> int:
-        """How many of them have a beat in it."""
+        """Return how many of them have a beat in it."""
 
 
 class MoveWatch:
-    """Renews the link ``follower`` after ``leader`` was, and sees whether they parted."""
+    """A `MoveWatch` renews the link ``follower`` after ``leader``, and sees whether they parted."""
 
     def __init__(self, leader: PgSession, follower: PgSession) -> None:
         self._leader = leader
@@ -38,7 +38,7 @@ class MoveWatch:
         self._until = -inf
 
     async def look(self) -> None:
-        """``leader`` is a new connection: whether it leads where the last one did. StoreError."""
+        """See whether ``leader``, a new connection, leads where it did before. Raises StoreError."""
         async with self._leader.session() as session:
             server = str(await session.connection.fetchval(_SERVER))
             direct = session.direct
@@ -55,7 +55,10 @@ class MoveWatch:
             self._due = False
 
     def reason(self, seats: Present) -> str:
-        """Why nobody may be judged now, or an empty text; nor is there once all have come over."""
+        """Return why no member may be judged now; empty if nothing is against it.
+
+        Nor is there a reason once all have come over.
+        """
         left = self._until - anyio.current_time()
         if left <= 0:
             return ""
@@ -68,7 +71,7 @@ class MoveWatch:
         )
 
     async def _lives(self, server: str) -> bool:
-        """Whether ``follower``, which is still connected there, reaches it."""
+        """Say whether ``follower``, which is still connected to ``server``, reaches it."""
         with anyio.move_on_after(_BRIEF):
             try:
                 async with self._follower.session() as session:

@@ -1,4 +1,4 @@
-"""PostgreSQL as a store, the coordinator's side: who has which seat, all beats, and a canary."""
+"""The module is the coordinator's side of PostgreSQL as a store: seats, all beats, and a canary."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +31,7 @@ ON CONFLICT (slot) DO UPDATE SET
     namespace_key = excluded.namespace_key, role_key = excluded.role_key
 """
 # An update finds room beside the row, where others may have none: think of a disk that is full of
-# the versions that a forgotten transaction keeps. An insert needs room that anybody could use.
+# the versions that a forgotten transaction keeps. An insert needs room that any writer could use.
 _MOVED_CANARY = """
 WITH moved AS (DELETE FROM musterd.beat WHERE slot = $1 RETURNING *)
 INSERT INTO musterd.beat SELECT * FROM moved
@@ -40,20 +40,22 @@ _OLD_CANARIES = "DELETE FROM musterd.beat WHERE slot < 0 AND seen_at < now() - i
 
 
 def open_reader(driver: PostgresDriver, shard: int, coordinator: str) -> ShardReader:
-    """The way to the database; see :func:`musterd_coordinator.sweep.base.open_reader`."""
+    """Return the database's reader; see :func:`musterd_coordinator.sweep.base.open_reader`."""
     del shard
     return PostgresReader(driver.target, driver.namespace, coordinator, driver.timeout)
 
 
 class PostgresReader:
-    """One coordinator's way to the database: see :class:`musterd_coordinator.sweep.base.ShardReader`.
+    """A `PostgresReader` reads the database for one coordinator.
+
+    See :class:`musterd_coordinator.sweep.base.ShardReader`.
 
     The canary has a connection of its own and takes an agent's way: the same writer, the same
     UPDATE, the same table. Its row has a negative slot made from the coordinator's name. While all
-    beats are read nobody writes it, and its connection reads half of a large table.
+    beats are read no canary is written, and its connection reads half of a large table.
 
-    A sweep brings the beats that are new since the one before; a lost canary makes the next a full one.
-    Of the roster ``page`` rows are read at a time, and some ``portion`` in one call.
+    A sweep brings the beats that are new since the one before; a lost canary makes the next a full
+    one. Of the roster ``page`` rows are read at a time, and some ``portion`` in one call.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class PostgresReader:
         self._doubts = Doubts()
 
     async def write_canary(self, beat: Beat) -> bool:
-        """Overwrite the canary; False when it was gone and had to be written anew."""
+        """Overwrite the canary; return False when it was gone and had to be written anew."""
         async with self._tables():
             if await self._canary.write(self._canary_slot, beat):
                 self._has_canary = True
@@ -105,13 +107,13 @@ class PostgresReader:
                 await connection.execute(_MOVED_CANARY, self._canary_slot)
 
     async def roster(self) -> Roster:
-        """What changed among the seats since the last call."""
+        """Return what changed among the seats since the last call."""
         async with self._tables():
             await self._move.follow()
             return await self._roster.read()
 
     async def sweep(self) -> BeatBatch:
-        """The namespace's beats that are new since the last call, and the canary."""
+        """Return the namespace's beats that are new since the last call, and the canary."""
         harvest, scan = self._harvest, self._scan
         async with self._tables(), self._link.transaction(begin=SNAPSHOT) as connection:
             harvest.begin(everything=await scan.begin(connection))
@@ -159,7 +161,7 @@ class PostgresReader:
 
 
 def canary_slot(namespace: str, coordinator: str) -> int:
-    """The slot, below zero, of a coordinator's canary.
+    """Return the slot, below zero, of a coordinator's canary.
 
     Two coordinators with one name share it, as do two in 2**31 with different names; neither can
     prove a sweep then.

@@ -1,4 +1,4 @@
-"""Rows of the roster that are no members: left alone, and told in one line a reading."""
+"""The module keeps rows of the roster that are no members, and tells of them a line a reading."""
 
 import structlog
 
@@ -12,7 +12,7 @@ _TEXT_LIMIT = 300  # characters of what is wrong
 
 
 class RefusedRows:
-    """Which rows of ``shard`` were left alone, by slot, and why."""
+    """A `RefusedRows` knows which rows of ``shard`` were left alone, by slot, and why."""
 
     def __init__(self, shard: str) -> None:
         self._shard = shard
@@ -23,20 +23,20 @@ class RefusedRows:
         return len(self._reasons)
 
     def put(self, slot: int, reason: str) -> None:
-        """The row of ``slot`` is no member, for ``reason``."""
+        """Note that the row of ``slot`` is no member, for ``reason``."""
         if self._reasons.get(slot) != reason and len(self) < REMEMBERED:
             self._reasons[slot] = self._untold[slot] = reason
 
     def accept(self, slot: int) -> None:
-        """The row of ``slot`` is a member, or somebody else's: it is told again when it is not."""
+        """Note the row of ``slot`` as good, or another fleet's: it is told again when it is not."""
         self._reasons.pop(slot, None)
 
     def clear(self) -> None:
-        """All rows are read anew."""
+        """Forget all rows: they are read anew."""
         self._reasons.clear()
 
     def tell(self) -> None:
-        """A line of the log for all that it does not have yet."""
+        """Write one line to the log for all rows that it does not have yet."""
         untold, self._untold = self._untold, {}
         if untold:
             first = [f"slot {slot}: {why[:_TEXT_LIMIT]}" for slot, why in untold.items()][:_NAMED]

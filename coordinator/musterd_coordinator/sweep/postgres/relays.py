@@ -1,4 +1,4 @@
-"""How coordinators know that there are relays, and whether one of them is at work.
+"""The module tells coordinators whether there are relays, and whether one of them is at work.
 
 A coordinator's canary reaches the database by itself. When all relays of a fleet are away, that
 path is open and theirs is not, and silence must not count. So each relay keeps a row of its own in
@@ -42,18 +42,21 @@ MARKS_GONE = 12
 
 
 def marks_key(namespace: str) -> int:
-    """As :func:`namespace_key`, for the rows of a fleet's relays; no namespace has a blank."""
+    """Do as :func:`namespace_key`, for the rows of a fleet's relays; no namespace has a blank."""
     return namespace_key(f"{namespace} relays")
 
 
 def mark_slot(namespace: str, relay: str) -> int:
-    """The slot, below zero, of a relay's own row; one in 2**31 may fall on another's."""
+    """Return the slot, below zero, of a relay's own row; one in 2**31 may fall on another's."""
     digest = blake2b(f"{namespace} relays/{relay}".encode(), digest_size=4).digest()
     return -1 - (int.from_bytes(digest) >> 1)
 
 
 class RelayWatch:
-    """What one coordinator saw of the relays' rows; instants are of its own monotonic clock."""
+    """A `RelayWatch` keeps what one coordinator saw of the relays' rows.
+
+    Instants are of its own monotonic clock.
+    """
 
     def __init__(self) -> None:
         self._marks: Mapping[int, bytes] = {}
@@ -63,11 +66,11 @@ class RelayWatch:
         self._refused: set[int] = set()
 
     def judge(self, marks: Mapping[int, bytes], beats: int, now: float) -> str:
-        """Why a sweep proves nothing, or an empty text.
+        """Return why a sweep proves nothing, or an empty text.
 
         ``marks`` are the relays' rows by slot; ``beats`` is any number that changes with the beats
-        of members. While those flow, a path is open: rows of relays that were taken away mislead
-        nobody for long.
+        of members. While those flow, a path is open: rows of relays that were taken away mislead no
+        coordinator for long.
         """
         rows = self._readable(marks)
         self._note({slot: marks[slot] for slot in rows}, beats, now)
@@ -79,7 +82,10 @@ class RelayWatch:
         return next(filter(None, reasons), "")
 
     def _readable(self, marks: Mapping[int, bytes]) -> dict[int, Beat]:
-        """The rows that a relay could have written; the others hold up nobody, and are named once."""
+        """Return the rows that a relay could have written; name the others once.
+
+        The others hold up nothing.
+        """
         read = {slot: beat_in(record) for slot, record in marks.items()}
         rows = {slot: row for slot, row in read.items() if row and 0 < _period(row) <= MOST_PERIOD}
         refused = marks.keys() - rows.keys()
@@ -98,7 +104,7 @@ class RelayWatch:
 
 
 def _trouble(row: Beat, age: float) -> str:
-    """Why beats of members may be missing that a relay took; ``row`` is unchanged for ``age``."""
+    """Return why beats that a relay took may be missing; ``row`` is unchanged for ``age`` seconds."""
     if row.status is Status.LEAVING or age > MARKS_GONE * _period(row):
         return ""
     if age > MARKS_MISSED * _period(row):

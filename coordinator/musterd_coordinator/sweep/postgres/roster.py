@@ -1,4 +1,4 @@
-"""The roster of a PostgreSQL database as a coordinator reads it: in pages, and only what changed."""
+"""The module reads the roster of a PostgreSQL database in pages, and only what changed of it."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ _MOST_CHANGED = (1 << 63) - 1
 
 @dataclass(slots=True)
 class _Reading:
-    """A reading of the roster, in pages. It goes on where a call that was cut off left it.
+    """A `_Reading` reads the roster in pages. It goes on where a call that was cut off left it.
 
     Pages are in the order in which rows changed, so what changes meanwhile comes again later.
     """
@@ -64,9 +64,10 @@ class _Reading:
 
 
 class Doubts:
-    """When records that are no beat of their slot's member mean that the roster should be read anew.
+    """A `Doubts` says when wrong records mean that the roster is to be read anew.
 
-    Read in full it may still say the same: so it is asked for after ever more sweeps.
+    Wrong is a record that is no beat of its slot's member. The roster, read in full, may still say
+    the same: so it is asked for after ever more sweeps.
     """
 
     FIRST = 4
@@ -76,7 +77,7 @@ class Doubts:
         self._sweeps, self._patience = 0, self.FIRST
 
     def are_raised(self, rejected: int) -> bool:
-        """Another sweep rejected so many; whether now is the time."""
+        """Note that another sweep ``rejected`` so many; say whether now is the time."""
         if not rejected:
             self._sweeps, self._patience = 0, self.FIRST
             return False
@@ -88,7 +89,7 @@ class Doubts:
 
 
 class RosterReader:
-    """Reads who has which seat by ``link``, and tells ``seats``.
+    """A `RosterReader` reads by ``link`` which member has which seat, and tells ``seats``.
 
     It reads ``page`` rows at a time, and ``portion`` and a page more in one call.
     """
@@ -114,7 +115,7 @@ class RosterReader:
 
     @property
     def refused(self) -> int:
-        """How many rows are left alone."""
+        """Return how many rows are left alone."""
         return len(self._refused)
 
     def doubt(self) -> None:
@@ -122,11 +123,11 @@ class RosterReader:
         self._doubtful = True
 
     async def read(self) -> Roster:
-        """What changed since the last call. Raises StoreError.
+        """Return what changed since the last call. Raises StoreError.
 
         There is more to be read before anything means something only at the beginning, and in
-        another life of the database. Whoever comes later is read a step at each call, however
-        many come, while those who are known are judged.
+        another life of the database. Members that come later are read a step at each call, however
+        many come, while those that are known are judged.
         """
         reading = await self._begin()
         await self._step(reading)
@@ -141,7 +142,7 @@ class RosterReader:
         return roster
 
     async def _begin(self) -> _Reading:
-        """The reading to go on with."""
+        """Return the reading to go on with."""
         now = await self._now()
         if self._reading is None or now.since(self._reading.mark) is None:
             anew = now.since(self._mark) is None
@@ -156,7 +157,7 @@ class RosterReader:
         return self._reading
 
     async def _step(self, reading: _Reading) -> None:
-        """Some pages further. A page that failed is none, and time that went by is gone."""
+        """Read some pages further. A page that failed is none, and time that went by is gone."""
         began, read = anyio.current_time(), 0
         while not reading.finished and read < self._portion:
             read += await self._read_page(reading)
@@ -174,7 +175,7 @@ class RosterReader:
         return 0
 
     async def _read_page(self, reading: _Reading) -> int:
-        """Read a page further.
+        """Read a page further; return how many rows it had.
 
         One that cannot be read shrinks until the row to blame is alone.
         """
@@ -250,5 +251,5 @@ def _at(reading: _Reading) -> tuple[str, int]:
 
 
 def _changed(version: str) -> int:
-    """As much of a transaction's number as there is room for."""
+    """Return as much of a transaction's number as there is room for."""
     return min(int(version), _MOST_CHANGED)

@@ -1,11 +1,11 @@
-"""Every new beat of a namespace by binary COPY: in one go, or both halves of the table at once.
+"""The module reads every new beat of a namespace by binary COPY, in one go or both halves at once.
 
 A COPY is as fast as one core of the server. So a large table is read by two connections in one
 snapshot: that takes half the time, and the server no more CPU.
 
-Most of what a COPY costs is to send its rows and to take them in. Of members who beat every ten
-seconds, one in ten has a new beat a second later, and the other rows are left out. Every version of a
-row carries the transaction that wrote it (``xmin``), which needs neither an index nor a column.
+Most of what a COPY costs is to send its rows and to take them in. Of members that beat every ten
+seconds, one in ten has a new beat a second later, and the other rows are left out. Every version of
+a row carries the transaction that wrote it (``xmin``), which needs neither an index nor a column.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ PAUSE = 0.001
 """Seconds for that. A server sends 8 kB at a time. Woken by each, we would take twice the CPU, and
 the server a fifth more for waking us."""
 
-# Every row is as long as the next, whatever somebody wrote into a record by hand.
+# Every row is as long as the next, whatever was written into a record by hand.
 _BEATS = f"""
 SELECT slot, record FROM musterd.beat
 WHERE namespace_key = {{key}} AND octet_length(record) = {SIZE}
@@ -54,9 +54,10 @@ Take = Callable[[NDArray[Any]], None]
 
 
 class Scan:
-    """Reads the beats with one namespace's ``key``. ``other`` is a link that is idle meanwhile.
+    """A `Scan` reads the beats with one namespace's ``key``.
 
-    A scan is of one moment, in a transaction that :data:`SNAPSHOT` began. :meth:`begin` comes first.
+    ``other`` is a link that is idle meanwhile. A scan is of one moment, in a transaction that
+    :data:`SNAPSHOT` began. :meth:`begin` comes first.
     """
 
     def __init__(self, link: PgSession, other: PgSession, key: int) -> None:
@@ -70,7 +71,7 @@ class Scan:
         self._changed = ""
 
     async def begin(self, connection: Connection) -> bool:
-        """Look at the moment; whether every row will be read, and not only those that changed."""
+        """Look at the moment; say whether every row will be read, and not only those that changed."""
         self._now = await mark(connection, "musterd.beat")
         oldest = self._now.since(self._read)
         if oldest is None or self._now.oldest - oldest > _MOST_TRANSACTIONS:
@@ -80,11 +81,11 @@ class Scan:
         return not self._changed
 
     def settle(self) -> None:
-        """All that was read is understood: the next scan need not read it again."""
+        """Note that all that was read is understood: the next scan need not read it again."""
         self._read = self._now
 
     def forget(self) -> None:
-        """Some rows may be gone: the next scan reads all there are."""
+        """Have the next scan read all rows there are: some may be gone."""
         self._read = None
 
     async def read(self, connection: Connection, members: int, take: Take) -> None:
@@ -98,7 +99,7 @@ class Scan:
             await self._copy(connection, "", take)
 
     def _can_halve(self, connection: Connection) -> bool:
-        # A pooler may have nobody else for us until we give back whom we have.
+        # A pooler may have no other connection for us until we give back the one we have.
         return self._link.is_direct and connection.get_server_version().major >= _RANGES_SINCE
 
     async def _read_halves(self, connection: Connection, take: Take) -> None:

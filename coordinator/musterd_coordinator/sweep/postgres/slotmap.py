@@ -1,4 +1,4 @@
-"""Who sits in which slot of a database, and which beats may therefore be believed; pure."""
+"""The module knows the members in a database's slots, and so which beats to believe; pure."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _NONE = np.empty(0, np.int64)
 
 
 class Seat(NamedTuple):
-    """What one row of the roster says. ``member`` is None when nobody of ours sits there."""
+    """A `Seat` is what one row of the roster says; ``member`` is None if none of ours sits there."""
 
     slot: int
     changed: int  # the transaction that wrote the row
@@ -26,10 +26,10 @@ class Seat(NamedTuple):
 
 
 class Believed(NamedTuple):
-    """What some rows of the table of beats say.
+    """A `Believed` is what some rows of the table of beats say.
 
-    ``rejected`` counts records that are no beat of the member in whose slot they are, ``strangers``
-    those in slots where, as far as the roster was read, nobody sits. ``refused`` are the slots of those
+    ``rejected`` counts records that are no beat of their slot's member, ``strangers`` those in
+    slots where, as far as the roster was read, no member sits. ``refused`` are the slots of those
     that are rejected.
     """
 
@@ -40,7 +40,7 @@ class Believed(NamedTuple):
 
 
 class RowSlots:
-    """The roster as far as it was read, and which beat each member was believed last: by slot."""
+    """These are the roster as far as it was read, and each member's last believed beat: by slot."""
 
     def __init__(self) -> None:
         self._taken: NDArray[np.bool_] = np.zeros(0, np.bool_)
@@ -52,19 +52,22 @@ class RowSlots:
         self._standing = Standing()
 
     def count(self) -> int:
-        """How many members sit somewhere."""
+        """Return how many members sit somewhere."""
         return int(np.count_nonzero(self._taken))
 
     def is_news(self, slot: int, changed: int) -> bool:
-        """Whether the row of ``slot`` as transaction ``changed`` wrote it was not taken over yet."""
+        """Say whether the row of ``slot`` that transaction ``changed`` wrote is not taken over yet."""
         return slot >= len(self._changed) or bool(self._changed[slot] != changed)
 
     def begin(self) -> None:
-        """A reading begins: no row was read in it yet."""
+        """Begin a reading: no row was read in it yet."""
         self._read[:] = False
 
     def vacate_unread(self) -> list[int]:
-        """Every row was read in this reading: slots without one are vacant; those that were not."""
+        """Vacate the slots that had no row in this reading, which read every row; return them.
+
+        Only those that were not vacant before are returned.
+        """
         gone = np.flatnonzero(self._taken & ~self._read)
         self._standing.leave(gone, self._id[gone])
         self._taken[gone] = False
@@ -72,7 +75,7 @@ class RowSlots:
         return gone.tolist()
 
     def update(self, seats: Collection[Seat]) -> Roster:
-        """Take over what was read; what it means for the roster."""
+        """Take over what was read; return what it means for the roster."""
         slots = np.fromiter((seat.slot for seat in seats), np.int64, len(seats))
         self._reserve(1 + int(slots.max(initial=-1)))
         taken = np.fromiter((seat.member is not None for seat in seats), np.bool_, len(seats))
@@ -94,29 +97,29 @@ class RowSlots:
         )
 
     def forget_beats(self) -> None:
-        """All beats are read anew."""
+        """Forget all beats: they are read anew."""
         self._heard[:] = 0
 
     def present(self) -> int:
-        """How many members were believed a beat that, for all we know, still stands there."""
+        """Return how many members have a believed beat that, for all we know, still stands there."""
         return int(np.count_nonzero(self._heard))
 
     def fingerprint(self) -> int:
-        """A number that is another one after any of those beats was followed by the next."""
+        """Return a number that is another one after any of those beats was followed by the next."""
         return int(self._heard.sum())
 
     def spoils(self, refused: NDArray[np.int64]) -> Spoils:
-        """A sweep is complete, and ``refused`` what stands in these slots: what of that means anything."""
+        """Return what it means that a complete sweep ``refused`` what stands in these slots."""
         heard = self._heard != 0
         spoils = self._standing.spoils(heard, refused)
         self._standing.count(heard)
         return spoils
 
     def believe(self, slots: NDArray[np.int64], records: NDArray[np.void]) -> Believed:
-        """The good beats of members who sit in those ``slots``, and how many were not good.
+        """Return the good beats of members that sit in those ``slots``, and how many were not good.
 
-        Slots below zero, where canaries are, say nothing, nor do members who took their slot and did
-        not beat yet. Shapes: (n,), and (n,) of dtype RECORD, of which the beats may be views.
+        Slots below zero, where canaries are, say nothing, nor do members that took their slot and
+        did not beat yet. Shapes: (n,), and (n,) of dtype RECORD, of which the beats may be views.
         """
         seated = (slots >= 0) & (slots < len(self._taken))
         seated[seated] = self._taken[slots[seated]]

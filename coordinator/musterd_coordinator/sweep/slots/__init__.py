@@ -1,1 +1,1 @@
-"""Sweeps by the slot protocol, over any bulk reader of keys."""
+"""The package sweeps by the slot protocol, over any bulk reader of keys."""

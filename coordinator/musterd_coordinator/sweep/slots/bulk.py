@@ -1,4 +1,4 @@
-"""Batched reads of a store that knows keys and values and nothing else."""
+"""The module reads in batches from a store that knows keys and values and nothing else."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -16,21 +16,23 @@ _T = TypeVar("_T")
 
 
 class Bulk(Protocol):
-    """Batched reads of one shard, ``lanes`` of them at a time. Raises nothing but StoreError.
+    """A `Bulk` reads one shard in batches, ``lanes`` of them at a time.
 
-    ``oversized`` are the keys whose values were larger than any of ours, and were removed.
+    It raises nothing but StoreError. ``oversized`` are the keys of values that were larger than any
+    of ours, and were removed.
     """
 
     lanes: int
     oversized: list[bytes]
 
     async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values of up to PORTION different ``keys``; what is absent is not in it."""
+        """Return the values of up to PORTION different ``keys``; what is absent is not in it."""
 
     async def beats(self, lane: int, block: Block) -> tuple[Slots, Words, Slots]:
-        """The slots of ``block`` with a record, the records, and the slots with no record's size.
+        """Return the slots of ``block`` with a record, the records, and slots of another size.
 
-        Slots ascend, records are the words of the first; all belong to the caller.
+        The last have a value that has not the size of a record. Slots ascend, records are the words
+        of the first; all belong to the caller.
         """
 
     def close(self) -> None:
@@ -62,5 +64,5 @@ async def in_lanes(
 
 
 def portions(items: list[_T]) -> Iterator[list[_T]]:
-    """``items`` in lists of at most PORTION."""
+    """Return ``items`` in lists of at most PORTION."""
     return (items[at : at + PORTION] for at in range(0, len(items), PORTION))

@@ -1,4 +1,4 @@
-"""The beats of one sweep, checked against the seats as they come in; NumPy all the way."""
+"""The module checks the beats of one sweep against the seats as they come in; NumPy all the way."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,11 @@ _NOBODY = np.empty(0, np.uint64)
 
 
 class BeatCollector:
-    """The good beats of one sweep so far; of one after the other, as :meth:`begin` says.
+    """A `BeatCollector` keeps the good beats of one sweep so far; :meth:`begin` starts the next.
 
     ``size`` counts those that came. ``foreign`` are slots with a record of a member that does not
-    sit there, ``restarted`` those whose incarnation is not the one seen before, ``spoiled`` those whose
-    record is no beat, unless it may be one of a later version.
+    sit there, ``restarted`` those with an incarnation that is not the one seen before, ``spoiled``
+    those with a record that is no beat, unless it may be one of a later version.
     """
 
     def __init__(self, seats: SlotMap) -> None:
@@ -37,7 +37,7 @@ class BeatCollector:
         self.begin()
 
     def begin(self) -> None:
-        """Start over. What :meth:`beats` gave is overwritten from now on.
+        """Start over. What :meth:`beats` returned is overwritten from now on.
 
         Columns for a million members are new memory of the system's each time, and to get that
         while beats come in costs a tenth more, and stops the event loop for milliseconds.
@@ -78,17 +78,17 @@ class BeatCollector:
         self._append(slots, words)
 
     def beats(self) -> Beats:
-        """What is good of all that was taken in; not to be kept beyond the next sweep."""
+        """Return what is good of all that was taken in; not to be kept beyond the next sweep."""
         return from_words(self._slots[: self._good], self._words[:, : self._good])
 
     def spoils(self) -> Spoils:
-        """What is not good of all that was taken in, from those who are known to beat."""
+        """Return what is not good of all that was taken in, from members that are known to beat."""
         refused = np.concatenate([np.empty(0, np.int64), *self._refused])
         astray = self._seats.slot_of.get_all(np.concatenate([_NOBODY, *self._strays]))
         return self._seats.standing.spoils(self._heard, refused, astray[astray != NONE])
 
     def finish(self) -> None:
-        """All blocks were asked for and answered: whoever is not in here was not there."""
+        """Note that all blocks were asked for and answered: what is not in here was not there."""
         self._seats.heard = self._heard
         self._seats.swept = True
         self._seats.standing.count(self._heard)

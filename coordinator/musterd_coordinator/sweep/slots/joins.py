@@ -1,7 +1,7 @@
-"""Whoever is read for the first time takes a seat together with the others of a reply.
+"""The module seats members that are read for the first time, together with the others of a reply.
 
-That is everybody when a coordinator starts, a million at worst, and a step for all costs a third of
-a step for each.
+That is every member when a coordinator starts, a million at worst, and a step for all costs a third
+of a step for each.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,11 @@ Told = list[tuple[int, bytes | None]]
 def seat_newcomers(
     seats: SlotMap, keys: Keys, slots: Sequence[int], values: Sequence[bytes | None]
 ) -> tuple[Slots, Identities, Told]:
-    """Seat those who are found in a slot that nobody holds and sit in no other.
+    """Seat the members that are found in a slot that none holds and that sit in no other.
 
     ``values`` (n) are what the ``m`` of ``slots`` (n, all different) said, None where it is absent.
-    Returns the slots that were taken, the member_ids of those who took them, and what else was told.
+    Returns the slots that were taken, the member_ids of those that took them, and what else was
+    told.
     """
     numbers = np.array(slots, np.int64)
     free = ~seats.are_held(numbers)
@@ -50,9 +51,9 @@ def seat_newcomers(
 
 
 def _readable(places: Slots, values: Sequence[bytes | None]) -> tuple[Slots, Sequence[Member]]:
-    """Those of ``places`` (n) in ``values`` that name somebody, and whom.
+    """Return those of ``places`` (n) in ``values`` that name a member, and the members.
 
-    All are read at once, unless one of them names nobody.
+    All are read at once, unless one of them names none.
     """
     named = [value for at in places.tolist() if (value := values[at]) is not None]
     members = _all_of(named)
@@ -64,7 +65,7 @@ def _readable(places: Slots, values: Sequence[bytes | None]) -> tuple[Slots, Seq
 
 
 def _all_of(values: Sequence[bytes]) -> Sequence[Member] | None:
-    """Whom ``values`` (n) name; None if one of them names nobody, whichever it is."""
+    """Return the members that ``values`` (n) name; None if any one of them names none."""
     if max(map(len, values), default=0) > HOLDER_LIMIT:
         return None
     try:

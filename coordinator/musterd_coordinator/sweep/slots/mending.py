@@ -1,4 +1,4 @@
-"""What a coordinator mends of a shard's keys: a little at each update, so that it is never a load."""
+"""The module mends a shard's keys: a little at each update, so that it is never a load."""
 
 from heapq import nsmallest
 from itertools import islice
@@ -12,13 +12,13 @@ from musterd_coordinator.sweep.slots.slotmap import SlotMap
 MEND_PORTION = 200  # writes per update, of each kind: healing must not become a load
 HINTS = 128  # free slots that newcomers are pointed to, at least
 MOST_HINTS = 6 * 500
-HINTS_FOR_EACH = 3  # newcomer since the last update: who finds none that is free takes a new slot
+HINTS_FOR_EACH = 3  # newcomer since the last update: one that finds no free slot takes a new one
 FEW_HINTS = 16
 KNOWN_FREE = 4096
 
 
 class Mender:
-    """Notes what is wrong while a shard is read, and mends it afterwards."""
+    """A `Mender` notes what is wrong while a shard is read, and mends it afterwards."""
 
     def __init__(self, shard: KeyValue, keys: Keys, seats: SlotMap, ttl: int) -> None:
         self._shard = shard
@@ -26,27 +26,27 @@ class Mender:
         self._seats = seats
         self._ttl = ttl
         self.slots = SlotTable(shard, keys, ttl)
-        self.knocks: set[int] = set()  # whoever beats here shall announce itself
-        self.junk: set[int] = set()  # m is there and names nobody
-        self.too_high: set[int] = set()  # somebody sits where nobody may
-        self.misled: set[int] = set()  # member_ids whose i is gone or wrong
+        self.knocks: set[int] = set()  # the member that beats here shall announce itself
+        self.junk: set[int] = set()  # m is there and names no member
+        self.too_high: set[int] = set()  # a member sits where none may
+        self.misled: set[int] = set()  # member_ids with an i that is gone or wrong
         self.twice: dict[int, tuple[int, Member, int]] = {}  # member_id -> its second slot
         self.free: set[int] = set()
         self.hinted: dict[int, None] = {}  # slots that newcomers were pointed to
 
     def note_free(self, slot: int) -> None:
-        """Nobody holds ``slot`` and nobody beats there."""
+        """Note that no member holds ``slot`` and none beats there."""
         if slot not in self.junk and len(self.free) < KNOWN_FREE:
             self.free.add(slot)
 
     def forget(self, taken: Slots) -> None:
-        """Somebody good took these slots."""
+        """Note that good members took these slots."""
         for about in (self.junk, self.free):
             if about:
                 about.difference_update(taken.tolist())
 
     def still_hinted(self) -> list[int]:
-        """The slots that newcomers were pointed to and nobody was seen to take."""
+        """Return the slots that newcomers were pointed to and no member was seen to take."""
         left = [slot for slot in self.hinted if not self._seats.is_held(slot)]
         self.hinted = dict.fromkeys(left[-MOST_HINTS:])
         return list(self.hinted)
@@ -54,7 +54,7 @@ class Mender:
     async def settle(self) -> set[int]:
         """Give members that were found in two slots the one that ``i`` says, or the newer one.
 
-        The slots where somebody was moved by that.
+        Returns the slots where a member was moved by that.
         """
         moved = set()
         for identity, (slot, member, said) in list(islice(self.twice.items(), MEND_PORTION)):
@@ -67,7 +67,7 @@ class Mender:
         return moved
 
     async def _settle_one(self, identity: int, slot: int, member: Member) -> int | None:
-        """Where ``member`` sits from now on; None: somebody was faster, and we come by again."""
+        """Return where ``member`` sits from now on; None: another was faster, and we come by again."""
         known = self._seats.slot_of.get(identity)
         index = self._keys.index(identity)
         pointer, token = await self._shard.gets(index)

@@ -1,7 +1,8 @@
-"""Values of a shard that are not what their keys say: counted, named once, in one line a sweep.
+"""The module counts values of a shard that are not what their keys say, and names each once.
 
-Whoever reaches a store can write anything under any key. Such a value says nothing, and must cost
-nobody else anything: whoever reads it tells the quarantine and goes on.
+There is one line of the log a sweep. Any client that reaches a store can write anything under any
+key. Such a value says nothing, and must cost no other member anything: its reader tells the
+quarantine and goes on.
 """
 
 from collections import Counter
@@ -18,7 +19,10 @@ TEXT_LIMIT = 200  # characters of what is wrong
 
 
 class SlotQuarantine:
-    """What one shard's reader refused since the last :meth:`take`, by the fields of Rejected."""
+    """A `SlotQuarantine` counts what one shard's reader refused since the last :meth:`take`.
+
+    It counts by the fields of Rejected.
+    """
 
     def __init__(self, shard: str) -> None:
         self._shard = shard
@@ -28,7 +32,7 @@ class SlotQuarantine:
         self._first: list[str] = []
 
     def refuse(self, kind: str, key: bytes, why: str) -> None:
-        """The value of ``key`` is no ``kind``, which is a field of Rejected."""
+        """Note that the value of ``key`` is no ``kind``, which is a field of Rejected."""
         self._counts[kind] += 1
         if key in self._named:
             return
@@ -40,11 +44,11 @@ class SlotQuarantine:
             self._first.append(f"{kind} {key.decode('ascii', 'replace')}: {shortened(why)}")
 
     def accept(self, key: bytes) -> None:
-        """The value of ``key`` is good: it is named again when it is not."""
+        """Note that the value of ``key`` is good: it is named again when it is not."""
         self._named.discard(key)
 
     def take(self) -> Rejected:
-        """What was refused since the last call."""
+        """Return what was refused since the last call."""
         if self._news:
             log.warning("values refused", shard=self._shard, count=self._news, first=self._first)
         counts, self._counts = self._counts, Counter()
@@ -53,7 +57,7 @@ class SlotQuarantine:
 
 
 def shortened(text: str) -> str:
-    """``text`` with what cannot be printed escaped, and of reasonable length."""
+    """Return ``text`` with what cannot be printed escaped, and of reasonable length."""
     escaped = "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:TEXT_LIMIT]
     )

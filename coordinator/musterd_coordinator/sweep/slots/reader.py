@@ -1,4 +1,4 @@
-"""A coordinator's way to one shard of a store that knows keys and values and nothing else."""
+"""The module is a coordinator's way to one shard of a store that knows only keys and values."""
 
 from musterd.beat import Beat, BeatError, pack, unpack
 from musterd.errors import StoreError
@@ -14,10 +14,12 @@ from musterd_coordinator.sweep.slots.slotmap import Block, SlotMap
 
 
 class SlotReader:
-    """Rosters and sweeps (:class:`musterd_coordinator.sweep.base.ShardReader`).
+    """A `SlotReader` reads rosters and beats.
 
-    ``shard`` is a connection like an agent's, for the canary and for healing; ``bulk`` reads. However
-    few members there are, ``room`` slots may be in use.
+    See :class:`musterd_coordinator.sweep.base.ShardReader`.
+
+    ``shard`` is a connection like an agent's, for the canary and for healing; ``bulk`` reads.
+    However few members there are, ``room`` slots may be in use.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class SlotReader:
         self._harvest = BeatCollector(self._seats)
 
     async def write_canary(self, beat: Beat) -> bool:
-        """Overwrite the canary; False when the shard had lost the one before."""
+        """Overwrite the canary; return False when the shard had lost the one before."""
         record = pack(beat)
         with Deadline(self.name, self._timeout):
             kept = await self._shard.replace(self._canary, record, self._ttl)
@@ -64,7 +66,10 @@ class SlotReader:
         self._bulk.close()
 
     async def roster(self) -> Roster:
-        """Who came, changed or went; a call that fails keeps what it learnt for the next one."""
+        """Return which members came, changed or went.
+
+        A call that fails keeps what it learnt for the next one.
+        """
         with Deadline(self.name, self._timeout):
             more = await self._keeper.update()
         return self._seats.changes(more=more)
@@ -106,7 +111,7 @@ class SlotReader:
         await in_lanes(self._bulk, self._seats.blocks(), read)
 
     async def _read_canary(self) -> Beat | None:
-        """The canary as the connections of the sweep see it."""
+        """Return the canary as the connections of the sweep see it."""
         values = await self._bulk.values(0, (self._canary,))
         record = values.get(self._canary)
         try:

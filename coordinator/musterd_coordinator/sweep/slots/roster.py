@@ -1,11 +1,12 @@
-"""The coordinator's side of the slot protocol: learn who sits where, and heal what was lost.
+"""The module learns which member sits in which slot, and heals what was lost.
 
-Nothing tells a coordinator what changed, so each update reads the ``m`` keys of the slots where
-something may have: those the counter added, free ones that newcomers were pointed to, those whose
-beats look odd or are missing, and a slice of all, so that everything is read again in time.
+It is the coordinator's side of the slot protocol. Nothing tells a coordinator what changed, so each
+update reads the ``m`` keys of the slots where something may have: those the counter added, free
+ones that newcomers were pointed to, those with beats that look odd or are missing, and a slice of
+all, so that everything is read again in time.
 
 The ``i`` keys are asked as well, of that slice, which also keeps them from being the first that a
-full server evicts, and of silent members, who may be beating elsewhere.
+full server evicts, and of silent members, which may be beating elsewhere.
 
 A slot is left only when its ``m`` says so: another member, or retired. A missing ``m`` is an
 eviction or a flush: its holder is kept, and knocked for if it beats.
@@ -42,8 +43,8 @@ SEEK_UPDATES = 128  # how often a member that was driven out of its slot is aske
 TAIL = 100  # slots above the counter that are looked at all the same
 PAGES_BEYOND_NONSENSE = 64  # that are empty end the search for holders if the counter is nonsense
 
-MOST_TOO_HIGH = 32_000  # slots below a counter that somebody set which are looked at
-MOST_EMPTY = 1 << 16  # slots at the end that nobody holds, beside ROOM_FOR_EACH member
+MOST_TOO_HIGH = 32_000  # slots that are looked at below a counter that was set too high
+MOST_EMPTY = 1 << 16  # slots at the end that no member holds, beside ROOM_FOR_EACH member
 
 ROOM = 1 << 20
 """Slots that may be in use however few members there are: a fleet that shrank keeps high ones."""
@@ -58,7 +59,10 @@ is set back.
 
 
 class RosterKeeper:
-    """Keeps a :class:`SlotMap` true. An update that fails or is cancelled loses nothing it learnt."""
+    """A `RosterKeeper` keeps a :class:`SlotMap` true.
+
+    An update that fails or is cancelled loses nothing that it learnt.
+    """
 
     def __init__(
         self,
@@ -84,7 +88,7 @@ class RosterKeeper:
         self._count = 0  # the slots we know of: the highest counter, or higher
         self._read_to = 0  # every slot below was read at least once
         self._pages_beyond = (
-            1  # that must be empty before nobody is believed to sit above the counter
+            1  # that must be empty before no member is believed to sit above the counter
         )
         self._all_read = False  # once
         self._rounds = Rounds(seats)
@@ -92,11 +96,11 @@ class RosterKeeper:
         self._sought: dict[int, int] = {}  # member_id of the driven out -> updates left
 
     async def update(self) -> bool:
-        """Bring the seats up to date; whether more slots must be read before that is everybody.
+        """Bring the seats up to date; say whether more slots must be read to have every member.
 
-        That is so at the beginning. Whoever comes later is read a stride at each update, however
-        many come, while those who are seated are judged. Raises StoreError; what was learnt by then
-        stays.
+        That is so at the beginning. Members that come later are read a stride at each update,
+        however many come, while those that are seated are judged. Raises StoreError; what was
+        learnt by then stays.
         """
         counter, hints = await self._read_counter()
         self._count = max(self._count, min(counter, self._limit))
@@ -120,16 +124,16 @@ class RosterKeeper:
         return False
 
     def _is_empty_above(self, counter: int) -> bool:
-        """Whether far more slots than anybody needs were read, and nobody sits in them."""
+        """Say whether far more slots than any fleet needs were read, and no member sits in them."""
         return counter > self._seats.top + MOST_EMPTY + ROOM_FOR_EACH * len(self._seats)
 
     def knock(self, slots: Sequence[int]) -> None:
-        """Records were read in these slots that are nobody's beats."""
+        """Note that records were read in these slots that are no member's beats."""
         self._mender.knocks.update(slots)
 
     @property
     def _limit(self) -> int:
-        """The first slot that nobody may sit in."""
+        """Return the first slot that no member may sit in."""
         allowed = max(self._room, ROOM_FOR_EACH * len(self._seats), self._seats.top)
         return min(allowed, SLOT_LIMIT)
 
@@ -141,7 +145,7 @@ class RosterKeeper:
             self.doubtful.add(slot)
 
     async def _read_counter(self) -> tuple[int, list[int]]:
-        """The slot counter, and the free slots that newcomers are being pointed to."""
+        """Return the slot counter, and the free slots that newcomers are being pointed to."""
         values = await self._bulk.values(0, (self._keys.counter, self._keys.free))
         counter = await self._as_counter(values.get(self._keys.counter))
         if counter < self._count and not self._rounds.in_haste:
@@ -169,7 +173,10 @@ class RosterKeeper:
         return slots
 
     async def _read_new(self) -> bool:
-        """Read slots that the counter added, and beyond it when it may have been lost; more left?"""
+        """Read slots that the counter added; say whether more are left.
+
+        Read beyond the counter when it may have been lost.
+        """
         end = min(self._read_to + STRIDE, self._count)
         await self._look(np.arange(self._read_to, end))
         self._read_to = max(self._read_to, end)
@@ -184,7 +191,7 @@ class RosterKeeper:
         return False
 
     async def _set_back(self, counter: int) -> int:
-        """Somebody set the counter beyond all measure: set it back, and send for who was misled."""
+        """Set back a counter that is beyond all measure, and send for the members it misled."""
         self._quarantine.refuse("counter", self._keys.counter, f"{counter} slots are too many")
         await self._look_below(counter)
         self._count = self._read_to = self._seats.top
@@ -192,7 +199,7 @@ class RosterKeeper:
         return self._count
 
     async def _look_below(self, counter: int) -> None:
-        """Note who was sent too high: everybody since the counter was set, one after the other."""
+        """Note the slots that are too high: all taken since the counter was set, one by one."""
         for _ in range(MOST_TOO_HIGH // PORTION):
             part = list(range(max(self._limit, counter - PORTION), counter))
             values = await self._bulk.values(0, self._keys.holders(part)) if part else {}
@@ -202,7 +209,7 @@ class RosterKeeper:
             counter -= PORTION
 
     def _odd(self, most: int) -> Slots:
-        """Slots whose beats look odd, free ones that newcomers were pointed to, and the next new.
+        """Return slots with odd beats, free ones that newcomers were pointed to, and the next new.
 
         A counter that was lost before we ever saw it high leaves holders above it.
         """
@@ -211,7 +218,7 @@ class RosterKeeper:
         return np.array([*odd, *self._mender.still_hinted(), *next_new], np.int64)
 
     async def _look(self, slots: Slots) -> None:
-        """Read who holds ``slots``."""
+        """Read which members hold ``slots``."""
         allowed = slots[slots < self._limit]
         await in_lanes(self._bulk, portions(allowed.tolist()), self._look_at)
 
@@ -225,7 +232,7 @@ class RosterKeeper:
             await self._look_for_strays(lane, vacant)
 
     def _welcome(self, slots: Sequence[int], values: Sequence[bytes | None]) -> Told:
-        """Seat whoever is new, together; what else was told."""
+        """Seat all members that are new, together; return what else was told."""
         taken, identities, others = seat_newcomers(self._seats, self._keys, slots, values)
         for about in (self.foreign, self.doubtful):
             if about:
@@ -236,7 +243,7 @@ class RosterKeeper:
         return others
 
     def _observe(self, slot: int, value: bytes | None) -> bool:
-        """Take in the ``m`` of ``slot``; whether somebody holds it."""
+        """Take in the ``m`` of ``slot``; say whether a member holds it."""
         before = self._seats.said(slot)
         held = before is not None
         if value is not None:
@@ -246,7 +253,7 @@ class RosterKeeper:
         if slot in self.foreign and self._seats.said(slot) == before:
             self._mender.knocks.add(
                 slot
-            )  # whoever sits here by mistake finds out when it announces
+            )  # a member that sits here by mistake finds out when it announces
         self.foreign.discard(slot)
         self.doubtful.discard(slot)
         return held
@@ -291,7 +298,7 @@ class RosterKeeper:
         self._mender.free.discard(slot)
 
     async def _look_for_strays(self, lane: int, vacant: list[int]) -> None:
-        """Knock where somebody beats in a slot that nobody holds; note the others as free."""
+        """Knock where a member beats in a slot that none holds; note the others as free."""
         beats = await self._bulk.values(lane, [self._keys.beat(slot) for slot in vacant])
         for slot in vacant:
             if self._keys.beat(slot) in beats:

@@ -1,4 +1,4 @@
-"""Which slots a coordinator reads again at an update, though nothing says that they changed."""
+"""The module says which slots are read again at an update, though nothing says that they changed."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ QUIET_PORTION = 2 * PAGE  # silent members asked after per update
 
 
 class Rounds:
-    """Goes through all slots in turn, and through those of silent members."""
+    """A `Rounds` goes through all slots in turn, and through those of silent members."""
 
     def __init__(self, seats: SlotMap) -> None:
         self._seats = seats
@@ -23,7 +23,7 @@ class Rounds:
 
     @property
     def in_haste(self) -> bool:
-        """Whether a round in haste is under way."""
+        """Say whether a round in haste is under way."""
         return self._hasty > 0
 
     def hasten(self, count: int) -> None:
@@ -31,7 +31,7 @@ class Rounds:
         self._hasty = count
 
     def slice(self, count: int, most: int) -> Slots:
-        """The next few of all ``count`` slots, in haste up to ``most``."""
+        """Return the next few of all ``count`` slots, in haste up to ``most``."""
         usual = min(max(PAGE, count // ROUND), MOST_REREAD)
         size = min(most if self._hasty else usual, count)
         slots = (self._cursor + np.arange(size)) % max(count, 1)
@@ -40,7 +40,7 @@ class Rounds:
         return slots
 
     def some_quiet(self) -> Slots:
-        """Slots of silent members, in turn."""
+        """Return slots of silent members, in turn."""
         quiet = self._seats.quiet()
         size = min(len(quiet), QUIET_PORTION)
         chosen = (self._quiet_cursor + np.arange(size)) % max(len(quiet), 1)

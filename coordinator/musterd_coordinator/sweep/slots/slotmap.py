@@ -1,4 +1,4 @@
-"""What a coordinator knows of who holds which slot of a shard; pure, and NumPy where it counts."""
+"""The module keeps which member holds which slot of a shard; pure, and NumPy where it counts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ twice as many it costs no less. All of a block have the same first five hexadeci
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """The held slots among :data:`BLOCK` neighbours, ascending.
+    """A `Block` holds the held slots among :data:`BLOCK` neighbours, ascending.
 
     ``text`` is their beat keys, with a blank behind each.
     """
@@ -32,11 +32,14 @@ class Block:
 
     @property
     def keys(self) -> list[bytes]:
-        """The beat keys one by one."""
+        """Return the beat keys one by one."""
         return self.text.split()
 
     def records(self, values: Sequence[bytes | None]) -> tuple[Slots, Words, Slots]:
-        """What :meth:`~musterd_coordinator.sweep.slots.bulk.Bulk.beats` returns, from a value per slot."""
+        """Return slots, records and odd slots out of ``values``, one for each slot.
+
+        See :meth:`~musterd_coordinator.sweep.slots.bulk.Bulk.beats`.
+        """
         sizes = np.array([-1 if value is None else len(value) for value in values])
         good = sizes == SIZE
         data = b"".join(value for value in values if value is not None and len(value) == SIZE)
@@ -45,7 +48,7 @@ class Block:
 
 
 class _BlockMaker:
-    """Makes the blocks of each sweep: to keep them would take 27 bytes a member.
+    """A `_BlockMaker` makes the blocks of each sweep: to keep them would take 27 bytes a member.
 
     The keys of two neighbours differ in the last three digits from one another, and from those of
     all other blocks in the first five, which are put in column by column.
@@ -58,7 +61,7 @@ class _BlockMaker:
         self._digits = [b"00000", b"00000"]
 
     def make(self, number: int, taken: Bools) -> Block:
-        """The block of that number; ``taken`` (BLOCK) says which of its slots are held."""
+        """Return the block of that number; ``taken`` (BLOCK) says which of its slots are held."""
         first, half = number * BLOCK, number % 2
         self._put(half, b"%05x" % (number // 2))
         if taken.all():
@@ -74,10 +77,12 @@ class _BlockMaker:
 
 
 class SlotMap:
-    """Who sits where. Columns have one row per slot; ``taken`` says which rows mean anything.
+    """A `SlotMap` knows which member sits in which slot.
 
-    Of a holder no more than its member_id is kept, and a hash of what its ``m`` said, to see whether
-    that changed.
+    Columns have one row per slot; ``taken`` says which rows mean anything.
+
+    Of a holder no more than its member_id is kept, and a hash of what its ``m`` said, to see
+    whether that changed.
     """
 
     def __init__(self, keys: Keys) -> None:
@@ -94,33 +99,33 @@ class SlotMap:
         self._vacated: set[int] = set()
 
     def __len__(self) -> int:
-        """How many slots are held."""
+        """Return how many slots are held."""
         return len(self.slot_of)
 
     @property
     def member_id(self) -> NDArray[np.uint64]:
-        """Whose each slot is."""
+        """Return the member_id of each slot's holder."""
         return self.slot_of.ids
 
     @property
     def top(self) -> int:
-        """One more than the highest slot that is held."""
+        """Return one more than the highest slot that is held."""
         from_the_end = self.taken[::-1]
         last = int(from_the_end.argmax())
         return len(self.taken) - last if from_the_end[last] else 0
 
     def is_held(self, slot: int) -> bool:
-        """Whether somebody holds ``slot``."""
+        """Say whether a member holds ``slot``."""
         return slot < len(self.taken) and self.taken.item(slot)
 
     def are_held(self, slots: Slots) -> Bools:
-        """The same of many ``slots`` (n)."""
+        """Say the same of many ``slots`` (n)."""
         known = slots < len(self.taken)
         held: Bools = known & self.taken[np.where(known, slots, 0)]
         return held
 
     def are_nowhere(self, identities: NDArray[np.uint64]) -> Bools:
-        """Which of these member_ids (n) hold no slot; of one that is there twice, the first."""
+        """Say which of these member_ids (n) hold no slot; of one that is there twice, the first."""
         nowhere: Bools = self.slot_of.get_all(identities) == NONE
         if len(set(identities.tolist())) == len(identities):  # found out sooner than by sorting
             return nowhere
@@ -129,11 +134,11 @@ class SlotMap:
         return nowhere & first
 
     def said(self, slot: int) -> int | None:
-        """The hash of what the ``m`` of ``slot`` said of its holder; None: nobody holds it."""
+        """Return the hash of what the ``m`` of ``slot`` said of its holder; None if it has none."""
         return self._said.item(slot) if self.is_held(slot) else None
 
     def seat(self, slot: int, identity: int, member: Member, said: int) -> int | None:
-        """``member`` holds ``slot`` now and no other; the member_id of whom it drove out, if any.
+        """Seat ``member`` in ``slot`` and no other; return the member_id that it drove out, if any.
 
         ``identity`` is its member_id, ``said`` the hash of what the slot's ``m`` says.
         """
@@ -155,7 +160,7 @@ class SlotMap:
         members: Sequence[Member],
         said: Sequence[int],
     ) -> None:
-        """The same of n ``members`` who hold no slot, in n ``slots`` that nobody holds."""
+        """Do the same for n ``members`` that hold no slot, in n ``slots`` that no member holds."""
         self._reserve(int(slots.max(initial=-1)) + 1)
         self.slot_of.put_all(identities, slots)
         self.taken[slots], self.incarnation[slots], self._said[slots] = True, 0, said
@@ -165,29 +170,29 @@ class SlotMap:
         self._vacated.difference_update(seated)
 
     def vacate(self, slot: int) -> None:
-        """Nobody holds ``slot``."""
+        """Note that no member holds ``slot``."""
         if self._leave(slot, None) is not None:
             self._seated.pop(slot, None)
             self._vacated.add(slot)
 
     def changes(self, *, more: bool) -> Roster:
-        """What changed since the last call; ``more`` is to come."""
+        """Return what changed since the last call; ``more`` is to come."""
         roster = Roster(list(self._seated.items()), sorted(self._vacated), more)
         self._seated, self._vacated = {}, set()
         return roster
 
     def blocks(self) -> Iterator[Block]:
-        """All held slots, in commands' portions."""
+        """Yield all held slots, in commands' portions."""
         for number, taken in enumerate(self.taken.reshape(-1, BLOCK)):
             if taken.any():
                 yield self._blocks.make(number, taken)
 
     def quiet(self) -> Slots:
-        """Held slots whose beat was not there in the last full sweep; none before the first one."""
+        """Return held slots that had no beat in the last full sweep; none before the first one."""
         return np.flatnonzero(self.taken & ~self.heard & self.swept)
 
     def _leave(self, slot: int, unless: int | None) -> int | None:
-        """Take whoever sits in ``slot`` out of it, unless it is that member; who it was."""
+        """Take the member in ``slot`` out of it, unless it is ``unless``; return which it was."""
         if not self.is_held(slot):
             return None
         identity = self.member_id.item(slot)
