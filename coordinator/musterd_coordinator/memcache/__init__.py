@@ -1,1 +1,1 @@
-"""A memcached server: the embedded store's and the relay's."""
+"""The package is a memcached server: the embedded store's and the relay's."""

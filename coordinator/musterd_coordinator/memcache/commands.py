@@ -1,4 +1,4 @@
-"""What each command of the memcached text protocol does to a table, and what it answers.
+"""The module does to a table what each command of memcached's text protocol says, and answers it.
 
 Replies are those of memcached 1.6.18 to the byte (``doc/protocol.txt``, and its source where that
 is silent), with two exceptions: a key with control characters is refused, as the protocol's text
@@ -33,9 +33,9 @@ _INT64 = (1 << 63) - 1
 
 
 class PendingReply:
-    """An outcome that is not known when the data has come; ``tell`` it once.
+    """A `PendingReply` is an outcome that is not known when the data has come; ``tell`` it once.
 
-    ``abandoned`` is set when nobody waits for it any more.
+    ``abandoned`` is set when nothing waits for it any more.
     """
 
     __slots__ = ("abandoned", "outcome", "wake")
@@ -47,16 +47,16 @@ class PendingReply:
 
     @property
     def size(self) -> int:
-        """How many bytes are held until it is known."""
+        """Return how many bytes are held until it is known."""
         return 0
 
     @property
     def lets_pass(self) -> bool:
-        """Whether the commands that follow may be looked at before it is known."""
+        """Say whether the commands that follow may be looked at before it is known."""
         return False
 
     def tell(self, outcome: bytes) -> None:
-        """It is known now: replies, without the last one's line end."""
+        """Set the outcome, known now: replies, without the last one's line end."""
         self.outcome = outcome
         if self.wake is not None:
             self.wake()
@@ -67,14 +67,14 @@ Store = Callable[[bytes], "bytes | PendingReply"]
 
 
 class Upload(NamedTuple):
-    """A storage command that waits for ``size`` bytes of data and a line end."""
+    """An `Upload` is a storage command that waits for ``size`` bytes of data and a line end."""
 
     size: int
     store: Store
 
 
 class Refusal(NamedTuple):
-    """A storage command that failed at once; ``size`` bytes that follow it are to be ignored."""
+    """A `Refusal` is a storage command that failed at once; skip the ``size`` bytes after it."""
 
     reply: bytes
     size: int = 0
@@ -84,10 +84,10 @@ class Refusal(NamedTuple):
 
 
 def answer_get(table: Table, verb: bytes, rest: bytes) -> Iterator[bytes]:
-    """The reply to a get, gets, gat or gats in parts of bounded size.
+    """Return the reply to a get, gets, gat or gats in parts of bounded size.
 
-    Each part looks its keys up when it is asked for, so that an answer that is read slowly keeps
-    no value alive.
+    Each part looks its keys up when it is asked for, so that an answer that is read slowly keeps no
+    value alive.
     """
     rest = rest.strip(b" ")
     if not rest:
@@ -103,7 +103,7 @@ def answer_get(table: Table, verb: bytes, rest: bytes) -> Iterator[bytes]:
 
 
 def answer_one(table: Table, verb: bytes, key: bytes) -> bytes:
-    """The whole reply to a get or gets of one key: the usual case, in a third of the time."""
+    """Return the whole reply to a get or gets of one key: the usual case, in a third of the time."""
     if len(key) > KEY_LIMIT:
         return BAD_FORMAT
     [item] = table.get((key,))
@@ -154,7 +154,7 @@ def _line_with_cas(key: bytes, item: Item) -> bytes:
 
 
 class StoreCommand(NamedTuple):
-    """The line of a storage command, whose key and numbers are good."""
+    """A `StoreCommand` is the line of a storage command, with a key and numbers that are good."""
 
     verb: bytes
     key: bytes
@@ -164,19 +164,19 @@ class StoreCommand(NamedTuple):
 
 
 class StoreHook(Protocol):
-    """Who stores what commands bring, where it shall not go into the table."""
+    """A `StoreHook` stores what commands bring, where that is not to go into the table."""
 
     def storer(self, command: StoreCommand) -> Store | None:
-        """What takes the data of this command; None: the table."""
+        """Return what takes the data of this command; None: the table."""
 
     def glance(self, data: bytes) -> PendingReply | None:
-        """The outcome of what is one whole command for this storekeeper, as it came.
+        """Return the outcome of what is one whole command for this storekeeper, as it came.
 
         None, and nothing done, for anything less usual.
         """
 
     def glance_at_run(self, data: bytearray) -> tuple[PendingReply, int] | None:
-        """The outcome of several such commands with which ``data`` begins, and their length.
+        """Return the outcome of several such commands with which ``data`` begins, and their length.
 
         None, and nothing done, where there are none.
         """
@@ -271,7 +271,7 @@ def _meta_no_op(_table: Table, _words: list[bytes]) -> bytes:
 
 
 def _cache_memlimit(_table: Table, words: list[bytes]) -> bytes:
-    """The limit is the coordinator's; who tunes memcached is told that all is well."""
+    """Tell a client that tunes memcached that all is well: the limit is the coordinator's."""
     return BAD_FORMAT if parse_integer(words[0], 0, _UINT32) is None else _OK
 
 
@@ -294,7 +294,7 @@ _COMMANDS = {
 
 
 def run(table: Table, verb: bytes, words: list[bytes]) -> bytes | None:
-    """The reply to a command of one line, empty under ``noreply``; None: there is no such verb."""
+    """Return the reply to a command of one line, empty under ``noreply``; None: no such verb."""
     command = _COMMANDS.get(verb)
     if command is None:
         return None

@@ -1,9 +1,9 @@
-"""One client's conversation in the memcached text protocol over a table; no input or output.
+"""The module holds one client's conversation in memcached's text protocol; no input or output.
 
-Feed it bytes as they come, cut anywhere, and take a step at a time: each step answers one command
-or one part of a long ``get``, and so does little work and makes few bytes. What is answered does
-not depend on how the input was cut. The meta and binary protocols, and the commands that tune
-memcached's own memory and threads, are not there.
+The conversation is over a table. Feed it bytes as they come, cut anywhere, and take a step at a
+time: each step answers one command or one part of a long ``get``, and so does little work and makes
+few bytes. What is answered does not depend on how the input was cut. The meta and binary protocols,
+and the commands that tune memcached's own memory and threads, are not there.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,22 +35,22 @@ _BAD_CHUNK = b"CLIENT_ERROR bad data chunk\r\n"
 
 
 class Statistics(Protocol):
-    """What a server tells of itself by ``stats`` and ``version``."""
+    """A `Statistics` is what a server tells of itself by ``stats`` and ``version``."""
 
     version: str
 
     def report(self, kind: str) -> dict[str, object] | None:
-        """The statistics of a kind, the general ones for ``""``; None: there is no such kind."""
+        """Return the statistics of a kind, the general ones for ``""``; None: no such kind."""
 
     def reset(self) -> None:
         """Count from 0."""
 
 
 class ProtocolSession:
-    """What one client has said, as far as it is not answered.
+    """A `ProtocolSession` holds what one client has said, as far as it is not answered.
 
-    Where an outcome is known only :class:`PendingReply`, the next commands are looked at meanwhile if it
-    lets them pass; replies keep their order. ``wake`` is called when it is known.
+    Where an outcome is a :class:`PendingReply`, not known yet, the next commands are looked at
+    meanwhile if it lets them pass; replies keep their order. ``wake`` is called when it is known.
     """
 
     def __init__(
@@ -72,17 +72,17 @@ class ProtocolSession:
 
     @property
     def closed(self) -> bool:
-        """Whether to hang up."""
+        """Say whether to hang up."""
         return self._ends and not self._replies
 
     @property
     def held(self) -> int:
-        """Bytes received and not yet consumed, and of what waits for an outcome."""
+        """Return the bytes received and not yet consumed, and those of what waits for an outcome."""
         return len(self._input) + self._replies.size
 
     @property
     def waits(self) -> bool:
-        """Whether an outcome has to be known before anything else is looked at."""
+        """Say whether an outcome has to be known before anything else is looked at."""
         return self._replies.stop
 
     def feed(self, data: bytes) -> None:
@@ -90,9 +90,9 @@ class ProtocolSession:
         self._input += data
 
     def glance(self, data: bytes) -> bool:
-        """Take ``data`` at once if it is what the storekeeper knows at a glance.
+        """Take ``data`` at once if it is what the storekeeper knows at a glance; say whether it is.
 
-        False: nothing was done, :meth:`feed` it. This spares most steps of the usual case: one
+        If not, nothing was done: :meth:`feed` it. This spares most steps of the usual case: one
         whole command comes when nothing else is under way.
         """
         if self._storekeeper is None or self._input or self._ends or self._replies:
@@ -106,17 +106,17 @@ class ProtocolSession:
         return True
 
     def abandon(self) -> None:
-        """The client is gone: whatever it still waits for need not be done."""
+        """Note that the client is gone: whatever it still waits for need not be done."""
         self._replies.abandon()
 
     def only_reply(self) -> bytes | None:
-        """The one reply that was waited for, when nothing else is under way."""
+        """Return the one reply that was waited for, when nothing else is under way."""
         if len(self._replies) != 1 or self._input or self._ends or self._answer is not None:
             return None
         return self._replies.next()
 
     def step(self) -> bytes | None:
-        """The next part of the replies, perhaps empty; None: nothing to do before more is heard."""
+        """Return the next part of the replies, perhaps empty; None: nothing to do until more comes."""
         if not self._replies:
             return None if self._ends else self._go_on()
         reply = self._replies.next()

@@ -1,4 +1,4 @@
-"""Replies of one conversation in the order of its commands, some of which are not known yet."""
+"""The module keeps one conversation's replies in the order of its commands; some are not known yet."""
 
 from musterd_coordinator.memcache.commands import PendingReply
 
@@ -6,7 +6,7 @@ QUEUE_LIMIT = 1 << 18  # bytes that wait on one connection; then no further comm
 
 
 class Replies(list[bytes | PendingReply]):
-    """What a client will be told, from the first thing on that is not known.
+    """These are what a client will be told, from the first thing on that is not known.
 
     ``size`` is how many bytes are held for it.
     """
@@ -18,12 +18,12 @@ class Replies(list[bytes | PendingReply]):
         self.size = 0
 
     def add(self, part: bytes | PendingReply) -> None:
-        """What comes after all that is here."""
+        """Add what comes after all that is here."""
         self.append(part)
         self.size += len(part) if isinstance(part, bytes) else part.size
 
     def next(self) -> bytes | None:
-        """Remove and give the first one; None: it is not known yet, or there is none."""
+        """Remove and return the first one; None: it is not known yet, or there is none."""
         if not self:
             return None
         part = self[0]
@@ -39,14 +39,14 @@ class Replies(list[bytes | PendingReply]):
 
     @property
     def stop(self) -> bool:
-        """Whether no further command may be looked at before more is known."""
+        """Say whether no further command may be looked at before more is known."""
         if not self:
             return False
         last = self[-1]
         return self.size > QUEUE_LIMIT or (isinstance(last, PendingReply) and not last.lets_pass)
 
     def abandon(self) -> None:
-        """The client is gone: whatever it still waits for need not be done."""
+        """Note that the client is gone: whatever it still waits for need not be done."""
         for part in self:
             if isinstance(part, PendingReply):
                 part.abandoned = True

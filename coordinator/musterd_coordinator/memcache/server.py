@@ -1,8 +1,8 @@
-"""The embedded store: a memcached server inside the coordinator's event loop.
+"""The module is the embedded store: a memcached server inside the coordinator's event loop.
 
-One client can neither stall the others nor fill the memory: a turn of one connection is bounded
-in time and in bytes, a connection that does not read its replies is not read from, all input and
-output that waits has a common budget, and whoever exceeds what is allowed is hung up on.
+One client can neither stall the others nor fill the memory: a turn of one connection is bounded in
+time and in bytes, a connection that does not read its replies is not read from, all input and
+output that waits has a common budget, and a client that exceeds what is allowed is hung up on.
 """
 
 import asyncio
@@ -38,9 +38,9 @@ _STOP_TIMEOUT = 2.0  # seconds for connections to end when the server stops
 
 
 class MemcacheServer:
-    """The server of one table. ``port`` is the bound one once it is started.
+    """A `MemcacheServer` serves one table. ``port`` is the bound one once it is started.
 
-    ``storekeeper`` takes what shall not go into the table.
+    ``storekeeper`` takes what is not to go into the table.
     """
 
     called = "embedded store"
@@ -68,12 +68,12 @@ class MemcacheServer:
 
     @property
     def connections(self) -> int:
-        """How many clients are connected."""
+        """Return how many clients are connected."""
         return len(self._crowd.links)
 
     @property
     def address(self) -> str:
-        """Host and port for people."""
+        """Return host and port for people."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     async def start(self, patience: float = PATIENCE) -> None:
@@ -104,7 +104,7 @@ class MemcacheServer:
             raise kind(self._why_not(reason)) from error
 
     async def aclose(self) -> None:
-        """Stop listening and hang up on everybody. Idempotent."""
+        """Stop listening and hang up on all clients. Idempotent."""
         if self._server is None:
             return
         self._server.close()
@@ -113,7 +113,7 @@ class MemcacheServer:
             await self._crowd.dismiss()
 
     def report(self, kind: str) -> dict[str, object] | None:
-        """The statistics that ``stats KIND`` shows; None if there is no such kind."""
+        """Return the statistics that ``stats KIND`` shows; None if there is no such kind."""
         match kind:
             case "":
                 return self._general() | self.table.stats()

@@ -1,4 +1,4 @@
-"""Connections of a memcached server: each takes turns, and together they keep a budget."""
+"""The module has the connections of a memcached server take turns and keep a budget together."""
 
 import asyncio
 import socket
@@ -27,7 +27,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # two 
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """What clients may take. Memory for items is limited by the table."""
+    """These are what clients may take. Memory for items is limited by the table."""
 
     connections: int = MOST_OF_STORE
     per_address: float = 0.5  # the share of them that one address may hold
@@ -36,7 +36,10 @@ class ClientLimits:
 
 
 class Clients:
-    """All connections of one server, which logs call ``called``, and what they hold together."""
+    """These are all connections of one server, and what they hold together.
+
+    Logs call the server ``called``.
+    """
 
     def __init__(
         self,
@@ -60,7 +63,7 @@ class Clients:
         self._binary = Seldom("client speaks the binary protocol", monotonic)
 
     def admit(self, link: "ClientConnection") -> bool:
-        """Count a new connection; False if there are too many, or no more are wanted."""
+        """Count a new connection; return False if there are too many, or no more are wanted."""
         if self._dismissed or not self._has_room(link.address):
             self.refused += 1
             return False
@@ -87,7 +90,7 @@ class Clients:
             self._emptied.set()
 
     async def dismiss(self) -> None:
-        """Hang up on everybody, and wait until they are gone."""
+        """Hang up on all clients, and wait until they are gone."""
         self._dismissed = True
         for link in list(self.links):
             link.hang_up()
@@ -96,7 +99,7 @@ class Clients:
             await self._emptied.wait()
 
     def keep_budget(self) -> None:
-        """Cut off whoever holds most, while all that waits is more than is allowed."""
+        """Cut off the client that holds most, while all that waits is more than is allowed."""
         while self.waiting_bytes > self.limits.waiting_bytes:
             for link in self.links:
                 link.weigh()
@@ -108,7 +111,10 @@ class Clients:
         self._cut_off.warn(server=self.called, client=client, reason=reason)
 
     def tell_of_binary(self, client: object) -> None:
-        """The same of one that speaks memcached's other protocol; it may think its beats stored."""
+        """Log the same of one that speaks memcached's other protocol.
+
+        It may think its beats stored.
+        """
         note = "only the text protocol is spoken here; set the client to it"
         self._binary.warn(server=self.called, client=client, note=note)
 
@@ -119,7 +125,7 @@ class Clients:
 
 
 class ClientConnection(asyncio.Protocol):
-    """One connection: turns of a Conversation, with back-pressure both ways."""
+    """A `ClientConnection` takes turns of a conversation, with back-pressure both ways."""
 
     def __init__(self, crowd: Clients) -> None:
         self.weight = 0  # bytes that wait, as last weighed
