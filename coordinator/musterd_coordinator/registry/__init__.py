@@ -1,1 +1,1 @@
-"""What must survive: states, operators' words and history, in SQLite or PostgreSQL."""
+"""The package keeps what must survive in SQLite or PostgreSQL: states, operators' words, history."""

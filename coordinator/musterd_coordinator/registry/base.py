@@ -1,8 +1,8 @@
-"""What must survive: the facts about members, their last states, and the history of both.
+"""The module says what must survive: members' facts and last states, and the history of both.
 
-Kept apart from beats and never written at heartbeat rate. One Protocol, two homes: a SQLite file
-(:mod:`musterd_coordinator.registry.sqlite`) and PostgreSQL (`registry_postgres`), the latter shared
-by several coordinators.
+It is kept apart from beats and never written at heartbeat rate. One Protocol, two homes: a SQLite
+file (:mod:`musterd_coordinator.registry.sqlite`) and PostgreSQL
+(:mod:`musterd_coordinator.registry.postgres`), the latter shared by several coordinators.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ Row = tuple[Any, ...]
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One member as the registry knows it."""
+    """An `Entry` is one member as the registry knows it."""
 
     member: Member  # as its agent last announced it
     facts: Facts  # what operators said on top of that
@@ -36,10 +36,10 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """n members as the registry knows them, by column.
+    """A `Portion` is n members as the registry knows them, by column.
 
     Most of a fleet differ in nothing but names and instants; what else there is to know stands in
-    the samples, whose own names and instants mean nothing.
+    the samples, the names and instants of which mean nothing.
     """
 
     names: Sequence[str]
@@ -60,7 +60,7 @@ class Portion:
 
 
 def portion_of(entries: Sequence[Entry]) -> Portion:
-    """The same ``entries``, by column."""
+    """Return the same ``entries``, by column."""
     return Portion(
         [entry.member.name for entry in entries],
         [entry.since for entry in entries],
@@ -71,7 +71,7 @@ def portion_of(entries: Sequence[Entry]) -> Portion:
 
 
 class Gone(NamedTuple):
-    """A member that was forgotten; one ``number`` stands for all who were forgotten together."""
+    """A `Gone` is a member that was forgotten; all forgotten together share one ``number``."""
 
     group: str
     name: str
@@ -82,7 +82,7 @@ ChangeFacts = Callable[[Facts], Facts]
 
 
 class Registry(Protocol):
-    """Where persistent facts live. Every call has a deadline and raises RegistryError."""
+    """A `Registry` keeps persistent facts. Every call has a deadline and raises RegistryError."""
 
     url: str  # for people: without secrets
     shared: bool  # with other coordinators, perhaps
@@ -92,13 +92,13 @@ class Registry(Protocol):
         """Connect, and create or upgrade the schema where this user may."""
 
     def load(self) -> AsyncIterator[Portion]:
-        """Every member that was not forgotten, in portions.
+        """Yield every member that was not forgotten, in portions.
 
         Rows that make no sense are left out, and put into ``quarantine``.
         """
 
     async def changed(self) -> Sequence[Entry | Gone]:
-        """Members that *other* coordinators changed since the last call, as they are now.
+        """Return members that *other* coordinators changed since the last call, as they are now.
 
         Empty on SQLite.
         """
@@ -108,16 +108,16 @@ class Registry(Protocol):
     ) -> None:
         """Save members, their states and their history in one transaction.
 
-        Members not known yet are inserted, the states of all ``members`` saved, of whom none may be
-        there twice, and what is not in the history yet is appended to it.
+        Members not known yet are inserted, the states of all ``members`` saved, none of which may
+        be there twice, and what is not in the history yet is appended to it.
 
-        For members known already what is announced, state, reason, since and interval are
-        written: facts are changed by :meth:`change_facts` alone, so a sweep never undoes an
-        operator. A call that was given up may be made again, whether or not it was done.
+        For members known already what is announced, state, reason, since and interval are written:
+        facts are changed by :meth:`change_facts` alone, so a sweep never undoes an operator. A call
+        that was given up may be made again, whether or not it was done.
 
-        A member that was forgotten stays so, whoever saves a state of it, unless its forgetting is
-        one of the ``known``, by number: only then is this news of it. Raises RegistryRefused if
-        something of all this cannot be kept; then nothing is.
+        A member that was forgotten stays so, whichever coordinator saves a state of it, unless its
+        forgetting is one of the ``known``, by number: only then is this news of it. Raises
+        RegistryRefused if something of all this cannot be kept; then nothing is.
         """
 
     async def change_facts(self, group: str, member: str, change: ChangeFacts) -> Facts:
@@ -130,32 +130,42 @@ class Registry(Protocol):
     async def forget(self, members: Sequence[tuple[str, str]]) -> int:
         """Drop members by group and name, all at once; their history stays until it is pruned.
 
-        Idempotent. Returns the number of this forgetting; 0 where nobody else needs to know.
+        Idempotent. Returns the number of this forgetting; 0 where no other coordinator needs to
+        know.
         """
 
     async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
-        """The newest ``limit`` state changes of a member, by when they were recorded, newest first."""
+        """Return the newest ``limit`` state changes of a member, by when they were recorded.
+
+        The newest comes first.
+        """
 
     async def newest(self) -> datetime | None:
-        """When the newest line of history was written, by the clock of who did."""
+        """Return when the newest line of history was written, by its writer's clock."""
 
     async def names_after(self, group: str, name: str, limit: int) -> Sequence[tuple[str, str]]:
-        """The next ``limit`` members by group and name; fewer when there are no more."""
+        """Return the next ``limit`` members by group and name; fewer when there are no more."""
 
     async def lacking(self, names: Sequence[tuple[str, str]]) -> Sequence[Gone]:
-        """Those of ``names`` that are not there: forgotten, or, with number 0, never heard of."""
+        """Return those of ``names`` that are not there: forgotten, or (number 0) never heard of."""
 
     async def look_up(self, names: Sequence[tuple[str, str]]) -> Sequence[Entry | Gone]:
-        """What stands there of each of ``names`` that is there."""
+        """Return what stands there of each of ``names`` that is there."""
 
     async def report(self, text: str) -> Sequence[tuple[str, float, str]]:
-        """Leave ``text`` (JSON) for other coordinators; their names, ages in seconds and texts."""
+        """Leave ``text`` (JSON) for other coordinators; return what they left.
+
+        That is their names, the ages of their texts in seconds, and the texts.
+        """
 
     async def prune_forgotten(self, keep: timedelta) -> None:
-        """Drop what was kept, so that other coordinators hear of it, of members forgotten before."""
+        """Drop what was kept of members that were forgotten longer ago than ``keep``.
+
+        It was kept so that other coordinators hear of it.
+        """
 
     async def prune(self, before: datetime) -> int:
-        """Drop history older than ``before``; how many rows went."""
+        """Drop history older than ``before``; return how many rows went."""
 
     async def aclose(self) -> None:
         """Close it."""
@@ -169,9 +179,9 @@ _HOMES = {
 
 
 def open_registry(url: str, *, namespace: str, timeout: float, coordinator: str = "") -> Registry:
-    """The registry that ``url`` names; opens nothing yet. Raises ConfigError for a bad URL.
+    """Return the registry that ``url`` names; opens nothing yet. Raises ConfigError for a bad URL.
 
-    ``coordinator`` is who stands beside the lines of history that are recorded here.
+    ``coordinator`` is the name that stands beside the lines of history that are recorded here.
     """
     scheme = url.partition(":")[0]
     if scheme not in _HOMES:

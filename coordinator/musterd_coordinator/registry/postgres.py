@@ -1,9 +1,9 @@
-"""The registry in PostgreSQL, which several coordinators share.
+"""The module keeps the registry in PostgreSQL, which several coordinators share.
 
 Two coordinators see the same changes of state, each in its own time. A line of history belongs to
-the one that told of it first: where another one saved that state already, however long ago, or wrote
-the same change within :data:`SAME_CHANGE`, nothing is written. Of saved states the last writer's
-stay: they only matter to a coordinator that starts. Facts are the same for all of them.
+the one that told of it first: where another one saved that state already, however long ago, or
+wrote the same change within :data:`SAME_CHANGE`, nothing is written. Of saved states the last
+writer's stay: they only matter to a coordinator that starts. Facts are the same for all of them.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -54,12 +54,12 @@ _UNSENDABLE = (UnicodeError, OverflowError, asyncpg.DataError)
 def open_url(
     url: str, *, namespace: str, timeout: float, coordinator: str = ""
 ) -> "PostgresRegistry":
-    """The registry of a PostgreSQL URL. Raises ConfigError for a bad one."""
+    """Return the registry of a PostgreSQL URL. Raises ConfigError for a bad one."""
     return PostgresRegistry(parse_url(url), namespace, timeout, coordinator)
 
 
 class PostgresRegistry:
-    """See :class:`musterd_coordinator.registry.base.Registry`.
+    """A `PostgresRegistry` is a :class:`musterd_coordinator.registry.base.Registry`.
 
     Orders and questions have a connection of their own, and so has hearing of what others did:
     neither waits for a batch. It reads ``page`` rows at a time, and prunes ``batch``.
@@ -108,13 +108,16 @@ class PostgresRegistry:
             log.warning("registry not in UTF8", encoding=encoding, note=note)
 
     async def load(self) -> AsyncIterator[Portion]:
-        """Every member that was not forgotten, in portions."""
+        """Yield every member that was not forgotten, in portions."""
         self._mark, self._heard = None, set()
         async for news in self._read(self._batches, sql.LOAD, told_by=None):
             yield portion_of([each for each in news if isinstance(each, Entry)])
 
     async def changed(self) -> Sequence[Entry | Gone]:
-        """Members that were added or forgotten by others, or whose facts anybody changed."""
+        """Return the members that others added or forgot, or that had their facts changed.
+
+        Facts count whichever coordinator changed them, this one too.
+        """
         await self._freshen()
         return [
             each
@@ -150,7 +153,7 @@ class PostgresRegistry:
         return after
 
     async def forget(self, members: Sequence[tuple[str, str]]) -> int:
-        """Drop members; their history stays, and their rows until everybody heard of it."""
+        """Drop members; their history stays, and their rows until every coordinator heard of it."""
         groups, names = zip(*members, strict=True) if members else ((), ())
         async with self._transaction(self._orders) as connection:
             await connection.execute(sql.DURABLE)
@@ -158,30 +161,30 @@ class PostgresRegistry:
             return int(await connection.fetchval(sql.NUMBER))
 
     async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
-        """The newest ``limit`` state changes of a member, newest first."""
+        """Return the newest ``limit`` state changes of a member, newest first."""
         async with self._transaction(self._orders) as connection:
             rows = await connection.fetch(sql.HISTORY, self._namespace, group, member, limit)
         return lines_in(map(tuple, rows), self.quarantine)
 
     async def newest(self) -> datetime | None:
-        """When the newest line of history was written."""
+        """Return when the newest line of history was written."""
         async with self._transaction(self._orders) as connection:
             at: datetime | None = await connection.fetchval(sql.NEWEST, self._namespace)
         return at
 
     async def names_after(self, group: str, name: str, limit: int) -> Sequence[tuple[str, str]]:
-        """The next members by group and name."""
+        """Return the next members by group and name."""
         async with self._transaction(self._news) as connection:
             rows = await connection.fetch(sql.NAMES, self._namespace, group, name, limit)
         return [(row[0], row[1]) for row in rows]
 
     async def lacking(self, names: Sequence[tuple[str, str]]) -> Sequence[Gone]:
-        """Those of ``names`` that are not there."""
+        """Return those of ``names`` that are not there."""
         rows = await self._about(sql.LACKING, names)
         return [Gone(row[0], row[1], int(row[2])) for row in rows]
 
     async def look_up(self, names: Sequence[tuple[str, str]]) -> Sequence[Entry | Gone]:
-        """What stands there of each of ``names``."""
+        """Return what stands there of each of ``names``."""
         return self._told(await self._about(sql.LOOK_UP, names))
 
     async def _about(
@@ -197,7 +200,7 @@ class PostgresRegistry:
         return rows
 
     async def prune(self, before: datetime) -> int:
-        """Drop history older than ``before``; how many rows went."""
+        """Drop history older than ``before``; return how many rows went."""
         return await self._prune(sql.PRUNE, before)
 
     async def report(self, text: str) -> Sequence[tuple[str, float, str]]:
@@ -218,7 +221,7 @@ class PostgresRegistry:
             link.close()
 
     async def _freshen(self) -> None:
-        """Now and then, go where the database's name leads by now."""
+        """Go where the database's name leads by now, every now and then."""
         now = anyio.current_time()
         if now < self._fresh_until:
             return
@@ -266,7 +269,7 @@ class PostgresRegistry:
     async def _read(
         self, link: PgSession, statement: str, told_by: int | None
     ) -> AsyncIterator[list[Entry | Gone]]:
-        """What changed since the last reading, without what ``told_by`` itself did."""
+        """Yield what changed since the last reading, without what ``told_by`` itself did."""
         now = await self._now(link)
         if now.since(self._mark) is None and await self._catch_up(link):
             now = await self._now(link)
@@ -324,6 +327,6 @@ def _version(row: asyncpg.Record) -> tuple[int, str, str]:
 
 
 def _batches(rows: Sequence[Row]) -> Iterator[Sequence[Sequence[Any]]]:
-    """The columns of ``rows``, a statement's worth at a time."""
+    """Yield the columns of ``rows``, a statement's worth at a time."""
     for first in range(0, len(rows), STATEMENT):
         yield list(zip(*rows[first : first + STATEMENT], strict=True))

@@ -1,4 +1,4 @@
-"""The statements that read and write a registry in PostgreSQL; the long ones are in files."""
+"""These are the statements that read and write a registry in PostgreSQL; long ones are in files."""
 
 from functools import partial
 
@@ -37,7 +37,7 @@ DURABLE = """
 SELECT set_config('synchronous_commit', 'on', true)
 WHERE current_setting('synchronous_commit') = 'off'
 """
-# By number, and not by a plan that reads everybody's lines in that order.
+# By number, and not by a plan that reads all members' lines in that order.
 HISTORY = """
 WITH mine AS MATERIALIZED (
     SELECT * FROM musterd.history WHERE (namespace, "group", name) = ($1, $2, $3))

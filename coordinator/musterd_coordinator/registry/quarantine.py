@@ -1,6 +1,7 @@
-"""What a registry cannot keep or cannot make sense of: left alone, named once, counted.
+"""The module leaves alone what a registry cannot keep or makes no sense of.
 
-One row never holds up the others: neither those written with it nor those read with it.
+That is named once, and counted. One row never holds up the others: neither those written with it
+nor those read with it.
 """
 
 from collections import Counter
@@ -17,7 +18,7 @@ REMEMBERED = 10_000
 
 
 class RowQuarantine:
-    """Which members, or lines of history, were left out."""
+    """A `RowQuarantine` knows which members, or lines of history, were left out."""
 
     def __init__(self, event: str) -> None:
         self._event = event
@@ -31,7 +32,7 @@ class RowQuarantine:
         return name in self._times
 
     def put(self, name: str, reason: str) -> None:
-        """``name`` was left out for ``reason``; it is said the first time."""
+        """Note that ``name`` was left out for ``reason``; log it the first time."""
         if name not in self._times and len(self._times) >= REMEMBERED:
             return
         self._times[name] += 1

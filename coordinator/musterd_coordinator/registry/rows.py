@@ -1,8 +1,7 @@
-"""Rows of a registry's tables and what they mean, the same in both homes.
+"""The module turns rows of a registry's tables into what they mean and back, alike in both homes.
 
 A member's row: group, name, zone, owner, metadata, facts, state, reason, since, first seen,
-interval. A row of history: version, at, group, name, old, new, reason. Metadata and facts are
-JSON.
+interval. A row of history: version, at, group, name, old, new, reason. Metadata and facts are JSON.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,12 +32,12 @@ _rest = msgspec.json.Decoder(tuple[str, str, str, str, str, str, str, float]).de
 
 
 def as_json(value: object) -> str:
-    """``value`` as the text of its JSON."""
+    """Return ``value`` as the text of its JSON."""
     return msgspec.json.encode(value).decode()
 
 
 def entry_row(entry: Entry) -> Row:
-    """The row of a member."""
+    """Return the row of a member."""
     member = entry.member
     return (
         *(member.group, member.name, member.zone, member.owner, as_json(member.metadata)),
@@ -48,7 +47,7 @@ def entry_row(entry: Entry) -> Row:
 
 
 def entry_of(row: Iterable[Any]) -> Entry:
-    """The entry that ``row`` stands for. Raises RegistryError if it makes no sense."""
+    """Return the entry that ``row`` stands for. Raises RegistryError if it makes no sense."""
     group, name, zone, owner, metadata, facts, state, reason, since, first_seen, interval = row
     try:
         member = Member(_word(group), _word(name), _word(zone), _word(owner), _metadata(metadata))
@@ -63,7 +62,7 @@ def entry_of(row: Iterable[Any]) -> Entry:
 
 
 def readable(rows: Iterable[Sequence[Any]], quarantine: RowQuarantine) -> list[Entry]:
-    """The entries of ``rows``, without those that make no sense: they are put into quarantine."""
+    """Return the entries of ``rows``, and put those that make no sense into quarantine instead."""
     entries = []
     for row in rows:
         try:
@@ -74,7 +73,7 @@ def readable(rows: Iterable[Sequence[Any]], quarantine: RowQuarantine) -> list[E
 
 
 def portion_in(rows: Sequence[Row]) -> Portion:
-    """The members whose ``rows`` are (n, 4): name, since, first seen, and a JSON array of the rest.
+    """Return the members of ``rows`` (n, 4): name, since, first seen, and a JSON array of the rest.
 
     The rest is group, zone, owner, metadata, facts, state, reason and interval, of which metadata
     and facts are JSON in themselves. Raises RegistryError if any of them makes no sense.
@@ -107,7 +106,7 @@ def _sample(name: str, rest: str) -> Entry:
 
 
 def transition_row(change: Transition) -> Row:
-    """The row of a line of history; who recorded it is the registry's to add."""
+    """Return the row of a line of history; the registry adds which coordinator recorded it."""
     return (
         *(change.version, change.at, change.group, change.member),
         *(change.old.value, change.new.value, change.reason),
@@ -115,7 +114,7 @@ def transition_row(change: Transition) -> Row:
 
 
 def transition_of(row: Sequence[Any]) -> Transition:
-    """The transition that ``row`` stands for. Raises RegistryError if it makes no sense."""
+    """Return the transition that ``row`` stands for. Raises RegistryError if it makes no sense."""
     version, at, group, member, old, new, reason, *coordinator = row
     try:
         by = _word(coordinator[0]) if coordinator else ""
@@ -126,7 +125,7 @@ def transition_of(row: Sequence[Any]) -> Transition:
 
 
 def lines_in(rows: Iterable[Sequence[Any]], quarantine: RowQuarantine) -> list[Transition]:
-    """The lines of history of ``rows``, without those that make no sense."""
+    """Return the lines of history of ``rows``, without those that make no sense."""
     lines = []
     for row in rows:
         try:
@@ -137,7 +136,7 @@ def lines_in(rows: Iterable[Sequence[Any]], quarantine: RowQuarantine) -> list[T
 
 
 def facts_of(text: object) -> Facts | None:
-    """The facts that stand in ``text``; None if it makes no sense."""
+    """Return the facts that stand in ``text``; None if it makes no sense."""
     try:
         return _facts(text)
     except _NONSENSE:
@@ -145,7 +144,7 @@ def facts_of(text: object) -> Facts | None:
 
 
 def instant_or_none(value: datetime | str) -> datetime | None:
-    """The instant that ``value`` is; None if it makes no sense."""
+    """Return the instant that ``value`` is; None if it makes no sense."""
     try:
         return _instant(value)
     except _NONSENSE:
@@ -153,12 +152,12 @@ def instant_or_none(value: datetime | str) -> datetime | None:
 
 
 def time_for(rows: int, timeout: float) -> float:
-    """The deadline, in seconds, of a call about so many rows."""
+    """Return the deadline, in seconds, of a call about so many rows."""
     return timeout * (1 + rows / ROWS_PER_TIMEOUT)
 
 
 def shown(name: object) -> str:
-    """``name``, which may be anything, for people."""
+    """Return ``name``, which may be anything, for people."""
     return name if isinstance(name, str) and name.isprintable() else repr(name)[:80]
 
 

@@ -1,4 +1,4 @@
-"""The registry in a SQLite file, which belongs to one coordinator as long as that one runs."""
+"""The module keeps the registry in a SQLite file, one coordinator's as long as that one runs."""
 
 import os
 import sqlite3
@@ -50,7 +50,7 @@ Key = tuple[Any, Any]
 def open_url(
     url: str, *, namespace: str, timeout: float, coordinator: str = ""
 ) -> "SqliteRegistry":
-    """The registry of a ``sqlite:`` URL. Raises ConfigError for a bad one."""
+    """Return the registry of a ``sqlite:`` URL. Raises ConfigError for a bad one."""
     scheme, found, path = url.partition(":///")
     if scheme != "sqlite" or not found:
         raise ConfigError(f"registry URL {url!r} is not well formed: {_FORM}")
@@ -60,11 +60,11 @@ def open_url(
 
 
 class SqliteRegistry:
-    """See :class:`musterd_coordinator.registry.base.Registry`.
+    """A `SqliteRegistry` is a :class:`musterd_coordinator.registry.base.Registry`.
 
-    One call at a time, in a worker thread. A call that is given up (deadline, cancellation) while
-    the disk hangs goes on in its thread, and may or may not take effect; the calls after it wait
-    for it, within their own deadlines. It reads ``page`` rows at a time, and prunes ``batch``.
+    It does one call at a time, in a worker thread. A call that is given up (deadline, cancellation)
+    while the disk hangs goes on in its thread, and may or may not take effect; the calls after it
+    wait for it, within their own deadlines. It reads ``page`` rows at a time, and prunes ``batch``.
     """
 
     shared = False
@@ -95,7 +95,7 @@ class SqliteRegistry:
         await self._call(self._open)
 
     async def load(self) -> AsyncIterator[Portion]:
-        """Every member that was not forgotten, in portions, by group and name."""
+        """Yield every member that was not forgotten, in portions, by group and name."""
         last: Key | None = ("", "")
         while last is not None:
             portion, last = await self._call(partial(self._load_after, *last), self._page)
@@ -103,7 +103,7 @@ class SqliteRegistry:
                 yield portion
 
     async def changed(self) -> Sequence[Entry | Gone]:
-        """Nothing: nobody else can write to the file."""
+        """Return nothing: no other coordinator can write to the file."""
         return ()
 
     async def record(
@@ -140,37 +140,40 @@ class SqliteRegistry:
         return 0
 
     async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
-        """The newest ``limit`` state changes of a member, newest first."""
+        """Return the newest ``limit`` state changes of a member, newest first."""
         row = self._namespace, group, member, limit
         rows = await self._call(lambda: self._raw(sql.HISTORY, row))
         return lines_in(rows, self.quarantine)
 
     async def newest(self) -> datetime | None:
-        """When the newest line of history was written."""
+        """Return when the newest line of history was written."""
         row = await self._call(lambda: self._db.execute(sql.NEWEST, (self._namespace,)).fetchone())
         return None if row is None else instant_or_none(row[0])
 
     async def names_after(self, group: str, name: str, limit: int) -> Sequence[tuple[str, str]]:
-        """Nobody: whoever may use the file knows all that is in it. So with the next two."""
+        """Return no member: the coordinator that uses the file knows all that is in it.
+
+        The next two return nothing for the same reason.
+        """
         return ()
 
     async def lacking(self, names: Sequence[tuple[str, str]]) -> Sequence[Gone]:
-        """Nobody."""
+        """Return no member."""
         return ()
 
     async def look_up(self, names: Sequence[tuple[str, str]]) -> Sequence[Entry | Gone]:
-        """Nothing."""
+        """Return nothing."""
         return ()
 
     async def report(self, text: str) -> Sequence[tuple[str, float, str]]:
-        """There are no others."""
+        """Return nothing: there are no other coordinators."""
         return ()
 
     async def prune_forgotten(self, keep: timedelta) -> None:
-        """Nothing: who was forgotten has no row any more."""
+        """Do nothing: a member that was forgotten has no row any more."""
 
     async def prune(self, before: datetime) -> int:
-        """Drop history older than ``before``; how many rows went."""
+        """Drop history older than ``before``; return how many rows went."""
         total, batch = 0, self._batch
         while batch == self._batch:
             row = self._namespace, as_value(before), self._batch
@@ -190,7 +193,7 @@ class SqliteRegistry:
         return self._database
 
     async def _execute(self, statement: str, row: Row) -> int:
-        """Run one statement in a transaction; how many rows it hit."""
+        """Run one statement in a transaction; return how many rows it hit."""
         return await self._call(lambda: self._db.execute(statement, row).rowcount)
 
     async def _call(self, work: Callable[[], T], rows: int = 0) -> T:
@@ -215,7 +218,7 @@ class SqliteRegistry:
             raise RegistryError(f"registry {self._path}: {error}") from None
 
     def _in_transaction(self, work: Callable[[], T], limit: float) -> T:
-        # A call that was given up may still hold this; by then nobody waits for ours either.
+        # A call that was given up may still hold this; by then nothing waits for ours either.
         if not self._busy.acquire(timeout=limit):
             raise TimeoutError
         try:
@@ -257,7 +260,7 @@ class SqliteRegistry:
             database.close()
 
     def _load_after(self, group: str, name: str) -> tuple[Portion, "Key | None"]:
-        """The next members by group and name, and the last of them; None after all."""
+        """Return the next members by group and name, and the last of them; None after all."""
         row = self._namespace, group, name, self._page
         try:
             portion = portion_in(self._db.execute(sql.LOAD, row).fetchall())
@@ -273,7 +276,7 @@ class SqliteRegistry:
         return portion_of(readable(rows, self.quarantine)), last
 
     def _raw(self, statement: str, row: Row) -> list[Row]:
-        """What ``statement`` finds, whether or not all of it is text that can be read."""
+        """Return what ``statement`` finds, whether or not all of it is text that can be read."""
         self._db.text_factory = bytes
         try:
             found = self._db.execute(statement, row).fetchall()

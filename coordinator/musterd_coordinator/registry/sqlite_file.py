@@ -1,4 +1,4 @@
-"""The file of a SQLite registry: ours, locked for one process, and with today's tables."""
+"""The module makes a SQLite registry's file ours, locked for one process, and with today's tables."""
 
 import sqlite3
 

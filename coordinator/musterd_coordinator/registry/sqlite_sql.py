@@ -1,4 +1,4 @@
-"""The steps of a registry's schema in a SQLite file, and the statements that read and write it."""
+"""These are the steps of a registry's schema in a SQLite file, and its statements."""
 
 from musterd.sqlfiles import folder, read, statement, steps
 
@@ -13,7 +13,7 @@ NEWS = read(_FOLDER, "news")
 SAVE = statement(_FOLDER, "save")
 APPEND = statement(_FOLDER, "append")
 
-# What most of a fleet share comes as one text, which is read once for all who have the same.
+# What most of a fleet share comes as one text, which is read once for all that have the same.
 LOAD = """
 SELECT name, since, first_seen,
     json_array("group", zone, owner, metadata, facts, state, reason, interval_s)

@@ -1,4 +1,4 @@
-"""What SQLite holds and says, in musterd's terms; pure."""
+"""The module puts what SQLite holds and says into musterd's terms; pure."""
 
 import sqlite3
 from contextlib import suppress
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 
 def reason_of(error: sqlite3.Error) -> str:
-    """Why a file cannot be used, in words."""
+    """Return why a file cannot be used, in words."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_BUSY:
         return "in use: another coordinator runs on it; give each a registry of its own"
@@ -19,7 +19,7 @@ def reason_of(error: sqlite3.Error) -> str:
 
 
 def as_text(value: object) -> object:
-    """What a column holds, as text where it can be that."""
+    """Return what a column holds, as text where it can be that."""
     if not isinstance(value, bytes):
         return value
     with suppress(UnicodeDecodeError):
@@ -28,7 +28,7 @@ def as_text(value: object) -> object:
 
 
 def as_value(value: object) -> object:
-    """What a column is to hold: an instant as text that sorts, all else as it is."""
+    """Return what a column is to hold: an instant as text that sorts, all else as it is."""
     return _instant_text(value) if isinstance(value, datetime) else value
 
 
