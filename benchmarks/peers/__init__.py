@@ -1,4 +1,6 @@
-"""Against Nova's own `db` and `mc` drivers: what a heartbeat costs, and what "who is up?" costs.
+"""The benchmark compares musterd's costs with those of Nova's own `db` and `mc` drivers.
+
+It measures what a heartbeat costs, and what "who is up?" costs.
 
 ``python -m benchmarks peers --members 100000`` starts one PostgreSQL and one memcached, brings Nova
 34 from PyPI into a virtual environment of its own (once, under `build/`), and has Nova and musterd
@@ -39,7 +41,7 @@ NOTES = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; 0, 1 when a goal was missed, 2 when Nova is not to be had."""
+    """Measure and print; return 0, 1 when a goal was missed, 2 when Nova is not to be had."""
     args = _parser().parse_args(argv)
     log.configure("error")
     plan = _plan(args)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.peers``: as ``python -m benchmarks peers``."""
+"""The module runs ``python -m benchmarks.peers``, which is ``python -m benchmarks peers``."""
 
 import sys
 

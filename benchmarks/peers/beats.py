@@ -1,4 +1,4 @@
-"""musterd's side of heartbeats: members that beat by the product's own writers."""
+"""The module is musterd's side of heartbeats: members that beat by the product's own writers."""
 
 import time
 from collections import Counter
@@ -16,12 +16,12 @@ from musterd.model import Member
 from musterd.stores import ShardWriter, open_store
 
 TIMEOUT = 30.0  # seconds; a busy machine must not spoil a run
-DOWN_TIME = 3600.0  # long, so that nobody is down who beat before a long benchmark
+DOWN_TIME = 3600.0  # long, so that no member is down that beat before a long benchmark
 INTERVAL_MS = 10_000
 
 
 class Beating:
-    """``members`` members, each of which beats over one of ``connections`` connections."""
+    """A `Beating` is ``members`` members, each beating over one of ``connections`` connections."""
 
     def __init__(self, url: str, connections: int, members: int) -> None:
         store = open_store(url, namespace=NAMESPACE, timeout=TIMEOUT, beat_ttl=DOWN_TIME)
@@ -31,13 +31,13 @@ class Beating:
         self._sequences: Counter[int] = Counter()  # by member_id
 
     async def announce(self) -> None:
-        """Take a slot for each."""
+        """Take a slot for each member."""
         async with anyio.create_task_group() as tasks:
             for writer, members in self._shares():
                 tasks.start_soon(_announce, writer, members)
 
     async def beat(self, count: int) -> Spent:
-        """As many beats, of all members in turn, on all connections at once."""
+        """Send ``count`` beats, of all members in turn, on all connections at once."""
         start, cpu = time.perf_counter(), time.process_time()
         each = count // len(self._writers)
         async with anyio.create_task_group() as tasks:
@@ -72,7 +72,10 @@ async def _announce(writer: ShardWriter, members: Sequence[Member]) -> None:
 
 @contextmanager
 def sender(portal: BlockingPortal, url: str, connections: int, members: int) -> Iterator[Sender]:
-    """Beats of ``members`` members over so many connections, as plain calls."""
+    """Yield a call that sends beats of ``members`` members over so many connections.
+
+    It is a plain call, outside of an event loop.
+    """
     beating = Beating(url, connections, members)
     try:
         portal.call(beating.announce)

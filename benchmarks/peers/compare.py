@@ -1,4 +1,4 @@
-"""From costs to figures, ratios and goals: pure."""
+"""The module makes figures, ratios and goals from costs; it is pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,7 +12,7 @@ VIEW_RATIO = 100.0
 
 
 class Goals:
-    """How many times less than Nova's a heartbeat must cost: (CPU, WAL)."""
+    """The `Goals` say how many times less than Nova's a heartbeat must cost: (CPU, WAL)."""
 
     DIRECT = (8.0, 5.0)
     RELAY = (50.0, 100.0)
@@ -21,7 +21,7 @@ class Goals:
 def beat_figures(
     store: str, costs: Mapping[str, Sequence[Cost]], statements: Mapping[str, float]
 ) -> list[Figure]:
-    """Costs of a heartbeat by whoever sent it (several runs each), and the ratios to Nova's."""
+    """Return the costs of a heartbeat by sender (several runs each), and the ratios to Nova's."""
     figures = [figure for name in costs for figure in _costs_of(store, name, costs[name])]
     figures += [
         Figure(f"{store}: statements per heartbeat, {name}", "", [count])
@@ -35,9 +35,9 @@ def beat_figures(
 
 
 def _is_alike(name: str, ours: str) -> bool:
-    """Whether ``name`` is Nova's way to send as ``ours`` does: one at a time, or many.
+    """Say whether ``name`` is Nova's way to send as ``ours`` does: one at a time, or many.
 
-    A relay's is like neither.
+    A relay's way is like neither, and is held against both.
     """
     alone = "1 at a time"
     return name.startswith("Nova") and (
@@ -73,7 +73,7 @@ def _ratios(
 
 
 def view_figures(members: int, views: Mapping[str, Sequence[float]]) -> list[Figure]:
-    """Seconds of each view of so many members, and the ratios to Nova's of the same store."""
+    """Return the seconds of each view of ``members``, and the ratios to Nova's of the same store."""
     figures = [
         Figure(f"view of {members}: {name}", "s", seconds) for name, seconds in views.items()
     ]

@@ -1,4 +1,4 @@
-"""A virtual environment with Nova in it, made on first use and kept under `build/`."""
+"""The module makes a virtual environment with Nova on first use, and keeps it under `build/`."""
 
 import hashlib
 import subprocess
@@ -14,11 +14,11 @@ PLACE = Path(__file__).parents[2] / "build" / "nova"
 
 
 class NoNova(Exception):
-    """Nova could not be installed; the text says what pip had to say."""
+    """A `NoNova` says that Nova could not be installed; its text is what pip had to say."""
 
 
 def nova_python(place: Path = PLACE) -> Path:
-    """The Python that has Nova; installs it when it is not there as pinned. Raises NoNova."""
+    """Return the Python that has Nova; install it when it is not there as pinned. Raises NoNova."""
     python, done = place / "bin" / "python", place / "done"
     if not (done.exists() and done.read_text() == _fingerprint()):
         tqdm.write(f"installing {PACKAGES[0]} and what it needs, once", file=sys.stderr)

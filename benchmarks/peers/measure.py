@@ -1,4 +1,4 @@
-"""The comparison itself: Nova and musterd in turn, on one PostgreSQL and one memcached."""
+"""The module compares Nova and musterd in turn, on one PostgreSQL and one memcached."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -27,7 +27,10 @@ A_PERIOD = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of everything. Beats are per repeat; ``sizes`` are the members in each view."""
+    """A `Plan` says how much of everything is measured.
+
+    Beats are per repeat; ``sizes`` are the members in each view.
+    """
 
     sizes: Sequence[int]
     repeats: int
@@ -39,7 +42,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """What all parts of a run share."""
+    """A `_Bench` is what all parts of a run share."""
 
     plan: Plan
     portal: BlockingPortal
@@ -50,7 +53,7 @@ class _Bench:
 
 
 def run(plan: Plan, python: Path) -> list[Figure]:
-    """Measure everything; the figures."""
+    """Measure everything, and return the figures."""
     with _bench(plan, python) as bench:
         bench.nova.grow(plan.beating)
         return [*_database_beats(bench), *_memcached_beats(bench), *_views(bench)]
@@ -102,7 +105,7 @@ def _memcached_beats(bench: _Bench) -> list[Figure]:
 def _costs(
     bench: _Bench, pid: int, books: Books | None, senders: Mapping[str, Sender]
 ) -> dict[str, list[Cost]]:
-    """Of each sender, once a repeat, in turn: what slows the machine slows them all."""
+    """Return each sender's costs, once a repeat, in turn: what slows the machine slows them all."""
     costs: dict[str, list[Cost]] = {name: [] for name in senders}
     for _ in progress(range(bench.plan.repeats), "heartbeats", "repeat"):
         for name, send in senders.items():
@@ -115,7 +118,7 @@ def _costs(
 
 
 def _vacuum_services(bench: _Bench, on: bool) -> None:
-    """Let Nova's table be vacuumed while Nova beats, and not at the cost of who beats then."""
+    """Let Nova's table be vacuumed while Nova beats, and not at the cost of another sender."""
     wanted = "true" if on else "false"
     bench.novas.execute(f"ALTER TABLE services SET (autovacuum_enabled = {wanted})")
 
@@ -137,20 +140,20 @@ def _views(bench: _Bench) -> list[Figure]:
 
 
 def crowd_in(portal: BlockingPortal, size: int, dsn: str, memcached: str) -> Crowd:
-    """As many members in musterd's tables of a PostgreSQL, and in a memcached."""
+    """Put as many members into musterd's tables of a PostgreSQL, and into a memcached."""
     fleet = Fleet(size)
     return Crowd(portal, fleet, PostgresFill(dsn, fleet), KeyedFill(memcached, fleet))
 
 
 def coordinators_loop() -> AbstractContextManager[BlockingPortal]:
-    """An event loop like a coordinator's own, in a thread."""
+    """Run an event loop like a coordinator's own, in a thread."""
     return start_blocking_portal(backend_options={"use_uvloop": True})
 
 
 def _views_of(
     bench: _Bench, portal: BlockingPortal, crowd: Crowd, dsn: str
 ) -> dict[str, list[View]]:
-    """What a scheduler of Nova's does itself, and what a coordinator does once a period."""
+    """Take views as a scheduler of Nova's does itself, and as a coordinator does once a period."""
     with ExitStack() as stack:
         watchers = [Watcher(portal, url) for url in (dsn, bench.memcached.url)]
         for watcher in watchers:
@@ -164,7 +167,7 @@ def _views_of(
         }
         crowd.beat()
         for watcher in watchers:
-            watcher.view()  # nobody is up of whom it has not seen a new beat
+            watcher.view()  # no member is up before it has seen a new beat of it
         views: dict[str, list[View]] = {name: [] for name in looks}
         for _ in progress(range(bench.plan.repeats), f"views of {len(crowd.names)}", "repeat"):
             for name, look in looks.items():
@@ -177,7 +180,10 @@ def _views_of(
 
 
 def _answered_views(bench: _Bench, crowd: Crowd) -> dict[str, list[View]]:
-    """What a scheduler pays, who asks a coordinator that sweeps memcached meanwhile."""
+    """Take views as a scheduler pays for them that asks a coordinator, which sweeps meanwhile.
+
+    The coordinator sweeps memcached.
+    """
     with coordinator(bench.memcached.url) as running, ExitStack() as stack:
         scheduler = Scheduler(bench.portal, running.address, crowd.names)
         stack.callback(scheduler.close)

@@ -1,4 +1,7 @@
-"""What heartbeats cost a server: its processes from /proc, and what PostgreSQL counts itself."""
+"""The module measures what heartbeats cost a server.
+
+It reads the server's processes from /proc, and what PostgreSQL counts itself.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +16,7 @@ from benchmarks.processes import cpu_seconds
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What so many heartbeats took: seconds by the clock, and CPU seconds of their senders."""
+    """A `Spent` is what so many heartbeats took: seconds by the clock, and the senders' CPU seconds."""
 
     beats: int
     seconds: float
@@ -22,7 +25,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one heartbeat: CPU in microseconds, WAL in bytes."""
+    """A `Cost` is that of one heartbeat: CPU in microseconds, WAL in bytes."""
 
     server_us: float
     client_us: float
@@ -31,13 +34,13 @@ class Cost:
 
 
 class Sender(Protocol):
-    """Sends ``count`` heartbeats, of its members in turn."""
+    """A `Sender` sends ``count`` heartbeats, of its members in turn."""
 
     def __call__(self, count: int, /) -> Spent: ...
 
 
 class Books:
-    """What one PostgreSQL server has done so far, asked over a connection that stays open.
+    """The `Books` are what one PostgreSQL server has done so far, asked over an open connection.
 
     A connection of its own for each question would cost the server more than many beats.
     """
@@ -49,7 +52,7 @@ class Books:
     @classmethod
     @contextmanager
     def open(cls, portal: BlockingPortal, dsn: str) -> Iterator["Books"]:
-        """The books of the server of ``dsn``, which is its superuser's."""
+        """Open the books of the server of ``dsn``, which is its superuser's."""
         books = cls(portal, portal.call(asyncpg.connect, dsn))
         try:
             yield books
@@ -57,11 +60,11 @@ class Books:
             portal.call(books._connection.close)
 
     def ask(self, sql: str) -> Any:
-        """The one value that a query gives."""
+        """Return the one value that a query gives."""
         return self._portal.call(self._connection.fetchval, sql)
 
     def wal(self) -> int:
-        """Bytes of WAL written so far."""
+        """Return the bytes of WAL written so far."""
         return int(self.ask("SELECT pg_current_wal_insert_lsn() - '0/0'"))
 
     def checkpoint(self) -> None:
@@ -74,7 +77,10 @@ class Books:
         self._track("none")
 
     def statements(self, send: Sender, count: int) -> float:
-        """Statements that the server carries out per heartbeat, BEGIN and COMMIT included."""
+        """Return the statements that the server carries out per heartbeat.
+
+        BEGIN and COMMIT are included.
+        """
         self._track("all")
         send(count)  # sessions read their settings before their next statement
         self.ask("SELECT pg_stat_statements_reset()")
@@ -89,10 +95,10 @@ class Books:
 
 
 def cost(pid: int, books: Books | None, send: Sender, count: int, warm: int) -> Cost:
-    """Of each of ``count`` heartbeats to the server ``pid``.
+    """Return the cost of each of ``count`` heartbeats to the server ``pid``.
 
-    ``warm`` more go before, uncounted: with a PostgreSQL they come after a checkpoint, so that
-    the page images that a checkpoint calls for are put down to nobody.
+    ``warm`` more go before, uncounted: with a PostgreSQL they come after a checkpoint, so that the
+    page images that a checkpoint calls for are in no cost.
     """
     if books:
         books.checkpoint()

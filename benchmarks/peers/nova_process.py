@@ -1,7 +1,8 @@
-"""Nova's own `db` and `mc` drivers at work, by order of the benchmark: one JSON object a line.
+"""The program has Nova's own `db` and `mc` drivers work, by orders of the benchmark.
 
-Runs in the virtual environment that has Nova, with two arguments: the database's SQLAlchemy URL
-and memcached's address. Each order on standard input gets one answer on standard output.
+It runs in the virtual environment that has Nova, with two arguments: the database's SQLAlchemy
+URL and memcached's address. Each order on standard input gets one answer on standard output, each
+one JSON object a line.
 
 ===========================================  ====================================================
 ``{"order": "grow", "services": N}``         have N rows in Nova's table of services
@@ -11,8 +12,8 @@ and memcached's address. Each order on standard input gets one answer on standar
 ``{"order": "view", "driver": "db"}``        load all services and ask ``service_is_up`` of each
 ===========================================  ====================================================
 
-As in a host's nova-compute whose conductor is local: the same objects and the same queries, with
-no message queue between, which would only add to the cost.
+It works as a host's nova-compute with a local conductor does: by the same objects and the same
+queries, with no message queue between, which would only add to the cost.
 """
 
 import json
@@ -33,11 +34,11 @@ from oslo_utils import timeutils
 
 CONF = nova.conf.CONF
 BINARY, TOPIC = "nova-compute", "compute"
-DOWN_TIME = 3600  # seconds; long, so that nobody is down who was written before a long benchmark
+DOWN_TIME = 3600  # seconds; longer than any benchmark, so that no service is down in one
 
 
 class Nova:
-    """Services in Nova's database, and both drivers to beat and to ask with."""
+    """A `Nova` is services in Nova's database, and both drivers to beat and to ask with."""
 
     def __init__(self, connection: str, memcached: str) -> None:
         CONF([], project="nova", default_config_files=[])
@@ -56,7 +57,7 @@ class Nova:
         self._services: list[SimpleNamespace] = []
 
     def grow(self, services: int) -> dict[str, Any]:
-        """Have as many rows as that, all of them just seen."""
+        """Have as many rows as that, each of them just seen."""
         rows = [_row(number) for number in range(len(self._services), services)]
         with database.get_engine().begin() as connection:
             connection.execute(models.Service.__table__.insert(), rows)
@@ -64,7 +65,7 @@ class Nova:
         return {"services": len(self._services)}
 
     def beat(self, driver: str, count: int, threads: int) -> dict[str, Any]:
-        """Heartbeats of services in turn; each thread has services of its own."""
+        """Send heartbeats of services in turn; each thread has services of its own."""
         report = self._apis[driver]._driver._report_state
         shares = [self._services[first::threads] for first in range(threads)]
 
@@ -75,13 +76,13 @@ class Nova:
         return self._sent(lambda: _all(run, shares)) | {"beats": count // threads * threads}
 
     def fill(self, driver: str) -> dict[str, Any]:
-        """One heartbeat of everybody."""
+        """Send one heartbeat of every service."""
         report = self._apis[driver]._driver._report_state
         order = random.sample(self._services, len(self._services))
         return self._sent(lambda: [report(one) for one in order])
 
     def view(self, driver: str) -> dict[str, Any]:
-        """Who is up, as the scheduler and the list of services find it out."""
+        """Count the services that are up, as the scheduler and the list of services find it out."""
         api = self._apis[driver]
         answer: dict[str, Any] = {}
 
@@ -95,7 +96,7 @@ class Nova:
         return services
 
     def _sent(self, work: Callable[[], object]) -> dict[str, Any]:
-        """Time heartbeats, which the drivers would only log the failure of."""
+        """Time heartbeats, and raise when one failed, which the drivers would only log."""
         took = _timed(work)
         lost = sum(getattr(one, "model_disconnected", False) for one in self._services)
         if lost:
@@ -139,7 +140,7 @@ def _timed(work: Callable[[], object]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Carry out one order after another, each a line of JSON, as is its answer."""
+    """Carry out one order after another; an order is a line of JSON, as is its answer."""
     nova_side = Nova(*sys.argv[1:])
     print(json.dumps({"nova": "ready"}), flush=True)
     for line in sys.stdin:

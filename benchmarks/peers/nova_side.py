@@ -1,4 +1,4 @@
-"""Nova's side, driven from here: a process with Nova in it, and orders to it."""
+"""The module drives Nova's side from here: a process with Nova in it, and orders to it."""
 
 import json
 import subprocess
@@ -14,11 +14,14 @@ PROCESS = Path(__file__).with_name("nova_process.py")
 
 
 class NovaError(Exception):
-    """Nova's process ended, or its beats did not arrive; the text says what it said last."""
+    """A `NovaError` says that Nova's process ended, or that its beats did not arrive.
+
+    The text says what the process said last.
+    """
 
 
 class Nova:
-    """A running :mod:`benchmarks.peers.nova_process`."""
+    """A `Nova` is a running :mod:`benchmarks.peers.nova_process`."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
@@ -26,7 +29,7 @@ class Nova:
     @classmethod
     @contextmanager
     def running(cls, python: Path, database: str, memcached: str) -> Iterator["Nova"]:
-        """Nova on the database of the URL and on one memcached; its tables are made anew."""
+        """Run Nova on the database of the URL and on one memcached; its tables are made anew."""
         url = "postgresql+psycopg2" + database.removeprefix("postgresql")
         command = [str(python), "-W", "ignore", str(PROCESS), url, memcached]
         pipe = subprocess.PIPE
@@ -42,15 +45,15 @@ class Nova:
         self._order("grow", services=services)
 
     def sender(self, driver: str, threads: int) -> Sender:
-        """Heartbeats from so many threads, of services of their own."""
+        """Return a sender of heartbeats from so many threads, of services of their own."""
         return partial(self._beat, driver, threads)
 
     def fill(self, driver: str) -> None:
-        """One heartbeat of every service, in random order."""
+        """Send one heartbeat of every service, in random order."""
         self._order("fill", driver=driver)
 
     def view(self, driver: str) -> tuple[int, float]:
-        """Who is up of all services: how many, and the seconds that it took."""
+        """Return how many of all services are up, and the seconds that it took to find out."""
         answer = self._order("view", driver=driver)
         return answer["up"], answer["seconds"]
 

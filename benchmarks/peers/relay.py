@@ -1,4 +1,4 @@
-"""A real relay in front of a PostgreSQL, as users run it."""
+"""The module runs a real relay in front of a PostgreSQL, as users run it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,6 @@ from musterd.testing.daemons import Relay
 
 @contextmanager
 def relay(store: str) -> Iterator[tuple[str, int]]:
-    """A relay that writes to the database of the URL: its own store URL, and its process ID."""
+    """Run a relay that writes to the database of the URL; yield its own URL and process ID."""
     with Relay(store, log_level="error") as running:
         yield f"relay://{running.address}", running.pid

@@ -1,4 +1,4 @@
-"""musterd's side of "who is up?": what a coordinator does for it, and what a scheduler."""
+"""The module is musterd's side of "who is up?": what a coordinator does for it, and a scheduler."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ PATIENCE = 60.0
 
 
 class Crowd:
-    """The same members in one store or in several."""
+    """A `Crowd` is the same members in one store or in several."""
 
     def __init__(self, portal: BlockingPortal, fleet: Fleet, *fills: Fill) -> None:
         self._portal = portal
@@ -39,7 +39,7 @@ class Crowd:
             portal.call(fill.fill)
 
     def beat(self, share: float = 1.0) -> None:
-        """So many of them, chosen at random, beat once, in random order."""
+        """Let a ``share`` of them, chosen at random, beat once, in random order."""
         order = some(self._fleet, share)
         for fill in self._fills:
             self._portal.call(fill.rewrite, order)
@@ -51,7 +51,7 @@ class Crowd:
 
 
 class Watcher:
-    """A coordinator's sweeps and judgement in this process, one at a time."""
+    """A `Watcher` is a coordinator's sweeps and judgement in this process, one at a time."""
 
     def __init__(self, portal: BlockingPortal, url: str) -> None:
         self._portal = portal
@@ -61,7 +61,7 @@ class Watcher:
         (self._sweeper,) = make_sweepers(settings, store, self._roll)
 
     def prepare(self) -> None:
-        """Sweep until it knows who is there, which it reads in portions."""
+        """Sweep until it knows which members are there, which it reads in portions."""
         deadline = time.monotonic() + PATIENCE
         while not self._sweep().proven:
             if time.monotonic() > deadline:
@@ -86,7 +86,7 @@ class Watcher:
 
 
 class Scheduler:
-    """Somebody who asks a coordinator about the same members again and again."""
+    """A `Scheduler` asks a coordinator about the same members again and again."""
 
     def __init__(self, portal: BlockingPortal, address: str, names: Sequence[str]) -> None:
         self._portal = portal
@@ -95,7 +95,7 @@ class Scheduler:
         self._client = Client(self._url, timeout=TIMEOUT)
 
     def wait(self, beat: Callable[[], None]) -> None:
-        """Until the coordinator has heard all of them, who beat meanwhile."""
+        """Wait until the coordinator has heard all of them, which beat meanwhile."""
         deadline = time.monotonic() + PATIENCE
         while self._up() < len(self._names):
             if time.monotonic() > deadline:
@@ -136,5 +136,5 @@ class Scheduler:
 
 
 def coordinator(url: str) -> AbstractContextManager[Coordinator]:
-    """A real coordinator on the store of ``url``, with a registry of its own."""
+    """Return a real coordinator on the store of ``url``, with a registry of its own."""
     return Coordinator(url, service_down_time=DOWN_TIME, registry="sqlite:///registry.db")
