@@ -1,1 +1,1 @@
-"""Fleets in simulated time, judged by musterd's own detector."""
+"""The package has fleets in simulated time, which musterd's own detector judges."""

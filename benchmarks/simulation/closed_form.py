@@ -1,6 +1,6 @@
-"""What the simulation must find under independent loss: the closed forms.
+"""The module has the closed forms: what the simulation must find under independent loss.
 
-Chen, Toueg and Aguilera (IEEE Transactions on Computers 51(5), 2002) analyse NFD-S, whose
+Chen, Toueg and Aguilera (IEEE Transactions on Computers 51(5), 2002) analyse NFD-S, where
 freshness points are tied to the sending times: with interval eta, shift delta, loss p and delay D,
 beat i expires at sigma_i + eta + delta, and (their theorem on the QoS of NFD-S)
 
@@ -53,7 +53,7 @@ _POINTS = 50_000  # of the midpoint rule
 
 @dataclass(frozen=True, slots=True)
 class ClosedForm:
-    """Per member; seconds, and mistakes per second."""
+    """A `ClosedForm` is values per member, in seconds, and in mistakes per second."""
 
     mistake_rate: float
     mistake_duration: float
@@ -62,12 +62,12 @@ class ClosedForm:
 
     @property
     def recurrence(self) -> float:
-        """E[T_MR]."""
+        """Return E[T_MR]."""
         return 1 / self.mistake_rate if self.mistake_rate else float("inf")
 
 
 def closed_form(scenario: Scenario) -> ClosedForm:
-    """Of musterd's detector, under independent loss alone."""
+    """Return the closed form of musterd's detector, under independent loss alone."""
     period, sweeps = scenario.sweep_period, ceil(scenario.down_time / scenario.sweep_period)
     x = _midpoints(scenario.interval, _POINTS)
     silent = _nothing_arrived(scenario, x, sweeps * period)
@@ -79,10 +79,10 @@ def closed_form(scenario: Scenario) -> ClosedForm:
 
 
 def nfd_s(scenario: Scenario, delta: float) -> ClosedForm:
-    """Of Chen, Toueg and Aguilera's NFD-S with shift ``delta``, for the same beats.
+    """Return the form of Chen, Toueg and Aguilera's NFD-S with shift ``delta``, for the same beats.
 
-    Their p_j(x) is the probability that beat i + j is not there x after freshness point i, which
-    is delta after the sending of beat i. T_D is their bound: delta + eta.
+    Their p_j(x) is the probability that beat i + j is not there x after freshness point i, which is
+    delta after the sending of beat i. T_D is their bound: delta + eta.
     """
     eta, loss = scenario.interval, scenario.loss
 
@@ -100,7 +100,7 @@ def nfd_s(scenario: Scenario, delta: float) -> ClosedForm:
 
 
 def _nothing_arrived(scenario: Scenario, x: Seconds, window: float) -> Seconds:
-    """U_n at ``x``, for a window of n periods."""
+    """Return U_n at ``x``, for a window of n periods."""
     arrived_by = _cut_off(scenario)
     result = np.ones_like(x)
     for k in range(ceil((window + scenario.push_timeout) / scenario.interval) + 1):
@@ -114,7 +114,7 @@ def _cut_off(scenario: Scenario) -> Cdf:
 
 
 def _detection_time(scenario: Scenario, silence: float) -> float:
-    """E[T_D]: a sum over G, where max(0, .) matters by the midpoint rule over A, V and D."""
+    """Return E[T_D]: a sum over G, where max(0, .) matters by the midpoint rule over A, V and D."""
     eta, period, cutoff = scenario.interval, scenario.sweep_period, scenario.push_timeout
     delay = _quantiles(scenario, 200)
     through = (1 - scenario.loss) * float(scenario.delay.cdf(np.array([cutoff]))[0])
@@ -133,7 +133,7 @@ def _detection_time(scenario: Scenario, silence: float) -> float:
 
 
 def _quantiles(scenario: Scenario, count: int) -> Seconds:
-    """Of a delay that is not cut off, at the middles of ``count`` equal parts."""
+    """Return quantiles of a delay that is not cut off, at the middles of ``count`` equal parts."""
     grid = np.linspace(0.0, scenario.push_timeout, _POINTS)
     cdf = scenario.delay.cdf(grid)
     return grid[np.searchsorted(cdf, _midpoints(float(cdf[-1]), count))]

@@ -1,4 +1,4 @@
-"""How long things take: the distributions that delays and durations are drawn from."""
+"""The module says how long things take: it has the distributions of delays and durations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Cdf = Callable[[Seconds], Seconds]
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution of seconds: ``draw(rng, n)`` gives n values, ``cdf(x)`` is P(D <= x)."""
+    """A `Distribution` is of seconds: ``draw(rng, n)`` gives n values, ``cdf(x)`` is P(D <= x)."""
 
     spec: str
     draw: Draw
@@ -23,7 +23,7 @@ class Distribution:
 
 
 def parse(spec: str) -> Distribution:
-    """The distribution named by ``kind:parameter,...``, e.g. ``exponential:0.05``.
+    """Return the distribution named by ``kind:parameter,...``, e.g. ``exponential:0.05``.
 
     Kinds and their parameters, in seconds where they are times: ``constant:VALUE``,
     ``exponential:MEAN``, ``lognormal:MEDIAN,SIGMA``, ``gamma:SHAPE,SCALE`` and
@@ -77,7 +77,7 @@ def _normal_cdf(z: Seconds) -> Seconds:
 
 
 def _lower_gamma(shape: float, x: Seconds) -> Seconds:
-    """The regularised lower incomplete gamma function P(shape, x).
+    """Return the regularised lower incomplete gamma function P(shape, x).
 
     Its power series (Abramowitz and Stegun 6.5.29) converges everywhere; beyond ``far`` the
     function is 1 to all digits.

@@ -1,4 +1,4 @@
-"""Faults that hit everybody at once: what they do to sweeps and to pushes."""
+"""The module has faults that hit all members at once, and what they do to sweeps and to pushes."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ Spans = NDArray[np.float64]  # shape (n, 2): begin and end of each, in seconds
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """When the store stalls and restarts, and when the coordinator is paused."""
+    """The `Faults` are when the store stalls and restarts, and when the coordinator is paused."""
 
     stalls: Spans
     restarts: Seconds
@@ -23,7 +23,7 @@ class Faults:
 
     @classmethod
     def draw(cls, scenario: Scenario, rng: Generator) -> "Faults":
-        """Each kind is a Poisson process of its own."""
+        """Draw faults; each kind is a Poisson process of its own."""
         return cls(
             _spans(scenario, scenario.stalls, scenario.stall_time, rng),
             _instants(scenario, scenario.restarts, rng),
@@ -33,11 +33,12 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What the faults leave of the sweeps at ``tick * period``; masks of shape (ticks + 1,).
+    """A `Schedule` is what the faults leave of the sweeps at ``tick * period``.
 
-    ``swept``: the coordinator was awake; ``answered``: the store answered; ``proven``: the canary
-    came back, and that of the sweep before was still there. A push is lost to a fault when it is
-    under way, or its record still unread, within a span of ``losses``.
+    Masks are of shape (ticks + 1,). ``swept``: the coordinator was awake; ``answered``: the store
+    answered; ``proven``: the canary came back, and that of the sweep before was still there. A push
+    is lost to a fault when it is under way, or its record still unread, within a span of
+    ``losses``.
     """
 
     swept: Mask
@@ -46,7 +47,7 @@ class Schedule:
     losses: Spans
 
     def loses(self, sent: Seconds, arrival: Seconds) -> Mask:
-        """Which pushes, sent and arriving at these times, a fault swallows."""
+        """Return which pushes, sent and arriving at these times, a fault swallows."""
         lost = np.zeros(len(sent), np.bool_)
         if not len(sent):
             return lost
@@ -58,7 +59,7 @@ class Schedule:
 
 
 def schedule(faults: Faults, ticks: int, period: float) -> Schedule:
-    """The sweeps at 0, period, ... ticks * period under ``faults``."""
+    """Return the sweeps at 0, period, ... ticks * period under ``faults``."""
     at = np.arange(ticks + 1, dtype=np.float64) * period
     swept = ~_within(at, faults.pauses)
     answered = swept & ~_within(at, faults.stalls)

@@ -1,7 +1,7 @@
-"""The fleet as it really is, and the store that its beats go through.
+"""The module has the fleet as it really is, and the store that its beats go through.
 
-Rows are in the order of the members' phases, so that those whose beat falls into one sweep period
-are a slice or two, and nobody else is touched.
+Rows are in the order of the members' phases, so that the members with a beat in one sweep period
+are a slice or two, and no others are touched.
 """
 
 from collections import defaultdict
@@ -23,14 +23,14 @@ DEAD, BACK, ALIVE = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Pushes:
-    """Beats that got through: row ``rows[i]`` with ``sequence[i]``."""
+    """The `Pushes` are beats that got through: row ``rows[i]`` with ``sequence[i]``."""
 
     rows: Rows
     sequence: NDArray[np.uint64]
 
 
 class Fleet:
-    """Members that beat, crash and come back.
+    """A `Fleet` is members that beat, crash and come back.
 
     ``lost`` and ``faulted`` count each member's pushes since its last beat that was read: those
     lost on their own, and those swallowed by a fault.
@@ -52,7 +52,7 @@ class Fleet:
         self._returning: defaultdict[int, list[Rows]] = defaultdict(list)
 
     def crash(self, tick: int) -> Rows:
-        """Let members crash in the period that ends with ``tick``; who."""
+        """Let members crash in the period that ends with ``tick``; return their rows."""
         scenario, period = self.scenario, self.scenario.sweep_period
         count = self._rng.poisson(scenario.members * scenario.crashes * period / HOUR)
         if not count:
@@ -66,9 +66,10 @@ class Fleet:
         return rows
 
     def come_back(self, tick: int) -> tuple[Rows, Seconds]:
-        """Start those anew that are due at the beginning of the period; who, and when they died.
+        """Start members anew that are due at the period's beginning; return them.
 
-        Like agents they keep their phase; unlike agents they do not beat at once.
+        Their rows come with the times when they died. Like agents they keep their phase; unlike
+        agents they do not beat at once.
         """
         rows: Rows = np.concatenate([np.empty(0, np.int64), *self._returning.pop(tick, [])])
         died = self.crashed_at[rows]
@@ -92,7 +93,7 @@ class Fleet:
         self._arrive(tick)
 
     def read(self) -> tuple[Rows, Beats]:
-        """What changed in the store since it was last read: each member's newest beat."""
+        """Return what changed in the store since it was last read: each member's newest beat."""
         unread, self._unread = self._unread, []
         rows = np.concatenate([np.empty(0, np.int64), *(pushes.rows for pushes in unread)])
         sequence = np.concatenate([np.empty(0, np.uint64), *(pushes.sequence for pushes in unread)])
@@ -130,7 +131,7 @@ class Fleet:
                 self._arriving[each].append(pushes)
 
     def _arrive(self, tick: int) -> None:
-        """A member has one push under way at most: what arrives later is newer."""
+        """Let pushes arrive; a member has one under way at most: what arrives later is newer."""
         for pushes in self._arriving.pop(tick, []):
             self._sequence[pushes.rows] = np.maximum(
                 self._sequence[pushes.rows], pushes.sequence.astype(np.uint32)

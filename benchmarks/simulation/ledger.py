@@ -1,4 +1,4 @@
-"""The quality of service of a failure detector, by the metrics of Chen, Toueg and Aguilera.
+"""The module counts a failure detector's quality of service, as Chen, Toueg and Aguilera define it.
 
 W. Chen, S. Toueg, M. K. Aguilera, "On the Quality of Service of Failure Detectors", IEEE
 Transactions on Computers 51(5), 2002, section 2. A *mistake* begins when a member that lives is
@@ -26,7 +26,7 @@ from musterd_coordinator.judge.transitions import StateChanges
 
 
 class Blame(IntEnum):
-    """What swallowed the beats whose silence made a mistake."""
+    """A `Blame` says what swallowed the beats that were missing when a mistake began."""
 
     LOSS = 0  # independent loss and nothing else
     BOTH = 1
@@ -38,25 +38,31 @@ NOBODYS = 3  # no mistake is under way
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """The crashes whose end was seen: when, and when they were found; seconds of the run."""
+    """The `Detections` are crashes with an end that was seen.
+
+    They have when each was, and when it was found, in seconds of the run.
+    """
 
     crashed: Seconds
     found: Seconds
 
     @property
     def times(self) -> Seconds:
-        """T_D of each."""
+        """Return T_D of each."""
         return np.maximum(0.0, self.found - self.crashed)
 
 
 class Ledger:
-    """Who is called down, and whether that is so. Nothing before the warm-up counts."""
+    """A `Ledger` says which members are called down, and whether that is so.
+
+    Nothing before the warm-up counts.
+    """
 
     def __init__(self, scenario: Scenario, fleet: Fleet) -> None:
         self.mistakes = np.zeros((len(Blame), scenario.members), np.uint16)
         self.mistaken = np.zeros((len(Blame), scenario.members), np.float32)  # seconds
         self.exposure = np.zeros(scenario.members, np.float32)  # seconds alive and known
-        self.unnoticed = 0  # back before they were found
+        self.unnoticed = 0  # members that were back before they were found
         self._fleet = fleet
         self._start = scenario.warm_up
         self._watched = np.zeros(scenario.members)  # since when; NaN: dead, or not seen yet
@@ -67,7 +73,7 @@ class Ledger:
 
     @property
     def size(self) -> int:
-        """How many members there are."""
+        """Return how many members there are."""
         return len(self.exposure)
 
     def start(self, now: float) -> None:
@@ -79,7 +85,7 @@ class Ledger:
         self._watched[~np.isnan(self._watched)] = now
 
     def crashed(self, rows: Rows, state: NDArray[np.uint8]) -> None:
-        """``rows`` died when the fleet says; ``state`` is what the detector calls them."""
+        """Note that ``rows`` died when the fleet says; the detector calls them ``state``."""
         known = ~np.isnan(self._watched[rows])
         rows, state = rows[known], state[known]
         at = self._fleet.crashed_at[rows]
@@ -89,7 +95,7 @@ class Ledger:
         self._watched[rows] = np.nan
 
     def returned(self, rows: Rows, crashed: Seconds, state: NDArray[np.uint8]) -> None:
-        """``rows``, which died at ``crashed``, beat again; ``state`` as :meth:`crashed`."""
+        """Note that ``rows``, dead since ``crashed``, beat again; ``state`` as :meth:`crashed`."""
         found = self._found[rows]
         noticed = ~np.isnan(found)
         self.unnoticed += int(np.count_nonzero(state != Code.DOWN))
@@ -97,11 +103,11 @@ class Ledger:
         self._found[rows] = np.nan
 
     def seen(self, rows: Rows, now: float) -> None:
-        """The coordinator saw the first beat of members that came back."""
+        """Note that the coordinator saw the first beat of members that came back."""
         self._watched[rows] = now
 
     def take(self, changes: StateChanges, now: float) -> None:
-        """What the detector changed."""
+        """Take in what the detector changed."""
         fell = changes.rows[(changes.new == Code.DOWN) & (changes.old != Code.DOWN)]
         rose = changes.rows[(changes.new != Code.DOWN) & (changes.old == Code.DOWN)]
         alive = ~np.isnan(self._watched[fell])
@@ -119,30 +125,30 @@ class Ledger:
         self._note(self._fleet.crashed_at[found], self._found[found])
 
     def detections(self) -> Detections:
-        """All that were found."""
+        """Return all crashes that were found."""
         return Detections(
             np.concatenate([np.empty(0), *(each.crashed for each in self._detected)]),
             np.concatenate([np.empty(0), *(each.found for each in self._detected)]),
         )
 
     def count(self, blame: Blame) -> int:
-        """Mistakes that began."""
+        """Return how many mistakes began."""
         return int(self.mistakes[blame].sum())
 
     def rate(self, blame: Blame) -> Estimate:
-        """lambda_M of one member, per second."""
+        """Return lambda_M of one member, per second."""
         return rate(self.mistakes[blame], self.exposure)
 
     def duration(self, blame: Blame) -> Estimate:
-        """T_M in seconds.
+        """Return T_M in seconds.
 
-        The time spent in mistakes by the number that began, which a run's two ends do not bias:
-        as many are cut off at the one as at the other.
+        It is the time spent in mistakes by the number that began, which a run's two ends do not
+        bias: as many are cut off at the one as at the other.
         """
         return ratio(self.mistaken[blame], self.mistakes[blame])
 
     def accuracy(self) -> Estimate:
-        """P_A, whatever the blame."""
+        """Return P_A, whatever the blame."""
         return ratio(self.mistaken.sum(axis=0), self.exposure).complement()
 
     def _begin_mistakes(self, rows: Rows, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of runs. Needs matplotlib, from the dependency group ``bench``."""
+"""The module draws pictures of runs; matplotlib comes with the dependency group ``bench``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ ENOUGH_MEMBERS = 10_000
 
 
 def draw(outcomes: Mapping[str, Outcome], folder: Path) -> Sequence[Path]:
-    """All plots of the same run judged by several clocks; the files.
+    """Draw all plots of the same run judged by several clocks; return the files.
 
     The first of ``outcomes`` is musterd's own.
     """
@@ -31,7 +31,7 @@ def draw(outcomes: Mapping[str, Outcome], folder: Path) -> Sequence[Path]:
 
 
 def _detection(outcome: Outcome, path: Path) -> Path:
-    """Detection times, and the bound."""
+    """Draw detection times, and the bound."""
     deaths = outcome.ledger.detections()
     quiet = outcome.undisturbed(deaths.crashed)
     axes = canvas("seconds from the crash to `down` (T_D)", "deaths")
@@ -43,7 +43,7 @@ def _detection(outcome: Outcome, path: Path) -> Path:
 
 
 def _listening(outcomes: Mapping[str, Outcome], path: Path) -> Path:
-    """Listening time against real time, and who was called down in error."""
+    """Draw listening time against real time, and the members that were called down in error."""
     own = next(iter(outcomes.values()))
     at = np.arange(own.scenario.ticks + 1) * own.scenario.sweep_period
     axes = canvas("seconds of the run", "listening time, seconds")
@@ -63,7 +63,7 @@ def _listening(outcomes: Mapping[str, Outcome], path: Path) -> Path:
 
 
 def _losses(scenario: Scenario, path: Path) -> Path:
-    """Mistakes against the probability of loss, in small runs without faults and crashes."""
+    """Draw mistakes against the probability of loss, in small runs without faults and crashes."""
     calm = replace(
         scenario,
         members=min(scenario.members, ENOUGH_MEMBERS),

@@ -1,4 +1,4 @@
-"""A run's figures, for people and for programs."""
+"""The module states a run's figures, for people and for programs."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -15,7 +15,10 @@ from musterd_coordinator.judge.members import Seconds
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a run: a value, the ends of its 95 % interval, and what the closed form says."""
+    """A `Finding` is one line of a run.
+
+    It has a value, the ends of its 95 % interval, and what the closed form says.
+    """
 
     figure: str
     unit: str
@@ -26,7 +29,7 @@ class Finding:
 
 
 def figures(outcome: Outcome) -> list[Finding]:
-    """Everything that a run found."""
+    """Return everything that a run found."""
     form = closed_form(outcome.scenario)
     return [*_mistakes(outcome.ledger, form), *_detection(outcome, form), *_listening(outcome)]
 
@@ -98,14 +101,14 @@ def _most(times: Seconds, percentile: float = 100) -> float:
 
 
 def plain(figure: Finding) -> dict[str, object]:
-    """For JSON, which has no NaN and no infinity."""
+    """Return a finding for JSON, which has no NaN and no infinity."""
     numbers = {name: getattr(figure, name) for name in ("value", "low", "high", "closed_form")}
     known = {name: _finite(number) for name, number in numbers.items()}
     return {"figure": figure.figure, "unit": figure.unit, **known}
 
 
 def row(figure: Finding) -> list[object]:
-    """For the table."""
+    """Return a finding for the table."""
     numbers = (figure.value, figure.low, figure.high, figure.closed_form)
     return [figure.figure, figure.unit, *(_text(number) for number in numbers)]
 

@@ -1,4 +1,4 @@
-"""One run: a fleet, a store with faults, and musterd's detector, sweep by sweep."""
+"""The module makes one run, sweep by sweep: a fleet, a store with faults, musterd's detector."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from musterd_coordinator.steps import whole
 
 
 class AlwaysCounting(ListeningClock):
-    """A clock that never stands still: silence is what the wall clock says, as elsewhere."""
+    """An `AlwaysCounting` never stands still: silence is what the wall clock says, as elsewhere."""
 
     def advance(self, begin: float, end: float, proven: bool) -> Step:
         """Count the time since the last sweep, whatever it found."""
@@ -32,20 +32,20 @@ class AlwaysCounting(ListeningClock):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run found. ``time`` (ticks + 1) is the listening time at each tick."""
+    """An `Outcome` is what a run found. ``time`` (ticks + 1) is the listening time at each tick."""
 
     scenario: Scenario
     faults: Faults
     plan: Schedule
     ledger: Ledger
     time: Seconds
-    overdue: int  # dead for longer than they may be, in listening time, and not found
+    overdue: int  # dead for longer than allowed, in listening time, and not found
 
     def undisturbed(self, crashed: Seconds) -> Mask:
-        """Which deaths were far from faults?
+        """Return which deaths were far from faults.
 
-        Every sweep was proven from a down_time before the crash until the bound after it. That
-        does not depend on how soon the death was found, which would favour quick detections.
+        Every sweep was proven from a down_time before the crash until the bound after it. That does
+        not depend on how soon the death was found, which would favour quick detections.
         """
         begin = np.maximum(0.0, crashed - self.scenario.down_time)
         end = np.minimum(self._end, crashed + detection_bound(self.scenario))
@@ -55,9 +55,9 @@ class Outcome:
         return whole & self.plan.proven[first]
 
     def listened(self, crashed: Seconds, found: Seconds) -> Seconds:
-        """How much listening time each span has since its last unproven sweep.
+        """Return how much listening time each span has since its last unproven sweep.
 
-        Up to a sweep period more, because it is measured from sweep to sweep.
+        It may be up to a sweep period more, because it is measured from sweep to sweep.
         """
         return _listened(self.plan, self.time, *self._ticks(crashed, found))
 
@@ -100,7 +100,7 @@ def simulate(
 
 
 def detection_bound(scenario: Scenario) -> float:
-    """The longest that T_D can be, in seconds of listening.
+    """Return the longest that T_D can be, in seconds of listening.
 
     The last beat leaves at the crash at the latest, is in the store a push timeout later, is read
     by the next sweep, and has been silent for down_time at a sweep after that.
@@ -125,7 +125,7 @@ class _Run:
         self._sweep(0)
 
     def tick(self, tick: int) -> None:
-        """One sweep period, and the sweep at its end."""
+        """Go through one sweep period, and the sweep at its end."""
         fleet, now = self._fleet, tick * self._scenario.sweep_period
         state = self._detector.members.state
         back, died = fleet.come_back(tick)
@@ -140,7 +140,7 @@ class _Run:
             self.ledger.start(now)
 
     def overdue(self) -> int:
-        """How many are dead, and not down, for longer than the bound."""
+        """Return how many are dead, and not down, for longer than the bound."""
         members = self._detector.members
         dead = np.flatnonzero(
             (self._fleet.truth == DEAD) & (members.state[members.used] != Code.DOWN)
@@ -164,7 +164,7 @@ class _Run:
 
 
 def _rules(scenario: Scenario) -> Rules:
-    """Without the guard against mass silence: listening time alone has to carry it."""
+    """Return rules without the guard against mass silence: listening time alone has to carry it."""
     return Rules(
         service_down_time=scenario.down_time,
         interval=scenario.interval,
@@ -176,7 +176,7 @@ def _rules(scenario: Scenario) -> Rules:
 
 
 def _add_members(detector: Detector, scenario: Scenario) -> None:
-    """All of them up and on shard 0."""
+    """Add all members, up and on shard 0."""
     count = scenario.members
     states, places = np.full(count, Code.UP, np.uint8), np.zeros((count, 1), np.int16)
     rows = detector.add_all(states, places, np.zeros(count))

@@ -1,4 +1,4 @@
-"""What one run simulates, in numbers."""
+"""The module says in numbers what one run simulates."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ _DELAY, _STALL, _PAUSE = parse("exponential:0.05"), parse("exponential:60"), par
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Durations in seconds, rates per hour; ``crashes`` per member and hour.
+    """A `Scenario` has durations in seconds, rates per hour; ``crashes`` per member and hour.
 
-    A push takes a time drawn from ``delay`` and is lost with probability ``loss``, or when it
-    takes longer than ``push_timeout``. ``return_after`` None: the dead stay dead.
+    A push takes a time drawn from ``delay`` and is lost with probability ``loss``, or when it takes
+    longer than ``push_timeout``. ``return_after`` None: the dead stay dead.
     """
 
     members: int = 10_000
@@ -35,7 +35,7 @@ class Scenario:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        """Raises ValueError, naming the option."""
+        """Raise ValueError, naming the option, for values that make no sense."""
         for name in ("members", "interval", "sweep_period", "duration", "push_timeout"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be greater than 0")
@@ -55,7 +55,7 @@ class Scenario:
 
     @property
     def warm_up(self) -> float:
-        """After this time the detector is stationary, and mistakes are counted from then on.
+        """Return the time after which the detector is stationary, and mistakes are counted.
 
         Its state depends on the beats that arrived within down_time, which were sent at most a
         push_timeout earlier.
@@ -64,5 +64,5 @@ class Scenario:
 
     @property
     def ticks(self) -> int:
-        """How many sweep periods the run has."""
+        """Return how many sweep periods the run has."""
         return round(self.duration / self.sweep_period)
