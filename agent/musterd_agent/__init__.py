@@ -1,6 +1,6 @@
-"""The agent: on every compute host, pushes the beats of its members straight to the store.
+"""The agent, on every compute host, pushes the beats of its members straight to the store.
 
-For other programs: :func:`join` beats in their own event loop, :func:`join_in_thread` beside it.
+In other programs :func:`join` beats in their own event loop, :func:`join_in_thread` beside it.
 """
 
 from importlib import import_module
@@ -34,7 +34,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for only then: the daemon starts without the library's half."""
+    """Import a name only when it is asked for: the daemon starts without the library's half."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

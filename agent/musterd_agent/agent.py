@@ -1,4 +1,4 @@
-"""The members of one process, beating to the shards they share."""
+"""The members of one process beat to the shards that they share."""
 
 import time
 from collections.abc import Callable
@@ -24,11 +24,12 @@ _CLOSE_TIMEOUT = 0.2
 
 
 class Agent:
-    """Beats for all members of ``settings`` until told to leave. Made inside a running loop.
+    """An ``Agent`` beats for all members of ``settings`` until told to leave.
 
-    ``changed`` is called whenever :attr:`summary` may have changed. ``rng`` jitters retries;
-    ``wall_clock`` gives Unix seconds, which are carried for people and decide nothing;
-    ``incarnation`` is drawn at random where None. ``slept`` gives the seconds that the host was asleep.
+    It is made inside a running loop. ``changed`` is called whenever :attr:`summary` may have
+    changed. ``rng`` jitters retries; ``wall_clock`` gives Unix seconds, which are carried for
+    people and decide nothing; ``incarnation`` is drawn at random where None. ``slept`` gives the
+    seconds that the host was asleep.
     """
 
     def __init__(
@@ -57,12 +58,12 @@ class Agent:
 
     @property
     def shards(self) -> tuple[str, ...]:
-        """The names of the shards that its members beat to."""
+        """Return the names of the shards that its members beat to."""
         return tuple(shard.name for shard in self._shards.values())
 
     @property
     def summary(self) -> str:
-        """How it goes, in one line for an operator."""
+        """Say how it goes, in one line for an operator."""
         shards = self._shards.values()
         lost = next((shard for shard in shards if shard.is_lost), None)
         beating = sum(shard.is_beating for shard in shards)
@@ -78,13 +79,14 @@ class Agent:
                 tasks.start_soon(loop.run)
 
     def overdue(self) -> float:
-        """Seconds by which the latest member's loop is late: what a stuck one is known by."""
+        """Return the seconds by which the latest member's loop is late: what tells a stuck one."""
         return max(loop.overdue() for loop in self.loops)
 
     async def leave(self) -> int:
-        """Say that all members are leaving; how many shards took it, at most once for each member.
+        """Say that all members are leaving; return how many shards took it.
 
-        Call it when :meth:`run` has ended. Takes at most LEAVE_TIMEOUT seconds.
+        Each shard counts at most once for each member. Call it when :meth:`run` has ended. It takes
+        at most LEAVE_TIMEOUT seconds.
         """
         took: list[int] = []
 

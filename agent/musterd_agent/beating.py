@@ -1,4 +1,7 @@
-"""When a member beats and what each of its beats says. Pure: time and chance are arguments."""
+"""The module decides when a member beats and what each of its beats says.
+
+It is pure: time and chance are arguments.
+"""
 
 from math import floor
 from random import Random
@@ -10,17 +13,17 @@ _TOO_LITTLE_LEFT = 0.25
 
 
 def phase_of(number: int, interval: float) -> float:
-    """The place in every interval of a run that is known by a 64-bit hash, in [0, interval) s.
+    """Return the place in every interval of a run known by a 64-bit hash, in [0, interval) s.
 
-    The hash is that of the member and of its run: a fleet whose clocks all start together spreads
-    evenly, so that ticks need no jitter of their own, and two agents with one name, be they on one
-    host, do not beat in the same moment, where the coordinator could not see both.
+    The hash is that of the member and of its run. A fleet spreads evenly even if all its clocks
+    start together, so that ticks need no jitter of their own; and two agents with one name, even on
+    one host, do not beat in the same moment, where the coordinator could not see both.
     """
     return (number >> 12) / 2**52 * interval
 
 
 def next_tick(after: float, phase: float, interval: float) -> float:
-    """The first of the instants ``phase + k * interval`` that is later than ``after``.
+    """Return the first of the instants ``phase + k * interval`` that is later than ``after``.
 
     Ticks missed before ``after`` are not made up for.
     """
@@ -30,7 +33,7 @@ def next_tick(after: float, phase: float, interval: float) -> float:
 
 
 def retry_pause(left: float, timeout: float, rng: Random) -> float | None:
-    """Seconds to wait before the same beat is tried again, or None: leave it to the next tick.
+    """Return the seconds until the same beat is tried again, or None: leave it to the next tick.
 
     ``left`` is what remains of the push ``timeout``; both in seconds. Full jitter (Brooker,
     "Exponential backoff and jitter", AWS Architecture Blog, 2015), over half of what is left, so
@@ -40,7 +43,7 @@ def retry_pause(left: float, timeout: float, rng: Random) -> float | None:
 
 
 class Beating:
-    """One run of one member: its schedule, and the contents of its next beat.
+    """A ``Beating`` is one run of one member: its schedule, and the contents of its next beat.
 
     ``push_timeout`` is what the agent really allows one push, in seconds; 0 says nothing.
     """
@@ -57,14 +60,17 @@ class Beating:
         self._phase = phase_of(member_id ^ incarnation, interval)
 
     def tick_after(self, now: float, due: float) -> float:
-        """The tick that follows the one which was ``due`` and was served at ``now``.
+        """Return the tick that follows the one which was ``due`` and was served at ``now``.
 
-        Never the same one again, even where a timer fires a little before its time.
+        It is never the same one again, even where a timer fires a little before its time.
         """
         return next_tick(max(now, due), self._phase, self.interval)
 
     def beat(self, *, now: float, due: float, wall: float) -> Beat:
-        """The next beat. ``now`` and ``due`` are of one monotonic clock, ``wall`` is Unix time."""
+        """Return the next beat.
+
+        ``now`` and ``due`` are of one monotonic clock, ``wall`` is Unix time.
+        """
         self.sequence += 1
         return Beat(
             member_id=self._member_id,

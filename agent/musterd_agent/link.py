@@ -1,4 +1,4 @@
-"""One member's way to one shard: a push under a deadline that no failure gets out of."""
+"""A member's way to a shard is a push under a deadline that no failure gets out of."""
 
 from collections.abc import Awaitable
 from math import inf
@@ -23,7 +23,7 @@ _SHARE_TO_RENEW = 0.8  # of the time to the next tick, which must not be late
 
 
 class MemberPush:
-    """Carries the beats of one member to one shard, at most one at a time.
+    """A ``MemberPush`` carries the beats of one member to one shard, at most one at a time.
 
     ``accepted`` and ``failed`` count pushes; ``last_accepted`` and ``due`` (the tick served now or
     next) are instants of the loop's clock. A beat that is tried several times within its deadline
@@ -59,7 +59,7 @@ class MemberPush:
         shard.expect(self._name)
 
     def age(self, now: float) -> float | None:
-        """Seconds since a beat last got through, asleep or awake; None: never.
+        """Return the seconds since a beat last got through, asleep or awake; None: never.
 
         ``now`` is the present by the loop's clock.
         """
@@ -68,11 +68,12 @@ class MemberPush:
         return now - self.last_accepted + ages.asleep(self._slept_before, self._slept())
 
     async def push(self, beat: Beat, within: float | None = None) -> bool:
-        """Whether the shard took ``beat`` within that many seconds (default: the push timeout).
+        """Push ``beat``; say whether the shard took it within that many seconds.
 
-        Waits its turn after a push that is under way. Whatever a driver raises is counted here
-        and ends here, except KeyboardInterrupt and SystemExit. A cancellation ends here too, and
-        is raised again by the caller's next await: anyio's are level-triggered.
+        ``within`` is the push timeout where None. A push waits its turn after one that is under
+        way. Whatever a driver raises is counted here and ends here, except KeyboardInterrupt and
+        SystemExit. A cancellation ends here too, and is raised again by the caller's next await:
+        anyio's are level-triggered.
         """
         within = self.push_timeout if within is None else within
         failure = await _failure_of(self._deliver(beat, within), within)
@@ -83,14 +84,14 @@ class MemberPush:
         return failure is None
 
     def is_to_renew(self, now: float) -> bool:
-        """Whether it is time to connect anew, after a beat that got through ``now``."""
+        """Say whether it is time to connect anew, after a beat that got through ``now``."""
         renewal = self.shard.renewal
         return renewal is not None and renewal.is_due(now)
 
     async def renew(self, now: float) -> None:
         """Connect anew before the next tick, or go on over the old connection.
 
-        Whether beats get through is no matter of this: a failure is not told.
+        A failure is not told: it says nothing of whether beats get through.
         """
         left = (self.due - now) * _SHARE_TO_RENEW
         await _failure_of(self.shard.renew(), min(self.push_timeout, left))
@@ -129,7 +130,7 @@ class MemberPush:
 
 
 async def _failure_of(delivery: Awaitable[None], within: float) -> str | None:
-    """Why ``delivery`` failed within that many seconds, in words; None if it did not.
+    """Return why ``delivery`` failed within that many seconds, in words; None if it did not.
 
     A driver may leak a cancellation that nobody asked for, or answer ours with some other error:
     either is a failed push like any other and must not end the member's loop.

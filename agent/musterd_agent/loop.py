@@ -1,4 +1,4 @@
-"""The beat loop of one member."""
+"""The module has the beat loop of one member."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from musterd_agent.link import MemberPush
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What became of a member's beats since it joined.
+    """``Counters`` say what became of a member's beats since it joined.
 
     ``made`` counts beats; ``accepted`` and ``failed`` count pushes, one for each beat and shard.
     """
@@ -24,7 +24,7 @@ class Counters:
 
 
 class MemberLoop:
-    """Beats for one member: at once, then at every tick, to each of its shards on its own.
+    """A ``MemberLoop`` beats for one member: at once, then at every tick, to each shard on its own.
 
     Every shard has a task of its own on the same schedule, so that one that is slow or dead delays
     neither the others nor the next tick; a task that is still busy at a tick leaves that one out.
@@ -46,7 +46,7 @@ class MemberLoop:
 
     @property
     def status(self) -> Status:
-        """What the next beat says."""
+        """Return what the next beat says."""
         return self._beating.status
 
     @status.setter
@@ -55,21 +55,21 @@ class MemberLoop:
 
     @property
     def last_accepted(self) -> float | None:
-        """When a beat last got through to any shard, by the loop's clock."""
+        """Return when a beat last got through to any shard, by the loop's clock."""
         accepted = [link.last_accepted for link in self._links if link.last_accepted is not None]
         return max(accepted, default=None)
 
     def age(self, now: float) -> float | None:
-        """Seconds since a beat last got through to any shard, asleep or awake; None: never.
+        """Return the seconds since a beat last got through to any shard; None: never.
 
-        ``now`` is the present by the loop's clock.
+        Seconds asleep count too. ``now`` is the present by the loop's clock.
         """
         ages = (link.age(now) for link in self._links)
         return min((age for age in ages if age is not None), default=None)
 
     @property
     def counters(self) -> Counters:
-        """The counts so far."""
+        """Return the counts so far."""
         return Counters(
             made=self._beating.sequence,
             accepted=sum(link.accepted for link in self._links),
@@ -77,7 +77,10 @@ class MemberLoop:
         )
 
     def overdue(self) -> float:
-        """Seconds by which its tasks are late, beyond what a push may take; known when running."""
+        """Return the seconds by which its tasks are late, beyond what a push may take.
+
+        They are known while it runs.
+        """
         now = anyio.current_time()
         return max(now - link.due - link.push_timeout for link in self._links)
 
@@ -90,7 +93,7 @@ class MemberLoop:
                 tasks.start_soon(self._keep_beating, link)
 
     async def report(self, within: float | None = None) -> int:
-        """Beat once, out of turn, to all shards at once; how many of them took it.
+        """Beat once, out of turn, to all shards at once; return how many of them took it.
 
         Each push is bounded by that many seconds (default: the push timeout).
         """
@@ -116,7 +119,7 @@ class MemberLoop:
             await anyio.sleep(max(0.0, link.due - self._clock()))
 
     def _beat_of(self, due: float) -> Beat:
-        """The one beat of this tick, for whichever shard comes first and all that follow."""
+        """Return the one beat of this tick, for whichever shard comes first and all that follow."""
         if self._latest is None or self._latest[0] < due:
             self._latest = due, self._make_beat(due)
         return self._latest[1]

@@ -1,4 +1,4 @@
-"""The process ``musterd agent``: settings in, beats out, until a signal."""
+"""The process ``musterd agent`` takes settings in and gives beats out, until a signal."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ _LAST_LINES = 0.1  # seconds for what is still to be logged then
 
 
 def run(settings: Settings, reread: Reread | None = None) -> int:
-    """Beat for the members of ``settings`` until SIGTERM or SIGINT; the exit status.
+    """Beat for the members of ``settings`` until SIGTERM or SIGINT; return the exit status.
 
     ``reread`` loads the settings anew when SIGHUP asks for it. Raises ConfigError for a store that
     cannot be used. A store that does not answer is no error: the agent starts, and waits for it.
@@ -41,7 +41,7 @@ def run(settings: Settings, reread: Reread | None = None) -> int:
 
 
 def open_agent_store(settings: Settings) -> Store:
-    """The store of ``settings`` with the deadlines of an agent; raises ConfigError."""
+    """Open the store of ``settings`` with the deadlines of an agent. Raises ConfigError."""
     return open_store(
         settings.store,
         namespace=settings.namespace,
@@ -97,7 +97,7 @@ def _say_started(store: Store, settings: Settings, agent: Agent) -> None:
 def _end_by_force() -> None:
     """Make sure of the end: another signal ends the process at once, and so does time.
 
-    Needed because a name look-up that hangs sits in a thread, for which Python would wait.
+    It is needed because a name look-up that hangs sits in a thread, for which Python would wait.
     """
     for number in _STOP:
         signal.signal(number, signal.SIG_DFL)

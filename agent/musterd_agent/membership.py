@@ -1,4 +1,4 @@
-"""Beating from inside another program: ``async with musterd_agent.join(...) as membership``."""
+"""A program beats from inside by ``async with musterd_agent.join(...) as membership``."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from musterd_agent.main import open_agent_store
 
 
 class JoinOptions(TypedDict, total=False):
-    """What may be said of the member that joins, with the defaults of ``musterd agent``.
+    """``JoinOptions`` describe the member that joins, with the defaults of ``musterd agent``.
 
     ``interval`` and ``push_timeout`` are seconds; ``member`` defaults to the host's name, so give
     one where several processes of a host join the same group.
@@ -41,7 +41,10 @@ class JoinOptions(TypedDict, total=False):
 
 
 class Membership:
-    """A member that beats. What you see of yourself here needs no coordinator."""
+    """A ``Membership`` is a member that beats.
+
+    What a program sees of its member here needs no coordinator.
+    """
 
     def __init__(self, agent: Agent, member: Member) -> None:
         self.member = member
@@ -53,7 +56,7 @@ class Membership:
 
     @property
     def status(self) -> Status:
-        """What the next beat says: ``OK``, ``CHECK_FAILING`` or ``DRAINING``; set it at will."""
+        """Return what the next beat says: ``OK``, ``CHECK_FAILING`` or ``DRAINING``; may be set."""
         return self._loop.status
 
     @status.setter
@@ -64,21 +67,24 @@ class Membership:
 
     @property
     def last_accepted(self) -> float | None:
-        """When a beat last got through to any shard, by ``anyio.current_time()``; None: never."""
+        """Return when a beat last got through to any shard; None: never.
+
+        The instant is by ``anyio.current_time()``.
+        """
         return self._loop.last_accepted
 
     @property
     def last_accepted_age(self) -> float:
-        """Seconds since a beat last got through to any shard, or since joining if none did.
+        """Return the seconds since a beat last got through to any shard.
 
-        Time that the host was asleep counts. When it nears the coordinator's ``service_down_time``,
-        others may soon be told that this member is down and take over its work: stop what must not
-        be done twice.
+        They count from joining if none did, and while the host was asleep, too. When they near the
+        coordinator's ``service_down_time``, others may soon be told that this member is down and
+        take over its work: stop what must not be done twice.
         """
         return self.age(anyio.current_time())
 
     def age(self, now: float) -> float:
-        """:attr:`last_accepted_age` at ``now`` of ``anyio.current_time()``."""
+        """Return :attr:`last_accepted_age` at ``now`` of ``anyio.current_time()``."""
         age = self._loop.age(now)
         if age is not None:
             return age
@@ -86,21 +92,22 @@ class Membership:
 
     @property
     def counters(self) -> Counters:
-        """What became of the beats so far."""
+        """Return what became of the beats so far."""
         return self._loop.counters
 
     async def report(self, status: Status) -> bool:
-        """Set :attr:`status` and push it now, not at the next tick; whether any shard took it."""
+        """Set :attr:`status` and push it now, not at a tick; say whether any shard took it."""
         self.status = status
         return await self._loop.report() > 0
 
 
 class join:  # noqa: N801  # a verb, as its user reads it
-    """Join a group on ``store`` and beat in the caller's own event loop until the block ends.
+    """``join`` beats in the caller's own event loop for a member of a group until the block ends.
 
-    Options as in :class:`JoinOptions`. Entering announces the member and returns with its first
-    beat taken, or after the push timeout if no shard took it: a store that is not there yet is
-    waited for in the background. Leaving the block says so to all shards within 1.5 seconds.
+    The group is on ``store``; options are as in :class:`JoinOptions`. Entering announces the member
+    and returns with its first beat taken, or after the push timeout if no shard took it: a store
+    that is not there yet is waited for in the background. Leaving the block says so to all shards
+    within 1.5 seconds.
 
     Whatever blocks the loop delays the beats, and they say so (``lag_ms``): a program that may
     block it should use :func:`musterd_agent.join_in_thread`, as should one that runs on trio, which
@@ -156,7 +163,7 @@ class join:  # noqa: N801  # a verb, as its user reads it
 
 
 def _refuse_trio() -> None:
-    """The drivers of real stores need asyncio: on trio nothing would ever get through."""
+    """Refuse trio: the drivers of real stores need asyncio, and nothing would ever get through."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,9 +1,9 @@
-"""When an agent connects anew although nothing broke: so it follows a name that moved.
+"""An agent connects anew although nothing broke, so that it follows a name that moved.
 
 A coordinator's canary connects anew every few sweeps, and where the store's name leads elsewhere by
-then, it proves the new way only. An agent whose old server lives would go on beating there, and be
-called silent. So it connects anew itself, often enough that a beat gets the new way in time: right
-after a beat, when that costs least, as everything is still in the processor's caches.
+then, it proves the new way only. An agent would go on beating to its old server while that lives,
+and be called silent. So it connects anew itself, often enough that a beat gets the new way in time:
+right after a beat, when that costs least, as everything is still in the processor's caches.
 """
 
 from math import inf
@@ -13,18 +13,18 @@ LONGEST = 60.0
 
 
 def longest_pause(interval: float, service_down_time: float) -> float:
-    """Seconds from one renewal to the next at most, all in seconds.
+    """Return the most seconds from one renewal to the next; the arguments are seconds too.
 
-    So that of a ``service_down_time`` two intervals are left: a name may move just after one
-    renewal, and the next one comes just after a beat.
+    That leaves two intervals of a ``service_down_time``: a name may move just after one renewal,
+    and the next one comes just after a beat.
     """
     return max(0.0, min(LONGEST, service_down_time) - 2 * interval)
 
 
 class Renewal:
-    """When one shard's connection is due to be made anew; at random, so that no fleet does in step.
+    """A ``Renewal`` says when one shard's connection is due to be made anew.
 
-    Instants are of the loop's clock.
+    That is at random, so that no fleet does it in step. Instants are of the loop's clock.
     """
 
     def __init__(self, interval: float, service_down_time: float, rng: Random) -> None:
@@ -35,10 +35,11 @@ class Renewal:
         self._rests_until = -inf
 
     def is_due(self, now: float) -> bool:
-        """Whether to connect anew after a beat that got through ``now``; the next beat were late.
+        """Say whether to connect anew after a beat that got through ``now``.
 
-        Members that share the shard ask at each of their beats: once in half an interval is enough
-        for all of them, however brief ``service_down_time`` is.
+        It is so when the next beat would be too late. Members that share the shard ask at each of
+        their beats: once in half an interval is enough for all of them, however brief
+        ``service_down_time`` is.
         """
         due = now + self._interval > self._at and now >= self._rests_until
         if due or self._at == inf:

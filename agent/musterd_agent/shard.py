@@ -1,4 +1,4 @@
-"""One shard as this agent process meets it: the connection, and whether beats get through."""
+"""A ``BeatTarget`` is a shard as this process meets it: its connection, and what gets through."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +14,7 @@ log = get_logger(__name__)
 
 
 class BeatTarget:
-    """A shard that members of this process beat to, all over one writer.
+    """A ``BeatTarget`` is a shard that members of this process beat to, all over one writer.
 
     It is lost from the first push that fails until the beats of all of them get through again;
     ``reason`` is why the last one failed.
@@ -37,16 +37,16 @@ class BeatTarget:
 
     @property
     def is_beating(self) -> bool:
-        """Whether the last push of every member got through."""
+        """Say whether the last push of every member got through."""
         return not self._not_through
 
     @property
     def is_lost(self) -> bool:
-        """Whether a push failed and not all members are through again."""
+        """Say whether a push failed and not all members are through again."""
         return self._lost_at is not None
 
     def expect(self, member: str) -> None:
-        """``member`` will beat to this shard."""
+        """Expect ``member`` to beat to this shard."""
         self._not_through.add(member)
 
     async def renew(self) -> None:
@@ -56,7 +56,7 @@ class BeatTarget:
             say(log.info, "shard moved", shard=self.name, address=address)
 
     def took(self, member: str) -> None:
-        """A beat of ``member`` got through."""
+        """Note that a beat of ``member`` got through."""
         if member not in self._not_through:
             return
         self._not_through.remove(member)
@@ -66,7 +66,7 @@ class BeatTarget:
             self._changed()
 
     def failed(self, member: str, reason: str) -> None:
-        """A beat of ``member`` did not get through."""
+        """Note that a beat of ``member`` did not get through."""
         self._not_through.add(member)
         self._missed += 1
         if self._lost_at is None:
@@ -96,9 +96,9 @@ def say(speak: Callable[..., object], event: str, **facts: object) -> None:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a push failed, in one line that holds no secret.
+    """Say why a push failed, in one line that holds no secret.
 
-    Only a StoreError's text was written to be read; of any other error, only what and where.
+    Only a StoreError's text was written to be read; of any other error it says only what and where.
     """
     if isinstance(error, StoreError):
         return error.reason

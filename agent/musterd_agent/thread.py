@@ -1,4 +1,4 @@
-"""Beating from a thread of its own, for programs whose event loop is busy or that have none."""
+"""A thread of its own beats for programs with an event loop that is busy, or with none."""
 
 import os
 import threading
@@ -21,7 +21,7 @@ _END_TIMEOUT = LEAVE_TIMEOUT + 0.5
 
 
 class ThreadMembership:
-    """As :class:`musterd_agent.Membership`, for use from any thread but its own."""
+    """A ``ThreadMembership`` is a :class:`musterd_agent.Membership` for any thread but its own."""
 
     def __init__(self, membership: Membership, portal: BlockingPortal) -> None:
         self.member: Member = membership.member
@@ -32,7 +32,7 @@ class ThreadMembership:
 
     @property
     def status(self) -> Status:
-        """What the next beat says: ``OK``, ``CHECK_FAILING`` or ``DRAINING``; set it at will."""
+        """Return what the next beat says: ``OK``, ``CHECK_FAILING`` or ``DRAINING``; may be set."""
         return self._membership.status
 
     @status.setter
@@ -41,23 +41,29 @@ class ThreadMembership:
 
     @property
     def last_accepted(self) -> float | None:
-        """When a beat last got through to any shard, by ``time.monotonic()``; None: never."""
+        """Return when a beat last got through to any shard; None: never.
+
+        The instant is by ``time.monotonic()``.
+        """
         return self._membership.last_accepted
 
     @property
     def last_accepted_age(self) -> float:
-        """Seconds since a beat last got through to any shard, or since joining if none did."""
+        """Return the seconds since a beat last got through to any shard.
+
+        They count from joining if none did.
+        """
         return self._membership.age(time.monotonic())  # the clock of asyncio's loops
 
     @property
     def counters(self) -> Counters:
-        """What became of the beats so far."""
+        """Return what became of the beats so far."""
         return self._membership.counters
 
     def report(self, status: Status) -> bool:
-        """Set :attr:`status` and push it now; whether any shard took it. False in a forked child.
+        """Set :attr:`status` and push it now; say whether any shard took it.
 
-        Blocks for the push timeout at most.
+        In a forked child it returns False. It blocks for the push timeout at most.
         """
         if os.getpid() != self._process:
             return False
@@ -65,11 +71,11 @@ class ThreadMembership:
 
 
 class join_in_thread:  # noqa: N801  # a verb, as its user reads it
-    """Join a group on ``store`` from a daemon thread with an event loop of its own.
+    """``join_in_thread`` joins a group on ``store`` from a daemon thread with its own event loop.
 
-    A plain context manager, otherwise as :func:`musterd_agent.join`. A blocked event loop of the
-    caller delays no beat; a thread that never lets go of the interpreter lock does, and shows in
-    ``lag_ms``. Connections belong to the thread. A forked child has no such thread: it does not
+    It is a plain context manager, otherwise as :func:`musterd_agent.join`. A blocked event loop of
+    the caller delays no beat; a thread that never lets go of the interpreter lock does, and shows
+    in ``lag_ms``. Connections belong to the thread. A forked child has no such thread: it does not
     beat, and ends its copy of the block without a word.
     """
 
