@@ -1,4 +1,4 @@
-"""The `musterd` command: finds the sub-command, imports only that, and turns errors into words.
+"""The `musterd` command finds the sub-command, imports only that, and turns errors into words.
 
 Exit status: 0 done, 1 the answer is no, 2 wrong use or configuration, 3 out of reach.
 """
@@ -35,7 +35,7 @@ EXTRA = ("numpy", "uvicorn", "uvloop", "httptools", "tqdm", "prometheus_client")
 
 
 class Command(NamedTuple):
-    """A sub-command: its module in this package, and what it does in one line."""
+    """A ``Command`` is a sub-command: its module in this package, and what it does in one line."""
 
     module: str
     summary: str
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def ended(command: Callable[[], int]) -> int:
-    """The exit status of ``command``, which ends in one line of complaint where it fails."""
+    """Run ``command`` and return its exit status; if it fails, complain in one line."""
     try:
         status = command()
         sys.stdout.flush()
@@ -122,12 +122,12 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def command_module(name: str) -> ModuleType:
-    """The module of a sub-command: ``run(name, argv) -> int`` and ``parser(name)``."""
+    """Return the module of a sub-command: ``run(name, argv) -> int`` and ``parser(name)``."""
     return import_module(f"musterd.cli.{COMMANDS[name].module}")
 
 
 def overview() -> str:
-    """What ``musterd --help`` prints."""
+    """Return what ``musterd --help`` prints."""
     lines = [
         "usage: musterd COMMAND [OPTIONS]",
         "",
@@ -157,7 +157,7 @@ def _no_such_command(name: str) -> str:
 
 
 def complain(text: str) -> None:
-    """One line on standard error: ``musterd: …``."""
+    """Print one line on standard error: ``musterd: …``."""
     print(f"musterd: {visible(' '.join(without_secrets(text).split()))}", file=sys.stderr)
 
 

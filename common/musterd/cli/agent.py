@@ -1,4 +1,4 @@
-"""``musterd agent``."""
+"""``musterd agent`` beats for the members of this host."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from musterd.settings.options import Role
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd agent``."""
+    """Return the command line of ``musterd agent``."""
     example = "musterd agent --store memcached://mc1:11211,mc2:11211 --zone rack-12"
     return new_parser(name, example, Role.AGENT)
 

@@ -1,4 +1,4 @@
-"""Command lines: their flags follow from the declared options, their errors are one line."""
+"""Command lines have flags that follow from the declared options, and errors of one line."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ from musterd.settings.sources import Loaded, environment_in, load, nearest
 
 
 class Parser(argparse.ArgumentParser):
-    """As argparse's, but errors are ConfigErrors that name the nearest option."""
+    """A ``Parser`` is argparse's, but its errors are ConfigErrors that name the nearest option."""
 
     _argv: Sequence[str] = ()
 
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
-        """The arguments in ``argv``; raises ConfigError for a word that has no meaning here."""
+        """Return the arguments in ``argv``; raise ConfigError for a word without a meaning here."""
         self._argv = argv
         args, strange = self.parse_known_args(argv)
         if strange:
@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(name: str, example: str, *roles: Role) -> Parser:
-    """A parser for the sub-command ``name``, with the options that ``roles`` read."""
+    """Return a parser for the sub-command ``name``, with the options that ``roles`` read."""
     summary = COMMANDS[name].summary
     made = Parser(
         prog=f"musterd {name}",
@@ -64,7 +64,7 @@ def parser(name: str, example: str, *roles: Role) -> Parser:
 
 
 def add_options(made: argparse.ArgumentParser, *keys: str) -> None:
-    """Give a command these options alone of those that a daemon reads."""
+    """Give a command only these of the options that a daemon reads."""
     for key in keys:
         _add_flag(made, key, hidden=False)
 
@@ -105,7 +105,7 @@ def add_json(made: argparse.ArgumentParser) -> None:
 
 
 def number(kind: Number) -> Callable[[str], float]:
-    """An argparse ``type`` for a flag that is no option: a number within the range of ``kind``."""
+    """Return an argparse ``type`` for a flag that is no option: a number as ``kind`` takes it."""
 
     def read(text: str) -> float:
         try:
@@ -117,12 +117,12 @@ def number(kind: Number) -> Callable[[str], float]:
 
 
 def group_name(text: str) -> str:
-    """The positional argument GROUP; raises ConfigError."""
+    """Return ``text`` as the positional argument GROUP; raise ConfigError if it cannot be one."""
     return check_name("group", text)
 
 
 def member_name(text: str) -> str:
-    """The positional argument MEMBER; raises ConfigError."""
+    """Return ``text`` as the positional argument MEMBER; raise ConfigError if it cannot be one."""
     return check_name("member", text)
 
 
@@ -143,7 +143,7 @@ def add_members(made: argparse.ArgumentParser, *, several: bool) -> None:
 
 
 def add_env_file(made: argparse.ArgumentParser) -> None:
-    """Give a command that stands in for a daemon the environment that systemd gives to that."""
+    """Give a command that stands in for a daemon the environment that systemd gives the daemon."""
     made.add_argument(
         "--env-file",
         metavar="FILE",
@@ -153,7 +153,7 @@ def add_env_file(made: argparse.ArgumentParser) -> None:
 
 
 def settings_of(args: argparse.Namespace) -> Loaded:
-    """The settings behind parsed arguments, the environment and the file."""
+    """Return the settings behind parsed arguments, the environment and the file."""
     values = {key: getattr(args, key, None) for key in OPTIONS}
     file = getattr(args, "env_file", None)
     environ = {**os.environ, **environment_in(file)} if file else os.environ

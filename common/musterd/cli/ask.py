@@ -1,4 +1,4 @@
-"""What the reading commands share: a client, JSON, and a word when answers are old."""
+"""The commands that read share a client, JSON, and a word when answers are old."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @contextmanager
 def client(args: Namespace) -> Iterator["Client"]:
-    """A client of the coordinator that ``--coordinator`` names."""
+    """Give a client of the coordinator that ``--coordinator`` names."""
     url = settings_of(args).settings.coordinator
     from musterd.client import Client  # after a wrong configuration was refused: it is heavy
 
@@ -32,19 +32,19 @@ def client(args: Namespace) -> Iterator["Client"]:
 
 
 def print_json(answer: Any, *, indent: int = 2) -> None:
-    """``answer`` as the HTTP API would give it; ``indent`` 0 keeps it on one line."""
+    """Print ``answer`` as the HTTP API would give it; ``indent`` 0 keeps it on one line."""
     encoded = msgspec.json.encode(answer)
     text = (msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()
     print(text if can_show(text) else _escaped(text))
 
 
 def _escaped(text: str) -> str:
-    r"""The same JSON, with what is not ASCII as ``\u…``."""
+    r"""Return the same JSON, with what is not ASCII as ``\u…``."""
     return "".join(one if one.isascii() else json.dumps(one)[1:-1] for one in text)
 
 
 def readable(answer: T) -> T:
-    """``answer`` for the eyes of people: no text in it can move a cursor or forge a line.
+    """Return ``answer`` for people's eyes: no text in it can move a cursor or forge a line.
 
     Zones, owners, metadata and reasons come from hosts and stores, which anybody may have written
     to. JSON needs none of it: it has escapes of its own.

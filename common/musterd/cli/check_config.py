@@ -1,4 +1,4 @@
-"""``musterd check-config``."""
+"""``musterd check-config`` prints every option, its value, and where it is from."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ _DERIVED: Mapping[str, Callable[[Settings], object]] = {
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One option as it stands."""
+    """A ``Line`` is one option as it stands."""
 
     key: str
     value: Any
@@ -30,7 +30,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class CheckReport(msgspec.Struct, frozen=True):
-    """What ``check-config --json`` prints."""
+    """A ``CheckReport`` is what ``check-config --json`` prints."""
 
     file: str | None
     options: list[Line]
@@ -39,7 +39,7 @@ class CheckReport(msgspec.Struct, frozen=True):
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd check-config``."""
+    """Return the command line of ``musterd check-config``."""
     example = "musterd check-config --config /etc/nova/nova.conf"
     made = new_parser(name, example, Role.AGENT, Role.COORDINATOR, Role.RELAY, Role.READER)
     add_env_file(made)
@@ -48,7 +48,7 @@ def parser(name: str) -> Parser:
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """Print the configuration; 0, or 2 when it cannot be used."""
+    """Print the configuration and return 0; raise ConfigError when it cannot be used."""
     args = parser(name).parse(argv)
     loaded = settings_of(args)
     check_usable(loaded.settings)
@@ -61,7 +61,7 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 
 def check_usable(settings: Settings) -> None:
-    """Raise ConfigError for what only a start would find; connects to nothing."""
+    """Raise ConfigError for what only a start would find; connect to nothing."""
     open_store(
         settings.store,
         namespace=settings.namespace,
@@ -73,7 +73,7 @@ def check_usable(settings: Settings) -> None:
 
 
 def report_on(loaded: Loaded) -> CheckReport:
-    """Every option with its value in force, without secrets."""
+    """Return every option with its value in force, without secrets."""
     return CheckReport(
         file=str(loaded.file) if loaded.file else None,
         options=[_line(key, loaded) for key in OPTIONS],
@@ -93,7 +93,7 @@ def _line(key: str, loaded: Loaded) -> Line:
 
 
 def text(report: CheckReport) -> str:
-    """A table of options, the members where several are listed, then the warnings."""
+    """Return a table of options, the members where several are listed, then the warnings."""
     parts = [
         f"file: {report.file or 'none'}",
         render.table(("KEY", "VALUE", "FROM"), _rows(report)),

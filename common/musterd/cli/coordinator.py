@@ -1,4 +1,4 @@
-"""``musterd coordinator``."""
+"""``musterd coordinator`` watches the store and answers which members are up."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from musterd.settings.options import Role
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd coordinator``."""
+    """Return the command line of ``musterd coordinator``."""
     example = "musterd coordinator --store memcached://mc1:11211,mc2:11211 --listen 0.0.0.0:8420"
     return new_parser(name, example, Role.COORDINATOR)
 

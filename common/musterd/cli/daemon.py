@@ -1,4 +1,4 @@
-"""What starting either daemon has in common."""
+"""All daemons are started in the same way."""
 
 import sys
 from argparse import Namespace
@@ -15,7 +15,8 @@ from musterd.settings.sources import Loaded
 def run_daemon(module: str, args: Namespace) -> int:
     """Load the settings, set up the log, say what is odd, and call ``module.run``.
 
-    It is given the settings, and a function that loads them anew from where they are from.
+    ``module.run`` is given the settings, and a function that loads them anew from where they are
+    from.
     """
     with without("rich"):  # structlog imports it where it is: 5 MB and 40 ms, which no daemon uses
         import structlog
@@ -36,7 +37,7 @@ def run_daemon(module: str, args: Namespace) -> int:
 
 @contextmanager
 def without(name: str) -> Iterator[None]:
-    """What is imported meanwhile finds no module ``name``, unless it was there already.
+    """Hide the module ``name`` from what is imported meanwhile, unless it was there already.
 
     It is for the process of a daemon, which is ours: what other programs import never does this.
     """

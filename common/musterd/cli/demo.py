@@ -1,4 +1,4 @@
-"""``musterd demo``."""
+"""``musterd demo`` kills hosts and breaks a store on this machine, for people to watch."""
 
 import argparse
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from musterd.settings.options import Number
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd demo``."""
+    """Return the command line of ``musterd demo``."""
     made = Parser(
         prog=f"musterd {name}",
         description=f"{COMMANDS[name].summary.capitalize()}. Takes about 45 seconds.",
@@ -30,7 +30,7 @@ def parser(name: str) -> Parser:
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """Tell the story; 0 if every step went as told."""
+    """Tell the story; return 0 if every step went as told."""
     args = parser(name).parse(argv)
     status: int = import_module("musterd_coordinator.demo").run(args)
     return status

@@ -1,4 +1,4 @@
-"""``musterd disable``, ``enable``, ``force-down`` and ``unforce``."""
+"""``musterd disable``, ``enable``, ``force-down`` and ``unforce`` say what an operator wants."""
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ _EXAMPLES = {
 
 
 def parser(name: str) -> Parser:
-    """The command line of one of the four."""
+    """Return the command line of one of the four."""
     made = new_parser(name, _EXAMPLES[name], Role.READER)
     add_group(made)
     add_members(made, several=True)
@@ -43,14 +43,14 @@ def parser(name: str) -> Parser:
 def run(name: str, argv: Sequence[str]) -> int:
     """Change the members named, one line each (``--json``: one object a line).
 
-    0, or 1 when one of them is unknown: the others are changed.
+    Returns 0, or 1 when one of them is unknown: the others are changed.
     """
     args = parser(name).parse(argv)
     return change_all(args, change_of(name, getattr(args, "reason", "")))
 
 
 def change_all(args: Namespace, change: FactsChange) -> int:
-    """Change every member that ``args`` name; 0, or 1 when one of them was refused."""
+    """Change every member that ``args`` name; return 0, or 1 when one of them was refused."""
 
     def change_one(client: "Client", member: str) -> None:
         answer = client.change_facts(args.group_name, member, change)
@@ -63,7 +63,7 @@ def change_all(args: Namespace, change: FactsChange) -> int:
 
 
 def change_of(name: str, reason: str) -> FactsChange:
-    """The PATCH behind a command; raises ConfigError for an unusable reason."""
+    """Return the PATCH behind a command; raise ConfigError for an unusable reason."""
     if not reason:
         return FactsChange(**_CHANGES[name])
     if not reason.strip():
@@ -72,6 +72,6 @@ def change_of(name: str, reason: str) -> FactsChange:
 
 
 def text(member: MemberAnswer, paint: render.Paint) -> str:
-    """How a member stands after the change."""
+    """Say how a member stands after the change."""
     told = ", ".join([render.stated(member, paint), *render.marks(member)])
     return f"{member.group}/{member.member}: {told}"

@@ -1,4 +1,4 @@
-"""``musterd forget``."""
+"""``musterd forget`` drops members that will not come back."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd forget``."""
+    """Return the command line of ``musterd forget``."""
     made = new_parser(name, "musterd forget compute host-0042", Role.READER)
     add_group(made)
     add_members(made, several=True)
@@ -28,7 +28,10 @@ def parser(name: str) -> Parser:
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """Forget the members named; 0, or 1 when one is up or unknown: the others are forgotten."""
+    """Forget the members named.
+
+    Returns 0, or 1 when one is up or unknown: the others are forgotten.
+    """
     args = parser(name).parse(argv)
 
     def forget(client: "Client", member: str) -> None:

@@ -1,4 +1,4 @@
-"""``musterd groups``."""
+"""``musterd groups`` lists the groups, with counts by state."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ from musterd.settings.options import Role
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd groups``."""
+    """Return the command line of ``musterd groups``."""
     made = new_parser(name, "musterd groups", Role.READER)
     add_json(made)
     return made
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """List the groups; 0."""
+    """List the groups; return 0."""
     args = parser(name).parse(argv)
     with ask.client(args) as client:
         answer = client.groups()
@@ -30,7 +30,7 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 
 def text(answer: GroupList) -> str:
-    """One line a group."""
+    """Return one line a group."""
     headers = ["GROUP", "MEMBERS", *(state.value.upper() for state in State), "PLACEABLE", "NOTES"]
     rows = (
         [

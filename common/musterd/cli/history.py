@@ -1,4 +1,4 @@
-"""``musterd history``."""
+"""``musterd history`` lists a member's changes of state, with reasons."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from musterd.settings.options import Number, Role
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd history``."""
+    """Return the command line of ``musterd history``."""
     made = new_parser(name, "musterd history compute host-0042", Role.READER)
     add_group(made)
     add_members(made, several=False)
@@ -27,7 +27,7 @@ def parser(name: str) -> Parser:
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """List a member's changes of state, newest first; 0."""
+    """List a member's changes of state, newest first; return 0."""
     args = parser(name).parse(argv)
     with ask.client(args) as client:
         answer = client.history(args.group_name, args.member_name, limit=args.limit)
@@ -39,7 +39,7 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 
 def text(answer: History, paint: render.Paint, now: datetime) -> str:
-    """One line a change."""
+    """Return one line a change."""
     headers: tuple[str, ...] = ("AT", "AGO", "CHANGE", "BECAUSE")
     rows = [
         [render.moment(one.at), render.since(one.at, now), change_text(one, paint), one.reason]
@@ -52,5 +52,5 @@ def text(answer: History, paint: render.Paint, now: datetime) -> str:
 
 
 def change_text(change: Transition, paint: render.Paint) -> str:
-    """``up -> down``."""
+    """Write a change as ``up -> down``."""
     return f"{render.state_text(change.old, paint)} -> {render.state_text(change.new, paint)}"

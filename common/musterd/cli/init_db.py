@@ -1,4 +1,4 @@
-"""``musterd init-db``."""
+"""``musterd init-db`` creates musterd's tables in PostgreSQL, or prints the SQL."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -23,7 +23,7 @@ TIMEOUT = 30.0  # seconds; an upgrade may have to wait for a lock
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd init-db``."""
+    """Return the command line of ``musterd init-db``."""
     example = "musterd init-db --store postgresql://musterd@db1/fleet --agents musterd_agents\n"
     example += "  musterd init-db --print --agents nova_agents | psql fleet"
     made = new_parser(name, example)
@@ -38,7 +38,7 @@ def parser(name: str) -> Parser:
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """Create or upgrade the tables, or print how; 0."""
+    """Create or upgrade the tables, or print how; return 0."""
     args = parser(name).parse(argv)
     from musterd.stores.postgres import schema as postgres_schema  # brings asyncpg
 
@@ -52,7 +52,7 @@ def run(name: str, argv: Sequence[str]) -> int:
 
     try:
         remarks = anyio.run(partial(postgres_schema.init_db, url, TIMEOUT, **given))
-    except ShardRefused as error:  # such as a role that there is not: to try again is no help
+    except ShardRefused as error:  # such as a role that does not exist: trying again is no help
         raise ConfigError(str(error)) from None
     for remark in remarks:
         print(remark)
@@ -61,7 +61,7 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 
 def database_of(settings: Settings) -> str:
-    """The PostgreSQL URL that the store or the registry names; else ConfigError."""
+    """Return the PostgreSQL URL that the store or the registry names; else raise ConfigError."""
     for url in (settings.store, settings.registry_url):
         if url.startswith(("postgresql:", "postgres:")):
             return url

@@ -1,4 +1,4 @@
-"""What ``musterd watch`` tells of a coordinator's events: each change of a member, once and in order."""
+"""The journal is what ``musterd watch`` tells: each change of a member, once and in order."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +15,10 @@ Name = tuple[str, str]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One line of ``watch``. ``old`` is None for a member that is new, ``new`` for one forgotten."""
+    """A ``Change`` is one line of ``watch``.
+
+    ``old`` is None for a member that is new, ``new`` for one forgotten.
+    """
 
     at: datetime
     group: str
@@ -26,14 +29,14 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class _Said(NamedTuple):
-    """The last that events said of a member: its condition, and why."""
+    """A ``_Said`` is the last that events said of a member: its condition, and why."""
 
     condition: str
     reason: str
 
 
 class Journal(FleetView):
-    """The members of all groups, or of ``group``, and what became of them since it was last asked.
+    """A ``Journal`` follows the members of all groups, or of ``group``, and notes what changes.
 
     A snapshot tells verdicts alone: what marks a member bears is known from its first change on.
     """
@@ -46,17 +49,17 @@ class Journal(FleetView):
         self._begun = False
 
     def news(self) -> list[Change]:
-        """What changed since the last call, in order."""
+        """Return what changed since the last call, in order."""
         changes, self._changes = self._changes, []
         return changes
 
     def nobody(self) -> None:
-        """There is no such group: whoever was in it is gone, and who comes is new."""
+        """Note that there is no such group: its members are gone, and those that come are new."""
         self.replace({})
         self.resume = ""
 
     def replace(self, members: dict[Name, Verdict]) -> None:
-        """Begin anew with ``members``; what is different now changed while nobody told."""
+        """Begin anew with ``members``; what is different now changed while nothing was heard."""
         before, self.members = self.members, members
         begun, self._begun = self._begun, True
         if begun:
@@ -97,7 +100,7 @@ class Journal(FleetView):
 
 
 def condition(known: Verdict | MemberChange) -> str:
-    """A member's state and marks in a few words."""
+    """Return a member's state and marks in a few words."""
     marks = render.marks(known) if isinstance(known, MemberChange) else []
     if known.up and not known.schedulable and not marks:
         marks = ["not schedulable"]
@@ -111,6 +114,6 @@ def _condition(said: _Said | None, verdict: Verdict | None) -> str | None:
 
 
 def _reason(change: MemberChange, *, same: bool, same_state: bool) -> str:
-    """The reason is that of the state: it explains neither a mark nor an operator's own word."""
+    """Return the state's reason, unless the change is of a mark or an operator's own word."""
     explains = same or not (same_state or Mark.FORCED_DOWN in change.marks)
     return change.reason if explains else ""

@@ -1,4 +1,4 @@
-"""``musterd members``."""
+"""``musterd members`` lists the members of a group."""
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd members``."""
+    """Return the command line of ``musterd members``."""
     made = new_parser(name, "musterd members compute --down --zone rack-12", Role.READER)
     add_group(made)
     made.add_argument(
@@ -36,7 +36,7 @@ def parser(name: str) -> Parser:
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """List the members of a group; 0."""
+    """List the members of a group; return 0."""
     args = parser(name).parse(argv)
     with ask.client(args) as client:
         answer = joined(list(pages(client, args)))
@@ -51,7 +51,7 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 
 def pages(client: "Client", args: Namespace) -> Iterator[MemberPage]:
-    """Every page of the members that ``args`` ask for."""
+    """Return every page of the members that ``args`` ask for."""
     up = True if args.up else False if args.down else None
     state = State(args.state) if args.state else None
     mark = Mark(args.mark) if args.mark else None
@@ -59,7 +59,7 @@ def pages(client: "Client", args: Namespace) -> Iterator[MemberPage]:
 
 
 def joined(pages: Sequence[MemberPage]) -> MemberPage:
-    """Pages as one, as fresh as the least fresh of them."""
+    """Join pages into one, as fresh as the least fresh of them."""
     ages = [page.staleness for page in pages]
     return MemberPage(
         version=pages[-1].version,
@@ -72,7 +72,7 @@ def joined(pages: Sequence[MemberPage]) -> MemberPage:
 
 
 def text(answer: MemberPage, paint: render.Paint, now: datetime) -> str:
-    """One line a member."""
+    """Return one line a member."""
     headers = ("MEMBER", "STATE", "FOR", "ZONE", "OWNER", "NOTES")
     return render.table(
         headers, (_row(one, paint, now) for one in answer.members), "no such members"

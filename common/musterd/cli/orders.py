@@ -1,4 +1,4 @@
-"""What the commands that order have in common: many members, and a word on each."""
+"""The commands that give orders take many members, and have a word on each."""
 
 import re
 from argparse import Namespace
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def each(args: Namespace, order: Callable[["Client", str], None]) -> int:
-    """Give ``order`` for each member that ``args`` name; 0, or 1 when one of them was refused.
+    """Give ``order`` for each member that ``args`` name; return 0, or 1 when one was refused.
 
-    One that is refused has a line, and holds up no other. An order that nobody could take ends it,
-    and says for whom it was not given.
+    One that is refused has a line, and holds up no other. An order that no coordinator could take
+    ends the work, and says for which members it was not given.
     """
     status = 0
     names = list(dict.fromkeys(args.member_names))

@@ -1,4 +1,4 @@
-"""``musterd plan``."""
+"""``musterd plan`` says what servers and settings a fleet takes, before you have it."""
 
 import argparse
 import sys
@@ -23,7 +23,7 @@ example:
 
 
 class Printed(PlanAnswer, frozen=True, kw_only=True):
-    """What ``plan --json`` prints: the plan, and what it was made from."""
+    """A ``Printed`` is what ``plan --json`` prints: the plan, and what it was made from."""
 
     server: str
     assumptions: dict[str, float]
@@ -32,7 +32,7 @@ class Printed(PlanAnswer, frozen=True, kw_only=True):
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd plan``."""
+    """Return the command line of ``musterd plan``."""
     summary = COMMANDS[name].summary
     made = Parser(
         prog=f"musterd {name}",
@@ -96,7 +96,7 @@ def _add_durations(made: Parser) -> None:
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """Print the plan; 0 if it fits, 1 if it does not."""
+    """Print the plan; return 0 if it fits, 1 if it does not."""
     args = parser(name).parse(argv)
     question = Question(
         members=args.members,
@@ -120,7 +120,7 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 
 def coefficients(file: str | None) -> Coefficients:
-    """The shipped ones, or with those of a file. Raises ConfigError."""
+    """Return the shipped coefficients, or these with those of a file. Raises ConfigError."""
     shipped = Coefficients.shipped()
     if file is None:
         return shipped
@@ -131,7 +131,7 @@ def coefficients(file: str | None) -> Coefficients:
 
 
 def printed(answer: PlanAnswer, costs: Coefficients) -> Printed:
-    """The plan with everything that it was made from."""
+    """Return the plan with everything that it was made from."""
     return Printed(
         **{field: getattr(answer, field) for field in answer.__struct_fields__},
         server=server_advice(answer.question, answer.need),
@@ -148,7 +148,7 @@ def _advice(answer: PlanAnswer) -> str:
 
 
 def text(answer: PlanAnswer, costs: Coefficients) -> str:
-    """The plan for people: what it takes, what it does, the settings, and where figures are from."""
+    """Return the plan for people: what it takes and does, the settings, where figures are from."""
     parts = [render.facts(_facts(answer)), *_files(answer), render.facts(_assumed(answer, costs))]
     used = {costs.source(name) for name in costs.known if _counts(name, answer.question.store)}
     parts.append("\n".join(["measured by:", *sorted(map(_source, used))]))
@@ -156,7 +156,7 @@ def text(answer: PlanAnswer, costs: Coefficients) -> str:
 
 
 def _counts(name: str, store: StoreKind) -> bool:
-    """Whether a plan for ``store`` is made with this coefficient."""
+    """Say whether a plan for ``store`` is made with this coefficient."""
     whose = name.partition(".")[0]
     return whose in (store, "coordinator") or (store, whose) == (
         StoreKind.RELAY,

@@ -1,4 +1,4 @@
-"""``musterd query``."""
+"""``musterd query`` says whether members are up."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from musterd.settings.options import Role
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd query``."""
+    """Return the command line of ``musterd query``."""
     made = new_parser(name, "musterd query compute host-0041 host-0042 && deploy", Role.READER)
     add_group(made)
     add_members(made, several=True)
@@ -19,7 +19,7 @@ def parser(name: str) -> Parser:
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """Print a verdict on each member; 0 if all are up, else 1."""
+    """Print a verdict on each member; return 0 if all are up, else 1."""
     args = parser(name).parse(argv)
     with ask.client(args) as client:
         answer = client.query(args.group_name, args.member_names)
@@ -32,18 +32,18 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 
 def all_up(answer: QueryAnswer) -> bool:
-    """Whether every member that was asked about exists and is up."""
+    """Say whether every member that was asked about exists and is up."""
     return not answer.not_found and all(one.up for one in answer.members.values())
 
 
 def text(answer: QueryAnswer, names: Sequence[str], paint: render.Paint) -> str:
-    """One line a name, in the order asked."""
+    """Return one line a name, in the order asked."""
     rows = ([name, verdict_text(answer.members.get(name), paint)] for name in dict.fromkeys(names))
     return render.table(("MEMBER", "VERDICT"), rows)
 
 
 def verdict_text(verdict: Verdict | None, paint: render.Paint) -> str:
-    """The verdict in words: ``up``, ``up, not schedulable``, ``down (forced, state up)``."""
+    """Put the verdict in words: ``up``, ``up, not schedulable``, ``forced down, though …``."""
     if verdict is None:
         return paint("not found", "red")
     state = render.state_text(verdict.state, paint)

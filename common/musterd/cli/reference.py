@@ -1,4 +1,4 @@
-"""The configuration reference, written from the declarations themselves.
+"""The configuration reference is written from the declarations themselves.
 
 ``python -m musterd.cli.reference > docs/configuration.md`` refreshes the page.
 """
@@ -92,7 +92,7 @@ command line still win.
 
 
 def page() -> str:
-    """The whole page, as Markdown."""
+    """Return the whole page, as Markdown."""
     return "\n".join([_INTRODUCTION, *map(_section, Role), _AFTER])
 
 

@@ -1,4 +1,4 @@
-"""``musterd relay``."""
+"""``musterd relay`` takes agents' beats and writes them to PostgreSQL in batches."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from musterd.settings.options import Role
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd relay``."""
+    """Return the command line of ``musterd relay``."""
     example = "musterd relay --store postgresql://musterd@db1/fleet --relay-listen 0.0.0.0:11411"
     return new_parser(name, example, Role.RELAY)
 

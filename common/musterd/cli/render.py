@@ -1,4 +1,4 @@
-"""Answers as text: tables, ages, and states in colour where a terminal welcomes it."""
+"""Answers become text: tables, ages, and states in colour where a terminal welcomes it."""
 
 import os
 import re
@@ -27,44 +27,44 @@ _NARROW = 16  # a column of sentences narrower than this is no help
 
 
 class Paint(Protocol):
-    """Puts ``text`` in a colour, or leaves it alone."""
+    """A ``Paint`` puts ``text`` in a colour, or leaves it alone."""
 
     def __call__(self, text: str, colour: str) -> str: ...
 
 
 def plain(text: str, colour: str) -> str:
-    """``text`` as it is."""
+    """Return ``text`` as it is."""
     return text
 
 
 def coloured(text: str, colour: str) -> str:
-    """``text`` in an ANSI colour."""
+    """Return ``text`` in an ANSI colour."""
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
 
 def paint(stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> Paint:
-    """:func:`coloured` where ``stream`` (standard output) welcomes it, else :func:`plain`."""
+    """Return :func:`coloured` if ``stream`` (standard output) welcomes it, else :func:`plain`."""
     return coloured if may_colour(stream or sys.stdout, environ) else plain
 
 
 def state_text(state: State, paint: Paint) -> str:
-    """A state in its colour."""
+    """Return a state in its colour."""
     return paint(state.value, _STATE_COLOURS[state])
 
 
 def stated(member: MemberAnswer, paint: Paint) -> str:
-    """A member's state; of one that an operator forced down, that it is the operator's word."""
+    """Return a member's state, marked as the operator's word where that forced it down."""
     text = state_text(member.state, paint)
     return f"{text} (forced)" if member.forced_down else text
 
 
 def count(number: int, what: str) -> str:
-    """``1 group``, ``2 groups``."""
+    """Count in words: ``1 group``, ``2 groups``."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def condition_text(words: str, paint: Paint) -> str:
-    """``down, disabled`` with its state in colour; other words stay as they are."""
+    """Return ``down, disabled`` with its state in colour; other words stay as they are."""
     first, comma, rest = words.partition(",")
     known = first in [state.value for state in State]
     return f"{state_text(State(first), paint) if known else first}{comma}{rest}"
@@ -77,9 +77,9 @@ def table(
     *,
     width: int | None = None,
 ) -> str:
-    """Rows under their headers, in columns; ``empty`` where there are no rows.
+    """Return rows under their headers, in columns; ``empty`` where there are no rows.
 
-    Sentences are wrapped at ``width`` columns, or those of the terminal that it goes to.
+    Sentences are wrapped at ``width`` columns, or at those of the terminal that it goes to.
     """
     from tabulate import tabulate
 
@@ -93,12 +93,12 @@ def table(
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal that standard output is; None where it is none."""
+    """Return the columns of the terminal that standard output is; None where it is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _column_limits(rows: Sequence[Sequence[str]], width: int | None) -> list[int | None] | None:
-    """What the last column, which has sentences, must be wrapped at to fit; None: nothing.
+    """Return where to wrap the last column, which has sentences, so that it fits; None: nowhere.
 
     Names are never broken: they are there to be copied.
     """
@@ -114,14 +114,14 @@ def _column_limits(rows: Sequence[Sequence[str]], width: int | None) -> list[int
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
-    """Names and values, one pair a line, the values in a column."""
+    """Return names and values, one pair a line, the values in a column."""
     pairs = list(pairs)
     width = max(len(name) for name, _ in pairs)
     return "\n".join(f"{name + ':':<{width + 1}} {value}".rstrip() for name, value in pairs)
 
 
 def age(seconds: float | None) -> str:
-    """A duration as people say it: ``4 s``, ``12 min``, ``3 h``, ``5 d``; ``-`` for None."""
+    """Return a duration as people say it: ``4 s``, ``12 min``, ``3 h``, ``5 d``; ``-`` for None."""
     if seconds is None:
         return "-"
     for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (36 * 3600, 3600, "h")):
@@ -131,22 +131,22 @@ def age(seconds: float | None) -> str:
 
 
 def since(instant: datetime, now: datetime) -> str:
-    """How long ago ``instant`` was, by the clock of whoever reads this."""
+    """Say how long ago ``instant`` was, by the clock of whoever reads this."""
     return age((now - instant).total_seconds())
 
 
 def now() -> datetime:
-    """The present, for ages on a screen."""
+    """Return the present, for ages on a screen."""
     return datetime.now(UTC)
 
 
 def moment(instant: datetime) -> str:
-    """An instant in UTC, to the second."""
+    """Return an instant in UTC, to the second."""
     return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def marks(member: MemberAnswer | MemberChange) -> list[str]:
-    """What else an operator must know of a member, besides its state."""
+    """Return what else an operator must know of a member, besides its state."""
     told = []
     if Mark.FORCED_DOWN in member.marks:
         told.append(_with_reason("forced down", member.forced_down_reason))

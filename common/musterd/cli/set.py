@@ -1,4 +1,4 @@
-"""``musterd set``."""
+"""``musterd set`` says a member's zone, owner or metadata in its agent's place."""
 
 from argparse import Namespace
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _SETTABLE = ("zone", "owner", "metadata")
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd set``."""
+    """Return the command line of ``musterd set``."""
     example = "musterd set compute host-0042 --zone rack-12 --meta cpu=epyc\n"
     example += "  musterd set compute host-0042 --unset zone"
     made = new_parser(name, example, Role.READER)
@@ -44,13 +44,16 @@ def parser(name: str) -> Parser:
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """Change the members named, one line each; 0, or 1 when one of them is unknown."""
+    """Change the members named, one line each; return 0, or 1 when one of them is unknown."""
     args = parser(name).parse(argv)
     return change_all(args, change_of(args))
 
 
 def change_of(args: Namespace) -> FactsChange:
-    """The PATCH behind the arguments; raises ConfigError where they say nothing, or two things."""
+    """Return the PATCH behind the arguments.
+
+    Raises ConfigError where they say nothing, or two things.
+    """
     given: dict[str, Any] = {
         key: value for key in _SETTABLE if (value := _given(args, key)) is not None
     }

@@ -1,4 +1,4 @@
-"""``musterd show``."""
+"""``musterd show`` shows everything about one member."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from musterd.settings.options import Role
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd show``."""
+    """Return the command line of ``musterd show``."""
     made = new_parser(name, "musterd show compute host-0042", Role.READER)
     add_group(made)
     add_members(made, several=False)
@@ -20,7 +20,7 @@ def parser(name: str) -> Parser:
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """Show one member; 0, or 1 when there is none of that name."""
+    """Show one member; return 0. Raises NotFound when there is none of that name."""
     args = parser(name).parse(argv)
     with ask.client(args) as client:
         answer = client.member(args.group_name, args.member_name)
@@ -34,7 +34,7 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 
 def text(member: MemberAnswer, paint: render.Paint, now: datetime) -> str:
-    """One line a fact."""
+    """Return one line a fact."""
     return render.facts(_facts(member, paint, now))
 
 
@@ -63,5 +63,5 @@ def _rhythm(member: MemberAnswer) -> str:
 
 
 def yes(answer: bool) -> str:
-    """``yes`` or ``no``."""
+    """Return ``yes`` or ``no``."""
     return "yes" if answer else "no"

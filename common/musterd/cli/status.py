@@ -1,4 +1,4 @@
-"""``musterd status``."""
+"""``musterd status`` shows how well the coordinator hears its store."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from musterd.settings.options import Role
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd status``."""
+    """Return the command line of ``musterd status``."""
     made = new_parser(name, "musterd status --coordinator http://coordinator-1:8420", Role.READER)
     add_json(made)
     return made
@@ -20,8 +20,8 @@ def parser(name: str) -> Parser:
 def run(name: str, argv: Sequence[str]) -> int:
     """Show the coordinator, its shards and its storms.
 
-    0, or 1 when its verdicts are not to be relied on: it is not ready, it does not hear its whole
-    store, or it has lost its registry.
+    Returns 0, or 1 when its verdicts are not to be relied on: it is not ready, it does not hear its
+    whole store, or it has lost its registry.
     """
     args = parser(name).parse(argv)
     with ask.client(args) as client:
@@ -34,12 +34,12 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 
 def is_well(answer: StatusAnswer) -> bool:
-    """Whether all that a coordinator needs is there."""
+    """Say whether all that a coordinator needs is there."""
     return answer.ready and answer.listening and answer.registry_ok
 
 
 def text(answer: StatusAnswer, paint: render.Paint, now: datetime) -> str:
-    """The coordinator, a table of its shards, and one of what holds verdicts back if it does."""
+    """Return the coordinator, a table of its shards, and one of what holds verdicts back."""
     parts = [render.facts(_facts(answer, paint, now)), _shards(answer.shards, paint, now)]
     if answer.storms:
         parts.append(_storms(answer.storms, now))
@@ -113,7 +113,7 @@ def _listening(listening: bool, paint: render.Paint) -> str:
 
 
 def _brief(seconds: float | None) -> str:
-    """A short duration: ``1.2 ms``, ``0.8 s``; ``-`` for None."""
+    """Return a short duration: ``1.2 ms``, ``0.8 s``; ``-`` for None."""
     if seconds is None:
         return "-"
     if seconds < 0.1:

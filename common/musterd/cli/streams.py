@@ -1,4 +1,4 @@
-"""Standard output and error as a command needs them, whatever it was started with."""
+"""Commands find standard output and error as they need them, whatever they were started with."""
 
 import io
 import os
@@ -14,7 +14,7 @@ def make_usable() -> None:
 
 
 def _fill_gaps() -> None:
-    """Nowhere in place of a stream that was closed (``>&-``), or a socket would get its number."""
+    """Put nowhere in place of a stream that was closed (``>&-``), or a socket gets its number."""
     for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
             try:
@@ -28,7 +28,7 @@ def _fill_gaps() -> None:
 
 
 def can_show(text: str) -> bool:
-    """Whether standard output has all characters of ``text``."""
+    """Say whether standard output has all characters of ``text``."""
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""``musterd watch``."""
+"""``musterd watch`` prints every change of state as it happens."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -18,14 +18,14 @@ _GONE = "forgotten"
 
 
 def parser(name: str) -> Parser:
-    """The command line of ``musterd watch``."""
+    """Return the command line of ``musterd watch``."""
     import argparse
 
     made = new_parser(name, "musterd watch compute", Role.READER)
     made.add_argument(
         "group_name", metavar="GROUP", nargs="?", type=group_name, help="only this group"
     )
-    # Changes come by themselves: scripts from the time when it looked again and again may say it.
+    # Changes come by themselves: scripts from the time when it polled may still give it.
     made.add_argument("--period", type=number(Seconds(0.1, 3600)), help=argparse.SUPPRESS)
     add_json(made)
     return made
@@ -46,9 +46,9 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 
 class EventPrinter:
-    """Follows the events of one of several coordinators and prints what changed.
+    """An ``EventPrinter`` follows the events of one of several coordinators and prints changes.
 
-    How well it hears them it says on standard error.
+    It says on standard error how well it hears them.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class EventPrinter:
         self._follower = Follower(urls, self._journal, self)
         self._show = show
         self._followed: Address | None = None
-        self._lost: set[Address] = set()  # since somebody was followed
+        self._lost: set[Address] = set()  # since one was followed
         self._listening = True
 
     async def run(self) -> None:
@@ -69,7 +69,7 @@ class EventPrinter:
         await self._follower.run()
 
     def followed(self, address: "Address") -> None:
-        """Say who is followed, where that is news."""
+        """Say which coordinator is followed, where that is news."""
         if self._followed is None:
             self._begin(address)
         elif address != self._followed:
@@ -92,7 +92,7 @@ class EventPrinter:
         if address not in self._lost:
             complain(f"{address}: {error}; {self._next(error)}")
         self._lost.add(address)
-        if isinstance(error, NotFound):  # that is an answer: there is nobody
+        if isinstance(error, NotFound):  # that is an answer: there is no such group
             self._journal.nobody()
             self._tell()
 
@@ -117,17 +117,17 @@ class EventPrinter:
 
 
 def print_json(change: "Change") -> None:
-    """One line for a program."""
+    """Print one line for a program."""
     ask.print_json(change, indent=0)
 
 
 def print_text(change: "Change") -> None:
-    """One line for a person."""
+    """Print one line for a person."""
     print(text(ask.readable(change), render.paint()))
 
 
 def text(change: "Change", paint: render.Paint) -> str:
-    """One line for a person, without its end."""
+    """Return one line for a person, without its end."""
     old, new = change.old or "new", change.new or _GONE
     because = f"  ({change.reason})" if change.reason else ""
     name = f"{change.group}/{change.member}"
@@ -137,6 +137,6 @@ def text(change: "Change", paint: render.Paint) -> str:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What was raised in a task group, as if it had been raised outside."""
+    """Return what was raised in a task group, as if it had been raised outside."""
     first = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
