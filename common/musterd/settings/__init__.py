@@ -1,1 +1,1 @@
-"""What can be set: options, where they come from, and what they must be."""
+"""The package has what can be set: options, where they come from, and what they must be."""

@@ -1,4 +1,4 @@
-"""INI text as oslo.config reads it: assignments, quotes, lines that go on, and ``$name``.
+"""INI text is read as oslo.config reads it: assignments, quotes, lines that go on, and ``$name``.
 
 ``key = value`` or ``key: value``, a value in one pair of quotes loses them, indented lines go on,
 the last of several assignments counts, and ``$name``, ``${name}`` and ``$group.name`` stand for
@@ -19,12 +19,12 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def label(name: Name) -> str:
-    """``[DEFAULT] host``, for people."""
+    """Return ``[DEFAULT] host``, for people."""
     return f"[{name[0]}] {name[1]}"
 
 
 def assignments(file: str, text: str) -> Iterator[tuple[Name, str]]:
-    """``((section, key), value)`` for each assignment of ``text``; ``file`` is for errors.
+    """Yield ``((section, key), value)`` for each assignment of ``text``; ``file`` is for errors.
 
     Raises ConfigError that names the line.
     """
@@ -60,7 +60,7 @@ def _assignment(file: str, number: int, line: str) -> tuple[str, str]:
 
 
 def unquoted(text: str) -> str:
-    """``text`` without the one pair of quotes around it, if there is one."""
+    """Return ``text`` without the one pair of quotes around it, if there is one."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         return text[1:-1]
     return text
@@ -71,7 +71,7 @@ class _OsloTemplate(Template):
 
 
 class _Names(Mapping[str, str]):
-    """The values that ``$name`` in the value of ``asking`` may stand for."""
+    """``_Names`` are the values that ``$name`` in the value of ``asking`` may stand for."""
 
     def __init__(self, sections: Sections, asking: Name, depth: int) -> None:
         self._sections, self._asking, self._depth = sections, asking, depth
@@ -91,7 +91,7 @@ class _Names(Mapping[str, str]):
 
 
 def interpolate(sections: Sections, name: Name, depth: int = _DEPTH) -> str:
-    """The value of ``name`` with each ``$other`` replaced.
+    """Return the value of ``name`` with each ``$other`` replaced.
 
     Raises ConfigError for a circle, and for an ``$other`` that is not set, as oslo.config does.
     """

@@ -1,7 +1,7 @@
-"""A ``nova.conf`` as it stands, read for the few of its options that musterd needs.
+"""A ``nova.conf`` is read as it stands, for the few of its options that musterd needs.
 
-Its text is read as oslo.config reads it (:mod:`musterd.settings.inifile`), with the files beside it that
-Nova's own services read too.
+Its text is read as oslo.config reads it (:mod:`musterd.settings.inifile`), with the files beside it
+that Nova's own services read too.
 """
 
 import re
@@ -34,22 +34,26 @@ INSTEAD = (
     "name a store of musterd's own with --store or MUSTERD_STORE, and leave this file as Nova"
     " needs it"
 )
-"""What to do where this file names no store. To change it would change Nova itself: the driver of
+"""What to do where this file names no store. Changing the file would change Nova itself: the driver of
 one compute host's nova.conf decides where that host reports to."""
 
 
 class Value(NamedTuple):
-    """What one musterd option gets, and from which option of the file: ``[DEFAULT] host``."""
+    """A ``Value`` is what one musterd option gets, and from which option of the file.
+
+    The option reads like ``[DEFAULT] host``.
+    """
 
     text: str
     option: str
 
 
 class Found(NamedTuple):
-    """Values by musterd's keys; problems are fatal only where nothing else gives the key.
+    """A ``Found`` has values by musterd's keys, and what is wrong with them.
 
-    ``warnings`` are by key as well, and concern nobody whose value is from elsewhere.
-    ``unfit_for_agents`` are the problems of agents only.
+    ``problems`` are fatal only where nothing else gives the key. ``warnings`` are by key as well,
+    and do not matter where the value is from elsewhere. ``unfit_for_agents`` are the problems of
+    agents only.
     """
 
     values: Mapping[str, Value]
@@ -59,7 +63,7 @@ class Found(NamedTuple):
 
 
 def files_of(file: Path) -> list[Path]:
-    """``file`` and what Nova reads with it, as oslo.config does; the later ones win.
+    """Return ``file`` and what Nova reads with it, as oslo.config does; the later ones win.
 
     A directory stands for its ``*.conf``. Beside ``nova.conf`` Nova's compute service reads
     ``nova-compute.conf``, and every service the ``*.conf`` in the directory ``FILE.d``.
@@ -77,7 +81,7 @@ def _confs(directory: Path) -> list[Path]:
 
 
 def read(file: str, texts: Sequence[tuple[str, str]]) -> Found:
-    """What the texts of a nova.conf say to musterd: pairs of a file's name and its text.
+    """Return what the texts of a nova.conf say to musterd: pairs of a file's name and its text.
 
     Raises ConfigError where one is no INI text. ``file`` is what errors call all of them.
     """
@@ -112,7 +116,7 @@ def _store(sections: Sections) -> _Store:
 
 
 def _text(sections: Sections, name: Name) -> str:
-    """The value of ``name``; empty where it is not set, or set to ``<None>``."""
+    """Return the value of ``name``; empty where it is not set, or set to ``<None>``."""
     text = interpolate(sections, name).strip() if name in sections else ""
     return "" if text.lower() in ("<none>", "none") else text
 
@@ -201,7 +205,7 @@ def _database(sections: Sections) -> _Store:
 
 
 def _postgres(where: str, url: str) -> _Store:
-    """The store at ``url``, without the options that only Nova's own driver knows."""
+    """Return the store at ``url``, without the options that only Nova's own driver knows."""
     from musterd.stores.postgres.url import OPTIONS, parse_url  # brings asyncpg
 
     parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""How one configuration option is declared: what it is for, what values it takes, how it is read.
+"""An option is declared by what it is for, what values it takes, and how it is read.
 
 :class:`musterd.settings.settings.Settings` declares every option once, as the annotation of a field.
 Command line, environment, files, checks and the reference in ``docs/`` all follow from that.
@@ -20,11 +20,11 @@ _LONGEST_NAMESPACE = 32
 
 
 class Unusable(ValueError):
-    """A value that an option does not take; the text says what it takes instead."""
+    """An ``Unusable`` means a value that an option does not take; the text says what it takes."""
 
 
 class Role(StrEnum):
-    """Who reads an option."""
+    """A ``Role`` says which programs read an option."""
 
     EVERYONE = "every command"
     AGENT = "agent"
@@ -34,22 +34,25 @@ class Role(StrEnum):
 
 
 class OptionKind:
-    """The values an option takes. ``wanted`` completes "use …"; ``metavar`` stands in for one."""
+    """An ``OptionKind`` is the values that an option takes.
+
+    ``wanted`` completes "use …"; ``metavar`` stands in for one value.
+    """
 
     wanted: str
     metavar: str
 
     def read(self, value: object) -> Any:
-        """The value out of what a TOML file gives; raises :class:`Unusable`."""
+        """Return the value out of what a TOML file gives. Raises :class:`Unusable`."""
         raise NotImplementedError
 
     def read_text(self, text: str) -> Any:
-        """The value out of a word of the command line, the environment or an INI file."""
+        """Return the value out of a word of the command line, the environment or an INI file."""
         return self.read(text)
 
 
 class Number(OptionKind):
-    """A number from ``low`` to ``high``, both included; whole if these are."""
+    """A ``Number`` is from ``low`` to ``high``, both included; it is whole if these are."""
 
     def __init__(self, low: float, high: float, unit: str = "", metavar: str = "N") -> None:
         self.low, self.high = low, high
@@ -75,14 +78,17 @@ class Number(OptionKind):
 
 
 class Seconds(Number):
-    """A duration; seconds, from ``low`` to ``high``."""
+    """``Seconds`` are a duration, from ``low`` to ``high``."""
 
     def __init__(self, low: float, high: float) -> None:
         super().__init__(float(low), float(high), "seconds", "S")
 
 
 class Text(OptionKind):
-    """A text that ``check`` accepts; ``check`` raises ConfigError or ValueError."""
+    """A ``Text`` is a text that ``check`` accepts.
+
+    For any other ``check`` raises ConfigError or ValueError.
+    """
 
     def __init__(self, wanted: str, metavar: str, check: Callable[[str], object] = str) -> None:
         self.wanted, self.metavar, self._check = wanted, metavar, check
@@ -99,7 +105,7 @@ class Text(OptionKind):
 
 
 class Choice(OptionKind):
-    """One of a few words."""
+    """A ``Choice`` is one of a few words."""
 
     def __init__(self, *words: str) -> None:
         self.words = words
@@ -113,7 +119,10 @@ class Choice(OptionKind):
 
 
 class OptionTable(OptionKind):
-    """Names and texts that ``check`` accepts: a TOML table, or words ``K=V``."""
+    """An ``OptionTable`` is names and texts that ``check`` accepts.
+
+    They are a TOML table, or words ``K=V``.
+    """
 
     wanted = "a table of texts, or K=V words"
     metavar = "K=V"
@@ -141,7 +150,7 @@ class OptionTable(OptionKind):
 
 
 class Option(msgspec.Struct, frozen=True):
-    """One option: what it is for (``help``), its ``kind``, an ``example``, who reads it.
+    """An ``Option`` has what it is for (``help``), its ``kind``, an ``example``, and what reads it.
 
     ``when_unset`` says what holds while nobody sets it, where the field's default does not.
     ``secret`` marks a URL, which may hold a password.
@@ -156,23 +165,23 @@ class Option(msgspec.Struct, frozen=True):
     secret: bool = False
 
     def flag(self, key: str) -> str:
-        """``--service-down-time`` for ``service_down_time``."""
+        """Return ``--service-down-time`` for ``service_down_time``."""
         return "--" + (self.flag_name or key.replace("_", "-"))
 
 
 def variable(key: str) -> str:
-    """``MUSTERD_SERVICE_DOWN_TIME`` for ``service_down_time``."""
+    """Return ``MUSTERD_SERVICE_DOWN_TIME`` for ``service_down_time``."""
     return f"MUSTERD_{key.upper()}"
 
 
 def check_address(text: str) -> str:
-    """``text`` itself if it is ``host:port``; else ValueError."""
+    """Return ``text`` itself if it is ``host:port``; else raise ValueError."""
     host_and_port(text)
     return text
 
 
 def check_hosts(text: str) -> str:
-    """``text`` itself if it is names of hosts, * or nothing; else ValueError."""
+    """Return ``text`` itself if it is names of hosts, * or nothing; else raise ValueError."""
     for name in text.split(",") if text else ():
         bare = name.strip()
         if bare != "*" and not _HOST.fullmatch(bare):
@@ -181,7 +190,7 @@ def check_hosts(text: str) -> str:
 
 
 def check_web_urls(text: str) -> str:
-    """``text`` itself if it is one or more URLs of coordinators; else ValueError."""
+    """Return ``text`` itself if it is one or more URLs of coordinators; else raise ValueError."""
     for url in text.split(","):
         scheme, separator, rest = url.strip().partition("://")
         if scheme not in ("http", "https") or not separator or not rest.strip("/"):
@@ -190,7 +199,10 @@ def check_web_urls(text: str) -> str:
 
 
 def check_namespace(text: str) -> str:
-    """``text`` itself if it can begin the keys of a store (250 characters in all), else ValueError."""
+    """Return ``text`` itself if it can begin the keys of a store; else raise ValueError.
+
+    A key has at most 250 characters in all.
+    """
     if not 1 <= len(text) <= _LONGEST_NAMESPACE or not all(
         c.isascii() and (c.isalnum() or c in "_.-") for c in text
     ):
@@ -199,7 +211,10 @@ def check_namespace(text: str) -> str:
 
 
 def check_store(text: str) -> str:
-    """``text`` itself if it begins like a URL; its driver checks the rest. Else ValueError."""
+    """Return ``text`` itself if it begins like a URL; else raise ValueError.
+
+    The store's driver checks the rest.
+    """
     scheme, colon, _ = text.partition(":")
     if not (colon and scheme.isascii() and scheme.isalpha() and text.isprintable()):
         raise ValueError("not a URL")
@@ -207,7 +222,7 @@ def check_store(text: str) -> str:
 
 
 def check_registry(text: str) -> str:
-    """``text`` itself if a registry can be there, else ValueError."""
+    """Return ``text`` itself if a registry can be there; else raise ValueError."""
     if not text.startswith(("sqlite:///", "postgresql://", "postgres://")) or text == "sqlite:///":
         raise ValueError("no registry can be there")
     return text

@@ -1,4 +1,4 @@
-"""SIGHUP: the configuration is read again, and what can change while a daemon runs changes.
+"""At SIGHUP the configuration is read again, and what can change while a daemon runs changes.
 
 The rest is named, and waits for a restart. A configuration that cannot be used changes nothing.
 """
@@ -28,21 +28,21 @@ LIVE = frozenset({"log_level"})
 """What every daemon changes while it runs."""
 
 
-_early: list[int] = []  # SIGHUPs that nobody listened for yet
+_early: list[int] = []  # SIGHUPs that nothing listened for yet
 
 
 def keep_hangups() -> None:
-    """Let SIGHUP end nothing, and keep it for the one who will listen for it.
+    """Let SIGHUP end nothing, and keep it until something listens for it.
 
     A daemon that still starts has read its file already: a reload that is asked for now is not
-    lost, it is done as soon as somebody listens.
+    lost, it is done as soon as something listens.
     """
     _early.clear()
     signal.signal(signal.SIGHUP, lambda number, frame: _early.append(number))
 
 
 def differing(old: Settings, new: Settings, role: Role) -> dict[str, tuple[Any, Any]]:
-    """What daemons of ``role`` read and is not as it was: by option, the old and the new."""
+    """Return what daemons of ``role`` read and has changed: by option, the old and the new."""
     before, after = asdict(old), asdict(new)
     read = [key for key, option in OPTIONS.items() if option.role in (Role.EVERYONE, role)]
     if role is Role.AGENT:
@@ -53,7 +53,7 @@ def differing(old: Settings, new: Settings, role: Role) -> dict[str, tuple[Any, 
 
 
 class Reloading:
-    """A daemon's settings while it runs.
+    """A ``Reloading`` has a daemon's settings while it runs.
 
     ``apply`` takes settings in which only options of ``live`` and :data:`LIVE` are new.
     """
@@ -74,7 +74,7 @@ class Reloading:
         self._apply = apply
 
     async def run(self, systemd: Systemd) -> None:
-        """Reload at every SIGHUP, until cancelled; afterwards SIGHUP is ignored."""
+        """Reload at every SIGHUP, until cancelled; ignore SIGHUP afterwards."""
         async with _hangups() as signals:
             if _early:
                 await self._obey(systemd)
@@ -127,7 +127,7 @@ def _words(key: str, old: object, new: object) -> str:
 
 @asynccontextmanager
 async def _hangups() -> AsyncIterator[AsyncIterator[int]]:
-    """SIGHUPs as they come; they are ignored afterwards.
+    """Give SIGHUPs as they come; ignore them afterwards.
 
     An event loop that gives a signal up leaves it to its default, which is the end of the process.
     """

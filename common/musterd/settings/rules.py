@@ -1,4 +1,4 @@
-"""Rules between options: what contradicts, what is corrected, and what is merely unwise."""
+"""Rules between options say what contradicts, what is corrected, and what is merely unwise."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ INTERVALS_PER_DOWN_TIME = 3
 def consistent(
     settings: Settings, sources: Mapping[str, str]
 ) -> tuple[Settings, Mapping[str, str], list[str]]:
-    """``settings`` and ``sources`` after corrections, and warnings about them.
+    """Return ``settings`` and ``sources`` after corrections, and warnings about them.
 
     Raises ConfigError where values contradict each other and no correction is safe.
     """

@@ -1,4 +1,4 @@
-"""One frozen Settings for everybody, and the declaration of every option."""
+"""The module has one frozen Settings for everybody, and the declaration of every option."""
 
 import socket
 from collections.abc import Mapping
@@ -47,9 +47,9 @@ _interval = Seconds(MIN_INTERVAL, MAX_INTERVAL)
 
 
 class MemberSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One member that an agent beats for, complete: nothing is left to a default.
+    """A ``MemberSettings`` is one member that an agent beats for.
 
-    ``interval`` is the seconds between its beats.
+    It is complete: nothing is left to a default. ``interval`` is the seconds between its beats.
     """
 
     group: str
@@ -60,12 +60,12 @@ class MemberSettings(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, str] = {}
 
     def announced(self) -> Member:
-        """The member as its agent announces it; raises ConfigError for an unusable name."""
+        """Return the member as its agent announces it; raise ConfigError for an unusable name."""
         return check_member(Member(self.group, self.member, self.zone, self.owner, self.metadata))
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be configured. All durations are float seconds.
+    """``Settings`` are everything that can be configured; all durations are float seconds.
 
     None means "derived": the property or method named ``effective_…`` says from what.
     """
@@ -350,7 +350,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def members(self) -> tuple[MemberSettings, ...]:
-        """The members an agent beats for; never empty."""
+        """Return the members that an agent beats for; never empty."""
         return self.listed or (
             MemberSettings(
                 group=self.group,
@@ -363,26 +363,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def push_timeout_for(self, interval: float) -> float:
-        """Seconds one beat of a member with this interval (seconds) may take."""
+        """Return the seconds that one beat of a member with this interval (seconds) may take."""
         if self.push_timeout is not None:
             return self.push_timeout
         return min(USUAL_PUSH_TIMEOUT, PUSH_SHARE * interval)
 
     @property
     def effective_push_timeout(self) -> float:
-        """Seconds that suit every member of this agent: the deadline of the briefest interval."""
+        """Return the seconds that suit every member of this agent.
+
+        They are the deadline of the briefest interval.
+        """
         return self.push_timeout_for(min(member.interval for member in self.members))
 
     @property
     def effective_sweep_timeout(self) -> float:
-        """Seconds one sweep of a shard may take."""
+        """Return the seconds that one sweep of a shard may take."""
         if self.sweep_timeout is None:
             return min(10.0, self.service_down_time / 2)
         return self.sweep_timeout
 
     @property
     def registry_url(self) -> str:
-        """The registry, with its secret: ``registry``, or what follows from ``store``."""
+        """Return the registry, with its secret: ``registry``, or what follows from ``store``."""
         if self.registry is not None:
             return self.registry
         if self.store.startswith(("postgresql:", "postgres:")):
@@ -391,17 +394,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def storm_hold_seconds(self) -> float:
-        """Seconds of listening time a mass silence is held as suspect."""
+        """Return the seconds of listening time that a mass silence is held as suspect."""
         return 2 * self.service_down_time if self.storm_hold is None else self.storm_hold
 
     @property
     def beat_ttl(self) -> float:
-        """Seconds a store that forgets keeps a beat that is not renewed."""
+        """Return the seconds that a store that forgets keeps a beat that is not renewed."""
         return 10 * self.service_down_time
 
     @property
     def listen_address(self) -> tuple[str, int]:
-        """Host and port of ``listen``; port 0 asks the system for a free one."""
+        """Return host and port of ``listen``; port 0 asks the system for a free one."""
         return host_and_port(self.listen)
 
     def __repr__(self) -> str:
@@ -419,13 +422,13 @@ OPTIONS = _declared()
 
 
 def default_text(key: str) -> str:
-    """What holds while nobody sets the option ``key``, in words."""
+    """Say in words what holds while nobody sets the option ``key``."""
     default = getattr(Settings(), key)
     return OPTIONS[key].when_unset or (f"{default:g}" if isinstance(default, float) else default)
 
 
 def aloud(key: str, value: object) -> object:
-    """``value`` of the option ``key`` as it may be shown: without the password of a URL.
+    """Return ``value`` of the option ``key`` as it may be shown: without the password of a URL.
 
     Where a URL belongs, a word that is none may be a password that was put there by mistake.
     """

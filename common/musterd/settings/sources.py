@@ -1,4 +1,4 @@
-"""Settings out of the command line, the environment, a file and the defaults, in that order.
+"""Settings come from the command line, the environment, a file and the defaults, in that order.
 
 A file is TOML (``/etc/musterd/musterd.toml`` is read when it is there), or a ``nova.conf`` as it
 stands (:mod:`musterd.settings.novaconf`). Nothing here connects anywhere.
@@ -32,7 +32,10 @@ _MEMBER_KEYS = ("group", "member", "zone", "owner", "metadata", "interval")
 
 
 class Given(NamedTuple):
-    """A value somebody gave. ``source`` says where to people; ``where`` begins an error about it."""
+    """A ``Given`` is a value that somebody gave.
+
+    ``source`` says where to people; ``where`` begins an error about it.
+    """
 
     value: Any
     source: str
@@ -41,7 +44,7 @@ class Given(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """Settings, where each came from, and what is odd about them.
+    """A ``Loaded`` has settings, where each came from, and what is odd about them.
 
     ``unfit_for_agents`` says why no agent should run with them.
     """
@@ -54,7 +57,7 @@ class Loaded(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """What one source gave.
+    """A ``Layer`` is what one source gave.
 
     ``problems``, ``warnings`` and ``unfit_for_agents`` matter only for keys that no stronger source
     gives.
@@ -70,7 +73,7 @@ class Layer(NamedTuple):
 def load(
     argv_values: Mapping[str, Any], environ: Mapping[str, str], file: Path | None = None
 ) -> Loaded:
-    """The settings for one run.
+    """Return the settings for one run.
 
     ``argv_values`` are words of the command line by key (``metadata``: a list of ``K=V``), None
     where not given. ``file`` was named by ``--config`` and must exist, as must the one that
@@ -154,7 +157,7 @@ def _refuse_strange_variables(environ: Mapping[str, str]) -> None:
 
 
 def environment_in(file: Path) -> dict[str, str]:
-    """The variables of a file as ``EnvironmentFile=`` takes it: ``KEY=VALUE`` lines.
+    """Return the variables of a file as ``EnvironmentFile=`` takes it: ``KEY=VALUE`` lines.
 
     Raises ConfigError.
     """
@@ -170,7 +173,7 @@ def environment_in(file: Path) -> dict[str, str]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``"; did you mean …?"`` when one of ``known`` looks like ``name``, else nothing."""
+    """Return ``"; did you mean …?"`` if one of ``known`` looks like ``name``, else nothing."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
 
@@ -206,7 +209,7 @@ def _text_of(file: Path) -> str:
 
 
 def _is_nova(file: Path, text: str) -> bool:
-    """Whether to read an INI file: it has Nova's sections, or its name and no key of ours."""
+    """Say whether to read an INI file: it has Nova's sections, or its name and no key of ours."""
     if _NOVA_SECTION.search(text.replace("\r", "\n")):
         return True
     return file.suffix == ".conf" and not _OUR_KEY.search(text)
