@@ -1,4 +1,4 @@
-"""How much of everything a fleet takes: arithmetic over measured coefficients, with no I/O.
+"""The planner finds how much of everything a fleet takes: arithmetic over measured costs, no I/O.
 
 :func:`plan` answers a :class:`Question`. What each thing costs is in ``coefficients.json``, with the
 command that measured it; what is assumed about servers and networks is beside it. Docs:
@@ -29,7 +29,7 @@ MOST_FALSE_DOWNS = 1.0
 
 
 def plan(question: Question, coefficients: Coefficients) -> PlanAnswer:
-    """What the fleet of ``question`` takes, whether that fits, and the settings to use.
+    """Return what the fleet of ``question`` takes, whether that fits, and the settings to use.
 
     Raises ConfigError for durations that contradict each other.
     """
@@ -72,7 +72,7 @@ def _check(question: Question, down_time: float) -> None:
 
 
 def _need(question: Question, down_time: float, coefficients: Coefficients) -> Need:
-    """With the sweep period asked for, or else the shortest that coordinators can keep up with."""
+    """Use the sweep period asked for, or else the shortest that coordinators can keep up with."""
     if question.sweep_period is not None:
         return needed(question, question.sweep_period, coefficients)
     usable = [period for period in PERIODS if period <= down_time / 4] or [down_time / 4]
@@ -88,7 +88,7 @@ def _keeps_up(need: Need, coefficients: Coefficients) -> bool:
 def _problems(
     question: Question, down_time: float, need: Need, coefficients: Coefficients
 ) -> Iterator[str]:
-    """Why it does not fit; each in words, with its figure."""
+    """Yield why it does not fit; each in words, with its figure."""
     cores = coefficients.assumed("server_cores") * coefficients.assumed("server_busy")
     memory = coefficients.assumed("server_memory_gb") * 1e9
     if need.server_memory > memory / 2:
@@ -134,7 +134,7 @@ def _too_many(question: Question, period: float, loss: float, false: float) -> s
 
 
 def _instead(question: Question, down_time: float, coefficients: Coefficients) -> str | None:
-    """The first other store that carries the same fleet; None when none does."""
+    """Return the first other store that carries the same fleet; None when none does."""
     for kind in (StoreKind.POSTGRESQL, StoreKind.RELAY, StoreKind.MEMCACHED):
         other = question.asked_of(kind)
         need = _need(other, down_time, coefficients)

@@ -1,4 +1,4 @@
-"""What things cost, each with where that was measured; and what is assumed of servers.
+"""The module knows what things cost and where that was measured, and what is assumed of servers.
 
 The file beside this one was written by ``python -m benchmarks.coefficients``. A file of the user's own
 may have the same form and say less, or be what ``python -m benchmarks load --json`` printed.
@@ -17,7 +17,7 @@ SHIPPED = "coefficients.json"
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where coefficients come from."""
+    """A ``Source`` is where coefficients come from."""
 
     command: str
     date: str
@@ -25,7 +25,10 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Coefficient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One cost, in the unit that its name ends in; ``source`` is a key of the sources."""
+    """A ``Coefficient`` is one cost, in the unit that its name ends in.
+
+    ``source`` is a key of the sources.
+    """
 
     value: float
     source: str
@@ -38,7 +41,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Coefficients:
-    """Costs by name, as in ``memcached.beat_us``."""
+    """``Coefficients`` are costs by name, as in ``memcached.beat_us``."""
 
     def __init__(self, file: _File) -> None:
         self.sources = file.sources
@@ -47,7 +50,7 @@ class Coefficients:
 
     @classmethod
     def shipped(cls) -> "Coefficients":
-        """Those that come with musterd."""
+        """Return those that come with musterd."""
         data = files("musterd.planning").joinpath(SHIPPED).read_bytes()
         return cls(msgspec.json.decode(data, type=_File))
 
@@ -55,15 +58,15 @@ class Coefficients:
         return self.known[name].value
 
     def assumed(self, name: str) -> float:
-        """An assumption, as in ``server_cores``."""
+        """Return an assumption, as in ``server_cores``."""
         return self.assumptions[name]
 
     def source(self, name: str) -> Source:
-        """Where a coefficient was measured."""
+        """Return where a coefficient was measured."""
         return self.sources[self.known[name].source]
 
     def updated(self, path: Path) -> "Coefficients":
-        """These, with what the file at ``path`` says instead. Raises ConfigError."""
+        """Return these, with what the file at ``path`` says instead. Raises ConfigError."""
         try:
             data = msgspec.json.decode(path.read_bytes())
             theirs = _from_load(data) if _is_load(data) else msgspec.convert(data, _File)
@@ -118,7 +121,7 @@ class _Load(msgspec.Struct, frozen=True):
 
 
 def _from_load(data: Mapping[str, Any]) -> _File:
-    """What a load run says of its store: of beats, of the coordinator's share, of WAL.
+    """Return what a load run says of its store: of beats, of the coordinator's share, of WAL.
 
     Its costs of a beat have the sweeps of its coordinator in them, so that a plan by them errs on
     the side of more.
@@ -146,7 +149,7 @@ _READ_AS = {
 
 
 def _names(run: _Load, found: Mapping[str, float]) -> Iterator[tuple[str, str]]:
-    """The figures of a load run that are coefficients, and which."""
+    """Yield the figures of a load run that are coefficients, and which."""
     if "relay CPU per beat" in found:
         yield from (
             ("relay CPU per beat", "relay.beat_us"),

@@ -1,4 +1,4 @@
-"""What is asked of the planner and what it answers: plain structs, which are its JSON too."""
+"""The planner's questions and answers are plain structs, which are its JSON too."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class StoreKind(StrEnum):
-    """A way for beats to travel."""
+    """A ``StoreKind`` is a way for beats to travel."""
 
     MEMCACHED = "memcached"
     POSTGRESQL = "postgresql"
@@ -15,10 +15,10 @@ class StoreKind(StrEnum):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """A fleet: one member to an agent, one agent to a host. Durations are seconds.
+    """A ``Question`` is a fleet: one member to an agent, one agent to a host.
 
-    None: the planner chooses. ``loss`` is the share of beats that do not get through, each by
-    itself.
+    Durations are seconds. None: the planner chooses. ``loss`` is the share of beats that do not get
+    through, each by itself.
     """
 
     members: int
@@ -29,17 +29,17 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     loss: float = 0.01
 
     def asked_of(self, store: StoreKind) -> "Question":
-        """The same fleet on another store."""
+        """Return the same fleet on another store."""
         return msgspec.structs.replace(self, store=store, sweep_period=None)
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """What a fleet takes. Memory is bytes, CPU is cores; of one server, relay or coordinator.
+    """A ``Need`` is what a fleet takes, of one server, relay or coordinator.
 
-    ``connections`` are those of all agents; ``server_connections`` is what the busiest server
-    holds. ``network`` and ``wal`` are bytes a second, of everything together. ``sweep_seconds`` is
-    how long one sweep takes, ``reconnect_seconds`` how long a server's own CPU is busy with taking
-    everybody back after a restart.
+    Memory is bytes, CPU is cores. ``connections`` are those of all agents; ``server_connections``
+    is what the busiest server holds. ``network`` and ``wal`` are bytes a second, of everything
+    together. ``sweep_seconds`` is how long one sweep takes, ``reconnect_seconds`` how long a
+    server's own CPU is busy with taking all agents back after a restart.
     """
 
     server: str
@@ -63,14 +63,17 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Detection(msgspec.Struct, frozen=True):
-    """Seconds from a death until the member is down."""
+    """A ``Detection`` is the seconds from a death until the member is down."""
 
     average: float
     longest: float
 
 
 class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan. ``settings`` are whole TOML files, by who reads them."""
+    """A ``PlanAnswer`` is a plan.
+
+    ``settings`` are whole TOML files, by which program reads them.
+    """
 
     question: Question
     fits: bool

@@ -1,4 +1,4 @@
-"""The settings that go with a plan, as whole TOML files; host names are for the reader to change."""
+"""A plan has whole TOML files of settings; the host names in them are for the reader to change."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,10 @@ from musterd.planning.model import Need, Question, StoreKind
 
 
 def settings(question: Question, down_time: float, need: Need) -> dict[str, str]:
-    """By who reads the file: ``agent``, ``coordinator``, and ``relay`` where there are some."""
+    """Return the files by what reads them.
+
+    That is ``agent``, ``coordinator``, and ``relay`` where there are some.
+    """
     beats_to, read_from = _urls(question, need)
     files = {
         "agent": _toml({"store": beats_to}, _times(question, down_time)),
@@ -22,7 +25,7 @@ def settings(question: Question, down_time: float, need: Need) -> dict[str, str]
 
 
 def server_advice(question: Question, need: Need) -> str:
-    """How to start the store's server."""
+    """Say how to start the store's server."""
     connections = need.server_connections + max(64, need.server_connections // 10)
     match question.store:
         case StoreKind.MEMCACHED:

@@ -1,4 +1,4 @@
-"""What a fleet takes on each store, by arithmetic over the coefficients."""
+"""The module finds what a fleet takes on each store, by arithmetic over the coefficients."""
 
 import math
 from typing import Any
@@ -19,12 +19,12 @@ _US = 1e-6
 
 
 def needed(question: Question, period: float, costs: Coefficients) -> Need:
-    """What ``question`` takes with sweeps every ``period`` seconds."""
+    """Return what ``question`` takes with sweeps every ``period`` seconds."""
     return _BY_KIND[question.store](question, period, costs)
 
 
 def copies(kind: StoreKind) -> int:
-    """How many servers each member beats to."""
+    """Return how many servers each member beats to."""
     return LEAST_SHARDS if kind is StoreKind.MEMCACHED else 1
 
 
@@ -114,7 +114,7 @@ def _relay(question: Question, period: float, costs: Coefficients) -> Need:
 
 
 def _embedded(question: Question, period: float, costs: Coefficients) -> Need:
-    """All in one coordinator: its CPU and memory are the server's too."""
+    """Put all in one coordinator: its CPU and memory are the server's too."""
     beats = question.members / question.interval
     sizes = _coordinators(question, period, costs, "embedded")
     sizes["coordinators"] = 1
@@ -148,7 +148,7 @@ def _table(question: Question, costs: Coefficients) -> float:
 
 
 def _swept(question: Question, period: float, costs: Coefficients) -> float:
-    """Cores of a PostgreSQL that all coordinators sweep."""
+    """Return the cores of a PostgreSQL that all coordinators sweep."""
     rows = costs.assumed("coordinators") * question.members / period
     return _US * rows * _of_a_sweep("swept_us", question, period, costs, "postgresql")
 
@@ -156,7 +156,10 @@ def _swept(question: Question, period: float, costs: Coefficients) -> float:
 def _of_a_sweep(
     what: str, question: Question, period: float, costs: Coefficients, store: str
 ) -> float:
-    """What a member costs a sweep, of which PostgreSQL sends only beats that are new since the last."""
+    """Return what a member costs a sweep.
+
+    PostgreSQL sends only beats that are new since the last sweep.
+    """
     new = costs[f"{store}.{what}"]
     if store != "postgresql":
         return new
@@ -172,7 +175,10 @@ def _coordinators(
     copied: int = 1,
     shards: int = 1,
 ) -> dict[str, Any]:
-    """One coordinator's share. It reads all shards with one core; they serve side by side."""
+    """Return one coordinator's share.
+
+    It reads all shards with one core; they serve side by side.
+    """
     records = copied * question.members
     reading = _US * records * _of_a_sweep("read_us", question, period, costs, store)
     serving = _US * records * _of_a_sweep("swept_us", question, period, costs, store) / shards
