@@ -1,7 +1,7 @@
-"""musterd: which members of a group are alive right now?
+"""musterd tells which members of a group are alive right now.
 
-What is promised to other programs is here, in :mod:`musterd.errors` and in :mod:`musterd_agent`;
-the rest may change.
+Other programs may rely on what is here, in :mod:`musterd.errors` and in :mod:`musterd_agent`; the
+rest may change.
 """
 
 from importlib import import_module
@@ -48,7 +48,7 @@ _ASK = frozenset({"AsyncClient", "Client", "Replica"})
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for only then: an agent asks for none of it."""
+    """Import a name only when it is asked for: an agent asks for none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("musterd.client" if name in _ASK else "musterd.model"), name)

@@ -1,4 +1,4 @@
-"""``python -m musterd``: the `musterd` command."""
+"""``python -m musterd`` is the `musterd` command."""
 
 import sys
 

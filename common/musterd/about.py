@@ -1,4 +1,4 @@
-"""What musterd says of itself."""
+"""The module tells which version of musterd runs."""
 
 from functools import cache
 from importlib import metadata
@@ -6,9 +6,9 @@ from importlib import metadata
 
 @cache
 def version(what: str = "musterd") -> str:
-    """The version of ``what`` that is running; ``unknown`` where it was not installed.
+    """Return the version of ``what`` that is running; ``unknown`` where it was not installed.
 
-    Read from disk once. A daemon asks when it starts, and keeps to that while its files are
+    It is read from disk once. A daemon asks when it starts, and keeps to that while its files are
     renewed, removed, or out of reach because no file can be opened.
     """
     try:

@@ -1,4 +1,4 @@
-"""One beat: a fixed record of 64 bytes, little-endian, so that many parse as one array.
+"""A beat is a fixed record of 64 bytes, little-endian, so that many parse as one array.
 
 =====  ===============  ======================================================================
 bytes  field            note
@@ -47,7 +47,7 @@ assert _RECORD.size == SIZE
 
 
 class Status(IntEnum):
-    """What a member says of itself."""
+    """A ``Status`` is what a member says of itself."""
 
     OK = 0
     CHECK_FAILING = 1
@@ -56,7 +56,10 @@ class Status(IntEnum):
 
 
 class Beat(msgspec.Struct, frozen=True, gc=False):
-    """One beat of one member. Field ranges are those of the record above."""
+    """A ``Beat`` is one beat of one member.
+
+    The ranges of its fields are those of the record above.
+    """
 
     member_id: int
     incarnation: int
@@ -71,21 +74,21 @@ class Beat(msgspec.Struct, frozen=True, gc=False):
 
 
 class BeatError(ValueError):
-    """These bytes are no beat; the text says which field is wrong."""
+    """A ``BeatError`` says that bytes are no beat; its text says which field is wrong."""
 
 
 def member_id(namespace: str, group: str, member: str) -> int:
-    """The 64-bit number by which a member is known in records and keys."""
+    """Return the 64-bit number by which a member is known in records and keys."""
     return int.from_bytes(member_digest(namespace, group, member), "little")
 
 
 def member_digest(namespace: str, group: str, member: str) -> bytes:
-    """The eight bytes of :func:`member_id`, as they stand in records."""
+    """Return the eight bytes of :func:`member_id`, as they stand in records."""
     return blake2b(f"{namespace}/{group}/{member}".encode(), digest_size=8).digest()
 
 
 def member_digests(namespace: str, members: Iterable[Member]) -> list[bytes]:
-    """:func:`member_digest` of many."""
+    """Return :func:`member_digest` of many members."""
     return [
         blake2b(f"{namespace}/{member.group}/{member.name}".encode(), digest_size=8).digest()
         for member in members
@@ -93,18 +96,18 @@ def member_digests(namespace: str, members: Iterable[Member]) -> list[bytes]:
 
 
 def new_incarnation() -> int:
-    """A random number in [1, 2**64) for one run of an agent.
+    """Return a random number in [1, 2**64) for one run of an agent.
 
-    Random and not a clock: a host whose clock jumped back to 1970 is as alive as any.
+    It is random and not a clock: a host is as alive as any even if its clock jumped back to 1970.
     """
     return 1 + randbelow(_U64_MAX)
 
 
 def pack(beat: Beat) -> bytes:
-    """The 64 bytes of ``beat``.
+    """Return the 64 bytes of ``beat``.
 
-    What is counted or measured stops at its largest value instead of wrapping.
-    Raises :class:`BeatError` if an identity field does not fit.
+    Counts and measures stop at their largest value instead of wrapping. Raises :class:`BeatError`
+    if an identity field does not fit.
     """
     try:
         return _RECORD.pack(
@@ -126,7 +129,7 @@ def pack(beat: Beat) -> bytes:
 
 
 def unpack(record: bytes) -> Beat:
-    """The beat in ``record``; raises :class:`BeatError` naming the wrong field."""
+    """Return the beat in ``record``; raise :class:`BeatError` that names the wrong field."""
     if len(record) != SIZE:
         raise BeatError(f"length is {len(record)}, not {SIZE}")
     magic, version, status, interval, member, incarnation, sequence, sent, *more = _RECORD.unpack(
@@ -146,7 +149,7 @@ def unpack(record: bytes) -> Beat:
 
 
 def beat_in(record: bytes) -> Beat | None:
-    """As :func:`unpack`, but None for what is no beat."""
+    """Return what :func:`unpack` does, but None for what is no beat."""
     try:
         return unpack(record)
     except BeatError:

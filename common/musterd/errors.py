@@ -1,4 +1,4 @@
-"""Every error musterd raises on purpose, split by what the caller can do about it.
+"""These are all errors that musterd raises on purpose, split by what the caller can do about them.
 
 ::
 
@@ -20,19 +20,25 @@
 
 
 class MusterdError(Exception):
-    """The root. Its text is one line that names the key, host or file, and what to do."""
+    """``MusterdError`` is the root of all of them.
+
+    Its text is one line that names the key, host or file, and what to do.
+    """
 
 
 class ConfigError(MusterdError):
-    """Wrong use or configuration; nothing was started."""
+    """A ``ConfigError`` says that use or configuration is wrong; nothing was started."""
 
 
 class CannotListen(MusterdError):
-    """An address to listen on cannot be had: not yet, or not any more. It may mend by itself."""
+    """A ``CannotListen`` says that an address to listen on cannot be had: not yet, or not any more.
+
+    It may mend by itself.
+    """
 
 
 class StoreError(MusterdError):
-    """A shard of the store did not do what it was asked.
+    """A ``StoreError`` says that a shard of the store did not do what it was asked.
 
     ``shard`` names it (``"mc1:11211"``, ``"db1:5432/fleet"``); ``reason`` says what happened.
     A failed read is never an empty one: no StoreError may be turned into "absent".
@@ -45,46 +51,49 @@ class StoreError(MusterdError):
 
 
 class ShardUnavailable(StoreError):
-    """No answer within the deadline, or no connection."""
+    """A ``ShardUnavailable`` means no answer within the deadline, or no connection."""
 
 
 class ShardRefused(StoreError):
-    """The shard answered with an error of its own."""
+    """A ``ShardRefused`` means that the shard answered with an error of its own."""
 
 
 class ShardCorrupt(StoreError):
-    """The shard's reply made no sense; its connection was thrown away."""
+    """A ``ShardCorrupt`` means that a reply made no sense; its connection was thrown away."""
 
 
 class RegistryError(MusterdError):
-    """The registry could not be read or written."""
+    """A ``RegistryError`` says that the registry could not be read or written."""
 
 
 class RegistryRefused(RegistryError):
-    """The registry is there, and cannot keep something of what it was given.
+    """A ``RegistryRefused`` says that the registry is there, and cannot keep some of what it got.
 
-    To try the same again is useless; the rest, without what is to blame, may well be kept.
+    Trying the same again is useless; the rest, without what is to blame, may well be kept.
     """
 
 
 class CoordinatorError(MusterdError):
-    """The coordinator answered with a problem (RFC 9457); the text is its ``detail``."""
+    """A ``CoordinatorError`` says that the coordinator answered with a problem (RFC 9457).
+
+    Its text is the problem's ``detail``.
+    """
 
 
 class NotFound(CoordinatorError):
-    """No such group or member."""
+    """A ``NotFound`` says that there is no such group or member."""
 
 
 class NotReady(CoordinatorError):
-    """The coordinator has not heard its store yet: what it does not know may well be there.
+    """A ``NotReady`` says that the coordinator has not heard its store yet.
 
-    The text says what it waits for.
+    What it does not know may well be there. The text says what it waits for.
     """
 
 
 class Conflict(CoordinatorError):
-    """Refused in the present state of the member."""
+    """A ``Conflict`` says that an order is refused in the present state of the member."""
 
 
 class CoordinatorUnreachable(MusterdError):
-    """No answer from the coordinator within the deadline."""
+    """A ``CoordinatorUnreachable`` means no answer from a coordinator within the deadline."""

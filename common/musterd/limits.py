@@ -1,4 +1,7 @@
-"""What an agent may be set to; a coordinator holds to it whatever beats promise. Seconds."""
+"""These limits, in seconds, are those of what an agent may be set to.
+
+A coordinator holds to them whatever beats promise.
+"""
 
 MIN_INTERVAL, MAX_INTERVAL = 0.05, 3600.0
 MIN_PUSH_TIMEOUT = 0.01

@@ -1,8 +1,8 @@
-"""Log lines on standard error: for people on a terminal, JSON for machines. Never a secret.
+"""Log lines go to standard error: for people on a terminal, as JSON for machines, never a secret.
 
 Events are short nouns and verbs, facts are key-values. Lines are written by a thread of their own
-(:mod:`musterd.logqueue`), so that no event loop waits for whoever reads them. A program that uses
-musterd as a library gets them by :mod:`logging`, under ``musterd``: :mod:`musterd.logger`.
+(:mod:`musterd.logqueue`), so that no event loop waits for their reader. A program that uses musterd
+as a library gets them by :mod:`logging`, under ``musterd``: :mod:`musterd.logger`.
 """
 
 import io
@@ -52,7 +52,7 @@ def configure(
 
 
 def set_level(level: str) -> None:
-    """The least important lines that are written from now on."""
+    """Set the level of the least important lines that are written from now on."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]))
 
 
@@ -63,7 +63,7 @@ def flush(timeout: float = FLUSH_TIMEOUT) -> None:
 
 
 class _Output:
-    """What structlog hands rendered lines to, whatever their level."""
+    """An ``_Output`` takes rendered lines from structlog, whatever their level."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self.msg = write
@@ -74,7 +74,7 @@ _writers: dict[int, LineWriter] = {}  # by descriptor: a second configure() goes
 
 
 def _writer(stream: TextIO, processors: list[Processor]) -> Callable[[str], object]:
-    """By a thread to a file; at once to memory, which never makes anybody wait."""
+    """Return a writer of lines: through a thread to a file, at once to memory, which is quick."""
     try:
         fd = stream.fileno()
     except (OSError, io.UnsupportedOperation):
@@ -141,7 +141,7 @@ def _to_json(event: Any, **_: Any) -> str:
 
 
 class _ToStructlog(logging.Handler):
-    """Hands the lines of :mod:`logging` (asyncio, uvicorn) to structlog."""
+    """A ``_ToStructlog`` hands the lines of :mod:`logging` (asyncio, uvicorn) to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         logger = structlog.get_logger()

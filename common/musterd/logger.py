@@ -1,4 +1,4 @@
-"""Where lines go: a daemon's to its own log, a library's to :mod:`logging` under ``musterd``.
+"""A daemon's lines go to its own log, a library's to :mod:`logging` under ``musterd``.
 
 A program that uses musterd hears nothing unless it asks: by handlers of :mod:`logging`, or by a
 structlog that it configured itself. Its handlers are called by a thread of their own, so that one
@@ -26,30 +26,30 @@ logging.getLogger("musterd").addHandler(logging.NullHandler())  # or Python prin
 
 
 class Logger:
-    """Takes an event and its facts; one a module."""
+    """A ``Logger`` takes an event and its facts; each module has one."""
 
     def __init__(self, name: str) -> None:
         self._structured = structlog.get_logger(name)
         self._plain = logging.getLogger(name.replace("musterd_", "musterd.", 1))
 
     def debug(self, event: str, **facts: Any) -> None:
-        """What only a developer wants to know."""
+        """Log what only a developer wants to know."""
         self._say("debug", event, facts)
 
     def info(self, event: str, **facts: Any) -> None:
-        """A change for the better, or as planned."""
+        """Log a change for the better, or as planned."""
         self._say("info", event, facts)
 
     def warning(self, event: str, **facts: Any) -> None:
-        """A change for the worse."""
+        """Log a change for the worse."""
         self._say("warning", event, facts)
 
     def error(self, event: str, **facts: Any) -> None:
-        """Something that needs somebody."""
+        """Log something that needs somebody."""
         self._say("error", event, facts)
 
     def exception(self, event: str, **facts: Any) -> None:
-        """An error with the traceback of the exception being handled."""
+        """Log an error with the traceback of the exception being handled."""
         self._say("exception", event, facts)
 
     def _say(self, method: str, event: str, facts: dict[str, Any]) -> None:
@@ -62,12 +62,12 @@ class Logger:
 
 
 def get_logger(name: str) -> Logger:
-    """The logger of the module ``name``."""
+    """Return the logger of the module ``name``."""
     return Logger(name)
 
 
 def _is_heard(logger: logging.Logger) -> bool:
-    """Whether any handler but the one that says nothing would get its lines."""
+    """Say whether any handler but the one that says nothing would get the logger's lines."""
     while True:
         if any(not isinstance(one, logging.NullHandler) for one in logger.handlers):
             return True
@@ -86,7 +86,10 @@ def _record(
 
 
 class _Handlers:
-    """Calls handlers from a thread; what it is too slow for is lost, counted, and said."""
+    """A ``_Handlers`` calls handlers from a thread.
+
+    Lines for which that is too slow are lost, counted, and said.
+    """
 
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
@@ -94,7 +97,7 @@ class _Handlers:
         self._lost = 0
 
     def give(self, logger: logging.Logger, record: logging.LogRecord) -> None:
-        """Never waits."""
+        """Hand ``record`` to the thread; never wait."""
         self._begin()
         if self._waiting.qsize() >= MOST_RECORDS:
             self._lost += 1

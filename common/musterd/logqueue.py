@@ -1,4 +1,4 @@
-"""Lines to a file descriptor, written by a thread of their own: whoever logs never waits.
+"""A thread of its own writes lines to a file descriptor, so that the code that logs never waits.
 
 A pipe that nobody reads, a terminal that is stopped, a disk that is full: all of them hold up the
 thread, and none of them an event loop. What does not fit is lost, counted, and said afterwards.
@@ -23,7 +23,10 @@ _TRY_AGAIN = 0.5  # seconds, where a descriptor takes nothing and does not say u
 
 
 class LineWriter:
-    """Lines to ``fd``, in order. ``lost`` renders the line that says how many lines were lost."""
+    """A ``LineWriter`` writes lines to ``fd``, in order.
+
+    ``lost`` renders the line that says how many lines were lost.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class LineWriter:
         self._changed = threading.Condition(threading.RLock())
 
     def write(self, text: str) -> None:
-        """Take one line, without its end; never waits and never fails."""
+        """Take one line, without its end; never wait and never fail."""
         line = text.encode(errors="backslashreplace") + b"\n"
         with self._changed:
             self._begin()
@@ -58,7 +61,7 @@ class LineWriter:
             self._changed.notify_all()
 
     def flush(self, timeout: float = FLUSH_TIMEOUT) -> bool:
-        """Wait until all is written, at most ``timeout`` seconds; whether it is."""
+        """Wait until all is written, at most ``timeout`` seconds; say whether it is."""
         until = time.monotonic() + timeout
         with self._changed:
             while self._process == os.getpid() and (self._lines or self._lost or self._busy):
@@ -87,7 +90,7 @@ class LineWriter:
                 self._changed.notify_all()
 
     def _next(self) -> tuple[bytes, int]:
-        """Some lines and their number, first of all how many were lost before them."""
+        """Wait for lines; return some and their number. After the last comes how many were lost."""
         with self._changed:
             while not self._lines and not self._lost:
                 self._changed.wait()
@@ -103,12 +106,12 @@ class LineWriter:
             return b"".join(pieces), count
 
     def _put(self, piece: bytes) -> bool:
-        """Write all of it, for as long as that takes; False when it cannot be written at all."""
+        """Write all of it, for as long as that takes; return False if it cannot be written."""
         rest = memoryview(piece)
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest) :]
-            except BlockingIOError:  # somebody made the terminal that we share non-blocking
+            except BlockingIOError:  # another program made the terminal that we share non-blocking
                 _wait_for_room(self._fd)
             except OSError as error:
                 if error.errno != errno.EINTR:
@@ -118,7 +121,7 @@ class LineWriter:
 
 
 def _wait_for_room(fd: int) -> None:
-    """Wait until ``fd`` takes something, or not too long; whatever its number, and whatever it is."""
+    """Wait until ``fd`` takes something, but not too long; whatever its number and kind."""
     room = select.poll()
     room.register(fd, select.POLLOUT)
     room.poll(_TRY_AGAIN * 1000)

@@ -1,4 +1,4 @@
-"""The words everyone shares: members, states, and the shapes of every answer.
+"""These are the words that everyone shares: members, states, and the shapes of every answer.
 
 The structs below are the JSON of the HTTP contract, field for field. Instants are RFC 3339 UTC
 strings on the wire and aware datetimes here; durations are seconds.
@@ -28,7 +28,7 @@ _SURROGATES = re.compile(r"[\ud800-\udfff]")  # no JSON in UTF-8 has them; other
 
 
 class State(StrEnum):
-    """What the coordinator thinks of a member."""
+    """A ``State`` is what the coordinator thinks of a member."""
 
     UNKNOWN = "unknown"
     UP = "up"
@@ -38,7 +38,7 @@ class State(StrEnum):
 
 
 class Mark(StrEnum):
-    """What is to be known of a member besides its state."""
+    """A ``Mark`` says what is to be known of a member besides its state."""
 
     DISABLED = "disabled"  # by an operator: no new work
     FORCED_DOWN = "forced_down"  # by an operator: down, whatever its beats say
@@ -48,7 +48,7 @@ class Mark(StrEnum):
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):
-    """One service instance in a group, as its agent announces it."""
+    """A ``Member`` is one service instance in a group, as its agent announces it."""
 
     group: str
     name: str
@@ -61,7 +61,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 
 
 def check_name(kind: str, name: str) -> str:
-    """``name`` itself if it can be a group or a member, else ConfigError.
+    """Return ``name`` itself if it can be a group or a member, else raise ConfigError.
 
     Names become keys and paths of URLs: letters, digits and ``_ . : @ + -``, at most 255 of them.
     """
@@ -76,7 +76,7 @@ def check_name(kind: str, name: str) -> str:
 
 
 def check_text(kind: str, text: str) -> str:
-    """``text`` itself if it can be a zone, owner or reason, else ConfigError."""
+    """Return ``text`` itself if it can be a zone, owner or reason, else raise ConfigError."""
     if len(text) > NAME_LIMIT:
         raise ConfigError(f"{kind} is {len(text)} characters long; at most {NAME_LIMIT}")
     if not text.isprintable() and (not _TEXT.fullmatch(text) or _SURROGATES.search(text)):
@@ -88,7 +88,7 @@ def check_text(kind: str, text: str) -> str:
 
 
 def check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
-    """``metadata`` itself if its keys are names and it is small enough, else ConfigError."""
+    """Return ``metadata`` if its keys are names and it is small enough, else raise ConfigError."""
     if not metadata:
         return metadata
     for key, value in metadata.items():
@@ -101,7 +101,7 @@ def check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def check_member(member: Member) -> Member:
-    """``member`` itself if every part of it is usable, else ConfigError."""
+    """Return ``member`` itself if every part of it is usable, else raise ConfigError."""
     _check_shared(member.group, member.zone, member.owner)
     check_name("member", member.name)
     check_metadata(member.metadata)
@@ -109,7 +109,7 @@ def check_member(member: Member) -> Member:
 
 
 def check_members(members: Sequence[Member]) -> Sequence[Member]:
-    """The same of many, with less of it done for each."""
+    """Check many as :func:`check_member` does one, with less of it done for each."""
     for shared in {(member.group, member.zone, member.owner) for member in members}:
         _check_shared(*shared)
     names = [member.name for member in members]
@@ -130,9 +130,10 @@ def _check_shared(group: str, zone: str, owner: str) -> None:
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an operator has said of a member. It persists whether the member beats or not.
+    """``Facts`` are what an operator has said of a member.
 
-    None in ``zone``, ``owner`` or ``metadata`` means: as its agent announces it.
+    They persist whether the member beats or not. None in ``zone``, ``owner`` or ``metadata`` means:
+    as its agent announces it.
     """
 
     zone: str | None = None
@@ -154,7 +155,7 @@ _Text = Annotated[
 
 
 class FactsChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The body of a PATCH: what is given changes, the rest stays.
+    """A ``FactsChange`` is the body of a PATCH: what is given changes, the rest stays.
 
     ``reason`` belongs to ``disabled`` and ``forced_down`` and is forgotten with them. A ``zone``,
     ``owner`` or ``metadata`` given here outlives what the agent announces, until it is set to null.
@@ -169,9 +170,10 @@ class FactsChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 
 class Transition(msgspec.Struct, frozen=True, gc=False):
-    """One change of one member's state. A restart has ``old == new`` and says so in ``reason``.
+    """A ``Transition`` is one change of one member's state.
 
-    ``coordinator`` is who saw it first; of whoever agreed later there is no line.
+    A restart has ``old == new`` and says so in ``reason``. ``coordinator`` is the one that saw it
+    first; there is no line of those that agreed later.
     """
 
     version: int
@@ -185,7 +187,7 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
 
 
 class MemberAnswer(msgspec.Struct, frozen=True):
-    """Everything about one member.
+    """A ``MemberAnswer`` says everything about one member.
 
     ``state`` is what holds, and ``observed`` what its beats say: they differ while an operator
     forces it down. ``down_after`` is how many seconds it may be silent: the service_down_time, or two
@@ -218,7 +220,7 @@ class MemberAnswer(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """The short answer: may I talk to it, may I place work on it, may I evacuate it?"""
+    """A ``Verdict`` is the short answer: may I talk to it, place work on it, evacuate it?"""
 
     up: bool
     schedulable: bool
@@ -227,7 +229,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
 
 class GroupSummary(msgspec.Struct, frozen=True):
-    """A group and how many of its members are in each state and bear each mark.
+    """A ``GroupSummary`` counts how many members of a group are in each state and bear each mark.
 
     ``verdicts`` has how many are up, schedulable and down.
     """
@@ -240,7 +242,7 @@ class GroupSummary(msgspec.Struct, frozen=True):
 
 
 class GroupList(msgspec.Struct, frozen=True):
-    """All groups."""
+    """A ``GroupList`` has all groups."""
 
     version: int
     listening: bool
@@ -249,7 +251,7 @@ class GroupList(msgspec.Struct, frozen=True):
 
 
 class GroupAnswer(msgspec.Struct, frozen=True):
-    """One group, counted by state and by zone, by verdict and by mark."""
+    """A ``GroupAnswer`` is one group, counted by state and by zone, by verdict and by mark."""
 
     version: int
     listening: bool
@@ -263,7 +265,7 @@ class GroupAnswer(msgspec.Struct, frozen=True):
 
 
 class MemberPage(msgspec.Struct, frozen=True):
-    """At most 1000 members by name; ``next`` is the ``after`` of the next page.
+    """A ``MemberPage`` has at most 1000 members by name; ``next`` is ``after`` of the next page.
 
     ``facts_age`` is how many seconds ago the coordinator last heard what operators say, here and in
     every answer about members: a lost registry makes it grow. None: not told, or never.
@@ -278,13 +280,16 @@ class MemberPage(msgspec.Struct, frozen=True):
 
 
 class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a query."""
+    """A ``Query`` is the body of a query."""
 
     members: list[str]
 
 
 class QueryAnswer(msgspec.Struct, frozen=True):
-    """Verdicts by name; ``not_found`` are names that the group has no member of."""
+    """A ``QueryAnswer`` has verdicts by name.
+
+    ``not_found`` are names that the group has no member of.
+    """
 
     version: int
     listening: bool
@@ -295,7 +300,7 @@ class QueryAnswer(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """The state changes of one member, newest first."""
+    """A ``History`` has the state changes of one member, newest first."""
 
     group: str
     member: str
@@ -303,10 +308,11 @@ class History(msgspec.Struct, frozen=True):
 
 
 class MemberChange(msgspec.Struct, frozen=True, gc=False):
-    """A member whose verdict or reason became this in ``version``, or who was forgotten in it.
+    """A ``MemberChange`` is what a member became in ``version``: a verdict and reason, or gone.
 
-    A member seen for the first time is a change too. With ``gone`` the other fields are the last
-    that were true of it. ``marks`` and the reasons for two of them are as in MemberAnswer.
+    A member seen for the first time is a change too. With ``gone`` it was forgotten, and the other
+    fields are the last that were true of it. ``marks`` and the reasons for two of them are as in
+    MemberAnswer.
     """
 
     version: int
@@ -325,7 +331,10 @@ class MemberChange(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventSnapshot(msgspec.Struct, frozen=True):
-    """A part of everything, by group and name; the last part has ``more`` false."""
+    """An ``EventSnapshot`` is a part of everything, by group and name.
+
+    The last part has ``more`` false.
+    """
 
     version: int
     listening: bool
@@ -335,7 +344,10 @@ class EventSnapshot(msgspec.Struct, frozen=True):
 
 
 class EventChanges(msgspec.Struct, frozen=True):
-    """What changed, oldest first; the rest of the same versions follows when ``more`` is true."""
+    """An ``EventChanges`` has what changed, oldest first.
+
+    The rest of the same versions follows when ``more`` is true.
+    """
 
     version: int
     listening: bool
@@ -345,7 +357,7 @@ class EventChanges(msgspec.Struct, frozen=True):
 
 
 class EventPing(msgspec.Struct, frozen=True):
-    """Nothing changed, and this is how good that knowledge is."""
+    """An ``EventPing`` says that nothing changed, and how good that knowledge is."""
 
     version: int
     listening: bool
@@ -357,9 +369,10 @@ NOT_READY = "urn:musterd:not-ready"
 
 
 class ProblemDetails(msgspec.Struct, frozen=True):
-    """Why a request was refused and what to change (RFC 9457); ``field`` is what is to blame.
+    """A ``ProblemDetails`` says why a request was refused and what to change (RFC 9457).
 
-    ``type`` is :data:`NOT_READY`, or ``about:blank`` where the status tells all.
+    ``field`` is what is to blame. ``type`` is :data:`NOT_READY`, or ``about:blank`` where the
+    status tells all.
     """
 
     type: str
@@ -370,7 +383,10 @@ class ProblemDetails(msgspec.Struct, frozen=True):
 
 
 class ShardStatus(msgspec.Struct, frozen=True):
-    """One shard as this coordinator sees it. ``reason`` is plain words for an operator."""
+    """A ``ShardStatus`` is one shard as this coordinator sees it.
+
+    ``reason`` is plain words for an operator.
+    """
 
     shard: str
     listening: bool
@@ -388,7 +404,7 @@ class ShardStatus(msgspec.Struct, frozen=True):
 
 
 class StormStatus(msgspec.Struct, frozen=True):
-    """A mass silence that is being held."""
+    """A ``StormStatus`` is a mass silence that is being held."""
 
     group: str
     zone: str
@@ -399,7 +415,7 @@ class StormStatus(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """Something that holds verdicts back: on ``members``, in ``scope``, and why.
+    """A ``Hold`` is something that holds verdicts back: on ``members``, in ``scope``, and why.
 
     ``kind`` is a word that stays the same; ``until`` is null where nobody knows.
     """
@@ -413,10 +429,10 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class PeerStatus(msgspec.Struct, frozen=True):
-    """Another coordinator on the same registry, as it described itself ``age`` seconds ago.
+    """A ``PeerStatus`` is what another coordinator on the same registry said ``age`` seconds ago.
 
-    ``differs``: both listen, and count members by state differently. For a second or two after a
-    change that is no wonder.
+    ``differs`` means that both listen, and count members by state differently. That is no wonder
+    for a second or two after a change.
     """
 
     coordinator: str
@@ -427,7 +443,7 @@ class PeerStatus(msgspec.Struct, frozen=True):
 
 
 class StatusAnswer(msgspec.Struct, frozen=True):
-    """The coordinator that answers, and its shards.
+    """A ``StatusAnswer`` describes the coordinator that answers, and its shards.
 
     ``unsaved`` counts members and lines of history that its registry does not have yet, and
     ``not_seated`` newcomers that wait because this coordinator has as many as it takes. ``held`` is
@@ -436,7 +452,7 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     ``quarantined`` are members and lines of history that the registry could not keep, or that made
     no sense there. ``facts_age`` is as in every answer; ``registry_reason`` says why it is lost.
     ``listening`` is false where members are ``uncovered``: none of the shards that they beat to is
-    listening. Shards whose members are heard on another one have ``redundancy_lost`` instead.
+    listening. Shards have ``redundancy_lost`` instead if their members are heard on another one.
     """
 
     coordinator: str

@@ -1,4 +1,4 @@
-"""What an order may say: the one rule for HTTP, the command line and Python alike."""
+"""The one rule of what an order may say is the same for HTTP, the command line and Python."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +11,10 @@ from musterd.model import FactsChange, check_metadata, check_text
 
 
 class OrderError(ConfigError):
-    """An order that makes no sense; ``field`` is the part of it that does not, if it is one."""
+    """An ``OrderError`` says that an order makes no sense.
+
+    ``field`` is the part of it that does not, if it is one.
+    """
 
     def __init__(self, text: str, field: str | None = None) -> None:
         super().__init__(text)
@@ -19,7 +22,7 @@ class OrderError(ConfigError):
 
 
 def check_change(change: FactsChange) -> None:
-    """Refuse a change of facts that makes no sense: raises OrderError."""
+    """Refuse a change of facts that makes no sense: raise OrderError."""
     if change == FactsChange():
         names = ", ".join(field.name for field in fields(FactsChange))
         raise OrderError(f"nothing to change: give at least one of {names}")

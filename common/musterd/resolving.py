@@ -1,9 +1,9 @@
-"""Host names to addresses, in threads of our own: a look-up that hangs holds up nobody else.
+"""Host names become addresses in threads of our own: a look-up that hangs holds up nobody else.
 
-The system's ``getaddrinfo`` cannot be given up once it was called. Event loops run it in a few
-threads that all names share, and wait for these at the end of the process. Here a name has one
-look-up at a time, in a daemon thread, for everybody who asks; who asks waits as long as they like;
-and what was found last goes on to serve while a new look-up takes long, or fails.
+A call of the system's ``getaddrinfo`` cannot be given up. Event loops run it in a few threads that
+all names share, and wait for these at the end of the process. Here a name has one look-up at a
+time, in a daemon thread, for all callers; each caller waits as long as it likes; and the addresses
+that were found last go on to serve while a new look-up takes long, or fails.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ THREADS = 64
 """Look-ups under way at a time, each for another name; further names wait for one to end."""
 
 NAMES = 1024
-"""Names whose last addresses are remembered."""
+"""Names of which the last addresses are remembered."""
 
 PATIENCE = 0.5
 """Seconds that a look-up may take before the addresses that the last one found are used."""
@@ -32,21 +32,24 @@ LookUp = Callable[[str], Sequence[str]]
 
 
 class Book:
-    """What was found, and which look-ups are under way since when: no thread, no clock."""
+    """A ``Book`` knows what was found, and which look-ups are under way since when.
+
+    It has no thread and no clock.
+    """
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[str, ...]] = {}  # who was asked for last comes last
+        self._found: dict[str, tuple[str, ...]] = {}  # the name that was found last comes last
         self._begun: dict[str, float] = {}
 
     def begin(self, name: str, now: float) -> bool:
-        """Whether whoever asks at ``now`` must begin a look-up: there is none under way."""
+        """Say whether a caller at ``now`` must begin a look-up: there is none under way."""
         if name in self._begun:
             return False
         self._begun[name] = now
         return True
 
     def end(self, name: str, found: Sequence[str]) -> None:
-        """The look-up ended; nothing ``found``: it failed."""
+        """End the look-up of ``name``; nothing in ``found`` means that it failed."""
         self._begun.pop(name, None)
         if found:
             self._found.pop(name, None)
@@ -55,18 +58,18 @@ class Book:
                 del self._found[next(iter(self._found))]
 
     def known(self, name: str) -> tuple[str, ...]:
-        """What was found last."""
+        """Return what was found last."""
         return self._found.get(name, ())
 
     def patience(self, name: str, now: float) -> float:
-        """Seconds to wait for the look-up under way before :meth:`known` is as good."""
+        """Return the seconds to wait for the look-up under way before :meth:`known` is as good."""
         if name not in self._found:
             return inf
         return max(0.0, self._begun.get(name, -inf) + PATIENCE - now)
 
 
 class _Asked:
-    """One look-up: those who wait for it, and how it ended."""
+    """An ``_Asked`` is one look-up: what waits for it, and how it ended."""
 
     def __init__(self) -> None:
         self.waiters: set[Callable[[], None]] = set()
@@ -74,7 +77,7 @@ class _Asked:
 
 
 def system_look_up(name: str) -> Sequence[str]:
-    """The addresses that the system gives for ``name``, best first. Raises OSError."""
+    """Return the addresses that the system gives for ``name``, best first. Raises OSError."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except UnicodeError:
@@ -83,7 +86,7 @@ def system_look_up(name: str) -> Sequence[str]:
 
 
 class Resolver:
-    """Addresses by name, for threads and for tasks of asyncio and trio.
+    """A ``Resolver`` finds addresses by name, for threads and for tasks of asyncio and trio.
 
     ``look_up`` blocks until it knows, and raises OSError where it never will; ``clock`` gives
     monotonic seconds.
@@ -97,7 +100,7 @@ class Resolver:
         self.forget()
 
     def forget(self) -> None:
-        """As when made: for the child of a fork, which has none of its parent's threads."""
+        """Begin as when made: for the child of a fork, which has none of its parent's threads."""
         self._lock = threading.Lock()
         self._book = Book()
         self._asked: dict[str, _Asked] = {}
@@ -105,9 +108,9 @@ class Resolver:
         self._threads = 0
 
     async def addresses(self, host: str) -> tuple[str, ...]:
-        """The addresses of ``host``, at least one; of an address itself. Raises OSError.
+        """Return the addresses of ``host``, at least one; of an address itself. Raises OSError.
 
-        Takes as long as the caller's own deadline allows.
+        It takes as long as the caller's own deadline allows.
         """
         if is_address(host):
             return (host,)
@@ -122,7 +125,10 @@ class Resolver:
         return self._answer(host, asked)
 
     def addresses_within(self, host: str, seconds: float) -> tuple[str, ...]:
-        """As :meth:`addresses`, for plain code; raises TimeoutError after that many seconds."""
+        """Return what :meth:`addresses` does, for plain code.
+
+        Raises TimeoutError after that many seconds.
+        """
         if is_address(host):
             return (host,)
         done = threading.Event()
@@ -184,7 +190,7 @@ class Resolver:
             found = tuple(dict.fromkeys(self._look_up(name)))
         except OSError as error:
             return error
-        except Exception as error:  # noqa: BLE001 (or those who wait would wait for ever)
+        except Exception as error:  # noqa: BLE001 (or the callers that wait would wait for ever)
             return OSError(f"looking up {name}: {error!r}")
         return found or socket.gaierror(socket.EAI_NONAME, "no address")
 
@@ -199,7 +205,7 @@ class Resolver:
 
 
 def is_address(host: str) -> bool:
-    """Whether ``host`` is an IP address already, with a zone or without one."""
+    """Say whether ``host`` is an IP address already, with a zone or without one."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -208,7 +214,7 @@ def is_address(host: str) -> bool:
 
 
 def _waker(done: anyio.Event) -> Callable[[], None]:
-    """What sets ``done`` from another thread; nothing where its event loop has ended."""
+    """Return what sets ``done`` from another thread, if its event loop has not ended by then."""
     try:
         post: Callable[..., object] = asyncio.get_running_loop().call_soon_threadsafe
     except RuntimeError:
@@ -228,13 +234,13 @@ os.register_at_fork(after_in_child=lambda: _shared.forget())
 
 
 def shared() -> Resolver:
-    """The one resolver of this process."""
+    """Return the one resolver of this process."""
     return _shared
 
 
 @contextmanager
 def sharing(resolver: Resolver) -> Iterator[None]:
-    """Have everybody in this process use ``resolver``."""
+    """Have the whole process use ``resolver`` until the block ends."""
     global _shared  # noqa: PLW0603  # one for the process
     before, _shared = _shared, resolver
     try:

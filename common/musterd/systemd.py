@@ -1,4 +1,4 @@
-"""What systemd is told of this process: the sd_notify protocol, sd_notify(3), in a few lines."""
+"""The module tells systemd of this process by the sd_notify protocol, sd_notify(3)."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ from typing import Self
 
 
 class Systemd:
-    """The service manager that started us, if one did; otherwise every word is dropped.
+    """A ``Systemd`` is the service manager that started us, if one did; else it drops every word.
 
     ``watchdog`` is the seconds within which it wants to hear ``WATCHDOG=1``, or None.
     """
@@ -25,7 +25,7 @@ class Systemd:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """As systemd left word in the environment of the process it started."""
+        """Make one as systemd left word in the environment of the process that it started."""
         meant_for = environ.get("WATCHDOG_PID", str(os.getpid()))
         microseconds = environ.get("WATCHDOG_USEC", "")
         wanted = microseconds.isdigit() and meant_for == str(os.getpid())
@@ -33,10 +33,10 @@ class Systemd:
         return cls(environ.get("NOTIFY_SOCKET"), watchdog or None)
 
     def tell(self, **words: str) -> None:
-        """Say ``READY="1"``, ``STATUS="…"`` and the like. Never blocks and never fails.
+        """Say ``READY="1"``, ``STATUS="…"`` and the like; never block and never fail.
 
-        What it does not take because its queue is full is lost, but for ``READY``: that is said with
-        the next words, for it would be waited for in vain.
+        Words that it does not take because its queue is full are lost, except ``READY``, for which
+        it waits: that is said again with the next words.
         """
         self._is_ready |= "READY" in words
         if self._ready_is_due and "RELOADING" not in words:
@@ -53,8 +53,8 @@ class Systemd:
     def reloading(self) -> Iterator[None]:
         """Say that the configuration is read again, and when that is over.
 
-        Before the first ``READY="1"`` nothing is said: nobody waits for a reload then, and the
-        word that ends one would say that all is there.
+        Before the first ``READY="1"`` nothing is said: nobody waits for a reload then, and the word
+        that ends one would say that all is there.
         """
         was_ready = self._is_ready
         if was_ready:

@@ -1,4 +1,4 @@
-"""What a terminal may be shown."""
+"""The module knows what a terminal may be shown."""
 
 import os
 from collections.abc import Mapping
@@ -6,12 +6,12 @@ from typing import TextIO
 
 
 def may_colour(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether colours are welcome there: a terminal, and no NO_COLOR (https://no-color.org)."""
+    """Say whether colours are welcome: a terminal, and no NO_COLOR (https://no-color.org)."""
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 def visible(text: str) -> str:
-    """``text`` with escapes in place of what would move a cursor, end a line or hide a word."""
+    """Return ``text`` with escapes for what would move a cursor, end a line or hide a word."""
     return text if text.isprintable() else "".join(map(_escaped, text))
 
 

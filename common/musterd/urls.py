@@ -1,4 +1,4 @@
-"""What may be said aloud about a URL, and how addresses are written."""
+"""The module knows what may be said aloud about a URL, and how addresses are written."""
 
 import re
 from urllib.parse import unquote
@@ -12,16 +12,17 @@ _OPTION = re.compile(r"([^?&\s=]+)(\s*=\s*)('[^']*'|[^&#\s]+)")
 
 
 def without_secret(url: str) -> str:
-    """``url`` with ``***`` where it has a password, for logs, errors and screens.
+    """Return ``url`` with ``***`` where it has a password, for logs, errors and screens.
 
-    Knows ``scheme://user:password@host`` and ``password=`` among the options (libpq: ``password``,
-    ``sslpassword``), written with ``%XX`` or without. Never fails, whatever the text is.
+    It knows ``scheme://user:password@host`` and ``password=`` among the options (libpq:
+    ``password``, ``sslpassword``), written with ``%XX`` or without. It never fails, whatever the
+    text is.
     """
     return _without_options(_URL.sub(r"\1:***@", url))
 
 
 def without_secrets(text: str) -> str:
-    """``text`` with ``***`` for the password of every URL in it."""
+    """Return ``text`` with ``***`` for the password of every URL in it."""
     return _without_options(_URL_IN_TEXT.sub(r"\1:***@", text))
 
 
@@ -36,12 +37,12 @@ def _without_value(option: re.Match[str]) -> str:
 
 
 def has_secret(url: str) -> bool:
-    """Whether :func:`without_secret` would hide something."""
+    """Say whether :func:`without_secret` would hide something."""
     return without_secret(url) != url
 
 
 def host_and_port(address: str, *, default_port: int | None = None) -> tuple[str, int]:
-    """``"host:port"`` or ``"[::1]:port"`` in its two parts.
+    """Split ``"host:port"`` or ``"[::1]:port"`` into its two parts.
 
     Raises ValueError when there is no host, or no port between 0 and 65535.
     """

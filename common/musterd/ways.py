@@ -1,4 +1,4 @@
-"""The way to a host that has several addresses: they are tried in turn, as hosts of a list are."""
+"""A host may have several addresses: they are tried in turn, as the hosts of a list are."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from math import inf
@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 
 class Way:
-    """The way to one host by name, which is looked up for each connection.
+    """A ``Way`` leads to one host by name, which is looked up for each connection.
 
     The address that worked last is tried first, while the name still has it; one that failed is
     tried after the others. Each gets its share of the time there is.
@@ -24,10 +24,10 @@ class Way:
     def __init__(self, host: str) -> None:
         self.host = host
         self._worked = ""
-        self._failed: dict[str, None] = {}  # who failed last comes last
+        self._failed: dict[str, None] = {}  # the one that failed last comes last
 
     def order(self, found: Sequence[str]) -> list[str]:
-        """``found``, in the order to try them."""
+        """Return ``found``, in the order to try them."""
         failed = [address for address in self._failed if address in found]
         self._failed = dict.fromkeys(failed)
         rest = [address for address in found if address not in self._failed]
@@ -46,11 +46,11 @@ class Way:
     async def connect(
         self, attempt: Callable[[str], Awaitable[_T]], hosts: int = 1, brief: float = inf
     ) -> _T:
-        """What ``attempt`` makes of the first address with which it does not fail.
+        """Return what ``attempt`` makes of the first address with which it does not fail.
 
-        ``hosts`` more than one: so many share the caller's time, this one among them. The last
-        address is reached after ``brief`` seconds at most, whatever time the caller has. Raises
-        OSError: the last one's, or that the name was not found.
+        The caller's time is shared by so many ``hosts``, this one among them. The last address is
+        reached after ``brief`` seconds at most, whatever time the caller has. Raises OSError: the
+        last one's, or that the name was not found.
         """
         with anyio.fail_after(_share(hosts, brief)):
             addresses = self.order(await shared().addresses(self.host))
@@ -72,7 +72,7 @@ class Way:
 
 
 def _share(of: int, most: float) -> float | None:
-    """One of so many equal shares of the time that is left to the caller; None: all of it."""
+    """Return one of ``of`` equal shares of the time that is left to the caller; None: all of it."""
     if of <= 1:
         return None
     left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
