@@ -1,1 +1,1 @@
-"""The coordinator: sweeps the store, judges, and answers from memory."""
+"""The coordinator sweeps the store, judges members, and answers from memory."""

@@ -1,4 +1,4 @@
-"""`musterd coordinator`: runs until it is told to stop."""
+"""`musterd coordinator` runs until it is told to stop."""
 
 import gc
 import os
@@ -37,20 +37,20 @@ _NEVER = 1_000_000  # collections of the middle generation before one of the old
 
 
 def run(settings: Settings, reread: Reread | None = None) -> int:
-    """Run a coordinator until SIGTERM or SIGINT; the exit status.
+    """Run a coordinator until SIGTERM or SIGINT; return the exit status.
 
     ``reread`` loads the settings anew when SIGHUP asks for it. Raises
     ConfigError, RegistryError or CannotListen when it cannot begin.
     """
     allow_all()
     sys.setswitchinterval(TURN)
-    gc.disable()  # until everybody is known: see settle()
+    gc.disable()  # until all members are known: see settle()
     anyio.run(serve, settings, reread, backend_options={"use_uvloop": True})
     return 0
 
 
 async def serve(settings: Settings, reread: Reread | None = None) -> None:
-    """A whole coordinator: sweeps, registry and HTTP."""
+    """Run a whole coordinator: sweeps, registry and HTTP."""
     systemd = Systemd.from_environment(os.environ)
     async with anyio.create_task_group() as stopper:
         stopper.start_soon(stop_on_signal, "coordinator stopping", stopper.cancel_scope, systemd)
@@ -83,7 +83,7 @@ def _limits(settings: Settings) -> HttpLimits:
 def reloading(
     settings: Settings, reread: Reread, office: CoordinatorService, hosts: Hosts
 ) -> Reloading:
-    """What SIGHUP does to a coordinator."""
+    """Return what SIGHUP does to a coordinator."""
 
     def apply(fresh: Settings) -> None:
         office.adopt(fresh)
@@ -96,14 +96,15 @@ def reloading(
 async def settle(
     is_ready: Callable[[], bool], *, poll: float = SETTLE_POLL, busy: float = BUSY_START
 ) -> None:
-    """Keep the garbage collector away from members: until all are known, and from what is kept of them.
+    """Keep the garbage collector off members until all are known, and then off what is kept of them.
 
-    While a million are read and seated it takes a tenth of the time; once they are, looking through
-    them took 70 ms, each time. It finds nothing: what belongs to members is in no cycles. What is
-    alive once all are known is never looked at again; of what comes later, which may be a million
-    names put in order for a list, all is looked at but once an hour, and what is young as often as
-    ever. A start that takes longer than ``busy`` is waiting for something, and makes garbage of its
-    own meanwhile. It is asked every ``poll`` seconds.
+    Collections take a tenth of the time while a million members are read and seated; once they are,
+    looking through them took 70 ms, each time. They find nothing: what belongs to members is in no
+    cycles. What is alive once all are known is never looked at again. Of what comes later, which
+    may be a million names put in order for a list, all is looked at only once an hour, and what is
+    young as often as ever. A start that takes longer than ``busy`` seconds is waiting for
+    something, and makes garbage of its own meanwhile. ``is_ready`` is called every ``poll``
+    seconds.
     """
     with anyio.move_on_after(busy):
         await _until(is_ready, poll)
@@ -116,7 +117,7 @@ async def settle(
 
 
 def collect_seldom() -> None:
-    """Leave what is alive now out of all collections, and look at all of what is old but seldom."""
+    """Leave what is alive now out of all collections, and seldom look at all of what is old."""
     gc.collect()
     gc.freeze()
     young, middle, _ = gc.get_threshold()

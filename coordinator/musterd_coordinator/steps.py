@@ -1,4 +1,4 @@
-"""Work that is done in steps of a millisecond or two, between which the event loop does other work."""
+"""Work is done in steps of a millisecond or two, between which the event loop does other work."""
 
 from collections.abc import Generator
 from typing import TypeVar
@@ -9,7 +9,7 @@ Steps = Generator[None, None, T]
 
 
 def whole(steps: Steps[T]) -> T:
-    """All of it at once."""
+    """Do all the steps at once, and return what comes of them."""
     try:
         while True:
             next(steps)

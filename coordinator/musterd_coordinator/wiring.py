@@ -1,4 +1,4 @@
-"""A coordinator, wired: what is started in which order, and how it stops."""
+"""A coordinator is wired here: what is started in which order, and how it stops."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -48,7 +48,7 @@ RETIRE_TIMEOUT = 2.0
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
-    """A coordinator at work, without its HTTP; leaves nothing running behind.
+    """Run a coordinator without its HTTP; leave nothing running behind.
 
     Raises ConfigError or RegistryError when it cannot begin. A store that does not answer is no
     reason not to begin.
@@ -105,7 +105,7 @@ def _adopt(roll: Roll, recorder: RegistryWriter, farewell: LeftReaper, settings:
 
 
 def careful_clock(newest: datetime | None, clocks: Clocks) -> DeletionClock:
-    """The clock to delete by, where the newest line of history is from ``newest``."""
+    """Return the clock to delete by, where the newest line of history is from ``newest``."""
     at = None if newest is None else newest.timestamp()
     return DeletionClock(at, clocks.wall(), clocks.monotonic())
 
@@ -116,7 +116,7 @@ async def _take(roll: Roll, index: int, swept: SweepOutcome) -> None:
 
 
 def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:
-    """An empty roll by these settings."""
+    """Make an empty roll by these settings."""
     return Roll(
         make_rules(settings),
         store.shard_names,
@@ -131,7 +131,7 @@ def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:
 
 
 def make_rules(settings: Settings) -> Rules:
-    """What the detector goes by."""
+    """Make the rules that the detector goes by."""
     return Rules(
         service_down_time=settings.service_down_time,
         interval=settings.interval,
@@ -143,14 +143,17 @@ def make_rules(settings: Settings) -> Rules:
 
 
 def _push_timeouts(settings: Settings, intervals: Seconds) -> Seconds:
-    """:meth:`Settings.push_timeout_for` of many."""
+    """Return :meth:`Settings.push_timeout_for` of many intervals."""
     if settings.push_timeout is not None:
         return np.full(len(intervals), settings.push_timeout)
     return np.minimum(USUAL_PUSH_TIMEOUT, PUSH_SHARE * intervals)
 
 
 def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]:
-    """One for each shard. A canary gets the time that nearly all agents give their beats."""
+    """Make one sweeper for each shard.
+
+    A canary gets the time that nearly all agents give their beats.
+    """
     name = coordinator_name(settings)
 
     return [
@@ -175,13 +178,13 @@ def make_office(
     recorder: RegistryWriter,
     sweepers: list[Sweeper],
 ) -> CoordinatorService:
-    """The desk of a coordinator made of these parts."""
+    """Make the desk of a coordinator from these parts."""
     identity = _identity(settings, store, registry, roll.view.clocks)
     return CoordinatorService(roll, registry, recorder, identity, _retire(roll, sweepers))
 
 
 def coordinator_name(settings: Settings) -> str:
-    """What tells this coordinator from others on the same store: its host and its port."""
+    """Return what tells this coordinator from others on the same store: its host and its port."""
     return f"{gethostname()}-{settings.listen_address[1]}"
 
 
@@ -224,13 +227,13 @@ def _identity(settings: Settings, store: Store, registry: Registry, clocks: Cloc
 
 
 def located(registry: str) -> str:
-    """A registry's URL with the whole path of its file: one may look for it from elsewhere."""
+    """Return a registry's URL with the whole path of its file: it may be looked for from elsewhere."""
     scheme, separator, path = registry.partition(":///")
     return f"{scheme}{separator}{Path(path).absolute()}" if scheme == "sqlite" else registry
 
 
 def _retire(roll: Roll, sweepers: list[Sweeper]) -> Callable[[Sequence[Member]], Awaitable[None]]:
-    """Remove forgotten members from all shards at once; one that is away is left to its expiry."""
+    """Return what removes members from all shards; one that is away is left to its expiry."""
     away = [Seldom("members not retired", roll.view.clocks.monotonic) for _ in sweepers]
 
     async def from_shard(index: int, members: Sequence[Member]) -> None:
