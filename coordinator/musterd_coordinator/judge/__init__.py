@@ -1,1 +1,4 @@
-"""Who is alive: the columns of all members, and what a sweep means for them. No input or output."""
+"""The judge says which members are alive: columns of them all, and what a sweep means for each.
+
+It does no input or output.
+"""

@@ -1,4 +1,4 @@
-"""Members whose newest beat asks for another state: it is given to them, but for mass goodbyes. Pure."""
+"""Members get the state that their newest beat asks for, but for mass goodbyes. Pure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,7 +23,7 @@ _FIRST_BEAT, _BEAT = np.uint8(Cause.FIRST_BEAT), np.uint8(Cause.BEAT)
 
 
 class _StateClaim(NamedTuple):
-    """Members in ``rows`` (n) want to go from ``old`` to ``new`` (n), by ``cause`` (n)."""
+    """These members in ``rows`` (n) want to go from ``old`` to ``new`` (n), by ``cause`` (n)."""
 
     rows: Rows
     old: NDArray[np.uint8]
@@ -32,13 +32,13 @@ class _StateClaim(NamedTuple):
 
     @property
     def is_goodbye(self) -> Mask:
-        """Which of them are there, and want to go."""
+        """Say which of them are there, and want to go."""
         goodbye: Mask = (self.new != Code.UP) & is_living(self.old)
         return goodbye
 
 
 class WeighedClaims(NamedTuple):
-    """``claims`` of those who were ``asking``, portion by portion, and what of their zones goes."""
+    """These are ``claims`` of members ``asking``, by portion, and what of their zones goes."""
 
     asking: Sequence[StateClaims]
     claims: Sequence[_StateClaim]
@@ -46,7 +46,10 @@ class WeighedClaims(NamedTuple):
 
 
 class ClaimJudge:
-    """Grants what beats ask for. ``times`` are the listening times of all shards, and one for NO_SHARD."""
+    """A `ClaimJudge` grants what beats ask for.
+
+    ``times`` are the listening times of all shards, and one for NO_SHARD.
+    """
 
     def __init__(self, members: Members, gaps: Gaps, times: Seconds) -> None:
         self._members = members
@@ -55,7 +58,7 @@ class ClaimJudge:
         self._goodbyes = Goodbyes(members)
 
     def weigh(self, asking: Sequence[StateClaims]) -> Steps[WeighedClaims]:
-        """What is asked for, and how much of the zones of those that say goodbye does so, or did of late."""
+        """Return what is asked for, and how much of each zone with a goodbye says so now or of late."""
         claims = list[_StateClaim]()
         for each in asking:
             claims.append(self._claim(each))
@@ -68,9 +71,9 @@ class ClaimJudge:
         )
 
     def grant(self, weighed: WeighedClaims) -> list[StateChanges]:
-        """Give those who ask the state that they ask for, if they are still who asked.
+        """Give members the states that they ask for, if the runs that asked are still the current ones.
 
-        Those who want to go with too many others of their zones become suspects.
+        Members that want to go with too many others of their zones become suspects.
         """
         claims = list(map(self._as_of_now, weighed.asking, weighed.claims))
         for claim in claims:
@@ -92,7 +95,7 @@ class ClaimJudge:
         return going
 
     def end_goodbyes(self) -> list[StateChanges]:
-        """Members whose goodbyes were held, and who say the same now that the hold is over."""
+        """Grant the held goodbyes of members that say the same now that the hold is over."""
         rules = self._gaps.rules
         rows = self._goodbyes.over(self._times, rules.storm_hold, rules.service_down_time)
         if not len(rows):
@@ -102,7 +105,7 @@ class ClaimJudge:
         return [self._grant(_StateClaim(rows, old, new, cause))]
 
     def hold_left(self, rows: Rows, left: Seconds) -> None:
-        """Where goodbyes of ``rows`` (n) are held, set how many seconds of listening are ``left`` (n)."""
+        """Set how many seconds of listening are ``left`` (n), where goodbyes of ``rows`` (n) are held."""
         for held, remaining in self._goodbyes.left(self._times, self._gaps.rules.storm_hold):
             order = np.argsort(rows)
             at = np.searchsorted(rows, held, sorter=order)

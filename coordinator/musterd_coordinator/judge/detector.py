@@ -1,14 +1,14 @@
-"""Who is alive? Columns and listening time in, changes of state out. Pure.
+"""The detector says which members are alive: columns and listening time in, changes of state out.
 
-Time, sweeps and placement are arguments, so that the same code runs under the real clock, in
-property tests and in simulation. The rules, with their reasons, are in ``docs/detector.md``; in
-short:
+It is pure: time, sweeps and placement are arguments, so that the same code runs under the real
+clock, in property tests and in simulation. The rules, with their reasons, are in
+``docs/detector.md``; in short:
 
 * A beat is *new* when its sequence grew within the incarnation, or the incarnation is another one;
-  what stands against that is in :mod:`~musterd_coordinator.judge.sequences`.
-  A new beat on any of a member's shards ends its silence on all of them.
+  what stands against that is in :mod:`~musterd_coordinator.judge.sequences`. A new beat on any of a
+  member's shards ends its silence on all of them.
 * ``silence`` on a shard is that shard's listening time since the last new beat. After a gap in
-  listening nobody's silence completes before an agent that lives had the time to come back.
+  listening no silence completes before an agent that lives had the time to come back.
 * A member goes down only by a proven sweep, when its silence on that shard is complete. When too
   much of a zone falls silent, or says goodbye, at once, it becomes suspect instead, and down or
   left only after a hold.
@@ -38,13 +38,13 @@ one another are seldom both seen, so one quiet down time means little."""
 
 
 class Detector:
-    """Judges the members of a table by the sweeps of their shards."""
+    """A `Detector` judges the members of a table by the sweeps of their shards."""
 
     def __init__(self, rules: Rules, clocks: Sequence[ListeningClock], replicas: int = 1) -> None:
         self.clocks = clocks
         self.members = Members(replicas)
         self.gaps = Gaps(self.members, clocks, rules)
-        self.promises_noted = 0  # times that somebody promised something else
+        self.promises_noted = 0  # times that a member promised something else
         # One more than there are shards: NO_SHARD (-1) reads, harmlessly, the last.
         self._time = np.zeros(len(clocks) + 1)
         self.silences = SilenceJudge(self.members, self.gaps, clocks, self._time)
@@ -52,7 +52,7 @@ class Detector:
 
     @property
     def rules(self) -> Rules:
-        """What it goes by; members are judged by other ones from the next sweep on."""
+        """Return what it goes by; members are judged by other rules from the next sweep on."""
         return self.gaps.rules
 
     @rules.setter
@@ -62,7 +62,7 @@ class Detector:
         self.promises_noted += 1
 
     def add_all(self, states: NDArray[np.uint8], shards: NDArray[np.int16], quiet: Seconds) -> Rows:
-        """Rows for n members in ``states`` (n), silent for ``quiet`` (n) seconds.
+        """Add n members in ``states`` (n), silent for ``quiet`` (n) seconds; return their rows.
 
         They are placed on ``shards`` (n, replicas or fewer).
         """
@@ -74,42 +74,42 @@ class Detector:
         return rows
 
     def know_intervals(self, rows: Rows, intervals: Seconds) -> None:
-        """The intervals (n) that members were known to have; 0: not known."""
+        """Note the intervals (n) that members were known to have; 0: not known."""
         promises.note_intervals(self.members, rows, intervals, self.rules)
         self.promises_noted += 1
 
     def remember_promises(self, rows: Rows, beats: Beats) -> None:
-        """What beats say that may be older than this coordinator, and are no sign of life."""
+        """Note what beats promise that may be older than this coordinator, and are no sign of life."""
         self._promise(rows, beats)
 
     def move(self, row: int, shards: Sequence[int]) -> None:
-        """The member beats to other shards than was thought; its silence there begins now."""
+        """Note that the member beats to other shards than was thought; its silence there begins now."""
         self.members.shard[:, row] = NO_SHARD
         self.members.shard[: len(shards), row] = shards
         self.members.heard[:, row] = self._time[self.members.shard[:, row]]
         self.members.chances[:, row] = 0
 
     def silence(self, rows: Rows | slice) -> Seconds:
-        """Seconds of listening without a new beat, the largest over a member's shards."""
+        """Return the seconds of listening without a new beat, the largest over a member's shards."""
         return self.silences.of_all(rows)
 
     def silence_of(self, row: int) -> float:
-        """:meth:`silence` of one row."""
+        """Return :meth:`silence` of one row."""
         return self.silences.of(row)
 
     def conflict(self, row: int) -> bool:
-        """Do two agents beat under this member's name?"""
+        """Say whether two agents beat under this member's name."""
         return self.members.flips.item(row) >= CONFLICT_FLIPS
 
     def conflicts(self, rows: Rows | slice) -> Mask:
-        """:meth:`conflict` of many at once."""
+        """Return :meth:`conflict` of many rows at once."""
         conflicts: Mask = self.members.flips[rows] >= CONFLICT_FLIPS
         return conflicts
 
     def heard_out(self, shard: int) -> Steps[bool]:
-        """Has everyone on ``shard`` who is still unknown had the time to be heard?
+        """Say whether every member on ``shard`` that is still unknown had the time to be heard.
 
-        Who promises to beat seldom, or waits less than a canary takes, is not waited for.
+        A member that promises to beat seldom, or waits less than a canary takes, is not waited for.
         """
         for among in slices(self.members.size):
             if not self._heard_out(shard, among):
@@ -129,7 +129,7 @@ class Detector:
     def advance(
         self, shard: int, begin: float, end: float, proven: bool, canary: float = 0.0
     ) -> Steps[Step]:
-        """Take in, in steps, that a sweep of ``shard`` ran from ``begin`` to ``end``, and what it proved.
+        """Take in a sweep of ``shard`` from ``begin`` to ``end``, and whether it is ``proven``, in steps.
 
         ``canary`` is how many seconds its canary took to be accepted.
         """
@@ -142,7 +142,7 @@ class Detector:
     def note(self, rows: Rows, beats: Beats, now: float) -> tuple[list[StateChanges], StateClaims]:
         """Take in beats that changed in the store: row ``rows[i]`` sent ``beats[i]``.
 
-        Each row appears at most once. ``now`` is monotonic seconds. No state changes: who asks for
+        Each row appears at most once. ``now`` is monotonic seconds. No state changes: what asks for
         another one by this is for :attr:`claims`.
         """
         members, changes = self.members, list[StateChanges]()
@@ -166,19 +166,19 @@ class Detector:
         return changes, StateClaims(rows[differ], beats.incarnation[differ], beats.status[differ])
 
     def _meet(self, rows: Rows) -> None:
-        """Members that were not up beat: those whose first beat it is are known from now on."""
+        """Take in beats of members that were not up: a member is known from its first beat on."""
         new = rows[np.isnan(self.members.first_heard[rows])]
         self.members.first_heard[new] = self.listened
 
     @property
     def listened(self) -> float:
-        """Seconds for which any shard was listened to."""
+        """Return the seconds for which any shard was listened to."""
         return float(self._time.max())
 
     def forget_turns(self, among: slice, now: float) -> Rows:
-        """Those ``among`` all whose conflict is over; what is no conflict is forgotten.
+        """Return rows ``among`` all with a conflict that is over; forget what is no conflict.
 
-        That is when two incarnations took no turns for CONFLICT_MEMORY down times.
+        Both are so when two incarnations took no turns for CONFLICT_MEMORY down times.
         """
         members = self.members
         rows = among.start + np.flatnonzero(members.flips[among])
@@ -189,7 +189,7 @@ class Detector:
         return conflicts
 
     def end_conflicts(self, rows: Rows, now: float) -> list[StateChanges]:
-        """The conflicts of ``rows`` are over, if they still are."""
+        """End the conflicts of ``rows`` that are still over."""
         over = rows[self.conflicts(rows) & self._are_quiet(rows, now)]
         self.members.flips[over] = 0
         return self._unchanged(over, Cause.CONFLICT_OVER)
@@ -200,7 +200,7 @@ class Detector:
         return are_quiet
 
     def hold_left(self, rows: Rows) -> Seconds:
-        """For how many seconds of listening more suspects in ``rows`` (n) are held, at most."""
+        """Return for how many seconds of listening more suspects in ``rows`` (n) are held, at most."""
         left = np.maximum(self.silences.storm_silence(rows) - self.silence(rows), 0.0)
         self.claims.hold_left(rows, left)
         return left
@@ -208,10 +208,10 @@ class Detector:
     def _take_turns(
         self, rows: Rows, beats: Beats, other: Mask, now: float, changes: list[StateChanges]
     ) -> Mask:
-        """Which of the beats of ``other`` incarnations than the current ones (n) are new."""
+        """Say which of the beats of ``other`` incarnations than the current ones (n) are new."""
         members = self.members
         turned = runs.take_turns(members, rows, beats.incarnation, beats.sequence, other, now)
-        # Who was down comes back, which is a change of its own.
+        # A member that was down comes back, which is a change of its own.
         living = members.state[turned.restarted]
         restarted = turned.restarted[(living == Code.UP) | (living == Code.SUSPECT)]
         changes += self._unchanged(restarted, Cause.RESTARTED)
@@ -237,7 +237,7 @@ class Detector:
         members = self.members
         others = members.interval_ms[rows] != beats.interval_ms
         others |= members.push_timeout_ms[rows] != beats.push_timeout_ms
-        others |= beats.interval_ms == 0  # as of one who has promised nothing yet
+        others |= beats.interval_ms == 0  # as of one that has promised nothing yet
         if others.any():
             promised = beats.interval_ms[others], beats.push_timeout_ms[others]
             promises.note(members, rows[others], *promised, self.rules)

@@ -1,11 +1,11 @@
-"""Who could not have been heard: gaps in listening, and canaries slower than a member's pushes. Pure.
+"""Gaps in listening, and canaries slower than a member's pushes, keep members from being heard. Pure.
 
-After a gap, agents that live need up to an interval and a push to come back, for they never back off
-beyond their next beat. So nobody's silence completes before an *allowance* is over: two intervals and
+After a gap, agents that live need up to an interval and a push to come back, for they never back
+off beyond their next beat. So no silence completes before an *allowance* is over: two intervals and
 a push, the second interval for a push that gets lost in the rush of all coming back. Where the next
-gap comes before that, the *chances* of a member add up: each stretch of listening in which every agent
-of its interval has begun and ended a push, whenever its beats are due, is one. Whoever was not heard
-in ENOUGH of them had its allowance in pieces, and gets no other one.
+gap comes before that, the *chances* of a member add up: each stretch of listening in which every
+agent of its interval has begun and ended a push, whenever its beats are due, is one. A member that
+was not heard in ENOUGH of them had its allowance in pieces, and gets no other one.
 
 A canary that took longer than a member waits for a push says nothing about what that member's
 pushes could do. Such a sweep is a gap for it alone.
@@ -42,26 +42,29 @@ def _nobody() -> Rows:
 
 @dataclass(slots=True)
 class _Hearing:
-    """How one shard's members were heard; ``began`` is the listening time when the last gap ended."""
+    """A `_Hearing` is how one shard's members were heard.
+
+    ``began`` is the listening time when the last gap ended.
+    """
 
     began: float = 0.0
     resumed_at: float = inf  # the same in monotonic seconds
     deaf: Rows = field(
         default_factory=_nobody
-    )  # whose pushes are given less time than the newest canary took
+    )  # members that give pushes less time than the newest canary took
     deaf_before: Rows = field(
         default_factory=_nobody
-    )  # and those who were so at some time since the gap
+    )  # and those that were so at some time since the gap
     put_off_since: float | None = None  # monotonic seconds, as the next
     deaf_since: float | None = None
 
 
 class Gaps:
-    """Moves the silence of those who could not have been heard."""
+    """`Gaps` moves the silence of members that could not have been heard."""
 
     def __init__(self, members: Members, clocks: Sequence[ListeningClock], rules: Rules) -> None:
         self.rules = rules
-        self.marks = False  # might anybody have chances, or be put off?
+        self.marks = False  # might any member have chances, or be put off?
         self.is_anybody_deaf = False  # on any shard; each question about one member asks for it
         self._members = members
         self._clocks = clocks
@@ -70,9 +73,9 @@ class Gaps:
     def take(
         self, shard: int, step: Step, listened: float, canary: float, now: float
     ) -> Iterator[None]:
-        """A sweep of ``shard`` that began at ``now`` moved its clock by ``listened`` seconds.
+        """Take in, in steps, that a sweep of ``shard`` moved its clock by ``listened`` seconds.
 
-        Its canary was accepted after ``canary`` seconds. Taken in in steps.
+        The sweep began at ``now``, and its canary was accepted after ``canary`` seconds.
         """
         if step is Step.STOOD_STILL:
             return
@@ -87,21 +90,21 @@ class Gaps:
         self._clocks[shard].mostly_deaf = self._are_most(shard, deaf, now)
 
     def heard(self, rows: Rows) -> None:
-        """New beats of members in ``rows``: what they were spared is over."""
+        """Take in new beats of members in ``rows``: what they were spared is over."""
         if self.marks:
             self._members.chances[:, rows] = 0
             self._members.put_off[rows] = False
 
     def deaf(self, shard: int) -> Rows:
-        """Whom the newest sweep of ``shard`` could not judge, for they wait less than its canary."""
+        """Return rows that the newest sweep of ``shard`` cannot judge: they wait less than its canary."""
         return self._shards[shard].deaf
 
     def hearing(self, shard: int, rows: Rows) -> Rows:
-        """``rows`` without those."""
+        """Return ``rows`` without those that :meth:`deaf` has."""
         return self._but(rows, self._shards[shard].deaf)
 
     def is_deaf(self, row: int) -> bool:
-        """Whether that is so of one member on any shard."""
+        """Say whether :meth:`deaf` has one member on any shard."""
         for each in self._shards:
             at = int(np.searchsorted(each.deaf, row))
             if at < len(each.deaf) and each.deaf.item(at) == row:
@@ -109,11 +112,11 @@ class Gaps:
         return False
 
     def deaf_since(self, shard: int) -> float | None:
-        """Since when there was always somebody such; monotonic seconds."""
+        """Return since when :meth:`deaf` always had some member; monotonic seconds."""
         return self._shards[shard].deaf_since
 
     def put_off(self, shard: int) -> Rows:
-        """Whose verdict on ``shard`` waits for an allowance after a gap."""
+        """Return the rows with a verdict on ``shard`` that waits for an allowance after a gap."""
         members = self._members
         if not self.marks:
             return _nobody()
@@ -121,7 +124,7 @@ class Gaps:
         return rows[IS_UNDECIDED[members.state[rows]] & members.on(shard, rows)]
 
     def put_off_since(self, shard: int) -> float | None:
-        """Since when there was always somebody such; monotonic seconds."""
+        """Return since when :meth:`put_off` always had some member; monotonic seconds."""
         return self._shards[shard].put_off_since
 
     def _hasty(self, shard: int, canary: float) -> Rows:
@@ -132,7 +135,7 @@ class Gaps:
         return rows[IS_UNDECIDED[members.state[rows]] & members.on(shard, rows)]
 
     def _are_most(self, shard: int, deaf: Rows, now: float) -> bool:
-        """Are those in ``deaf`` more than half of those who were heard of late?"""
+        """Say whether those in ``deaf`` are more than half of the members that were heard of late."""
         members = self._members
         if not len(deaf):
             return False
@@ -141,7 +144,7 @@ class Gaps:
         return bool(2 * np.count_nonzero(lately[deaf]) > np.count_nonzero(lately))
 
     def _pass_over(self, shard: int, deaf: Rows, listened: float) -> None:
-        """For those who are deaf, or were until now, the clock stood still."""
+        """Let the clock stand still for members that are deaf, or were until now."""
         members, hearing = self._members, self._shards[shard]
         either = self._either(deaf, hearing.deaf)
         for place in range(members.replicas):
@@ -151,23 +154,27 @@ class Gaps:
         self._allow(shard, self._but(hearing.deaf, deaf))
 
     def _either(self, some: Rows, others: Rows) -> Rows:
-        """Whoever is in one of two sets of rows, in ascending order."""
+        """Return what is in one of two sets of rows, in ascending order."""
         either = self._are_in(some)
         either[others] = True
         return np.flatnonzero(either)
 
     def _but(self, some: Rows, others: Rows) -> Rows:
-        """``some`` without ``others``."""
+        """Return ``some`` without ``others``."""
         return some[~self._are_in(others)[some]] if len(others) else some
 
     def _are_in(self, rows: Rows) -> Mask:
-        """By row, of all there are: is it one of ``rows``?"""
+        """Say of each row, of all there are, whether it is one of ``rows``."""
         are_in: Mask = np.zeros(self._members.size, np.bool_)
         are_in[rows] = True
         return are_in
 
     def _resume(self, shard: int, now: float) -> Iterator[None]:
-        """Whoever comes to the shard between two steps is heard from its clock's time on, as after a gap."""
+        """Begin to listen after a gap, in steps.
+
+        A member that comes to the shard between two steps is heard from its clock's time on, as
+        after a gap.
+        """
         members, hearing = self._members, self._shards[shard]
         deaf_before = self._are_in(hearing.deaf_before)
         for among in slices(members.size):
@@ -187,9 +194,10 @@ class Gaps:
     def _credit(self, shard: int, rows: Rows, deaf_before: Mask) -> None:
         """Count the chances that members had between the last two gaps, and were not heard in.
 
-        By row, ``deaf_before`` are those who were deaf at some time between them.
+        By row, ``deaf_before`` are those that were deaf at some time between them.
 
-        Where a gap came before, nobody's silence may be due to anything else that befell it there.
+        Where a gap came before, no silence may be due to anything else that befell the member
+        there.
         """
         members, hearing, time = self._members, self._shards[shard], self._clocks[shard].time
         if time <= hearing.began:
@@ -206,7 +214,7 @@ class Gaps:
             members.chances[place, rows] = np.minimum(chances, ENOUGH)
 
     def _unheard(self, place: int, rows: Rows, hearing: _Hearing) -> Mask:
-        """Who was not heard since the last gap, and was awaited before it."""
+        """Say which of ``rows`` were not heard since the last gap, and were awaited before it."""
         members = self._members
         heard_at, heard = members.heard_at[rows], members.heard[place, rows]
         never = np.isnan(heard_at) & (members.put_off[rows] | (heard < hearing.began))

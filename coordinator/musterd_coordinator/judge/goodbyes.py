@@ -1,9 +1,10 @@
-"""Goodbyes of many at once: as suspect as a silence of many at once, and held like it. Pure.
+"""Goodbyes of many at once are as suspect as a silence of many at once, and held like it. Pure.
 
-An agent that leaves, or whose check fails, says so in a beat, and is believed at once. When much of a
-zone says so within one service_down_time, somebody may be speaking for them, or one broken check for all:
-they are suspect for ``storm_hold`` of listening, and what they still say then is believed. A beat
-that says that all is well ends it at once: a goodbye after that is another, with a hold of its own.
+An agent that leaves, or has a check that fails, says so in a beat, and is believed at once. When
+much of a zone says so within one service_down_time, somebody may be speaking for its agents, or one
+broken check for all: they are suspect for ``storm_hold`` of listening, and what they still say then
+is believed. A beat that says that all is well ends it at once: a goodbye after that is another,
+with a hold of its own.
 """
 
 from collections.abc import Iterator
@@ -27,27 +28,30 @@ class _Said:
     held: bool
 
     def where(self, kept: Mask) -> "_Said":
-        """Those of them (n) that are ``kept``."""
+        """Return those of them (n) that are ``kept``."""
         return _Said(self.rows[kept], self.at[:, kept], self.held)
 
 
 class Goodbyes:
-    """Who said goodbye of late, and whose goodbyes are held."""
+    """`Goodbyes` knows which members said goodbye of late, and which goodbyes are held."""
 
     def __init__(self, members: Members) -> None:
         self._members = members
         self._said: list[_Said] = []
 
     def note(self, rows: Rows, times: Seconds, *, held: bool) -> None:
-        """Members in ``rows`` say goodbye now; ``times`` are the listening times of all shards."""
+        """Note that members in ``rows`` say goodbye now.
+
+        ``times`` are the listening times of all shards.
+        """
         if len(rows):
             self._said.append(_Said(rows, times[self._members.shard[:, rows]], held))
 
     def take_back(self, rows: Rows) -> None:
-        """Members in ``rows`` say that all is well: nothing that they said before is held.
+        """Hold nothing that members in ``rows`` said before: they say that all is well.
 
-        That they said it of late still counts for others: who speaks for a zone may be contradicted by
-        its agents in between.
+        That they said it of late still counts for others: somebody who speaks for a zone may be
+        contradicted by its agents in between.
         """
         if not len(rows):
             return
@@ -59,14 +63,14 @@ class Goodbyes:
         self._said = said
 
     def recent(self, times: Seconds, within: float) -> Rows:
-        """Whose goodbyes are held, or were said within so many seconds of listening."""
+        """Return rows with goodbyes that are held, or were said within so many seconds of listening."""
         some = [said.rows[said.held | (self._ago(said, times) < within)] for said in self._said]
         rows: Rows = np.unique(np.concatenate([np.empty(0, np.int64), *some]))
         still: Rows = rows[self._members.state[rows] != Code.FREE]
         return still
 
     def are_held(self, rows: Rows) -> Mask:
-        """Which of ``rows`` are held already."""
+        """Say which of ``rows`` are held already."""
         held = [said.rows for said in self._said if said.held]
         if not held:
             return np.zeros(len(rows), np.bool_)
@@ -74,9 +78,9 @@ class Goodbyes:
         return are_held
 
     def over(self, times: Seconds, hold: float, within: float) -> Rows:
-        """Whose goodbyes were held for ``hold`` seconds of listening, and are no longer.
+        """Return rows with goodbyes that were held for ``hold`` seconds of listening, and are no longer.
 
-        Whatever is over, or was ``within`` seconds ago and not held, is forgotten.
+        What is over, or was ``within`` seconds ago and not held, is forgotten.
         """
         if not self._said:
             return np.empty(0, np.int64)
@@ -92,14 +96,14 @@ class Goodbyes:
         return rows[self._is_suspect(rows)]
 
     def left(self, times: Seconds, hold: float) -> Iterator[tuple[Rows, Seconds]]:
-        """Rows whose goodbyes are held, and for how many seconds of listening more."""
+        """Yield rows with goodbyes that are held, and for how many seconds of listening more."""
         for said in self._said:
             if said.held:
                 still = self._is_saying(said.rows) & self._is_suspect(said.rows)
                 yield said.rows[still], hold - self._ago(said, times)[still]
 
     def _ago(self, said: _Said, times: Seconds) -> Seconds:
-        """Seconds of listening since, the longest over a member's shards as they were then."""
+        """Return the seconds of listening since, the longest over a member's shards as they were then."""
         shards = self._members.shard[:, said.rows]
         ago = np.where(shards == NO_SHARD, 0.0, times[shards] - said.at)
         longest: Seconds = ago.max(axis=0)
@@ -110,7 +114,7 @@ class Goodbyes:
         return saying
 
     def _is_saying(self, rows: Rows) -> Mask:
-        """Which of them say it still; a row may be another member's by now, who says no such thing."""
+        """Say which of ``rows`` say it still; one may be another member's by now, which does not say so."""
         says: Mask = GOODBYES[self._members.status[rows]]
         still: Mask = says & (self._members.state[rows] != Code.FREE)
         return still

@@ -1,4 +1,4 @@
-"""Runs of agents: a restart is told apart from several agents with one name. Pure, in columns.
+"""Runs of agents tell a restart apart from several agents with one name. Pure, in columns.
 
 A run is known by its random incarnation. An agent that restarted never returns to the run before;
 two agents, or ten, that beat under one name return to theirs again and again.
@@ -21,9 +21,9 @@ Incarnations = NDArray[np.uint64]
 
 
 class Turned(NamedTuple):
-    """Of n records of other runs than the current ones: which are ``new`` beats.
+    """A `Turned` says which of n records of other runs than the current ones are ``new`` beats.
 
-    ``restarted`` are the rows whose agents began a run that was not seen before, ``conflicts``
+    ``restarted`` are the rows with agents that began a run that was not seen before, ``conflicts``
     those that are called a conflict by this.
     """
 
@@ -61,7 +61,7 @@ def take_turns(
 
 
 def count_flips(members: Members, rows: Rows, now: float, by: int = 1) -> Rows:
-    """Members in ``rows`` show ``by`` signs more of several agents; who is a conflict by that."""
+    """Count ``by`` signs more of several agents in ``rows``; return those that are a conflict by that."""
     if not len(rows):
         return rows
     before = members.flips[rows]
@@ -71,7 +71,7 @@ def count_flips(members: Members, rows: Rows, now: float, by: int = 1) -> Rows:
 
 
 def _recall(members: Members, rows: Rows, incarnation: Incarnations) -> Mask:
-    """Which of these runs, that are neither current nor the one before, were seen earlier.
+    """Say which of these runs, that are neither current nor the one before, were seen earlier.
 
     The run before the current one takes the place of the one that returns, or of the oldest.
     """

@@ -1,8 +1,8 @@
-"""A shard's clock of listening time: it advances only while the shard could have carried a beat.
+"""A shard's clock of listening time advances only while the shard could have carried a beat.
 
 A sweep *proves* the path when the canary written before it came back with it. Between two proven
 sweeps in a row the clock advances by the time between their beginnings, at most
-:data:`LONGEST_STEP` sweep periods, so that a coordinator that was late itself accuses nobody of
+:data:`LONGEST_STEP` sweep periods, so that a coordinator that was late itself accuses no member of
 its own lateness. A sweep that proves nothing, or a pause between two sweeps, is a *gap*: the clock
 stands still through it, and the first proven sweep after it only starts the clock again.
 """
@@ -15,7 +15,7 @@ LONGEST_STEP = 1.5
 
 
 class Step(Enum):
-    """What one sweep did to the clock."""
+    """A `Step` is what one sweep did to the clock."""
 
     STOOD_STILL = auto()
     RESUMED = auto()  # the first proven sweep after a gap, or of all
@@ -24,10 +24,10 @@ class Step(Enum):
 
 @dataclass(slots=True)
 class ListeningClock:
-    """The listening time of one shard, in seconds; pure, instants are those of its caller.
+    """A `ListeningClock` is the listening time of one shard, in seconds.
 
-    ``period`` is the sweep period and ``timeout`` the longest that a sweep may take and still
-    prove anything, both in seconds.
+    It is pure: instants are those of its caller. ``period`` is the sweep period and ``timeout`` the
+    longest that a sweep may take and still prove anything, both in seconds.
     """
 
     period: float
@@ -40,7 +40,7 @@ class ListeningClock:
 
     @property
     def listening(self) -> bool:
-        """Could most of the shard's members be heard by the newest sweep?"""
+        """Say whether the newest sweep could hear most of the shard's members."""
         return self.resumed and not self.mostly_deaf
 
     def advance(self, begin: float, end: float, proven: bool) -> Step:
@@ -58,5 +58,5 @@ class ListeningClock:
         return Step.ADVANCED
 
     def staleness(self, now: float) -> float | None:
-        """Seconds since the newest proven sweep began; None before the first."""
+        """Return the seconds since the newest proven sweep began; None before the first."""
         return None if self.proven_at is None else max(0.0, now - self.proven_at)

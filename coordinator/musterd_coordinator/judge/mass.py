@@ -1,8 +1,8 @@
-"""Whether so many of a zone go at once that something else than they is the likelier culprit. Pure.
+"""Where too many of a zone go at once, something other than them is the likelier culprit. Pure.
 
 Members that were heard for long are *established*. Where a zone has enough of them, only they are
 counted for each other: so invented members, however many, neither thin a mass silence out nor make
-one of a single death. Members that are new are counted with everybody.
+one of a single death. Members that are new are counted with all.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,26 +25,26 @@ _Counts = NDArray[np.int64]
 
 
 def is_established(members: Members, rows: Rows, time: float, rules: Rules) -> Mask:
-    """Which of ``rows`` were first heard long before ``time``, a detector's listening time."""
+    """Say which of ``rows`` were first heard long before ``time``, a detector's listening time."""
     age = time - members.first_heard[rows]
     established: Mask = age >= ESTABLISHED_AFTER * rules.service_down_time  # false for NaN
     return established
 
 
 class Mass:
-    """Zones of which some members go: how many do, and how many are there."""
+    """A `Mass` counts zones of which some members go: how many do, and how many are there."""
 
     def __init__(self, members: Members, rules: Rules, time: float) -> None:
         self._members = members
         self._rules = rules
         self._time = time
-        zones = int(members.zone[members.used].max(initial=0)) + 2  # the last: of who came since
+        zones = int(members.zone[members.used].max(initial=0)) + 2  # the last: of what came since
         self._wanted = np.zeros(zones, np.bool_)
-        self._of_all = np.zeros((2, zones), np.int64)  # who goes, and who is alive
+        self._of_all = np.zeros((2, zones), np.int64)  # which go, and which are alive
         self._of_established = np.zeros((2, zones), np.int64)
 
     def want(self, rows: Rows) -> None:
-        """Count the zones of ``rows``."""
+        """Have the zones of ``rows`` counted."""
         self._wanted[self._zones(rows)] = True
 
     def count(self, among: slice, going: Going) -> None:
@@ -61,7 +61,7 @@ class Mass:
             self._add(self._of_established[row], zones[counted & established])
 
     def are_in(self, rows: Rows) -> Mask:
-        """Which of ``rows`` (n) are in a zone too much of which goes."""
+        """Say which of ``rows`` (n) are in a zone of which too much goes."""
         if self._rules.storm_min <= 0:
             return np.zeros(len(rows), np.bool_)
         zones = self._zones(rows)
@@ -87,7 +87,7 @@ class Mass:
 def weighed(
     members: Members, rules: Rules, time: float, wanted: Iterable[Rows], going: Going
 ) -> Steps[Mass]:
-    """The zones of all members in portions of rows ``wanted``, in steps."""
+    """Count the zones that members in portions of rows ``wanted`` are in, in steps."""
     mass, some = Mass(members, rules, time), False
     for rows in wanted:
         some |= bool(len(rows))

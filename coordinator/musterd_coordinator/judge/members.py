@@ -1,4 +1,4 @@
-"""The columns that the detector decides on: one row per member, one array per property."""
+"""The detector decides on these columns: one row per member, one array per property."""
 
 from collections.abc import Iterator
 from enum import IntEnum
@@ -18,7 +18,7 @@ NO_SHARD = -1
 
 
 class Code(IntEnum):
-    """:class:`musterd.model.State` as a number, and a row that no member has."""
+    """A `Code` is :class:`musterd.model.State` as a number, or stands for a row that no member has."""
 
     FREE = 0
     UNKNOWN = 1
@@ -85,7 +85,7 @@ _EMPTY = {name: empty for name, (_, empty) in (_COLUMNS | _BY_PLACE).items()}
 
 
 class Members:
-    """A growing table of members; rows of members that were removed are used again.
+    """`Members` is a growing table; rows of members that were removed are used again.
 
     ``shard`` and ``heard`` have shape (replicas, capacity): for each of a member's places, which
     shard it is (or NO_SHARD) and that shard's listening time at the member's last new beat, moved
@@ -148,18 +148,18 @@ class Members:
 
     @property
     def used(self) -> slice:
-        """The rows that may hold members."""
+        """Return the rows that may hold members."""
         return slice(0, self.size)
 
     def add(self, states: NDArray[np.uint8], shards: NDArray[np.int16]) -> Rows:
-        """Rows for n new members in ``states`` (n), placed on ``shards`` (replicas, n)."""
+        """Add n members in ``states`` (n), placed on ``shards`` (replicas, n); return their rows."""
         rows = self._take_rows(len(states))
         self.state[rows] = states
         self.shard[:, rows] = shards
         return rows
 
     def make_room(self, more: int) -> Iterator[None]:
-        """Have room for ``more``, before they come: a column grows in each step."""
+        """Make room for ``more`` members before they come: a column grows in each step."""
         end = self.size + more
         if end > self.room:
             yield from self._grow(end + end // 4)
@@ -171,7 +171,7 @@ class Members:
         self._free.append(row)
 
     def on(self, shard: int, rows: Rows | slice) -> Mask:
-        """Which of ``rows`` beat to ``shard``."""
+        """Say which of ``rows`` beat to ``shard``."""
         placed: Mask = np.logical_or.reduce(self.shard[:, rows] == shard)
         return placed
 
@@ -204,5 +204,5 @@ class Members:
 
 
 def slices(size: int) -> Iterator[slice]:
-    """All of ``size`` rows, in portions of a step."""
+    """Return all of ``size`` rows, in portions of a step."""
     return (slice(at, min(at + LOOKED_AT, size)) for at in range(0, size, LOOKED_AT))

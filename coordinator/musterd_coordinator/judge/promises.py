@@ -1,4 +1,4 @@
-"""What members promise in their beats, held to what an agent may be set to. Pure, in columns.
+"""What members promise in their beats is held to what an agent may be set to. Pure, in columns.
 
 Promises come from hosts, and may say anything. What one member promises decides when this member is
 judged, within bounds, and nothing about any other one.
@@ -31,7 +31,7 @@ def note(
     push_timeout_ms: NDArray[np.uint16],
     rules: Rules,
 ) -> None:
-    """Members in ``rows`` (n) promise this in their newest beats (n)."""
+    """Note what members in ``rows`` (n) promise in their newest beats (n)."""
     members.interval_ms[rows], members.push_timeout_ms[rows] = interval_ms, push_timeout_ms
     told = interval_ms / 1000
     interval = np.clip(told, MIN_INTERVAL, MAX_INTERVAL)
@@ -43,7 +43,7 @@ def note(
 
 
 def note_intervals(members: Members, rows: Rows, intervals: Seconds, rules: Rules) -> None:
-    """What is known of members in ``rows`` (n) without a beat of theirs; 0: nothing."""
+    """Note what is known of members in ``rows`` (n) without a beat of theirs; 0: nothing."""
     known = np.where(intervals > 0, np.clip(intervals, MIN_INTERVAL, MAX_INTERVAL), 0.0)
     assumed = np.where(known > 0, known, rules.interval)
     members.interval[rows] = known
@@ -52,13 +52,13 @@ def note_intervals(members: Members, rows: Rows, intervals: Seconds, rules: Rule
 
 
 def judge_by(members: Members, rules: Rules) -> None:
-    """Judge everybody by other rules than before."""
+    """Judge all members by other rules than before."""
     used = members.used
     members.down_after[used] = _down_after(members.interval[used].astype(np.float64), rules)
 
 
 def later(members: Members, rules: Rules) -> Rows:
-    """Who is judged later than service_down_time, for the sake of a long interval."""
+    """Return the rows judged later than service_down_time, for the sake of a long interval."""
     used = members.used
     return np.flatnonzero(
         (members.down_after[used] > rules.service_down_time) & (members.state[used] != Code.FREE)
@@ -66,15 +66,15 @@ def later(members: Members, rules: Rules) -> Rows:
 
 
 def clamped(members: Members) -> Rows:
-    """Who promises what no agent may be set to."""
+    """Return the rows of members that promise what no agent may be set to."""
     return np.flatnonzero(members.clamped[members.used])
 
 
 def canary_time(members: Members, shard: int, rules: Rules) -> float:
-    """How many seconds a canary on ``shard`` may take to be accepted.
+    """Return how many seconds a canary on ``shard`` may take to be accepted.
 
-    As long as nearly all living members there wait for a push: a few who wait for ages do not make
-    it longer, and those who wait for less than it took are left out by themselves.
+    It is as long as nearly all living members there wait for a push: a few that wait for ages do
+    not make it longer, and those that wait for less than it took are left out by themselves.
     """
     rows = np.arange(0, members.size, max(1, members.size // _SAMPLE))
     state = members.state[rows]
@@ -93,7 +93,7 @@ def _down_after(interval: Seconds, rules: Rules) -> Seconds:
 def _push_timeouts(
     interval: Seconds, push_timeout_ms: NDArray[np.uint16], rules: Rules
 ) -> tuple[Seconds, Mask]:
-    """What n agents give a push, and which of them say what cannot be."""
+    """Return what n agents give a push, in seconds, and which of them say what cannot be."""
     told = push_timeout_ms / 1000
     told[push_timeout_ms == _LONGEST_TOLD] = MAX_INTERVAL
     allowed = np.where(push_timeout_ms == 0, rules.push_timeout(interval), told)

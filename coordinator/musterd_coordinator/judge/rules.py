@@ -1,4 +1,4 @@
-"""The numbers that the detector goes by."""
+"""These are the numbers that the detector goes by."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from musterd_coordinator.judge.members import Seconds
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the detector goes by; durations in seconds of listening time.
+    """`Rules` are what the detector goes by; durations are in seconds of listening time.
 
     ``push_timeout`` gives, for intervals of shape (n), the push timeouts of agents that do not tell
-    theirs; ``interval`` stands in for members whose own is not known yet. ``storm_min`` 0 turns the
-    guard off.
+    theirs; ``interval`` stands in for a member's own while that is not known. ``storm_min`` 0 turns
+    the guard off.
     """
 
     service_down_time: float

@@ -1,14 +1,14 @@
-"""Which records of one run of an agent are new beats. Pure, in columns.
+"""The sequence of a record tells whether it is a new beat of its agent's run. Pure, in columns.
 
-A beat is new when its sequence is above the member's mark, the highest so far. Anybody who reaches a
-store can write a record with any number, so:
+A beat is new when its sequence is above the member's mark, the highest so far. Anybody who reaches
+a store can write a record with any number, so:
 
 * A number that no agent could have reached since the mark never becomes it.
-* A record whose number says nothing, but which was sent after the newest beat, is of an agent that
-  lives: whatever was made of its number. The mark stays.
-* Records below the mark, or beyond reach, that ascend from one to the next are the beats of an agent
-  that lives, whatever made its mark wrong: the second one is new, and the mark is its. One that
-  ascends to the mark itself is new as well.
+* A record with a number that says nothing, but which was sent after the newest beat, is of an agent
+  that lives: whatever was made of its number. The mark stays.
+* Records below the mark, or beyond reach, that ascend from one to the next are the beats of an
+  agent that lives, whatever made its mark wrong: the second one is new, and the mark is its. One
+  that ascends to the mark itself is new as well.
 
 An older record that comes back once is no news. One that was copied twice in its old order is taken
 for news, once for each such pair.
@@ -32,7 +32,7 @@ been away for twelve days."""
 
 
 class BeatNews(NamedTuple):
-    """Of n records: which are new beats, and which of those are of a member whose mark was wrong.
+    """A `BeatNews` says which of n records are new beats, and which of those had a wrong mark before.
 
     ``beyond`` are those that no agent could have reached, ``later`` those that are new by when they
     were sent: their numbers mean nothing.
@@ -45,7 +45,7 @@ class BeatNews(NamedTuple):
 
 
 def tell(members: Members, rows: Rows, beats: Beats, now: float) -> BeatNews:
-    """What n records ``beats`` of the current runs of the members in ``rows`` (n) mean.
+    """Say what n records ``beats`` of the current runs of the members in ``rows`` (n) mean.
 
     Each row appears at most once. ``now`` is monotonic seconds.
     """
@@ -65,7 +65,7 @@ def tell(members: Members, rows: Rows, beats: Beats, now: float) -> BeatNews:
 
 
 def _are_back(members: Members, rows: Rows, sequence: Sequences, mark: Sequences) -> Mask:
-    """Which of these records come back to their marks from below."""
+    """Say which of these records come back to their marks from below."""
     if not members.any_odd:
         return np.zeros(len(rows), np.bool_)
     before = members.odd_sequence[rows]
@@ -87,7 +87,7 @@ def _is_beyond(
 
 
 def _ascends(members: Members, rows: Rows, sequence: Sequences, beyond: Mask) -> Mask:
-    """Whether each record is above the odd one before, by as much as can be. Notes it as such.
+    """Say whether each record is above the odd one before, by as much as can be; note it as such.
 
     One ``beyond`` reach is not noted in the place of one below the mark, which may be an agent's.
     """

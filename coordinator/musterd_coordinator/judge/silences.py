@@ -1,7 +1,7 @@
-"""Who was silent for long enough to be judged, and what it is then. Pure.
+"""A member that was silent for long enough is judged here: it is down, suspect or left then. Pure.
 
-A member goes down only by a proven sweep, when its silence on that shard is complete. When too much of
-a zone falls silent at once it becomes suspect instead, and down only after a hold.
+A member goes down only by a proven sweep, when its silence on that shard is complete. When too much
+of a zone falls silent at once it becomes suspect instead, and down only after a hold.
 """
 
 from collections.abc import Sequence
@@ -28,21 +28,24 @@ from musterd_coordinator.steps import Steps
 
 
 class Due(NamedTuple):
-    """Members in ``rows`` (n) to be judged, last ``heard`` (replicas, n) at these listening times."""
+    """These are members in ``rows`` (n) to judge, last ``heard`` (replicas, n) at these listening times."""
 
     rows: Rows
     heard: Seconds
 
 
 class SilenceVerdicts(NamedTuple):
-    """``changes`` of n members that were due when they were last ``heard`` at these listening times."""
+    """These are ``changes`` of n members that were due when last ``heard`` at these listening times."""
 
     changes: StateChanges
     heard: Seconds
 
 
 class SilenceJudge:
-    """Silence, member by member. ``times`` are the listening times of all shards, and one for NO_SHARD."""
+    """A `SilenceJudge` judges silence, member by member.
+
+    ``times`` are the listening times of all shards, and one for NO_SHARD.
+    """
 
     def __init__(
         self, members: Members, gaps: Gaps, clocks: Sequence[ListeningClock], times: Seconds
@@ -53,14 +56,14 @@ class SilenceJudge:
         self._times = times
 
     def of_all(self, rows: Rows | slice) -> Seconds:
-        """Seconds of listening without a new beat, the largest over a member's shards."""
+        """Return the seconds of listening without a new beat, the largest over a member's shards."""
         shard = self._members.shard[:, rows]
         silence = self._times[shard] - self._members.heard[:, rows]
         longest: Seconds = np.where(shard == NO_SHARD, 0.0, silence).max(axis=0)
         return np.maximum(longest, 0.0)
 
     def of(self, row: int) -> float:
-        """The same of one row."""
+        """Return :meth:`of_all` of one row."""
         members, longest = self._members, 0.0
         for place in range(members.replicas):  # each question about one member comes here
             shard = members.shard.item(place, row)
@@ -70,13 +73,13 @@ class SilenceJudge:
         return longest
 
     def storm_silence(self, rows: Rows) -> Seconds:
-        """The silence at which suspects are held no longer."""
+        """Return the silence at which suspects are held no longer."""
         silence: Seconds = self._members.down_after[rows] + self._gaps.rules.storm_hold
         return silence
 
     def due(self, shard: int, among: slice) -> Due:
-        """The rows ``among`` all whose silence on ``shard`` is complete, and changes them."""
-        # To compare all with one number takes half the time, and nobody is judged sooner than that.
+        """Return the rows ``among`` all with a silence on ``shard`` that is complete, and changes them."""
+        # To compare all with one number takes half the time, and none is judged sooner than that.
         shortest = self._gaps.rules.service_down_time
         rows: Rows = among.start + np.flatnonzero(self._is_silent(shard, among, shortest))
         rows = rows[IS_UNDECIDED[self._members.state[rows]]]
@@ -85,7 +88,7 @@ class SilenceJudge:
         return Due(rows, self._members.heard[:, rows])
 
     def weigh(self, due: Sequence[Due]) -> Steps[list[SilenceVerdicts]]:
-        """Verdicts on those that are ``due``, in portions, by how much of their zones falls silent."""
+        """Judge those that are ``due``, in portions, by how much of their zones falls silent."""
         members, rules = self._members, self._gaps.rules
         up = [each.rows[members.state[each.rows] == Code.UP] for each in due]
         mass = yield from weighed(members, rules, float(self._times.max()), up, self._falling)
@@ -97,7 +100,7 @@ class SilenceJudge:
         return verdicts
 
     def judge(self, verdicts: Sequence[SilenceVerdicts]) -> list[StateChanges]:
-        """Carry out ``verdicts`` on all who are as they were, and were not heard since they were due."""
+        """Carry out ``verdicts`` on all that are as they were, and were not heard since they were due."""
         return [self._carry_out(each) for each in verdicts]
 
     def _are_held(self, rows: Rows) -> Mask:
@@ -141,11 +144,11 @@ class SilenceJudge:
         return somewhere
 
     def _falling(self, rows: Rows) -> tuple[Mask, Mask]:
-        """Which of ``rows`` fall silent together, or have just fallen; and those or the living.
+        """Say which of ``rows`` fall silent together, or have just fallen; and those or the living.
 
-        Counted as falling: whoever has been silent for half the service_down_time by now (the
-        rest of a cut-off rack completes its silence an interval later than its first member),
-        and whoever completed it within the last service_down_time.
+        A member counts as falling if it has been silent for half the service_down_time by now (the
+        rest of a cut-off rack completes its silence an interval later than its first member), or if
+        it completed its silence within the last service_down_time.
         """
         members, silence, states = self._members, self.of_all(rows), self._members.state[rows]
         living = is_living(states)
@@ -157,6 +160,6 @@ class SilenceJudge:
 
 
 def is_living(states: NDArray[np.uint8]) -> Mask:
-    """Which of ``states`` (n) are those of members that are there, as far as is known."""
+    """Say which of ``states`` (n) are those of members that are there, as far as is known."""
     living: Mask = (states == Code.UP) | (states == Code.SUSPECT)
     return living

@@ -1,4 +1,4 @@
-"""Which row sits in which slot of a shard, and the last record that was read there."""
+"""`ShardSlots` knows which row sits in which slot of a shard, and the last record read there."""
 
 from collections.abc import Callable
 
@@ -23,13 +23,13 @@ def _ignore(rows: Rows, beats: Beats) -> None:
 
 
 class ShardSlots:
-    """The slots of one shard.
+    """These are the slots of one shard.
 
-    A record is news only when it differs from the one read before in the same slot. Of that one a hash
-    of incarnation, sequence and sending time is kept (:func:`_told`). What stands in
-    the store when a coordinator starts may be a dead member's last word, so until the first
-    complete sweep records are remembered and mean nothing; a slot taken after that was empty
-    before, and its first record is news.
+    A record is news only when it differs from the one read before in the same slot. A hash of that
+    one's incarnation, sequence and sending time is kept (:func:`_told`). What stands in the store
+    when a coordinator starts may be a dead member's last word, so until the first complete sweep
+    records are remembered and mean nothing; a slot taken after that was empty before, and its first
+    record is news.
     """
 
     def __init__(self, capacity: int = 1024) -> None:
@@ -41,7 +41,7 @@ class ShardSlots:
         self._slot: NDArray[np.int32] = np.full(capacity, NOBODY, np.int32)  # by row
 
     def seat(self, slot: int, row: int) -> None:
-        """The member of ``row`` holds ``slot`` from now on, and no other slot of this shard."""
+        """Seat the member of ``row`` in ``slot`` from now on, and in no other slot of this shard."""
         self._reserve(slot + 1, row + 1)
         if self._row.item(slot) == row:
             return
@@ -54,7 +54,7 @@ class ShardSlots:
         self.count += 1
 
     def seat_newcomers(self, slots: Slots, rows: Rows) -> None:
-        """The same of many members who held no slot of this shard."""
+        """Seat many members that held no slot of this shard, as :meth:`seat`."""
         self._reserve(int(slots.max()) + 1, int(rows.max()) + 1)
         for slot in slots[self._row[slots] != NOBODY].tolist():
             self.vacate(slot)
@@ -64,26 +64,26 @@ class ShardSlots:
         self.count += len(slots)
 
     def are_free(self, slots: Slots, rows: Rows) -> Mask:
-        """Which ``slots[i]`` (n) nobody holds, while the member of ``rows[i]`` holds no other."""
+        """Say which ``slots[i]`` (n) no member holds, while the member of ``rows[i]`` holds no other."""
         self._reserve(int(slots.max()) + 1, int(rows.max()) + 1)
         free: Mask = (self._row[slots] == NOBODY) & (self._slot[rows] == NOBODY)
         return free
 
     def holds(self, row: int) -> bool:
-        """Does the member of ``row`` hold a slot?"""
+        """Say whether the member of ``row`` holds a slot."""
         return row < len(self._slot) and self._slot.item(row) != NOBODY
 
     def slot_of(self, row: int) -> int | None:
-        """The slot that the member of ``row`` holds."""
+        """Return the slot that the member of ``row`` holds."""
         return self._slot.item(row) if self.holds(row) else None
 
     def row_in(self, slot: int) -> int | None:
-        """The row of who holds ``slot``."""
+        """Return the row of the member that holds ``slot``."""
         row = self._row.item(slot) if slot < len(self._row) else NOBODY
         return None if row == NOBODY else row
 
     def vacate(self, slot: int) -> int | None:
-        """Nobody holds ``slot`` any more; the row of who did."""
+        """Let no member hold ``slot`` any more; return the row of the one that did."""
         if slot >= len(self._row) or self._row.item(slot) == NOBODY:
             return None
         row = self._row.item(slot)
@@ -93,12 +93,12 @@ class ShardSlots:
         return row
 
     def leave(self, row: int) -> None:
-        """The member of ``row`` holds no slot any more."""
+        """Let the member of ``row`` hold no slot any more."""
         if self.holds(row):
             self.vacate(self._slot.item(row))
 
     def news(self, beats: Beats, old: Take = _ignore) -> tuple[Rows, Beats]:
-        """The rows whose record is news, with those records; all of them are remembered.
+        """Return the rows with a record that is news, and those records; remember all of them.
 
         ``old`` is given those that are only remembered, with their rows.
         """
@@ -128,11 +128,11 @@ class ShardSlots:
 
 
 def _told(beats: Beats) -> NDArray[np.uint64]:
-    """A number for each of n beats that another beat of the same member does not have.
+    """Return a number for each of n beats that another beat of the same member does not have.
 
-    Within a run: of two beats that differ in their sequence by less than 2^30 and in their sending time
-    by less than 2^30 ms, never the same. Incarnations are random, so that of two runs it is the same
-    once in 2^64.
+    Within a run it is never the same for two beats that differ in their sequence by less than 2^30
+    and in their sending time by less than 2^30 ms. Incarnations are random, so that it is the same
+    for two runs once in 2^64.
     """
     sent = beats.sent_ms.astype(np.uint64, copy=False)
     told: NDArray[np.uint64] = beats.incarnation + beats.sequence * _SPREAD + sent

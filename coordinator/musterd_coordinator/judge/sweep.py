@@ -1,4 +1,4 @@
-"""What one sweep of a shard means for everybody, in steps between which questions are answered."""
+"""One sweep of a shard is judged here for all members, in steps; questions are answered in between."""
 
 from collections.abc import Iterable, Iterator
 
@@ -22,7 +22,7 @@ Judging = Steps[list[StateChanges]]
 
 
 def news_in(detector: Detector, seats: ShardSlots, sweep: BeatBatch) -> Iterator[News]:
-    """What is new of those who have ``seats`` in a sweep of their shard, in portions of a step."""
+    """Yield what is new of members with ``seats`` in a sweep of their shard, in portions of a step."""
     for beats in sweep.beats.parts(LOOKED_AT):
         yield seats.news(beats, detector.remember_promises)
     seats.swept |= sweep.complete

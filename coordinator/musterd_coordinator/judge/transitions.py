@@ -1,4 +1,4 @@
-"""What the detector says of members, in columns: who changes, to what, and why."""
+"""The detector says this of members, in columns: which change, to what, and why."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -10,7 +10,7 @@ from musterd_coordinator.judge.members import Mask, Rows, Seconds
 
 
 class Cause(IntEnum):
-    """Why a member changed."""
+    """A `Cause` is why a member changed."""
 
     FIRST_BEAT = 0
     BEAT = 1
@@ -30,7 +30,7 @@ class Cause(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class StateChanges:
-    """What one sweep changed: row ``rows[i]`` went from ``old[i]`` to ``new[i]`` by ``cause[i]``.
+    """One sweep changed this: row ``rows[i]`` went from ``old[i]`` to ``new[i]`` by ``cause[i]``.
 
     ``silence`` is how long, in seconds of listening, each had been silent.
     """
@@ -45,14 +45,14 @@ class StateChanges:
         return len(self.rows)
 
     def where(self, chosen: Mask) -> "StateChanges":
-        """Those of them (n) that are ``chosen``."""
+        """Return those of them (n) that are ``chosen``."""
         old, new, cause = self.old[chosen], self.new[chosen], self.cause[chosen]
         return StateChanges(self.rows[chosen], old, new, cause, self.silence[chosen])
 
 
 @dataclass(frozen=True, slots=True)
 class StateClaims:
-    """Members whose newest beat, of ``incarnation[i]`` and with ``status[i]``, asks for a state."""
+    """These members ask for a state by their newest beats, of ``incarnation[i]`` with ``status[i]``."""
 
     rows: Rows
     incarnation: NDArray[np.uint64]
