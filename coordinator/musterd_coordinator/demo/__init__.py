@@ -1,4 +1,4 @@
-"""`musterd demo`: a small fleet of real processes fails and recovers before your eyes."""
+"""`musterd demo` shows a small fleet of real processes that fails and recovers before your eyes."""
 
 from argparse import Namespace
 
@@ -9,7 +9,7 @@ from musterd_coordinator.demo.story import tell
 
 
 def run(args: Namespace) -> int:
-    """Tell the story with ``args.members`` hosts; 0 if every step went as told.
+    """Tell the story with ``args.members`` hosts; return 0 if every step went as told.
 
     ``args.keep`` leaves everything running at the end, until it is interrupted.
     """

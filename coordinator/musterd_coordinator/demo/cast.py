@@ -1,4 +1,4 @@
-"""The demo's processes: a store, a crowd of members, and three hosts of their own."""
+"""The demo's processes are a store, a crowd of members, and three hosts of their own."""
 
 from typing import Self
 
@@ -12,7 +12,7 @@ SERVICE_DOWN_TIME = 4.0
 
 
 class Cast:
-    """All processes of the story. Its calls block, a few milliseconds for each process."""
+    """A `Cast` is all processes of the story. Its calls block, a few milliseconds for each process."""
 
     def __init__(self, members: int) -> None:
         self.names = [f"host-{number:04d}" for number in range(1, members + 1)]
@@ -26,7 +26,7 @@ class Cast:
         self._hosts = [self._agent(name) for name in self.hosts]
 
     def start(self) -> None:
-        """Start everyone."""
+        """Start all of them."""
         for process in (self.store, *self._crowds, *self._hosts):
             process.start()
 

@@ -1,4 +1,4 @@
-"""What the audience sees: lines of text, and under them, on a terminal, the roll as it is now."""
+"""The audience sees lines of text, and under them, on a terminal, the roll as it is now."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ _BAR = "   {desc} |{bar:30}| {n_fmt}/{total_fmt} up{postfix}"
 
 
 class Stage:
-    """Prints the story, and watches every member all the while.
+    """A `Stage` prints the story, and watches every member all the while.
 
     ``accused`` are members that were answered anything but up though they were alive: their
     names, with the state and the reason that were given.
@@ -29,7 +29,7 @@ class Stage:
         self.accused: dict[str, str] = {}
 
     def say(self, text: str) -> None:
-        """A line of the story."""
+        """Print a line of the story."""
         if self._bar.disable:
             print(text, flush=True)  # noqa: T201  # this is what the demo is for
         else:
@@ -42,7 +42,7 @@ class Stage:
             await anyio.sleep(PERIOD)
 
     async def until(self, names: Iterable[str], state: State, within: float) -> float | None:
-        """The seconds until all of ``names`` were in ``state``; None when they were not in time."""
+        """Return the seconds until all of ``names`` were in ``state``; None when they were not in time."""
         waiting = set(names)
 
         def all_there() -> bool:
@@ -52,15 +52,15 @@ class Stage:
         return await _until(all_there, within)
 
     async def until_listening(self, listening: bool, within: float) -> float | None:
-        """The seconds until the store was (or was not) listened to; None when not in time."""
+        """Return the seconds until the store was (or was not) listened to; None when not in time."""
         return await _until(lambda: self.status().listening is listening, within)
 
     def silence(self, names: Iterable[str]) -> float:
-        """The longest silence among ``names``."""
+        """Return the longest silence among ``names``, in seconds."""
         return max(self._desk.member(GROUP, name).silent_for for name in names)
 
     def status(self) -> StatusAnswer:
-        """The coordinator's own account."""
+        """Return the coordinator's own account."""
         return self._desk.status()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""musterd's embedded store by itself, so that it can be hung and measured apart from a coordinator."""
+"""musterd's embedded store runs here by itself, to be hung and measured apart from a coordinator."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The story of the demo, step by step."""
+"""The demo tells its story step by step."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ PUSH = 0.8 * INTERVAL
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What was expected of one step, and what was seen."""
+    """A `Scene` is what was expected of one step, and what was seen."""
 
     expected: str
     seen: str
@@ -38,7 +38,7 @@ class Scene:
 
 
 async def tell(members: int, keep: bool) -> bool:
-    """Tell the whole story; did every step go as told?"""
+    """Tell the whole story; say whether every step went as told."""
     if members <= HOSTS:
         raise ConfigError(f"--members {members}: the demo kills {HOSTS} hosts; take at least 4")
     with TemporaryDirectory(prefix="musterd-demo-") as name, Cast(members) as cast:
@@ -140,7 +140,7 @@ async def _return(cast: Cast, stage: Stage) -> Scene:
 
 
 def _scene(stage: Stage, expected: str, seen: str, well: bool) -> Scene:
-    """A scene, which is well only if nobody alive was accused up to its end."""
+    """Return a scene, which is well only if no living member was accused up to its end."""
     if not stage.accused:
         return Scene(expected, f"{seen}; nobody alive accused", well)
     name, said = next(iter(stage.accused.items()))

@@ -1,1 +1,1 @@
-"""How much of anything there is for one, and for all."""
+"""Limits say how much of anything there is for one, and for all."""

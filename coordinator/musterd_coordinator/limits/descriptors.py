@@ -1,4 +1,4 @@
-"""Open files: as many as the system allows, and how many of them whoever connects may take."""
+"""A process has as many open files as the system allows, and callers may take some of them."""
 
 import resource
 from collections.abc import Callable
@@ -27,7 +27,7 @@ Write = Callable[[int, tuple[int, int]], None]
 
 
 def allow_all(read: Read = resource.getrlimit, write: Write = resource.setrlimit) -> int:
-    """Raise the soft limit to the hard one, as a login shell allows only 1024; the limit then."""
+    """Raise the soft limit to the hard one, as a login shell allows only 1024; return the limit then."""
     soft, hard = read(resource.RLIMIT_NOFILE)
     wanted = PLENTY if hard == resource.RLIM_INFINITY else hard
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -43,23 +43,23 @@ def allow_all(read: Read = resource.getrlimit, write: Write = resource.setrlimit
 
 
 def allowed(read: Read = resource.getrlimit) -> int:
-    """How many files this process may have open."""
+    """Return how many files this process may have open."""
     soft, _ = read(resource.RLIMIT_NOFILE)
     return PLENTY if soft == resource.RLIM_INFINITY else soft
 
 
 def for_callers(descriptors: int) -> int:
-    """How many connections the API takes, so that stores and the registry always find one. Pure."""
+    """Return how many connections the API takes, so that stores and registry always find one. Pure."""
     return max(1, min(MOST_CALLERS, descriptors // 2))
 
 
 def for_embedded_store(descriptors: int) -> int:
-    """How many connections a store takes that is in one process with the API. Pure."""
+    """Return how many connections a store takes that is in one process with the API. Pure."""
     return max(1, min(MOST_OF_STORE, descriptors - for_callers(descriptors) - _kept(descriptors)))
 
 
 def for_relay(descriptors: int) -> int:
-    """How many connections a relay takes: one more is told so, and goes to another relay. Pure."""
+    """Return how many connections a relay takes: one more is told so, and goes to another relay. Pure."""
     return max(1, min(MOST_OF_RELAY, descriptors - _kept(descriptors)))
 
 

@@ -1,4 +1,7 @@
-"""How often: a bucket of tokens in all and one for each address, and what is logged of a flood. Pure."""
+"""Buckets of tokens, one for all and one for each address, limit how often callers come. Pure.
+
+`Repeats` limits what is logged of a flood.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -11,14 +14,14 @@ KNOWN = 4096
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """``burst`` at once, and ``each_second`` from then on."""
+    """A `Rate` is ``burst`` at once, and ``each_second`` from then on."""
 
     each_second: float
     burst: float
 
 
 class Bucket:
-    """Tokens that come back at a rate."""
+    """A `Bucket` has tokens that come back at a rate."""
 
     def __init__(self, rate: Rate, now: float) -> None:
         self._rate = rate
@@ -26,18 +29,18 @@ class Bucket:
         self._at = now
 
     def wait(self, now: float) -> float:
-        """Seconds until there is a token."""
+        """Return the seconds until there is a token."""
         grown = max(0.0, now - self._at) * self._rate.each_second
         self._tokens, self._at = min(self._rate.burst, self._tokens + grown), now
         return max(0.0, 1.0 - self._tokens) / self._rate.each_second
 
     def take(self) -> None:
-        """One less; :meth:`wait` said that there is one."""
+        """Take one token; :meth:`wait` said that there is one."""
         self._tokens -= 1.0
 
 
 class Pace:
-    """Lets through so many in all, and so many of one address."""
+    """A `Pace` lets through so many in all, and so many of one address."""
 
     def __init__(self, total: Rate, each: Rate, clock: Callable[[], float]) -> None:
         self._each = each
@@ -46,7 +49,7 @@ class Pace:
         self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
 
     def wait(self, who: Hashable) -> int:
-        """0 if ``who`` may go on, else whole seconds to wait for."""
+        """Return 0 if ``who`` may go on, else the whole seconds to wait for."""
         now = self._clock()
         theirs = self._buckets.get(who)
         if theirs is None:
@@ -63,7 +66,7 @@ class Pace:
 
 
 class Repeats:
-    """Which of many like events have a line of their own in the log.
+    """`Repeats` says which of many like events have a line of their own in the log.
 
     The first ``burst`` of each ``period`` seconds have; the rest are counted, and told with the
     next line after it.
@@ -78,7 +81,7 @@ class Repeats:
         self._untold = 0
 
     def one_more(self) -> int | None:
-        """None: this one is only counted; else how many were since the last line."""
+        """Count one more; return None if it has no line, else how many had none since the last line."""
         now = self._clock()
         if now - self._began >= self._period:
             self._began, self._told = now, 0

@@ -1,4 +1,4 @@
-"""A log line for what somebody may do ten thousand times: the first at once, then one a while."""
+"""What somebody may do ten thousand times has a log line at once, then one in a while."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +14,10 @@ PERIOD = 60.0
 
 
 class Seldom:
-    """Warns of ``event`` at most once in ``period`` seconds of ``clock``, and says how often it was.
+    """A `Seldom` warns of ``event`` at most once in ``period`` seconds of ``clock``.
 
-    ``times`` counts it since the line before. The key-values are those of the newest time.
+    It says how often it was: ``times`` counts it since the line before. The key-values are those of
+    the newest time.
     """
 
     def __init__(self, event: str, clock: Callable[[], float], period: float = PERIOD) -> None:
@@ -24,7 +25,7 @@ class Seldom:
         self._repeats = Repeats(clock, period=period)
 
     def warn(self, **facts: Any) -> None:
-        """It happened once more."""
+        """Note that it happened once more."""
         untold = self._repeats.one_more()
         if untold is not None:
             log.warning(self._event, **facts, **({"times": untold + 1} if untold else {}))

@@ -1,4 +1,4 @@
-"""Things of which there is so much in all, and so much for one holder. Pure."""
+"""`Shares` divide up what there is so much of in all, and so much for one holder. Pure."""
 
 from collections.abc import Hashable
 from functools import lru_cache
@@ -6,7 +6,7 @@ from ipaddress import IPv6Address, ip_address
 
 
 class Shares:
-    """Amounts taken and given back; one holder has at most ``each`` of ``total``."""
+    """`Shares` are amounts taken and given back; one holder has at most ``each`` of ``total``."""
 
     def __init__(self, total: int, each: int) -> None:
         self.total = total
@@ -15,7 +15,7 @@ class Shares:
         self._held: dict[Hashable, int] = {}
 
     def take(self, holder: Hashable, amount: int = 1) -> bool:
-        """Take ``amount`` for ``holder``, if it is there for them."""
+        """Take ``amount`` for ``holder``, if there is enough for it; say whether there was."""
         held = self.held(holder) + amount
         if held > self.each or self.taken + amount > self.total:
             return False
@@ -34,14 +34,14 @@ class Shares:
             self._held.pop(holder, None)
 
     def held(self, holder: Hashable) -> int:
-        """How much they have."""
+        """Return how much ``holder`` has."""
         return self._held.get(holder, 0)
 
 
 def holder_of(client: tuple[str, int] | None) -> str:
-    """Whom a connection from ``client`` counts for: an IPv4 address, or 64 bits of an IPv6 one.
+    """Return what a connection from ``client`` counts for: an IPv4 address, or 64 bits of an IPv6 one.
 
-    Whoever has an IPv6 address has 2^64 of them.
+    A host with an IPv6 address has 2^64 of them.
     """
     return "" if client is None else _home(client[0])
 

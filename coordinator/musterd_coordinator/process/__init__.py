@@ -1,1 +1,1 @@
-"""What a daemon is as a process: signals, memory, addresses."""
+"""A daemon is a process: here are its signals, memory and addresses."""

@@ -1,4 +1,4 @@
-"""Taking an address that may come late: a virtual IP, a name at boot, a port not yet given up."""
+"""An address to listen on may come late: a virtual IP, a name at boot, a port not yet given up."""
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,9 +20,9 @@ _PAUSE = 1.0
 
 
 async def patiently(listen: Callable[[], Awaitable[T]], what: str, patience: float = PATIENCE) -> T:
-    """What ``listen()`` gives, tried once a second; raises CannotListen after ``patience`` seconds.
+    """Return what ``listen()`` gives, tried once a second; raise CannotListen after ``patience`` seconds.
 
-    ``what`` says in the log who waits.
+    ``what`` says in the log what waits.
     """
     began, warned = anyio.current_time(), False
     while True:
@@ -42,7 +42,7 @@ async def patiently(listen: Callable[[], Awaitable[T]], what: str, patience: flo
 
 
 def warn_of_loopback(what: str, host: str, addresses: Sequence[str]) -> None:
-    """Say so where a name of this host stands for addresses that no other host can reach.
+    """Warn where a name of this host stands for addresses that no other host can reach.
 
     As ``127.0.1.1`` does, which Debian's installer writes into ``/etc/hosts``.
     """

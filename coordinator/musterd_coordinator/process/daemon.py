@@ -1,4 +1,4 @@
-"""What the daemons of the control plane do alike: end on a signal, keep systemd informed."""
+"""The daemons of the control plane alike end on a signal and keep systemd informed."""
 
 import signal
 from collections.abc import Awaitable, Callable
@@ -30,14 +30,14 @@ START_WORDS = {"EXTEND_TIMEOUT_USEC": "60000000", "STATUS": "starting: reads its
 
 
 async def keep_starting(systemd: Systemd) -> None:
-    """For ever, that this daemon is starting still. Run it on the loop that does the work."""
+    """Tell for ever that this daemon is starting still. Run it on the loop that does the work."""
     while True:
         systemd.tell(**START_WORDS)
         await anyio.sleep(STATUS_PERIOD)
 
 
 async def keep_telling(systemd: Systemd, status: Callable[[], str]) -> None:
-    """For ever, a line of status and the watchdog's ping.
+    """Tell for ever a line of status, with the watchdog's ping.
 
     Run it on the loop that does the work, so that one that is stuck is restarted. A status that
     cannot be told is logged once and told again: it is not worth a daemon.
@@ -65,7 +65,7 @@ async def lasting(what: str, work: Callable[[], Awaitable[None]]) -> None:
 
 
 class _Line:
-    """The status in a line, whatever happens to whoever makes it."""
+    """A `_Line` is the status in a line, whatever happens where that is made."""
 
     def __init__(self, status: Callable[[], str]) -> None:
         self._status = status

@@ -1,4 +1,4 @@
-"""Gives memory that is free back to the system, which the C library does only at the end of its heap."""
+"""`keep_small` gives free memory back, which the C library does only at the end of its heap."""
 
 import ctypes
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Large columns in memory of their own, straight from the system.
+"""Large columns are in memory of their own, straight from the system.
 
 ``np.zeros`` takes what was freed before, and writes zeros over it: a column that nobody uses then
 takes memory. And what is freed in the midst of the heap stays with the process.
@@ -16,7 +16,7 @@ LEAST = 1 << 16
 
 
 def zeros(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Zeros. Of a large column each page takes memory from when it is written to first."""
+    """Return zeros; each page of a large column takes memory from when it is written to first."""
     shape, kind = (shape,) if isinstance(shape, int) else shape, np.dtype(dtype)
     size = prod(shape) * kind.itemsize
     if size < LEAST:
@@ -26,7 +26,7 @@ def zeros(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
 
 
 def grown(column: NDArray[Any], size: int, empty: float = 0) -> NDArray[Any]:
-    """``column`` (…, n) with room for ``size`` >= n; ``empty`` beyond n."""
+    """Return ``column`` (…, n) with room for ``size`` >= n; ``empty`` beyond n."""
     larger = zeros((*column.shape[:-1], size), column.dtype)
     have = column.shape[-1]
     larger[..., :have] = column
@@ -36,6 +36,6 @@ def grown(column: NDArray[Any], size: int, empty: float = 0) -> NDArray[Any]:
 
 
 def with_room(column: NDArray[Any], size: int, empty: float = 0) -> NDArray[Any]:
-    """``column`` (n) itself if n >= ``size``, else one with room for that, or a quarter more than n."""
+    """Return ``column`` (n) if n >= ``size``, else one with room for that, or a quarter more than n."""
     have = len(column)
     return column if have >= size else grown(column, max(size, have + have // 4), empty)
