@@ -1,4 +1,4 @@
-"""The beats of one batch as columns: which of them are written, and what each agent is told; pure."""
+"""A batch has its beats as columns: which are written, and what each agent is told. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -16,11 +16,11 @@ Mark = tuple[int, int]
 
 
 class Batch:
-    """All beats of ``waiting``, n rows in the order they came.
+    """A `Batch` is all beats of ``waiting``, n rows in the order they came.
 
     ``identity`` and ``records`` are theirs. ``newest`` are the rows to write, one a member; of
-    those, ``fate`` is to be set to STORED where they were; the others are LOST, of no known member.
-    ``mark_of`` gives what was last written of a member, by member_id.
+    those, ``fate`` is to be set to STORED where they were written; the others are LOST, of no known
+    member. ``mark_of`` gives what was last written of a member, by member_id.
     """
 
     def __init__(self, waiting: Sequence[PendingBeats], mark_of: Callable[[int], Mark]) -> None:
@@ -32,7 +32,7 @@ class Batch:
         self.newest: Rows = np.flatnonzero(self._winners == np.arange(len(self.records)))
 
     def settle(self, words: Sequence[bytes]) -> Iterator[None]:
-        """Tell everybody, one at each step; ``words`` are what each fate is called."""
+        """Tell all agents, one at each step; ``words`` are what each fate is called."""
         fate = self.fate[self._winners]
         alike = words[fate[0]] if len(fate) and (fate == fate[0]).all() else None
         begin = 0
@@ -46,7 +46,7 @@ class Batch:
             yield
 
     def _find_winners(self, mark_of: Callable[[int], Mark]) -> Rows:
-        """For each row that of its member's newest beat."""
+        """Return for each row that of its member's newest beat."""
         winners = np.arange(len(self.records))
         order = np.argsort(self.identity, kind="stable")
         ids = self.identity[order]
@@ -66,7 +66,7 @@ class Batch:
 
 
 def _outdoes(one: Mark, other: Mark, mark: Mark) -> bool:
-    """Whether ``one``, which came after ``other``, is to be written in its place.
+    """Say whether ``one``, which came after ``other``, is to be written in its place.
 
     It is not if the same run of the agent counted it before: that one took a longer way. A number
     that is too far ahead of ``mark`` to follow it outdoes none that is nearer: it is not the agent's.

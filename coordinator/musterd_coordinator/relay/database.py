@@ -1,4 +1,4 @@
-"""What a relay says to PostgreSQL: one statement for many members. Every call raises StoreError.
+"""A relay writes many members to PostgreSQL in one statement. Every call raises StoreError.
 
 Two relays that hold beats of the same members, as while agents change over, must not wait for each
 other in a ring. So rows are locked in the order of their slots: that is the order of the rows that
@@ -40,7 +40,7 @@ Slots = NDArray[np.int32]
 
 
 class Rows(NamedTuple):
-    """Columns of n beats of as many members, in the order of their slots."""
+    """These are columns of n beats of as many members, in the order of their slots."""
 
     slot: Slots
     member_id: NDArray[np.uint64]
@@ -55,7 +55,7 @@ async def mark(link: PgSession, namespace: str, relay: str, beat: Beat) -> None:
 
 
 async def write(link: PgSession, rows: Rows, freshest: float = 20.0) -> NDArray[np.bool_]:
-    """Overwrite the beats in ``rows``; which of them were (n). These are committed now.
+    """Overwrite the beats in ``rows``; say which of them were (n). These are committed now.
 
     The others sit in that slot no more, or a beat is there that they cannot follow; no beat keeps
     others out for more than ``freshest`` seconds.
@@ -71,7 +71,7 @@ async def write(link: PgSession, rows: Rows, freshest: float = 20.0) -> NDArray[
 
 
 async def sit(link: PgSession, rows: Rows) -> NDArray[np.bool_]:
-    """Which of the members of ``rows`` sit in those slots (n)."""
+    """Say which of the members of ``rows`` sit in those slots (n)."""
     ids = rows.member_id.view(np.int64)
     async with link.transaction() as connection:
         found = await connection.fetch(_SIT, rows.slot.tolist(), ids.tolist())
@@ -79,7 +79,7 @@ async def sit(link: PgSession, rows: Rows) -> NDArray[np.bool_]:
 
 
 async def find_seats(link: PgSession, newcomers: Sequence[Newcomer]) -> dict[int, int | None]:
-    """The members, by member_id, that have a seat already.
+    """Return the members, by member_id, that have a seat already.
 
     The slot is None where the member has to be announced all the same, because it tells other
     facts or its row of beats was lost. They are in the order of their slots.
@@ -96,7 +96,7 @@ async def find_seats(link: PgSession, newcomers: Sequence[Newcomer]) -> dict[int
 
 
 async def announce(link: PgSession, newcomers: Sequence[Newcomer]) -> dict[int, int]:
-    """Give each a seat, in this order; slots by member_id."""
+    """Give each a seat, in this order; return the slots by member_id."""
     columns = [list(column) for column in zip(*map(_facts, newcomers), strict=True)]
     found = await again(lambda: _announce_all(link, columns))
     return {_unsigned(its_id): slot for its_id, slot in found}

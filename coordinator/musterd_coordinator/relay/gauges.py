@@ -1,4 +1,4 @@
-"""What a relay counts, and the one line it logs when the database is lost or back."""
+"""A relay counts here, and logs one line when the database is lost or back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +11,10 @@ log = structlog.get_logger(__name__)
 
 
 class Path:
-    """One way to the database: open, or lost since some time. ``what`` goes over it, for logs."""
+    """A `Path` is one way to the database: open, or lost since some time.
+
+    ``what`` goes over it, for logs.
+    """
 
     def __init__(self, what: str, clock: Callable[[], float]) -> None:
         self.reason = ""
@@ -23,14 +26,14 @@ class Path:
         self._last_refusal = ""
 
     def refuses(self, error: StoreError, refused: int) -> None:
-        """The database is there and said no, perhaps to one of many only."""
+        """Note that the database is there and said no, perhaps to one of many only."""
         self.refused += refused
         if error.reason != self._last_refusal:
             self._last_refusal = error.reason
             log.warning("store refuses", store=error.shard, refused=self._what, reason=error.reason)
 
     def failed(self, error: StoreError, refused: int) -> None:
-        """A statement failed, and so many agents were told so."""
+        """Note that a statement failed, and that so many agents were told so."""
         if not self.reason:
             self._lost_at = self._clock()
             log.warning("store lost", store=error.shard, refused=self._what, reason=error.reason)
@@ -39,7 +42,7 @@ class Path:
         self._refused_now += refused
 
     def worked(self) -> None:
-        """A statement was committed."""
+        """Note that a statement was committed."""
         if not self.reason:
             return
         seconds = round(self._clock() - self._lost_at, 1)
@@ -50,7 +53,10 @@ class Path:
 
 @dataclass
 class RelayGauges:
-    """Counts since the start. ``lost`` are beats of members whom the database did not know."""
+    """These are counts since the start.
+
+    ``lost`` are beats of members that the database did not know.
+    """
 
     clock: Callable[[], float]
     stored: int = 0
@@ -65,7 +71,7 @@ class RelayGauges:
         self.newcomers = Path("newcomers", self.clock)
 
     def wrote(self, stored: int, lost: int, seconds: float) -> None:
-        """A batch was committed."""
+        """Note that a batch was committed."""
         self.stored += stored
         self.lost += lost
         self.batches += 1
@@ -74,11 +80,11 @@ class RelayGauges:
 
     @property
     def reason(self) -> str:
-        """Why beats are refused at present; empty if they are not."""
+        """Return why beats are refused at present; empty if they are not."""
         return self.beats.reason or self.newcomers.reason
 
     def report(self) -> dict[str, object]:
-        """All counts by name."""
+        """Return all counts by name."""
         return {
             "beats_stored": self.stored,
             "beats_not_stored": self.lost,

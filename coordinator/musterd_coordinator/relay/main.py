@@ -1,4 +1,4 @@
-"""`musterd relay`: runs until it is told to stop."""
+"""`musterd relay` runs until it is told to stop."""
 
 import os
 from collections.abc import Callable
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 def run(settings: Settings, reread: Reread | None = None) -> int:
-    """Run a relay until SIGTERM or SIGINT; the exit status. Raises ConfigError.
+    """Run a relay until SIGTERM or SIGINT; return the exit status. Raises ConfigError.
 
     ``reread`` loads the settings anew when SIGHUP asks for it.
     """
@@ -28,7 +28,7 @@ def run(settings: Settings, reread: Reread | None = None) -> int:
 
 
 async def serve(settings: Settings, reread: Reread | None = None) -> None:
-    """A whole relay."""
+    """Run a whole relay."""
     systemd = Systemd.from_environment(os.environ)
     async with anyio.create_task_group() as stopper:
         stopper.start_soon(stop_on_signal, "relay stopping", stopper.cancel_scope, systemd)
@@ -52,7 +52,7 @@ async def _tell_ready(systemd: Systemd, relay: RelayService) -> None:
 
 
 def _summaries(relay: RelayService) -> Callable[[], str]:
-    """:func:`summary` with the rate since the call before."""
+    """Return a call that gives :func:`summary` with the rate since the call before."""
     stored, since = 0, anyio.current_time()
 
     def next_one() -> str:
@@ -66,7 +66,7 @@ def _summaries(relay: RelayService) -> Callable[[], str]:
 
 
 def summary(relay: RelayService, rate: float) -> str:
-    """How it goes, in one line for an operator; ``rate`` is beats stored a second."""
+    """Say how it goes, in one line for an operator; ``rate`` is beats stored a second."""
     gauges = relay.gauges
     refused = gauges.beats.refused + gauges.newcomers.refused
     text = (

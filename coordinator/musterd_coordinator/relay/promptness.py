@@ -1,11 +1,11 @@
-"""Whether agents hear of their beats before they give them up; pure.
+"""A `LatencyReport` says whether agents hear of their beats before they give them up. Pure.
 
-A relay that gets too little CPU, or whose database is slow, answers late: agents give their beats
-up, and members that live fall silent. It is at work all the same, so it has to say so.
+A relay that gets too little CPU, or has a slow database, answers late: agents give their beats up,
+and members that live fall silent. It is at work all the same, so it has to say so.
 
-Members are counted, not beats, and only those that are established and overdue (see ``seats``):
-a connection may bring thousands of one member's beats and hang up, in its own name or in another's,
-and nobody is silent for that; and anybody can have seats.
+Members are counted, not beats, and only those that are established and overdue (see ``seats``): a
+connection may bring thousands of one member's beats and hang up, in its own name or in another's,
+and no member is silent for that; and anybody can have seats.
 """
 
 from collections.abc import Mapping
@@ -25,15 +25,18 @@ COUNTED = 2.0
 
 
 class LatencyFigures(NamedTuple):
-    """What a relay's own row says: the fields of a beat."""
+    """These figures are what a relay's own row says: the fields of a beat."""
 
     status: Status
-    missed: int  # members whose beats were given up, and beats that were refused
+    missed: int  # members with beats that were given up, and beats that were refused
     lag_ms: int  # that the slowest answer took
 
 
 class LatencyReport:
-    """What became of beats since the last report. ``limit`` is an agent's push timeout, seconds."""
+    """A `LatencyReport` is what became of beats since the last report.
+
+    ``limit`` is an agent's push timeout, in seconds.
+    """
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
@@ -42,31 +45,31 @@ class LatencyReport:
         self._longest = 0.0
 
     def waited(self, seconds: float) -> None:
-        """Something took so long, and a beat waited for it or would have."""
+        """Note that something took so long, and a beat waited for it or would have."""
         self._longest = max(self._longest, seconds)
 
     def given_up(self, intervals: Mapping[int, float], now: float) -> None:
-        """Agents did not wait for beats of these members, which are overdue: id to interval."""
+        """Note that agents did not wait for beats of these members, which are overdue: id to interval."""
         for member, interval in intervals.items():
             self._given_up[member] = now + COUNTED * interval
 
     def refused(self, beats: int) -> None:
-        """So many were refused, because the database did not take them."""
+        """Note that so many were refused, because the database did not take them."""
         self._refused += beats
 
     def written(self, members: Mapping[int, object] | set[int]) -> None:
-        """Beats of these members got through after all."""
+        """Note that beats of these members got through after all."""
         if self._given_up:
             for member in self._given_up.keys() & members:
                 del self._given_up[member]
 
     @property
     def awaits_anybody(self) -> bool:
-        """Whether :meth:`written` would make a difference."""
+        """Say whether :meth:`written` would make a difference."""
         return bool(self._given_up)
 
     def report(self, active: int, now: float) -> LatencyFigures:
-        """How it went since the last report; ``active`` members beat here."""
+        """Say how it went since the last report; ``active`` members beat here."""
         self._given_up = {who: until for who, until in self._given_up.items() if until > now}
         missed = len(self._given_up) + self._refused
         lags = self._longest > self._limit

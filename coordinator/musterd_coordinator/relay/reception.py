@@ -1,4 +1,4 @@
-"""Takes the beats that agents send; an agent gets its answer when the database had its say.
+"""An `Inbox` takes the beats that agents send, which it answers when the database had its say.
 
 Everything else that agents say goes into the table, as in an embedded store. What holds here is
 told by the keys of :mod:`musterd.stores.slots.protocol`: ``set`` of a beat's key is the first beat after an
@@ -41,25 +41,25 @@ _HINTS = 64  # slots that the key of free ones names
 
 
 class Wakeup:
-    """A way to wait until something is there."""
+    """A `Wakeup` is a way to wait until something is there."""
 
     def __init__(self) -> None:
         self._event = anyio.Event()
 
     def say(self, filled: bool) -> None:
-        """Whether something is there now."""
+        """Note whether something is there now."""
         if filled:
             self._event.set()
         elif self._event.is_set():
             self._event = anyio.Event()
 
     async def wait(self) -> None:
-        """Until something is."""
+        """Wait until something is there."""
         await self._event.wait()
 
 
 class BeatQueue:
-    """Beats of members with a seat in the database, in the order they came."""
+    """A `BeatQueue` has beats of members with a seat in the database, in the order they came."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -77,14 +77,14 @@ class BeatQueue:
         self._beats.append(beats)
 
     def take(self) -> list[PendingBeats]:
-        """Remove and give them."""
+        """Remove and return them."""
         taken, self._beats = self._beats, []
         self._filled.say(False)
         return taken
 
 
 class NewcomerQueue:
-    """First beats of members that need a seat: the newest of each."""
+    """A `NewcomerQueue` has first beats of members that need a seat: the newest of each."""
 
     def __init__(self) -> None:
         self._beats = NewestFirst()
@@ -100,14 +100,14 @@ class NewcomerQueue:
         self._filled.say(True)
 
     def take(self, most: int | None = None) -> list[FirstBeat]:
-        """As :meth:`NewestFirst.take`."""
+        """Take them as :meth:`NewestFirst.take` does."""
         taken = self._beats.take(most)
         self._filled.say(bool(self._beats))
         return taken
 
 
 class Inbox:
-    """What the server asks about every storage command."""
+    """An `Inbox` is what the server asks about every storage command."""
 
     def __init__(
         self, table: Table, clock: Callable[[], float], service_down_time: float = 60.0
@@ -120,7 +120,7 @@ class Inbox:
         self._closed: bytes | None = None
 
     def storer(self, command: StoreCommand) -> Store | None:
-        """Who takes this command's data; None: the table."""
+        """Return what takes this command's data; None: the table."""
         key = command.key
         if key[-_DIGITS - len(_BEAT) : -_DIGITS] != _BEAT:
             return None
@@ -129,7 +129,7 @@ class Inbox:
         return partial(self._take_first, key) if command.verb == b"set" else None
 
     def glance(self, data: bytes) -> PendingReply | None:
-        """The usual case: one whole ``replace`` of a member who has a seat."""
+        """Take the usual case: one whole ``replace`` of a member that has a seat."""
         found = _USUAL(data)
         if found is None or self._closed is not None:
             return None
@@ -140,7 +140,7 @@ class Inbox:
         return beat
 
     def glance_at_run(self, data: bytearray) -> tuple[PendingReply, int] | None:
-        """Many usual ones; who of them has no seat is seen when they are written."""
+        """Take many usual ones; which of their members have no seat is seen when they are written."""
         found = find_run(data) if self._closed is None else None
         if found is None:
             return None
@@ -155,7 +155,7 @@ class Inbox:
             beat.settle(reason)
 
     def seat(self, beat: FirstBeat, slot: int) -> None:
-        """The database keeps this slot for a newcomer, whose beat now goes the way of all others."""
+        """Note the database's slot for a newcomer; its beat now goes the way of all others."""
         holder, now = beat.newcomer.holder, self._clock()
         self.seats.put(beat.identity, slot, holder, beat.key, now)
         if self._closed is not None:
@@ -164,7 +164,7 @@ class Inbox:
             self.known.add(beat)
 
     def vacate(self, identity: int) -> None:
-        """Drop all that is kept of a member who went away, and let a newcomer have its slot."""
+        """Drop all that is kept of a member that went away, and let a newcomer have its slot."""
         place = self.seats.find(identity)
         if place is None:
             return
@@ -218,7 +218,7 @@ class Inbox:
 
 
 def _newcomer(key: bytes, holder: bytes | None) -> Newcomer | None:
-    """Whom ``holder`` names; None if it names nobody."""
+    """Return what ``holder`` names; None if it names no member."""
     try:
         member = None if holder is None else read_holder(holder)
     except HolderError:

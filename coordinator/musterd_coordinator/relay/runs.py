@@ -1,4 +1,4 @@
-"""Beats in the bytes of commands: one at a glance, or many of one width at once; pure.
+"""Beats are found in the bytes of commands: one at a glance, or many of one width at once. Pure.
 
 Members that share a connection send one ``replace`` after the other, each as long as the next.
 So many of them are an array with one row per command, and are checked column by column.
@@ -22,7 +22,7 @@ _IS_DIGIT = np.isin(np.arange(256), np.frombuffer(b"0123456789abcdef", np.uint8)
 
 
 def find_run(data: bytes | bytearray) -> tuple[bytes, int] | None:
-    """The beats of the usual commands with which ``data`` begins, and the commands' length.
+    """Return the beats of the usual commands with which ``data`` begins, and the commands' length.
 
     None where there are fewer than two of one width.
     """
@@ -43,7 +43,7 @@ def find_run(data: bytes | bytearray) -> tuple[bytes, int] | None:
 
 
 def _count(rows: NDArray[np.uint8], head: bytes, middle: bytes) -> int:
-    """How many of ``rows`` are as they should be before one is not."""
+    """Return how many of ``rows`` are as they should be before one is not."""
     begin = len(head) + _DIGITS
     parts = (
         (slice(len(head)), head),
@@ -59,5 +59,5 @@ def _count(rows: NDArray[np.uint8], head: bytes, middle: bytes) -> int:
 
 
 def _until(right: NDArray[np.bool_]) -> int:
-    """How many are true from the begin on."""
+    """Return how many are true from the beginning on."""
     return len(right) if right.all() else int(right.argmin())

@@ -1,8 +1,8 @@
-"""Where the database keeps the beats of the members that a relay knows: columns, a place for each.
+"""A relay has columns of where the database keeps its members' beats: a place for each member.
 
 Anybody can take a seat, promise any interval, and hang up in the middle of a beat. So only members
-who beat here all the time for long are *established*, and tell whether the relay serves agents well;
-those who came in its first moments count at once, for they were here before it started.
+that beat here all the time for long are *established*, and tell whether the relay serves agents
+well; those that came in its first moments count at once, for they were here before it started.
 """
 
 from collections.abc import Iterator
@@ -29,11 +29,12 @@ IN_VAIN = 3
 
 
 class RelaySlots:
-    """Members by place. ``slot`` is the database's, ``used`` when a beat was last written.
+    """`RelaySlots` are members by place.
 
-    ``holders`` are what agents announced, ``keys`` what they beat under. Arrays have room for
-    more places than are taken; those of others mean nothing. The relay was ``born`` at an instant
-    of its clock; intervals count for ``service_down_time`` seconds at most, whatever beats promise.
+    ``slot`` is the database's, ``used`` when a beat was last written. ``holders`` are what agents
+    announced, ``keys`` what they beat under. Arrays have room for more places than are taken; those
+    of others mean nothing. The relay was ``born`` at an instant of its clock; intervals count for
+    ``service_down_time`` seconds at most, whatever beats promise.
     """
 
     def __init__(
@@ -57,15 +58,15 @@ class RelaySlots:
 
     @property
     def identity(self) -> NDArray[np.uint64]:
-        """The member_ids, by place."""
+        """Return the member_ids, by place."""
         return self._places.ids
 
     def find(self, identity: int) -> int | None:
-        """The place of a member_id."""
+        """Return the place of a member_id."""
         return self._places.get(identity)
 
     def find_all(self, identities: NDArray[np.uint64]) -> Places:
-        """The places of member_ids (n), -1 where there is none."""
+        """Return the places of member_ids (n), -1 where there is none."""
         return self._places.get_all(identities)
 
     def put(self, identity: int, slot: int, holder: bytes, key: bytes, now: float) -> None:
@@ -87,7 +88,7 @@ class RelaySlots:
             self._free.append(place)
 
     def unused_since(self, instant: float) -> Iterator[int]:
-        """The member_ids of those whose beats were last written before ``instant``."""
+        """Yield the member_ids of those with beats that were last written before ``instant``."""
         count = len(self.keys)
         for place in np.flatnonzero(self.used[:count] < instant).tolist():
             identity = int(self.identity[place])
@@ -95,32 +96,32 @@ class RelaySlots:
                 yield identity
 
     def write(self, places: Places, intervals: Seconds, now: float) -> None:
-        """Beats of the members at ``places`` (n), which promise ``intervals`` (n), were written."""
+        """Note that beats of members at ``places`` (n) were written; they promise ``intervals`` (n)."""
         broken = now - self.used[places] > ACTIVE * self._interval[places]
         self._since[places[broken & (self._interval[places] > 0)]] = now
         self.used[places] = now
         self._interval[places] = np.clip(intervals, MIN_INTERVAL, self._down_time)
 
     def mark(self, places: Places, runs: Numbers, sequences: Numbers) -> None:
-        """These were the runs and sequences (n) of the beats of the members at ``places`` (n)."""
+        """Note the runs and sequences (n) of the beats of the members at ``places`` (n)."""
         self._run[places], self._sequence[places] = runs, sequences
 
     def mark_of(self, identity: int) -> tuple[int, int]:
-        """The run and the sequence of the member's last written beat; (0, 0): of none."""
+        """Return the run and the sequence of the member's last written beat; (0, 0): of none."""
         place = self._places.get(identity)
         return (0, 0) if place is None else (int(self._run[place]), int(self._sequence[place]))
 
     def active(self, now: float) -> int:
-        """How many established members beat here: written within the last :data:`ACTIVE` intervals."""
+        """Return how many established members beat here: written in the last :data:`ACTIVE` intervals."""
         places = np.arange(len(self.keys))
         beating = now - self.used[places] <= ACTIVE * self._interval[places]
         return int(np.count_nonzero(beating & self._established(places, now)))
 
     def overdue(self, identities: NDArray[np.uint64], now: float) -> dict[int, float]:
-        """Who of these members (n) is established and was not written for too long.
+        """Return which of these members (n) are established and were not written for too long.
 
-        That is too long for the interval of its last written beat, which is given beside it.
-        Whoever tried for :data:`IN_VAIN` is left out.
+        That is too long for the interval of its last written beat, which is given beside it. A
+        member that tried for :data:`IN_VAIN` is left out.
         """
         places = self.find_all(identities)
         seated = places >= 0

@@ -1,4 +1,4 @@
-"""The relay's own end of the memcached protocol: as the embedded store's, with other words."""
+"""The relay's own end of the memcached protocol is as the embedded store's, with other words."""
 
 from musterd.stores.table.table import Table
 from musterd_coordinator.limits.descriptors import allowed, for_relay
@@ -11,7 +11,7 @@ TABLE_MEMORY = 1 << 30  # bytes: the announcements of a million members
 
 
 class RelayServer(MemcacheServer):
-    """``stats relay`` shows its counts."""
+    """A `RelayServer` shows its counts by ``stats relay``."""
 
     called = "relay"
     address_from = "relay_listen"
@@ -24,5 +24,5 @@ class RelayServer(MemcacheServer):
         self._gauges = gauges
 
     def report(self, kind: str) -> dict[str, object] | None:
-        """The statistics that ``stats KIND`` shows; None if there is no such kind."""
+        """Return the statistics that ``stats KIND`` shows; None if there is no such kind."""
         return self._gauges.report() if kind == "relay" else super().report(kind)

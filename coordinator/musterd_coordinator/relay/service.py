@@ -1,4 +1,4 @@
-"""A relay, wired: what is started in which order, and how it stops."""
+"""A relay is wired here: what is started in which order, and how it stops."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -35,7 +35,7 @@ _MARK_PERIOD = 1.0
 
 
 class RelayService:
-    """All the parts of one relay; made inside a running loop."""
+    """A `RelayService` is all the parts of one relay; it is made inside a running loop."""
 
     def __init__(self, settings: Settings) -> None:
         if not settings.store.startswith(("postgresql:", "postgres:")):
@@ -66,17 +66,17 @@ class RelayService:
 
     @property
     def store(self) -> str:
-        """The database, without its password."""
+        """Return the database, without its password."""
         return self._target.url
 
     async def reached(self) -> None:
-        """Until the database was reached, however long that takes."""
+        """Wait until the database was reached, however long that takes."""
         await self._reached.wait()
 
     async def keep_marking(self) -> None:
         """Show coordinators that it is at work, until cancelled.
 
-        By the connection of beats: so a relay that cannot write them does not show either.
+        It does so by the connection of beats: a relay that cannot write them does not show either.
         """
         while True:
             try:
@@ -114,13 +114,13 @@ class RelayService:
                     await link.renew()
 
     async def keep_tidy(self) -> None:
-        """Drop members who did not beat for long, until cancelled."""
+        """Drop members that did not beat for long, until cancelled."""
         while True:
             await anyio.sleep(_TIDY_PERIOD)
             await self.tidy()
 
     async def tidy(self) -> None:
-        """Drop members who did not beat for as long as a store keeps a beat."""
+        """Drop members that did not beat for as long as a store keeps a beat."""
         oldest = anyio.current_time() - self._ttl
         for at, identity in enumerate(self.reception.seats.unused_since(oldest), 1):
             self.reception.vacate(identity)
@@ -140,7 +140,7 @@ class RelayService:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[RelayService]:
-    """A relay at work; leaves nothing running behind. Raises ConfigError when it cannot begin.
+    """Run a relay; leave nothing running behind. Raises ConfigError when it cannot begin.
 
     A database that does not answer is no reason not to begin.
     """

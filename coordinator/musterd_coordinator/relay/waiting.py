@@ -1,4 +1,4 @@
-"""Beats that were taken from agents and wait to be written; pure.
+"""These are beats that were taken from agents and wait to be written. Pure.
 
 Nothing here queues for long: all that waits goes into the next batch, of which each member's newest
 beat is written; both agents (or both connections of one) hear the same in the end.
@@ -22,7 +22,7 @@ _BETWEEN = b"\r\n"
 
 
 class PendingBeats(PendingReply):
-    """One beat or more that came together, and who waits to hear what becomes of them.
+    """`PendingBeats` are one beat or more that came together, and wait for what becomes of them.
 
     ``records`` are their bytes, one beat after the other. None of them came before ``came``, a
     relay's monotonic clock.
@@ -38,22 +38,22 @@ class PendingBeats(PendingReply):
 
     @property
     def size(self) -> int:
-        """See :class:`PendingReply`."""
+        """Return how many bytes are held, see :class:`PendingReply`."""
         return len(self.records)
 
     @property
     def lets_pass(self) -> bool:
-        """See :class:`PendingReply`: what comes after beats of members with a seat need not wait."""
+        """Say yes, see :class:`PendingReply`: what comes after beats of seated members need not wait."""
         return True
 
     @property
     def count(self) -> int:
-        """How many beats these are."""
+        """Return how many beats these are."""
         return len(self.records) // SIZE
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anybody still waits."""
+        """Say whether any agent still waits."""
         return not self.abandoned
 
     def settle(self, outcome: bytes) -> None:
@@ -66,7 +66,7 @@ class PendingBeats(PendingReply):
 
 
 class Newcomer(NamedTuple):
-    """A member that shall have a seat, and the bytes by which its agent announced it."""
+    """A `Newcomer` is a member that shall have a seat, and the bytes by which its agent announced it."""
 
     namespace: str
     member: Member
@@ -74,12 +74,12 @@ class Newcomer(NamedTuple):
 
     @property
     def identity(self) -> int:
-        """Its member_id."""
+        """Return its member_id."""
         return member_id(self.namespace, self.member.group, self.member.name)
 
 
 class FirstBeat(PendingBeats):
-    """The first beat of a ``newcomer``, under its ``key``; it has no seat yet."""
+    """A `FirstBeat` is the first beat of a ``newcomer``, under its ``key``; it has no seat yet."""
 
     __slots__ = ("identity", "key", "newcomer", "older")
 
@@ -92,33 +92,33 @@ class FirstBeat(PendingBeats):
 
     @property
     def lets_pass(self) -> bool:
-        """The next beat of this member needs the seat."""
+        """Say no: the next beat of this member needs the seat."""
         return False
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anybody still waits for it or for one that it outdid."""
+        """Say whether any agent still waits for it or for one that it outdid."""
         return any(not beat.abandoned for beat in self.chain())
 
     def chain(self) -> "Iterator[FirstBeat]":
-        """It, and all that it outdid."""
+        """Yield it, and all that it outdid."""
         beat: FirstBeat | None = self
         while beat is not None:
             yield beat
             beat = beat.older
 
     def settle(self, outcome: bytes) -> None:
-        """Say what became of it to all who wait."""
+        """Say what became of it to all agents that wait."""
         for beat in list(self.chain()):
             beat.tell(outcome)
 
     def settle_each(self, outcomes: list[bytes]) -> None:
-        """As :meth:`settle`: there is one."""
+        """Settle it as :meth:`settle` does: there is one."""
         self.settle(outcomes[0])
 
 
 class NewestFirst:
-    """The newest first beat of each newcomer among those that wait."""
+    """`NewestFirst` has the newest first beat of each newcomer among those that wait."""
 
     def __init__(self) -> None:
         self._beats: dict[int, FirstBeat] = {}
@@ -138,7 +138,7 @@ class NewestFirst:
             beat.older, other.older = other.older, beat
 
     def take(self, most: int | None = None) -> list[FirstBeat]:
-        """Remove and give those that somebody waits for; of ``most`` that came first, or of all."""
+        """Remove and return those that an agent waits for; of ``most`` that came first, or of all."""
         if most is None or most >= len(self._beats):
             taken, self._beats = list(self._beats.values()), {}
         else:
@@ -147,7 +147,7 @@ class NewestFirst:
 
 
 def outdoes(one: bytes, other: bytes) -> bool:
-    """Whether record ``one``, which came after ``other``, is newer than that.
+    """Say whether record ``one``, which came after ``other``, is newer than that.
 
     It is not if the same run of the agent counted it before: that one took a longer way.
     """
@@ -157,7 +157,7 @@ def outdoes(one: bytes, other: bytes) -> bool:
 
 
 def identity_in(record: bytes) -> int | None:
-    """The member_id in the bytes of a beat; None if they are none."""
+    """Return the member_id in the bytes of a beat; None if they are none."""
     if len(record) != SIZE or not record.startswith(BEGINNING):
         return None
     return _number(record[_IDENTITY])

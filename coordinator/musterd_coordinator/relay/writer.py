@@ -1,4 +1,4 @@
-"""The two loops of a relay that speak to the database: one writes beats, one seats newcomers.
+"""Two loops of a relay speak to the database: one writes beats, one seats newcomers.
 
 Each has a connection of its own, on which one statement follows the other. So an announcement that
 takes long delays no beat, and no two statements of a relay are at one row: a member has a seat, or
@@ -28,14 +28,15 @@ Records = NDArray[np.void]  # of RECORD
 MOST_ROWS = 12_000  # in one statement that writes beats, or a few more that came together
 MOST_SEATS = 2000  # looked up in one statement
 MOST_NEWCOMERS = 256  # announced in one: others' newcomers wait as long
-_REFUSALS = 8  # in a row, after which no more of those who wait are tried
+_REFUSALS = 8  # in a row, after which no more of those that wait are tried
 _AT_A_TIME = 500  # replies written before the loop serves others
 
 
 class BeatWriter:
-    """Writes what waits, at most once a ``period`` (seconds); at once when nothing did before.
+    """A `BeatWriter` writes what waits, at most once a ``period``; at once when nothing did before.
 
-    No beat keeps others of its member out for more than ``freshest`` seconds.
+    ``period`` is in seconds. No beat keeps others of its member out for more than ``freshest``
+    seconds.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class BeatWriter:
         return self._reception.seats.overdue(np.ascontiguousarray(beats["member_id"]), now)
 
     def _seated(self, batch: Batch) -> tuple[Rows, database.Slots]:
-        """The rows to write, and the slots where; they are in the order of these."""
+        """Return the rows to write, and the slots where; they are in the order of these."""
         seats = self._reception.seats
         places = seats.find_all(batch.identity[batch.newest])
         rows, slots = batch.newest[places >= 0], seats.slot[places[places >= 0]]
@@ -136,7 +137,7 @@ class BeatWriter:
 
 
 class SlotAllocator:
-    """Finds or takes seats in the database for the members whose first beat waits."""
+    """A `SlotAllocator` finds or takes seats in the database for members with a first beat that waits."""
 
     def __init__(self, reception: Inbox, link: PgSession, gauges: RelayGauges) -> None:
         self._reception = reception
@@ -197,7 +198,7 @@ class SlotAllocator:
 
 
 def portions(waiting: Sequence[PendingBeats], most: int) -> Iterator[list[PendingBeats]]:
-    """All in turn, as soon as they are ``most`` beats or more."""
+    """Yield all in turn, as soon as they are ``most`` beats or more."""
     some: list[PendingBeats] = []
     count = 0
     for one in waiting:
@@ -219,7 +220,7 @@ async def settle(beats: Sequence[PendingBeats], outcome: bytes) -> None:
 
 
 def refusal(error: StoreError) -> bytes:
-    """What an agent is told of a database that did not take its beat."""
+    """Return what an agent is told of a database that did not take its beat."""
     text = "".join(c if c.isascii() and c.isprintable() else "?" for c in str(error))
     return b"SERVER_ERROR " + text.encode()
 
