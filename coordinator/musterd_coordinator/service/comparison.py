@@ -1,7 +1,7 @@
-"""Compares a roll with a shared registry, some names at a time, for ever.
+"""A `Comparison` compares a roll with a shared registry, some names at a time, for ever.
 
-What coordinators tell each other through it leaves nobody out, as far as it goes; this finds what it
-did not reach: a member that one of them alone knows, a row that the database lost.
+What coordinators tell each other through it leaves no member out, as far as it goes; this finds
+what it did not reach: a member that one of them alone knows, a row that the database lost.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ _DEAD = (State.DOWN, State.LEFT, State.UNKNOWN)
 
 
 class Comparison:
-    """How far it came."""
+    """A `Comparison` keeps how far it came."""
 
     def __init__(self, roll: Roll, registry: Registry) -> None:
         self._roll, self._view = roll, roll.view
@@ -40,7 +40,7 @@ class Comparison:
                 return
 
     async def _ours(self, *, missing_are_forgotten: bool) -> bool:
-        """Are the next of our members known there? True: those were the last."""
+        """Look for the next of our members in the registry; say whether those were the last."""
         roll, view, begin = self._roll, self._view, self._row
         self._row = min(begin + PORTION, view.end)
         members = map(view.member, roll.pending.saved_among(begin, self._row).tolist())
@@ -58,7 +58,7 @@ class Comparison:
         return ended
 
     async def _theirs(self) -> bool:
-        """Do we know the next of its members? True: those were the last."""
+        """Learn the registry's next members that we lack; say whether those were the last."""
         names = await self._registry.names_after(*self._name, PORTION)
         unknown = [name for name in names if self._view.row(*name) is None]
         self._roll.merge(await self._registry.look_up(unknown))

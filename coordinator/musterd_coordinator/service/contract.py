@@ -1,4 +1,4 @@
-"""What the HTTP API may ask of a coordinator: the one seam between them.
+"""The HTTP API may ask of a coordinator what stands here: it is the one seam between them.
 
 Reads are plain calls answered from memory: they never touch the store or the registry and never
 wait. Writes and history go to the registry and are awaited. Every read of one group raises
@@ -32,34 +32,34 @@ PAGE_LIMIT = 1000
 
 
 class CoordinatorApi(Protocol):
-    """Questions and orders of schedulers and operators."""
+    """A `CoordinatorApi` takes questions and orders of schedulers and operators."""
 
     @property
     def ready(self) -> bool:
-        """Has this coordinator listened long enough to answer?"""
+        """Say whether this coordinator has listened long enough to answer."""
 
     @property
     def version(self) -> int:
-        """The version of what it knows."""
+        """Return the version of what it knows."""
 
     @property
     def size(self) -> int:
-        """How many members there are."""
+        """Return how many members there are."""
 
     def freshness(self, group: str | None = None) -> tuple[bool, float | None]:
-        """``listening`` and ``staleness``, of one group if it is named."""
+        """Return ``listening`` and ``staleness``, of one group if it is named."""
 
     def groups(self) -> GroupList:
-        """All groups."""
+        """Return all groups."""
 
     def groups_steps(self) -> Steps[GroupList]:
-        """The same in steps."""
+        """Return :meth:`groups` in steps."""
 
     def group(self, group: str) -> GroupAnswer:
-        """One group."""
+        """Return one group."""
 
     def group_steps(self, group: str) -> Steps[GroupAnswer]:
-        """The same in steps."""
+        """Return :meth:`group` in steps."""
 
     def members(
         self,
@@ -72,24 +72,24 @@ class CoordinatorApi(Protocol):
         after: str = "",
         limit: int = PAGE_LIMIT,
     ) -> MemberPage:
-        """Members by name, filtered, from the first name greater than ``after``."""
+        """Return members by name, filtered, from the first name greater than ``after``."""
 
     def members_steps(
         self, group: str, filters: "Filters", after: str, limit: int
     ) -> Steps[MemberPage]:
-        """The same in steps."""
+        """Return :meth:`members` in steps."""
 
     def portions(self, group: str | None) -> Iterator[dict[str, dict[str, Verdict]]]:
-        """Verdicts by group and name on everybody, or on one group, in portions; each is a step."""
+        """Yield verdicts by group and name on all members, or on one group, in portions; each is a step."""
 
     def member(self, group: str, member: str) -> MemberAnswer:
-        """One member."""
+        """Return one member."""
 
     def query(self, group: str, members: list[str]) -> QueryAnswer:
-        """Verdicts on the named members."""
+        """Return verdicts on the named members."""
 
     async def wait_version(self, after: int) -> int:
-        """The version, as soon as it is another than ``after``; any number of callers may wait.
+        """Return the version, as soon as it is another than ``after``; any number of callers may wait.
 
         A version is one batch of what a reader has to hear: changed verdicts and reasons, facts
         that change a verdict, new and forgotten members, and ``listening`` becoming true or false.
@@ -101,7 +101,7 @@ class CoordinatorApi(Protocol):
     def changes_since(
         self, version: int, group: str | None = None
     ) -> Sequence[MemberChange] | None:
-        """Every change after ``version``, oldest first; of one group if it is named.
+        """Return every change after ``version``, oldest first; of one group if it is named.
 
         None when they are not all at hand any more, or when there was no such version yet: the
         caller then reads everything afresh. The log is bounded, so a slow caller costs nothing.
@@ -109,22 +109,22 @@ class CoordinatorApi(Protocol):
         """
 
     def is_at_hand(self, version: int) -> bool:
-        """Would :meth:`changes_since` know all that changed after ``version``?"""
+        """Say whether :meth:`changes_since` would know all that changed after ``version``."""
 
     def status(self) -> StatusAnswer:
-        """The coordinator itself and its shards."""
+        """Return how the coordinator itself and its shards are."""
 
     def status_steps(self) -> Steps[StatusAnswer]:
-        """The same in steps."""
+        """Return :meth:`status` in steps."""
 
     def shard_statuses(self) -> list[ShardStatus]:
-        """Its shards alone, which needs no look at the members."""
+        """Return how its shards alone are, which needs no look at the members."""
 
     async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
-        """Durably change what an operator may change; the member as it is then."""
+        """Change durably what an operator may change; return the member as it is then."""
 
     async def forget(self, group: str, member: str, *, force: bool = False) -> None:
         """Forget a member; Conflict while it is up, unless ``force``."""
 
     async def history(self, group: str, member: str, limit: int) -> History:
-        """Its state changes, newest first; NotFound only if there are none and no such member."""
+        """Return its state changes, newest first; NotFound only if there are none and no such member."""

@@ -1,4 +1,4 @@
-"""A wall clock that may be used to delete by: one that jumps ahead deletes nothing. Pure."""
+"""Deletions go by this wall clock: one that jumps ahead deletes nothing. Pure."""
 
 STEP = 60.0
 """Seconds by which a wall clock may leave the monotonic one before it was set."""
@@ -8,7 +8,7 @@ TRUSTED_AFTER = 86400.0
 
 
 class DeletionClock:
-    """What time it is at least, by the wall clock and by what was known before.
+    """A `DeletionClock` knows what time it is at least, by the wall clock and what was known before.
 
     ``newest`` is the latest instant, in seconds of some wall clock, that is known to be past; None:
     nothing is. From there on a monotonic clock counts, and the wall clock is believed only where
@@ -21,7 +21,7 @@ class DeletionClock:
         self._steady_since = monotonic
 
     def now(self, wall: float, monotonic: float) -> float:
-        """The time, in seconds of the wall clock, that has certainly come."""
+        """Return the time, in seconds of the wall clock, that has certainly come."""
         if abs(wall - monotonic - self._offset) > STEP:
             self._offset, self._steady_since = wall - monotonic, monotonic
         at, then = self._anchor

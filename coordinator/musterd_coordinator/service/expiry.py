@@ -1,4 +1,4 @@
-"""Forgets members that said goodbye: for fleets whose names are short-lived and never return."""
+"""The module forgets members that said goodbye: for fleets of short-lived names that never return."""
 
 import anyio
 
@@ -14,9 +14,10 @@ PORTION = 500
 
 
 class LeftReaper:
-    """Forgets whoever left at least ``after`` seconds ago and of whom no operator said anything.
+    """A `LeftReaper` forgets members that left, of which no operator said anything.
 
-    None in ``after``: nobody, until another value is set.
+    They left at least ``after`` seconds ago. None in ``after``: no member is forgotten, until
+    another value is set.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class LeftReaper:
             await self.once()
 
     async def once(self) -> None:
-        """Forget those who are due. While the registry is away, they are left to the next time."""
+        """Forget those that are due. While the registry is away, they are left to the next time."""
         while self.after is not None and len(rows := self._due(self.after)):
             try:
                 await self._office.forget_left(list(map(self._view.member, rows.tolist())))

@@ -1,4 +1,4 @@
-"""What holds verdicts back, and since when: nothing does so without a word."""
+"""Nothing holds verdicts back without a word: here is what does, and since when."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ _NAMED = 3
 
 
 def holds(view: RollView, started: datetime) -> list[Hold]:
-    """All that hold anybody's verdict back now, but mass silences; the coordinator ``started`` then."""
+    """Return all that hold a verdict back now, but mass silences; the coordinator ``started`` then."""
     by_shard = range(len(view.hearing.shards))
     return [
         *_starting(view, started),
@@ -28,7 +28,7 @@ def holds(view: RollView, started: datetime) -> list[Hold]:
 
 
 def of_storms(storms: Iterable[StormStatus], view: RollView) -> Iterator[Hold]:
-    """The mass silences that are held; they go on only while their shards are listened to."""
+    """Yield the mass silences that are held; they go on only while their shards are listened to."""
     now, all_listen = view.clocks.from_now(0.0), all(view.hearing.listening)
     for storm in storms:
         yield Hold(
@@ -49,7 +49,7 @@ def _starting(view: RollView, started: datetime) -> Iterator[Hold]:
 
 
 def _unheard(view: RollView, index: int) -> Iterator[Hold]:
-    """A shard that is not listening holds those back who are heard nowhere else."""
+    """Yield a shard that is not listening; it holds members back that are heard nowhere else."""
     shard = view.hearing.shards[index]
     if shard.listening or not (count := view.hearing.uncovered_on(index)):
         return
@@ -60,7 +60,7 @@ def _unheard(view: RollView, index: int) -> Iterator[Hold]:
 
 
 def _given_up(view: RollView, index: int) -> Iterator[Hold]:
-    """Who holds up nobody else any longer, and cannot be heard itself."""
+    """Yield members that hold up no others any longer, and cannot be heard themselves."""
     if held := view.hearing.given_up(index):
         reason = (
             "what stands in the store for them is no beat of theirs, so they count as silent:"
@@ -71,7 +71,7 @@ def _given_up(view: RollView, index: int) -> Iterator[Hold]:
 
 
 def kind_of(shard: ShardHealth) -> str:
-    """In one word, why it is not listening."""
+    """Say in one word why it is not listening."""
     if shard.reason and shard.reason == shard.spoiled.reason:
         return "spoiled"
     return "relay" if "relay" in shard.reason.partition(":")[0] else "not listening"

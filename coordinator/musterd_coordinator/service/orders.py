@@ -1,4 +1,4 @@
-"""The desk of a running coordinator: answers from the roll, orders through the registry."""
+"""The desk of a running coordinator answers from the roll, and takes orders through the registry."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -41,11 +41,11 @@ Retire = Callable[[Sequence[Member]], Awaitable[None]]
 
 
 def _adopt_nothing(settings: Settings) -> None:
-    """For an office whose coordinator goes by the same settings for good."""
+    """Do nothing: the coordinator of such an office goes by the same settings for good."""
 
 
 class CoordinatorService(Queries):
-    """Implements :class:`musterd_coordinator.service.contract.CoordinatorApi`.
+    """A `CoordinatorService` is a :class:`musterd_coordinator.service.contract.CoordinatorApi`.
 
     ``adopt`` lets the coordinator behind it go by other settings from now on.
 
@@ -69,22 +69,22 @@ class CoordinatorService(Queries):
         self._retire = retire
         self._orders = anyio.Lock()
         self.peers: Sequence[PeerStatus] = ()  # other coordinators, where there is one to tell
-        # Of a registry that others write to as well, what is known here may not be the newest.
+        # Where others write to the registry as well, what is known here may not be the newest.
         self._alone = registry.url.startswith("sqlite:")
         self._lines = Repeats(roll.view.clocks.monotonic, ORDERS_LOGGED)
         self.adopt: Callable[[Settings], None] = _adopt_nothing
 
     @property
     def ready(self) -> bool:
-        """Has every shard been listened to long enough to answer for its members?"""
+        """Say whether every shard was listened to long enough to answer for its members."""
         return self._view.ready
 
     def status(self) -> StatusAnswer:
-        """The coordinator itself and its shards."""
+        """Return how the coordinator itself and its shards are."""
         return whole(self.status_steps())
 
     def status_steps(self) -> Steps[StatusAnswer]:
-        """The same in steps."""
+        """Return :meth:`status` in steps."""
         recorder = self._recorder
         registry = RegistryStatus(
             *(recorder.unsaved, recorder.health.reason, self.facts_age),
@@ -94,20 +94,20 @@ class CoordinatorService(Queries):
 
     @property
     def facts_age(self) -> float | None:
-        """Seconds since the registry last told what operators say; None: never."""
+        """Return the seconds since the registry last told what operators say; None: never."""
         age = self._recorder.health.facts_age
         return None if age is None else round(age, 3)
 
     def summary(self) -> tuple[bool, dict[State, int]]:
-        """Is it listening, and how many members does it see in each state?"""
+        """Say whether it is listening, and how many members it sees in each state."""
         return self.freshness()[0], tally.states(self.tally().all)
 
     def shard_statuses(self) -> list[ShardStatus]:
-        """Its shards alone, which needs no look at the members."""
+        """Return how its shards alone are, which needs no look at the members."""
         return shard_statuses(self._view.hearing)
 
     async def wait_version(self, after: int) -> int:
-        """The version, as soon as it is another than ``after``."""
+        """Return the version, as soon as it is another than ``after``."""
         return await self._view.changes.wait(after)
 
     async def told(self) -> None:
@@ -117,15 +117,15 @@ class CoordinatorService(Queries):
     def changes_since(
         self, version: int, group: str | None = None
     ) -> Sequence[MemberChange] | None:
-        """Every change after ``version``, or None when they are not all at hand."""
+        """Return every change after ``version``, or None when they are not all at hand."""
         return self._view.changes.since(version, group)
 
     def is_at_hand(self, version: int) -> bool:
-        """Would :meth:`changes_since` know all that changed after ``version``?"""
+        """Say whether :meth:`changes_since` would know all that changed after ``version``."""
         return self._view.changes.has(version)
 
     async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
-        """Durably change what an operator may change; the member as it is then."""
+        """Change durably what an operator may change; return the member as it is then."""
         check_change(change)
         self._recorder.must_be_there()
         async with self._orders:
@@ -169,7 +169,7 @@ class CoordinatorService(Queries):
             await self._retire([forgotten])
 
     async def forget_left(self, members: Sequence[Member]) -> None:
-        """Forget those of ``members`` who left and of whom no operator said anything, all at once."""
+        """Forget those ``members`` that left and of which no operator said anything, all at once."""
         async with self._orders:
             gone = {row: member for member in members if (row := self._left(member)) is not None}
             names = [(member.group, member.name) for member in gone.values()]
@@ -181,20 +181,20 @@ class CoordinatorService(Queries):
             await self._retire(list(gone.values()))
 
     def _left(self, member: Member) -> int | None:
-        """The row of ``member`` if it left, and no operator said anything of it."""
+        """Return the row of ``member`` if it left, and no operator said anything of it."""
         row = self._view.row(member.group, member.name)
         if row is None or self._view.facts(row) is not None:
             return None
         return row if self._view.state(row) is State.LEFT else None
 
     def _log(self, event: str, member: str, **fields: object) -> None:
-        """A line of the log, unless there were very many within a minute: the history has each."""
+        """Write a line of the log, unless very many came within a minute: the history has each."""
         more = self._lines.one_more()
         if more is not None:
             log.info(event, member=member, **fields, **({"more": more} if more else {}))
 
     async def history(self, group: str, member: str, limit: int) -> History:
-        """Its state changes, newest first; a forgotten member's too, while they are kept."""
+        """Return its state changes, newest first; a forgotten member's too, while they are kept."""
         kept = await self._registry.history(group, member, limit)
         row = self._view.row(group, member)
         news = self._recorder.unwritten(row, group, member)
@@ -206,7 +206,7 @@ class CoordinatorService(Queries):
 
 
 def changed(facts: Facts, change: FactsChange) -> Facts:
-    """``facts`` after an operator's ``change``. Pure."""
+    """Return ``facts`` after an operator's ``change``. Pure."""
     given = {
         name: value
         for name in ("zone", "owner", "metadata", "disabled", "forced_down")
@@ -220,7 +220,7 @@ def changed(facts: Facts, change: FactsChange) -> Facts:
 
 
 def described(change: FactsChange) -> str:
-    """An operator's ``change`` in words, for the history."""
+    """Put an operator's ``change`` in words, for the history."""
     reason = f": {change.reason}" if change.reason else ""
     words = []
     if change.disabled is not UNSET:

@@ -1,4 +1,4 @@
-"""Which members a page shows: by their columns, and by name, in steps."""
+"""A page shows the members that pass by their columns, by name, and is made in steps."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ AT_ONCE = 500  # names that are looked at in one step
 
 
 class Filters(NamedTuple):
-    """What is asked of members; None asks nothing."""
+    """`Filters` are what is asked of members; None asks nothing."""
 
     state: State | None = None
     zone: str | None = None
@@ -31,7 +31,7 @@ NO_FILTERS = Filters()
 def chosen(
     view: RollView, group: str, filters: Filters, after: str, most: int, *, few: int = FEW
 ) -> Steps[list[str]]:
-    """The first ``most`` names of ``group`` greater than ``after`` that pass, in order."""
+    """Return the first ``most`` names of ``group`` greater than ``after`` that pass, in order."""
     if filters == NO_FILTERS:
         return (yield from view.names_after(group, after, most))
     rows = _passing(view, group, filters)
@@ -43,7 +43,7 @@ def chosen(
 
 
 def _walk(view: RollView, group: str, rows: Rows, after: str, most: int) -> Steps[list[str]]:
-    """The same where many pass: one name after the other."""
+    """Return :func:`chosen` where many pass: one name after the other."""
     passes = np.zeros(int(rows.max()) + 1, np.bool_)
     passes[rows] = True
     found: list[str] = []
@@ -58,7 +58,7 @@ def _walk(view: RollView, group: str, rows: Rows, after: str, most: int) -> Step
 
 
 def _passing(view: RollView, group: str, filters: Filters) -> Rows:
-    """The rows of ``group`` that pass."""
+    """Return the rows of ``group`` that pass."""
     rows = view.rows_of(group)
     said = view.stated(rows)
     passes: Mask = said != Code.FREE

@@ -1,4 +1,4 @@
-"""What other coordinators on the same registry say of themselves: do all of them see the same?"""
+"""Coordinators on the same registry tell each other what they see, and whether that differs."""
 
 import anyio
 import msgspec
@@ -15,7 +15,7 @@ PERIOD = 5.0
 
 
 class PeerReport(msgspec.Struct, frozen=True):
-    """What a coordinator leaves in the registry for the others."""
+    """A `PeerReport` is what a coordinator leaves in the registry for the others."""
 
     listening: bool
     states: dict[State, int]
@@ -26,14 +26,14 @@ _decode = msgspec.json.Decoder(PeerReport).decode
 
 
 class Peers:
-    """Tells the others how ``office`` sees its members, and ``office`` how they see theirs."""
+    """`Peers` tells the others how ``office`` sees its members, and ``office`` how they see theirs."""
 
     def __init__(self, registry: Registry, office: CoordinatorService) -> None:
         self._registry = registry
         self._office = office
 
     async def run(self) -> None:
-        """Every few seconds, for ever. A registry that is lost is told of elsewhere."""
+        """Tell and read every few seconds, for ever. A registry that is lost is told of elsewhere."""
         while True:
             await self.once()
             await anyio.sleep(PERIOD)

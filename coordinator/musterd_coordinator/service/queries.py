@@ -1,4 +1,4 @@
-"""Answers from the roll. They read memory only: no store, no registry, no waiting.
+"""Answers come from the roll. They read memory only: no store, no registry, no waiting.
 
 What may concern very many members, groups or zones is done in steps.
 """
@@ -40,7 +40,7 @@ VERDICTS_AT_ONCE = 1000
 
 
 class _Behind:
-    """How good what all answers of one moment say is: ``note`` ends the reason of each."""
+    """A `_Behind` is how good all answers of one moment are: ``note`` ends the reason of each."""
 
     __slots__ = ("all_heard", "facts_age", "note")
 
@@ -55,7 +55,7 @@ Portion = dict[str, dict[str, Verdict]]
 
 
 class Queries:
-    """The questions of schedulers, over one roll."""
+    """`Queries` answers the questions of schedulers, over one roll."""
 
     def __init__(self, view: RollView, *, few: int = FEW) -> None:
         self._view = view
@@ -63,25 +63,25 @@ class Queries:
 
     @property
     def facts_age(self) -> float | None:
-        """Seconds since it was last heard what operators say; None: never."""
+        """Return the seconds since it was last heard what operators say; None: never."""
         return None
 
     @property
     def version(self) -> int:
-        """One more for each sweep or order that changed anything."""
+        """Return the version: one more for each sweep or order that changed anything."""
         return self._view.version
 
     @property
     def size(self) -> int:
-        """How many members there are."""
+        """Return how many members there are."""
         return len(self._view)
 
     def groups(self) -> GroupList:
-        """All groups."""
+        """Return all groups."""
         return whole(self.groups_steps())
 
     def groups_steps(self) -> Steps[GroupList]:
-        """The same in steps."""
+        """Return :meth:`groups` in steps."""
         listed = GroupList(self._view.version, *self.freshness(), [])
         yield
         counted = self.tally()
@@ -98,11 +98,11 @@ class Queries:
         return listed
 
     def group(self, group: str) -> GroupAnswer:
-        """One group, counted by state and by zone, by verdict and by mark."""
+        """Return one group, counted by state and by zone, by verdict and by mark."""
         return whole(self.group_steps(group))
 
     def group_steps(self, group: str) -> Steps[GroupAnswer]:
-        """The same in steps."""
+        """Return :meth:`group` in steps."""
         size, counted = self._size_of(group), self.tally()
         yield
         counts = counted.group(self._view.group_number(group))
@@ -136,13 +136,13 @@ class Queries:
         after: str = "",
         limit: int = PAGE_LIMIT,
     ) -> MemberPage:
-        """One page of members by name."""
+        """Return one page of members by name."""
         return whole(self.members_steps(group, Filters(state, zone, up, mark), after, limit))
 
     def members_steps(
         self, group: str, filters: Filters, after: str, limit: int
     ) -> Steps[MemberPage]:
-        """The same in steps. One who is forgotten meanwhile is left out."""
+        """Return :meth:`members` in steps. A member that is forgotten meanwhile is left out."""
         fresh = self.freshness(group)
         page = MemberPage(self._view.version, *fresh, [], None, facts_age=self.facts_age)
         names = yield from chosen(self._view, group, filters, after, limit + 1, few=self._few)
@@ -156,9 +156,10 @@ class Queries:
         return replace(page, members=answers, next=following)
 
     def portions(self, group: str | None) -> Iterator[Portion]:
-        """The verdicts on everybody, or on everybody in ``group``, in portions: each is a step.
+        """Yield the verdicts on all members, or on all in ``group``, in portions: each is a step.
 
-        Who joins, goes or changes meanwhile may be told or not: what changed says it again.
+        A member that joins, goes or changes meanwhile may be told or not: what changed says it
+        again.
         """
         names = [group] if group is not None else list(self._view.groups)
         portion: Portion = {}
@@ -180,12 +181,12 @@ class Queries:
             yield dict(zip(named, self._view.verdicts(here), strict=True))
 
     def member(self, group: str, member: str) -> MemberAnswer:
-        """One member."""
+        """Return one member."""
         row = self.row(group, member)
         return self._answer(row, self._view.seen_of(row), self._behind)
 
     def query(self, group: str, members: list[str]) -> QueryAnswer:
-        """Verdicts on the named members."""
+        """Return verdicts on the named members."""
         fresh = self.freshness(group)
         names = list(dict.fromkeys(members))
         rows = self._view.rows(group, names)
@@ -197,7 +198,7 @@ class Queries:
         return QueryAnswer(self._view.version, *fresh, verdicts, missing, facts_age=self.facts_age)
 
     def row(self, group: str, member: str) -> int:
-        """The row of a member; NotFound names the group's size."""
+        """Return the row of a member; NotFound names the group's size."""
         row = self._view.row(group, member)
         if row is None:
             size = self._size_of(group)
@@ -205,7 +206,7 @@ class Queries:
         return row
 
     def freshness(self, group: str | None = None) -> tuple[bool, float | None]:
-        """Is everybody concerned heard, and how old is the newest proof for whoever is worst off?
+        """Say whether all members concerned are heard, and how old the newest proof for the worst off is.
 
         None seconds: there is none yet.
         """
@@ -214,11 +215,11 @@ class Queries:
         return self._view.hearing.freshness(group)
 
     def tally(self) -> Tally:
-        """Everybody, counted once for each version."""
+        """Return the tally of all members, counted once for each version."""
         return self._view.tally()
 
     def _size_of(self, group: str) -> int:
-        """How many members it has; NotFound if there is no such group."""
+        """Return how many members it has; NotFound if there is no such group."""
         size = self._view.group_size(group)
         if size is None:
             raise NotFound(f"no group {group} among {len(self._view.groups)}")
@@ -226,7 +227,7 @@ class Queries:
 
     @property
     def _behind(self) -> _Behind:
-        """What is behind all answers of one moment."""
+        """Return what is behind all answers of one moment."""
         return _Behind(self._view.hearing.is_everybody_heard, self.facts_age)
 
     def _answers(self, rows: Rows) -> list[MemberAnswer]:
@@ -280,7 +281,7 @@ class Queries:
 
 
 def _old(facts_age: float | None) -> str:
-    """Words on operators' orders that were not heard of for long."""
+    """Return words on operators' orders that were not heard of for long."""
     if facts_age is None or facts_age <= OLD_FACTS:
         return ""
     return f"; what operators said in the last {facts_age:.0f} s is not known here"

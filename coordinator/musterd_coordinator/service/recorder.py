@@ -1,4 +1,4 @@
-"""Writes what changed to the registry: in batches, behind the sweeps, never in their way."""
+"""What changed is written to the registry in batches, behind the sweeps, never in their way."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -45,8 +45,8 @@ batch, and even the slowest disk must get on."""
 PRUNE_PERIOD = 3600.0
 FORGOTTEN_PERIOD = 60.0
 KEEP_FORGOTTEN = timedelta(minutes=5)
-"""For so long a shared registry tells that somebody was forgotten. Who could not read it for half of
-that compares all that it knows with it before it writes."""
+"""A shared registry tells for so long that a member was forgotten. A coordinator that could not read
+it for half of that compares all that it knows with it before it writes."""
 
 BACKLOG_LIMIT = 2_000_000
 """State changes kept while the registry is away; beyond it the oldest are lost, and counted."""
@@ -58,7 +58,7 @@ half of it; the coordinator's unit allows for all of it."""
 
 @dataclass(slots=True)
 class Work:
-    """What is done again and again, and why it failed the last time."""
+    """A `Work` is done again and again, and has why it failed the last time."""
 
     name: str
     do: Callable[[], Awaitable[None]]
@@ -66,7 +66,7 @@ class Work:
 
 
 class RegistryWriter:
-    """Keeps the registry up with one roll, and the roll up with what others say there.
+    """A `RegistryWriter` keeps the registry up with one roll, and the roll with what others say there.
 
     ``clock`` tells which lines of history are old enough to go. At most ``batch`` members, and changes,
     are written at once.
@@ -89,7 +89,7 @@ class RegistryWriter:
         self._comparison = Comparison(roll, registry)
         self.history = history
         self._clock = clock
-        self._lock = anyio.Lock()  # of whoever writes
+        self._lock = anyio.Lock()  # held by what writes
         self._reading = anyio.Lock()  # taken after that
         self._lines: list[Row] = []  # being written, or to be written again
         self._writing = 0  # members, in the call that is under way
@@ -97,12 +97,12 @@ class RegistryWriter:
 
     @property
     def unsaved(self) -> int:
-        """Members and lines of history that the registry does not have yet."""
+        """Count the members and lines of history that the registry does not have yet."""
         return len(self._pending) + self._writing + len(self._lines)
 
     @property
     def quarantined(self) -> int:
-        """Members and lines of history that the registry refused, or that made no sense there."""
+        """Count the members and lines of history that the registry refused, or that made no sense there."""
         return len(self._sieve.quarantine) + len(self._registry.quarantine)
 
     async def run(self) -> None:
@@ -125,7 +125,7 @@ class RegistryWriter:
 
     @asynccontextmanager
     async def holding(self, rows: Sequence[int]) -> AsyncIterator[None]:
-        """Within, the registry knows the members of ``rows``, and nothing else is being written.
+        """See that the registry knows the members of ``rows`` within, and that nothing else is written.
 
         Raises RegistryError; nothing is lost by that.
         """
@@ -140,7 +140,7 @@ class RegistryWriter:
             yield
 
     def must_be_there(self) -> None:
-        """Raises RegistryError at once while the registry is known to be lost."""
+        """Raise RegistryError at once while the registry is known to be lost."""
         if reason := self.health.reason:
             raise RegistryError(f"the registry is lost, ask another coordinator: {reason}")
 
@@ -166,18 +166,18 @@ class RegistryWriter:
                 await self._write(rows)
 
     def unwritten(self, row: int | None, group: str, name: str) -> list[Transition]:
-        """What the history lacks of a member, oldest first; ``row`` is None for a forgotten one."""
+        """Return what the history lacks of a member, oldest first; ``row`` is None for a forgotten one."""
         mine = [line for line in self._lines if line[2:4] == (group, name)]
         return [*map(transition_of, mine), *self._pending.lines_of(row, group, name)]
 
     @property
     def _is_behind(self) -> bool:
-        """Might somebody have been forgotten, of whom the registry does not tell any more?"""
+        """Say whether members may have been forgotten of which the registry does not tell any more."""
         age = self.health.facts_age
         return age is not None and age > KEEP_FORGOTTEN.total_seconds() / 2
 
     async def _keep(self, period: float, work: "Work") -> None:
-        """``work`` every ``period`` seconds, for ever: what fails is told, and tried again."""
+        """Do ``work`` every ``period`` seconds, for ever: what fails is told, and tried again."""
         while True:
             reason = await self._tried(work)
             if work.name in (READING, WRITING):
@@ -188,7 +188,7 @@ class RegistryWriter:
             await anyio.sleep(min(period, RETRY) if reason else period)
 
     async def _tried(self, work: "Work") -> str:
-        """Do it; why it failed, or nothing."""
+        """Do it; return why it failed, or an empty text."""
         try:
             await work.do()
         except RegistryError as error:
@@ -200,7 +200,7 @@ class RegistryWriter:
         return ""
 
     async def _write_all(self) -> None:
-        if not self._is_behind:  # then who was forgotten has to be known first
+        if not self._is_behind:  # then what was forgotten has to be known first
             await self.flush(PATIENCE)
 
     async def _prune(self) -> None:
@@ -225,7 +225,7 @@ class RegistryWriter:
             log.warning("registry not up to date", members=left, reason=reason, note=note)
 
     async def _write(self, due: Rows) -> None:
-        known = self._pending.known()  # before anybody is taken: see there
+        known = self._pending.known()  # before any is taken: see there
         taken, members = [due[:0]], list[Row]()
         with self._given_back(taken):
             for at in range(0, len(due), PORTION):
@@ -246,7 +246,7 @@ class RegistryWriter:
 
     @contextmanager
     def _given_back(self, taken: list[Rows]) -> Iterator[None]:
-        """Whoever was taken from the unsaved is unsaved again if this fails."""
+        """Put what was taken from the unsaved back among them if this fails."""
         try:
             yield
         except BaseException:
@@ -257,7 +257,7 @@ class RegistryWriter:
             raise
 
     def _adapt(self, seconds: float) -> None:
-        """The size of the next batch, by what this one took."""
+        """Set the size of the next batch, by what this one took."""
         if seconds > LONG:
             self._batch = max(min(LEAST_BATCH, self._most), self._batch // 2)
         elif seconds < LONG / 4:

@@ -1,4 +1,4 @@
-"""Is the registry there, and how old is what it told us? Pure, but for the log."""
+"""The registry is there or lost, and what it told us has an age. Pure, but for the log."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ WRITING, READING = "writing", "reading"
 
 
 class RegistryHealth:
-    """Known by what became of the last reading and of the last writing."""
+    """A `RegistryHealth` is known by what became of the last reading and of the last writing."""
 
     def __init__(self, clocks: Clocks, unsaved: Callable[[], int]) -> None:
         self._clocks = clocks
@@ -22,17 +22,17 @@ class RegistryHealth:
 
     @property
     def reason(self) -> str:
-        """Why it is lost, in words; empty while it is there."""
+        """Return why it is lost, in words; empty while it is there."""
         return next(iter(self._failures.values()), "")
 
     @property
     def facts_age(self) -> float | None:
-        """Seconds since what operators say was last read; None before the first time."""
+        """Return the seconds since what operators say was last read; None before the first time."""
         at = self._read_at
         return None if at is None else max(0.0, self._clocks.monotonic() - at)
 
     def heard(self, work: str, reason: str) -> None:
-        """``work`` failed for ``reason``, or succeeded if that is empty."""
+        """Note that ``work`` failed for ``reason``, or succeeded if that is empty."""
         lost = bool(self._failures)
         if reason:
             self._failures[work] = reason

@@ -1,4 +1,4 @@
-"""Saves what a registry can keep of a batch: one row that it refuses does not hold up the others.
+"""A registry saves what it can keep of a batch: one row that it refuses holds up no others.
 
 A batch that is *refused* is halved until what is to blame stands alone; that is left out. A
 registry that is *away* refuses nothing: then nothing is saved, and all is to be saved again.
@@ -14,9 +14,9 @@ Item = tuple[bool, Row]  # is it a line of history?
 
 
 class RefusalFilter:
-    """Records batches in ``registry``; ``quarantine`` has the names of those who were refused.
+    """A `RefusalFilter` records batches in ``registry``; ``quarantine`` has the names refused.
 
-    Whoever was refused once is saved apart from then on, so that he splits no other batch.
+    A member that was refused once is saved apart from then on, so that it splits no other batch.
     """
 
     def __init__(self, registry: Registry) -> None:

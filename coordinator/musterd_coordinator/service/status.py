@@ -1,4 +1,4 @@
-"""How this coordinator and its shards are, in words and figures."""
+"""The status tells how this coordinator and its shards are, in words and figures."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ OLD_FACTS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a coordinator says of itself; URLs without secrets."""
+    """An `Identity` is what a coordinator says of itself; URLs are without secrets."""
 
     name: str
     store: str
@@ -35,7 +35,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class RegistryStatus:
-    """How the registry is: see the fields of the same names, and ``reason`` why it is lost."""
+    """A `RegistryStatus` is how the registry is.
+
+    See the fields of the same names in StatusAnswer; ``reason`` is why the registry is lost.
+    """
 
     unsaved: int = 0
     reason: str = ""
@@ -47,7 +50,7 @@ class RegistryStatus:
 def status(
     view: RollView, answers: "Queries", identity: Identity, registry: RegistryStatus
 ) -> Steps[StatusAnswer]:
-    """The whole answer of ``GET /v1/status``, in steps."""
+    """Return the whole answer of ``GET /v1/status``, in steps."""
     counts = answers.tally().all
     yield
     hearing = view.hearing
@@ -88,7 +91,7 @@ def status(
 
 
 def _old_facts(view: RollView, registry: RegistryStatus) -> Iterator[Hold]:
-    """Operators' orders are in force as they were last heard of."""
+    """Yield that operators' orders are in force as they were last heard of, if that was long ago."""
     if registry.facts_age is not None and registry.facts_age > OLD_FACTS:
         since = view.clocks.from_now(-registry.facts_age)
         reason = f"newer orders are not known: {registry.reason}"
@@ -96,7 +99,7 @@ def _old_facts(view: RollView, registry: RegistryStatus) -> Iterator[Hold]:
 
 
 def shard_statuses(hearing: Hearing) -> list[ShardStatus]:
-    """How each shard is."""
+    """Return how each shard is."""
     return [_shard(hearing, index) for index in range(len(hearing.shards))]
 
 
