@@ -18,8 +18,8 @@ ESTABLISHED_AFTER = 10
 """Service down times of listening since a member's first beat after which it is established."""
 
 Going = Callable[[Rows], tuple[Mask, Mask]]
-"""Tells of rows which of them go or have just gone, and which count as alive but for that; whoever is
-neither does not count."""
+"""Tells of rows which of them go or have just gone, and which count as alive but for that; a member
+that is neither does not count."""
 
 _Counts = NDArray[np.int64]
 

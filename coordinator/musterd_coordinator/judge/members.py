@@ -183,7 +183,7 @@ class Members:
                 pass
         rows = np.concatenate([np.array(again, np.int64), np.arange(self.size, end)])
         for name, empty in _EMPTY.items():
-            if empty != 0:  # what nobody writes to takes no memory
+            if empty != 0:  # what is not written to takes no memory
                 getattr(self, name)[..., self.size : end] = empty
         self.size = end
         return rows

@@ -17,8 +17,8 @@ LEAST_CANARY_TIME = 0.25
 """Seconds that a canary has in any case, however hurried the members of its shard are."""
 
 PATIENT = 0.9
-"""The share of a shard's members whose push timeouts a canary may outlast: those who wait less than
-it took are not judged by that sweep, all others are."""
+"""The share of a shard's members with push timeouts that a canary may outlast: those that wait less
+than it took are not judged by that sweep, all others are."""
 
 _SAMPLE = 4096  # members are enough to know what most of them promise
 _LONGEST_TOLD = np.iinfo(np.uint16).max  # milliseconds; stands for all that are longer

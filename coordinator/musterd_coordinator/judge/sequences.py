@@ -26,9 +26,9 @@ from musterd_coordinator.sweep.columns import Beats
 Sequences = NDArray[np.uint64]
 
 REACH = 1 << 20
-"""Beats that an agent may be ahead of its mark at any time. A coordinator whose clock stood still, as
-in a suspended machine, must not take a whole fleet for strangers: at one beat a second it may have
-been away for twelve days."""
+"""Beats that an agent may be ahead of its mark at any time. A coordinator with a clock that stood
+still, as in a suspended machine, must not take a whole fleet for strangers: at one beat a second it
+may have been away for twelve days."""
 
 
 class BeatNews(NamedTuple):

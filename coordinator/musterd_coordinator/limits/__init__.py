@@ -1,1 +1,1 @@
-"""Limits say how much of anything there is for one, and for all."""
+"""The package says how much of anything there is for one, and for all."""

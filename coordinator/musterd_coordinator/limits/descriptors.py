@@ -14,7 +14,7 @@ FEW = 1024
 """With fewer a coordinator works, and says that there are few."""
 
 KEPT = 128
-"""Files that are nobody's who connects: of stores, the registry, logs, and what listens."""
+"""Files that no caller takes: of stores, the registry, logs, and what listens."""
 
 MOST_CALLERS = 4096
 MOST_OF_STORE = 4096

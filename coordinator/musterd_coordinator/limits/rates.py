@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 
 KNOWN = 4096
-"""Addresses that are remembered; who is not, has a full bucket, and the one for all holds."""
+"""Addresses that are remembered; one that is not has a full bucket, and the one for all holds."""
 
 
 @dataclass(frozen=True, slots=True)

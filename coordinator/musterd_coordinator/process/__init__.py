@@ -1,1 +1,1 @@
-"""A daemon is a process: here are its signals, memory and addresses."""
+"""The package has what a daemon is as a process: signals, memory, addresses."""

@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 PATIENCE = 30.0
-"""Seconds; longer is up to whoever starts the daemon again."""
+"""Seconds; longer is up to what starts the daemon again."""
 
 _PAUSE = 1.0
 

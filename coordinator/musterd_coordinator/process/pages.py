@@ -1,6 +1,6 @@
 """Large columns are in memory of their own, straight from the system.
 
-``np.zeros`` takes what was freed before, and writes zeros over it: a column that nobody uses then
+``np.zeros`` takes what was freed before, and writes zeros over it: a column that is not used then
 takes memory. And what is freed in the midst of the heap stays with the process.
 """
 
@@ -30,7 +30,7 @@ def grown(column: NDArray[Any], size: int, empty: float = 0) -> NDArray[Any]:
     larger = zeros((*column.shape[:-1], size), column.dtype)
     have = column.shape[-1]
     larger[..., :have] = column
-    if empty != 0:  # what nobody writes to takes no memory
+    if empty != 0:  # what is not written to takes no memory
         larger[..., have:] = empty
     return larger
 

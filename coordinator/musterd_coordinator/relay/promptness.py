@@ -14,7 +14,7 @@ from typing import NamedTuple
 from musterd.beat import Status
 
 MOST_GIVEN_UP = 0.1
-"""The share of the members that beat here whose agents may not wait for the answer: hosts have
+"""The share of the members that beat here for which agents may not wait for the answer: hosts have
 troubles of their own."""
 
 OVERDUE = 1.5

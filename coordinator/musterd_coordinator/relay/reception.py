@@ -28,7 +28,7 @@ from musterd_coordinator.relay.waiting import (
 
 NOT_A_BEAT = b"CLIENT_ERROR bad data chunk: not a beat"
 MOST_MEMBERS = 2_000_000
-"""Members that have a seat here or wait for one; who comes then goes to another relay."""
+"""Members that have a seat here or wait for one; one that comes then goes to another relay."""
 
 _FULL = b"SERVER_ERROR this relay has no room for more members"
 _NOBODYS = b"SERVER_ERROR nobody announced the member of this beat here"
