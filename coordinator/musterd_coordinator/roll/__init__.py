@@ -1,1 +1,1 @@
-"""The membership table: every member, its state and why, as versions."""
+"""The package is the membership table: every member, its state and why, as versions."""

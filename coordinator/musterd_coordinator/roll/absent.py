@@ -1,9 +1,9 @@
-"""Members that were forgotten, and whose seats in the store may still be there.
+"""The module remembers forgotten members while their seats may still be in the store.
 
 A forgotten member comes back only by what is newer than its forgetting. What stands in its seat may
-be its last word, so the first record that a sweep brings which began afterwards is only remembered;
-the next other one is news. A seat that it takes anew is news too, once a sweep before, which began after
-the forgetting, has seen that it had none: nobody announces himself after his death.
+be its last word, so the first record from a sweep that began afterwards is only remembered; the
+next record that differs is news. A seat that it takes anew is news too, once an earlier sweep that
+began after the forgetting has seen that it had none: no member announces itself after its death.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from musterd.model import Member
 from musterd_coordinator.sweep.columns import Beats
 
 LATELY = 60.0
-"""Seconds for which a name is remembered whose seats are all gone: no sweep takes that long."""
+"""Seconds for which a name is remembered once all its seats are gone: no sweep takes that long."""
 
 Seat = tuple[int, int]  # shard, and slot there
 Name = tuple[str, str]  # group and name
@@ -23,7 +23,7 @@ Name = tuple[str, str]  # group and name
 
 @dataclass(slots=True)
 class Absentee:
-    """A forgotten member and its seats, with the record that was read there.
+    """An `Absentee` is a forgotten member and its seats, with the record that was read in each.
 
     ``since`` and ``vacated`` are monotonic seconds: when it was forgotten, and when the sweep of a
     shard began that saw its seat there empty.
@@ -36,12 +36,12 @@ class Absentee:
 
 
 class Absent:
-    """Everybody who was forgotten and still has a seat, by name and by seat."""
+    """An `Absent` holds all forgotten members that still have a seat, by name and by seat."""
 
     def __init__(self) -> None:
         self._by_name: dict[Name, Absentee] = {}
         self._by_seat: dict[int, dict[int, Absentee]] = {}  # by shard and slot
-        self._lately: dict[Name, float] = {}  # who has no seat, as of when
+        self._lately: dict[Name, float] = {}  # those that have no seat, as of when
         self._looked: dict[int, float] = {}  # when a sweep of a shard last began
 
     def __bool__(self) -> bool:
@@ -51,7 +51,7 @@ class Absent:
         return len(self._by_name)
 
     def put(self, member: Member, seats: Mapping[int, int], now: float) -> None:
-        """``member``, who sits in ``seats`` (slots by shard), was forgotten ``now``."""
+        """Put in ``member``, which sits in ``seats`` (slots by shard) and was forgotten ``now``."""
         self._note(member.group, member.name, now)
         if seats:
             absentee = self._by_name[member.group, member.name] = Absentee(member, now)
@@ -59,7 +59,10 @@ class Absent:
                 self._sit(absentee, index, slot)
 
     def forget_again(self, group: str, name: str, now: float) -> None:
-        """Somebody else forgot it, for whom it may have been back, or who is quicker than we."""
+        """Note that another coordinator forgot it.
+
+        It may have been back there, or that coordinator was quicker.
+        """
         self._note(group, name, now)
         if absentee := self._by_name.get((group, name)):
             absentee.since = now
@@ -67,7 +70,7 @@ class Absent:
             absentee.vacated = {}
 
     def take(self, group: str, name: str) -> Absentee | None:
-        """Take out who is known again, by name."""
+        """Take out a member that is known again, by its name."""
         self._lately.pop((group, name), None)
         absentee = self._by_name.pop((group, name), None)
         if absentee is not None:
@@ -76,7 +79,7 @@ class Absent:
         return absentee
 
     def vacated(self, index: int, slot: int, begin: float) -> None:
-        """Who sat there does so no more, by a sweep that began at ``begin``."""
+        """Note that a seat is no longer taken, by a sweep that began at ``begin``."""
         absentee = self._by_seat.get(index, {}).pop(slot, None)
         if absentee is None:
             return
@@ -89,7 +92,7 @@ class Absent:
             self._note(group, name, absentee.since)
 
     def still(self, index: int, slot: int, member: Member, begin: float) -> bool:
-        """``member`` is seated there: is that no news, so that it remains absent?"""
+        """Say whether it is no news that ``member`` is seated there, so that it remains absent."""
         name = member.group, member.name
         if self._by_seat.get(index, {}).get(slot) is not self._by_name.get(name):
             self.vacated(index, slot, begin)
@@ -106,11 +109,11 @@ class Absent:
         return True
 
     def looked(self, index: int, begin: float) -> None:
-        """A sweep of the shard that began at ``begin`` was taken in: it saw all seats."""
+        """Note that a sweep of the shard, begun at ``begin``, was taken in: it saw all seats."""
         self._looked[index] = begin
 
     def heard(self, index: int, beats: Beats, begin: float) -> list[Absentee]:
-        """Who is back, by a sweep of shard ``index`` that began at ``begin``."""
+        """Return the members that are back, by a sweep of shard ``index`` begun at ``begin``."""
         waiting = self._by_seat.get(index)
         if not waiting:
             return []

@@ -1,6 +1,7 @@
-"""How many members a coordinator takes in: whoever can write to a store can invent any number of names.
+"""The module limits how many members a coordinator takes in.
 
-Those it has go on whatever comes. A newcomer who finds no room waits, and takes a seat once there is some.
+Whoever can write to a store can invent any number of names. Members that have a seat go on whatever
+comes. A newcomer that finds no room waits, and takes a seat once there is some.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,11 +23,11 @@ Seated = tuple[int, Member]
 
 
 class Admission:
-    """Who of the newcomers may take a seat in ``directory``, and who waits for one.
+    """An `Admission` decides which newcomers take a seat in ``directory``, and which wait for one.
 
-    It has at most so many ``members``, ``groups`` and ``zones``, and of those who wait so many
-    (``waiting``) are remembered. ``waiting_since`` is when somebody first had to wait, in seconds
-    of the wall clock.
+    The directory has at most so many ``members``, ``groups`` and ``zones``, and of the newcomers
+    that wait so many (``waiting``) are remembered. ``waiting_since`` is when one first had to wait,
+    in seconds of the wall clock.
     """
 
     def __init__(
@@ -49,11 +50,11 @@ class Admission:
 
     @property
     def not_seated(self) -> int:
-        """How many newcomers found no room, as far as is known."""
+        """Return how many newcomers found no room, as far as is known."""
         return len(self._waiting) + self._passed_over
 
     def admit(self, shard: int, newcomers: Sequence[Seated]) -> Sequence[Seated]:
-        """Those of ``newcomers``, all of different names, who take their seats."""
+        """Return those of ``newcomers``, all of different names, that take their seats."""
         directory, count = self._directory, len(newcomers)
         if (
             len(directory) + count <= self._limit
@@ -64,12 +65,12 @@ class Admission:
         return self._first_of(shard, newcomers)
 
     def left(self, shard: int, slot: int) -> None:
-        """Whoever waited in ``slot`` of ``shard`` is gone, or is met anew."""
+        """Forget the member that waited in ``slot`` of ``shard``: it is gone, or is met anew."""
         if self._waiting:
             self._waiting.pop((shard, slot), None)
 
     def next(self, shard: int, most: int) -> Sequence[Seated]:
-        """Up to ``most`` of those who wait in ``shard``, if there is room."""
+        """Take up to ``most`` of those that wait in ``shard``, if there is room."""
         if not self._waiting or not self._has_room:
             return ()
         room = min(most, self._limit - len(self._directory))
@@ -108,7 +109,7 @@ class Admission:
     def _new(
         self, member: Member, groups: set[str], zones: set[tuple[str, str]]
     ) -> tuple[bool, bool]:
-        """Whether nobody is yet in its group, and in its zone."""
+        """Say whether ``member`` is the first in its group, and in its zone."""
         zone = member.group, member.zone
         no_group = member.group not in groups and member.group not in self._directory.groups
         no_zone = zone not in zones and self._directory.zones.number(zone) is None

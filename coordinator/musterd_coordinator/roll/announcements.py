@@ -1,4 +1,4 @@
-"""What members announce besides their names, kept once however many announce the same."""
+"""The module keeps what members announce besides their names, once however many announce it."""
 
 from collections.abc import Sequence
 from sys import getsizeof
@@ -17,10 +17,11 @@ _ENTRY = 300  # bytes that a set of metadata takes besides its texts
 
 
 class AnnouncementPool:
-    """Group, zone, owner and metadata by a small number; kept while somebody announces them.
+    """An `AnnouncementPool` numbers group, zone, owner and metadata while a member announces them.
 
-    All metadata takes up to ``room`` bytes of memory, or ``room_for_each`` member. Of whoever
-    announces something of its own beyond that no metadata is kept.
+    All metadata takes up to ``room`` bytes of memory, or ``room_for_each`` bytes for each member
+    where that is more. Beyond that, the metadata of a member that announces something of its own is
+    not kept.
     """
 
     def __init__(self, room: int = METADATA_ROOM, room_for_each: int = ROOM_FOR_EACH) -> None:
@@ -35,7 +36,7 @@ class AnnouncementPool:
         return len(self._numbers)
 
     def numbers(self, samples: Sequence[Member]) -> list[int | None]:
-        """The number of what each of ``samples`` announces, if anybody does."""
+        """Return the number of what each of ``samples`` announces, None where no member does."""
         numbers = [self._numbers.number(facts_of(sample)) for sample in samples]
         if self._full:
             for at, number in enumerate(numbers):
@@ -44,7 +45,7 @@ class AnnouncementPool:
         return numbers
 
     def take(self, member: Member, holders: int = 1) -> int:
-        """The number of what ``member`` announces; to be given back by each of ``holders``."""
+        """Return the number of what ``member`` announces, which each of ``holders`` gives back."""
         facts, self._members = facts_of(member), self._members + holders
         if member.metadata and self._numbers.number(facts) is None and not self._fits(member):
             member = _plain(member)
@@ -56,20 +57,20 @@ class AnnouncementPool:
         return number
 
     def take_all(self, members: MemberBatch) -> list[int]:
-        """The numbers of what the samples announce, for all ``members`` who announce the same."""
+        """Return the numbers of what the samples announce, for all ``members`` like them."""
         return [
             self.take(sample, holders) if holders else 0
             for sample, holders in zip(members.samples, members.counts(), strict=True)
         ]
 
     def give(self, number: int) -> None:
-        """One member announces it no longer."""
+        """Give ``number`` back for a member that announces this no longer."""
         self._members -= 1
         if self._numbers.give(number):
             self._taken -= _size(self._samples.pop(number))
 
     def _fits(self, member: Member) -> bool:
-        """Whether there is room for its metadata; the first for whom there is none is told of."""
+        """Say whether there is room for its metadata, and log the first time that there is none."""
         room = max(self._room, self._room_for_each * self._members)
         fits = self._taken + _size(member) <= room
         if not fits and not self._full:
@@ -78,7 +79,7 @@ class AnnouncementPool:
         return fits
 
     def member(self, number: int, name: str) -> Member:
-        """The member of that name who announces it."""
+        """Return the member called ``name`` that announces what has this ``number``."""
         like = self._samples[number]
         return Member(like.group, name, like.zone, like.owner, like.metadata)
 
@@ -88,7 +89,10 @@ def _plain(member: Member) -> Member:
 
 
 def _size(member: Member) -> int:
-    """The memory that its metadata takes: a text of characters of all kinds takes four bytes for each."""
+    """Return the bytes of memory that its metadata takes.
+
+    A text of characters of all kinds takes four bytes for each.
+    """
     metadata = member.metadata
     if not metadata:
         return 0

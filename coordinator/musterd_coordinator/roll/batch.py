@@ -1,4 +1,4 @@
-"""Many members at once: their names, and what they announce once for all who announce the same."""
+"""The module holds many members at once: names, and what they announce once for all alike."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from operator import attrgetter
@@ -16,29 +16,32 @@ Places = NDArray[np.int64]
 
 
 class MemberBatch(NamedTuple):
-    """n members. In a fleet of a million, a few hundred announce something of their own."""
+    """A `MemberBatch` is n members.
+
+    In a fleet of a million, a few hundred announce something of their own.
+    """
 
     names: Sequence[str]  # (n)
     kinds: Places  # (n): which of the samples announces the same
-    samples: Sequence[Member]  # some may be the same, or nobody's
+    samples: Sequence[Member]  # some may be the same, or no member's
 
     def member(self, at: int) -> Member:
-        """The member at that place."""
+        """Return the member at that place."""
         like = self.samples[self.kinds.item(at)]
         return Member(like.group, self.names[at], like.zone, like.owner, like.metadata)
 
     def where(self, chosen: Places) -> "MemberBatch":
-        """The members at those places."""
+        """Return the members at those places."""
         names = [self.names[at] for at in chosen.tolist()]
         return MemberBatch(names, self.kinds[chosen], self.samples)
 
     def counts(self) -> list[int]:
-        """How many announce what each of the samples does."""
+        """Return how many members announce what each of the samples does."""
         counts: list[int] = np.bincount(self.kinds, minlength=len(self.samples)).tolist()
         return counts
 
     def by_group(self) -> Iterator[tuple[str, Places]]:
-        """Each group that somebody is in, and the places of its members."""
+        """Yield each group that has a member here, and the places of its members."""
         if not self.samples:
             return
         numbers: dict[str, int] = {}
@@ -52,7 +55,7 @@ class MemberBatch(NamedTuple):
 
 
 def alike(members: Sequence[Member]) -> MemberBatch:
-    """The same ``members``, by what they announce."""
+    """Return the same ``members`` as a batch, by what they announce."""
     facts = _facts_of_all(members)
     samples = dict(zip(facts, members, strict=True))
     kinds = {each: kind for kind, each in enumerate(samples)}
@@ -66,7 +69,7 @@ def alike(members: Sequence[Member]) -> MemberBatch:
 def in_portions(
     seated: Sequence[tuple[int, Member]], most: int, kinds: int
 ) -> Iterator[Sequence[tuple[int, Member]]]:
-    """The same members with their slots, at most ``most`` and of at most ``kinds`` kinds at once.
+    """Yield the same members with their slots, at most ``most`` of at most ``kinds`` kinds at once.
 
     What members share is done once for all of them: it is the kinds that take time.
     """
@@ -82,7 +85,7 @@ def in_portions(
 
 
 def facts_of(member: Member) -> Facts:
-    """What ``member`` announces besides its name."""
+    """Return what ``member`` announces besides its name."""
     metadata = tuple(sorted(member.metadata.items())) if member.metadata else ()
     return member.group, member.zone, member.owner, metadata
 

@@ -1,7 +1,8 @@
-"""What one sweep changed, kept as columns: words are made of it when somebody asks for them.
+"""The module keeps what one sweep changed as columns, and puts it into words when asked.
 
-A store that comes back, or a zone that dies, changes hundreds of thousands of members at once. A text
-and a line of history for each would stop the event loop for seconds, and take fifteen times the memory.
+A store that comes back, or a zone that dies, changes hundreds of thousands of members at once. A
+text and a line of history for each would stop the event loop for seconds, and take fifteen times
+the memory.
 """
 
 from dataclasses import dataclass
@@ -23,10 +24,11 @@ _CAUSES = {int(cause): cause for cause in Cause}
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How n changes are known. ``seen`` (n) is when the last beat was, by the wall clock; NaN: never.
+    """An `Evidence` says how n changes are known.
 
-    ``shard`` was proven ``ago`` seconds before; ``hold`` is the rule's. ``incarnations`` (n, 2) are
-    the newest and the one before. Where no cause is told by them, ``seen`` and ``incarnations`` are empty.
+    ``shard`` was proven ``ago`` seconds before; ``hold`` is the rule's, in seconds. ``seen`` (n) is
+    when the last beat was, by the wall clock; NaN: never. ``incarnations`` (n, 2) are the newest
+    and the one before. Where no cause is told by them, ``seen`` and ``incarnations`` are empty.
     """
 
     shard: str
@@ -37,7 +39,10 @@ class Evidence:
 
 
 class ChangeSet:
-    """n changes that became visible ``at`` one moment as one ``version``; no row is in it twice."""
+    """A `ChangeSet` is n changes that became visible ``at`` one moment as one ``version``.
+
+    No row is in it twice.
+    """
 
     def __init__(
         self, version: int, at: datetime, changes: StateChanges, evidence: Evidence
@@ -50,19 +55,19 @@ class ChangeSet:
         self._ascending: tuple[Rows, Rows] | None = None  # rows in order, and their places
 
     def place(self, row: int) -> int | None:
-        """Which of the changes is that of ``row``, from 0."""
+        """Return which of the changes, from 0, is that of ``row``; None if none is."""
         rows, places = self._ascending = self._ascending or _ascending(self.rows)
         at = int(np.searchsorted(rows, row))
         return places.item(at) if at < len(rows) and rows.item(at) == row else None
 
     def reason(self, row: int) -> str:
-        """Why ``row``, which is among them, changed."""
+        """Return why ``row``, which is among them, changed."""
         place = self.place(row)
         assert place is not None, f"row {row} did not change here"
         return self._reason(place, self.changes.cause.item(place))
 
     def line(self, place: int, member: Member) -> Transition:
-        """The line of history of ``member``, whose change stands at ``place``."""
+        """Return the line of history of ``member``, the change of which stands at ``place``."""
         changes = self.changes
         old, new = STATES[changes.old.item(place)], STATES[changes.new.item(place)]
         reason = self._reason(place, changes.cause.item(place))

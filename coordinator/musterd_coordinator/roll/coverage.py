@@ -1,4 +1,4 @@
-"""How many members beat to which shards, and who is not heard while some of those are away. Pure."""
+"""The module counts the members that beat to each set of shards, and those not heard. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ Shards = tuple[int, ...]
 
 
 class Coverage:
-    """The number of members with the same shards, in all and by group.
+    """A `Coverage` counts the members with the same shards, in all and by group.
 
     There are few such sets of shards, however many members there are. ``changes`` is another number
     after each change.
@@ -20,18 +20,18 @@ class Coverage:
         self._of: dict[str, Counter[Shards]] = {}
 
     def of(self, group: str) -> Mapping[Shards, int]:
-        """The same of one group."""
+        """Return the same counts for one group."""
         return self._of.get(group, {})
 
     def add(self, group: str, shards: Iterable[int], count: int = 1) -> None:
-        """``count`` members of ``group`` beat to ``shards``."""
+        """Count ``count`` more members of ``group`` that beat to ``shards``."""
         key = _key(shards)
         self.all[key] += count
         self._of.setdefault(group, Counter())[key] += count
         self.changes += 1
 
     def remove(self, group: str, shards: Iterable[int]) -> None:
-        """One member of ``group`` does so no longer."""
+        """Count one member of ``group`` less that beats to ``shards``."""
         key, of_group = _key(shards), self._of[group]
         for counts in (self.all, of_group):
             counts[key] -= 1
@@ -43,14 +43,14 @@ class Coverage:
 
 
 def uncovered(counts: Mapping[Shards, int], listening: Sequence[bool]) -> int:
-    """How many members have no shard that is ``listening``, which is by shard."""
+    """Return how many members have no shard that is ``listening``, which is by shard."""
     return sum(
         count for shards, count in counts.items() if not any(listening[shard] for shard in shards)
     )
 
 
 def redundancy_lost(counts: Mapping[Shards, int], listening: Sequence[bool]) -> list[int]:
-    """Shards that are not ``listening``, while members of theirs are heard on another one."""
+    """Return the shards that are not ``listening`` but have members heard on another one."""
     heard = {shard for shards in counts if any(listening[at] for at in shards) for shard in shards}
     return sorted(shard for shard in heard if not listening[shard])
 
@@ -58,10 +58,11 @@ def redundancy_lost(counts: Mapping[Shards, int], listening: Sequence[bool]) -> 
 def oldest(
     placed: Iterable[Shards], listening: Sequence[bool], ages: Sequence[float | None]
 ) -> tuple[bool, int | None]:
-    """Whether everybody has a shard that is ``listening``, and the best shard of the worst off.
+    """Say whether each member has a shard that is ``listening``; return the worst off's best shard.
 
-    Everybody is ``placed`` on such shards; None for a shard: it was not heard yet. Of each member's
-    shards the best one counts. ``ages`` are seconds since the shard's newest proof.
+    All members are ``placed`` on such sets of shards. ``ages`` are seconds since each shard's
+    newest proof, None where it was not heard yet. Of each member's shards the best one counts. None
+    in place of it: no shard of some member was heard yet.
     """
     covered, worst, age = True, None, -1.0
     for shards in placed:

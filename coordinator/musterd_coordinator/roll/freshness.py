@@ -1,11 +1,14 @@
-"""How good the knowledge behind an answer is: is everybody heard, and as of when?"""
+"""The module tells how good the knowledge behind an answer is.
+
+Is every member heard, and as of when?
+"""
 
 from musterd_coordinator.roll.coverage import Shards, oldest
 from musterd_coordinator.roll.parts import Parts
 
 
 class Freshness:
-    """It knows this of everybody on a roll, and of each of its groups.
+    """A `Freshness` knows this of all members on a roll, and of each of its groups.
 
     Which shard decides changes with sweeps and placements alone, and is asked with every question.
     """
@@ -16,10 +19,10 @@ class Freshness:
         self._known: dict[str | None, tuple[bool, int | None]] = {}
 
     def of(self, group: str | None) -> tuple[bool, float | None]:
-        """Has every member concerned a shard that is listening, and how old is the newest proof?
+        """Say whether every member concerned has a listening shard, and how old the proof is.
 
-        It is the newest proven sweep of whoever is worst off. None seconds: somebody's shards have
-        not been proven yet.
+        The age, in seconds, is that of the newest proven sweep for the member that is worst off.
+        None: the shards of some member have not been proven yet.
         """
         shards = self._parts.shards
         as_of = (self._parts.placement.coverage.changes, *[shard.sweeps for shard in shards])

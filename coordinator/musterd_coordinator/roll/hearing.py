@@ -1,4 +1,7 @@
-"""How well the members of a roll are heard, and what holds verdicts back. Nothing here changes it."""
+"""The module tells how well the members of a roll are heard, and what holds verdicts back.
+
+Nothing here changes the roll.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,7 +27,7 @@ from musterd_coordinator.steps import Steps
 
 
 class Held(NamedTuple):
-    """Members of ``rows`` (n) whose verdicts, or promises, are held back."""
+    """A `Held` has the members of ``rows`` (n), for which verdicts, or promises, are held back."""
 
     rows: Rows
     since: datetime
@@ -32,7 +35,7 @@ class Held(NamedTuple):
 
 
 class Hearing:
-    """A read-only view of a roll's shards, and of the members who are not heard as they should be.
+    """A `Hearing` is a read-only view of a roll's shards, and of members that are heard badly.
 
     Shards are told apart by their places in ``shards``.
     """
@@ -46,52 +49,52 @@ class Hearing:
 
     @property
     def shards(self) -> Sequence[ShardHealth]:
-        """Each of them as it is now."""
+        """Return each of the shards as it is now."""
         return self._parts.shards
 
     @property
     def listening(self) -> list[bool]:
-        """Which shards are listening."""
+        """Say of each shard whether it is listening."""
         return [shard.listening for shard in self._parts.shards]
 
     def staleness(self, shard: int) -> float | None:
-        """Seconds since the newest proven sweep of ``shard`` began; None before the first."""
+        """Return the seconds since ``shard``'s newest proven sweep began; None before the first."""
         return self._parts.shards[shard].staleness(self._parts.clocks)
 
     def freshness(self, group: str | None) -> tuple[bool, float | None]:
-        """Is everybody concerned heard, and how old is the newest proof for whoever is worst off?
+        """Say whether every member concerned is heard, and how old the proof for the worst off is.
 
-        None seconds: there is none yet.
+        The age of its newest proof is in seconds; None: there is none yet.
         """
         return self._freshness.of(group)
 
     def uncovered(self) -> int:
-        """How many members have no shard that is listening."""
+        """Return how many members have no shard that is listening."""
         return coverage.uncovered(self._parts.placement.coverage.all, self.listening)
 
     def uncovered_on(self, shard: int) -> int:
-        """How many of those beat to ``shard``."""
+        """Return how many of those beat to ``shard``."""
         everybody = self._parts.placement.coverage.all
         theirs = {at: count for at, count in everybody.items() if shard in at}
         return coverage.uncovered(theirs, self.listening)
 
     def redundancy_lost(self) -> list[str]:
-        """Shards that are not listening, while members of theirs are heard on another one."""
+        """Return the shards that are not listening but have members heard on another one."""
         placed, shards = self._parts.placement.coverage.all, self._parts.shards
         return [shards[at].name for at in coverage.redundancy_lost(placed, self.listening)]
 
-    # -- who is held back ----------------------------------------------------------------
+    # -- what is held back ---------------------------------------------------------------
 
     @property
     def is_everybody_heard(self) -> bool:
-        """Is nobody's verdict held back by a shard, or by the canary of one?"""
+        """Say whether no member's verdict is held back by a shard, or by the canary of one."""
         for shard in self._parts.shards:  # asked with each member: all() takes twice as long
             if not shard.clock.listening:
                 return False
         return not self._gaps.is_anybody_deaf
 
     def put_off(self, shard: int) -> Held | None:
-        """Whose verdict on ``shard`` waits for an allowance after a gap."""
+        """Return the members with verdicts on ``shard`` that wait for an allowance after a gap."""
         rows, since = self._gaps.put_off(shard), self._gaps.put_off_since(shard)
         if not len(rows) or since is None:
             return None
@@ -99,14 +102,20 @@ class Hearing:
         return Held(rows, self._parts.clocks.instant(since), max(0.0, float(left.max())))
 
     def deaf(self, shard: int) -> Held | None:
-        """Whom the newest sweep of ``shard`` could not judge, for they wait less than its canary."""
+        """Return the members that the newest sweep of ``shard`` could not judge.
+
+        They wait less for a push than its canary took.
+        """
         rows, since = self._gaps.deaf(shard), self._gaps.deaf_since(shard)
         if not len(rows) or since is None:
             return None
         return Held(rows, self._parts.clocks.instant(since))
 
     def given_up(self, shard: int) -> Held | None:
-        """Whose records on ``shard`` are no beats of theirs, for so long that they count as silent."""
+        """Return the members with records on ``shard`` that are no beats of theirs.
+
+        This has been so for so long that these members count as silent.
+        """
         state = self._parts.shards[shard]
         seated = [state.seats.row_in(slot) for slot in state.spoiled.given_up.tolist()]
         rows = np.array([row for row in seated if row is not None], np.int64)
@@ -115,40 +124,40 @@ class Hearing:
         return Held(rows, self._parts.clocks.instant(state.spoiled.given_up_since))
 
     def clamped(self) -> Held | None:
-        """Whose promises are held to what an agent may be set to."""
+        """Return the members with promises that are held to what an agent may be set to."""
         notices = self._parts.notices
         rows, since = notices.clamped, notices.clamped_since
         return None if since is None or not len(rows) else Held(rows, wall_instant(since))
 
     @property
     def not_seated(self) -> int:
-        """How many newcomers found no room, as far as is known."""
+        """Return how many newcomers found no room, as far as is known."""
         return self._parts.admission.not_seated
 
     @property
     def waiting_since(self) -> datetime | None:
-        """When somebody first had to wait for room."""
+        """Return when a member first had to wait for room."""
         since = self._parts.admission.waiting_since
         return None if since is None else wall_instant(since)
 
     @property
     def judged_later(self) -> int:
-        """How many are judged later than after the service down time."""
+        """Return how many members are judged later than after the service down time."""
         return len(self._parts.notices.later)
 
     @property
     def latest_down_after(self) -> float:
-        """The longest that anybody may be silent, in seconds; 0 where nobody is judged later."""
+        """Return the longest that a member may be silent, in seconds; 0: none is judged later."""
         return self._parts.notices.latest_down_after
 
     def storms(self) -> Steps[list[StormStatus]]:
-        """The mass silences that are held, in steps."""
+        """Return the mass silences that are held, in steps."""
         return storms(self._detector, self._parts.directory.zones)
 
     # -- in words ------------------------------------------------------------------------
 
     def withheld(self, row: int) -> str:
-        """What to add to a reason where the member's verdict is held back, or its promises are."""
+        """Return what to add to a reason where a member's verdict or promises are held back."""
         members = self._detector.members
         text = self._undecided(row) if IS_UNDECIDED[members.state.item(row)] else ""
         text += "".join(map(spoiled_text, self._spoiled_on(row)))
@@ -170,7 +179,7 @@ class Hearing:
         return ""
 
     def _away(self, row: int) -> str:
-        """Why it is not heard at all, if none of its shards is listening."""
+        """Return why the member is not heard at all, if none of its shards is listening."""
         places: list[int] = self._detector.members.shard[:, row].tolist()
         theirs = [self._parts.shards[at] for at in places if at >= 0]
         if any(shard.listening for shard in theirs):
@@ -178,7 +187,7 @@ class Hearing:
         return "; ".join(f"{shard.name}: {shard.reason}" for shard in theirs)
 
     def _spoiled_on(self, row: int) -> list[str]:
-        """The shards on which its record is no beat of its own."""
+        """Return the shards on which its record is no beat of its own."""
         return [shard.name for shard in self._parts.shards if _is_spoiled(shard, row)]
 
 

@@ -1,4 +1,4 @@
-"""Small numbers for things that many share, such as the zone of a thousand members."""
+"""The module numbers things that many share, such as the zone of a thousand members."""
 
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -7,7 +7,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Interner(Generic[K]):
-    """Numbers from 0 up for keys, kept while somebody holds them, and then used again."""
+    """An `Interner` numbers keys from 0 up; numbers are kept while held, and then used again."""
 
     def __init__(self) -> None:
         self._numbers: dict[K, int] = {}
@@ -19,7 +19,7 @@ class Interner(Generic[K]):
         return len(self._numbers)
 
     def take(self, key: K, holders: int = 1) -> int:
-        """The number of ``key``, the same one each time; to be given back by each of ``holders``."""
+        """Return the number of ``key``, the same while held; each of ``holders`` gives it back."""
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = self._new(key)
@@ -27,7 +27,7 @@ class Interner(Generic[K]):
         return number
 
     def give(self, number: int) -> bool:
-        """One holder less; whether there is none left."""
+        """Give ``number`` back for one holder, and say whether there is none left."""
         self._holders[number] -= 1
         if self._holders[number]:
             return False
@@ -36,11 +36,11 @@ class Interner(Generic[K]):
         return True
 
     def number(self, key: K) -> int | None:
-        """The number of ``key``; None: nobody holds it."""
+        """Return the number of ``key``; None: nothing holds it."""
         return self._numbers.get(key)
 
     def key(self, number: int) -> K:
-        """The key of a number."""
+        """Return the key of ``number``."""
         return self._keys[number]
 
     def _new(self, key: K) -> int:

@@ -1,4 +1,4 @@
-"""Which forgettings a roll knows of, and who of its members came after which of them.
+"""The module keeps which forgettings a roll knows of, and which members began after which.
 
 A member's state may be on its way to the registry while another coordinator forgets that member. So
 what is saved says of which forgettings it knows, and a forgotten row comes back to life only by
@@ -20,7 +20,10 @@ minutes: see :data:`musterd_coordinator.service.recorder.KEEP_FORGOTTEN`."""
 
 
 class ForgottenLives:
-    """The forgettings that are known, by number, oldest first, and when each member's row began."""
+    """A `ForgottenLives` has the forgettings that are known, by number, oldest first.
+
+    It also has when each member's row began.
+    """
 
     def __init__(self) -> None:
         self.saved = RowSet()  # the registry knows them, or did
@@ -29,15 +32,15 @@ class ForgottenLives:
         self._began: NDArray[np.uint32] = np.zeros(1024, np.uint32)  # by row, an epoch
 
     def knows(self, number: int) -> bool:
-        """Is this forgetting known? 0 stands for one of which nobody else needs to know."""
+        """Say whether a forgetting is known; 0 is one that no other coordinator needs to know."""
         return number in self._numbers
 
     def outlived(self, row: int, number: int) -> bool:
-        """Did the member of ``row`` begin after this forgetting was known?"""
+        """Say whether the member of ``row`` began after this forgetting was known."""
         return number in self._numbers and self._began.item(row) >= self._numbers[number]
 
     def learn(self, numbers: Iterable[int]) -> None:
-        """Whoever was forgotten by these was removed."""
+        """Learn of the forgettings with these ``numbers``, the members of which were removed."""
         for number in numbers:
             if number:
                 self.epoch += 1
@@ -46,11 +49,11 @@ class ForgottenLives:
             del self._numbers[next(iter(self._numbers))]
 
     def numbers(self) -> list[int]:
-        """All that are known."""
+        """Return the numbers of all that are known."""
         return list(self._numbers)
 
     def begin(self, rows: Rows) -> None:
-        """Members that are new sit in ``rows`` (n)."""
+        """Note that new members sit in ``rows`` (n)."""
         if not len(rows):
             return
         self.reserve(int(rows.max()) + 1)
@@ -61,6 +64,6 @@ class ForgottenLives:
         self._began = pages.with_room(self._began, rows)
 
     def since(self, rows: Rows, epoch: int) -> Rows:
-        """Those of ``rows`` that began after ``epoch``."""
+        """Return those of ``rows`` that began after ``epoch``."""
         rows = rows[rows < len(self._began)]
         return rows[self._began[rows] > epoch]

@@ -1,4 +1,4 @@
-"""Names to rows and back, sorted by group, and the zones that members are counted in."""
+"""The module turns names into rows and back, sorted by group, and has the zones of members."""
 
 from array import array
 from bisect import bisect_left, insort
@@ -22,22 +22,22 @@ from musterd_coordinator.sweep.idmap import IdMap
 
 _ALL_BITS = 2**64 - 1
 NOBODY = -1
-NOTHING = -1  # no number of what anybody announces
+NOTHING = -1  # no number of anything that is announced
 
 _NEWS_AT_ONCE = 500  # names that joined or went meanwhile, in one step
 
 
 class Group:
-    """The rows of one group's members, in no order."""
+    """A `Group` has the rows of one group's members, in no order."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.rows = array("i")
         self.sorted: SortedNames | None = None  # from when they are first asked for
-        self.news: list[list[tuple[bool, bytes]]] = []  # for those who put them in order just now
+        self.news: list[list[tuple[bool, bytes]]] = []  # one for each ordering under way
 
     def note(self, name: bytes, here: bool) -> None:
-        """``name`` joined or went."""
+        """Note that ``name`` joined (``here``) or went."""
         if self.sorted is not None:
             (self.sorted.add if here else self.sorted.discard)(name)
         for each in self.news:
@@ -45,11 +45,12 @@ class Group:
 
 
 class NameIndex:
-    """Who is in which row. Rows are those of :class:`musterd_coordinator.judge.members.Members`.
+    """A `NameIndex` knows which member is in which row.
 
-    Rows are found by 64 bits of Python's own hash of names, which is keyed with a secret of this
-    process: as with member_ids, two of a million names have the same once in 40 million fleets. A
-    dict of names, and a number for each, would take a hundred bytes a member more.
+    Rows are those of :class:`musterd_coordinator.judge.members.Members`. They are found by 64 bits
+    of Python's own hash of names, which is keyed with a secret of this process: as with member_ids,
+    two of a million names have the same once in 40 million fleets. A dict of names, and a number
+    for each, would take a hundred bytes a member more.
 
     ``block`` is how many names of a group stand together once they are in order.
     """
@@ -59,17 +60,17 @@ class NameIndex:
         self.groups: dict[str, Group] = {}
         self.group_names: list[str] = []  # in order
         self._rows = IdMap()
-        self._names: list[bytes | None] = []  # by row; 16 bytes less than text is, each
+        self._names: list[bytes | None] = []  # by row; each takes 16 bytes less than text
         self._announced = AnnouncementPool()
         self._number = array("i")  # of what the member in a row announced
         self._place = array("i")  # of a row among those of its group
-        self.zones = Zones()  # those that somebody is in
+        self.zones = Zones()  # those that a member is in
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def make_room(self, more: int) -> Iterator[None]:
-        """Have room for ``more`` members, before they come, in steps."""
+        """Make room for ``more`` members, before they come, in steps."""
         return self._rows.make_room(more)
 
     def reserve(self, rows: int) -> None:
@@ -78,7 +79,7 @@ class NameIndex:
             self._rows.reserve(rows)
 
     def add(self, members: MemberBatch, rows: Rows) -> None:
-        """New ``members`` (n) sit in ``rows`` (n)."""
+        """Add new ``members`` (n), which sit in ``rows`` (n)."""
         if (more := int(rows.max(initial=-1)) + 1 - len(self._names)) > 0:
             self._names.extend(repeat(None, more))
             self._number.extend(repeat(0, more))
@@ -95,7 +96,7 @@ class NameIndex:
         _set_all(self._place, np.array(entered, np.int64), np.array(places, np.int64))
 
     def _enter(self, name: str, rows: list[int]) -> Iterable[int]:
-        """The members of ``rows``, who have their names, are of this group; their places in it."""
+        """Enter the named members of ``rows`` into this group, and return their places in it."""
         group = self.groups.get(name)
         if group is None:
             group = self.groups[name] = Group(name)
@@ -108,7 +109,10 @@ class NameIndex:
         return range(first, first + len(rows))
 
     def with_other_facts(self, members: MemberBatch, rows: Rows) -> list[int]:
-        """Places among ``members`` (n), of ``rows`` (n), of those who announce what is not known."""
+        """Return the places of those of ``members`` (n) that announce what is not known.
+
+        They sit in ``rows`` (n).
+        """
         if not len(rows):
             return []
         numbers = [
@@ -119,7 +123,7 @@ class NameIndex:
         return np.flatnonzero(known != np.array(numbers)[members.kinds]).tolist()
 
     def announce(self, row: int, member: Member) -> None:
-        """The same member announced other facts."""
+        """Note that the member in ``row`` announced other facts."""
         before = self._number[row]
         self._number[row] = self._announced.take(member)
         self._announced.give(before)
@@ -140,18 +144,18 @@ class NameIndex:
             del self.group_names[bisect_left(self.group_names, member.group)]
 
     def member(self, row: int) -> Member:
-        """The member in ``row``, as its agent announced it."""
+        """Return the member in ``row``, as its agent announced it."""
         name = self._names[row]
         assert name is not None, f"row {row} is free"
         return self._announced.member(self._number[row], name.decode())
 
     def row(self, group: str, member: str) -> int | None:
-        """The row of a name; orders go by it, so the name itself is compared as well."""
+        """Return the row of a name; orders go by it, so the name itself is compared as well."""
         row = self._rows.get(_identity(group, member))
         return row if row is not None and self._names[row] == member.encode() else None
 
     def rows_of(self, members: MemberBatch) -> Rows:
-        """The rows of ``members`` (n), NOBODY for those who have none; as :meth:`row` finds them."""
+        """Return the rows of ``members`` (n), NOBODY for those that have none; see :meth:`row`."""
         rows = self._rows.get_all(_identities(members))
         found = np.flatnonzero(rows != NOBODY)
         theirs = map(self._names.__getitem__, rows[found].tolist())
@@ -161,12 +165,12 @@ class NameIndex:
         return rows
 
     def rows(self, group: str, members: Sequence[str]) -> Rows:
-        """The rows of names (n), NOBODY where there is no such member: of many at once."""
+        """Return the rows of many names (n) at once, NOBODY where there is no such member."""
         hashes = np.fromiter(map(hash, members), np.int64, len(members)) ^ _salt(group)
         return self._rows.get_all(hashes.view(np.uint64))
 
     def in_order(self, group: Group) -> Steps[SortedNames]:
-        """The names of ``group`` in order, which follow from then on whoever joins or goes."""
+        """Return the names of ``group`` in order; from then on they follow what joins or goes."""
         if group.sorted is not None:
             return group.sorted
         news: list[tuple[bool, bytes]] = []
@@ -185,7 +189,7 @@ class NameIndex:
         return names
 
     def names_of(self, group: Group, rows: Rows) -> tuple[Rows, list[str]]:
-        """Those of ``rows`` (n) in which somebody of ``group`` sits now, and their names."""
+        """Return those of ``rows`` (n) in which a member of ``group`` sits now, and their names."""
         here = self._sitting(group, rows)
         return here, [name.decode() for name in self._names_at(here)]
 

@@ -1,4 +1,4 @@
-"""What is said once of what members promise: one line a change, however many they are."""
+"""The module says once what members promise: one line a change, however many they are."""
 
 from collections.abc import Callable
 
@@ -18,9 +18,10 @@ _MORE = 2.0  # times as many as were said are worth another line
 
 
 class Notices:
-    """Who is judged later than others, and whose promises were held to what an agent may be set to.
+    """A `Notices` knows which members are judged later than others, and which promises are clamped.
 
-    ``clamped_since`` is when that began, in seconds of the wall clock; None while there is nobody.
+    Clamped promises are held to what an agent may be set to. ``clamped_since`` is when that began,
+    in seconds of the wall clock; None while there are none.
     """
 
     def __init__(self, detector: Detector, directory: NameIndex, wall: Callable[[], float]) -> None:
@@ -34,7 +35,7 @@ class Notices:
         self._said = {"later": 0, "clamped": 0}
 
     def look(self) -> None:
-        """Count anew if anybody promised something else, and say what changed."""
+        """Count anew if a member promised something else, and log what changed."""
         noted, members = self._detector.promises_noted, self._detector.members
         if noted == self._looked_at:
             return
@@ -52,7 +53,7 @@ class Notices:
 
     @property
     def later(self) -> Rows:
-        """Who is judged later than after service_down_time, and still here."""
+        """Return the members that are judged later than after service_down_time, and still here."""
         members, down_time = self._detector.members, self._detector.rules.service_down_time
         here = members.state[self._later] != Code.FREE
         later: Rows = self._later[here & (members.down_after[self._later] > down_time)]
@@ -60,13 +61,13 @@ class Notices:
 
     @property
     def clamped(self) -> Rows:
-        """Whose promises are not kept to the letter, and who is still here."""
+        """Return the members still here with promises that are not kept to the letter."""
         clamped: Rows = self._clamped[self._detector.members.clamped[self._clamped]]
         return clamped
 
     @property
     def latest_down_after(self) -> float:
-        """The longest that anybody may be silent, in seconds; 0 where nobody is judged later."""
+        """Return the longest that a member may be silent, in seconds; 0: none is judged later."""
         return float(self._detector.members.down_after[self.later].max(initial=0.0))
 
     def _is_news(self, what: str, count: int) -> bool:

@@ -1,4 +1,4 @@
-"""The names of a group in order: kept so from when they are first asked for."""
+"""The module keeps the names of a group in order, from when they are first asked for."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ _NONE = np.zeros(0, np.int64)
 
 
 class SortedNames:
-    """Different names as bytes, in order, in blocks that are short enough to be moved about.
+    """A `SortedNames` has different names as bytes, in order, in blocks short enough to be moved.
 
     ``block`` is how many names a block has on average.
     """
@@ -28,13 +28,13 @@ class SortedNames:
     def __init__(self, block: int = BLOCK) -> None:
         self._most = 2 * block
         self._blocks: list[list[bytes]] = [[]]
-        self._firsts: list[bytes] = [b""]  # of each block, or what may be put into it at least
+        self._firsts: list[bytes] = [b""]  # of each block, or the least that may be put into it
 
     def __len__(self) -> int:
         return sum(map(len, self._blocks))
 
     def add(self, name: bytes) -> None:
-        """Put ``name`` in, if it is not."""
+        """Put ``name`` in, if it is not in."""
         at = self._block(name)
         block = self._blocks[at]
         place = bisect_left(block, name)
@@ -56,7 +56,7 @@ class SortedNames:
             del self._blocks[at], self._firsts[at]
 
     def after(self, name: bytes, most: int) -> list[bytes]:
-        """The first names greater than ``name``, at most ``most`` of them."""
+        """Return the first names greater than ``name``, at most ``most`` of them."""
         at = self._block(name)
         place = bisect_right(self._blocks[at], name)
         found = self._blocks[at][place : place + most]
@@ -72,7 +72,7 @@ class SortedNames:
         self._blocks += [[] for _ in firsts]
 
     def pour(self, some: Iterable[bytes]) -> None:
-        """Each of them goes to the end of its block."""
+        """Put each of ``some`` at the end of its block."""
         blocks, firsts = self._blocks, self._firsts
         for name in some:
             blocks[bisect_right(firsts, name) - 1].append(name)
@@ -96,9 +96,9 @@ class SortedNames:
 def put_in_order(
     read: Callable[[Places], Iterable[bytes]], count: int, *, block: int = BLOCK
 ) -> Steps[SortedNames]:
-    """Those who stand at ``count`` places, in steps; ``read`` gives the names at some of the places.
+    """Put the names at ``count`` places in order, in steps; ``read`` returns those at some places.
 
-    Each goes to one of many blocks by a sample of them all, and then each block is sorted.
+    Each name goes to one of many blocks by a sample of them all, and then each block is sorted.
     """
     names = SortedNames(block)
     sample: list[bytes] = []

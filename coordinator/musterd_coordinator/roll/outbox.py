@@ -1,4 +1,4 @@
-"""What a roll learnt and its registry does not know yet, as small as it can be kept."""
+"""The module keeps what a roll learnt and its registry does not know yet, as small as can be."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from musterd_coordinator.roll.rowset import RowSet
 
 
 class Outbox:
-    """Rows whose states are to be saved, and lines for the history, oldest first.
+    """An `Outbox` has the rows with states to be saved, and lines for the history, oldest first.
 
     ``lines`` are those that came one by one. What a sweep told stays as columns until it is taken.
     """
@@ -25,7 +25,7 @@ class Outbox:
         self._told: deque[_Untaken] = deque()
 
     def __len__(self) -> int:
-        """Rows and lines."""
+        """Return how many rows and lines there are."""
         return len(self.rows) + self._line_count()
 
     def __bool__(self) -> bool:
@@ -33,16 +33,16 @@ class Outbox:
 
     @property
     def has_lines(self) -> bool:
-        """Is there anything for the history?"""
+        """Say whether there is anything for the history."""
         return bool(self.lines or self._told)
 
     def told(self, told: ChangeSet) -> None:
-        """A sweep told all this."""
+        """Keep all that a sweep told."""
         if len(told.rows):
             self._told.append(_Untaken(told))
 
     def forget(self, row: int) -> None:
-        """The row's member is about to be forgotten: its lines are kept under its name."""
+        """Keep the lines of the row's member under its name, as it is about to be forgotten."""
         self.rows.discard(row)
         if told := self._lines_told(row):
             self.lines = deque(sorted([*self.lines, *told], key=attrgetter("version")))
@@ -50,7 +50,7 @@ class Outbox:
             untaken.gone.add(row)
 
     def lines_of(self, row: int | None, group: str, name: str) -> list[Transition]:
-        """The lines of a member, which sits in ``row`` if it was not forgotten."""
+        """Return the lines of a member, which sits in ``row`` if it was not forgotten."""
         own = (line for line in self.lines if (line.group, line.member) == (group, name))
         told = () if row is None else self._lines_told(row)
         return sorted([*told, *own], key=attrgetter("version"))
@@ -68,7 +68,7 @@ class Outbox:
         return taken
 
     def lose_lines(self, most: int) -> int:
-        """Lose the oldest lines beyond ``most``; how many."""
+        """Lose the oldest lines beyond ``most``, and return how many those were."""
         lost = max(0, self._line_count() - most)
         left = lost
         while left and self._told:
@@ -89,7 +89,10 @@ class Outbox:
 
 
 class _Untaken:
-    """What is left of what a sweep told; ``gone`` are rows whose members were forgotten since."""
+    """An `_Untaken` is what is left of what a sweep told.
+
+    ``gone`` are rows of members that were forgotten since.
+    """
 
     def __init__(self, told: ChangeSet) -> None:
         self._told = told
@@ -98,27 +101,27 @@ class _Untaken:
 
     @property
     def version(self) -> int:
-        """In which it became visible."""
+        """Return the version in which it became visible."""
         return self._told.version
 
     @property
     def left(self) -> int:
-        """How many changes were not taken yet."""
+        """Return how many changes were not taken yet."""
         return len(self._told.rows) - self._at
 
     def line_of(self, row: int, member: Member) -> Transition | None:
-        """The line of ``member``, who sits in ``row``, if there is one and it was not taken."""
+        """Return the line of ``member`` in ``row``, if there is one and it was not taken."""
         place = None if row in self.gone else self._told.place(row)
         return None if place is None or place < self._at else self._told.line(place, member)
 
     def skip(self, most: int) -> int:
-        """Leave out up to ``most``; how many."""
+        """Leave out up to ``most`` changes, and return how many those were."""
         count = min(most, self.left)
         self._at += count
         return count
 
     def take(self, most: int, directory: NameIndex) -> Iterator[Transition]:
-        """Take out up to ``most``."""
+        """Take out up to ``most`` changes, as lines."""
         begin = self._at
         self.skip(most)
         rows = self._told.rows[begin : self._at].tolist()

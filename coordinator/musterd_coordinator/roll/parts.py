@@ -1,4 +1,4 @@
-"""What a roll is made of, for the classes that do its work with one another."""
+"""The module says what a roll is made of, for the classes that do its work with one another."""
 
 from typing import Protocol
 
@@ -17,14 +17,14 @@ from musterd_coordinator.roll.versions import ChangeLog
 
 
 class Parts(Protocol):
-    """The parts of one roll; outside of this room nobody knows them (see ``RollView``)."""
+    """These are the parts of one roll; nothing outside this room knows them (see ``RollView``)."""
 
     ready: bool
     clocks: Clocks
     shards: list[ShardState]
     detector: Detector
     directory: NameIndex
-    facts: dict[int, Facts]  # by row, of those of whom an operator said anything
+    facts: dict[int, Facts]  # by row, of those of which an operator said anything
     placement: Placement
     admission: Admission
     absent: Absent

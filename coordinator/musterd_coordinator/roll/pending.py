@@ -1,4 +1,7 @@
-"""What a roll's registry is still to be told, and what it was told: for whoever writes to it."""
+"""The module has what a roll's registry is still to be told, and what it was told.
+
+It is for what writes to the registry.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,21 +16,25 @@ from musterd_coordinator.roll.shard import wall_instant
 from musterd_coordinator.roll.verdicts import NO_FACTS
 
 _NO_FACTS = as_json(NO_FACTS)
-_instant = lru_cache(1024)(wall_instant)  # of a sweep's changes all are of one instant
+_instant = lru_cache(1024)(wall_instant)  # all changes of a sweep are of one instant
 
 
 class KnownLives(NamedTuple):
-    """Which forgettings were known at one moment: their numbers, and how often one became known."""
+    """A `KnownLives` says which forgettings were known at one moment.
+
+    It has their numbers, and how often one became known.
+    """
 
     epoch: int
     forgettings: Sequence[int]
 
 
 class PendingRows:
-    """Members and lines of history that are to be saved: whoever saves takes them, or gives them back.
+    """A `PendingRows` has members and lines of history that are to be saved.
 
-    What is saved must say of which forgettings it knows, and they must be :meth:`known` before
-    anybody is taken: see :mod:`musterd_coordinator.roll.lives`.
+    What saves them takes them, or gives them back. What is saved must say of which forgettings it
+    knows, and they must be :meth:`known` before any member is taken: see
+    :mod:`musterd_coordinator.roll.lives`.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -35,7 +42,7 @@ class PendingRows:
         self._unsaved, self._lives = parts.unsaved, parts.lives
 
     def __len__(self) -> int:
-        """Members and lines."""
+        """Return how many members and lines there are."""
         return len(self._unsaved)
 
     def __bool__(self) -> bool:
@@ -43,22 +50,22 @@ class PendingRows:
 
     @property
     def members(self) -> int:
-        """How many members are to be saved."""
+        """Return how many members are to be saved."""
         return len(self._unsaved.rows)
 
     @property
     def has_lines(self) -> bool:
-        """Is there anything for the history?"""
+        """Say whether there is anything for the history."""
         return self._unsaved.has_lines
 
     # -- members -------------------------------------------------------------------------
 
     def known(self) -> KnownLives:
-        """Which forgettings are known now."""
+        """Return which forgettings are known now."""
         return KnownLives(self._lives.epoch, self._lives.numbers())
 
     def due(self, patience: float) -> Rows:
-        """Rows to save, in ascending order; they stay unsaved.
+        """Return the rows to save, in ascending order; they stay unsaved.
 
         Newcomers are left out for ``patience`` seconds: with their first verdict they are written
         once and not twice.
@@ -69,32 +76,38 @@ class PendingRows:
         return self._unsaved.rows.but(waiting)
 
     def take(self, rows: Rows) -> tuple[Rows, list[Row]]:
-        """Take those of ``rows`` that are unsaved still: which they are, and what to write."""
+        """Take those of ``rows`` still unsaved; return which they are, and what to write."""
         rows, members = self._unsaved.rows.take(rows), self._parts.detector.members
         columns = (members.state[rows], members.since[rows], members.interval[rows])
         each = zip(rows.tolist(), *(column.tolist() for column in columns), strict=True)
         return rows, [self._saved(*one) for one in each]
 
     def give_back(self, rows: Rows) -> None:
-        """These could not be saved; who was forgotten meanwhile is left out."""
+        """Give back ``rows`` that could not be saved; members forgotten meanwhile are left out."""
         self._unsaved.rows.add(self._still(rows))
 
     def saved(self, rows: Rows, known: KnownLives) -> None:
-        """The registry has these, by what was ``known``; who began since then is to be saved again."""
+        """Note that the registry has ``rows``, by what was ``known``.
+
+        Members that began since then are to be saved again.
+        """
         rows = self._still(rows)
         self._lives.saved.add(rows)
         self._unsaved.rows.add(self._lives.since(rows, known.epoch))
 
     def mark(self, rows: Rows) -> None:
-        """The members of ``rows`` are to be saved, whatever the registry was told of them."""
+        """Have the members of ``rows`` saved, whatever the registry was told of them."""
         self._unsaved.rows.add(rows)
 
     def saved_among(self, begin: int, end: int) -> Rows:
-        """Members that the registry knows, or did, in rows from ``begin`` on and below ``end``."""
+        """Return rows of members that the registry knows, or did.
+
+        They are those from ``begin`` on and below ``end``.
+        """
         return self._still(self._lives.saved.among(begin, end))
 
     def _still(self, rows: Rows) -> Rows:
-        """Those of ``rows`` in which somebody sits."""
+        """Return those of ``rows`` in which a member sits."""
         still: Rows = rows[self._parts.detector.members.state[rows] != Code.FREE]
         return still
 
@@ -111,7 +124,7 @@ class PendingRows:
     # -- lines of history ----------------------------------------------------------------
 
     def lines_of(self, row: int | None, group: str, name: str) -> list[Transition]:
-        """The lines of a member, which sits in ``row`` if it was not forgotten."""
+        """Return the lines of a member, which sits in ``row`` if it was not forgotten."""
         return self._unsaved.lines_of(row, group, name)
 
     def take_lines(self, most: int) -> list[Row]:
@@ -119,5 +132,5 @@ class PendingRows:
         return self._unsaved.take_lines(most)
 
     def lose_lines(self, most: int) -> int:
-        """Lose the oldest lines beyond ``most``; how many."""
+        """Lose the oldest lines beyond ``most``, and return how many those were."""
         return self._unsaved.lose_lines(most)

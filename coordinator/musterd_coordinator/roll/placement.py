@@ -1,4 +1,4 @@
-"""Which shards members are placed on, and what to do about those who beat elsewhere."""
+"""The module knows which shards members are placed on, and what to do if they beat elsewhere."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from musterd_coordinator.roll.wording import examples
 
 log = structlog.get_logger(__name__)
 
-_NAMED = 3  # members in the log, of those who beat elsewhere
+_NAMED = 3  # members in the log, of those that beat elsewhere
 
 Place = Callable[[int], Sequence[int]]
 """The shards, by number, that the member with a member_id is placed on."""
@@ -26,22 +26,22 @@ Place = Callable[[int], Sequence[int]]
 
 @dataclass(slots=True)
 class Strays:
-    """Members that beat to a shard elsewhere than was thought, since that was told last."""
+    """`Strays` are members that beat elsewhere than was thought, since that was told last."""
 
     count: int = 0
     named: list[str] = field(default_factory=list)
 
     def add(self, member: Member) -> None:
-        """One more."""
+        """Count one more."""
         self.count += 1
         if len(self.named) < _NAMED:
             self.named.append(str(member))
 
 
 class Placement:
-    """The placement of a namespace's members on the shards called ``names``, in their order.
+    """A `Placement` places a namespace's members on the shards called ``names``, in their order.
 
-    ``coverage`` counts who is placed where.
+    ``coverage`` counts how many are placed where.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Placement:
         self.coverage = Coverage()
 
     def of(self, group: str, member: str) -> Sequence[int]:
-        """The shards that a member is placed on."""
+        """Return the shards that a member is placed on."""
         if len(self._names) == 1:
             return (0,)
         return self._place(member_id(self._namespace, group, member))
 
     def of_all(self, members: MemberBatch) -> NDArray[np.int16]:
-        """The shards that each of ``members`` (n) is placed on: (n, replicas)."""
+        """Return the shards that each of ``members`` (n) is placed on: (n, replicas)."""
         if len(self._names) == 1:
             return np.zeros((len(members.names), 1), np.int16)
         groups = [sample.group for sample in members.samples]
@@ -75,7 +75,10 @@ class Placement:
         return np.array([self.of(groups[kind], name) for kind, name in named], np.int16)
 
     def note(self, members: MemberBatch, places: NDArray[np.int16]) -> None:
-        """New ``members`` (n), who are in the directory, are placed on the shards ``places``."""
+        """Note that new ``members`` (n) are placed on the shards ``places``.
+
+        They are in the directory.
+        """
         places = np.sort(places, axis=1)
         alike = members.kinds
         for shards in places.T:
@@ -86,19 +89,19 @@ class Placement:
             self.coverage.add(group, places[first].tolist(), count)
 
     def forget(self, row: int) -> None:
-        """The member of ``row`` is about to be removed."""
+        """Count the member of ``row`` no longer, as it is about to be removed."""
         shards = self._detector.members.shard[:, row].tolist()
         self.coverage.remove(self._directory.member(row).group, shards)
 
     def mind(self, index: int, rows: Rows) -> None:
-        """The members of ``rows`` beat to shard ``index``, whatever their placement says."""
+        """Place members of ``rows`` on shard ``index``: they beat to it, whatever was thought."""
         elsewhere = ~(self._detector.members.shard[:, rows] == index).any(axis=0)
         for row in rows[elsewhere].tolist():
             self._replace(row, index)
             self._strays[index].add(self._directory.member(row))
 
     def tell(self, index: int) -> None:
-        """A line of the log, if any beat to shard ``index`` elsewhere than was thought: all of a sweep."""
+        """Log in one line any members that beat to shard ``index`` unexpectedly in a sweep."""
         strays, self._strays[index] = self._strays[index], Strays()
         if strays.count:
             log.warning(
@@ -110,7 +113,10 @@ class Placement:
             )
 
     def _replace(self, row: int, index: int) -> None:
-        """A member that beats elsewhere than its placement says: its agent has other settings."""
+        """Place a member anew that beats elsewhere than its placement says.
+
+        Its agent has other settings.
+        """
         member, members = self._directory.member(row), self._detector.members
         others = [int(shard) for shard in members.shard[:, row] if shard >= 0]
         self.forget(row)

@@ -1,4 +1,4 @@
-"""Why a member changed, for its history, for the log, and for whoever asks."""
+"""The module says why a member changed, for its history, for the log, and for answers."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 LOGGED_SINGLY = 1000
 """Changes of one kind in one sweep that have a line each in the log. More would be a flood that no
-journal takes and nobody reads: they have one together, and each is in the history."""
+journal takes and no operator reads: they have one together, and each is in the history."""
 
 _EXAMPLES = 3  # names, and zones, in such a line
 _AT_ONCE = 50  # lines of the log in one step: a millisecond or two
@@ -39,7 +39,10 @@ _Part = tuple[ChangeSet, Rows]
 
 
 class _Lines(NamedTuple):
-    """Lines of the log that differ in the member only, whose names are kept: it may be forgotten."""
+    """`_Lines` are lines of the log that differ in the member only.
+
+    Its name is kept, as it may be forgotten.
+    """
 
     speak: Speak
     event: str
@@ -55,7 +58,10 @@ class _Lines(NamedTuple):
 
 
 class ChangeReporter:
-    """Puts changes into words, with the evidence for them as it is now, and tells all who care."""
+    """A `ChangeReporter` puts changes into words, with the evidence for them as it is now.
+
+    It passes them on to the history, to the log and to readers that follow.
+    """
 
     def __init__(
         self,
@@ -71,10 +77,10 @@ class ChangeReporter:
         self._clocks = clocks
         self._changes = changes
         self._unsaved = unsaved
-        self._reasons: NDArray[np.object_] = np.empty(0, object)  # by row: words, or who has them
+        self._reasons: NDArray[np.object_] = np.empty(0, object)  # by row: words, or what has them
 
     def begin(self, rows: Rows, reasons: Iterable[str]) -> None:
-        """New members sit in ``rows`` (n), for these ``reasons`` (n or more)."""
+        """Begin with new members in ``rows`` (n), for these ``reasons`` (n or more)."""
         self.reserve(int(rows.max()) + 1)
         self._reasons[rows] = list(islice(reasons, len(rows)))
         self._changes.touch_all(rows)
@@ -87,12 +93,12 @@ class ChangeReporter:
             self._reasons = np.append(self._reasons, np.full(more, ""))
 
     def reason(self, row: int) -> str:
-        """The last words on the member of ``row``."""
+        """Return the last words on the member of ``row``."""
         reason: str | ChangeSet = self._reasons[row]
         return reason if isinstance(reason, str) else reason.reason(row)
 
     def ordered(self, row: int, note: str, then: State | None = None) -> None:
-        """An operator's order, with its ``note`` for the history.
+        """Put an operator's order into the history, with its ``note``.
 
         It is no change of state, unless ``then`` is what the member is after it.
         """
@@ -103,7 +109,7 @@ class ChangeReporter:
         self._unsaved.lines.append(line)
 
     def tell(self, changes: StateChanges, shard: ShardState) -> ChangeSet:
-        """A sweep of ``shard`` changed all this: to the history and whoever follows."""
+        """Tell the history, and readers that follow, all that a sweep of ``shard`` changed."""
         now = wall_instant(self._clocks.wall())
         told = ChangeSet(self._changes.version + 1, now, changes, self._evidence(changes, shard))
         self._unsaved.told(told)
@@ -119,9 +125,9 @@ class ChangeReporter:
             self._reasons[rows] = _LASTING.get(cause, told)
 
     def log(self, told: Sequence[ChangeSet]) -> Iterator[None]:
-        """A line for each death, conflict or return among what was told, to be said in steps.
+        """Return the steps that log a line for each death, conflict or return among what was told.
 
-        Names are looked up now: once others had a turn, somebody may be forgotten.
+        Names are looked up now: once others had a turn, a member may be forgotten.
         """
         return _say(list(self._lines(told)))
 
@@ -137,7 +143,7 @@ class ChangeReporter:
                 yield _Lines(speak, f"member {event}", str(old), part, rows, names)
 
     def _summary(self, parts: Sequence[_Part]) -> dict[str, object]:
-        """What a line about many says of them."""
+        """Return what a line about many members says of them."""
         zones = [self._detector.members.zone[rows] for _, rows in parts]
         size = max(int(each.max()) for each in zones) + 1
         counts = sum(
@@ -166,7 +172,7 @@ class ChangeReporter:
 
 
 _LASTING: Mapping[int, str] = {**PLAIN, Cause.CONFLICT_OVER: BEATING}
-"""Reasons that are the same for everybody."""
+"""Reasons that are the same for all members."""
 
 
 def _say(lines: Sequence[_Lines]) -> Iterator[None]:
@@ -179,7 +185,7 @@ def _say(lines: Sequence[_Lines]) -> Iterator[None]:
 
 
 def _by_kind(told: Sequence[ChangeSet]) -> dict[_Kind, list[_Part]]:
-    """Rows of what was told, by what is said of them alike; first beats are no news."""
+    """Return the rows of what was told, by what is said of them alike; first beats are no news."""
     kinds = defaultdict[_Kind, list[_Part]](list)
     for each in told:
         changes = each.changes
@@ -192,7 +198,7 @@ def _by_kind(told: Sequence[ChangeSet]) -> dict[_Kind, list[_Part]]:
 
 
 def _rows_by(changes: StateChanges, causes: Mask) -> Rows:
-    """All rows if any changed by one of ``causes``, else none: nobody asks for what belongs to it."""
+    """Return all rows if any changed by one of ``causes``, else none: no text needs them then."""
     return changes.rows if causes[changes.cause].any() else changes.rows[:0]
 
 

@@ -1,6 +1,7 @@
-"""The roll: every member, its state and why, kept in memory and changed by sweeps and operators.
+"""The module keeps the roll in memory: every member, its state and why.
 
-One roll serves all shards. Whatever one sweep changes becomes visible at once, as one version.
+Sweeps and operators change it. One roll serves all shards. Whatever one sweep changes becomes
+visible at once, as one version.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,9 +39,9 @@ log = structlog.get_logger(__name__)
 
 
 class Roll:
-    """A roll keeps members, states and versions, which its verbs change.
+    """A `Roll` keeps members, states and versions, which its verbs change.
 
-    Readers ask ``view``, and whoever writes to a registry takes what is ``pending``. The other
+    Readers ask ``view``, and what writes to a registry takes what is ``pending``. The other
     attributes are its parts (:class:`~musterd_coordinator.roll.parts.Parts`), which only this room
     and its tests know.
     """
@@ -82,11 +83,11 @@ class Roll:
 
     @property
     def version(self) -> int:
-        """One more for each sweep or order that changed anything."""
+        """Return the version: one more for each sweep or order that changed anything."""
         return self.changes.version
 
     def judge_by(self, rules: Rules) -> None:
-        """Members are judged by ``rules`` from the next sweep on."""
+        """Judge members by ``rules`` from the next sweep on."""
         self.detector.rules = rules
 
     def _see_if_ready(self) -> Iterator[None]:
@@ -106,7 +107,7 @@ class Roll:
             pass
 
     def steps(self, index: int, swept: SweepOutcome) -> Iterator[None]:
-        """:meth:`take` in steps of a millisecond or two, between which questions can be answered.
+        """Do :meth:`take` in steps of a millisecond or two; questions can be answered between them.
 
         Seats are taken step by step. All states change in one step; after it, that is logged.
         """
@@ -139,8 +140,8 @@ class Roll:
     def restore(self, portion: Portion) -> None:
         """Begin with the members, states and facts that a registry kept.
 
-        They are published with the first sweep: nobody follows yet, and to describe each portion's
-        changes would take as long as everything else.
+        They are published with the first sweep: no reader follows yet, and to describe each
+        portion's changes would take as long as everything else.
         """
         if len(portion):
             self._rows.restore(portion)
@@ -160,7 +161,7 @@ class Roll:
         self.changes.publish()
 
     def set_facts(self, row: int, facts: Facts, note: str) -> None:
-        """An operator's order, already durable; ``note`` goes into the history."""
+        """Take in an operator's order, already durable; ``note`` goes into the history."""
         self._rows.set_facts(row, facts)
         self.reporter.ordered(row, note)
         self.changes.publish()
@@ -175,7 +176,7 @@ class Roll:
         self.changes.publish()
 
     def _forgotten_elsewhere(self, gone: Sequence[Gone]) -> None:
-        """Other coordinators forgot these: they are back with a beat that is newer."""
+        """Forget what other coordinators forgot; a member comes back with a beat that is newer."""
         known = list[str]()
         for group, name, number in gone:
             if (row := self.directory.row(group, name)) is None:
@@ -189,7 +190,7 @@ class Roll:
             log.info("members forgotten elsewhere", count=len(known), examples=known[:3])
 
     def _known_elsewhere(self, entry: Entry) -> None:
-        """Another coordinator knows a member that we do not, or heard of it again before us."""
+        """Take in a member that another coordinator knows, and we do not or heard of later."""
         absentee = self.absent.take(entry.member.group, entry.member.name)
         self._rows.restore(portion_of([entry]))
         if absentee is not None:

@@ -1,4 +1,4 @@
-"""The rows of a roll's members begin, change by what is said of them, and end."""
+"""The module begins the rows of a roll's members, changes them by what is said, and ends them."""
 
 from collections.abc import Iterable, Iterator
 
@@ -17,7 +17,7 @@ from musterd_coordinator.roll.view import RollView
 
 
 class RowKeeper:
-    """It keeps in step what the parts of a roll have of each row, and publishes nothing."""
+    """A `RowKeeper` keeps in step what a roll's parts have of each row, and publishes nothing."""
 
     def __init__(self, parts: Parts, view: RollView) -> None:
         self._parts = parts
@@ -32,7 +32,10 @@ class RowKeeper:
         reasons: Iterable[str],
         quiet: Seconds,
     ) -> Rows:
-        """Rows for new ``members`` in these states and silent for ``quiet`` seconds; all n long."""
+        """Add new ``members`` in these states, silent for ``quiet`` seconds; return their rows.
+
+        All are n long.
+        """
         places = self._placement.of_all(members)
         rows = self._detector.add_all(states, places, quiet)
         self._directory.add(members, rows)
@@ -48,7 +51,7 @@ class RowKeeper:
         return rows
 
     def restore(self, portion: Portion) -> None:
-        """Members, states and facts that a registry kept."""
+        """Take in members, states and facts that a registry kept."""
         kinds, samples = np.array(portion.kinds, np.int64), portion.samples
         down_time, now = self._detector.rules.service_down_time, self._parts.clocks.wall()
         states = np.array([CODES[sample.state] for sample in samples], np.uint8)[kinds]
@@ -64,7 +67,7 @@ class RowKeeper:
         rows = self.add(members, states, map(reasons.__getitem__, portion.kinds), quiet)
         self._detector.members.since[rows] = since
         self._detector.know_intervals(rows, intervals)
-        known = states != Code.UNKNOWN  # for longer than this coordinator is there
+        known = states != Code.UNKNOWN  # for longer than this coordinator has been there
         self._detector.members.first_heard[rows[known]] = -np.inf
         self._lives.saved.add(rows)
         ordered = np.array([sample.facts != NO_FACTS for sample in samples])[kinds]
@@ -95,7 +98,7 @@ class RowKeeper:
         self._parts.facts.pop(row, None)
 
     def set_facts(self, row: int, facts: Facts) -> None:
-        """Operators say this of the member of ``row`` from now on."""
+        """Keep what operators say of the member of ``row`` from now on."""
         self._parts.changes.settle()
         self._keep_facts(row, facts)
         self.set_zone(row)
@@ -109,7 +112,7 @@ class RowKeeper:
         zones.give(before)
 
     def make_room(self, more: int) -> Iterator[None]:
-        """Let what is kept of each member grow before ``more`` come: to copy it all is many steps."""
+        """Let what is kept of each member grow before ``more`` come, in steps: all is copied."""
         members, before = self._detector.members, self._detector.members.room
         yield from members.make_room(more)
         if members.room > before:

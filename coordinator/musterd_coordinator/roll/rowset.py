@@ -1,4 +1,4 @@
-"""A set of rows, at a byte each: all of a million members may be in it at once."""
+"""The module has a set of rows, at a byte each: all of a million members may be in it at once."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from musterd_coordinator.process import pages
 
 
 class RowSet:
-    """Rows that something is still to be done for."""
+    """A `RowSet` has rows for which something is still to be done."""
 
     def __init__(self) -> None:
         self._marked = np.zeros(1024, np.bool_)
@@ -28,22 +28,22 @@ class RowSet:
         self._marked = pages.with_room(self._marked, rows)
 
     def discard(self, row: int) -> None:
-        """Leave ``row`` out, whether or not it was in."""
+        """Take ``row`` out, whether or not it was in."""
         if row < len(self._marked):
             self._marked[row] = False
 
     def among(self, begin: int, end: int) -> Rows:
-        """All rows that are in, from ``begin`` on and below ``end``, in ascending order."""
+        """Return all rows that are in, from ``begin`` on and below ``end``, in ascending order."""
         return np.flatnonzero(self._marked[begin:end]) + begin
 
     def but(self, waiting: Mask) -> Rows:
-        """All rows that are in, in ascending order, without those of the mask ``waiting`` (n)."""
+        """Return all rows that are in, ascending, without those of the mask ``waiting`` (n)."""
         marked = self._marked.copy()
         marked[: len(waiting)] &= ~waiting[: len(marked)]
         return np.flatnonzero(marked)
 
     def take(self, rows: Rows) -> Rows:
-        """Take ``rows`` (n) out; those of them that were in."""
+        """Take ``rows`` (n) out, and return those of them that were in."""
         rows = rows[rows < len(self._marked)]
         rows = rows[self._marked[rows]]
         self._marked[rows] = False

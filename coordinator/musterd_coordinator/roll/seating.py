@@ -1,4 +1,4 @@
-"""Members take their seats, the slots of shards that their beats stand in, and newcomers join."""
+"""The module seats members in the slots of shards that their beats stand in; newcomers join."""
 
 from collections.abc import Iterator, Sequence
 from itertools import repeat
@@ -24,7 +24,7 @@ _KINDS = 50  # of members in one step: as long, if each announces something else
 
 
 class Seating:
-    """It gives members their seats, and newcomers their rows, by what sweeps bring."""
+    """A `Seating` gives members their seats, and newcomers their rows, by what sweeps bring."""
 
     def __init__(self, parts: Parts, rows: RowKeeper) -> None:
         self._parts = parts
@@ -47,7 +47,7 @@ class Seating:
         self._placement.tell(index)
 
     def welcome_back(self, absentee: Absentee) -> None:
-        """A member that was forgotten beats: it is a new one."""
+        """Add a forgotten member that beats again: it is a new one."""
         member = absentee.member
         if self._absent.take(member.group, member.name) is not None:
             rows = self._rows.add(
@@ -58,7 +58,7 @@ class Seating:
             self.seat_again(absentee)
 
     def seat_again(self, absentee: Absentee) -> None:
-        """A member that was forgotten has a row again: it sits where it sat."""
+        """Seat a forgotten member, which has a row again, where it sat."""
         row = self._directory.row(absentee.member.group, absentee.member.name)
         assert row is not None, "it was added just now"
         for index, slot in absentee.seats:
@@ -75,7 +75,7 @@ class Seating:
         known, new = np.flatnonzero(rows != NOBODY), np.flatnonzero(rows == NOBODY)
         self._meet(members.where(known), rows[known])
         self._seat_known(index, slots[known], rows[known])
-        # One who sits in two slots is met in the last of them.
+        # One that sits in two slots is met in the last of them.
         newcomers = {(seated[at][1].group, seated[at][1].name): seated[at] for at in new.tolist()}
         for slot, _ in seated:
             self._parts.admission.left(index, slot)
@@ -90,7 +90,7 @@ class Seating:
         self._welcome(index, self._parts.admission.admit(index, list(newcomers.values())))
 
     def _seat_known(self, index: int, slots: Slots, rows: Rows) -> None:
-        """Members that are known took these slots (n): after a restart, a whole fleet."""
+        """Seat known members, which took these slots (n): after a restart, a whole fleet."""
         if not len(rows):
             return
         seats = self._shards[index].seats
@@ -102,7 +102,7 @@ class Seating:
         self._placement.mind(index, rows)
 
     def _welcome(self, index: int, newcomers: Sequence[tuple[int, Member]]) -> None:
-        """Members that were never heard of took these slots."""
+        """Add members that were never heard of, which took these slots."""
         if not newcomers:
             return
         slots, members = zip(*newcomers, strict=True)
@@ -117,7 +117,7 @@ class Seating:
                 self.seat_again(absentee)
 
     def _meet(self, members: MemberBatch, rows: Rows) -> None:
-        """Members that are known may have announced other facts."""
+        """Note other facts that known members may have announced."""
         for at in self._directory.with_other_facts(members, rows):
             row = rows.item(at)
             self._directory.announce(row, members.member(at))

@@ -1,4 +1,4 @@
-"""What the detector's columns say of members, for answers: of one, or of many with less for each."""
+"""The module reads the detector's columns for answers: for one member, or cheaper for many."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -12,7 +12,7 @@ from musterd_coordinator.judge.members import Rows
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):
-    """One member's row.
+    """A `Seen` is one member's row.
 
     ``silence``, ``interval`` and ``down_after`` are in seconds, to the millisecond, and ``since``
     in seconds.
@@ -34,7 +34,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
 
 
 def seen_of(detector: Detector, row: int) -> Seen:
-    """Of the member of ``row``."""
+    """Return what was seen of the member of ``row``."""
     members = detector.members
     return Seen(
         members.state.item(row),
@@ -54,7 +54,7 @@ def seen_of(detector: Detector, row: int) -> Seen:
 
 
 def seen(detector: Detector, rows: Rows) -> Iterator[Seen]:
-    """Of the members of ``rows`` (n), in their order."""
+    """Return what was seen of the members of ``rows`` (n), in their order."""
     members = detector.members
     columns = (
         members.state[rows],
@@ -76,5 +76,5 @@ def seen(detector: Detector, rows: Rows) -> Iterator[Seen]:
 
 @lru_cache(1024)
 def _rounded(seconds: float) -> float:
-    """To the millisecond: a fleet has few intervals."""
+    """Round to the millisecond, with a cache: a fleet has few intervals."""
     return round(seconds, 3)

@@ -1,4 +1,4 @@
-"""One shard as a coordinator sees it, and the two clocks that it is seen by."""
+"""The module has one shard as a coordinator sees it, and the two clocks that it is seen by."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Where instants come from: ``monotonic`` decides, ``wall`` is shown to people.
+    """`Clocks` are where instants come from: ``monotonic`` decides, ``wall`` is shown to people.
 
     ``slept`` are the seconds that the host was asleep, which ``monotonic`` leaves out.
     """
@@ -31,83 +31,84 @@ class Clocks:
     slept: Slept = ages.slept
 
     def instant(self, at: float) -> datetime:
-        """The wall clock's reading at ``at`` monotonic seconds."""
+        """Return the wall clock's reading at ``at`` monotonic seconds."""
         return wall_instant(self.wall() - self.monotonic() + at)
 
     def from_now(self, seconds: float) -> datetime:
-        """The wall clock's reading so many monotonic ``seconds`` from now."""
+        """Return the wall clock's reading so many monotonic ``seconds`` from now."""
         return self.instant(self.monotonic() + seconds)
 
 
 def wall_instant(seconds: float) -> datetime:
-    """Seconds of the wall clock as an aware datetime, to the millisecond."""
+    """Return seconds of the wall clock as an aware datetime, to the millisecond."""
     # Python's round() to a digit takes six times as long, and every member has an instant.
     return datetime.fromtimestamp(floor(seconds * 1000 + 0.5) / 1000, UTC)
 
 
 class ShardHealth(Protocol):
-    """A shard as readers may see it: see :class:`ShardState`."""
+    """A `ShardHealth` is a shard as readers may see it: see :class:`ShardState`."""
 
     @property
     def name(self) -> str:
-        """Its address."""
+        """Return its address."""
 
     @property
     def listening(self) -> bool:
-        """Do its sweeps prove who is silent?"""
+        """Say whether its sweeps prove which members are silent."""
 
     @property
     def listening_time(self) -> float:
-        """Seconds for which it was listened to."""
+        """Return the seconds for which it was listened to."""
 
     @property
     def reason(self) -> str:
-        """Why it is not listening; empty while it is."""
+        """Return why it is not listening; empty while it is."""
 
     @property
     def since(self) -> float:
-        """When that began, in seconds of the wall clock."""
+        """Return when that began, in seconds of the wall clock."""
 
     @property
     def canary_seconds(self) -> float | None:
-        """How long the newest canary took."""
+        """Return how long the newest canary took."""
 
     @property
     def sweep_seconds(self) -> float | None:
-        """How long the newest sweep took."""
+        """Return how long the newest sweep took."""
 
     @property
     def members(self) -> int:
-        """How many have a seat."""
+        """Return how many members have a seat."""
 
     @property
     def beats(self) -> int:
-        """How many have a beat there."""
+        """Return how many members have a beat there."""
 
     @property
     def sweeps(self) -> int:
-        """How many sweeps there were."""
+        """Return how many sweeps there were."""
 
     @property
     def unproven(self) -> int:
-        """How many of them proved nothing."""
+        """Return how many of the sweeps proved nothing."""
 
     @property
     def rejected(self) -> Rejected:
-        """Records that were no beats."""
+        """Return the records that were no beats."""
 
     @property
     def spoiled(self) -> Spoiled:
-        """Those of the newest sweep that matter."""
+        """Return those of the newest sweep that matter."""
 
 
 @dataclass(slots=True)
 class ShardState:
-    """A shard's clock, its seats, and what its sweeps were like.
+    """A `ShardState` is a shard's clock, its seats, and what its sweeps were like.
 
-    ``reason`` says why it is not listening, and is empty while it is; ``since`` is when that
-    began, in seconds of the wall clock. ``beats`` counts the members whose beat the shard had at the
-    newest sweep, ``rejected`` the records of all sweeps, ``spoiled`` those of the newest that matter.
+    ``reason`` says why it is not listening, and is empty while it is; ``since`` is when that began,
+    in seconds of the wall clock. ``beats`` counts the members that had a beat in the shard at the
+    newest sweep, ``rejected`` the records of all sweeps, ``spoiled`` those of the newest that
+    matter.
     """
 
     name: str
@@ -127,34 +128,37 @@ class ShardState:
 
     @property
     def listening(self) -> bool:
-        """Do its sweeps prove who is silent?"""
+        """Say whether its sweeps prove which members are silent."""
         return self.clock.listening
 
     @property
     def listening_time(self) -> float:
-        """Seconds for which it was listened to."""
+        """Return the seconds for which it was listened to."""
         return self.clock.time
 
     @property
     def members(self) -> int:
-        """How many have a seat."""
+        """Return how many members have a seat."""
         return self.seats.count
 
     def wake(self, clocks: Clocks) -> None:
-        """Notice before a sweep is taken in if the host slept since the last one: that was a gap."""
+        """Notice, before a sweep is taken in, if the host slept since the last one: a gap."""
         before, self._slept = self._slept, clocks.slept()
         if before is not None and ages.asleep(before, self._slept) > self.clock.period / 2:
             self.clock.resumed = False
 
     def staleness(self, clocks: Clocks) -> float | None:
-        """Seconds since the newest proven sweep began, asleep or awake; None before the first."""
+        """Return the seconds since the newest proven sweep began, asleep or awake.
+
+        It is None before the first.
+        """
         age = self.clock.staleness(clocks.monotonic())
         if age is None or self._slept_at_proof is None:
             return age
         return age + ages.asleep(self._slept_at_proof, clocks.slept())
 
     def note(self, swept: SweepOutcome, step: Step, wall: float) -> bool:
-        """Take in how a sweep went; whether the shard began or ceased to listen."""
+        """Take in how a sweep went; say whether the shard began or ceased to listen."""
         self.sweeps += 1
         self.unproven += step is Step.STOOD_STILL
         self.canary_seconds = swept.canary_seconds

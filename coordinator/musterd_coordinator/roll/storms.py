@@ -1,4 +1,4 @@
-"""The mass silences that are held, of the zones that have most of the suspects."""
+"""The module has the mass silences that are held, of the zones that have most of the suspects."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ SHOWN = 200
 
 
 def storms(detector: Detector, zones: Zones) -> Steps[list[StormStatus]]:
-    """One for each zone that has suspects; it ends when the last of them is judged."""
+    """Return a storm for each zone that has suspects, in steps; it ends once the last is judged."""
     members, used = detector.members, detector.members.used
     state, zone = members.state[used], members.zone[used]
     suspects = np.flatnonzero(state == Code.SUSPECT)
@@ -28,7 +28,7 @@ def storms(detector: Detector, zones: Zones) -> Steps[list[StormStatus]]:
     named = [zones.key(code) for code in codes.tolist()]
     if len(codes) < struck:
         suspects = suspects[np.isin(zone[suspects], codes)]
-    theirs = zone[suspects]  # as it is now, whoever goes meanwhile
+    theirs = zone[suspects]  # as it is now, whichever members go meanwhile
     since, remaining = np.full(len(silent), np.inf), np.zeros(len(silent))
     for at in range(0, len(suspects), AT_ONCE):
         yield

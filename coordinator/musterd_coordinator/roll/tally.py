@@ -1,4 +1,4 @@
-"""Members counted by what is stated of them: of each zone, by columns, once for each version."""
+"""The module counts members by what is stated of them: by zone, in columns, once a version."""
 
 from functools import cached_property
 
@@ -22,7 +22,7 @@ _UP = (Code.UP, Code.SUSPECT)
 
 
 class Tally:
-    """The counts of one moment."""
+    """A `Tally` is the counts of one moment."""
 
     def __init__(self, members: Members, conflict: NDArray[np.bool_], zones: Zones) -> None:
         used = members.used
@@ -35,11 +35,11 @@ class Tally:
         self.all: Counts = _joined(states, self._special.sum(axis=0))
 
     def zone(self, number: int) -> Counts:
-        """The counts of a zone by its number."""
+        """Return the counts of a zone by its number."""
         return self._at(number, self._states, self._special)
 
     def group(self, number: int | None) -> Counts:
-        """The counts of a group by its number."""
+        """Return the counts of a group by its number."""
         return _NOBODY if number is None else self._at(number, *self._by_group)
 
     def _at(self, number: int, states: Counts, special: Counts) -> Counts:
@@ -49,13 +49,13 @@ class Tally:
 
     @cached_property
     def _by_group(self) -> tuple[Counts, Counts]:
-        """The same of groups, by their numbers: made when it is first asked for."""
+        """Return the same of groups, by their numbers: made when it is first asked for."""
         groups = self._groups[: len(self._states)]
         return _summed(self._states, groups), _summed(self._special, groups)
 
 
 def states(counts: Counts) -> dict[State, int]:
-    """How many are in each state."""
+    """Return how many members are in each state."""
     given = counts.tolist()
     return {state: given[code] for code, state in STATES.items()}
 
@@ -64,7 +64,7 @@ VERDICTS = ("up", "schedulable", "down")
 
 
 def verdicts(counts: Counts) -> dict[str, int]:
-    """How many are up, schedulable and down."""
+    """Return how many members are up, schedulable and down."""
     given = counts.tolist()
     up = given[Code.UP] + given[Code.SUSPECT]
     down = given[Code.DOWN] + given[Code.LEFT]
@@ -72,12 +72,12 @@ def verdicts(counts: Counts) -> dict[str, int]:
 
 
 def marks(counts: Counts) -> dict[Mark, int]:
-    """How many bear each mark."""
+    """Return how many members bear each mark."""
     return dict(zip(Mark, counts[_STATES + 1 :].tolist(), strict=True))
 
 
 def members(counts: Counts) -> int:
-    """How many there are."""
+    """Return how many members there are."""
     return int(counts[:_STATES].sum())
 
 
@@ -86,7 +86,7 @@ def _joined(states: Counts, special: Counts) -> Counts:
 
 
 def _cells(zone: NDArray[np.int32], codes: NDArray[np.uint8]) -> Counts:
-    """How many of n members are in each zone and state: (zones, states)."""
+    """Return how many of n members are in each zone and state: (zones, states)."""
     zones = int(zone.max(initial=-1)) + 1
     cells = np.bincount(zone * _STATES + codes, minlength=zones * _STATES).reshape(-1, _STATES)
     cells[:, Code.FREE] = 0
@@ -96,7 +96,10 @@ def _cells(zone: NDArray[np.int32], codes: NDArray[np.uint8]) -> Counts:
 def _special(
     members: Members, said: NDArray[np.uint8], conflict: NDArray[np.bool_], zones: int
 ) -> Counts:
-    """How many are up but not schedulable, and bear each mark: (zones, 1 + marks), or (0, …)."""
+    """Return how many are up but not schedulable, and bear each mark.
+
+    The shape is (zones, 1 + marks), or (0, …).
+    """
     used = members.used
     anything = (members.orders[used] != 0) | (members.status[used] != 0) | conflict
     rows = np.flatnonzero(anything & (said != Code.FREE))
@@ -112,7 +115,7 @@ def _special(
 
 
 def _summed(counts: Counts, groups: NDArray[np.intc]) -> Counts:
-    """(zones, n) summed by the groups of the zones: (groups, n)."""
+    """Sum counts (zones, n) by the groups of the zones: (groups, n)."""
     if not len(counts):
         return counts
     size = int(groups.max(initial=-1)) + 1

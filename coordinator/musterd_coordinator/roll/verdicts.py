@@ -1,7 +1,7 @@
-"""What follows from a member's state, and from what its agent and operators say of it. Pure.
+"""The module decides what follows from a member's state, and what its agent and operators say.
 
-What is stated of a member that an operator forced down is ``down`` (``left`` if it left): that is
-what whoever places or evacuates work must hear. What its beats say is ``observed``.
+It is pure. What is stated of a member that an operator forced down is ``down`` (``left`` if it
+left): that is what whoever places or evacuates work must hear. What its beats say is ``observed``.
 """
 
 from collections.abc import Sequence
@@ -25,18 +25,18 @@ _DOWN = (Code.DOWN, Code.LEFT)
 
 
 def orders_of(facts: Facts) -> int:
-    """The orders in ``facts``, as bits."""
+    """Return the orders in ``facts``, as bits."""
     return DISABLED * facts.disabled | FORCED_DOWN * facts.forced_down
 
 
 def stated(codes: NDArray[np.uint8], orders: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The states (n) that are stated of members in states ``codes`` (n) under ``orders`` (n)."""
+    """Return what is stated (n) of members in states ``codes`` (n) under ``orders`` (n)."""
     states: NDArray[np.uint8] = _STATED[codes, orders]
     return states
 
 
 def decide(code: int, draining: bool, orders: int) -> Verdict:
-    """The verdict on a member in a state, by what its agent and operators say. Pure."""
+    """Return the verdict on a member in a state, by what its agent and operators say. Pure."""
     said = int(_STATED[code, orders])
     up = said in _UP
     return Verdict(
@@ -66,7 +66,7 @@ _VERDICT_ARRAY = np.array(_VERDICTS, object)
 
 
 def verdict_of(code: int, status: int, orders: int) -> Verdict:
-    """:func:`decide` by the status of a member's newest beat."""
+    """Return the verdict of :func:`decide` by the status of a member's newest beat."""
     verdict = _VERDICTS[code][status == Status.DRAINING][orders]
     assert verdict is not None, "nobody sits in a free row"
     return verdict
@@ -75,7 +75,7 @@ def verdict_of(code: int, status: int, orders: int) -> Verdict:
 def verdicts_of(
     codes: NDArray[np.uint8], statuses: NDArray[np.uint8], orders: NDArray[np.uint8]
 ) -> list[Verdict]:
-    """:func:`verdict_of` for n members; all shapes are (n,)."""
+    """Return what :func:`verdict_of` does for each of n members; all shapes are (n,)."""
     draining = (statuses == Status.DRAINING).view(np.uint8)
     verdicts: list[Verdict] = _VERDICT_ARRAY[codes, draining, orders].tolist()
     return verdicts
@@ -84,7 +84,7 @@ def verdicts_of(
 def marked(
     mark: Mark, statuses: NDArray[np.uint8], orders: NDArray[np.uint8], conflict: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Which of n members bear ``mark``; all shapes are (n,)."""
+    """Say which of n members bear ``mark``; all shapes are (n,)."""
     if mark is Mark.CONFLICT:
         return conflict
     if (bit := _BITS.get(mark)) is not None:
@@ -98,13 +98,13 @@ _STATUSES = {Mark.DRAINING: Status.DRAINING, Mark.CHECK_FAILING: Status.CHECK_FA
 
 @lru_cache(256)
 def marks_of(status: int, orders: int, conflict: bool) -> Sequence[Mark]:
-    """The marks of one member."""
+    """Return the marks of one member."""
     columns = np.array([status], np.uint8), np.array([orders], np.uint8), np.array([conflict])
     return tuple(mark for mark in Mark if marked(mark, *columns).item())
 
 
 def overlaid(member: Member, facts: Facts | None) -> Member:
-    """``member`` with the zone, owner and metadata that operators gave it."""
+    """Return ``member`` with the zone, owner and metadata that operators gave it."""
     if facts is None:
         return member
     return Member(

@@ -1,4 +1,4 @@
-"""Versions, and the bounded log of what changed in each, for readers who follow along."""
+"""The module has versions and a bounded log of what changed in each, for readers that follow."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,29 +16,30 @@ _AT_ONCE = 200  # changes described in one step: a millisecond
 
 
 class FollowedChanges(Protocol):
-    """What readers who follow may ask of a :class:`ChangeLog`."""
+    """A `FollowedChanges` is what readers that follow may ask of a :class:`ChangeLog`."""
 
     async def wait(self, after: int) -> int:
-        """The version, as soon as it is another than ``after``."""
+        """Return the version as soon as it is another than ``after``."""
 
     async def told(self) -> None:
         """Return when everything that was published is in the log."""
 
     def has(self, version: int) -> bool:
-        """Is every change after ``version`` here?"""
+        """Say whether every change after ``version`` is here."""
 
     def since(self, version: int, group: str | None) -> Sequence[MemberChange] | None:
-        """Changes after ``version``, oldest first; None when they are not all here."""
+        """Return changes after ``version``, oldest first; None when they are not all here."""
 
 
 class ChangeLog:
-    """Collects what one sweep or order changes, and publishes it at once as one version.
+    """A `ChangeLog` collects what one sweep or order changes, and publishes it as one version.
 
-    Changes are described in steps after that. Until then they are not in the log, and readers who follow
-    wait for them (:meth:`told`); before anything else changes they must be (:meth:`settle`).
+    That happens at once; changes are described in steps after it. Until then they are not in the
+    log, and readers that follow wait for them (:meth:`told`); before anything else changes they
+    must be described (:meth:`settle`).
 
-    ``first`` is the version to begin with. A coordinator begins each run with a greater one than
-    it ever had, so that a reader's version of an earlier run is known to be too old.
+    ``first`` is the version to begin with. A coordinator begins each run with a greater one than it
+    ever had, so that a reader's version of an earlier run is known to be too old.
     """
 
     def __init__(self, first: int, describe: Callable[[int], MemberChange]) -> None:
@@ -53,23 +54,23 @@ class ChangeLog:
         self._published = anyio.Event()
 
     def touch(self, row: int) -> None:
-        """The member of ``row`` is not as it was, or is new."""
-        if len(self._rows) <= LOG_LIMIT:  # beyond it who changed does not matter: see publish()
+        """Note that the member of ``row`` is not as it was, or is new."""
+        if len(self._rows) <= LOG_LIMIT:  # beyond it which changed does not matter: see publish()
             self._rows[row] = None
 
     def touch_all(self, rows: Rows) -> None:
-        """The same of many, all different."""
+        """Note the same of many, all different."""
         if len(self._rows) <= LOG_LIMIT:
             self._rows.update(dict.fromkeys(rows[: LOG_LIMIT + 1].tolist()))
 
     def forget(self, row: int, last: MemberChange) -> None:
-        """The member of ``row`` is gone; ``last`` is what was last true of it."""
+        """Note that the member of ``row`` is gone; ``last`` is what was last true of it."""
         self._rows.pop(row, None)
         if len(self._gone) <= LOG_LIMIT:
             self._gone.append(last)
 
     def notice(self) -> None:
-        """Something that belongs to no member changed, such as whether we are listening."""
+        """Note that what belongs to no member changed, such as whether we are listening."""
         self._noticed = True
 
     def publish(self) -> None:
@@ -119,17 +120,17 @@ class ChangeLog:
         published.set()
 
     async def wait(self, after: int) -> int:
-        """The version, as soon as it is another than ``after``."""
+        """Return the version as soon as it is another than ``after``."""
         while self.version == after:
             await self._published.wait()
         return self.version
 
     def has(self, version: int) -> bool:
-        """Is every change after ``version`` here?"""
+        """Say whether every change after ``version`` is here."""
         return self._complete_after <= version <= self.version
 
     def since(self, version: int, group: str | None) -> Sequence[MemberChange] | None:
-        """Changes after ``version``, oldest first; None when they are not all here."""
+        """Return changes after ``version``, oldest first; None when they are not all here."""
         if not self.has(version):
             return None
         return [

@@ -1,4 +1,4 @@
-"""What may be asked of a roll. Nothing here changes it."""
+"""The module has what may be asked of a roll. Nothing here changes it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -29,10 +29,10 @@ from musterd_coordinator.steps import Steps
 
 
 class RollView:
-    """A read-only view of one roll: who is in which row, and what is said of it.
+    """A `RollView` is a read-only view of one roll: which member is where, and what is said of it.
 
-    ``hearing`` has how well they are heard, and what holds verdicts back. Rows are ``int64`` (n), and
-    what is told of them is in their order.
+    ``hearing`` has how well the members are heard, and what holds verdicts back. Rows are ``int64``
+    (n), and what is told of them is in their order.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -52,27 +52,27 @@ class RollView:
     # -- of the whole --------------------------------------------------------------------
 
     def __len__(self) -> int:
-        """How many members there are."""
+        """Return how many members there are."""
         return len(self._directory)
 
     @property
     def end(self) -> int:
-        """Rows below this one may hold members."""
+        """Return the row below which all members sit."""
         return self._detector.members.size
 
     @property
     def version(self) -> int:
-        """One more for each sweep or order that changed anything."""
+        """Return the version: one more for each sweep or order that changed anything."""
         return self._parts.changes.version
 
     @property
     def changes(self) -> FollowedChanges:
-        """What changed in the last versions."""
+        """Return what changed in the last versions."""
         return self._parts.changes
 
     @property
     def ready(self) -> bool:
-        """Has every shard been listened to long enough for its living members to be heard?
+        """Say whether every shard was listened to long enough for its living members to be heard.
 
         A shard that was tried and does not answer is not waited for while another one listens.
         """
@@ -80,20 +80,23 @@ class RollView:
 
     @property
     def clocks(self) -> Clocks:
-        """The clocks that its instants are of."""
+        """Return the clocks that its instants are of."""
         return self._parts.clocks
 
     @property
     def down_time(self) -> float:
-        """Seconds of silence after which most members are down."""
+        """Return the seconds of silence after which most members are down."""
         return self._detector.rules.service_down_time
 
     def canary_time(self, shard: int) -> float:
-        """Seconds that a canary on ``shard`` may take, as nearly all agents wait for a push."""
+        """Return the seconds that a canary on ``shard`` may take.
+
+        Nearly all agents there wait as long for a push.
+        """
         return canary_time(self._detector.members, shard, self._detector.rules)
 
     def tally(self) -> Tally:
-        """Everybody, counted once for each version."""
+        """Return the counts of all members, made once for each version."""
         if self._tally is None or self._counted_at != self.version:
             members = self._detector.members
             conflicts = self._detector.conflicts(members.used)
@@ -101,38 +104,38 @@ class RollView:
             self._counted_at = self.version
         return self._tally
 
-    # -- who is in which row -------------------------------------------------------------
+    # -- what is in which row ------------------------------------------------------------
 
     @property
     def groups(self) -> Sequence[str]:
-        """The names of all groups, in order."""
+        """Return the names of all groups, in order."""
         return self._directory.group_names
 
     def group_size(self, group: str) -> int | None:
-        """How many members ``group`` has; None if there is no such group."""
+        """Return how many members ``group`` has; None if there is no such group."""
         found = self._directory.groups.get(group)
         return None if found is None else len(found.rows)
 
     def rows_of(self, group: str) -> Rows:
-        """The rows of all members of ``group``, in no order."""
+        """Return the rows of all members of ``group``, in no order."""
         found = self._directory.groups.get(group)
         return np.array(() if found is None else found.rows, np.int64)
 
     def row(self, group: str, member: str) -> int | None:
-        """The row of a member."""
+        """Return the row of a member."""
         return self._directory.row(group, member)
 
     def rows(self, group: str, names: Sequence[str]) -> Rows:
-        """The rows of ``names`` (n) of ``group``, NOBODY where there is no such member."""
+        """Return the rows of ``names`` (n) of ``group``, NOBODY where there is no such member."""
         return self._directory.rows(group, names)
 
     def names_in(self, group: str, rows: Rows) -> tuple[Rows, list[str]]:
-        """Those of ``rows`` in which somebody of ``group`` sits now, and their names."""
+        """Return those of ``rows`` in which a member of ``group`` sits now, and their names."""
         found = self._directory.groups.get(group)
         return (rows[:0], []) if found is None else self._directory.names_of(found, rows)
 
     def names_after(self, group: str, name: str, most: int) -> Steps[list[str]]:
-        """The first ``most`` names of ``group`` greater than ``name``, in order."""
+        """Return the first ``most`` names of ``group`` greater than ``name``, in order."""
         found = self._directory.groups.get(group)
         if found is None:
             return []
@@ -140,61 +143,65 @@ class RollView:
         return [each.decode() for each in names.after(name.encode(), most)]
 
     def shards_of(self, group: str, member: str) -> Sequence[int]:
-        """The shards, by number, that such a member is placed on, whether or not it is known."""
+        """Return the numbers of the shards that such a member is placed on, known or not."""
         return self._parts.placement.of(group, member)
 
     # -- zones, by the numbers that tallies have --------------------------------------------
 
     def group_number(self, group: str) -> int | None:
-        """The number of ``group`` in a tally."""
+        """Return the number of ``group`` in a tally."""
         return self._directory.zones.number_of_group(group)
 
     def zones_of(self, group: str) -> Mapping[str, int]:
-        """The zones of ``group`` that somebody is in, and their numbers in a tally."""
+        """Return the zones of ``group`` that a member is in, and their numbers in a tally."""
         return self._directory.zones.of_group.get(group, {})
 
     # -- what is said of rows ------------------------------------------------------------
 
     def effective(self, row: int) -> Member:
-        """The member with zone, owner and metadata as operators see them."""
+        """Return the member with zone, owner and metadata as operators see them."""
         return overlaid(self._directory.member(row), self._facts.get(row))
 
     def state(self, row: int) -> State:
-        """Its state."""
+        """Return the state of the member in ``row``."""
         return STATES[self._detector.members.state.item(row)]
 
     def stated(self, rows: Rows) -> NDArray[np.uint8]:
-        """The states (n), as :class:`Code`, that are stated of ``rows``; FREE where nobody sits."""
+        """Return the states (n), as :class:`Code`, that are stated of ``rows``.
+
+        A row in which no member sits is FREE.
+        """
         return stated(self._detector.members.state[rows], self._detector.members.orders[rows])
 
     def verdicts(self, rows: Rows) -> list[Verdict]:
-        """May I talk to it, may I place work on it, may I evacuate it? Of each of ``rows``."""
+        """Return for each of ``rows`` if one may talk to it, place work on it, and evacuate it."""
         members = self._detector.members
         return verdicts_of(members.state[rows], members.status[rows], members.orders[rows])
 
     def seen(self, rows: Rows) -> Iterator[Seen]:
-        """What was seen of each of ``rows``."""
+        """Return what was seen of each of ``rows``."""
         return seen(self._detector, rows)
 
     def seen_of(self, row: int) -> Seen:
-        """What was seen of the member in ``row``."""
+        """Return what was seen of the member in ``row``."""
         return seen_of(self._detector, row)
 
     def are_in(self, group: str, zone: str, rows: Rows) -> Mask:
-        """Which of ``rows`` (n) are in this zone."""
+        """Say which of ``rows`` (n) are in this zone."""
         number = self._directory.zones.number((group, zone))
         are: Mask = self._detector.members.zone[rows] == (NOBODY if number is None else number)
         return are
 
     def are_marked(self, mark: Mark, rows: Rows) -> Mask:
-        """Which of ``rows`` (n) bear ``mark``."""
+        """Say which of ``rows`` (n) bear ``mark``."""
         members, conflicts = self._detector.members, self._detector.conflicts(rows)
         return marked(mark, members.status[rows], members.orders[rows], conflicts)
 
     def left(self, now: float) -> tuple[Rows, Seconds]:
-        """Who left (n), and for how many seconds (n) each is gone, at ``now`` seconds of the wall clock.
+        """Return the rows (n) of members that left, and for how many seconds (n) each is gone.
 
-        One that left before this coordinator began was not heard by it: then by when that was.
+        ``now`` is in seconds of the wall clock. A member that left before this coordinator began
+        was not heard by it: its seconds are those since it left, by the wall clock.
         """
         members, monotonic = self._detector.members, self.clocks.monotonic()
         rows = np.flatnonzero(members.state[members.used] == Code.LEFT)
@@ -202,14 +209,14 @@ class RollView:
         return rows, np.where(np.isnan(heard), now - members.since[rows], monotonic - heard)
 
     def in_force(self, row: int, observed: str) -> str:
-        """``observed``, the reason of its state, behind an operator's word where that overrules it."""
+        """Return ``observed``, the reason of its state, behind an order that overrules it."""
         facts = self._facts.get(row, NO_FACTS)
         if not facts.forced_down:
             return observed
         return forced_text(facts.forced_down_reason, str(self.state(row)), observed)
 
     def change(self, row: int) -> MemberChange:
-        """It as it is now, for whoever follows."""
+        """Return the member as it is now, for readers that follow."""
         member, members = self._directory.member(row), self._detector.members
         status, orders = members.status.item(row), members.orders.item(row)
         verdict = verdict_of(members.state.item(row), status, orders)

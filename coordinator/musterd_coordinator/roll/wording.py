@@ -1,4 +1,4 @@
-"""The reason of every verdict in words that an operator understands. Pure."""
+"""The module puts the reason of every verdict into words that an operator understands. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,12 +23,15 @@ PLAIN: Mapping[int, str] = {
 
 
 def hexadecimal(incarnation: int) -> str | None:
-    """An incarnation as people see it: 16 hex digits, or None for none."""
+    """Return an incarnation as people see it: 16 hex digits, or None for none."""
     return f"{incarnation:016x}" if incarnation else None
 
 
 def silence(seconds: float, last_beat: str | None, shard: str, proven_ago: float) -> str:
-    """Why silence was believed. ``last_beat`` is an RFC 3339 instant, or None for none seen."""
+    """Return why silence was believed.
+
+    ``last_beat`` is an RFC 3339 instant, or None for none seen.
+    """
     seen = (
         f"last beat seen {last_beat}" if last_beat else "no beat seen since this coordinator began"
     )
@@ -39,7 +42,10 @@ def silence(seconds: float, last_beat: str | None, shard: str, proven_ago: float
 
 
 def cause_text(cause: Cause, evidence: str, incarnations: tuple[int, int], hold: float) -> str:
-    """The reason of one change. ``evidence`` is the text of :func:`silence` where it is EVIDENT."""
+    """Return the reason of one change.
+
+    ``evidence`` is the text of :func:`silence` where the cause is EVIDENT.
+    """
     if (text := PLAIN.get(cause)) is not None:
         return text
     now, before = (hexadecimal(each) for each in incarnations)
@@ -59,13 +65,13 @@ def cause_text(cause: Cause, evidence: str, incarnations: tuple[int, int], hold:
 
 
 def examples(names: Sequence[str], count: int) -> str:
-    """A few of ``count`` names."""
+    """Return a few of ``count`` names, and how many more there are."""
     more = count - len(names)
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
 def clamped_text(interval_ms: int, push_timeout_ms: int, interval: float, push: float) -> str:
-    """What to add for a member that promises what no agent may be set to; seconds."""
+    """Return what to add for a member that promises what no agent may be set to; seconds."""
     told = f"an interval of {interval_ms / 1000:g} s"
     if push_timeout_ms:
         told += f" and a push timeout of {push_timeout_ms / 1000:g} s"
@@ -73,27 +79,30 @@ def clamped_text(interval_ms: int, push_timeout_ms: int, interval: float, push: 
 
 
 def deaf_text(push: float) -> str:
-    """What to add for a member that waits less for a push than the canary took; seconds."""
+    """Return what to add for a member that waits less for a push than the canary took; seconds."""
     return f"; not judged now: it waits {push:.3g} s for a push, and the canary took longer"
 
 
 def unheard_text(why: str) -> str:
-    """What to add for a member none of whose shards is listening; ``why`` names them."""
+    """Return what to add for a member if none of its shards is listening; ``why`` names them."""
     return f"; not judged now: it is not heard, for {why}"
 
 
 def spoiled_text(shard: str) -> str:
-    """What to add for a member in whose slot of ``shard`` stands no beat of its own."""
+    """Return what to add for a member if no beat of its own stands in its slot of ``shard``."""
     return f"; what stands for it in {shard} is no beat of its own: spoiled, or another member's"
 
 
 def put_off_text(left: float) -> str:
-    """What to add for one whose verdict waits for an allowance after a gap; seconds left."""
+    """Return what to add if a verdict waits for an allowance after a gap; seconds left."""
     return f"; not judged before {left:.1f} s more of listening: its shard was not listened to for a while"
 
 
 def up_text(reason: str, status: int, missed: int, lag: float, interval: float) -> str:
-    """What to add for a member that is up but not quite well; ``lag``, ``interval`` in seconds."""
+    """Return what to say of a member that is up but not quite well.
+
+    ``lag`` and ``interval`` are in seconds.
+    """
     if status == Status.DRAINING:
         return f"{reason}; draining: its agent asks for no new work"
     if lag > max(interval, 1.0):
@@ -104,5 +113,5 @@ def up_text(reason: str, status: int, missed: int, lag: float, interval: float) 
 
 
 def forced_text(said: str, observed: str, reason: str) -> str:
-    """Why a member counts as down that an operator forced down; ``said`` is the operator's word."""
+    """Return why a member is down that an operator forced down; ``said`` is the operator's word."""
     return f"forced down{f': {said}' if said else ''}; observed {observed}: {reason}"

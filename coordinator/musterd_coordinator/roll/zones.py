@@ -1,4 +1,4 @@
-"""The zones of each group that somebody is in, as numbers that members are counted by."""
+"""The module numbers the zones of each group that a member is in; members are counted by them."""
 
 from array import array
 
@@ -11,7 +11,7 @@ Zone = tuple[str, str]  # group and zone
 
 
 class Zones(Interner[Zone]):
-    """Numbers of zones, the zones of each group, and a number of the group of each zone."""
+    """A `Zones` numbers zones and the group of each zone, and has the zones of each group."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class Zones(Interner[Zone]):
         self._group_of = array("i")  # by number of the zone
 
     def give(self, number: int) -> bool:
-        """One holder less; whether there is none left."""
+        """Give ``number`` back for one holder, and say whether there is none left."""
         group, zone = self.key(number)
         if not super().give(number):
             return False
@@ -31,11 +31,11 @@ class Zones(Interner[Zone]):
         return True
 
     def group_of(self) -> NDArray[np.intc]:
-        """The number of the group of each zone, by number of the zone: a copy."""
+        """Return the number of the group of each zone, by number of the zone: a copy."""
         return np.array(self._group_of, np.intc)
 
     def number_of_group(self, group: str) -> int | None:
-        """The number of a group."""
+        """Return the number of a group."""
         return self._groups.number(group)
 
     def _new(self, key: Zone) -> int:
