@@ -1,4 +1,6 @@
-"""What tests, benchmarks and the demo start and break; nothing that runs in production imports it.
+"""The package is what tests, benchmarks and the demo start and break.
+
+Nothing that runs in production imports it.
 
 | module | what it has |
 | --- | --- |
@@ -15,11 +17,11 @@ The proxy::
         store = open_store(f"memcached://{proxy.address}", ...)
         proxy.replies.drop()        # a black hole, one way
         proxy.replies.reset_after(100)  # cut in the middle of a reply
-        proxy.reset_all()           # RST to everybody, now
-        proxy.refuse_new()          # as if nobody listened
+        proxy.reset_all()           # RST on every connection, now
+        proxy.refuse_new()          # as if nothing listened
         proxy.heal()                # all is well again
 
-It is for asyncio, and leaves no task and no socket behind.
+The proxy is for asyncio, and leaves no task and no socket behind.
 """
 
 from musterd.testing.lane import Ending, Lane

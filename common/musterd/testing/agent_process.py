@@ -1,4 +1,4 @@
-"""A real `musterd agent` process, watched as systemd would watch it."""
+"""The module starts a real `musterd agent` process, and watches it as systemd would."""
 
 import os
 import secrets
@@ -17,9 +17,10 @@ TIMEOUT = 10.0
 
 
 class AgentProcess:
-    """`musterd agent` with these options; killed at the end of the block if it still runs.
+    """An `AgentProcess` is `musterd agent` with these options.
 
-    ``began`` is when it was started, by `time.monotonic`.
+    It is killed at the end of the block if it still runs. ``began`` is when it was started, by
+    `time.monotonic`.
     """
 
     def __init__(
@@ -46,17 +47,20 @@ class AgentProcess:
 
     @property
     def output(self) -> str:
-        """All that it printed so far."""
+        """Return all that it printed so far."""
         self._output.seek(0)
         return self._output.read()
 
     def told(self, within: float = TIMEOUT) -> str:
-        """The next message to the service manager; TimeoutError if none comes in time."""
+        """Return the next message to the service manager; raise TimeoutError if it is too late."""
         self._manager.settimeout(within)
         return self._manager.recv(4096).decode()
 
     def wait_for(self, word: str, within: float = TIMEOUT) -> float:
-        """Read messages up to the one that holds ``word``; when it came, by `time.monotonic`."""
+        """Read messages up to the one that holds ``word``.
+
+        Return when it came, by `time.monotonic`; raise TimeoutError if it does not come in time.
+        """
         deadline = time.monotonic() + within
         heard = []
         while (left := deadline - time.monotonic()) > 0:
@@ -69,7 +73,7 @@ class AgentProcess:
         raise TimeoutError(f"{word!r} was not said, but {heard}; output:\n{self.output}")
 
     def wait_for_output(self, word: str, within: float = TIMEOUT) -> None:
-        """Wait until it printed ``word``."""
+        """Wait until it printed ``word``; raise TimeoutError if it does not in time."""
         deadline = time.monotonic() + within
         while word not in self.output:
             if time.monotonic() > deadline:
@@ -77,7 +81,7 @@ class AgentProcess:
             time.sleep(0.01)
 
     def sockets(self) -> int:
-        """How many sockets it has open."""
+        """Return how many sockets it has open."""
         files = Path(f"/proc/{self.pid}/fd").iterdir()
         return sum(str(file.readlink()).startswith("socket:") for file in files)
 
@@ -86,13 +90,13 @@ class AgentProcess:
         self._process.send_signal(number)
 
     def end(self, within: float = TIMEOUT) -> tuple[int, float]:
-        """Its exit status once it ended, and the seconds that took from now."""
+        """Wait until it ended; return its exit status, and the seconds that took from now."""
         began = time.monotonic()
         status = self._process.wait(within)
         return status, time.monotonic() - began
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
-        """Send the signal; its exit status, and the seconds it took to end."""
+        """Send the signal; return its exit status, and the seconds it took to end."""
         self.send(number)
         return self.end()
 

@@ -1,4 +1,4 @@
-"""Coordinators, agents, relays and embedded stores as separate processes."""
+"""The module runs coordinators, agents, relays and embedded stores as separate processes."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ Setting = str | float | int | list[dict[str, str]]
 
 
 class Daemon(Server):
-    """`musterd coordinator`, `agent` or `relay`, configured by a file of its own."""
+    """A `Daemon` is `musterd coordinator`, `agent` or `relay`, configured by a file of its own."""
 
     subcommand: ClassVar[str]
     users = ("root",)
@@ -46,14 +46,14 @@ class Daemon(Server):
         return [*self._limited(), "env", *environ, *daemon, *self._arguments]
 
     def _limited(self) -> list[str]:
-        """Start it as one who may have no more than ``open_files``, if that is set."""
+        """Return what to start it by so that it has at most ``open_files``, if that is set."""
         if self.open_files is None:
             return []
         return ["prlimit", f"--nofile={self.open_files}:{self.open_files}"]
 
 
 def toml(settings: Mapping[str, Setting]) -> str:
-    """A configuration file; JSON's strings and numbers are TOML's."""
+    """Return a configuration file; JSON's strings and numbers are TOML's."""
     plain = {key: value for key, value in settings.items() if not isinstance(value, list)}
     lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
     for key, tables in settings.items():
@@ -63,7 +63,7 @@ def toml(settings: Mapping[str, Setting]) -> str:
 
 
 class Coordinator(Daemon):
-    """A coordinator with its registry in its own directory, so that it survives a restart."""
+    """A `Coordinator` has its registry in its own directory, so that it survives a restart."""
 
     subcommand = "coordinator"
 
@@ -74,7 +74,10 @@ class Coordinator(Daemon):
         self.client = Client(f"http://{self.address}")
 
     def states(self, group: str = "compute") -> dict[str, State]:
-        """Name to state of every member; nobody while the coordinator is away, not ready, or knows nobody."""
+        """Return the state of every member, by name.
+
+        There is none while the coordinator is away, not ready, or knows no member.
+        """
         try:
             if group not in [summary.group for summary in self.client.groups().groups]:
                 return {}
@@ -96,7 +99,7 @@ class Coordinator(Daemon):
 
 
 class Agent(Daemon):
-    """An agent whose members beat once a second."""
+    """An `Agent` has members that beat once a second."""
 
     subcommand = "agent"
 
@@ -110,7 +113,7 @@ class Agent(Daemon):
 
 
 class Relay(Daemon):
-    """A relay on a port of its own."""
+    """A `Relay` listens on a port of its own."""
 
     subcommand = "relay"
 
@@ -123,7 +126,7 @@ class Relay(Daemon):
 
 
 class EmbeddedStore(Server):
-    """A coordinator's embedded store as a process of its own, so that it can be hung."""
+    """An `EmbeddedStore` is a coordinator's, as a process of its own, so that it can be hung."""
 
     users = ("root",)
 
@@ -136,14 +139,14 @@ class EmbeddedStore(Server):
 
 
 class Watch:
-    """Polls a coordinator ten times a second, and remembers every state it ever answered."""
+    """A `Watch` polls a coordinator ten times a second, and remembers every state it answered."""
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
         self.seen: dict[str, set[State]] = {}
 
     def until(self, true: Callable[[dict[str, State]], bool], what: str) -> None:
-        """Poll until it is true. AssertionError when it never is.
+        """Poll until ``true`` is so; raise AssertionError when it never is.
 
         How soon it is so depends on how busy the machine is: the fault lab holds that against time
         of listening, and unit tests against a clock of their own.
@@ -165,10 +168,10 @@ class Watch:
         self.until(lambda _: time.monotonic() >= until, "over")
 
     def forget(self) -> None:
-        """Remember from now on."""
+        """Forget every state so far, and remember from now on."""
         self.seen = {}
 
 
 def all_in(state: State, *names: str) -> Callable[[dict[str, State]], bool]:
-    """Whether all of ``names`` are in ``state``."""
+    """Return a function that says whether all of ``names`` are in ``state``."""
     return lambda states: all(states.get(name) is state for name in names)

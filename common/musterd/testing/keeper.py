@@ -1,9 +1,9 @@
-"""A process that ends what a test run started, however that ends: the last resort behind `close`.
+"""The module ends what a test run started, however that ends: the last resort behind `close`.
 
-Runs as a process of its own and takes orders on its standard input: `watch PID`, `forget PID`,
+It runs as a process of its own and takes orders on its standard input: `watch PID`, `forget PID`,
 `remove DIRECTORY`. When the input ends the test run is gone, be it by SIGKILL, and whatever is
-still watched goes too. (PR_SET_PDEATHSIG would not do: it follows the thread that forked, and
-tests start servers from worker threads.)
+still watched goes too. (PR_SET_PDEATHSIG would not do: it follows the thread that forked, and tests
+start servers from worker threads.)
 """
 
 import ctypes
@@ -21,7 +21,7 @@ PATIENCE = 5.0  # seconds, for a kernel that is slow to obey
 
 
 def tree(root: int) -> list[int]:
-    """Give `root` and all its descendants, parents first."""
+    """Return `root` and all its descendants, parents first."""
     parents = dict(_parents())
     found = [root]
     for pid in found:
@@ -30,7 +30,7 @@ def tree(root: int) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether `pid` exists and is not a zombie that waits for its parent."""
+    """Say whether `pid` exists and is not a zombie that waits for its parent."""
     return any(state not in "ZX" for _, state in _stat(pid))
 
 

@@ -1,4 +1,4 @@
-"""What happens to the bytes of one direction of a proxy: the decisions, without the sockets."""
+"""The module decides what happens to the bytes of one direction of a proxy, without sockets."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,16 +6,16 @@ from enum import Enum, auto
 
 
 class Ending(Enum):
-    """How a connection ends after a treated chunk."""
+    """An `Ending` is how a connection ends after a treated chunk."""
 
     RESET = auto()
     CLOSE = auto()
 
 
 class Lane:
-    """What happens to the bytes of one direction, on all connections. Verbs act at once.
+    """A `Lane` is what happens to the bytes of one direction, on all connections.
 
-    ``received`` and ``passed`` count bytes.
+    Verbs act at once. ``received`` and ``passed`` count bytes.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Lane:
         await self._flowing.wait()
 
     def treat(self, chunk: bytes) -> tuple[bytes, Ending | None]:
-        """What is passed on in place of ``chunk``, and how the connection ends after it, if so."""
+        """Return what is passed on in place of ``chunk``, and how the connection ends, or None."""
         if self.dropping or not chunk:
             return b"", None
         if self._change is not None:

@@ -1,8 +1,8 @@
-"""A name service for tests, in the place of the system's, for this process.
+"""The module is a name service for tests, in the place of the system's, for this process.
 
 ::
 
-    with Names({"cache.test": ["127.0.0.2"]}) as names:
+    with FakeNames({"cache.test": ["127.0.0.2"]}) as names:
         names["cache.test"] = ["127.0.0.3"]   # it moved
         names.hang("cache.test")              # a look-up takes until names.answer("cache.test")
         del names["cache.test"]               # not found
@@ -20,7 +20,7 @@ from musterd.resolving import Resolver, sharing
 
 
 class FakeNames(dict[str, Sequence[str]]):
-    """Names and their addresses; ``asked`` counts the look-ups of each that began."""
+    """A `FakeNames` has names and their addresses; ``asked`` counts the look-ups begun of each."""
 
     def __init__(self, names: Mapping[str, Sequence[str]] = {}) -> None:
         super().__init__(names)
@@ -44,7 +44,7 @@ class FakeNames(dict[str, Sequence[str]]):
         self._stack.close()
 
     def hang(self, name: str) -> None:
-        """Look-ups of ``name`` take until :meth:`answer`."""
+        """Let look-ups of ``name`` take until :meth:`answer`."""
         self._hung[name] = threading.Event()
 
     def answer(self, name: str) -> None:
@@ -52,7 +52,7 @@ class FakeNames(dict[str, Sequence[str]]):
         self._hung.pop(name).set()
 
     def look_up(self, name: str) -> Sequence[str]:
-        """What :class:`musterd.resolving.Resolver` calls."""
+        """Return the addresses of ``name``; :class:`musterd.resolving.Resolver` calls this."""
         self.asked[name] += 1
         if name in self._hung:
             self._hung[name].wait()

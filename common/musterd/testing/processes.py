@@ -1,4 +1,4 @@
-"""One real server as a process of ours: on loopback, on a port of its own.
+"""The module runs one real server as a process of ours: on loopback, on a port of its own.
 
 A server keeps its port while it is stopped, runs as an unprivileged user when we run as root, and
 is gone when we are, however we end. *We* are a test run, a benchmark or the demo.
@@ -47,10 +47,11 @@ def _version(directory: Path) -> int:
 
 
 class HeldPort:
-    """A loopback port that nobody else gets until `release`, whether or not a server listens.
+    """A `HeldPort` is a loopback port that nothing else gets until `release`.
 
-    A bound socket that never listens keeps the kernel from handing the port to anybody, outgoing
-    connections included, and a server that sets SO_REUSEADDR (all of ours do) can still take it.
+    That is so whether or not a server listens. A bound socket that never listens keeps the kernel
+    from handing the port to anything else, outgoing connections included, and a server that sets
+    SO_REUSEADDR (all of ours do) can still take it.
     """
 
     def __init__(self) -> None:
@@ -60,7 +61,7 @@ class HeldPort:
         self.number: int = self._socket.getsockname()[1]
 
     def release(self) -> None:
-        """Let anybody have the port."""
+        """Let others have the port."""
         self._socket.close()
 
 
@@ -75,7 +76,10 @@ def held_port() -> Iterator[int]:
 
 
 class Server(ABC):
-    """A real server on a loopback port: `start`, `stop`, `kill`, `pause`, `resume`, `close`."""
+    """A `Server` is a real server on a loopback port.
+
+    Its verbs are `start`, `stop`, `kill`, `pause`, `resume` and `close`.
+    """
 
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     users: ClassVar[Sequence[str]]
@@ -93,28 +97,28 @@ class Server(ABC):
 
     @property
     def address(self) -> str:
-        """`host:port`."""
+        """Return its address as `host:port`."""
         return f"{self.host}:{self.port}"
 
     @property
     def pid(self) -> int:
-        """The main process; ServerError when the server does not run."""
+        """Return the main process; raise ServerError when the server does not run."""
         if self._process is None:
             raise ServerError(f"{type(self).__name__} on {self.address} does not run: start() it")
         return self._process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether the main process is there, be it paused."""
+        """Say whether the main process is there, be it paused."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def log(self) -> str:
-        """What the server printed since it was made."""
+        """Return what the server printed since it was made."""
         return (self.directory / "log").read_text(errors="replace")
 
     def accepts(self) -> bool:
-        """Whether somebody accepts connections on its port."""
+        """Say whether anything accepts connections on its port."""
         with suppress(OSError), socket.create_connection((self.host, self.port), 1.0):
             return True
         return False
@@ -198,7 +202,7 @@ class Server(ABC):
 
 
 def account_of(users: Sequence[str]) -> pwd.struct_passwd | None:
-    """Give whom a server runs as: None is our own user, unless that is root."""
+    """Return the account that a server runs as: None is our own user, unless that is root."""
     if os.geteuid() != 0:
         return None
     for user in users:
@@ -228,7 +232,7 @@ def spawn(
         stdout=output,
         stderr=output,
         env=environment(),
-        start_new_session=True,  # a Ctrl-C is for us, who then stop our servers
+        start_new_session=True,  # a Ctrl-C is for us: we then stop our servers
         user=account and account.pw_uid,
         group=account and account.pw_gid,
         extra_groups=[] if account else None,
@@ -236,7 +240,7 @@ def spawn(
 
 
 def environment() -> dict[str, str]:
-    """Give our own environment without the settings that PostgreSQL's programs obey."""
+    """Return our own environment without the settings that PostgreSQL's programs obey."""
     ours = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
     return ours | {"LC_ALL": "C"}
 

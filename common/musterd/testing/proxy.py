@@ -1,4 +1,4 @@
-"""The sockets of a proxy that cuts; :mod:`musterd.testing` tells how to use it."""
+"""The module has the sockets of a proxy that cuts; :mod:`musterd.testing` tells how to use it."""
 
 import asyncio
 import socket
@@ -22,9 +22,10 @@ _Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class CuttingProxy:
-    """Listens on ``port`` (0: a free one) and leads to ``target_host:target_port``.
+    """A `CuttingProxy` listens on ``port`` (0: a free one).
 
-    ``requests`` and ``replies`` are its two directions; ``accepted`` counts connections.
+    It leads to ``target_host:target_port``. ``requests`` and ``replies`` are its two directions;
+    ``accepted`` counts connections.
     """
 
     def __init__(
@@ -44,16 +45,16 @@ class CuttingProxy:
 
     @property
     def address(self) -> str:
-        """Where clients connect to, as ``host:port``."""
+        """Return where clients connect to, as ``host:port``."""
         return f"{self.host}:{self.port}"
 
     @property
     def connections(self) -> int:
-        """How many are open now."""
+        """Return how many connections are open now."""
         return len(self._pairs)
 
     async def __aenter__(self) -> Self:
-        # Bound and never listening, this keeps the port ours while nobody listens on it.
+        # Bound and never listening, this keeps the port ours while nothing listens on it.
         self._held = _bound(self.host, self.port)
         self.port = self._held.getsockname()[1]
         self._tasks = await anyio.create_task_group().__aenter__()
@@ -72,14 +73,14 @@ class CuttingProxy:
         return await self._tasks.__aexit__(kind, error, trace)
 
     def accept_new(self) -> None:
-        """Accept connections; the end of the next two verbs."""
+        """Accept connections; this ends the next two verbs."""
         if self._listener is None:
             self._listener = _bound(self.host, self.port)
             self._listener.listen(128)
         asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
     def ignore_new(self) -> None:
-        """Accept nobody: clients get a connection from the kernel, and no answer ever."""
+        """Accept none: clients get a connection from the kernel, and no answer ever."""
         if self._listener is not None:
             asyncio.get_running_loop().remove_reader(self._listener)
 
@@ -129,7 +130,7 @@ class CuttingProxy:
 
 
 class _Pair:
-    """A client's connection and the one that it leads to."""
+    """A `_Pair` is a client's connection and the one that it leads to."""
 
     def __init__(self, client: socket.socket) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""Real memcached, PostgreSQL and PgBouncer, for tests, benchmarks and the demo.
+"""The module has real memcached, PostgreSQL and PgBouncer, for tests, benchmarks and the demo.
 
 All calls block: a start takes about 5 ms (memcached, PgBouncer) or 0.1 s (PostgreSQL).
 """
@@ -45,7 +45,7 @@ SUPERUSER = "postgres"
 
 
 class Memcached(Server):
-    """One memcached: `Memcached("-m", "8", "-t", "1")`."""
+    """A `Memcached` is one memcached: `Memcached("-m", "8", "-t", "1")`."""
 
     stop_signal = signal.SIGKILL  # it has nothing to save, and SIGTERM takes it a second
     users = ("memcache", "memcached", "nobody")
@@ -56,7 +56,7 @@ class Memcached(Server):
 
     @property
     def url(self) -> str:
-        """The store URL of this server alone."""
+        """Return the store URL of this server alone."""
         return memcached_url(self)
 
     def _command(self) -> list[str]:
@@ -71,10 +71,10 @@ class Memcached(Server):
 
 
 class Postgres(Server):
-    """One PostgreSQL with a cluster of its own: `Postgres(max_connections=20)`.
+    """A `Postgres` is one PostgreSQL with a cluster of its own: `Postgres(max_connections=20)`.
 
-    `settings` may be changed while it is stopped. It takes connections of the superuser
-    `postgres` and of whatever roles a test creates, all by password.
+    `settings` may be changed while it is stopped. It takes connections of the superuser `postgres`
+    and of whatever roles a test creates, all by password.
     """
 
     stop_signal = signal.SIGINT  # "fast": ends the sessions, then writes a checkpoint
@@ -89,20 +89,20 @@ class Postgres(Server):
 
     @property
     def password(self) -> str:
-        """The superuser's password, the same for all servers of this test run."""
+        """Return the superuser's password, the same for all servers of this test run."""
         return _superuser_password()
 
     @property
     def dsn(self) -> str:
-        """The superuser's way into the database `postgres`."""
+        """Return the superuser's way into the database `postgres`."""
         return self.dsn_of("postgres")
 
     def dsn_of(self, database: str, user: str = SUPERUSER, password: str | None = None) -> str:
-        """Give the URL of a database, for the superuser or for a role that the test made."""
+        """Return the URL of a database, for the superuser or for a role that the test made."""
         return _dsn(self.address, database, user, password or self.password)
 
     def execute(self, sql: str, database: str = "postgres") -> str:
-        """Run SQL as the superuser, with no loop and no driver; give the unaligned rows."""
+        """Run SQL as the superuser, with no loop and no driver; return the unaligned rows."""
         command = [_postgres_program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]
         done = subprocess.run(
             [*command, self.dsn_of(database)],
@@ -147,7 +147,7 @@ class Postgres(Server):
 
 
 class Database:
-    """One database of a server: `name`, `dsn`, and `execute` as its superuser."""
+    """A `Database` is one database of a server: `name`, `dsn`, and `execute` as its superuser."""
 
     def __init__(self, server: Postgres, name: str) -> None:
         self.server = server
@@ -158,12 +158,12 @@ class Database:
         return self.server.dsn_of(self.name)
 
     def execute(self, sql: str) -> str:
-        """Run SQL as the superuser; give the unaligned rows."""
+        """Run SQL as the superuser; return the unaligned rows."""
         return self.server.execute(sql, self.name)
 
 
 class PgBouncer(Server):
-    """One PgBouncer in transaction mode before a PostgreSQL: `PgBouncer(server, pool_size=2)`.
+    """A `PgBouncer` is in transaction mode before a PostgreSQL: `PgBouncer(server, pool_size=2)`.
 
     It passes every database of the server on, for the superuser and the roles in `passwords`.
     """
@@ -178,7 +178,7 @@ class PgBouncer(Server):
         self.passwords = {SUPERUSER: postgres.password}
 
     def dsn_of(self, database: str, user: str = SUPERUSER) -> str:
-        """Give the URL of a database, by way of this PgBouncer."""
+        """Return the URL of a database, by way of this PgBouncer."""
         return _dsn(self.address, database, user, self.passwords[user])
 
     def _command(self) -> list[str]:
@@ -208,7 +208,7 @@ class PgBouncer(Server):
 
 
 def memcached_url(*servers: Memcached, replicas: int | None = None) -> str:
-    """Give the store URL of some memcached servers."""
+    """Return the store URL of some memcached servers."""
     query = f"?replicas={replicas}" if replicas else ""
     return f"memcached://{','.join(server.address for server in servers)}{query}"
 
