@@ -1,6 +1,6 @@
 """The program sends HTTP requests over connections that stay open, at full speed or at a rate.
 
-At full speed, the next request goes out when the last one was answered.
+At full speed, a connection sends its next request when its last one was answered.
 
 ``python -m benchmarks.query_load HOST PORT CONNECTIONS SECONDS FILE [RATE]``. FILE has one request
 in a line: method, path and body, with tabs between; they are sent in turn. With RATE, in requests a

@@ -150,7 +150,7 @@ def _metrics(fleet: StillFleet, form: metrics.Form) -> Iterator[None]:
 
 
 def stated(facts: dict[str, int], runs: Sequence[Times], command: str) -> Result:
-    """Return the longest step of each kind, and the longest but for one in a hundred."""
+    """Return the longest step of each kind, and the 99th percentile of its steps."""
     figures: list[Figure] = []
     for name in runs[0]:
         kinds: tuple[tuple[str, str, Callable[[list[float]], float], float | None], ...] = (

@@ -1,4 +1,4 @@
-"""The module makes texts of fixed width for very many members at once, as rows of bytes; pure."""
+"""The module makes texts of fixed width for very many members, as rows of bytes; it is pure."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -53,7 +53,7 @@ def _bytes(connection: socket.socket) -> int:
 
 @contextmanager
 def idle_connections(port: int, count: int) -> Iterator[None]:
-    """Hold so many connections to a server of the memcached protocol, each used once."""
+    """Hold ``count`` connections to a server of the memcached protocol, each used once."""
     with ExitStack() as stack:
         for _ in range(count):
             connection = stack.enter_context(socket.create_connection((HOST, port), TIMEOUT))

@@ -1,4 +1,4 @@
-"""The module is the command line of ``python -m benchmarks load``."""
+"""The module reads the command line of ``python -m benchmarks load``."""
 
 import argparse
 import os

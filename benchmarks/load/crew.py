@@ -1,4 +1,4 @@
-"""The module is the parent's side of the worker processes."""
+"""The module runs the worker processes on their parent's side."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The module has a whole swarm at work: servers, workers, coordinator, and begins and ends it."""
+"""The module begins and ends the work of a whole swarm in order: servers, workers, coordinator."""
 
 import secrets
 from collections.abc import AsyncIterator, Sequence

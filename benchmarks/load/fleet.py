@@ -1,4 +1,4 @@
-"""The module has the simulated members as columns; it is pure."""
+"""The module keeps the simulated members as columns; it is pure."""
 
 from typing import NamedTuple
 
@@ -78,7 +78,7 @@ def placed(
 ) -> list[NDArray[np.bool_]]:
     """Return for each shard which of ``ids`` (n) beat to it.
 
-    It is :func:`musterd.stores.base.place` for many members.
+    It does for many members what :func:`musterd.stores.base.place` does for one.
     """
     weights = np.array([_weights(shard_seed(name), ids) for name in names])
     ranks = np.argsort(np.argsort(~weights, axis=0), axis=0)  # ~ puts the greatest first

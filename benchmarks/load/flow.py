@@ -34,8 +34,8 @@ _STOPPED, _BEATING, _ANNOUNCING = range(3)
 class Flow:
     """A `Flow` sends the beats of the members in ``fleet`` to the shard of ``port``.
 
-    They were announced before. ``together`` members whose beats are due one after the other share a
-    connection with others that are due at other times.
+    The members were announced before. ``together`` of them with beats due one after the other share
+    a connection with others that are due at other times.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Flow:
                     tasks.start_soon(self._port.connect, lane)
 
     def take_interval(self, interval: float) -> None:
-        """Beat at this interval, and with the push timeout that is counted by, from now on."""
+        """Beat at this interval, and with the push timeout of the count, from now on."""
         self._interval = interval
         record = self._script.commands["record"]
         record["interval_ms"] = milliseconds(interval)
@@ -87,7 +87,7 @@ class Flow:
             self._write(rows, late, look=look)
 
     async def mend(self) -> None:
-        """Until cancelled, connect again what broke, and announce again what the server lost."""
+        """Connect again what broke, and announce again what the server lost, until cancelled."""
         while True:
             await anyio.sleep(random.uniform(0, 2 * PAUSE))  # many workers never in step
             now = monotonic()

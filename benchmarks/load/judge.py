@@ -22,7 +22,7 @@ ACHIEVED = 0.99
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """The `Verdicts` are how the coordinator judged.
+    """The `Verdicts` say how the coordinator judged.
 
     ``false`` are members that beat and were called down or left, ``suspects`` those that were held
     as suspect. ``found`` are seconds from the stop of a member until it was down, ``missed`` those
@@ -87,9 +87,9 @@ def limit(strain: Strain) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A `Step` is one step of a ramp, in beats a second ``asked`` and ``achieved``.
+    """A `Step` is one step of a ramp.
 
-    It also has what would break it.
+    It has the beats a second ``asked`` and ``achieved``, and what would break it.
     """
 
     asked: float

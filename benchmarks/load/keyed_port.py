@@ -1,4 +1,4 @@
-"""The module is a memcached, or an embedded store, as a swarm's agents meet it."""
+"""The module has the port of a memcached or an embedded store, as a swarm's agents meet it."""
 
 import asyncio
 import os

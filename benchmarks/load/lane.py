@@ -1,4 +1,4 @@
-"""The module has a connection that many members share."""
+"""The module lets many members share one connection."""
 
 import asyncio
 from collections.abc import Callable

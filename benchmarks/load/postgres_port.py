@@ -1,4 +1,4 @@
-"""The module is a PostgreSQL as a swarm's agents meet it."""
+"""The module has the port of a PostgreSQL, as a swarm's agents meet it."""
 
 import asyncio
 from typing import NamedTuple

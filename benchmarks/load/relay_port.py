@@ -1,4 +1,4 @@
-"""The module is a relay before PostgreSQL as a swarm's agents meet it."""
+"""The module has the port of a relay before PostgreSQL, as a swarm's agents meet it."""
 
 import anyio
 

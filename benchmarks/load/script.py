@@ -1,4 +1,4 @@
-"""The module says what a swarm sends to a server, and what it is answered when all is well.
+"""The module says what a swarm sends to a server, and which answers it gets when all is well.
 
 Everything has a fixed width, so that a thousand beats are one copy of rows of an array with a few
 columns changed, and their replies are right when they are equal to bytes known beforehand.
@@ -44,7 +44,7 @@ class Script(Protocol):
     """The answer to a beat that got through."""
 
     def look(self, rows: Rows) -> Look | None:
-        """Return how agents make sure of their slots every few beats; None where they need not."""
+        """Return what agents ask every few beats to be sure of their slots; None for nothing."""
 
     def reply(self, data: bytes, looked: bool) -> Reply | None:
         """Return the first reply in ``data``, which is not as expected; None: it is not whole yet.

@@ -24,7 +24,7 @@ TOGETHER = 32
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The `Settings` are one run. Durations are seconds; None means: made from the others."""
+    """The `Settings` are those of one run. Durations are seconds; None means: made from the others."""
 
     store: str
     agents: int
@@ -44,7 +44,7 @@ class Settings:
 
     @property
     def lanes(self) -> int:
-        """Return the connections of one process to one shard."""
+        """Return how many connections one process has to one shard."""
         if self.connections is not None:
             return max(1, self.connections // self.processes)
         most = math.ceil(self.agents / self.processes)
@@ -96,7 +96,7 @@ class Settings:
 
     @property
     def measures_detection(self) -> bool:
-        """Say whether those members can be found before the run ends."""
+        """Say whether the stopped members can be found before the run ends."""
         return not self.ramp and self.duration - self.stop_at > self.bound
 
     @property

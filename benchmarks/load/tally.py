@@ -1,4 +1,4 @@
-"""The module has what a worker counts; the numbers add up over workers."""
+"""The module counts for a worker; the numbers add up over workers."""
 
 from time import monotonic
 from typing import Self

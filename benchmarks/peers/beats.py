@@ -72,10 +72,7 @@ async def _announce(writer: ShardWriter, members: Sequence[Member]) -> None:
 
 @contextmanager
 def sender(portal: BlockingPortal, url: str, connections: int, members: int) -> Iterator[Sender]:
-    """Yield a call that sends beats of ``members`` members over so many connections.
-
-    It is a plain call, outside of an event loop.
-    """
+    """Yield a plain call that sends beats of ``members`` members over so many connections."""
     beating = Beating(url, connections, members)
     try:
         portal.call(beating.announce)

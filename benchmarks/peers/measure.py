@@ -153,7 +153,7 @@ def coordinators_loop() -> AbstractContextManager[BlockingPortal]:
 def _views_of(
     bench: _Bench, portal: BlockingPortal, crowd: Crowd, dsn: str
 ) -> dict[str, list[View]]:
-    """Take views as a scheduler of Nova's does itself, and as a coordinator does once a period."""
+    """Take views as Nova's scheduler does itself, and as a coordinator does once a period."""
     with ExitStack() as stack:
         watchers = [Watcher(portal, url) for url in (dsn, bench.memcached.url)]
         for watcher in watchers:
@@ -180,10 +180,7 @@ def _views_of(
 
 
 def _answered_views(bench: _Bench, crowd: Crowd) -> dict[str, list[View]]:
-    """Take views as a scheduler pays for them that asks a coordinator, which sweeps meanwhile.
-
-    The coordinator sweeps memcached.
-    """
+    """Take views as a scheduler that asks a coordinator, which sweeps memcached meanwhile."""
     with coordinator(bench.memcached.url) as running, ExitStack() as stack:
         scheduler = Scheduler(bench.portal, running.address, crowd.names)
         stack.callback(scheduler.close)

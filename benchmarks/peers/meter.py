@@ -40,7 +40,7 @@ class Sender(Protocol):
 
 
 class Books:
-    """The `Books` are what one PostgreSQL server has done so far, asked over an open connection.
+    """The `Books` say what one PostgreSQL server has done so far, by a connection that stays open.
 
     A connection of its own for each question would cost the server more than many beats.
     """

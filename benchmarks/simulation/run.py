@@ -18,7 +18,10 @@ from musterd_coordinator.steps import whole
 
 
 class AlwaysCounting(ListeningClock):
-    """An `AlwaysCounting` never stands still: silence is what the wall clock says, as elsewhere."""
+    """An `AlwaysCounting` is a clock that never stands still.
+
+    Silence is what the wall clock says, as elsewhere.
+    """
 
     def advance(self, begin: float, end: float, proven: bool) -> Step:
         """Count the time since the last sweep, whatever it found."""
