@@ -35,7 +35,7 @@ UNITS = {
     "CPU per beat of the least sender": ("ms", None),
     "memory of the least sender": ("MB", None),
 }
-"""Of every figure its unit, and the most that its median may be."""
+"""The unit of every figure, and the most that its median may be."""
 
 
 class Measured:

@@ -25,7 +25,7 @@ BIG = "all-in-one"
 
 INTERVAL = 10
 SWEEPS = 20
-"""Of each shard within an interval: in so many everybody beats."""
+"""Sweeps of each shard within an interval, in which every member beats once."""
 
 _STORE = "memcached://mc1:11211,mc2:11211?replicas=2"  # nobody connects to it
 

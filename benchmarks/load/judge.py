@@ -11,13 +11,13 @@ BUSY = 0.9
 """A share of a core, or of the machine, above which it is what limits."""
 
 LATE_BEATS = 0.001
-"""A share of all beats; more of them late by our own fault, and the figures are the generator's."""
+"""A share of all beats: when more are late by our own fault, the figures are the generator's."""
 
 SWEEPS_LATE = 0.05
-"""A share of sweeps; more of them late or not proven, and the coordinator does not keep up."""
+"""A share of sweeps: when more are late or not proven, the coordinator does not keep up."""
 
 ACHIEVED = 0.99
-"""A share of the beats asked for; with less a step of a ramp is broken."""
+"""A share of the beats asked for: with less, a step of a ramp is broken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ LEAST = 1e-6
 """Seconds; what is less counts as this."""
 
 RATIO = 1.02
-"""From the edge of one bucket to that of the next: percentiles are at most 2 % too large."""
+"""The factor from a bucket's edge to the next: percentiles are at most 2 % too large."""
 
 BUCKETS = ceil(log(1000 / LEAST) / log(RATIO))
 

@@ -13,7 +13,7 @@ from benchmarks.load.run import Glance, Measured, Stretch
 from benchmarks.load.settings import Settings
 
 FACTOR = 1.4
-"""From the rate of one step to that of the next."""
+"""The factor from the rate of one step to that of the next."""
 
 SETTLE = 2.0
 """Seconds at a new rate before it is measured."""

@@ -23,7 +23,7 @@ from benchmarks.load.watch import Poll
 CORES = len(os.sched_getaffinity(0))
 
 PARTS = 10
-"""Of a stretch, each with its own figures of CPU: so that what the begin costs can be told."""
+"""Parts of a stretch, each with its own figures of CPU, so that the cost of its beginning shows."""
 
 PATIENCE = 30.0
 """Seconds that members which were stopped may take to be found after the end, on a busy machine."""

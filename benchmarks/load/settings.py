@@ -13,13 +13,13 @@ ONE_EACH = 4000
 """Members up to this number have a connection each; more share."""
 
 SHARED = 128
-"""Connections of one process whose members share them."""
+"""Connections of one process that its members share."""
 
 SESSIONS = 16
 """The same for PostgreSQL, which keeps a process for each connection."""
 
 TOGETHER = 32
-"""Members whose beats travel together to a relay, where they share connections."""
+"""Members with beats that travel together to a relay, where they share connections."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from musterd.testing.servers import Database, Memcached, Postgres
 NOVA_THREADS = (1, 8)
 CONNECTIONS = (1, 20)
 A_PERIOD = 0.1
-"""Of all members, those who beat between two sweeps: one second of an interval of ten."""
+"""The share of all members that beat between two sweeps: one second of an interval of ten."""
 
 
 @dataclass(frozen=True, slots=True)
