@@ -4,7 +4,7 @@
 bytes  field            note
 =====  ===============  ======================================================================
 0-1    magic            0x4D42
-2      version          1
+2      version          1: unsigned; 2: signed (:mod:`musterd.keys`)
 3      status           :class:`Status`
 4-7    interval_ms      how often this member promises to beat
 8-15   member_id        64-bit BLAKE2b of namespace/group/member
@@ -14,7 +14,7 @@ bytes  field            note
 40-41  missed           pushes that failed since the last one that got through
 42-43  push_timeout_ms  how long this agent waits for one push; 0: it does not say
 44-47  lag_ms           how late this beat left, by the agent's monotonic clock
-48-63  mac              zero; reserved for fleets with a key
+48-63  mac              zero where unsigned; whoever has no key takes no notice of it
 =====  ===============  ======================================================================
 
 Agents that are older than ``push_timeout_ms`` have zeros there, unless they count more than 65,535
@@ -36,14 +36,20 @@ from musterd.model import Member
 
 MAGIC = 0x4D42
 VERSION = 1
+SIGNED = 2
+VERSIONS = VERSION, SIGNED
 SIZE = 64
+HEAD = 48
+"""Bytes of a record before its mac."""
+
 NO_MAC = bytes(16)
 
 _U16_MAX = 2**16 - 1
 _U32_MAX = 2**32 - 1
 _U64_MAX = 2**64 - 1
 _RECORD = struct.Struct("<HBBIQQQqHHI16s")
-assert _RECORD.size == SIZE
+_HEAD = struct.Struct("<HBBIQQQqHHI")
+assert (_RECORD.size, _HEAD.size) == (SIZE, HEAD)
 
 
 class Status(IntEnum):
@@ -71,6 +77,7 @@ class Beat(msgspec.Struct, frozen=True, gc=False):
     lag_ms: int = 0
     mac: bytes = NO_MAC
     push_timeout_ms: int = 0
+    version: int = VERSION
 
 
 class BeatError(ValueError):
@@ -104,15 +111,20 @@ def new_incarnation() -> int:
 
 
 def pack(beat: Beat) -> bytes:
-    """Return the 64 bytes of ``beat``.
+    """Return the 64 bytes of ``beat``, with the mac that it has.
 
     Counts and measures stop at their largest value instead of wrapping. Raises :class:`BeatError`
     if an identity field does not fit.
     """
+    return head(beat, beat.version) + beat.mac
+
+
+def head(beat: Beat, version: int) -> bytes:
+    """Return the 48 bytes before the mac, of a record of that ``version``; otherwise as :func:`pack`."""
     try:
-        return _RECORD.pack(
+        return _HEAD.pack(
             MAGIC,
-            VERSION,
+            version,
             beat.status,
             min(beat.interval_ms, _U32_MAX),
             beat.member_id,
@@ -122,7 +134,6 @@ def pack(beat: Beat) -> bytes:
             min(beat.missed, _U16_MAX),
             min(beat.push_timeout_ms, _U16_MAX),
             min(beat.lag_ms, _U32_MAX),
-            beat.mac,
         )
     except struct.error as error:
         raise BeatError(f"beat does not fit its record: {error}: {beat}") from None
@@ -138,14 +149,14 @@ def unpack(record: bytes) -> Beat:
     missed, push_timeout, lag, mac = more
     if magic != MAGIC:
         raise BeatError(f"magic is {magic:#06x}, not {MAGIC:#06x}")
-    if version != VERSION:
-        raise BeatError(f"version is {version}, not {VERSION}")
+    if version not in VERSIONS:
+        raise BeatError(f"version is {version}, not {VERSION} or {SIGNED}")
     if status > Status.LEAVING:
         raise BeatError(f"status is {status}, not 0 to {Status.LEAVING.value}")
     if incarnation == 0 or sequence == 0:
         raise BeatError("incarnation and sequence are never zero")
-    head = member, incarnation, sequence, interval, Status(status), sent
-    return Beat(*head, missed, lag, mac, push_timeout)
+    who = member, incarnation, sequence
+    return Beat(*who, interval, Status(status), sent, missed, lag, mac, push_timeout, version)
 
 
 def beat_in(record: bytes) -> Beat | None:

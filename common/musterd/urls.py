@@ -8,6 +8,7 @@ from urllib.parse import unquote
 _URL = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*://)?[^:/?#@]*):(?!//)(.+)@", re.DOTALL)
 _URL_IN_TEXT = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/?#@]*):(\S+)@")
 LAST_PORT = 65535
+_KEY = re.compile(r"\b(m[fm]k_)[A-Za-z0-9_+/=-]+")
 _OPTION = re.compile(r"([^?&\s=]+)(\s*=\s*)('[^']*'|[^&#\s]+)")
 
 
@@ -22,8 +23,8 @@ def without_secret(url: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return ``text`` with ``***`` for the password of every URL in it."""
-    return _without_options(_URL_IN_TEXT.sub(r"\1:***@", text))
+    """Return ``text`` with ``***`` for the password of every URL and for every key in it."""
+    return _KEY.sub(r"\1***", _without_options(_URL_IN_TEXT.sub(r"\1:***@", text)))
 
 
 def _without_options(text: str) -> str:

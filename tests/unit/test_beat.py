@@ -11,15 +11,25 @@ from hypothesis import strategies as st
 
 from musterd.beat import (
     SIZE,
+    VERSIONS,
     Beat,
     BeatError,
     Status,
+    beat_in,
     member_id,
     new_incarnation,
     pack,
     unpack,
 )
-from musterd_coordinator.sweep.columns import Beats, Rejected, parse
+from musterd_coordinator.sweep.columns import (
+    Beats,
+    Rejected,
+    all_good,
+    of_other_version,
+    parse,
+    sift,
+    words_in,
+)
 
 U16 = st.integers(0, 2**16 - 1)
 U32 = st.integers(0, 2**32 - 1)
@@ -36,6 +46,7 @@ beats = st.builds(
     push_timeout_ms=U16,
     lag_ms=U32,
     mac=st.binary(min_size=16, max_size=16),
+    version=st.sampled_from(VERSIONS),
 )
 GOOD = Beat(member_id=1, incarnation=2, sequence=3, interval_ms=1000)
 
@@ -130,7 +141,7 @@ class Spoilt:
 
 SPOILT = [
     Spoilt(0, b"\0\0", "magic"),
-    Spoilt(2, b"\2", "version"),
+    Spoilt(2, b"\3", "version"),
     Spoilt(3, b"\4", "field"),
     Spoilt(16, bytes(8), "field"),
     Spoilt(24, bytes(8), "field"),
@@ -152,6 +163,31 @@ def test_spoilt_records_are_counted_and_the_others_kept(fates: list[Spoilt | Non
     columns, rejected = parse(np.arange(len(fates)), data)
     assert columns.sequence.tolist() == kept
     assert rejected._asdict() == counts
+
+
+KINDS = [
+    b"",
+    b"\x42\x4d\1",
+    b"\x42\x4d\2",
+    b"\x42\x4d\1\3",
+    b"\x42\x4d\2\3",
+    b"\x42\x4d\2\4",
+    b"\x42\x4d\3",
+    b"\x43\x4d\1",
+    b"\x42\x4d\0",
+]
+
+
+@given(st.lists(st.sampled_from(KINDS), min_size=1, max_size=9), st.integers(1, 5))
+def test_to_see_that_all_are_good_is_to_sift_them(kinds: list[bytes], times: int) -> None:
+    """Agents with a key and such without one may share a store; mixed or not is no matter."""
+    whole = b"".join(kind + pack(GOOD)[len(kind) :] for kind in kinds * times)
+    words = words_in(whole, len(whole) // SIZE, 0, SIZE)
+    good, rejected = sift(words)
+    assert all_good(words) == good.all()
+    assert rejected.version == of_other_version(words).sum()
+    singly = [whole[at : at + SIZE] for at in range(0, len(whole), SIZE)]
+    assert good.tolist() == [beat_in(one) is not None for one in singly]
 
 
 @given(st.binary(min_size=SIZE, max_size=SIZE))

@@ -30,6 +30,17 @@ def test_what_is_of_one_width_is_one_run() -> None:
     assert find_run(said[:-1]) == (records(*range(39)), len(said) // 40 * 39)
 
 
+def signed(data: bytes) -> bytes:
+    return data.replace(b"BM\1", b"BM\2")
+
+
+def test_signed_beats_are_a_run_of_their_own() -> None:
+    run = command(1) + command(2)
+    assert find_run(signed(run) + run) == (signed(records(1, 2)), len(run))
+    assert find_run(run + signed(run)) == (records(1, 2), len(run))
+    assert find_run(run.replace(b"BM\1", b"BM\3")) is None
+
+
 def test_a_run_has_an_end() -> None:
     found = find_run(command(3) * (MOST + 5))
     assert found == (records(3) * MOST, len(command(3)) * MOST)
@@ -43,6 +54,7 @@ def test_a_run_has_an_end() -> None:
         command(3, ttl=b"601"),
         command(3, rest=b" noreply"),
         command(3).replace(b"BM", b"XM"),
+        command(3).replace(b"BM\1", b"BM\2"),
         command(3).replace(b"fleet", b"fleeT"),
         command(3).replace(b":b:0000", b":b:000g"),
         command(3).replace(b"0 600", b"1 600"),
@@ -62,7 +74,7 @@ PIECES = st.sampled_from(
         *(command(0), command(1), command(2), command(3), command(5)),
         *(command(1, ttl=b"60"), command(1, rest=b" noreply"), command(1)[:-2] + b"xx"),
         *(b"get fleet:m:00000003\r\n", b"get x\r\n", b"verbosity 1\r\n", b"nonsense\r\n"),
-        command(1).replace(b"BM", b"XM"),
+        *(command(1).replace(b"BM", b"XM"), command(1).replace(b"BM\1", b"BM\2")),
     ]
 )
 

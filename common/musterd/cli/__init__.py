@@ -67,6 +67,10 @@ SET_UP = {
     "demo": Command("demo", "kill hosts and break a store on this machine, and watch"),
     "check-config": Command("check_config", "print every option, its value, and where it is from"),
     "plan": Command("plan", "say what servers and settings a fleet takes, before you have it"),
+    "keygen": Command(
+        "keygen", "make the key by which a fleet knows whose beat it is, or renew it"
+    ),
+    "key": Command("key", "print the key of one member"),
     "init-db": Command("init_db", "create musterd's tables in PostgreSQL, or print the SQL"),
 }
 SECTIONS = {"daemons": DAEMONS, "questions": QUESTIONS, "orders": ORDERS, "set-up": SET_UP}

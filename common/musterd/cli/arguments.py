@@ -83,7 +83,7 @@ def _add_flag(flags: argparse._ActionsContainer, key: str, *, hidden: bool) -> N
         dest=key,
         action="append" if isinstance(option.kind, OptionTable) else "store",
         metavar=option.kind.metavar,
-        help=argparse.SUPPRESS if hidden else described,
+        help=argparse.SUPPRESS if hidden or option.private else described,
     )
 
 

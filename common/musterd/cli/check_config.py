@@ -8,6 +8,7 @@ import msgspec
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_env_file, add_json, settings_of
 from musterd.cli.arguments import parser as new_parser
+from musterd.settings.keyring import fleet_keys_of, keyring_of
 from musterd.settings.options import Role
 from musterd.settings.settings import OPTIONS, MemberSettings, Settings, aloud
 from musterd.settings.sources import Loaded
@@ -18,6 +19,7 @@ _DERIVED: Mapping[str, Callable[[Settings], object]] = {
     "sweep_timeout": lambda settings: settings.effective_sweep_timeout,
     "storm_hold": lambda settings: settings.storm_hold_seconds,
     "registry": lambda settings: settings.registry_url,
+    "signatures": lambda settings: settings.signatures_in_force,
 }
 
 
@@ -70,6 +72,9 @@ def check_usable(settings: Settings) -> None:
     )
     for member in settings.members:
         member.announced()
+    if settings.fleet_key_file:
+        fleet_keys_of(settings)
+    keyring_of(settings)
 
 
 def report_on(loaded: Loaded) -> CheckReport:

@@ -87,6 +87,8 @@ command line still win.
 - An `interval` that nobody sets is never longer than a third of `service_down_time`.
 - A `service_down_time` shorter than two intervals and a push timeout gets a warning: a single lost
   beat could make a live member `down`.
+- `signatures = "require"` without a key is an error, and so are `member_key` and `member_key_file`
+  together. A key file that others may read is refused (`chmod 600`), but for systemd's credentials.
 - `push_timeout` must be less than the `interval`, and `sweep_period` less than `service_down_time`.
 """
 
@@ -109,7 +111,10 @@ def _entry(key: str, option: Option) -> str:
 def _facts(key: str, option: Option) -> Iterator[str]:
     yield f"- default: {_code(key, option)}"
     yield f"- values: {option.kind.wanted}"
-    yield f"- command line: `{option.flag(key)} {_word(option.example)}`"
+    if option.private:
+        yield "- command line: never; every user of the host could read it there"
+    else:
+        yield f"- command line: `{option.flag(key)} {_word(option.example)}`"
     yield f"- environment: `{variable(key)}={_word(option.example)}`"
     yield f"- file: `{key} = {_toml(option)}`"
 

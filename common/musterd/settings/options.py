@@ -153,7 +153,8 @@ class Option(msgspec.Struct, frozen=True):
     """An ``Option`` has what it is for (``help``), its ``kind``, an ``example``, and what reads it.
 
     ``when_unset`` says what holds while nobody sets it, where the field's default does not.
-    ``secret`` marks a URL, which may hold a password.
+    ``secret`` marks a URL, which may hold a password. What is ``private`` is a secret as a whole: it
+    is never shown, and never comes from the command line.
     """
 
     help: str
@@ -163,6 +164,7 @@ class Option(msgspec.Struct, frozen=True):
     when_unset: str = ""
     flag_name: str = ""
     secret: bool = False
+    private: bool = False
 
     def flag(self, key: str) -> str:
         """Return ``--service-down-time`` for ``service_down_time``."""
@@ -207,6 +209,13 @@ def check_namespace(text: str) -> str:
         c.isascii() and (c.isalnum() or c in "_.-") for c in text
     ):
         raise ValueError(f"unusable: {text!r}")
+    return text
+
+
+def check_path(text: str) -> str:
+    """Return ``text`` if it can be the path of a file, else raise ValueError."""
+    if not text or not text.isprintable() or text.endswith("/"):
+        raise ValueError("no path of a file")
     return text
 
 

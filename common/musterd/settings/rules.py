@@ -22,6 +22,7 @@ def consistent(
     settings, sources, warnings = _fit_down_time(settings, sources)
     _refuse_slow_pushes(settings, sources)
     _refuse_slow_sweeps(settings, sources)
+    _refuse_unchecked_signatures(settings, sources)
     return settings, sources, warnings
 
 
@@ -89,4 +90,19 @@ def _refuse_slow_sweeps(settings: Settings, sources: Mapping[str, str]) -> None:
             f"sweep_period {settings.sweep_period:g} s ({sources['sweep_period']}) is not less than"
             f" service_down_time {settings.service_down_time:g} s"
             f" ({sources['service_down_time']}): lower sweep_period, to a tenth of it or less"
+        )
+
+
+def _refuse_unchecked_signatures(settings: Settings, sources: Mapping[str, str]) -> None:
+    keys = settings.fleet_key_file, settings.member_key_file, settings.member_key
+    if settings.signatures == "require" and not any(keys):
+        raise ConfigError(
+            f"signatures = require ({sources['signatures']}), and there is no key: a coordinator or"
+            " relay needs a fleet_key_file, which `musterd keygen --output FILE` makes; an agent"
+            " needs a member_key_file with what `musterd key GROUP MEMBER --fleet-key FILE` prints"
+        )
+    if settings.member_key_file and settings.member_key:
+        raise ConfigError(
+            f"both member_key_file ({sources['member_key_file']}) and member_key"
+            f" ({sources['member_key']}) are given: leave one of them out"
         )

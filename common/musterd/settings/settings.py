@@ -6,6 +6,7 @@ from typing import Annotated, get_args, get_type_hints
 
 import msgspec
 
+from musterd.keys import parse_member_keys
 from musterd.limits import (
     MAX_INTERVAL,
     MIN_INTERVAL,
@@ -25,6 +26,7 @@ from musterd.settings.options import (
     check_address,
     check_hosts,
     check_namespace,
+    check_path,
     check_registry,
     check_store,
     check_web_urls,
@@ -32,6 +34,7 @@ from musterd.settings.options import (
 from musterd.urls import host_and_port, without_secret
 
 DAY = 86400.0
+SIGNATURES = ("off", "accept", "require")
 
 _NAME = (
     "a name of letters, digits and _ . : @ + -, at most 255, that begins with a letter, digit or _"
@@ -44,6 +47,12 @@ _namespace = Text("1 to 32 letters, digits and _ . -", "NAME", check_namespace)
 _zone = Text(_LABEL, "NAME", lambda text: check_text("zone", text))
 _owner = Text(_LABEL, "NAME", lambda text: check_text("owner", text))
 _interval = Seconds(MIN_INTERVAL, MAX_INTERVAL)
+_file = Text("the path of a file", "FILE", check_path)
+_keys = Text(
+    "what `musterd key` prints, or several times GROUP/MEMBER and that",
+    "KEY",
+    lambda text: parse_member_keys("member_key", text),
+)
 
 
 class MemberSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +129,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             when_unset="console on a terminal, json otherwise",
         ),
     ] = None
+    fleet_key_file: Annotated[
+        str | None,
+        Option(
+            "The file with the fleet key, as `musterd keygen` makes it: for coordinators and relays,"
+            " which check by it whose beat it is, and for agents of a fleet that is small enough to"
+            " give it to every host.",
+            _file,
+            "/etc/musterd/fleet.key",
+            when_unset="none",
+            flag_name="fleet-key",
+        ),
+    ] = None
+    signatures: Annotated[
+        str | None,
+        Option(
+            "What coordinators and relays make of beats and announcements without a signature: off"
+            " looks at none, accept checks those that there are, and require believes no others.",
+            Choice(*SIGNATURES),
+            "accept",
+            when_unset="require where there is a fleet_key_file, else off",
+        ),
+    ] = None
 
     group: Annotated[
         str, Option("The group that the agent's member joins.", _group, "compute", Role.AGENT)
@@ -184,6 +215,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "2",
             Role.AGENT,
             when_unset="0.8 x interval, at most 5",
+        ),
+    ] = None
+    member_key_file: Annotated[
+        str | None,
+        Option(
+            "A file with the key that `musterd key GROUP MEMBER` prints, by which an agent signs its"
+            " member's beats. For several members: a line for each, GROUP/MEMBER and the key.",
+            _file,
+            "/etc/musterd/member.key",
+            Role.AGENT,
+            when_unset="none",
+        ),
+    ] = None
+    member_key: Annotated[
+        str | None,
+        Option(
+            "That key itself, for the environment of a unit or a container; best kept out of files"
+            " that everybody reads.",
+            _keys,
+            "mmk_oOkAsQYFCYPKK-uPbfbO5w",
+            Role.AGENT,
+            when_unset="none",
+            private=True,
         ),
     ] = None
     listed: tuple[MemberSettings, ...] = ()  # from [[member]] tables, or empty
@@ -393,6 +447,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return "sqlite:///musterd.db"
 
     @property
+    def signatures_in_force(self) -> str:
+        """Return what is made of beats without a signature: one of :data:`SIGNATURES`."""
+        return self.signatures or ("require" if self.fleet_key_file else "off")
+
+    @property
     def storm_hold_seconds(self) -> float:
         """Return the seconds of listening time that a mass silence is held as suspect."""
         return 2 * self.service_down_time if self.storm_hold is None else self.storm_hold
@@ -428,10 +487,12 @@ def default_text(key: str) -> str:
 
 
 def aloud(key: str, value: object) -> object:
-    """Return ``value`` of the option ``key`` as it may be shown: without the password of a URL.
+    """Return ``value`` of the option ``key`` as it may be shown: no key, and no password of a URL.
 
     Where a URL belongs, a word that is none may be a password that was put there by mistake.
     """
+    if value is not None and key in OPTIONS and OPTIONS[key].private:
+        return "***"
     if isinstance(value, str) and key in OPTIONS and OPTIONS[key].secret:
         return without_secret(value) if ":" in value or not value else "***"
     return value

@@ -120,6 +120,12 @@ def _argv_layer(argv_values: Mapping[str, Any]) -> Layer:
         if value is None:
             continue
         flag = OPTIONS[key].flag(key)
+        if OPTIONS[key].private:
+            raise ConfigError(
+                f"{flag} would put a key on the command line, which every user of this host can read"
+                f" in the process list; put it into {variable(key)}, or into a file for"
+                f" {OPTIONS[f'{key}_file'].flag(f'{key}_file')}"
+            )
         if OPTIONS[key].secret and has_secret(value):
             raise ConfigError(
                 f"{flag} has a password, which every user of this host can read in the process"

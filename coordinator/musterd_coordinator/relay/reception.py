@@ -35,7 +35,8 @@ _NOBODYS = b"SERVER_ERROR nobody announced the member of this beat here"
 _BEAT, _HOLDER = b":b:", b":m:"
 _DIGITS = 8  # of a slot, at the end of a key
 _USUAL = re.compile(
-    rb"replace [!-~]+:b:[0-9a-f]{8} 0 [1-9][0-9]{0,9} 64\r\nBM\x01.{5}(.{8}).{48}\r\n", re.DOTALL
+    rb"replace [!-~]+:b:[0-9a-f]{8} 0 [1-9][0-9]{0,9} 64\r\nBM[\x01\x02].{5}(.{8}).{48}\r\n",
+    re.DOTALL,
 ).fullmatch
 _HINTS = 64  # slots that the key of free ones names
 

@@ -9,11 +9,11 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.beat import MAGIC, SIZE, VERSION
+from musterd.beat import MAGIC, SIZE, VERSIONS
 
 MOST = 2048  # beats in one run
-BEGINNING = MAGIC.to_bytes(2, "little") + bytes([VERSION])
-"""The first bytes of every beat."""
+BEGINNINGS = tuple(MAGIC.to_bytes(2, "little") + bytes([version]) for version in VERSIONS)
+"""The first bytes of every beat: unsigned ones, and signed ones."""
 
 _DIGITS = 8  # of a slot, at the end of a key
 _HEAD = re.compile(rb"(replace [!-~]{1,239}:b:)[0-9a-f]{8}( 0 [1-9][0-9]{0,9} 64\r\n)").match
@@ -36,7 +36,8 @@ def find_run(data: bytes | bytearray) -> tuple[bytes, int] | None:
     if count <= 1:
         return None
     rows = np.frombuffer(bytes(data[: count * stride]), np.uint8).reshape(count, stride)
-    count = _count(rows, head, middle + BEGINNING)
+    beginning = rows[0, begin : begin + len(BEGINNINGS[0])].tobytes()
+    count = _count(rows, head, middle + beginning) if beginning in BEGINNINGS else 0
     if count <= 1:
         return None
     return rows[:count, begin : begin + SIZE].tobytes(), count * stride

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from musterd.beat import SIZE, member_id
 from musterd.model import Member
 from musterd_coordinator.memcache.commands import PendingReply
-from musterd_coordinator.relay.runs import BEGINNING
+from musterd_coordinator.relay.runs import BEGINNINGS
 
 NEXT = 2
 """Beats by which one may be ahead of another of its run that is still fresh: one may have failed."""
@@ -158,7 +158,7 @@ def outdoes(one: bytes, other: bytes) -> bool:
 
 def identity_in(record: bytes) -> int | None:
     """Return the member_id in the bytes of a beat; None if they are none."""
-    if len(record) != SIZE or not record.startswith(BEGINNING):
+    if len(record) != SIZE or not record.startswith(BEGINNINGS):
         return None
     return _number(record[_IDENTITY])
 

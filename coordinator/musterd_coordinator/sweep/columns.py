@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.beat import MAGIC, SIZE, VERSION, Status
+from musterd.beat import MAGIC, SIGNED, SIZE, VERSION, VERSIONS, Status
 
 RECORD = np.dtype(
     [
@@ -36,9 +36,9 @@ Words = NDArray[np.uint64]
 """The words of n records, of shape (WORDS, n): a row for each word, and each row contiguous."""
 
 _WORD = np.dtype("<u8")
-_BEGIN = np.uint64(MAGIC | VERSION << 16)  # of every record
+_BEGINNINGS = [MAGIC | version << 16 for version in VERSIONS]  # of every record
 _BEGIN_MASK = np.uint64(0xFFFFFF)
-_BEGIN_OK = (MAGIC | VERSION << 16 | Status.OK << 24).to_bytes(4, "little")
+_BEGIN_OK = [(MAGIC | one << 16 | Status.OK << 24).to_bytes(4, "little") for one in VERSIONS]
 
 
 class Beats(NamedTuple):
@@ -165,13 +165,19 @@ def all_good(words: Words) -> bool:
 
 
 def _begin_well(first: NDArray[np.uint64]) -> bool:
-    # Nearly always every status is OK: then all beginnings are the same, and to see that is quick.
-    if first.view("<u4")[0::2].tobytes() == _BEGIN_OK * len(first):
+    # Nearly always every status is OK, and all agents have a key or none has: then all beginnings
+    # are the same, and to see that is quick.
+    begins = first.view("<u4")[0::2]
+    usual = begins[:1].tobytes()
+    if usual in _BEGIN_OK and begins.tobytes() == usual * len(first):
         return True
-    return bool(
-        ((first & _BEGIN_MASK) == _BEGIN).all()
-        and first.view(np.uint8)[3::8].max() <= Status.LEAVING
-    )
+    if first.view(np.uint8)[3::8].max() > Status.LEAVING:
+        return False
+    begins = first & _BEGIN_MASK
+    if int(begins[0]) in _BEGINNINGS and (begins == begins[0]).all():
+        return True
+    unsigned, signed = (begins == beginning for beginning in _BEGINNINGS)
+    return bool((unsigned | signed).all())
 
 
 def sift(words: Words) -> tuple[Bools, Rejected]:
@@ -185,7 +191,8 @@ def sift(words: Words) -> tuple[Bools, Rejected]:
 def of_other_version(words: Words) -> Bools:
     """Say which of ``words`` are records that another version of this program may understand."""
     first = words[0]
-    other: Bools = (first.view("<u2")[0::4] == MAGIC) & (first.view(np.uint8)[2::8] != VERSION)
+    known = _is_known(first.view(np.uint8)[2::8])
+    other: Bools = (first.view("<u2")[0::4] == MAGIC) & ~known
     return other
 
 
@@ -217,12 +224,17 @@ def _faults(
     beats: Beats, magic: NDArray[np.uint16], version: NDArray[np.uint8]
 ) -> tuple[Bools, Rejected]:
     bad_magic = magic != MAGIC
-    bad_version = ~bad_magic & (version != VERSION)
+    bad_version = ~bad_magic & ~_is_known(version)
     bad_field = ~bad_magic & ~bad_version & _bad_fields(beats)
     rejected = Rejected(
         magic=int(bad_magic.sum()), version=int(bad_version.sum()), field=int(bad_field.sum())
     )
     return bad_magic | bad_version | bad_field, rejected
+
+
+def _is_known(version: NDArray[np.uint8]) -> Bools:
+    known: Bools = version == VERSION
+    return known if known.all() else known | (version == SIGNED)
 
 
 def _bad_fields(beats: Beats) -> Bools:
