@@ -176,7 +176,7 @@ def test_in_a_fleet_that_just_began_those_count_who_were_good_most_often() -> No
     standing = Standing()
     standing.count(np.zeros(4, np.bool_))
     standing.seat(np.arange(4), np.arange(4, dtype=np.uint64))
-    assert standing.spoils(np.zeros(4, np.bool_), np.arange(4)).slots.tolist() == []
+    assert standing.spoils(np.zeros(4, np.bool_), np.arange(4)).slots.tolist() == [0, 1, 2, 3]
     standing.count(np.array([True, True, True, False]))
     assert standing.spoils(np.zeros(4, np.bool_), np.arange(4)).slots.tolist() == [0, 1, 2]
     for _ in range(2):

@@ -89,6 +89,21 @@ async def test_a_young_fleet_that_is_mixed_up_on_its_way_is_not_silent(sweeper: 
     assert swept.reason == "60 of 80 beats are spoiled, or stored for another member"
 
 
+async def test_where_nobody_was_ever_good_nothing_is_proven(sweeper: Sweeper) -> None:
+    """Members that another coordinator may know, and whose beats are spoiled from the start."""
+    for number in range(FLEET):
+        named_table(NAME).delete(KEYS.holder(number))
+        named_table(NAME).delete(KEYS.beat(number))
+    assert (await sweeper.once()).proven
+    writer = open_store(f"memory:{NAME}", namespace="test", timeout=1.0, beat_ttl=60.0).writer(0)
+    for number in range(FLEET, 2 * FLEET):
+        await writer.announce(Member("compute", f"host-{number}"))
+        await writer.beat(beat(number))
+        put(number - FLEET, bytes(64))
+        put(number, bytes(64))
+    assert not (await sweeper.once()).proven
+
+
 def beat(number: int) -> Beat:
     return Beat(member_id("test", "compute", f"host-{number}"), 1, 1, interval_ms=1000)
 

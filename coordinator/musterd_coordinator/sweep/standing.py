@@ -40,7 +40,7 @@ class Standing:
 
     A member that sat there before the first sweep may have beaten for years, and is taken for
     established. Where none is established, as in a fleet that just began, those count that had the
-    most good beats.
+    most good beats: all, where none had any.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Standing:
         """
         self._reserve(len(heard))
         astray = astray[(self._good[astray] > 0) & ~heard[astray]]
-        enough = int(self._good.max(initial=0)) or ESTABLISHED
+        enough = int(self._good.max(initial=0))
         spoiled = np.union1d(refused[self._good[refused] >= enough], astray)
         good = np.count_nonzero(heard & (self._good[: len(heard)] >= enough))
         return Spoils(spoiled, int(good) + len(spoiled))
