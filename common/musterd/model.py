@@ -173,7 +173,8 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
     """A ``Transition`` is one change of one member's state.
 
     A restart has ``old == new`` and says so in ``reason``. ``coordinator`` is the one that saw it
-    first; there is no line of those that agreed later.
+    first; there is no line of those that agreed later. Where it is an operator's order, ``actor`` is
+    who gave it, from which ``address``, in which ``request``.
     """
 
     version: int
@@ -184,6 +185,9 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
     new: State
     reason: str
     coordinator: str = ""
+    actor: str = ""
+    address: str = ""
+    request: str = ""
 
 
 class MemberAnswer(msgspec.Struct, frozen=True):

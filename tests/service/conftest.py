@@ -1,11 +1,25 @@
 """What tests of services share."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from musterd.stores.postgres.schema import init_db
 from musterd.testing.servers import Database
+from tests.conftest import StartPgBouncer
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "pgbouncer"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of a registry of each kind, which is empty."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/musterd.db"
+    database: Database = request.getfixturevalue("database")
+    if request.param == "postgresql":
+        return database.dsn
+    start: StartPgBouncer = request.getfixturevalue("start_pgbouncer")
+    return start(database.server, default_pool_size=2).dsn_of(database.name)
 
 
 @pytest.fixture

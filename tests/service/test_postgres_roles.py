@@ -39,6 +39,8 @@ FORBIDDEN = {
     "read beats": "SELECT * FROM musterd.beat",
     "read people's beats": "SELECT * FROM musterd.beats",
     "read the registry": "SELECT * FROM musterd.registry",
+    "read tokens": "SELECT * FROM musterd.token",
+    "make a token": "INSERT INTO musterd.token SELECT",
     "lock another's row": "SELECT FROM musterd.beat WHERE slot = 0 FOR UPDATE",
     "lock by key": "SELECT FROM musterd.member WHERE slot = 0 FOR KEY SHARE",
     "forge a relay's row": f"INSERT INTO musterd.beat VALUES ({_MARK})",

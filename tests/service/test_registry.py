@@ -18,12 +18,10 @@ from msgspec.structs import replace
 from musterd.errors import RegistryError, RegistryRefused
 from musterd.model import Facts, Member, State
 from musterd.stores.postgres.url import parse_url
-from musterd.testing.servers import Database
 from musterd_coordinator.registry.base import Registry
 from musterd_coordinator.registry.postgres import PostgresRegistry
 from musterd_coordinator.registry.rows import entry_row
 from musterd_coordinator.registry.sqlite import SqliteRegistry
-from tests.conftest import StartPgBouncer
 from tests.service.registries import (
     T0,
     TIMEOUT,
@@ -35,17 +33,6 @@ from tests.service.registries import (
     record,
     set_facts,
 )
-
-
-@pytest.fixture(params=["sqlite", "postgresql", "pgbouncer"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/musterd.db"
-    database: Database = request.getfixturevalue("database")
-    if request.param == "postgresql":
-        return database.dsn
-    start: StartPgBouncer = request.getfixturevalue("start_pgbouncer")
-    return start(database.server, default_pool_size=2).dsn_of(database.name)
 
 
 @pytest.fixture

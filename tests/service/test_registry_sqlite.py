@@ -123,8 +123,8 @@ async def test_a_damaged_row_is_left_out_and_named_once(folder: Path) -> None:
         for name, damage in zip(names, _DAMAGES, strict=False):
             database.execute(f"UPDATE member SET {damage} WHERE name = '{name}'")
         database.execute(
-            "INSERT INTO history SELECT 99, namespace, 7, 'x', \"group\", name,"
-            " old, new, reason, coordinator FROM history"
+            'INSERT INTO history (namespace, version, at, "group", name, old, new, reason)'
+            " SELECT namespace, 7, 'x', \"group\", name, old, new, reason FROM history"
         )
     database.close()
     with capture_logs() as lines:
@@ -164,6 +164,8 @@ async def test_a_file_of_the_version_before_is_upgraded(folder: Path) -> None:
         await record(registry, [entry("a")], [change("a", 1)])
     with sqlite3.connect(folder / "x.db") as database:
         database.executescript(
+            "DROP TABLE token; ALTER TABLE history DROP COLUMN actor;"
+            "ALTER TABLE history DROP COLUMN address; ALTER TABLE history DROP COLUMN request;"
             "ALTER TABLE history DROP COLUMN coordinator; PRAGMA user_version = 1"
         )
     database.close()

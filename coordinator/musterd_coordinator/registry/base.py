@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from musterd.errors import ConfigError
 from musterd.model import Facts, Member, State, Transition
 from musterd_coordinator.registry.quarantine import RowQuarantine
+from musterd_coordinator.registry.tokens import TokenShelf
 
 Row = tuple[Any, ...]
 """What is written of a member, or of a change: see :mod:`musterd_coordinator.registry.rows`."""
@@ -87,6 +88,10 @@ class Registry(Protocol):
     url: str  # for people: without secrets
     shared: bool  # with other coordinators, perhaps
     quarantine: RowQuarantine  # rows that made no sense when they were read
+
+    @property
+    def tokens(self) -> TokenShelf:
+        """Return where it keeps tokens."""
 
     async def open(self) -> None:
         """Connect, and create or upgrade the schema where this user may."""

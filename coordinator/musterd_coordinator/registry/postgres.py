@@ -9,6 +9,7 @@ writer's stay: they only matter to a coordinator that starts. Facts are the same
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from math import inf
 from random import uniform
 from secrets import randbits
@@ -25,6 +26,7 @@ from musterd.stores.postgres.session import Connection, PgSession
 from musterd.stores.postgres.url import Target, parse_url
 from musterd_coordinator.registry import postgres_sql as sql
 from musterd_coordinator.registry.base import ChangeFacts, Entry, Gone, Portion, Row, portion_of
+from musterd_coordinator.registry.postgres_tokens import PostgresTokens
 from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import as_json, facts_of, lines_in, readable, time_for
 from musterd_coordinator.sweep.postgres.mark import SnapshotMark, catch_up, living_mark
@@ -87,6 +89,9 @@ class PostgresRegistry:
         self._orders = PgSession(target, timeout)
         self._batches = PgSession(target, timeout)
         self._news = PgSession(target, min(timeout, NEWS_TIMEOUT))
+        self.tokens = PostgresTokens(
+            partial(self._transaction, self._orders), namespace, self.quarantine
+        )
         self._me = 1 + randbits(62)
         self._fresh_until = -inf
         self._mark: SnapshotMark | None = None

@@ -41,7 +41,7 @@ WHERE current_setting('synchronous_commit') = 'off'
 HISTORY = """
 WITH mine AS MATERIALIZED (
     SELECT * FROM musterd.history WHERE (namespace, "group", name) = ($1, $2, $3))
-SELECT version, at, "group", name, old, new, reason, coordinator FROM mine
+SELECT version, at, "group", name, old, new, reason, actor, address, request, coordinator FROM mine
 ORDER BY id DESC LIMIT $4
 """
 NEWEST = "SELECT at FROM musterd.history WHERE namespace = $1 ORDER BY id DESC LIMIT 1"
@@ -64,6 +64,20 @@ SELECT t.in_group, t.called, coalesce(r.changed::text, '0')
 FROM unnest($2::text[], $3::text[]) AS t (in_group, called)
 LEFT JOIN musterd.registry r ON (r.namespace, r."group", r.name) = ($1, t.in_group, t.called)
 WHERE r.name IS NULL OR r.forgotten_at IS NOT NULL
+"""
+# As seconds: the driver cannot read an instant beyond the years 1 to 9999.
+TOKENS = """
+SELECT name, id, digest, role, groups, created_by, extract(epoch FROM created)::float8,
+    extract(epoch FROM expires)::float8, extract(epoch FROM revoked)::float8
+FROM musterd.token WHERE namespace = $1 ORDER BY name COLLATE "C"
+"""
+ADMIT = """
+INSERT INTO musterd.token (
+    namespace, name, id, digest, role, groups, created_by, created, expires, revoked)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
+"""
+REVOKE = """
+UPDATE musterd.token SET revoked = coalesce(revoked, $3) WHERE (namespace, name) = ($1, $2)
 """
 ENCODING = """
 SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()

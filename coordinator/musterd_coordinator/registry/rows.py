@@ -1,7 +1,8 @@
 """The module turns rows of a registry's tables into what they mean and back, alike in both homes.
 
 A member's row: group, name, zone, owner, metadata, facts, state, reason, since, first seen,
-interval. A row of history: version, at, group, name, old, new, reason. Metadata and facts are JSON.
+interval. A row of history: version, at, group, name, old, new, reason, and of an order its actor,
+address and request. Metadata and facts are JSON.
 """
 
 from collections.abc import Iterable, Sequence
@@ -110,16 +111,19 @@ def transition_row(change: Transition) -> Row:
     return (
         *(change.version, change.at, change.group, change.member),
         *(change.old.value, change.new.value, change.reason),
+        *(change.actor, change.address, change.request),
     )
 
 
 def transition_of(row: Sequence[Any]) -> Transition:
     """Return the transition that ``row`` stands for. Raises RegistryError if it makes no sense."""
-    version, at, group, member, old, new, reason, *coordinator = row
+    version, at, group, member, old, new, reason, actor, address, request, *coordinator = row
     try:
         by = _word(coordinator[0]) if coordinator else ""
-        at, reason = _instant(at), _word(reason)
-        return Transition(int(version), at, group, member, State(old), State(new), reason, by)
+        at, states, origin = _instant(at), (State(old), State(new)), (actor, address, request)
+        return Transition(
+            *(int(version), at, group, member, *states, _word(reason), by), *map(_word, origin)
+        )
     except _NONSENSE as error:
         raise RegistryError(f"the history of {group}/{member} is damaged: {error}") from None
 

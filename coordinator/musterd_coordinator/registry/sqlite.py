@@ -29,6 +29,7 @@ from musterd_coordinator.registry.rows import (
     time_for,
 )
 from musterd_coordinator.registry.sqlite_file import prepare
+from musterd_coordinator.registry.sqlite_tokens import SqliteTokens
 from musterd_coordinator.registry.sqlite_values import as_text, as_value, reason_of
 
 PRUNE_BATCH = 10_000
@@ -81,6 +82,7 @@ class SqliteRegistry:
     ) -> None:
         self.url = f"sqlite:///{path.absolute()}"
         self.quarantine = RowQuarantine("registry row damaged")
+        self.tokens = SqliteTokens(self._within, namespace, self.quarantine)
         self._path = path
         self._namespace = namespace
         self._coordinator = coordinator
@@ -195,6 +197,9 @@ class SqliteRegistry:
     async def _execute(self, statement: str, row: Row) -> int:
         """Run one statement in a transaction; return how many rows it hit."""
         return await self._call(lambda: self._db.execute(statement, row).rowcount)
+
+    async def _within(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._call(lambda: work(self._db))
 
     async def _call(self, work: Callable[[], T], rows: int = 0) -> T:
         if self._limiter is None:

@@ -26,13 +26,26 @@ FROM member
 WHERE namespace = ? AND ("group", name) > (?, ?) ORDER BY "group", name LIMIT ?
 """
 HISTORY = """
-SELECT version, at, "group", name, old, new, reason, coordinator FROM history
+SELECT version, at, "group", name, old, new, reason, actor, address, request, coordinator
+FROM history
 WHERE (namespace, "group", name) = (?, ?, ?) ORDER BY id DESC LIMIT ?
 """
 NEWEST = "SELECT at FROM history WHERE namespace = ? ORDER BY id DESC LIMIT 1"
 FACTS = 'SELECT facts FROM member WHERE (namespace, "group", name) = (?, ?, ?)'
 CHANGE_FACTS = 'UPDATE member SET facts = ? WHERE (namespace, "group", name) = (?, ?, ?)'
 FORGET = 'DELETE FROM member WHERE (namespace, "group", name) = (?, ?, ?)'
+TOKENS = """
+SELECT name, id, digest, role, groups, created_by, created, expires, revoked
+FROM token WHERE namespace = ? ORDER BY name
+"""
+ADMIT = """
+INSERT INTO token (
+    namespace, name, id, digest, role, groups, created_by, created, expires, revoked)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+REVOKE = """
+UPDATE token SET revoked = coalesce(revoked, ?) WHERE (namespace, name) = (?, ?)
+"""
 PRUNE = """
 DELETE FROM history WHERE id IN (
     SELECT id FROM history WHERE namespace = ? AND at < ? LIMIT ?)

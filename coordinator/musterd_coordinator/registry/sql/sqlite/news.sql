@@ -3,4 +3,5 @@
 -- of Python's lock, so that the event loop goes on meanwhile.
 CREATE TEMP TABLE new_member (
     "group", name, zone, owner, metadata, facts, state, reason, since, first_seen, interval_s);
-CREATE TEMP TABLE new_history (version, at, "group", name, old, new, reason);
+CREATE TEMP TABLE new_history (
+    version, at, "group", name, old, new, reason, actor, address, request);

@@ -5,3 +5,4 @@ GRANT SELECT ON musterd.host_roles TO :"role";
 GRANT SELECT ON musterd.schema_version, musterd.beats TO :"role";
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON musterd.registry, musterd.history, musterd.coordinator TO :"role";
+GRANT SELECT, INSERT, UPDATE ON musterd.token TO :"role";
