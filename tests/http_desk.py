@@ -29,7 +29,7 @@ from musterd.model import (
     Transition,
     Verdict,
 )
-from musterd.orders import check_change
+from musterd.orders import UNTOLD, Origin, check_change
 from musterd_coordinator.service.paging import Filters
 from musterd_coordinator.steps import Steps
 
@@ -55,6 +55,7 @@ class DictDesk:
         self.version = 1
         self.shards: list[ShardStatus] = [shard_status("mc1:11211")]
         self.storms: list[StormStatus] = []
+        self.origins: list[Origin] = []  # of the orders that came
         self._groups: dict[str, dict[str, _Seat]] = {}
         self._names: dict[str, list[str]] = {}
         self._log: deque[MemberChange] = deque(maxlen=log_size)
@@ -268,8 +269,11 @@ class DictDesk:
             marks={mark: sum(group.marks[mark] for group in groups) for mark in Mark},
         )
 
-    async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
+    async def change_facts(
+        self, group: str, member: str, change: FactsChange, origin: Origin = UNTOLD
+    ) -> MemberAnswer:
         check_change(change)
+        self.origins.append(origin)
         seat = self._seat(group, member)
         seat.facts = _changed(seat.facts, change)
         self.version += 1
@@ -277,7 +281,10 @@ class DictDesk:
         self._tell()
         return _answer(seat)
 
-    async def forget(self, group: str, member: str, *, force: bool = False) -> None:
+    async def forget(
+        self, group: str, member: str, *, force: bool = False, origin: Origin = UNTOLD
+    ) -> None:
+        self.origins.append(origin)
         seat = self._seat(group, member)
         if _answer(seat).up and not force:
             raise Conflict(f"{group}/{member} is up; stop its agent first, or use force")

@@ -316,7 +316,8 @@ class MemberChange(msgspec.Struct, frozen=True, gc=False):
 
     A member seen for the first time is a change too. With ``gone`` it was forgotten, and the other
     fields are the last that were true of it. ``marks`` and the reasons for two of them are as in
-    MemberAnswer.
+    MemberAnswer. ``actor``, ``address`` and ``request`` are as in Transition: of an order that the
+    coordinator took itself.
     """
 
     version: int
@@ -332,6 +333,9 @@ class MemberChange(msgspec.Struct, frozen=True, gc=False):
     marks: Sequence[Mark] = ()
     disabled_reason: str = ""
     forced_down_reason: str = ""
+    actor: str = ""
+    address: str = ""
+    request: str = ""
 
 
 class EventSnapshot(msgspec.Struct, frozen=True):

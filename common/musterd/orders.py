@@ -2,12 +2,25 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from msgspec import UnsetType
 from msgspec.structs import fields
 
 from musterd.errors import ConfigError
 from musterd.model import FactsChange, check_metadata, check_text
+
+
+class Origin(NamedTuple):
+    """An ``Origin`` is who gave an order, from which address, and the id of the request."""
+
+    actor: str = ""
+    address: str = ""
+    request: str = ""
+
+
+UNTOLD = Origin()
+"""The origin of an order of which none is told."""
 
 
 class OrderError(ConfigError):

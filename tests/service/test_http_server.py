@@ -13,6 +13,7 @@ import pytest
 from musterd.client import AsyncClient
 from musterd.errors import CannotListen, CoordinatorUnreachable
 from musterd.model import FactsChange, Member, MemberAnswer
+from musterd.orders import UNTOLD, Origin
 from musterd_coordinator.http import make_app, serve_http
 from musterd_coordinator.http.connection import Connection
 from musterd_coordinator.http.limits import HttpLimits
@@ -98,7 +99,9 @@ async def test_the_port_is_free_again_at_once(desk: DictDesk) -> None:
 
 
 class _SlowDesk(DictDesk):
-    async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
+    async def change_facts(
+        self, group: str, member: str, change: FactsChange, origin: Origin = UNTOLD
+    ) -> MemberAnswer:
         await anyio.sleep_forever()
         raise AssertionError
 

@@ -5,6 +5,7 @@ from structlog.testing import capture_logs
 
 from musterd.errors import RegistryError
 from musterd.model import FactsChange, Member, MemberAnswer, State
+from musterd.orders import UNTOLD, Origin
 from musterd_coordinator.http import App, make_app
 from tests.http_calls import JSON, ask
 from tests.http_desk import DictDesk
@@ -298,7 +299,9 @@ class _BrokenDesk(DictDesk):
     def member(self, group: str, member: str) -> MemberAnswer:
         raise ZeroDivisionError("the secret of the coordinator")
 
-    async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
+    async def change_facts(
+        self, group: str, member: str, change: FactsChange, origin: Origin = UNTOLD
+    ) -> MemberAnswer:
         raise RegistryError("musterd.db: the disk is full; make room, nothing was changed")
 
 

@@ -40,15 +40,25 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 def text(answer: History, paint: render.Paint, now: datetime) -> str:
     """Return one line a change."""
-    headers: tuple[str, ...] = ("AT", "AGO", "CHANGE", "BECAUSE")
+    headers: tuple[str, ...] = ("AT", "AGO", "CHANGE")
     rows = [
-        [render.moment(one.at), render.since(one.at, now), change_text(one, paint), one.reason]
+        [render.moment(one.at), render.since(one.at, now), change_text(one, paint)]
         for one in answer.changes
     ]
+    if any(one.actor for one in answer.changes):
+        headers = (*headers, "BY")
+        rows = [[*row, by_text(one)] for row, one in zip(rows, answer.changes, strict=True)]
+    headers = (*headers, "BECAUSE")
+    rows = [[*row, one.reason] for row, one in zip(rows, answer.changes, strict=True)]
     if len({one.coordinator for one in answer.changes}) > 1:
         headers = (*headers, "SEEN BY")
         rows = [[*row, one.coordinator] for row, one in zip(rows, answer.changes, strict=True)]
     return render.table(headers, rows, "no changes yet")
+
+
+def by_text(change: Transition) -> str:
+    """Say who gave an order, and from which address."""
+    return f"{change.actor} from {change.address}" if change.address else change.actor
 
 
 def change_text(change: Transition, paint: render.Paint) -> str:

@@ -17,7 +17,8 @@ Name = tuple[str, str]
 class Change(msgspec.Struct, frozen=True):
     """A ``Change`` is one line of ``watch``.
 
-    ``old`` is None for a member that is new, ``new`` for one forgotten.
+    ``old`` is None for a member that is new, ``new`` for one forgotten. ``actor`` gave the order that
+    it follows from, if it does.
     """
 
     at: datetime
@@ -26,6 +27,7 @@ class Change(msgspec.Struct, frozen=True):
     old: str | None
     new: str | None
     reason: str
+    actor: str = ""
 
 
 class _Said(NamedTuple):
@@ -75,7 +77,7 @@ class Journal(FleetView):
             self._said[key] = _Said(condition(change), change.reason)
             self._tell(key, before, said, change)
         elif before is not None:
-            self._note(key, _condition(said, before), None, change.at)
+            self._note(key, _condition(said, before), None, change.at, actor=change.actor)
 
     def _tell(
         self, name: Name, before: Verdict | None, said: _Said | None, change: MemberChange
@@ -87,16 +89,22 @@ class Journal(FleetView):
         if new != said:
             same_state = before is not None and before.state is change.state
             reason = _reason(change, same=old == new.condition, same_state=same_state)
-            self._note(name, old, new.condition, change.at, reason)
+            self._note(name, old, new.condition, change.at, reason, change.actor)
 
     def _compare(self, name: Name, before: Verdict | None, after: Verdict | None) -> None:
         said = self._said.pop(name, None)
         self._note(name, _condition(said, before), _condition(None, after), self._now())
 
     def _note(
-        self, name: Name, old: str | None, new: str | None, at: datetime, reason: str = ""
+        self,
+        name: Name,
+        old: str | None,
+        new: str | None,
+        at: datetime,
+        reason: str = "",
+        actor: str = "",
     ) -> None:
-        self._changes.append(Change(at, *name, old, new, reason))
+        self._changes.append(Change(at, *name, old, new, reason, actor))
 
 
 def condition(known: Verdict | MemberChange) -> str:

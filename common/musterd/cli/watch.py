@@ -130,10 +130,10 @@ def text(change: "Change", paint: render.Paint) -> str:
     """Return one line for a person, without its end."""
     old, new = change.old or "new", change.new or _GONE
     because = f"  ({change.reason})" if change.reason else ""
+    by = f"  by {change.actor}" if change.actor else ""
     name = f"{change.group}/{change.member}"
-    return (
-        f"{render.moment(change.at)}  {name}  {old} -> {render.condition_text(new, paint)}{because}"
-    )
+    became = render.condition_text(new, paint)
+    return f"{render.moment(change.at)}  {name}  {old} -> {became}{because}{by}"
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -10,6 +10,7 @@ import structlog
 from numpy.typing import NDArray
 
 from musterd.model import State, Transition
+from musterd.orders import UNTOLD, Origin
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.members import STATES, Mask, Rows
 from musterd_coordinator.judge.transitions import Cause, StateChanges
@@ -78,6 +79,7 @@ class ChangeReporter:
         self._changes = changes
         self._unsaved = unsaved
         self._reasons: NDArray[np.object_] = np.empty(0, object)  # by row: words, or what has them
+        self._order = 0, -1, UNTOLD  # the newest: in which version, of which row, and whose
 
     def begin(self, rows: Rows, reasons: Iterable[str]) -> None:
         """Begin with new members in ``rows`` (n), for these ``reasons`` (n or more)."""
@@ -97,7 +99,7 @@ class ChangeReporter:
         reason: str | ChangeSet = self._reasons[row]
         return reason if isinstance(reason, str) else reason.reason(row)
 
-    def ordered(self, row: int, note: str, then: State | None = None) -> None:
+    def ordered(self, row: int, note: str, origin: Origin, then: State | None = None) -> None:
         """Put an operator's order into the history, with its ``note``.
 
         It is no change of state, unless ``then`` is what the member is after it.
@@ -105,8 +107,13 @@ class ChangeReporter:
         state, member = self._detector.members.state.item(row), self._directory.member(row)
         version, now = self._changes.version + 1, wall_instant(self._clocks.wall())
         names = member.group, member.name
-        line = Transition(version, now, *names, STATES[state], then or STATES[state], note)
-        self._unsaved.lines.append(line)
+        states = STATES[state], then or STATES[state]
+        self._unsaved.lines.append(Transition(version, now, *names, *states, note, "", *origin))
+        self._order = version, row, origin
+
+    def origin(self, row: int, version: int) -> Origin:
+        """Return whose order changed the member of ``row`` in ``version``; nobody's if none did."""
+        return self._order[2] if self._order[:2] == (version, row) else UNTOLD
 
     def tell(self, changes: StateChanges, shard: ShardState) -> ChangeSet:
         """Tell the history, and readers that follow, all that a sweep of ``shard`` changed."""

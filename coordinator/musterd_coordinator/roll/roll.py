@@ -11,6 +11,7 @@ import numpy as np
 import structlog
 
 from musterd.model import Facts, State
+from musterd.orders import UNTOLD, Origin
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.listening import ListeningClock
 from musterd_coordinator.judge.rules import Rules
@@ -160,17 +161,19 @@ class Roll:
                     self._rows.set_facts(row, each.facts)
         self.changes.publish()
 
-    def set_facts(self, row: int, facts: Facts, note: str) -> None:
+    def set_facts(self, row: int, facts: Facts, note: str, origin: Origin = UNTOLD) -> None:
         """Take in an operator's order, already durable; ``note`` goes into the history."""
         self._rows.set_facts(row, facts)
-        self.reporter.ordered(row, note)
+        self.reporter.ordered(row, note, origin)
         self.changes.publish()
 
-    def remove(self, rows: Iterable[int], number: int = 0, note: str = "") -> None:
+    def remove(
+        self, rows: Iterable[int], number: int = 0, note: str = "", origin: Origin = UNTOLD
+    ) -> None:
         """Forget members; ``number`` is the registry's for it, ``note`` is for the history."""
         for row in rows:
             if note:
-                self.reporter.ordered(row, note, then=State.UNKNOWN)
+                self.reporter.ordered(row, note, origin, then=State.UNKNOWN)
             self._rows.remove(row)
         self.lives.learn([number])
         self.changes.publish()

@@ -79,7 +79,7 @@ class RowKeeper:
     def remove(self, row: int) -> None:
         """Forget the member of ``row``."""
         self._parts.changes.settle()
-        last = replace(self._view.change(row), gone=True, version=self._view.version + 1)
+        last = replace(self._view.change(row, self._view.version + 1), gone=True)
         self._parts.changes.forget(row, last)
         self._unsaved.forget(row)
         self._lives.saved.discard(row)

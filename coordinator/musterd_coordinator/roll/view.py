@@ -215,14 +215,15 @@ class RollView:
             return observed
         return forced_text(facts.forced_down_reason, str(self.state(row)), observed)
 
-    def change(self, row: int) -> MemberChange:
-        """Return the member as it is now, for readers that follow."""
+    def change(self, row: int, version: int | None = None) -> MemberChange:
+        """Return the member as it is now, for readers that follow; as of ``version``, if it is given."""
+        version = self.version if version is None else version
         member, members = self._directory.member(row), self._detector.members
         status, orders = members.status.item(row), members.orders.item(row)
         verdict = verdict_of(members.state.item(row), status, orders)
         facts = self._facts.get(row, NO_FACTS)
         return MemberChange(
-            version=self.version,
+            version=version,
             at=wall_instant(self.clocks.wall()),
             group=member.group,
             member=member.name,
@@ -234,4 +235,5 @@ class RollView:
             marks=marks_of(status, orders, self._detector.conflict(row)),
             disabled_reason=facts.disabled_reason,
             forced_down_reason=facts.forced_down_reason,
+            **self._parts.reporter.origin(row, version)._asdict(),
         )

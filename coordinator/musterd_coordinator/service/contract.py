@@ -23,6 +23,7 @@ from musterd.model import (
     StatusAnswer,
     Verdict,
 )
+from musterd.orders import UNTOLD, Origin
 from musterd_coordinator.steps import Steps
 
 if TYPE_CHECKING:
@@ -120,10 +121,14 @@ class CoordinatorApi(Protocol):
     def shard_statuses(self) -> list[ShardStatus]:
         """Return how its shards alone are, which needs no look at the members."""
 
-    async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
+    async def change_facts(
+        self, group: str, member: str, change: FactsChange, origin: Origin = UNTOLD
+    ) -> MemberAnswer:
         """Change durably what an operator may change; return the member as it is then."""
 
-    async def forget(self, group: str, member: str, *, force: bool = False) -> None:
+    async def forget(
+        self, group: str, member: str, *, force: bool = False, origin: Origin = UNTOLD
+    ) -> None:
         """Forget a member; Conflict while it is up, unless ``force``."""
 
     async def history(self, group: str, member: str, limit: int) -> History:

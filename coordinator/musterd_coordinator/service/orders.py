@@ -20,7 +20,7 @@ from musterd.model import (
     State,
     StatusAnswer,
 )
-from musterd.orders import check_change
+from musterd.orders import UNTOLD, Origin, check_change
 from musterd.settings.settings import Settings
 from musterd_coordinator.limits.rates import Repeats
 from musterd_coordinator.registry.base import Registry
@@ -124,7 +124,9 @@ class CoordinatorService(Queries):
         """Say whether :meth:`changes_since` would know all that changed after ``version``."""
         return self._view.changes.has(version)
 
-    async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
+    async def change_facts(
+        self, group: str, member: str, change: FactsChange, origin: Origin = UNTOLD
+    ) -> MemberAnswer:
         """Change durably what an operator may change; return the member as it is then."""
         check_change(change)
         self._recorder.must_be_there()
@@ -144,11 +146,13 @@ class CoordinatorService(Queries):
                     raise NotFound(f"{group}/{member} was forgotten meanwhile")
                 if [facts] != before or facts != known:
                     note = described(change)
-                    self._log("member changed", f"{group}/{member}", change=note)
-                    self._roll.set_facts(row, facts, note)
+                    self._log("member changed", f"{group}/{member}", origin, change=note)
+                    self._roll.set_facts(row, facts, note, origin)
             return self.member(group, member)
 
-    async def forget(self, group: str, member: str, *, force: bool = False) -> None:
+    async def forget(
+        self, group: str, member: str, *, force: bool = False, origin: Origin = UNTOLD
+    ) -> None:
         """Forget a member; Conflict while its beats say that it is up, unless ``force``.
 
         One that still beats joins anew with its next beat, and an order that held it down is gone.
@@ -164,8 +168,8 @@ class CoordinatorService(Queries):
             async with self._recorder.holding([row]):  # or it might be written once more after that
                 number = await self._registry.forget([(group, member)])
                 if self._view.row(group, member) == row:
-                    self._roll.remove([row], number, "operator: forgotten")
-            self._log("member forgotten", f"{group}/{member}", forced=force)
+                    self._roll.remove([row], number, "operator: forgotten", origin)
+            self._log("member forgotten", f"{group}/{member}", origin, forced=force)
             await self._retire([forgotten])
 
     async def forget_left(self, members: Sequence[Member]) -> None:
@@ -187,11 +191,12 @@ class CoordinatorService(Queries):
             return None
         return row if self._view.state(row) is State.LEFT else None
 
-    def _log(self, event: str, member: str, **fields: object) -> None:
+    def _log(self, event: str, member: str, origin: Origin, **fields: object) -> None:
         """Write a line of the log, unless very many came within a minute: the history has each."""
         more = self._lines.one_more()
         if more is not None:
-            log.info(event, member=member, **fields, **({"more": more} if more else {}))
+            said = {name: value for name, value in origin._asdict().items() if value}
+            log.info(event, member=member, **fields, **said, **({"more": more} if more else {}))
 
     async def history(self, group: str, member: str, limit: int) -> History:
         """Return its state changes, newest first; a forgotten member's too, while they are kept."""
