@@ -10,11 +10,13 @@
     │   ├── ShardRefused         the shard answered, and said no (authentication, rights, full, read-only)
     │   └── ShardCorrupt         the shard answered nonsense: nothing of the reply may be believed
     ├── RegistryError        the persistent facts could not be read or written
-    │   └── RegistryRefused      the registry is there, and cannot keep what it was given
+    │   ├── RegistryRefused      the registry is there, and cannot keep what it was given
+    │   └── RegistryInUse        another process has the registry's file
     ├── CoordinatorError     the coordinator answered with a problem
     │   ├── NotFound             no such group or member
     │   ├── NotReady             it has not heard its store yet: ask another one, or later
-    │   └── Conflict             refused in the member's present state
+    │   ├── Conflict             refused in the member's present state
+    │   └── AccessDenied         it asks for a token, or for one that may do this
     └── CoordinatorUnreachable   no coordinator answered
 """
 
@@ -73,6 +75,10 @@ class RegistryRefused(RegistryError):
     """
 
 
+class RegistryInUse(RegistryError):
+    """A ``RegistryInUse`` says that another process has the registry's file."""
+
+
 class CoordinatorError(MusterdError):
     """A ``CoordinatorError`` says that the coordinator answered with a problem (RFC 9457).
 
@@ -93,6 +99,10 @@ class NotReady(CoordinatorError):
 
 class Conflict(CoordinatorError):
     """A ``Conflict`` says that an order is refused in the present state of the member."""
+
+
+class AccessDenied(CoordinatorError):
+    """An ``AccessDenied`` says that the coordinator asks for a token, or for one that may do this."""
 
 
 class CoordinatorUnreachable(MusterdError):

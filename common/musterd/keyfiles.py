@@ -31,6 +31,11 @@ def read_member_keys(path: Path, environ: Mapping[str, str] = os.environ) -> dic
     return parse_member_keys(f"the member key file {path}", _read(path, "member key file", environ))
 
 
+def read_private(path: Path, what: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the text of a file that its owner alone may read; raise ConfigError for any other."""
+    return _read(path, what, environ)
+
+
 def fleet_key_lines(current: bytes, previous: bytes | None = None) -> str:
     """Return the text of a fleet key file."""
     keys = [current] if previous is None else [current, previous]

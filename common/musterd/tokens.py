@@ -135,6 +135,8 @@ def check_token(where: str, text: str) -> str:
 def check_token_order(order: TokenOrder) -> TokenOrder:
     """Return ``order`` itself if such a token can be made; else raise ConfigError."""
     check_name("token", order.name)
+    if parts(order.name):
+        raise ConfigError("the name is a token itself; name what the token is for")
     for group in order.groups:
         check_name("group", group)
     if len(set(order.groups)) < len(order.groups):

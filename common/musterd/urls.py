@@ -8,7 +8,8 @@ from urllib.parse import unquote
 _URL = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*://)?[^:/?#@]*):(?!//)(.+)@", re.DOTALL)
 _URL_IN_TEXT = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/?#@]*):(\S+)@")
 LAST_PORT = 65535
-_KEY = re.compile(r"\b(m[fm]k_)[A-Za-z0-9_+/=-]+")
+_KEY = re.compile(r"\b(m[fm]k_|mt_[0-9a-f]{8}_)[A-Za-z0-9_+/=-]+")
+_ENCODED = re.compile(r"[^\s'\"]*%[^\s'\"]*")
 _OPTION = re.compile(r"([^?&\s=]+)(\s*=\s*)('[^']*'|[^&#\s]+)")
 
 
@@ -19,12 +20,20 @@ def without_secret(url: str) -> str:
     ``password``, ``sslpassword``), written with ``%XX`` or without. It never fails, whatever the
     text is.
     """
-    return _without_options(_URL.sub(r"\1:***@", url))
+    return _without_keys(_without_options(_URL.sub(r"\1:***@", url)))
 
 
 def without_secrets(text: str) -> str:
-    """Return ``text`` with ``***`` for the password of every URL and for every key in it."""
-    return _KEY.sub(r"\1***", _without_options(_URL_IN_TEXT.sub(r"\1:***@", text)))
+    """Return ``text`` with ``***`` for the password of every URL, and every key and token in it."""
+    return _without_keys(_without_options(_URL_IN_TEXT.sub(r"\1:***@", text)))
+
+
+def _without_keys(text: str) -> str:
+    return _ENCODED.sub(_without_encoded, _KEY.sub(r"\1***", text))
+
+
+def _without_encoded(word: re.Match[str]) -> str:
+    return "***" if _KEY.search(unquote(word[0])) else word[0]
 
 
 def _without_options(text: str) -> str:

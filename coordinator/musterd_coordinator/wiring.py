@@ -31,6 +31,7 @@ from musterd_coordinator.process.memory import keep_small
 from musterd_coordinator.registry.base import Registry, open_registry
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import Clocks, wall_instant
+from musterd_coordinator.service.access import Access
 from musterd_coordinator.service.deletion_clock import DeletionClock
 from musterd_coordinator.service.expiry import LeftReaper
 from musterd_coordinator.service.orders import CoordinatorService
@@ -69,6 +70,8 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
         roll = make_roll(settings, store, clocks)
         async for entries in registry.load():
             roll.restore(entries)
+        access = Access(registry.tokens, clocks.wall, clocks.monotonic)
+        await access.refresh()
         newest = await registry.newest()
         clock = careful_clock(newest, clocks)
         sweepers = make_sweepers(settings, store, roll)
@@ -82,10 +85,12 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
         tasks.start_soon(recorder.run)
         tasks.start_soon(lasting, "free memory", keep_small)
         office = make_office(settings, store, registry, roll, recorder, sweepers)
+        office.access = access
         farewell = LeftReaper(roll.view, office, settings.forget_left, clock)
         tasks.start_soon(lasting, "forget who left", farewell.run)
         if registry.shared:
             tasks.start_soon(lasting, "peers", Peers(registry, office).run)
+            tasks.start_soon(lasting, "tokens", access.run)
         office.adopt = partial(_adopt, roll, recorder, farewell)
         yield office
 

@@ -213,7 +213,7 @@ async def test_the_command_prints_lines_until_it_is_interrupted() -> None:
             change = json.loads(await line_of(process.stdout))
             process.send_signal(signal.SIGINT)
             assert await ended(process) == (130, "")
-    assert list(change) == ["at", "group", "member", "old", "new", "reason"]
+    assert list(change) == ["at", "group", "member", "old", "new", "reason", "actor"]
     assert (change["member"], change["old"], change["new"]) == ("s1", "suspect", "up")
     assert change["reason"] == "beats"
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from musterd.cli import streams
 from musterd.errors import (
+    AccessDenied,
     CannotListen,
     ConfigError,
     Conflict,
@@ -71,6 +72,7 @@ SET_UP = {
         "keygen", "make the key by which a fleet knows whose beat it is, or renew it"
     ),
     "key": Command("key", "print the key of one member"),
+    "token": Command("token", "make, list and revoke the tokens of a coordinator's API"),
     "init-db": Command("init_db", "create musterd's tables in PostgreSQL, or print the SQL"),
 }
 SECTIONS = {"daemons": DAEMONS, "questions": QUESTIONS, "orders": ORDERS, "set-up": SET_UP}
@@ -170,6 +172,8 @@ def _complain(error: MusterdError) -> int:
     match error:
         case NotFound() | Conflict():
             return NO
+        case AccessDenied():
+            return WRONG_USE
         case StoreError() | RegistryError() | CoordinatorError() | CoordinatorUnreachable():
             return OUT_OF_REACH
         case CannotListen():  # a unit may try it again

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from musterd.cli import COMMANDS
 from musterd.errors import ConfigError
@@ -46,21 +46,30 @@ class Parser(argparse.ArgumentParser):
 
 def parser(name: str, example: str, *roles: Role) -> Parser:
     """Return a parser for the sub-command ``name``, with the options that ``roles`` read."""
-    summary = COMMANDS[name].summary
-    made = Parser(
-        prog=f"musterd {name}",
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    made = Parser(**about(name, COMMANDS[name].summary, example))
+    # A command that only asks a coordinator takes them all, for scripts, and heeds none.
+    take_options(made, *roles, hidden=roles == (Role.READER,))
+    return made
+
+
+def about(name: str, summary: str, example: str) -> dict[str, Any]:
+    """Return what makes a :class:`Parser` one for the command, or the verb of one, ``name``."""
+    return {
+        "prog": f"musterd {name}",
+        "description": summary[0].upper() + summary[1:] + ".",
+        "epilog": f"example:\n  {example}",
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+        "allow_abbrev": False,
+    }
+
+
+def take_options(made: argparse.ArgumentParser, *roles: Role, hidden: bool = False) -> None:
+    """Let a command take the options that ``roles`` read, and those of all: ``hidden`` ones."""
     for role in roles:
         _add_flags(made.add_argument_group(_TITLES[role]), role)
     common = made.add_argument_group("common options")
     common.add_argument("--config", metavar="FILE|DIR", help=_CONFIG_HELP)
-    # A command that only asks a coordinator takes them all, for scripts, and heeds none.
-    _add_flags(common, Role.EVERYONE, hidden=roles == (Role.READER,))
-    return made
+    _add_flags(common, Role.EVERYONE, hidden=hidden)
 
 
 def add_options(made: argparse.ArgumentParser, *keys: str) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from musterd.cli.arguments import settings_of
 from musterd.cli.streams import can_show
+from musterd.settings.login import token_of
 from musterd.terminal import visible
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ T = TypeVar("T")
 @contextmanager
 def client(args: Namespace) -> Iterator["Client"]:
     """Give a client of the coordinator that ``--coordinator`` names."""
-    url = settings_of(args).settings.coordinator
+    loaded = settings_of(args)
+    url, token = loaded.settings.coordinator, token_of(loaded)
     from musterd.client import Client  # after a wrong configuration was refused: it is heavy
 
-    with Client(url, TIMEOUT) as made:
+    with Client(url, TIMEOUT, token=token) as made:
         yield made
 
 

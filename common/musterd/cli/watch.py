@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from musterd.cli import ask, complain, render
 from musterd.cli.arguments import Parser, add_json, group_name, number, settings_of
 from musterd.cli.arguments import parser as new_parser
-from musterd.errors import MusterdError, NotFound
+from musterd.errors import AccessDenied, MusterdError, NotFound
+from musterd.settings.login import token_of
 from musterd.settings.options import Role, Seconds
 
 if TYPE_CHECKING:
@@ -34,10 +35,12 @@ def parser(name: str) -> Parser:
 def run(name: str, argv: Sequence[str]) -> int:
     """Print changes until interrupted."""
     args = parser(name).parse(argv)
-    urls = settings_of(args).settings.coordinator
+    loaded = settings_of(args)
+    urls, token = loaded.settings.coordinator, token_of(loaded)
     import anyio  # after a wrong configuration was refused: it is heavy
 
-    watch = EventPrinter(urls, args.group_name, print_json if args.json else print_text)
+    show = print_json if args.json else print_text
+    watch = EventPrinter(urls, args.group_name, show, token)
     try:
         anyio.run(watch.run)
     except ExceptionGroup as group:
@@ -52,13 +55,17 @@ class EventPrinter:
     """
 
     def __init__(
-        self, urls: str | Sequence[str], group: str | None, show: "Callable[[Change], None]"
+        self,
+        urls: str | Sequence[str],
+        group: str | None,
+        show: "Callable[[Change], None]",
+        token: str | None = None,
     ) -> None:
         from musterd.cli.journal import Journal
         from musterd.client.follow import Follower
 
         self._journal = Journal(group)
-        self._follower = Follower(urls, self._journal, self)
+        self._follower = Follower(urls, self._journal, self, token=token)
         self._show = show
         self._followed: Address | None = None
         self._lost: set[Address] = set()  # since one was followed
@@ -88,7 +95,9 @@ class EventPrinter:
         self._listening = self._journal.listening
 
     def lost(self, address: "Address", error: MusterdError) -> None:
-        """Say once of each coordinator why it is not followed."""
+        """Say once of each coordinator why it is not followed. No token mends itself: that ends it."""
+        if isinstance(error, AccessDenied):
+            raise error
         if address not in self._lost:
             complain(f"{address}: {error}; {self._next(error)}")
         self._lost.add(address)

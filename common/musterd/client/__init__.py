@@ -11,7 +11,7 @@ They do so from plain or async code::
 
 Every answer says whether the coordinator is ``listening`` and how stale its knowledge is. Every
 call ends within ``timeout`` seconds in all, whatever the coordinators and the network do, and
-raises from :mod:`musterd.errors`: NotFound, Conflict, another CoordinatorError with the
+raises from :mod:`musterd.errors`: NotFound, Conflict, AccessDenied, another CoordinatorError with the
 coordinator's own words, or CoordinatorUnreachable.
 """
 

@@ -9,6 +9,7 @@ import msgspec
 from musterd.client.calls import Call
 from musterd.client.choice import Address, Rotation, T, best_informed, is_listening
 from musterd.errors import (
+    AccessDenied,
     Conflict,
     CoordinatorError,
     CoordinatorUnreachable,
@@ -18,7 +19,12 @@ from musterd.errors import (
 from musterd.model import NOT_READY, ProblemDetails
 
 _PROBLEM = "application/problem+json"
-_ERRORS: dict[int, type[CoordinatorError]] = {404: NotFound, 409: Conflict}
+_ERRORS: dict[int, type[CoordinatorError]] = {
+    401: AccessDenied,
+    403: AccessDenied,
+    404: NotFound,
+    409: Conflict,
+}
 _TRIES = 2  # of one coordinator in one call
 
 

@@ -24,6 +24,7 @@ from musterd.model import (
     State,
     StatusAnswer,
 )
+from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder, check_token
 
 QUERY_LIMIT = 10_000
 PAGE_LIMIT = 1000
@@ -45,6 +46,11 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
         """Return the headers, without Host."""
         accept = [("Accept", "application/json, application/problem+json")]
         return accept if self.body is None else [*accept, ("Content-Type", "application/json")]
+
+
+def login(token: str | None) -> list[tuple[str, str]]:
+    """Return the headers that say who asks; raise ConfigError for a ``token`` that is none."""
+    return [] if token is None else [("Authorization", f"Bearer {check_token('token', token)}")]
 
 
 def groups() -> Call[GroupList]:
@@ -133,6 +139,21 @@ def forget(group: str, member: str, *, force: bool) -> Call[None]:
     """Return the call that forgets a member."""
     target = _member(group, member) + _parameters({"force": force or None})
     return Call("DELETE", target, lambda body: None, gone_is_done=True)
+
+
+def tokens() -> Call[TokenList]:
+    """Return the call for all tokens."""
+    return _get("/v1/tokens", TokenList)
+
+
+def create_token(order: TokenOrder) -> Call[NewToken]:
+    """Return the call that makes a token. Made twice, it is refused: the name is taken then."""
+    return Call("POST", "/v1/tokens", _decoder(NewToken), msgspec.json.encode(order))
+
+
+def revoke_token(name: str) -> Call[TokenFacts]:
+    """Return the call that lets a token be good for nothing any more."""
+    return Call("DELETE", f"/v1/tokens/{_step(name)}", _decoder(TokenFacts))
 
 
 def _get(target: str, shape: type[T]) -> Call[T]:

@@ -23,6 +23,7 @@ from musterd.model import (
     State,
     StatusAnswer,
 )
+from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder
 
 _Steps = Generator[Attempt, HttpReply | Failure, T]
 
@@ -31,15 +32,17 @@ class Client:
     """A ``Client`` calls coordinators from plain code; threads may share one.
 
     ``urls`` is one URL, several with commas, or a list: they are tried in turn, beginning with the
-    one that answered last.
+    one that answered last. ``token`` is what ``musterd token create`` printed, where they ask for one.
     """
 
-    def __init__(self, urls: str | Sequence[str], timeout: float = 5.0) -> None:
+    def __init__(
+        self, urls: str | Sequence[str], timeout: float = 5.0, *, token: str | None = None
+    ) -> None:
         from musterd.client.transport import PlainTransport
 
         self._rotation = Rotation(read_addresses(urls))
         self._timeout = timeout
-        self._transport = PlainTransport()
+        self._transport = PlainTransport(token)
 
     def __enter__(self) -> Self:
         return self
@@ -119,6 +122,18 @@ class Client:
         """Return the status of the coordinator that answers, and of its shards."""
         return self._call(calls.status())
 
+    def tokens(self) -> TokenList:
+        """Return all tokens, without their secrets; only an admin may ask."""
+        return self._call(calls.tokens())
+
+    def create_token(self, order: TokenOrder) -> NewToken:
+        """Make a token, whose text is told this once; raise Conflict if its name is taken."""
+        return self._call(calls.create_token(order))
+
+    def revoke_token(self, name: str) -> TokenFacts:
+        """Let a token be good for nothing any more."""
+        return self._call(calls.revoke_token(name))
+
     def _call(self, call: Call[T]) -> T:
         steps: _Steps[T] = attempts(call, self._rotation, self._timeout, time.monotonic)
         try:
@@ -136,12 +151,14 @@ class AsyncClient:
     Use it in one event loop.
     """
 
-    def __init__(self, urls: str | Sequence[str], timeout: float = 5.0) -> None:
+    def __init__(
+        self, urls: str | Sequence[str], timeout: float = 5.0, *, token: str | None = None
+    ) -> None:
         from musterd.client.transport import AsyncTransport
 
         self._rotation = Rotation(read_addresses(urls))
         self._timeout = timeout
-        self._transport = AsyncTransport()
+        self._transport = AsyncTransport(token)
 
     async def __aenter__(self) -> Self:
         return self
@@ -221,6 +238,18 @@ class AsyncClient:
     async def status(self) -> StatusAnswer:
         """Return the status of the coordinator that answers, and of its shards."""
         return await self._call(calls.status())
+
+    async def tokens(self) -> TokenList:
+        """Return all tokens, without their secrets; only an admin may ask."""
+        return await self._call(calls.tokens())
+
+    async def create_token(self, order: TokenOrder) -> NewToken:
+        """Make a token, whose text is told this once; raise Conflict if its name is taken."""
+        return await self._call(calls.create_token(order))
+
+    async def revoke_token(self, name: str) -> TokenFacts:
+        """Let a token be good for nothing any more."""
+        return await self._call(calls.revoke_token(name))
 
     async def _call(self, call: Call[T]) -> T:
         steps: _Steps[T] = attempts(call, self._rotation, self._timeout, anyio.current_time)

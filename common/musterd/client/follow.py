@@ -13,7 +13,7 @@ import httpcore
 from musterd import ages
 from musterd.ages import Slept
 from musterd.client.attempts import Attempt, HttpReply, read_reply
-from musterd.client.calls import Call, group, groups
+from musterd.client.calls import Call, group, groups, login
 from musterd.client.choice import FRESHER, LOOK_EVERY, Address, is_listening, read_addresses
 from musterd.client.transport import (
     AsyncTransport,
@@ -62,8 +62,10 @@ class Follower:
         view: View[Any],
         audience: Audience,
         slept: Slept = ages.slept,
+        token: str | None = None,
     ) -> None:
         self.addresses = read_addresses(urls)
+        self._token, self._login = token, login(token)
         self.connected = False
         self._view = view
         self._audience = audience
@@ -145,7 +147,7 @@ class Follower:
             pool.stream(
                 "GET",
                 url_of(address, self._target()),
-                headers=[("Accept", "text/event-stream, application/problem+json")],
+                headers=[("Accept", "text/event-stream, application/problem+json"), *self._login],
                 extensions={"timeout": _TIMEOUTS},
             ) as response,
         ):
@@ -162,7 +164,7 @@ class Follower:
         return f"{_EVENTS.target}?{urlencode(wanted)}" if wanted else _EVENTS.target
 
     async def _look_around_for_ever(self) -> None:
-        asking = AsyncTransport()
+        asking = AsyncTransport(self._token)
         try:
             while True:
                 await anyio.sleep(LOOK_EVERY * uniform(0.5, 1.5))

@@ -27,15 +27,22 @@ class Replica:
 
     While no coordinator is reachable it keeps its last view: ``age`` says how old that is, and
     ``listening`` is false. A scheduler that must not act on old knowledge looks at ``age`` first.
-    ``urls`` is as for Client; after a failure it follows the next one, and while one does not hear its
-    store, another that does. It never changes a view for an older one: it takes none of a coordinator
-    that has heard nothing for longer.
+    ``urls`` and ``token`` are as for Client; after a failure it follows the next one, and while one
+    does not hear its store, another that does. It never changes a view for an older one: it takes
+    none of a coordinator that has heard nothing for longer.
     """
 
-    def __init__(self, urls: str | Sequence[str], group: str, *, slept: Slept = ages.slept) -> None:
+    def __init__(
+        self,
+        urls: str | Sequence[str],
+        group: str,
+        *,
+        token: str | None = None,
+        slept: Slept = ages.slept,
+    ) -> None:
         self._view = GroupView(group)
         self._report = _Report(group)
-        self._follower = Follower(urls, self._view, self._report, slept)
+        self._follower = Follower(urls, self._view, self._report, slept, token)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

@@ -17,7 +17,7 @@ import anyio
 import httpcore
 
 from musterd.client.attempts import Attempt, Failure, HttpReply
-from musterd.client.calls import Call
+from musterd.client.calls import Call, login
 from musterd.client.choice import Address
 from musterd.resolving import shared
 from musterd.ways import Way
@@ -117,7 +117,8 @@ class PlainTransport:
     Any number of threads may share one, and forks may inherit it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, token: str | None = None) -> None:
+        self._login = login(token)
         self._pid = os.getpid()
         self._deadlines = _Deadlines()
         self._pool = self._new_pool()
@@ -130,7 +131,7 @@ class PlainTransport:
             with self._pool.stream(
                 call.method,
                 url_of(attempt.address, call.target),
-                headers=call.headers(),
+                headers=[*call.headers(), *self._login],
                 content=call.body,
                 extensions={"timeout": {"pool": attempt.budget}},
             ) as response:
@@ -159,7 +160,8 @@ class PlainTransport:
 class AsyncTransport:
     """An ``AsyncTransport`` makes attempts from async code, on asyncio or trio."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str | None = None) -> None:
+        self._login = login(token)
         self.pool = httpcore.AsyncConnectionPool(
             max_connections=CONNECTIONS,
             keepalive_expiry=IDLE_LIMIT,
@@ -173,7 +175,7 @@ class AsyncTransport:
                 async with self.pool.stream(
                     call.method,
                     url_of(attempt.address, call.target),
-                    headers=call.headers(),
+                    headers=[*call.headers(), *self._login],
                     content=call.body,
                 ) as response:
                     return reply_of(response, await whole_async(response.aiter_stream()))

@@ -31,6 +31,7 @@ from musterd.settings.options import (
     check_store,
     check_web_urls,
 )
+from musterd.tokens import check_token
 from musterd.urls import host_and_port, without_secret
 
 DAY = 86400.0
@@ -401,6 +402,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             secret=True,
         ),
     ] = "http://127.0.0.1:8420"
+
+    token_file: Annotated[
+        str | None,
+        Option(
+            "The file with the token by which a coordinator knows who asks or orders, as `musterd token"
+            " create` prints it; its owner alone may read it.",
+            _file,
+            "~/.config/musterd/token",
+            Role.READER,
+            when_unset="none",
+        ),
+    ] = None
+    token: Annotated[
+        str | None,
+        Option(
+            "That token itself, for the environment; it goes before a token_file that is not named on"
+            " the command line.",
+            Text(
+                "what `musterd token create` prints",
+                "TOKEN",
+                lambda text: check_token("it", text),
+            ),
+            "mt_1c9f0a7e_qhQ0tVQm0p3oWq1nq0r5o8Yy2mZc4kXj7sTfVb9dLwE",
+            Role.READER,
+            when_unset="none",
+            private=True,
+        ),
+    ] = None
 
     @property
     def members(self) -> tuple[MemberSettings, ...]:

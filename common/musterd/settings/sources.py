@@ -122,8 +122,8 @@ def _argv_layer(argv_values: Mapping[str, Any]) -> Layer:
         flag = OPTIONS[key].flag(key)
         if OPTIONS[key].private:
             raise ConfigError(
-                f"{flag} would put a key on the command line, which every user of this host can read"
-                f" in the process list; put it into {variable(key)}, or into a file for"
+                f"{flag} would put a secret on the command line, which every user of this host can"
+                f" read in the process list; put it into {variable(key)}, or into a file for"
                 f" {OPTIONS[f'{key}_file'].flag(f'{key}_file')}"
             )
         if OPTIONS[key].secret and has_secret(value):

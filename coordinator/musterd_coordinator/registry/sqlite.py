@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import anyio
 from anyio import to_thread
 
-from musterd.errors import ConfigError, RegistryError, RegistryRefused
+from musterd.errors import ConfigError, RegistryError, RegistryInUse, RegistryRefused
 from musterd.model import Facts, Transition
 from musterd_coordinator.registry import sqlite_sql as sql
 from musterd_coordinator.registry.base import ChangeFacts, Entry, Gone, Portion, Row, portion_of
@@ -30,7 +30,7 @@ from musterd_coordinator.registry.rows import (
 )
 from musterd_coordinator.registry.sqlite_file import prepare
 from musterd_coordinator.registry.sqlite_tokens import SqliteTokens
-from musterd_coordinator.registry.sqlite_values import as_text, as_value, reason_of
+from musterd_coordinator.registry.sqlite_values import as_text, as_value, is_in_use, reason_of
 
 PRUNE_BATCH = 10_000
 LOAD_BATCH = 4000
@@ -251,7 +251,8 @@ class SqliteRegistry:
                 database.close()
                 raise
         except sqlite3.Error as error:
-            raise RegistryError(f"registry {self._path}: {reason_of(error)}") from None
+            refused = RegistryInUse if is_in_use(error) else RegistryError
+            raise refused(f"registry {self._path}: {reason_of(error)}") from None
         except OSError as error:
             raise RegistryError(
                 f"registry {self._path}: this user cannot write it and its folder"

@@ -27,6 +27,7 @@ from musterd_coordinator.registry.base import Registry
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.verdicts import NO_FACTS
+from musterd_coordinator.service.access import Access
 from musterd_coordinator.service.queries import Queries
 from musterd_coordinator.service.recorder import RegistryWriter
 from musterd_coordinator.service.status import Identity, RegistryStatus, shard_statuses, status
@@ -50,8 +51,10 @@ class CoordinatorService(Queries):
     ``adopt`` lets the coordinator behind it go by other settings from now on.
 
     ``retire`` removes members from the shards that can be reached. Orders are taken one at a
-    time, and each is durable before it shows.
+    time, and each is durable before it shows. ``access`` knows who may ask and order.
     """
+
+    access: Access
 
     def __init__(
         self,
