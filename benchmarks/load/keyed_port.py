@@ -16,7 +16,7 @@ from musterd.model import Member
 from musterd.stores.memcached.connection import ServerAddress, unreachable
 from musterd.stores.memcached.pool import ConnectionPool
 from musterd.stores.slots.protocol import Keys
-from musterd.stores.slots.writer import SlotTable
+from musterd.stores.slots.seats import SlotTable
 from musterd.urls import host_and_port
 
 PORTS = 10_000

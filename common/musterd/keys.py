@@ -95,9 +95,10 @@ def beat_mac(key: bytes, record: bytes, announced: bytes, challenge: bytes) -> b
 class Seal:
     """A ``Seal`` is one member's key, and the mac of what its agent announces."""
 
-    __slots__ = ("_key", "_namespace", "_vouched", "mac")
+    __slots__ = ("_key", "_namespace", "_vouched", "mac", "member")
 
     def __init__(self, key: bytes, namespace: str, member: Member) -> None:
+        self.member = member
         self._key = key
         self._namespace = namespace
         self.mac = announcement_mac(key, namespace, member)

@@ -12,6 +12,7 @@
 from importlib import import_module
 
 from musterd.errors import ConfigError
+from musterd.keys import Keyring
 from musterd.stores.base import Guarantees, ShardWriter, Store
 
 __all__ = ["Guarantees", "ShardWriter", "Store", "open_store"]
@@ -26,11 +27,14 @@ _DRIVERS = {
 }
 
 
-def open_store(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
+def open_store(
+    url: str, *, namespace: str, timeout: float, beat_ttl: float, keyring: Keyring | None = None
+) -> Store:
     """Return the store that ``url`` names; connect to nothing yet.
 
     ``timeout`` bounds every call to a shard, in seconds. ``beat_ttl`` is how long, in seconds, a
-    store that can forget keeps a beat that is not renewed. Raises ConfigError for a URL that no
+    store that can forget keeps a beat that is not renewed. Members with
+    a key in ``keyring`` are announced and beat signed. Raises ConfigError for a URL that no
     driver can use; its text never has the URL's password.
     """
     scheme = url.partition(":")[0]
@@ -39,5 +43,6 @@ def open_store(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> 
             f"store URL begins with {scheme!r}; it must be one of {', '.join(sorted(_DRIVERS))}"
         )
     driver = import_module(_DRIVERS[scheme])
-    store: Store = driver.open_url(url, namespace=namespace, timeout=timeout, beat_ttl=beat_ttl)
+    options = {"namespace": namespace, "timeout": timeout, "beat_ttl": beat_ttl}
+    store: Store = driver.open_url(url, **options, keyring=keyring)
     return store

@@ -14,6 +14,7 @@ import anyio
 
 from musterd.beat import Beat, member_id
 from musterd.errors import StoreError
+from musterd.keys import Keyring
 from musterd.logger import get_logger
 from musterd.model import Member
 from musterd.stores.base import Guarantees, Store, place
@@ -34,7 +35,9 @@ LONGEST_AWAY = 16 * LOOK_AFTER  # for a relay that takes its agents back and fai
 _LOOK_TIMEOUT = 1.0
 
 
-def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
+def open_url(
+    url: str, *, namespace: str, timeout: float, beat_ttl: float, keyring: Keyring | None = None
+) -> Store:
     """Return the store of ``relay://r1:11411,[::1]:11412``.
 
     Raises ConfigError for a URL that is not well formed.
@@ -49,7 +52,7 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
         shard_names=(name,),
         replicas=1,
         guarantees=Guarantees.NEVER_EVICTS | Guarantees.SHARED,
-        driver=RelayDriver(servers, namespace, timeout, beat_ttl),
+        driver=RelayDriver(servers, namespace, timeout, beat_ttl, keyring),
     )
 
 
@@ -64,13 +67,13 @@ class RelayDriver:
     namespace: str
     timeout: float
     beat_ttl: float
+    keyring: Keyring | None
 
     def writer(self, shard: int) -> "RelayWriter":
         """Return an agent's way to the relays."""
         del shard
-        relays = [
-            RelayRoute(one, self.namespace, self.timeout, self.beat_ttl) for one in self.servers
-        ]
+        options = self.namespace, self.timeout, self.beat_ttl, self.keyring
+        relays = [RelayRoute(one, *options) for one in self.servers]
         return RelayWriter(relays, self.namespace)
 
 
@@ -78,11 +81,16 @@ class RelayRoute:
     """A ``RelayRoute`` is one relay, and this agent's connection to it."""
 
     def __init__(
-        self, server: ServerAddress, namespace: str, timeout: float, beat_ttl: float
+        self,
+        server: ServerAddress,
+        namespace: str,
+        timeout: float,
+        beat_ttl: float,
+        keyring: Keyring | None = None,
     ) -> None:
         self.name = server.name
         self._server = server
-        self._options = namespace, timeout, beat_ttl
+        self._options = namespace, timeout, beat_ttl, keyring
         self.writer = self._new_writer()
 
     async def leave(self) -> None:

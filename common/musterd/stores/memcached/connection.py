@@ -18,7 +18,7 @@ import os
 import re
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
@@ -111,7 +111,11 @@ def cut(transport: asyncio.WriteTransport) -> None:
 
 
 class _Oversized(ShardCorrupt):
-    """A value is larger than any of ours, and was not read."""
+    """The value of ``key`` is larger than any of ours, and was not read."""
+
+    def __init__(self, shard: str, reason: str, key: bytes) -> None:
+        super().__init__(shard, reason)
+        self.key = key
 
 
 class _Replies(asyncio.StreamReader):
@@ -124,7 +128,8 @@ class _Replies(asyncio.StreamReader):
         super().__init__(limit=LINE_LIMIT)
         self._shard = shard
         self._unread = 0
-        self._key = b""
+        self._keys: tuple[bytes, ...] = ()
+        self._key = b""  # of the value that comes
         self.last_line = b""
 
     def feed_data(self, data: Any) -> None:
@@ -156,7 +161,8 @@ class _Replies(asyncio.StreamReader):
         aiomcache would take flags for a fault of the server.
         """
         words = line.split(b" ")
-        if words[1] != self._key:
+        self._key = words[1]
+        if self._key not in self._keys:
             raise ShardCorrupt(self._shard, f"reply for another key: {shown(line)!r}")
         return b" ".join((*words[:2], b"0", *words[3:])) if words[2].isdigit() else line
 
@@ -165,14 +171,14 @@ class _Replies(asyncio.StreamReader):
         if n < 0:
             raise ShardCorrupt(self._shard, f"reply with a value of {n} bytes")
         if n > VALUE_LIMIT:
-            raise _Oversized(self._shard, f"reply with a value of {n} bytes")
+            raise _Oversized(self._shard, f"reply with a value of {n} bytes", self._key)
         data = await super().readexactly(n)
         self._unread -= n
         return data
 
-    async def begin(self, key: bytes) -> None:
-        """Begin a call about ``key``; whatever came unasked is an error, and read as one."""
-        self._key = key
+    async def begin(self, keys: tuple[bytes, ...]) -> None:
+        """Begin a call about ``keys``; whatever came unasked is an error, and read as one."""
+        self._keys = keys
         if self._unread:
             line = await self.readline()
             raise ShardCorrupt(self._shard, f"reply that nobody asked for: {shown(line)!r}")
@@ -242,42 +248,50 @@ class MemcachedConnection:
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
         """Return the value and its cas number; remove one that is larger than any of ours, unread."""
         try:
-            value, token = await self._call(key, lambda client: client.gets(key))
+            value, token = await self._call((key,), lambda client: client.gets(key))
         except _Oversized:
             await self.delete(key)
             return None, 0
         return value, token or 0
 
+    async def look(self, *keys: bytes) -> Sequence[bytes | None]:
+        """Return the value of each key; remove one that is larger than any of ours, unread."""
+        try:
+            return await self._call(keys, lambda client: client.multi_get(*keys))
+        except _Oversized as error:
+            await self.delete(error.key)
+            return [None for _ in keys]
+
     async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
         """Store the value; raise ShardRefused if the server did not."""
-        if not await self._call(key, lambda client: client.set(key, value, ttl)):
+        if not await self._call((key,), lambda client: client.set(key, value, ttl)):
             raise ShardRefused(self.name, "did not store a plain set")
 
     async def add(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
         """Store the value if the key is absent."""
-        return await self._call(key, lambda client: client.add(key, value, ttl))
+        return await self._call((key,), lambda client: client.add(key, value, ttl))
 
     async def replace(self, key: bytes, value: bytes, ttl: int = 0) -> bool:
         """Store the value if the key is present."""
-        return await self._call(key, lambda client: client.replace(key, value, ttl))
+        return await self._call((key,), lambda client: client.replace(key, value, ttl))
 
     async def cas(self, key: bytes, value: bytes, token: int, ttl: int = 0) -> bool:
         """Store the value if the key is unchanged."""
-        return await self._call(key, lambda client: client.cas(key, value, token, ttl))
+        return await self._call((key,), lambda client: client.cas(key, value, token, ttl))
 
     async def incr(self, key: bytes, step: int) -> int | None:
         """Return the number after adding ``step`` to it; None when absent."""
-        return await self._call(key, lambda client: self._incr(client, key, step))
+        return await self._call((key,), lambda client: self._incr(client, key, step))
 
     async def delete(self, key: bytes) -> None:
         """Remove the key."""
-        await self._call(key, lambda client: client.delete(key))
+        await self._call((key,), lambda client: client.delete(key))
 
     async def renew(self) -> str:
         """Use a new connection, and give the old one up once the new one was answered."""
         newer = MemcachedConnection(self._server, self._way)
         try:
-            await newer._call(b"", lambda client: client.version())
+            await newer._call((), lambda client: client.version())
             async with self._turn:  # until now calls went on over the old one
                 before = self._link.address if self._link else ""
                 self.close()
@@ -311,14 +325,14 @@ class MemcachedConnection:
                 return None
             raise
 
-    async def _call(self, key: bytes, command: _Command[_T]) -> _T:
+    async def _call(self, keys: tuple[bytes, ...], command: _Command[_T]) -> _T:
         async with self._turn:
-            return await self._exchange(key, command)
+            return await self._exchange(keys, command)
 
-    async def _exchange(self, key: bytes, command: _Command[_T]) -> _T:
+    async def _exchange(self, keys: tuple[bytes, ...], command: _Command[_T]) -> _T:
         try:
             link = await self._linked()
-            await link.replies.begin(key)
+            await link.replies.begin(keys)
             answer = await command(link.client)
             link.replies.finish()
             self._heard = link

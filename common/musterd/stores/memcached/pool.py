@@ -9,7 +9,7 @@ and take its connection with it. Where members are more than their host can serv
 they all start on one that is busy, connecting would soon be all that is done.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -39,6 +39,11 @@ class ConnectionPool:
         """Return the value and its cas number."""
         async with self._lane() as lane:
             return await lane.gets(key)
+
+    async def look(self, *keys: bytes) -> Sequence[bytes | None]:
+        """Return the value of each key."""
+        async with self._lane() as lane:
+            return await lane.look(*keys)
 
     async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
         """Store the value."""

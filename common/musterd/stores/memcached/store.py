@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from musterd.errors import ConfigError
+from musterd.keys import Keyring
 from musterd.stores.base import Guarantees, ShardWriter, Store
 from musterd.stores.memcached.connection import ServerAddress
 from musterd.stores.memcached.pool import ConnectionPool
@@ -16,7 +17,9 @@ EMBEDDED_PORT = 11311
 DEFAULT_REPLICAS = 2
 
 
-def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
+def open_url(
+    url: str, *, namespace: str, timeout: float, beat_ttl: float, keyring: Keyring | None = None
+) -> Store:
     """Return the store of a URL of memcached or of the embedded store.
 
     Such are ``memcached://h1:11211,[::1]:11212?replicas=2`` and ``embedded://127.0.0.1:11311``.
@@ -32,7 +35,7 @@ def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> St
     if embedded:
         guarantees |= Guarantees.NEVER_EVICTS
     names = tuple(server.name for server in servers)
-    driver = MemcachedDriver(servers, namespace, timeout, beat_ttl)
+    driver = MemcachedDriver(servers, namespace, timeout, beat_ttl, keyring)
     shown = f"{parts.scheme}://{','.join(names)}" + (f"?replicas={replicas}" if names[1:] else "")
     return Store(shown, names, replicas, guarantees, driver)
 
@@ -45,11 +48,12 @@ class MemcachedDriver:
     namespace: str
     timeout: float
     beat_ttl: float
+    keyring: Keyring | None
 
     def writer(self, shard: int) -> ShardWriter:
         """Return an agent's way to one server."""
         lanes = ConnectionPool(self.servers[shard])
-        return SlotWriter(lanes, self.namespace, self.timeout, self.beat_ttl)
+        return SlotWriter(lanes, self.namespace, self.timeout, self.beat_ttl, self.keyring)
 
 
 class Parts:

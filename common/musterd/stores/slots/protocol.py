@@ -5,12 +5,13 @@ width within a namespace:
 
 =======================  =====================================================================
 ``<ns>:n``               slot counter, raised by ``incr``: no slot at or above it is in use
-``<ns>:m:%08x``          what holds a slot: a :class:`~musterd.model.Member` in msgpack; nil for
-                         a while after its holder was retired
+``<ns>:m:%08x``          what holds a slot: a :class:`~musterd.model.Member` in msgpack, with the mac
+                         of a signed announcement; nil for a while after its holder was retired
 ``<ns>:i:%016x``         a member's slot, by member_id
 ``<ns>:b:%08x``          the beat in a slot; the only kind of key that expires by itself
 ``<ns>:c:%08x``          a coordinator's canary; its name is hashed, so that canaries are as large as
                          beats: a full memcached evicts by size
+``<ns>:e``               the challenge: what beats are signed with besides; coordinators write it
 ``<ns>:f``               a few slots that coordinators found free, for newcomers to try
 =======================  =====================================================================
 
@@ -24,9 +25,9 @@ no coordinator knows which one to knock for: so every few beats an agent reads `
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -42,8 +43,16 @@ COUNTER_LIMIT = 20  # digits; memcached counts no further
 TTL_LIMIT = 30 * 24 * 3600  # memcached takes a larger expiry for a date
 RETIRED = msgspec.msgpack.encode(None)
 
+_M = TypeVar("_M", bound=Member)
 _SLOT = re.compile(rb"[0-9a-f]{8}")
+
+
+class _Signed(Member, frozen=True, gc=False):
+    mac: bytes = b""
+
+
 _decoder = msgspec.msgpack.Decoder(Member | None)
+_signed_decoder = msgspec.msgpack.Decoder(_Signed | None)
 
 
 class KeyValue(Protocol):
@@ -56,6 +65,9 @@ class KeyValue(Protocol):
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
         """Return the value, None when absent, and the token that :meth:`cas` wants."""
+
+    async def look(self, *keys: bytes) -> Sequence[bytes | None]:
+        """Return the value of each key, None when absent, in one round trip."""
 
     async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
         """Store the value, whatever was there."""
@@ -93,6 +105,7 @@ class Keys:
         self._prefix = namespace.encode()
         self.counter = self._prefix + b":n"
         self.free = self._prefix + b":f"
+        self.challenge = self._prefix + b":e"
         self.beat_prefix = self._prefix + b":b:"
 
     def holder(self, slot: int) -> bytes:
@@ -134,22 +147,42 @@ class HolderError(ValueError):
     """The value of an ``m`` key names no member; the text says why."""
 
 
-def write_holder(member: Member) -> bytes:
-    """Return the value of the ``m`` key of a slot that ``member`` holds."""
-    return msgspec.msgpack.encode(member)
+def write_holder(member: Member, mac: bytes = b"") -> bytes:
+    """Return the value of the ``m`` key of a slot that ``member`` holds; ``mac`` where it is signed."""
+    if not mac:
+        return msgspec.msgpack.encode(member)
+    facts = member.zone, member.owner, member.metadata
+    return msgspec.msgpack.encode(_Signed(member.group, member.name, *facts, mac))
+
+
+def read_announcement(value: bytes) -> tuple[Member, bytes] | None:
+    """Return what holds the slot and the mac that came with it, which is empty where it is unsigned.
+
+    Otherwise as :func:`read_holder`.
+    """
+    said = _read(_signed_decoder, value)
+    if said is None:
+        return None
+    return Member(said.group, said.name, said.zone, said.owner, said.metadata), said.mac
 
 
 def read_holder(value: bytes) -> Member | None:
     """Return what holds the slot; None when the last holder was retired.
 
     Raises :class:`HolderError`. Any client may have written it: whatever the decoder makes of it,
-    this value alone is refused.
+    this value alone is refused. A mac in it is passed over.
     """
+    return _read(_decoder, value)
+
+
+def _read(decoder: "msgspec.msgpack.Decoder[_M | None]", value: bytes) -> _M | None:
     if len(value) > HOLDER_LIMIT:
         raise HolderError(f"more than {HOLDER_LIMIT} bytes")
     try:
-        member = _decoder.decode(value)
-        return member and check_member(member)
+        member = decoder.decode(value)
+        if member is not None:
+            check_member(member)
+        return member
     except UNREADABLE as error:
         raise HolderError(str(error) or type(error).__name__) from None
 

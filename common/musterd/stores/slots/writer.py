@@ -1,27 +1,21 @@
 """The module is the agent's side of the slot protocol (see :mod:`musterd.stores.slots.protocol`)."""
 
-import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from musterd.beat import Beat, pack
-from musterd.errors import ShardCorrupt
+from musterd.keys import Keyring, Seal
 from musterd.model import Member
 from musterd.stores.bounds import Deadline, Pool, take_in_time
+from musterd.stores.signing import Challenge, Patience
 from musterd.stores.slots.protocol import (
-    RETIRED,
-    SLOT_LIMIT,
     HolderError,
     Keys,
     KeyValue,
-    read_counter,
-    read_holder,
-    read_slots,
+    read_announcement,
     whole_ttl,
     write_holder,
-    write_slots,
 )
-
-_HINTS_TRIED = 6
+from musterd.stores.slots.seats import SlotTable, same_name
 
 ASSURE_EVERY = 3
 """Beats from one look at who holds the slot to the next.
@@ -40,246 +34,35 @@ NEWCOMERS = 8
 at once, where they are too many for the time of a push none of them would be done."""
 
 
-class SlotTable:
-    """A ``SlotTable`` takes, finds and gives back slots on one shard.
-
-    Every call may be cancelled and repeated.
-    """
-
-    def __init__(self, shard: KeyValue, keys: Keys, ttl: int) -> None:
-        self._shard = shard
-        self._keys = keys
-        self._ttl = ttl
-        self._remembered: dict[int, int] = {}  # by member_id; noted before a slot is asked for
-
-    async def seat(self, member: Member) -> int:
-        """Return the slot of ``member``, taken now if it had none.
-
-        All its keys but the beat are right then. Agents that announce one member at once end
-        in one slot: that of the first to write ``i``.
-        """
-        identity = self._keys.identity(member)
-        count = read_counter((await self._shard.gets(self._keys.counter))[0])
-        taken, slot = await self._find_or_take(identity, member, count)
-        if taken is not None and taken != slot:
-            await self.release(taken, member)
-        if taken is None and slot >= count:
-            await self.raise_counter(slot + 1)
-        self._remembered[identity] = slot
-        return slot
-
-    async def retire(self, member: Member, known: int | None = None) -> None:
-        """Give up the slot of ``member``, and ``known`` if it sat there; remove all its keys."""
-        identity = self._keys.identity(member)
-        index = self._keys.index(identity)
-        pointer, _ = await self._shard.gets(index)
-        slots = {*read_slots(pointer), known, self._remembered.get(identity)}
-        for slot in slots - {None}:
-            if slot is not None and await self._bury(slot, member):
-                await self.knock(slot)
-        await self._shard.delete(index)  # last: while it is there, a repeated call finds the rest
-        self._remembered.pop(identity, None)
-
-    async def is_held(self, slot: int, member: Member) -> bool:
-        """Say whether ``m`` gives the slot to the member, with whatever facts.
-
-        Two agents with one name may tell different facts of it; if each insisted on its own, they
-        would change for ever.
-        """
-        value, _ = await self._shard.gets(self._keys.holder(slot))
-        try:
-            holder = read_holder(value) if value is not None else None
-        except HolderError:
-            return False
-        return holder is not None and _same_name(holder, member)
-
-    async def is_counted(self, slot: int) -> bool:
-        """Say whether the slot is below the counter, so that coordinators find it."""
-        return slot < read_counter((await self._shard.gets(self._keys.counter))[0])
-
-    async def release(self, slot: int, member: Member) -> None:
-        """Free a slot in which ``member`` sits by mistake, having another one."""
-        value, _ = await self._shard.gets(self._keys.holder(slot))
-        if value is not None and _names(value, member):
-            await self._shard.delete(self._keys.holder(slot))
-            await self.knock(slot)
-
-    async def knock(self, slot: int) -> None:
-        """Delete the beat in a slot, so that the agent that beats there announces its member again."""
-        await self._shard.delete(self._keys.beat(slot))
-
-    async def clear(self, slot: int) -> None:
-        """Remove an ``m`` that names no member. Its holder, if there is one, writes it anew."""
-        key = self._keys.holder(slot)
-        value, _ = await self._shard.gets(key)
-        if value is not None and _is_junk(value):
-            await self._shard.delete(key)
-
-    async def evict(self, slot: int) -> None:
-        """Have the agent that beats in ``slot`` take another.
-
-        It would come back to one without an ``m``.
-        """
-        await self._shard.set(self._keys.holder(slot), RETIRED, self._ttl)
-        await self.knock(slot)
-
-    async def lower_counter(self, seen: int, count: int) -> None:
-        """Set the slot counter to ``count`` if it still is what was ``seen``."""
-        value, token = await self._shard.gets(self._keys.counter)
-        if read_counter(value) == seen:
-            await self.store(self._keys.counter, b"%d" % count, value, token)
-
-    async def raise_counter(self, least: int) -> None:
-        """Raise the slot counter to ``least``, unless it is that or more."""
-        while True:
-            value, token = await self._shard.gets(self._keys.counter)
-            if read_counter(value) >= least:
-                return
-            if await self.store(self._keys.counter, b"%d" % least, value, token):
-                return
-
-    async def store(
-        self, key: bytes, value: bytes, old: bytes | None, token: int, ttl: int = 0
-    ) -> bool:
-        """Store the value if the key is still as it was when ``gets`` said ``old`` and ``token``."""
-        if old is None:
-            return await self._shard.add(key, value, ttl)
-        return await self._shard.cas(key, value, token, ttl)
-
-    async def _find_or_take(
-        self, identity: int, member: Member, count: int
-    ) -> tuple[int | None, int]:
-        """Return the slot that was taken on the way, if any, and the one that ``i`` says in the end."""
-        index = self._keys.index(identity)
-        taken = None
-        while True:
-            pointer, token = await self._shard.gets(index)
-            for slot in read_slots(pointer)[:1]:
-                # A pointer beyond the counter is believed only if the slot itself bears it out:
-                # nonsense in one key must not make every coordinator sweep millions of slots.
-                if await self._hold(slot, member, if_vacant=slot < count):
-                    return taken, slot
-            taken = await self._take(identity, member, count)
-            if await self.store(index, write_slots(taken), pointer, token):
-                return taken, taken
-
-    async def _hold(self, slot: int, member: Member, *, if_vacant: bool = True) -> bool:
-        """Make ``m`` say that ``member`` holds ``slot``, unless another does or it was retired."""
-        key, holder = self._keys.holder(slot), write_holder(member)
-        while True:
-            value, token = await self._shard.gets(key)
-            if value == holder:
-                return True
-            if not (if_vacant if value is None else _names(value, member)):
-                return False
-            if await self.store(key, holder, value, token):
-                return True
-
-    async def _take(self, identity: int, member: Member, count: int) -> int:
-        """Return a slot that ``member`` holds from now on: its last one, a free one, or a new one."""
-        remembered = self._remembered.get(identity)
-        if remembered is not None and await self._hold(remembered, member):
-            await self.raise_counter(remembered + 1)
-            return remembered
-        hints = (await self._shard.gets(self._keys.free))[0] or b""
-        places = range(0, len(hints), 8)
-        some = random.sample(places, min(_HINTS_TRIED, len(places)))
-        for slot in read_slots(b"".join(hints[at : at + 8] for at in some)):
-            if slot >= count:
-                continue
-            self._remembered[identity] = slot
-            if await self._reuse(slot, member):
-                return slot
-        return await self._take_new(identity, member)
-
-    async def _reuse(self, slot: int, member: Member) -> bool:
-        key = self._keys.holder(slot)
-        value, token = await self._shard.gets(key)
-        if value is not None and value != RETIRED:
-            return False
-        return await self.store(key, write_holder(member), value, token)
-
-    async def _take_new(self, identity: int, member: Member) -> int:
-        """Take a slot from the counter.
-
-        If the counter was lost while slots live, what it gives is taken: growing steps overtake
-        them in O(log N) calls.
-        """
-        step = 1
-        while True:
-            slot = await self._advance(step) - 1
-            self._remembered[identity] = slot
-            if await self._shard.add(self._keys.holder(slot), write_holder(member)):
-                return slot
-            step *= 2
-
-    async def _advance(self, step: int) -> int:
-        """Return the counter after raising it by ``step``; make it where it is absent."""
-        key = self._keys.counter
-        while True:
-            count = await self._shard.incr(key, step)
-            if count is None and await self._shard.add(key, b"%d" % step):
-                return step
-            if count is None:
-                continue
-            if count > SLOT_LIMIT:
-                text = (
-                    f"slot counter {key.decode()} is {count}, above {SLOT_LIMIT}: delete that key"
-                )
-                raise ShardCorrupt(self._shard.name, text)
-            return count
-
-    async def _bury(self, slot: int, member: Member) -> bool:
-        """Mark the slot as retired, unless another member holds it."""
-        key = self._keys.holder(slot)
-        while True:
-            value, token = await self._shard.gets(key)
-            if value == RETIRED:
-                return True
-            if value is not None and not _names(value, member):
-                return False
-            if await self.store(key, RETIRED, value, token, self._ttl):
-                return True
-
-
-def _is_junk(value: bytes) -> bool:
-    try:
-        read_holder(value)
-    except HolderError:
-        return True
-    return False
-
-
-def _names(value: bytes, member: Member) -> bool:
-    """Say whether ``m`` names ``member``, or is nonsense that its owner should overwrite."""
-    try:
-        holder = read_holder(value)
-    except HolderError:
-        return True
-    return holder is not None and _same_name(holder, member)
-
-
-def _same_name(one: Member, other: Member) -> bool:
-    return (one.group, one.name) == (other.group, other.name)
-
-
 @dataclass(slots=True)
 class _Seat:
     slot: int
     member: Member
+    seal: Seal | None
     beats: int = 0
+    patience: Patience = field(default_factory=Patience)
 
 
 class SlotWriter:
     """A ``SlotWriter`` is an agent's way to one shard (:class:`musterd.stores.base.ShardWriter`)."""
 
-    def __init__(self, shard: KeyValue, namespace: str, timeout: float, beat_ttl: float) -> None:
+    def __init__(
+        self,
+        shard: KeyValue,
+        namespace: str,
+        timeout: float,
+        beat_ttl: float,
+        keyring: Keyring | None = None,
+    ) -> None:
         self.name = shard.name
         self._shard = shard
         self._keys = Keys(namespace)
         self._timeout = timeout
         self._ttl = whole_ttl(beat_ttl)
-        self._slots = SlotTable(shard, self._keys, self._ttl)
+        self._keyring = keyring
+        self._seals: dict[int, Seal] = {}
+        self._challenge = Challenge()
+        self._slots = SlotTable(shard, self._keys, self._ttl, self._announcement)
         self._seats: dict[int, _Seat] = {}
         self._doors = Pool([None] * NEWCOMERS)
 
@@ -289,9 +72,12 @@ class SlotWriter:
             await take_in_time(self._doors)
             try:
                 slot = await self._slots.seat(member)
+                seal = self._seal_of(member)
+                if seal is not None:
+                    self._challenge.saw((await self._shard.gets(self._keys.challenge))[0])
             finally:
                 self._doors.give(None)
-        self._seats[self._keys.identity(member)] = _Seat(slot, member)
+        self._seats[self._keys.identity(member)] = _Seat(slot, member, seal)
 
     async def beat(self, beat: Beat) -> bool:
         """Overwrite the beat; return False when the shard lost it, or the member has no slot."""
@@ -299,12 +85,12 @@ class SlotWriter:
         if seat is None:
             return False
         with Deadline(self.name, self._timeout):
-            if await self._write(seat, pack(beat)):
+            if await self._write(seat, self._record(seat, beat)):
                 return True
         self._seats.pop(beat.member_id, None)
         return False
 
-    async def _write(self, seat: "_Seat", record: bytes) -> bool:
+    async def _write(self, seat: _Seat, record: bytes) -> bool:
         """Store the beat; return False if it was not stored, or the seat is found to be lost."""
         key = self._keys.beat(seat.slot)
         if not seat.beats:
@@ -314,12 +100,61 @@ class SlotWriter:
         seat.beats += 1
         if seat.beats % ASSURE_EVERY:
             return True
-        held = await self._slots.is_held(seat.slot, seat.member)
+        held = await self._is_held(seat)
         return held and (bool(seat.beats % COUNT_EVERY) or await self._slots.is_counted(seat.slot))
+
+    def _record(self, seat: _Seat, beat: Beat) -> bytes:
+        return seat.seal.record(beat, self._challenge.digest) if seat.seal else pack(beat)
+
+    async def _is_held(self, seat: _Seat) -> bool:
+        """Say whether ``m`` gives the slot to the member; see to what a signed one says there."""
+        if seat.seal is None:
+            return await self._slots.is_held(seat.slot, seat.member)
+        keys = self._keys.holder(seat.slot), self._keys.challenge
+        holder, challenge = await self._shard.look(*keys)
+        self._challenge.saw(challenge)
+        if holder == self._announcement(seat.member):
+            return True
+        return holder is not None and await self._insist(seat, seat.seal, holder)
+
+    async def _insist(self, seat: _Seat, seal: Seal, holder: bytes) -> bool:
+        """Write the announcement again if somebody without the key changed it.
+
+        Returns False where another member has the slot. An agent of the same name and key may tell
+        other facts: then they stay, as they do where nobody signs.
+        """
+        try:
+            said = read_announcement(holder)
+        except HolderError:
+            return False
+        if said is None or not same_name(said[0], seat.member):
+            return False
+        if seal.fits(*said) or not seat.patience.is_over():
+            return True
+        seat.patience.wrote()
+        return await self._slots.hold(seat.slot, seat.member)
+
+    def _seal_of(self, member: Member) -> Seal | None:
+        if self._keyring is None:
+            return None
+        identity = self._keys.identity(member)
+        known = self._seals.get(identity)
+        if known is not None and known.member == member:
+            return known
+        seal = self._keyring.seal(member)
+        if seal is not None:
+            self._seals[identity] = seal
+        return seal
+
+    def _announcement(self, member: Member) -> bytes:
+        seal = self._seal_of(member)
+        return write_holder(member, seal.mac if seal else b"")
 
     async def retire(self, member: Member) -> None:
         """Give up the member's slot and remove its keys."""
-        self._seats.pop(self._keys.identity(member), None)
+        identity = self._keys.identity(member)
+        self._seats.pop(identity, None)
+        self._seals.pop(identity, None)
         with Deadline(self.name, self._timeout):
             await self._slots.retire(member)
 

@@ -11,6 +11,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from musterd.errors import ShardRefused
+from musterd.keys import Keyring
 from musterd.model import check_name
 from musterd.stores.base import Guarantees, ShardWriter, Store
 from musterd.stores.slots.writer import SlotWriter
@@ -20,12 +21,15 @@ _MEMORY_LIMIT = 1 << 34
 _tables: dict[str, Table] = {}
 
 
-def open_url(url: str, *, namespace: str, timeout: float, beat_ttl: float) -> Store:
+def open_url(
+    url: str, *, namespace: str, timeout: float, beat_ttl: float, keyring: Keyring | None = None
+) -> Store:
     """Return the store of ``memory:`` or ``memory:name``; equal names share a table in this process."""
     name = url.removeprefix("memory:")
     if name:
         check_name("memory store", name)
-    driver = MemoryDriver(TableConnection(url, named_table(name)), namespace, timeout, beat_ttl)
+    shard = TableConnection(url, named_table(name))
+    driver = MemoryDriver(shard, namespace, timeout, beat_ttl, keyring)
     return Store(url, (url,), 1, Guarantees.NEVER_EVICTS, driver)
 
 
@@ -49,10 +53,11 @@ class MemoryDriver:
     namespace: str
     timeout: float
     beat_ttl: float
+    keyring: Keyring | None
 
     def writer(self, shard: int) -> ShardWriter:
         """Return an agent's way to the table."""
-        return SlotWriter(self.shard, self.namespace, self.timeout, self.beat_ttl)
+        return SlotWriter(self.shard, self.namespace, self.timeout, self.beat_ttl, self.keyring)
 
 
 class TableConnection:
@@ -67,6 +72,11 @@ class TableConnection:
         await checkpoint()
         item = self.table.get((key,))[0]
         return (None, 0) if item is None else (item.value, item.cas)
+
+    async def look(self, *keys: bytes) -> list[bytes | None]:
+        """Return the value of each key."""
+        await checkpoint()
+        return [None if item is None else item.value for item in self.table.get(keys)]
 
     async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
         """Store the value."""

@@ -5,7 +5,7 @@ from itertools import islice
 
 from musterd.model import Member
 from musterd.stores.slots.protocol import Keys, KeyValue, read_slots, write_slots
-from musterd.stores.slots.writer import SlotTable
+from musterd.stores.slots.seats import SlotTable
 from musterd_coordinator.sweep.columns import Slots
 from musterd_coordinator.sweep.slots.slotmap import SlotMap
 
