@@ -8,6 +8,7 @@ import anyio
 from musterd.errors import ConfigError
 from musterd.log import flush
 from musterd.logger import get_logger
+from musterd.settings.keyring import keyring_of
 from musterd.settings.options import Role
 from musterd.settings.reload import Reloading, Reread
 from musterd.settings.settings import Settings
@@ -47,6 +48,7 @@ def open_agent_store(settings: Settings) -> Store:
         namespace=settings.namespace,
         timeout=settings.effective_push_timeout,
         beat_ttl=settings.beat_ttl,
+        keyring=keyring_of(settings),
     )
 
 

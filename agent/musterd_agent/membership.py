@@ -16,7 +16,7 @@ from musterd.errors import ConfigError
 from musterd.model import Member
 from musterd.settings.options import Unusable
 from musterd.settings.rules import consistent
-from musterd.settings.settings import OPTIONS, Settings
+from musterd.settings.settings import OPTIONS, Settings, aloud
 from musterd.stores.base import Guarantees
 from musterd_agent.agent import Agent
 from musterd_agent.loop import Counters
@@ -27,7 +27,8 @@ class JoinOptions(TypedDict, total=False):
     """``JoinOptions`` describe the member that joins, with the defaults of ``musterd agent``.
 
     ``interval`` and ``push_timeout`` are seconds; ``member`` defaults to the host's name, so give
-    one where several processes of a host join the same group.
+    one where several processes of a host join the same group. ``member_key`` is what ``musterd key``
+    prints; with it the member is announced and beats signed.
     """
 
     group: str
@@ -38,6 +39,7 @@ class JoinOptions(TypedDict, total=False):
     metadata: Mapping[str, str]
     namespace: str
     push_timeout: float
+    member_key: str
 
 
 class Membership:
@@ -182,7 +184,9 @@ def _settings(store: str, options: JoinOptions) -> Settings:
         try:
             given[key] = OPTIONS[key].kind.read(value)
         except Unusable as error:
-            raise ConfigError(f"join(): {key} {value!r} is not usable; use {error}") from None
+            raise ConfigError(
+                f"join(): {key} {aloud(key, value)!r} is not usable; use {error}"
+            ) from None
     sources = dict.fromkeys(OPTIONS, "join()")
     settings, _, _ = consistent(Settings(**given), sources)  # type: ignore[arg-type]
     return settings

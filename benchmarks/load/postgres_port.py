@@ -12,7 +12,7 @@ from benchmarks.load.port import LONG, TIMEOUT
 from benchmarks.load.postgres_script import STATEMENT, PostgresScript
 from musterd.errors import ShardRefused
 from musterd.model import Member
-from musterd.stores.postgres.crowd import ANNOUNCE, BEAT
+from musterd.stores.postgres.crowd import UNSIGNED
 from musterd.stores.postgres.session import Connection, PgSession, milliseconds
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.postgres.writer import namespace_key, signed
@@ -49,7 +49,7 @@ class PostgresPort:
         async with link.session() as session:
             if not session.direct:
                 raise ShardRefused(self.name, "is a pooler: give the URL of PostgreSQL itself")
-            prepared = await session.connection.prepare(BEAT, name=STATEMENT)
+            prepared = await session.connection.prepare(UNSIGNED.beat, name=STATEMENT)
             lane.owner = _Owner(link, prepared)
             _take_over(session.connection, lane)
 
@@ -70,9 +70,9 @@ class PostgresPort:
         limit = milliseconds(TIMEOUT)
         async with self._link.session(TIMEOUT) as session:
             slot: int = await session.connection.fetchval(
-                ANNOUNCE, identity, *names, *facts, self._key, limit
+                UNSIGNED.announce, identity, *names, *facts, self._key, limit
             )
-            await session.connection.execute(BEAT, slot, identity, record)
+            await session.connection.execute(UNSIGNED.beat, slot, identity, record)
         return slot
 
     async def remove_all(self, members: Seated) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from musterd.beat import member_id
+from musterd.keys import Keyring
 from musterd.model import Member
 from musterd.stores import ShardWriter, Store, open_store
 from musterd.stores.base import Driver
@@ -39,10 +40,21 @@ class Lab(ABC):
     servers: Sequence[Server] = ()
 
     def open(
-        self, *, namespace: str = NAMESPACE, timeout: float = 5.0, url: str | None = None
+        self,
+        *,
+        namespace: str = NAMESPACE,
+        timeout: float = 5.0,
+        url: str | None = None,
+        keyring: Keyring | None = None,
     ) -> Store:
         """Open the store, or another way to it."""
-        return open_store(url or self.url, namespace=namespace, timeout=timeout, beat_ttl=BEAT_TTL)
+        return open_store(
+            url or self.url,
+            namespace=namespace,
+            timeout=timeout,
+            beat_ttl=BEAT_TTL,
+            keyring=keyring,
+        )
 
     @abstractmethod
     def lose(self, kind: str, member: Member) -> None:
@@ -251,7 +263,7 @@ class TwoRoles(PostgresDriver):
     @classmethod
     def of(cls, agents: Driver, owner: Driver) -> "TwoRoles":
         assert isinstance(owner, PostgresDriver)
-        return cls(owner.target, owner.namespace, owner.timeout, agents)
+        return cls(owner.target, owner.namespace, owner.timeout, owner.keyring, agents)
 
     def writer(self, shard: int) -> ShardWriter:
         return self.agents.writer(shard)
@@ -264,13 +276,13 @@ class PostgresLab(Lab):
 
     def __init__(self, database: Database) -> None:
         self.servers = [database.server]
-        self._database = database
+        self.database = database
         self.url = database.dsn
 
     def lose(self, kind: str, member: Member) -> None:
         identity = member_id(NAMESPACE, member.group, member.name)
         signed = identity - (1 << 64) if identity >> 63 else identity
-        self._database.execute(
+        self.database.execute(
             {
                 "beat": f"DELETE FROM musterd.beat WHERE member_id = {signed}",
                 "canary": "DELETE FROM musterd.beat WHERE slot < 0",
@@ -282,13 +294,19 @@ class PostgresLab(Lab):
         return self.url.replace(self.servers[0].address, addresses[0])
 
     def open(
-        self, *, namespace: str = NAMESPACE, timeout: float = 5.0, url: str | None = None
+        self,
+        *,
+        namespace: str = NAMESPACE,
+        timeout: float = 5.0,
+        url: str | None = None,
+        keyring: Keyring | None = None,
     ) -> Store:
         owners = super().open(namespace=namespace, timeout=timeout, url=url)
         agents = super().open(
             namespace=namespace,
             timeout=timeout,
             url=(url or self.url).replace(f"//{SUPERUSER}:", f"//{AGENTS}:"),
+            keyring=keyring,
         )
         return replace(owners, driver=TwoRoles.of(agents.driver, owners.driver))
 

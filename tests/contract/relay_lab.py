@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from anyio.from_thread import start_blocking_portal
 
+from musterd.keys import Keyring
 from musterd.settings.settings import Settings
 from musterd.stores import Store, open_store
 from musterd.testing.servers import HOST, SUPERUSER, Database, Postgres
@@ -26,10 +27,21 @@ class RelayLab(PostgresLab):
         self._relay = f"relay://{relay}"
 
     def open(
-        self, *, namespace: str = NAMESPACE, timeout: float = 5.0, url: str | None = None
+        self,
+        *,
+        namespace: str = NAMESPACE,
+        timeout: float = 5.0,
+        url: str | None = None,
+        keyring: Keyring | None = None,
     ) -> Store:
         owners = Lab.open(self, namespace=namespace, timeout=timeout, url=url)
-        agents = open_store(self._relay, namespace=namespace, timeout=timeout, beat_ttl=BEAT_TTL)
+        agents = open_store(
+            self._relay,
+            namespace=namespace,
+            timeout=timeout,
+            beat_ttl=BEAT_TTL,
+            keyring=keyring,
+        )
         return replace(owners, driver=TwoRoles.of(agents.driver, owners.driver))
 
 

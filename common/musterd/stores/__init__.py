@@ -43,6 +43,7 @@ def open_store(
             f"store URL begins with {scheme!r}; it must be one of {', '.join(sorted(_DRIVERS))}"
         )
     driver = import_module(_DRIVERS[scheme])
-    options = {"namespace": namespace, "timeout": timeout, "beat_ttl": beat_ttl}
-    store: Store = driver.open_url(url, **options, keyring=keyring)
+    store: Store = driver.open_url(
+        url, namespace=namespace, timeout=timeout, beat_ttl=beat_ttl, keyring=keyring
+    )
     return store

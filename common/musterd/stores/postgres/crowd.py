@@ -17,14 +17,35 @@ from musterd.stores.postgres.session import PgSession, Session, again
 MOST_BEATS = 500  # in one round trip, which is one transaction
 MOST_NEWCOMERS = 32
 
-BEAT = "SELECT musterd.beat($1, $2, $3)"
-ANNOUNCE = "SELECT musterd.announce($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-_PREPARED = "musterd_beats"
 
-BeatRow = tuple[int, int, bytes]  # slot, member_id as a bigint, record
-Newcomer = tuple[Any, ...]  # the arguments of musterd.announce; member_id comes first
+class Statements(NamedTuple):
+    """``Statements`` are what an agent says to the database, and the name of the one it prepares.
+
+    ``beat`` returns one value, which is false or None where it found no row; ``announce`` a row that
+    begins with the slot.
+    """
+
+    beat: str
+    announce: str
+    prepared: str
+
+
+UNSIGNED = Statements(
+    "SELECT musterd.beat($1, $2, $3)",
+    "SELECT musterd.announce($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    "musterd_beat",
+)
+SIGNED = Statements(
+    "SELECT musterd.beat_signed($1, $2, $3, $4, $5, $6, $7, $8)",
+    "SELECT * FROM musterd.announce_signed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    "musterd_beat_signed",
+)
+
+BeatRow = tuple[Any, ...]  # the arguments of the beat: slot, member_id as a bigint, record, …
+Newcomer = tuple[Any, ...]  # the arguments of the announcement; member_id comes first
+Seated = tuple[Any, ...]  # what the announcement returns; the slot comes first
 _Do = Callable[[Sequence[Any]], Awaitable[Sequence[Any]]]
-Update = Callable[[Session, int, int, bytes, float], Awaitable[bool]]
+Update = Callable[[Session, BeatRow, float], Awaitable[Any]]
 
 
 class _Waiting(NamedTuple):
@@ -43,26 +64,29 @@ _Queue = dict[int, _Waiting]  # by member; a newer one takes the place of the on
 class SharedStatements:
     """``SharedStatements`` sends beats and announcements of many members over one link.
 
-    ``update`` writes one beat where nothing can be prepared, as behind a pooler. A caller may be
-    cancelled: then its request is not done, or no caller is told.
+    ``statements`` are what is said, and ``update`` writes one beat where nothing can be prepared, as
+    behind a pooler. A caller may be cancelled: then its request is not done, or no caller is told.
     """
 
-    def __init__(self, link: PgSession, update: Update) -> None:
+    def __init__(self, link: PgSession, statements: Statements, update: Update) -> None:
         self._link = link
+        self._statements = statements
         self._update = update
         self._beats: _Queue = {}
         self._newcomers: _Queue = {}
-        self._late: dict[int, int] = {}  # slots that were given when no caller waited any more
+        self._late: dict[int, Seated] = {}  # seats that were given when no caller waited any more
         self._task: asyncio.Task[None] | None = None
 
-    async def beat(self, row: BeatRow) -> bool:
-        """Store the beat; return False if its member does not sit in that slot."""
-        return bool(await self._ask(self._beats, row[1], row))
+    async def beat(self, row: BeatRow) -> Any:
+        """Store the beat; return what the statement does."""
+        return await self._ask(self._beats, row[1], row)
 
-    async def announce(self, row: Newcomer) -> int:
-        """Announce the member; return its slot."""
-        slot = self._late.pop(row[0], None)
-        return int(await self._ask(self._newcomers, row[0], row)) if slot is None else slot
+    async def announce(self, row: Newcomer) -> Seated:
+        """Announce the member; return its slot, and what came with it."""
+        seated = self._late.pop(row[0], None)
+        if seated is None:
+            seated = await self._ask(self._newcomers, row[0], row)
+        return seated
 
     def close(self) -> None:
         """Give everything up."""
@@ -117,40 +141,44 @@ class SharedStatements:
     def _tell(self, waiting: _Waiting, answer: Any) -> None:
         if not waiting.answer.done():
             waiting.answer.set_result(answer)
-        elif type(answer) is int:
+        elif isinstance(answer, tuple):
             self._late[waiting.row[0]] = answer
 
-    async def _store(self, rows: Sequence[BeatRow]) -> Sequence[bool]:
+    async def _store(self, rows: Sequence[BeatRow]) -> Sequence[Any]:
         async with self._link.session() as session:
             if not session.direct:
                 limit = self._link.timeout
-                return [await self._update(session, *row, limit) for row in rows]
+                return [await self._update(session, row, limit) for row in rows]
             if session.many is None:
-                session.many = await session.connection.prepare(BEAT, name=_PREPARED)
-            in_order = sorted(rows)  # of slots: two processes cannot wait for each other in a ring
+                beat, _, prepared = self._statements
+                session.many = await session.connection.prepare(beat, name=f"{prepared}s")
+            # Of slots: two processes cannot wait for each other in a ring.
+            in_order = sorted(rows, key=itemgetter(0))
             done = await session.many.fetchmany(in_order)
-        stored = {row[0] for row, (well,) in zip(in_order, done, strict=True) if well}
-        return [row[0] in stored for row in rows]
+        answers = {row[1]: answer for row, (answer,) in zip(in_order, done, strict=True)}
+        return [answers[row[1]] for row in rows]
 
-    async def _seat(self, rows: Sequence[Newcomer]) -> Sequence[int]:
+    async def _seat(self, rows: Sequence[Newcomer]) -> Sequence[Seated]:
         async with self._link.session() as session:
             if not session.direct:
-                return [await announce(session, row) for row in rows]
-            statement = await session.connection.prepare(ANNOUNCE)
+                return [await announce(session, self._statements, row) for row in rows]
+            statement = await session.connection.prepare(self._statements.announce)
             in_order = sorted(rows, key=itemgetter(0))  # again, against a ring
-            slots = await statement.fetchmany(in_order)
-        slot_of = {row[0]: slot for row, (slot,) in zip(in_order, slots, strict=True)}
-        return [slot_of[row[0]] for row in rows]
+            seats = await statement.fetchmany(in_order)
+        seat_of = {row[0]: tuple(seat) for row, seat in zip(in_order, seats, strict=True)}
+        return [seat_of[row[0]] for row in rows]
 
 
-async def announce(session: Session, row: Newcomer) -> int:
-    """Return the slot that the database gives this member."""
+async def announce(session: Session, statements: Statements, row: Newcomer) -> Seated:
+    """Return the slot that the database gives this member, and what comes with it."""
     if session.direct:
-        slot: int = await session.connection.fetchval(ANNOUNCE, *row)
-        return slot
+        return tuple(await _one_row(session, statements.announce, row))
     async with session.connection.transaction(isolation="read_committed"):  # whatever its default
-        given: int = await session.connection.fetchval(ANNOUNCE, *row)
-    return given
+        return tuple(await _one_row(session, statements.announce, row))
+
+
+async def _one_row(session: Session, statement: str, arguments: Sequence[Any]) -> Any:
+    return await session.connection.fetchrow(statement, *arguments)
 
 
 def _take(queue: _Queue, most: int) -> list[_Waiting]:

@@ -1,0 +1,105 @@
+"""What a store has of a member that signs, seen and changed by hand."""
+
+import json
+
+from musterd.beat import HEAD, SIZE, member_id
+from musterd.keys import (
+    FleetKeys,
+    Keyring,
+    announcement_mac,
+    beat_mac,
+    challenge_digest,
+    member_key,
+)
+from musterd.model import Member
+from musterd.stores.postgres.writer import signed
+from musterd.stores.slots.protocol import Keys, read_announcement, write_holder
+from tests.contract.labs import NAMESPACE, KeyedLab, Lab, PostgresLab
+
+FLEET = bytes(range(32))
+KEYRING = Keyring(NAMESPACE, fleet=FleetKeys(FLEET))
+KEYS = Keys(NAMESPACE)
+
+
+def key_of(member: Member) -> bytes:
+    return member_key(FLEET, NAMESPACE, member.group, member.name)
+
+
+def mac_of(member: Member) -> bytes:
+    """The mac with which an agent with the member's key announces it."""
+    return announcement_mac(key_of(member), NAMESPACE, member)
+
+
+def records(lab: Lab, member: Member) -> list[bytes]:
+    """The beat that stands on each shard of ``member``."""
+    if isinstance(lab, PostgresLab):
+        where = f"WHERE member_id = {_bigint(member)}"
+        text = lab.database.execute(f"SELECT encode(record, 'hex') FROM musterd.beat {where}")
+        return [bytes.fromhex(text)]
+    assert isinstance(lab, KeyedLab)
+    return [lab.fetch(shard, KEYS.beat(slot)) or b"" for shard, slot in _places(lab, member)]
+
+
+def fit(lab: Lab, member: Member, challenge: bytes = b"") -> bool:
+    """Whether all of them are signed for what ``member`` says, and for this challenge."""
+    digest = challenge_digest(challenge)
+    return all(
+        len(record) == SIZE
+        and record[HEAD:] == beat_mac(key_of(member), record[:HEAD], mac_of(member), digest)
+        for record in records(lab, member)
+    )
+
+
+def announcements(lab: Lab, member: Member) -> list[tuple[Member, bytes]]:
+    """What each shard says of ``member``, and the mac of that."""
+    if isinstance(lab, PostgresLab):
+        text = lab.database.execute(
+            "SELECT json_build_array(zone, owner, metadata, encode(coalesce(mac, ''), 'hex'))"
+            f" FROM musterd.member WHERE member_id = {_bigint(member)}"
+        )
+        zone, owner, metadata, mac = json.loads(text)
+        return [(Member(member.group, member.name, zone, owner, metadata), bytes.fromhex(mac))]
+    assert isinstance(lab, KeyedLab)
+    found = [lab.fetch(shard, KEYS.holder(slot)) or b"" for shard, slot in _places(lab, member)]
+    said = [read_announcement(value) for value in found]
+    return [one for one in said if one is not None]
+
+
+def tamper(lab: Lab, told: Member, mac: bytes) -> None:
+    """Say this of the member of that name, on each of its shards, as one who may write there can."""
+    if isinstance(lab, PostgresLab):
+        lab.database.execute(
+            f"UPDATE musterd.member SET zone = '{told.zone}', owner = '{told.owner}',"
+            f" mac = nullif(decode('{mac.hex()}', 'hex'), ''), changed = pg_current_xact_id()"
+            f" WHERE member_id = {_bigint(told)}"
+        )
+        return
+    assert isinstance(lab, KeyedLab)
+    for shard, slot in _places(lab, told):
+        lab.put(shard, KEYS.holder(slot), write_holder(told, mac))
+
+
+def challenge(lab: Lab, value: bytes | None) -> None:
+    """Write the challenge on every shard, as a coordinator does; None: lose it."""
+    if isinstance(lab, PostgresLab):
+        lab.database.execute("DELETE FROM musterd.challenge")
+        if value is not None:
+            lab.database.execute(
+                f"INSERT INTO musterd.challenge VALUES ('{NAMESPACE}', '\\x{value.hex()}')"
+            )
+        return
+    assert isinstance(lab, KeyedLab)
+    for shard in range(len(lab.open().shard_names)):
+        if value is None:
+            lab.delete(shard, [KEYS.challenge])
+        else:
+            lab.put(shard, KEYS.challenge, value)
+
+
+def _places(lab: KeyedLab, member: Member) -> list[tuple[int, int]]:
+    shards = lab.open().place(KEYS.identity(member))
+    return list(zip(shards, lab.slot_of(member), strict=True))
+
+
+def _bigint(member: Member) -> int:
+    return signed(member_id(NAMESPACE, member.group, member.name))
