@@ -9,6 +9,7 @@ agent     what one agent costs its host
 peers     Nova's own drivers on the same servers
 growth    cost against the number of members
 steps     how long the event loop is taken at once
+answers   what one answer costs in CPU, without a server
 churn     names that come and go for ever
 simulate  how often the detector errs, and how soon it finds a death
 """
@@ -21,7 +22,18 @@ from pathlib import Path
 
 from musterd.testing.processes import ServerError
 
-BENCHMARKS = ("sweep", "load", "query", "agent", "peers", "growth", "steps", "churn", "simulate")
+BENCHMARKS = (
+    "sweep",
+    "load",
+    "query",
+    "agent",
+    "peers",
+    "growth",
+    "steps",
+    "answers",
+    "churn",
+    "simulate",
+)
 MEASURED = ("musterd", "musterd_agent", "musterd_coordinator")
 
 

@@ -27,8 +27,8 @@ from benchmarks.steps_fleet import BIG, SWEEPS, StillFleet
 from musterd import log
 from musterd.model import State
 from musterd_coordinator.http import metrics
+from musterd_coordinator.http.answers import StructResponse
 from musterd_coordinator.http.doors import Door
-from musterd_coordinator.http.exchange import answer_json
 from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.limits import HttpLimits, Room
 from musterd_coordinator.http.listing import Listing
@@ -42,7 +42,7 @@ example:
 GOAL = 5.0
 """Milliseconds that no step may take longer than."""
 
-OPENMETRICS = b"application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 NAMES = 1000
 ASKED = 200  # times that one member, or a thousand, are asked for
 
@@ -130,17 +130,17 @@ def _asked(fleet: StillFleet) -> Times:
     ]
     some = chance.integers(fleet.big, size=(ASKED, NAMES))
     times["one member"] = timed(
-        answer_json(desk.member(BIG, fleet.names[at])) for at in some[:, 0].tolist()
+        StructResponse(desk.member(BIG, fleet.names[at])) for at in some[:, 0].tolist()
     )
     times["query of 1,000 names"] = timed(
-        answer_json(desk.query(BIG, [fleet.names[at] for at in row])) for row in some.tolist()
+        StructResponse(desk.query(BIG, [fleet.names[at] for at in row])) for row in some.tolist()
     )
     return times
 
 
 def _page(fleet: StillFleet, after: str) -> Iterator[None]:
     page = yield from fleet.desk.members_steps(BIG, NO_FILTERS, after, NAMES)
-    answer_json(page)
+    StructResponse(page)
 
 
 def _metrics(fleet: StillFleet, form: metrics.Form) -> Iterator[None]:

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import anyio
 import msgspec
+from starlette.types import Message, Scope
 
 from musterd.client.view import Event, EventParser
 from musterd_coordinator.http import App
-from musterd_coordinator.http.exchange import Message, Scope
 
 JSON = {"content-type": "application/json"}
 

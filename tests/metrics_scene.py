@@ -54,7 +54,7 @@ async def _desk() -> DictDesk:
 
 
 def _gauges(desk: DictDesk) -> HttpGauges:
-    gauges = make_app(desk)._gauges
+    gauges = make_app(desk).gauges
     gauges.answered.update({200: 1234567, 404: 2})
     gauges.refused.update({"rate": 3})
     gauges.door.refused.update({"all": 8})

@@ -7,7 +7,17 @@ from importlib import import_module
 from types import ModuleType
 
 # structlog is left out: it would import rich before anybody could hide it.
-LIBRARIES = ("aiomcache", "anyio", "asyncpg", "msgspec", "uvicorn", "asyncio", "socket", "sqlite3")
+LIBRARIES = (
+    "aiomcache",
+    "anyio",
+    "asyncpg",
+    "msgspec",
+    "starlette",
+    "uvicorn",
+    "asyncio",
+    "socket",
+    "sqlite3",
+)
 OURS = ("musterd", "musterd_agent", "musterd_coordinator")
 
 Seen = dict[str, object]

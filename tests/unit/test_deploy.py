@@ -7,8 +7,8 @@ import pytest
 
 from musterd.cli import DAEMONS
 from musterd.settings.sources import load
-from musterd_coordinator.http.app import PIECE
 from musterd_coordinator.http.limits import HttpLimits
+from musterd_coordinator.http.outgoing import PIECE
 from musterd_coordinator.limits.descriptors import for_callers
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -3,9 +3,9 @@
 import asyncio
 
 import anyio
+from starlette.types import Message, Scope
 
 from musterd_coordinator.http import make_app
-from musterd_coordinator.http.exchange import Message, Scope
 from musterd_coordinator.http.joining import Joining
 from tests.http_desk import DictDesk
 

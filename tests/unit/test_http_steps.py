@@ -138,7 +138,7 @@ def test_only_so_many_groups_are_named_in_metrics() -> None:
         desk.put(*[Member(f"g{number}", f"h{each}") for each in range(1 if number < small else 2)])
     page = whole(
         metrics_module.render(
-            desk.status_steps(), desk.groups_steps(), gauges=make_app(desk)._gauges, readers=0
+            desk.status_steps(), desk.groups_steps(), gauges=make_app(desk).gauges, readers=0
         )
     ).decode()
     assert 'musterd_members{group="g3",state="up"} 2.0' in page

@@ -1,4 +1,4 @@
-"""The coordinator's HTTP API: queries, operator facts, events, metrics and the dashboard."""
+"""The package is the coordinator's HTTP API: queries, orders, events, metrics and the dashboard."""
 
 from musterd_coordinator.http.app import App, make_app
 from musterd_coordinator.http.server import serve_http

@@ -1,22 +1,20 @@
-"""The handlers of the API: read what is asked, ask the desk, encode what it says."""
+"""The handlers of the API read what is asked, ask the desk, and encode what it says."""
 
 from collections.abc import Sequence
 from typing import TypeVar
 
+import anyio
 import msgspec
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from musterd.errors import MusterdError, NotFound, NotReady
 from musterd.model import FactsChange, Query, ShardStatus
 from musterd.orders import OrderError
 from musterd_coordinator.http import metrics
+from musterd_coordinator.http.answers import JSON, EventStream, StructResponse, send_struct
 from musterd_coordinator.http.events import Events
-from musterd_coordinator.http.exchange import (
-    PLAIN,
-    Answer,
-    Request,
-    Stream,
-    answer_json,
-)
 from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.inputs import (
     FACTS_BYTES,
@@ -34,6 +32,7 @@ from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.http.turns import Turns, in_steps
+from musterd_coordinator.limits.shares import holder_of
 from musterd_coordinator.service.contract import CoordinatorApi
 from musterd_coordinator.service.paging import Filters
 
@@ -43,7 +42,7 @@ _T = TypeVar("_T")
 
 
 class Api:
-    """The handlers. What may concern very many is answered in turns."""
+    """An `Api` has the handlers. What may concern very many members is answered in turns."""
 
     def __init__(
         self,
@@ -53,6 +52,8 @@ class Api:
         room: Room,
         turns: Turns,
         orders: Orders,
+        *,
+        stopping: anyio.Event,
     ) -> None:
         self._desk = desk
         self._events = events
@@ -60,31 +61,33 @@ class Api:
         self._room = room
         self._turns = turns
         self._orders = orders
+        self._stopping = stopping
         self._groups = Listing(desk)
 
-    async def groups(self, request: Request) -> Answer:
-        groups = await self._turns.take(request.whose, self._groups.answer())
+    async def groups(self, request: Request) -> Response:
+        groups = await self._turns.take(holder_of(request.client), self._groups.answer())
         if groups is None:
             self._must_know()
-        return Answer(groups or self._groups.none())
+        return Response(memoryview(groups or self._groups.none()), media_type=JSON)
 
-    async def group(self, request: Request) -> Answer:
-        steps = self._desk.group_steps(request.names[0])
-        return answer_json(await self._turns.take(request.whose, steps))
+    async def group(self, request: Request) -> Response:
+        steps = self._desk.group_steps(request.path_params["group"])
+        return StructResponse(await self._turns.take(holder_of(request.client), steps))
 
-    async def members(self, request: Request) -> Answer:
-        asked = read_parameters(request.query, MembersParameters)
+    async def member(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_struct(send, self._desk.member(**scope["path_params"]))
+
+    async def members(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = read_parameters(scope["query_string"], MembersParameters)
         filters = Filters(
             _given(asked.state), _given(asked.zone), _given(asked.up), _given(asked.mark)
         )
-        steps = self._desk.members_steps(request.names[0], filters, asked.after, asked.limit)
-        return answer_json(await self._turns.take(request.whose, steps))
+        group = scope["path_params"]["group"]
+        steps = self._desk.members_steps(group, filters, asked.after, asked.limit)
+        await send_struct(send, await self._turns.take(holder_of(scope.get("client")), steps))
 
-    async def member(self, request: Request) -> Answer:
-        group, member = request.names
-        return answer_json(self._desk.member(group, member))
-
-    async def query(self, request: Request) -> Answer:
+    async def query(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
         asked = await read_json(request, _query_decoder, QUERY_BYTES, self._room)
         if len(asked.members) > QUERY_LIMIT:
             raise Problem(
@@ -92,46 +95,45 @@ class Api:
                 f"{len(asked.members)} names in one query; ask for at most {QUERY_LIMIT} at a time",
                 "members",
             )
-        answer = self._desk.query(request.names[0], asked.members)
+        answer = self._desk.query(scope["path_params"]["group"], asked.members)
         if answer.not_found:
             self._must_know()
-        return answer_json(answer)
+        await send_struct(send, answer)
 
-    async def change_facts(self, request: Request) -> Answer:
+    async def change_facts(self, request: Request) -> Response:
         self._orders.check(request)
-        group, member = request.names
         change = await read_json(request, _change_decoder, FACTS_BYTES, self._room)
         try:
-            return answer_json(await self._desk.change_facts(group, member, change))
+            return StructResponse(
+                await self._desk.change_facts(**request.path_params, change=change)
+            )
         except OrderError as error:
             raise Problem(400, str(error), error.field) from None
 
-    async def forget(self, request: Request) -> Answer:
+    async def forget(self, request: Request) -> Response:
         self._orders.check(request)
-        group, member = request.names
-        asked = read_parameters(request.query, ForgetParameters)
-        await self._desk.forget(group, member, force=asked.force)
-        return Answer(b"", 204)
+        asked = read_parameters(request.scope["query_string"], ForgetParameters)
+        await self._desk.forget(**request.path_params, force=asked.force)
+        return Response(status_code=204)
 
-    async def history(self, request: Request) -> Answer:
-        group, member = request.names
-        asked = read_parameters(request.query, HistoryParameters)
-        return answer_json(await self._desk.history(group, member, asked.limit))
+    async def history(self, request: Request) -> Response:
+        asked = read_parameters(request.scope["query_string"], HistoryParameters)
+        return StructResponse(await self._desk.history(**request.path_params, limit=asked.limit))
 
-    async def events(self, request: Request) -> Stream:
-        asked = read_parameters(request.query, EventsParameters)
+    async def events(self, request: Request) -> Response:
+        asked = read_parameters(request.scope["query_string"], EventsParameters)
         if not self._desk.ready and not self._desk.size:
             self._must_know()
         # A browser that reconnects repeats the address, and says in the header how far it came.
-        last = (request.header(b"last-event-id") or b"").decode("latin-1")
-        since = last or _given(asked.since)
-        return Stream(self._events.stream(_given(asked.group), since, request.whose))
+        since = request.headers.get("last-event-id") or _given(asked.since)
+        chunks = self._events.stream(_given(asked.group), since, holder_of(request.client))
+        return EventStream(chunks, self._stopping)
 
-    async def status(self, request: Request) -> Answer:
-        return answer_json(await in_steps(self._desk.status_steps()))
+    async def status(self, request: Request) -> Response:
+        return StructResponse(await in_steps(self._desk.status_steps()))
 
-    async def metrics(self, request: Request) -> Answer:
-        form = metrics.form_of(request.header(b"accept"))
+    async def metrics(self, request: Request) -> Response:
+        form = metrics.form_of(request.headers.get("accept", ""))
         page = metrics.render(
             self._desk.status_steps(),
             self._desk.groups_steps(),
@@ -139,22 +141,23 @@ class Api:
             readers=self._events.readers,
             form=form,
         )
-        return Answer(await self._turns.take(request.whose, page), media=form.media)
+        text = await self._turns.take(holder_of(request.client), page)
+        return Response(text, media_type=form.media)
 
-    async def healthz(self, request: Request) -> Answer:
-        return Answer(b"alive\n", media=PLAIN)
+    async def healthz(self, request: Request) -> Response:
+        return PlainTextResponse("alive\n")
 
-    async def readyz(self, request: Request) -> Answer:
+    async def readyz(self, request: Request) -> Response:
         if self._desk.ready:
-            return Answer(b"ready\n", media=PLAIN)
+            return PlainTextResponse("ready\n")
         raise self._not_ready()
 
     def in_doubt(self, error: MusterdError) -> MusterdError:
-        """``error`` itself; NotReady if it is that something is not found, while that is not known."""
+        """Return ``error``; NotReady if it is that something is not found, while that is not known."""
         return self._not_ready() if isinstance(error, NotFound) and not self._desk.ready else error
 
     def _must_know(self) -> None:
-        """NotReady where "there is none" would only mean "I have not heard yet"."""
+        """Raise NotReady where "there is none" would only mean "I have not heard yet"."""
         if not self._desk.ready:
             raise self._not_ready()
 

@@ -1,7 +1,8 @@
-"""One connection: bounds what uvicorn leaves open.
+"""A connection has bounds where uvicorn leaves it open.
 
-How long and how large a head may be, how long a body may go on that nobody wants, how many requests
-may wait on one connection, for how long an answer may stay unread, and who may be connected at all.
+They are for how long and how large a head may be, how long a body may go on that nobody wants, how many
+requests may wait on one connection, how long an answer may stay unread, and who may be connected at
+all.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from musterd_coordinator.http.app import App
 from musterd_coordinator.http.inputs import BODY_TIMEOUT
 from musterd_coordinator.http.joining import Joining
+from musterd_coordinator.http.outgoing import WHOLE
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.limits.shares import holder_of
 
@@ -37,11 +39,11 @@ _FULL = b"too many connections; close some, or try again later\n"
 
 
 class _Refused(Exception):
-    """Raised into the parser, which then stops; the reason is kept."""
+    """A `_Refused` is raised into the parser, which then stops; the reason is kept."""
 
 
 class Connection(HttpToolsProtocol):
-    """A caller; for how long it may take over a head or an answer, in seconds, and bytes of nothing."""
+    """A `Connection` is a caller, bounded in seconds for a head or an answer, and in bytes of nothing."""
 
     head_timeout = HEAD_TIMEOUT
     unread_timeout = UNREAD_TIMEOUT
@@ -151,13 +153,13 @@ class Connection(HttpToolsProtocol):
             self.transport.close()  # in the middle of another answer nothing can be said
             return
         answer = problem.answer()
-        head = [b"HTTP/1.1 %d %s" % (answer.status, problem.title.encode())]
-        head += [name + b": " + value for name, value in answer.start()["headers"]]
+        head = [b"HTTP/1.1 %d %s" % (answer.status_code, problem.title.encode())]
+        head += [name + b": " + value for name, value in (*WHOLE, *answer.raw_headers)]
         self.transport.write(b"\r\n".join([*head, b"connection: close", b"", answer.body]))
         self.transport.close()
 
     def _is_too_large(self) -> bool:
-        """The whole head came at once, perhaps with what follows it: how large is it itself?"""
+        """Say whether the head itself is too large, where it came at once, perhaps with what follows it."""
         if max(self._reading, self._unparsed) <= HEAD_BYTES:
             return False
         fields = sum(len(name) + len(value) + 4 for name, value in self.headers)

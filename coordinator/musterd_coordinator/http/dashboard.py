@@ -1,24 +1,24 @@
-"""The dashboard: one page that carries its style and script, and may load nothing else."""
+"""The dashboard is one page that carries its style and script, and may load nothing else."""
 
 from base64 import b64encode
 from hashlib import sha256
 from importlib.resources import files
 
-from musterd_coordinator.http.exchange import HTML, Answer, Headers
+from starlette.responses import HTMLResponse
 
 
-def dashboard_answer() -> Answer:
-    """The page, put together from the files in ``page/``."""
+def dashboard_answer() -> HTMLResponse:
+    """Return the page, put together from the files in ``page/``."""
     style, script, page = (_text(name) for name in ("style.css", "script.js", "page.html"))
     body = page.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
-    return Answer(body.encode(), media=HTML, headers=_headers(style, script))
+    return HTMLResponse(body, headers=_headers(style, script))
 
 
 def _text(name: str) -> str:
     return (files(__package__) / "page" / name).read_text("utf-8")
 
 
-def _headers(style: str, script: str) -> Headers:
+def _headers(style: str, script: str) -> dict[str, str]:
     # Names, zones and reasons come from hosts. Even if one of them got into the page as markup,
     # no script but this very one runs, and nothing is sent anywhere but here.
     policy = (
@@ -26,12 +26,12 @@ def _headers(style: str, script: str) -> Headers:
         " connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none';"
         " frame-ancestors 'none'"
     )
-    return (
-        (b"content-security-policy", policy.encode()),
-        (b"x-frame-options", b"DENY"),
-        (b"referrer-policy", b"no-referrer"),
-        (b"cross-origin-opener-policy", b"same-origin"),
-    )
+    return {
+        "content-security-policy": policy,
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+    }
 
 
 def _digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Who may be connected: so many in all and from one address, and the idle make room first. Pure."""
+"""So many may be connected in all and from one address, and the idle make room first. Pure."""
 
 from collections import Counter
 from collections.abc import Hashable
@@ -10,16 +10,16 @@ G = TypeVar("G", bound=Hashable)
 
 
 class Door(Generic[G]):
-    """The guests inside, and which of them wait for nothing.
+    """A `Door` knows the guests inside, and which of them wait for nothing.
 
-    One who holds a connection without asking anything keeps nobody out: who has been idle for
-    longest leaves when there is no room, of the same address where that has its share.
+    A guest that holds a connection without asking anything keeps nobody out: the one that has been
+    idle for longest leaves when there is no room, of the same address where that has its share.
     """
 
     def __init__(self, total: int, each: int) -> None:
         self._shares = Shares(total, each)
         self._homes: dict[G, str] = {}
-        self._idle: dict[G, None] = {}  # who became idle first, first
+        self._idle: dict[G, None] = {}  # which became idle first, first
         self._idle_of: dict[str, dict[G, None]] = {}  # the same by address
         self.dismissed = 0
         self.refused = Counter[str]({"all": 0, "address": 0})  # by what was full
@@ -28,7 +28,7 @@ class Door(Generic[G]):
         return len(self._homes)
 
     def admit(self, guest: G, home: str) -> tuple[bool, G | None]:
-        """Whether ``guest`` from the address ``home`` may come in, and who is to leave for that."""
+        """Say whether ``guest`` from the address ``home`` may come in, and which one is to leave for it."""
         leaving = None
         if not self._shares.take(home):
             leaving = self._idlest(home)
@@ -43,7 +43,7 @@ class Door(Generic[G]):
         return True, leaving
 
     def busy(self, guest: G) -> None:
-        """``guest`` asked something."""
+        """Note that ``guest`` asked something."""
         if guest in self._idle:
             del self._idle[guest]
             theirs = self._idle_of[self._homes[guest]]
@@ -52,13 +52,13 @@ class Door(Generic[G]):
                 del self._idle_of[self._homes[guest]]
 
     def idle(self, guest: G) -> None:
-        """``guest`` has its answer, or has not asked yet."""
+        """Note that ``guest`` has its answer, or has not asked yet."""
         if guest in self._homes and guest not in self._idle:
             self._idle[guest] = None
             self._idle_of.setdefault(self._homes[guest], {})[guest] = None
 
     def leave(self, guest: G) -> None:
-        """``guest`` is gone; more than once is no harm."""
+        """Note that ``guest`` is gone; more than once is no harm."""
         if guest in self._homes:
             self.busy(guest)
             self._shares.give(self._homes.pop(guest))

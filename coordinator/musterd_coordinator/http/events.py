@@ -1,4 +1,4 @@
-"""Server-sent events: a snapshot or a resume, then every change, and how good that knowledge is.
+"""Server-sent events are a snapshot or a resume, then every change, and how good that knowledge is.
 
 Nothing is queued for a reader. What it has not heard yet is in the roll's own bounded log; while
 its connection is full it is not asked for more, and one that fell behind the end of that log is
@@ -30,7 +30,7 @@ at once would stop the event loop for all others."""
 
 
 class Events:
-    """All streams of changes of one coordinator. ``run`` is 8 hex digits drawn for this run."""
+    """An `Events` has all streams of changes of one coordinator; ``run`` is 8 hex digits of this run."""
 
     def __init__(
         self, desk: CoordinatorApi, run: str, ping_period: float, readers: Shares, turns: Turns
@@ -39,25 +39,25 @@ class Events:
         self._run = run
         self._ping_period = ping_period
         self._readers = readers
-        self._waves: set[int] = set()  # numbers of those who follow
+        self._waves: set[int] = set()  # numbers of those that follow
         self._news = StreamFeed(desk, run, turns)
 
     @property
     def readers(self) -> int:
-        """How many follow."""
+        """Return how many readers follow."""
         return len(self._waves)
 
-    def stream(self, group: str | None, since: str | None, whose: str) -> AsyncGenerator[bytes]:
-        """Events from now on, or from ``since``; NotFound for a group without members."""
+    def stream(self, group: str | None, since: str | None, caller: str) -> AsyncGenerator[bytes]:
+        """Return events from now on, or from ``since``; raise NotFound for a group without members."""
         if group is not None:
             self._desk.freshness(group)
-        if self._readers.held(whose) >= self._readers.each:
+        if self._readers.held(caller) >= self._readers.each:
             raise Problem(503, f"{self._readers.each} readers of one address follow already")
         if self._readers.taken >= self._readers.total:
             raise Problem(
                 503, f"{self._readers.total} readers follow the events already; try later"
             )
-        return self._events(group, self._version_of(since), whose)
+        return self._events(group, self._version_of(since), caller)
 
     def _version_of(self, since: str | None) -> int | None:
         run, _, version = (since or "").rpartition("-")
@@ -65,9 +65,9 @@ class Events:
         return int(version) if usable and run in ("", self._run) else None
 
     async def _events(
-        self, group: str | None, version: int | None, whose: str
+        self, group: str | None, version: int | None, caller: str
     ) -> AsyncGenerator[bytes]:
-        with self._reading(whose) as number, suppress(TooSlow):
+        with self._reading(caller) as number, suppress(TooSlow):
             told: bool | None = None
             ping_at = 0.0
             while True:
@@ -87,9 +87,9 @@ class Events:
                     await anyio.sleep(number // WAVE * WAVE_GAP)
 
     @contextmanager
-    def _reading(self, whose: str) -> Iterator[int]:
-        """Count one reader, whose number is the least that is free."""
-        if not self._readers.take(whose):
+    def _reading(self, caller: str) -> Iterator[int]:
+        """Count one reader; its number is the least that is free."""
+        if not self._readers.take(caller):
             raise Problem(503, "too many readers follow the events already; try later")
         number = next(each for each in range(len(self._waves) + 1) if each not in self._waves)
         self._waves.add(number)
@@ -97,6 +97,6 @@ class Events:
             yield number
         finally:
             self._waves.discard(number)
-            self._readers.give(whose)
+            self._readers.give(caller)
             if not self._waves:
                 self._news.forget()

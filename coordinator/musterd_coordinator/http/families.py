@@ -1,4 +1,4 @@
-"""What there is to tell Prometheus of a coordinator: families of samples, named and explained."""
+"""These are the families of samples, named and explained, that a coordinator has for Prometheus."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ Sample = tuple[Labels, float]
 def families(
     status: StatusAnswer, groups: Sequence[GroupSummary], gauges: HttpGauges, readers: int
 ) -> Iterator[Metric]:
-    """All of them; one of many samples comes in parts, one after the other."""
+    """Yield all families; one of many samples comes in parts, one after the other."""
     yield from _coordinator(status)
     yield from _members(groups, status)
     yield from _shards(status.shards)

@@ -1,4 +1,4 @@
-"""What the API counts of its own work, for the metrics."""
+"""The API counts its own work here, for the metrics."""
 
 from collections import Counter
 from collections.abc import Hashable
@@ -10,7 +10,7 @@ from musterd_coordinator.http.limits import Room
 
 @dataclass
 class HttpGauges:
-    """``answered`` counts answers by HTTP status, ``refused`` orders by why they were refused."""
+    """An `HttpGauges` counts answers by HTTP status, and ``refused`` orders by why they were refused."""
 
     door: Door[Hashable]
     room: Room

@@ -1,21 +1,22 @@
-"""What the head of a request must be for anybody to look at it: one host, ours; nothing ambiguous."""
+"""A request is looked at only if its head asks one host, which is ours, and is not ambiguous."""
 
 import socket
 import threading
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
-from musterd_coordinator.http.exchange import Headers, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from musterd_coordinator.http.problem import Problem
 
 ANY_HOST = "*"
 SEEN = 256  # ways of writing our names and addresses that are remembered
-_CLOSE: Headers = ((b"connection", b"close"),)
+_CLOSE = {"connection": "close"}
 _BODILESS = ("GET", "HEAD", "DELETE")
 
 
 class Hosts:
-    """The names by which this coordinator is asked.
+    """A `Hosts` has the names by which this coordinator is asked.
 
     A page on a site of somebody else's can make its own name mean our address, and a browser then
     lets it read all that we answer. It cannot do that with an address, with localhost, or with a
@@ -30,16 +31,16 @@ class Hosts:
             self.add(name)
 
     def add(self, name: str) -> None:
-        """One more name; nothing if it is empty."""
+        """Add one more name, unless it is empty."""
         self._names |= {_bare(name)} - {""}
 
     def allow(self, names: Iterable[str]) -> None:
-        """These as well, and no longer those that were allowed before."""
+        """Allow these as well, and no longer those that were allowed before."""
         self._allowed = {_bare(name) for name in names} - {""}
         self._seen.clear()
 
     def known(self, host: str) -> bool:
-        """Is this Host, with or without a port, one of ours?"""
+        """Say whether this Host, with or without a port, is one of ours."""
         if host in self._seen:  # most callers say the same, each time
             return True
         name, names = _bare(host), self._names | self._allowed
@@ -50,17 +51,34 @@ class Hosts:
 
 
 def hosts_of(names: Iterable[str], called: Callable[[], str] = socket.gethostname) -> Hosts:
-    """``names`` and those of this host: its short one, and the whole one as soon as that is known."""
+    """Return ``names`` and those of this host: its short one, and the whole one as soon as it is known."""
     hosts = Hosts([*names, name := called(), name.partition(".")[0]])
     # To ask for the whole name may take as long as a name server is away, and cannot be given up.
     threading.Thread(target=lambda: hosts.add(socket.getfqdn()), daemon=True).start()
     return hosts
 
 
-def check_head(scope: Scope, hosts: Hosts) -> Problem | None:
-    """Raise the Problem that it is whom this head asks; the one that its body would be, if any.
+class HeadCheck:
+    """A `HeadCheck` is the ASGI middleware that refuses requests with a wrong or ambiguous head.
 
-    That one is for whoever asks for something that there is, by a method that it has.
+    What passes is routed by its path as it was sent, where a %2F ends no step. ``unwanted`` in its
+    scope is the Problem that its body is, or None: the route that is found raises it.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: Hosts) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["unwanted"] = check_head(scope, self._hosts)
+        scope["path"] = scope["raw_path"].decode("ascii", "replace")
+        await self._app(scope, receive, send)
+
+
+def check_head(scope: Scope, hosts: Hosts) -> Problem | None:
+    """Raise the Problem that the host of a head is; return the one that its body would be, if any.
+
+    That one is for a request of a path that there is, by a method that the path has.
     """
     version = scope.get("http_version", "1.1")
     asked: list[bytes] = []
@@ -120,7 +138,7 @@ def _check_encoding(method: str, version: str, value: bytes) -> Problem | None:
     return Problem(
         415,
         "send the body as it is, without Content-Encoding",
-        headers=(*_CLOSE, (b"accept-encoding", b"identity")),
+        headers={**_CLOSE, "accept-encoding": "identity"},
     )
 
 
@@ -133,7 +151,7 @@ _CHECKS = {
 
 
 def _bare(host: str) -> str:
-    """Without port, brackets and a final dot, in small letters."""
+    """Return ``host`` without port, brackets and a final dot, in small letters."""
     host = host.strip().lower()
     if host.startswith("["):
         return host[1:].partition("]")[0]

@@ -1,16 +1,18 @@
-"""Strict reading of what callers send: parameters and bodies, refused with the reason."""
+"""The parameters and bodies that callers send are read strictly, and refused with the reason."""
 
 import re
+from contextlib import aclosing
 from typing import Annotated, TypeVar, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
 import anyio
 import msgspec
+from starlette.requests import Request
 
 from musterd.model import Mark, State
-from musterd_coordinator.http.exchange import JSON, Request
 from musterd_coordinator.http.limits import BodyRoom, Room
 from musterd_coordinator.http.problem import Problem
+from musterd_coordinator.limits.shares import holder_of
 from musterd_coordinator.service.contract import PAGE_LIMIT
 
 QUERY_LIMIT = 10_000
@@ -22,19 +24,16 @@ _LENGTH_DIGITS = 18
 _T = TypeVar("_T")
 _FIELD = re.compile(r" - at `\$\.?(.*)`$")
 _UNKNOWN_FIELD = re.compile(r"unknown field `(.*?)`")
-_CLOSE = ((b"connection", b"close"),)
-
-
-class Disconnected(Exception):
-    """The caller left before its request was whole."""
+_CLOSE = {"connection": "close"}
+JSON = "application/json"
 
 
 class NoParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A path without parameters."""
+    """A `NoParameters` is for a path that has none."""
 
 
 class MembersParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which members, and how many of them."""
+    """The parameters say which members, and how many of them."""
 
     state: (
         Annotated[State, msgspec.Meta(description=f"one of {', '.join(State)}")] | msgspec.UnsetType
@@ -60,13 +59,13 @@ class MembersParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class ForgetParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether to forget a member that is up."""
+    """The parameter says whether to forget a member that is up."""
 
     force: Annotated[bool, msgspec.Meta(description="true or false")] = False
 
 
 class HistoryParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many changes."""
+    """The parameter says how many changes."""
 
     limit: Annotated[
         int, msgspec.Meta(ge=1, le=1000, description="a whole number from 1 to 1000")
@@ -74,7 +73,7 @@ class HistoryParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class EventsParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which group, and after what."""
+    """The parameters say which group, and after what."""
 
     group: (
         Annotated[str, msgspec.Meta(max_length=255, description="a group; without it all of them")]
@@ -93,7 +92,7 @@ class EventsParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_parameters(query: bytes, shape: type[_T]) -> _T:
-    """The parameters in ``query`` as ``shape``; a 400 names the wrong one and what is allowed."""
+    """Return the parameters in ``query`` as ``shape``; a 400 names the wrong one and what is allowed."""
     if not query:
         return shape()
     given = _pairs(query, shape)
@@ -136,9 +135,9 @@ def _allowed(shape: type, name: str) -> str:
 async def read_json(
     request: Request, decoder: msgspec.json.Decoder[_T], limit: int, room: Room
 ) -> _T:
-    """The body, decoded strictly; ``limit`` is the most bytes it may have, in what ``room`` there is."""
+    """Return the body, decoded strictly; it may have ``limit`` bytes, and what ``room`` there is."""
     _require_json(request)
-    taken = room.body(request.whose)
+    taken = room.body(holder_of(request.client))
     try:
         return _decoded(await _read_body(request, limit, taken), decoder)
     finally:
@@ -159,17 +158,17 @@ def _decoded(body: bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
 
 
 def _require_json(request: Request) -> None:
-    given = request.header(b"content-type") or b""
-    if given.partition(b";")[0].strip().lower() != JSON:
+    given = request.headers.get("content-type", "")
+    if given.partition(";")[0].strip().lower() != JSON:
         raise Problem(
             415,
             "send the body as JSON with the header Content-Type: application/json",
-            headers=((b"accept", JSON),),
+            headers={"accept": JSON},
         )
 
 
 async def _read_body(request: Request, limit: int, taken: BodyRoom) -> bytes:
-    announced = request.header(b"content-length") or b"0"
+    announced = request.headers.get("content-length", "0")
     if len(announced) > _LENGTH_DIGITS or int(announced) > limit:
         raise _too_large(limit)
     try:
@@ -183,21 +182,22 @@ async def _read_body(request: Request, limit: int, taken: BodyRoom) -> bytes:
 
 async def _collect(request: Request, limit: int, taken: BodyRoom) -> bytes:
     body = bytearray()
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise _too_large(limit)
-        if not taken.grow(len(body)):
-            raise Problem(
-                503,
-                "too much is being sent at once; send less, or the same again later",
-                headers=(*_CLOSE, (b"retry-after", b"2")),
-            )
-        if not message.get("more_body", False):
-            return bytes(body)
+    async with aclosing(request.stream()) as pieces:
+        async for piece in pieces:
+            body += piece
+            if len(body) > limit:
+                raise _too_large(limit)
+            if not taken.grow(len(body)):
+                raise _no_room()
+    return bytes(body)
+
+
+def _no_room() -> Problem:
+    return Problem(
+        503,
+        "too much is being sent at once; send less, or the same again later",
+        headers={**_CLOSE, "retry-after": "2"},
+    )
 
 
 def _too_large(limit: int) -> Problem:

@@ -6,9 +6,9 @@ _CONTINUE = b"HTTP/1.1 100 "
 
 
 class Joining(asyncio.Transport):
-    """What uvicorn writes the answers of one connection to: each head waits for what follows it.
+    """A `Joining` is what uvicorn writes the answers of one connection to: each head waits for its body.
 
-    What follows, be it empty, comes at once from whoever does not want its head to wait.
+    What follows a head, be it empty, comes at once from a sender that does not want it to wait.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -18,7 +18,7 @@ class Joining(asyncio.Transport):
         self._in_body = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """A head, if the answer before it is over; else a part of a body."""
+        """Write a head, if the answer before it is over; else a part of a body."""
         if self._in_body:
             self._transport.write(self._head + data if self._head else data)
             self._head = b""
@@ -28,7 +28,7 @@ class Joining(asyncio.Transport):
             self._head, self._in_body = bytes(data), True
 
     def end(self) -> None:
-        """The answer is over; what has no body is a head alone."""
+        """End the answer; one without a body is a head alone."""
         self._in_body = False
         if self._head:
             self._transport.write(self._head)
@@ -40,5 +40,5 @@ class Joining(asyncio.Transport):
         self._transport.close()
 
     def is_closing(self) -> bool:
-        """Whether it is about to end."""
+        """Say whether the connection is about to end."""
         return self._transport.is_closing()

@@ -1,4 +1,4 @@
-"""How much callers may take of a coordinator: connections, memory, and orders a second."""
+"""Callers may take so much of a coordinator: connections, memory, and orders a second."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ READERS = 1000
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """The bounds of one coordinator. ``each`` is for one address: an IPv4 one, or 64 bits of IPv6.
+    """An `HttpLimits` has a coordinator's bounds. ``each`` is for one address: IPv4, or 64 bits of IPv6.
 
     ``connections_each`` None is a quarter of all. Bytes are of bodies that are not read to their
     end: of the first 64 kB of each (``first``), and of the rest; and of answers that wait for
@@ -40,7 +40,7 @@ class HttpLimits:
 
     @property
     def each(self) -> int:
-        """Connections of one address."""
+        """Return how many connections one address may have."""
         most = self.connections
         return (
             max(1, most // 4) if self.connections_each is None else min(self.connections_each, most)
@@ -48,16 +48,16 @@ class HttpLimits:
 
     @property
     def readers_each(self) -> int:
-        """Readers of one address: as large a part of them all as of connections."""
+        """Return how many readers one address may have: as large a part of them as of connections."""
         return max(1, self.readers * self.each // self.connections)
 
     def pace(self) -> Pace:
-        """Of orders."""
+        """Return the pace at which orders may come."""
         return Pace(self.orders, self.orders_each, self.clock)
 
 
 class Room:
-    """The memory that bodies and answers may take: half of it at most for one address."""
+    """A `Room` is the memory that bodies and answers may take: half of it at most for one address."""
 
     def __init__(self, limits: HttpLimits) -> None:
         self._first, self._rest = _halved(limits.first), _halved(limits.rest)
@@ -65,23 +65,23 @@ class Room:
 
     @property
     def bytes(self) -> int:
-        """What bodies take just now."""
+        """Return how many bytes bodies take just now."""
         return self._first.taken + self._rest.taken
 
     def body(self, holder: str) -> "BodyRoom":
-        """The room for one body."""
+        """Return the room for one body."""
         return BodyRoom(self._first, self._rest, holder)
 
 
 class BodyRoom:
-    """What one body takes, which may grow until it is given back."""
+    """A `BodyRoom` is what one body takes, which may grow until it is given back."""
 
     def __init__(self, first: Shares, rest: Shares, holder: str) -> None:
         self._first, self._rest, self._holder = first, rest, holder
         self._size = 0
 
     def grow(self, size: int) -> bool:
-        """The body has ``size`` bytes by now; whether there is room for that."""
+        """Note that the body has ``size`` bytes by now; say whether there is room for that."""
         more_first = min(size, FIRST_BYTES) - min(self._size, FIRST_BYTES)
         more_rest = max(size - FIRST_BYTES, 0) - max(self._size - FIRST_BYTES, 0)
         if not self._first.take(self._holder, more_first):

@@ -1,4 +1,4 @@
-"""Taking the address that the API is served on, or saying why it cannot be had."""
+"""The module takes the address that the API is served on, or says why it cannot be had."""
 
 import errno
 import socket
@@ -27,7 +27,7 @@ _CURES = {
 
 
 async def bind(listen: str) -> list[socket.socket]:
-    """Listening sockets on every address of ``listen`` (``host:port``, ``[::1]:port``).
+    """Return listening sockets on every address of ``listen`` (``host:port``, ``[::1]:port``).
 
     With port 0 the system chooses one, the same for all of them. Raises ConfigError for what is
     no address or not permitted, CannotListen for what may be there later.
@@ -49,7 +49,7 @@ async def bind(listen: str) -> list[socket.socket]:
 
 
 def url_of(listener: socket.socket) -> str:
-    """The URL of what is served on ``listener``."""
+    """Return the URL of what is served on ``listener``."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -1,4 +1,4 @@
-"""The list of all groups as JSON: made in steps, once for each version, for all who ask."""
+"""The list of all groups is made as JSON in steps, once for each version, for all that ask."""
 
 from collections.abc import Sequence
 
@@ -14,14 +14,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Listing:
-    """The list of all groups of one desk."""
+    """A `Listing` makes the list of all groups of one desk."""
 
     def __init__(self, desk: CoordinatorApi) -> None:
         self._desk = desk
         self._made: tuple[int, list[bytes]] | None = None  # a version, and its groups in parts
 
     def answer(self) -> Steps[bytearray | None]:
-        """The answer; None if there is no group."""
+        """Return the answer; None if there is no group."""
         if self._made is None or self._made[0] != self._desk.version:
             self._made = yield from self._make()
         version, parts = self._made
@@ -32,7 +32,7 @@ class Listing:
         return (yield from _joined([empty.removesuffix(b"]}"), *parts, b"]}"]))
 
     def none(self) -> bytes:
-        """The answer where there is no group."""
+        """Return the answer where there is no group."""
         return _encode(GroupList(self._desk.version, *self._desk.freshness(), []))
 
     def _make(self) -> Steps[tuple[int, list[bytes]]]:
@@ -46,7 +46,7 @@ class Listing:
 
 
 def _joined(parts: Sequence[bytes]) -> Steps[bytearray]:
-    """All of ``parts``, megabytes together: memory that is touched for the first time costs most."""
+    """Return ``parts`` as one, of megabytes: memory that is touched for the first time costs most."""
     joined, at = bytearray(sum(map(len, parts))), 0
     for part in parts:
         joined[at : at + len(part)] = part

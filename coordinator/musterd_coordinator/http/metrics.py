@@ -1,4 +1,4 @@
-"""The page for Prometheus, in its own text format or as OpenMetrics, whichever is asked for."""
+"""The page for Prometheus is in its own text format or OpenMetrics, whichever is asked for."""
 
 import re
 from collections import Counter
@@ -30,22 +30,22 @@ _MEDIA = re.compile(r"[a-z/-]+; version=[0-9.]+; charset=utf-8(; escaping=[a-z0-
 
 
 class Form(NamedTuple):
-    """How a page is written, and its media type."""
+    """A `Form` says how a page is written, and its media type."""
 
     encode: Callable[[Collector], bytes]
-    media: bytes
+    media: str
 
 
-PLAIN = Form(generate_latest, CONTENT_TYPE_PLAIN_0_0_4.encode())
+PLAIN = Form(generate_latest, CONTENT_TYPE_PLAIN_0_0_4)
 
 
-def form_of(accept: bytes | None) -> Form:
-    """The form for an Accept header: what every Prometheus reads, unless it asks for another."""
+def form_of(accept: str) -> Form:
+    """Return the form for an Accept header: what every Prometheus reads, unless it asks for another."""
     try:
-        encode, media = choose_encoder((accept or b"").decode("latin-1"))
+        encode, media = choose_encoder(accept)
     except TypeError:  # a version that is no number
         return PLAIN
-    return Form(encode, media.encode()) if _MEDIA.fullmatch(media) else PLAIN
+    return Form(encode, media) if _MEDIA.fullmatch(media) else PLAIN
 
 
 def render(
@@ -56,7 +56,7 @@ def render(
     readers: int,
     form: Form = PLAIN,
 ) -> Steps[bytes]:
-    """The whole page, in steps."""
+    """Return the whole page, in steps."""
     status = yield from status_steps
     listed = yield from groups
     shown = yield from _shown(listed.groups)
@@ -69,7 +69,7 @@ def render(
 
 
 class _Only(Collector):
-    """Collects this one family, or none."""
+    """An `_Only` collects this one family, or none."""
 
     def __init__(self, *family: Metric) -> None:
         self._family = family
@@ -79,7 +79,7 @@ class _Only(Collector):
 
 
 def _texts(told: Iterable[Metric], form: Form) -> Iterator[bytes]:
-    """The text of each part. What is said of a family stands before its first part alone."""
+    """Yield the text of each part. What is said of a family stands before its first part alone."""
     end, head = form.encode(_Only()), b""
     for part in _parts(told):
         head_before, head = head, form.encode(_Only(_like(part, []))).removesuffix(end)
@@ -100,7 +100,7 @@ def _like(family: Metric, samples: list[Sample]) -> Metric:
 
 
 def _shown(groups: list[GroupSummary]) -> Steps[Sequence[GroupSummary]]:
-    """The largest groups; the others, which ``groups`` does not have any more, are one without a name."""
+    """Return the largest groups; the others, which leave ``groups``, are one without a name."""
     if len(groups) <= GROUPS_SHOWN:
         return groups
     sizes = np.fromiter((one.members for one in groups), np.int64, len(groups))
@@ -118,7 +118,7 @@ _NOBODY = GroupSummary("", 0, {})
 
 
 class Others:
-    """Groups added up."""
+    """An `Others` adds groups up."""
 
     def __init__(self) -> None:
         self._members = 0
@@ -129,13 +129,13 @@ class Others:
         )
 
     def add(self, group: GroupSummary) -> None:
-        """One more."""
+        """Add one more group."""
         self._members += group.members
         self._states.update(group.states)
         self._verdicts.update(group.verdicts)
         self._marks.update(group.marks)
 
     def summary(self) -> GroupSummary:
-        """All of them as one, whose name no group can have."""
+        """Return all of them as one, with a name that no group can have."""
         counts = dict(self._states), dict(self._verdicts), dict(self._marks)
         return GroupSummary("", self._members, *counts)

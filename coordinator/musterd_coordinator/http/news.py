@@ -1,4 +1,4 @@
-"""What readers of events are told: made once for all who are to hear the same."""
+"""What readers of events are told is made once for all that are to hear the same."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ class TooSlow(Exception):
 
 
 class StreamNews(NamedTuple):
-    """Events that bring a reader to ``version``, and a ping that says the same of that version."""
+    """A `StreamNews` has events that bring a reader to ``version``, and a ping that says the same of it."""
 
     version: int
     listening: bool
@@ -41,7 +41,7 @@ class StreamNews(NamedTuple):
 
 
 class _Changes(msgspec.Struct, frozen=True):
-    """musterd.model.EventChanges whose changes are encoded already."""
+    """A `_Changes` is a `musterd.model.EventChanges` with changes that are encoded already."""
 
     version: int
     listening: bool
@@ -64,7 +64,7 @@ class _Snapshot(NamedTuple):
 
 
 class StreamFeed:
-    """The events of one run of one coordinator."""
+    """A `StreamFeed` makes the events of one run of one coordinator."""
 
     def __init__(self, desk: CoordinatorApi, run: str, turns: Turns) -> None:
         self._desk = desk
@@ -79,7 +79,7 @@ class StreamFeed:
         self._telling = anyio.Lock()
 
     async def since(self, group: str | None, version: int | None) -> StreamNews:
-        """What a reader who knows ``version`` is to hear; a snapshot for one who knows none of use."""
+        """Return what a reader that knows ``version`` is to hear; a snapshot if it knows none of use."""
         self._forget_old(anyio.current_time())
         if version is not None and (told := await self._changes(group, version)):
             return told
@@ -87,14 +87,14 @@ class StreamFeed:
             return await self._snapshot(group)
 
     def forget(self) -> None:
-        """Nobody listens: keep nothing."""
+        """Keep nothing, as nobody listens."""
         self._snapshots.clear()
         self._taken.clear()
         self._told.clear()
         self._healths.clear()
 
     def _known(self, group: str | None, since: int) -> StreamNews | None:
-        """What is to be heard after ``since``, if that is nothing, or was made already."""
+        """Return what is to be heard after ``since``, if that is nothing, or was made already."""
         health = self._health(group)
         if health.version != self._told_at:
             self._told.clear()
@@ -105,7 +105,7 @@ class StreamFeed:
         return kept[1] if kept is not None and kept[0] is health else None
 
     async def _changes(self, group: str | None, since: int) -> StreamNews | None:
-        """Changes after ``since``, made once however many readers ask for them at the same time."""
+        """Return changes after ``since``, made once however many readers ask for them at the same time."""
         if told := self._known(group, since):
             return told
         async with self._telling:
@@ -124,7 +124,7 @@ class StreamFeed:
     async def _events(
         self, health: _Health, parts: Sequence[Sequence[MemberChange]]
     ) -> list[bytes]:
-        """Each part is a step."""
+        """Return an event for each part, which is a step."""
         events = list[bytes]()
         for number, part in enumerate(parts, 1):
             last = number == len(parts)
@@ -150,7 +150,7 @@ class StreamFeed:
         return health
 
     async def _snapshot(self, group: str | None) -> StreamNews:
-        """Everything; made anew only where what changed since the last one cannot follow it."""
+        """Return everything; made anew only where what changed since the last one cannot follow it."""
         kept = self._snapshots.get(group)
         if kept is None or not self._desk.is_at_hand(kept.version):
             kept = await self._turns.alone(self._make(group))
@@ -172,7 +172,7 @@ class StreamFeed:
             self._taken.popleft().events.clear()
 
     def _make(self, group: str | None) -> Steps[_Snapshot]:
-        """Portions are read while the roll goes on.
+        """Make a snapshot of portions that are read while the roll goes on.
 
         What changed meanwhile follows as changes, from the version at which the first was read.
         """

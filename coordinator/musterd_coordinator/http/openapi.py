@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 from the table of routes and the structs that they answer with."""
+"""The description in OpenAPI 3.1 is made of the routes and the structs that they answer with."""
 
 import inspect
 import re
@@ -10,7 +10,7 @@ import msgspec
 
 from musterd.model import ProblemDetails
 from musterd_coordinator.http.inputs import NoParameters
-from musterd_coordinator.http.routes import ReplyShape, Route
+from musterd_coordinator.http.routes import Operation, ReplyShape
 
 _REF = "#/components/schemas/{name}"
 _NAME_IN_PATH = re.compile(r"{(\w+)}")
@@ -38,8 +38,8 @@ _ALSO: dict[str, Json] = {
 """What the structs do not say, by name."""
 
 
-def describe(routes: Sequence[Route], *, version: str, extra_shapes: Iterable[type]) -> Json:
-    """The document. ``extra_shapes`` are structs that no answer is made of, but that are sent."""
+def describe(routes: Sequence[Operation], *, version: str, extra_shapes: Iterable[type]) -> Json:
+    """Return the document. ``extra_shapes`` are structs that are sent, though no answer is made of them."""
     shapes = {*_shapes(routes), *extra_shapes, ProblemDetails}
     ordered = sorted(shapes, key=lambda shape: shape.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
@@ -62,7 +62,7 @@ def describe(routes: Sequence[Route], *, version: str, extra_shapes: Iterable[ty
     }
 
 
-def _shapes(routes: Iterable[Route]) -> set[type]:
+def _shapes(routes: Iterable[Operation]) -> set[type]:
     replies = {reply.shape for route in routes for reply in route.replies}
     bodies = {route.body for route in routes if route.body}
     return {shape for shape in replies | bodies if isinstance(shape, type)}
@@ -73,7 +73,7 @@ def _tidy(schema: Mapping[str, Any]) -> Json:
     return {**schema, "description": inspect.cleandoc(described)} if described else {**schema}
 
 
-def _operation(route: Route) -> Json:
+def _operation(route: Operation) -> Json:
     operation: Json = {
         "operationId": _operation_id(route),
         "summary": route.summary,
@@ -91,7 +91,7 @@ def _operation(route: Route) -> Json:
     return operation
 
 
-def _operation_id(route: Route) -> str:
+def _operation_id(route: Operation) -> str:
     words = [word for word in re.split(r"\W+", route.path) if word not in ("", "v1")]
     return "_".join([route.method.lower(), *words])
 

@@ -1,19 +1,20 @@
-"""Who may order, and how often: each order is written to disk, for ever and in every log."""
+"""Not everybody may order, and not without end: each order is written to disk, and into every log."""
 
 from collections.abc import Callable
 
 import structlog
+from starlette.requests import Request
 
-from musterd_coordinator.http.exchange import Request
 from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.limits.rates import Pace, Repeats
+from musterd_coordinator.limits.shares import holder_of
 
 log = structlog.get_logger(__name__)
 
 
 class Orders:
-    """The door for orders."""
+    """An `Orders` is the door for orders."""
 
     def __init__(self, pace: Pace, gauges: HttpGauges, clock: Callable[[], float]) -> None:
         self._pace = pace
@@ -23,19 +24,19 @@ class Orders:
     def check(self, request: Request) -> None:
         """Raise the Problem that keeps this order out."""
         self._refuse_browsers(request)
-        if wait := self._pace.wait(request.whose):
+        if wait := self._pace.wait(holder_of(request.client)):
             self._refused("rate", request)
             raise Problem(
                 429,
                 f"too many orders at once; go on in {wait} s",
-                headers=((b"retry-after", b"%d" % wait),),
+                headers={"retry-after": str(wait)},
             )
 
     def _refuse_browsers(self, request: Request) -> None:
         # There is no authentication yet, so a page on any site, or a name rebound to this address,
         # could make an operator's browser write here. Programs send neither header.
-        site = request.header(b"sec-fetch-site") or b"none"
-        if site != b"none" or request.header(b"origin") is not None:
+        site = request.headers.get("sec-fetch-site", "none")
+        if site != "none" or "origin" in request.headers:
             self._refused("browser", request)
             raise Problem(
                 403,
@@ -47,4 +48,4 @@ class Orders:
         self._gauges.refused[reason] += 1
         more = self._repeats.one_more()
         if more is not None:
-            log.warning("order refused", reason=reason, caller=request.whose, more=more)
+            log.warning("order refused", reason=reason, caller=holder_of(request.client), more=more)

@@ -1,12 +1,15 @@
-"""Refusals as RFC 9457 problem details, whose ``detail`` says what to change."""
+"""Refusals are RFC 9457 problem details; their ``detail`` says what to change."""
 
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import msgspec
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from musterd.errors import ConfigError, Conflict, MusterdError, NotFound, NotReady, RegistryError
 from musterd.model import NOT_READY, ProblemDetails
-from musterd_coordinator.http.exchange import PROBLEM, Answer, Headers
 
 _STATUS: dict[type[MusterdError], int] = {
     NotFound: 404,
@@ -14,53 +17,71 @@ _STATUS: dict[type[MusterdError], int] = {
     ConfigError: 400,
     RegistryError: 503,
 }
-_SOON: Headers = ((b"retry-after", b"2"),)
 _encode = msgspec.json.Encoder().encode
 
 
-class Problem(Exception):
-    """Raised by a handler to refuse; ``field`` names the parameter or field to blame."""
+class Problem(HTTPException):
+    """A `Problem` is raised to refuse a request; ``field`` names the parameter or field to blame."""
 
     def __init__(
         self,
         status: int,
         detail: str,
         field: str | None = None,
-        headers: Headers = (),
+        headers: Mapping[str, str] | None = None,
         kind: str = "about:blank",
     ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
+        super().__init__(status, detail)
+        self.headers: Mapping[str, str] = headers or {}
         self.field = field
-        self.headers = headers
         self.kind = kind
 
     @property
     def title(self) -> str:
-        """The status in words."""
-        return HTTPStatus(self.status).phrase
+        """Return the status in words."""
+        return HTTPStatus(self.status_code).phrase
 
     def closing(self) -> "Problem":
-        """The same with the end of the connection, as nobody knows where what came ends."""
-        headers = (*self.headers, (b"connection", b"close"))
-        return Problem(self.status, self.detail, self.field, headers, self.kind)
+        """Return the same with the end of the connection: nobody knows where what came ends."""
+        headers = {**self.headers, "connection": "close"}
+        return Problem(self.status_code, self.detail, self.field, headers, self.kind)
 
-    def answer(self) -> Answer:
-        """The problem details."""
+    def answer(self) -> Response:
+        """Return the problem details."""
         # "about:blank" says that the status tells all there is to tell a program (RFC 9457, 4.2.1).
         details = ProblemDetails(
             type=self.kind,
             title=self.title,
-            status=self.status,
+            status=self.status_code,
             detail=self.detail,
             field=msgspec.UNSET if self.field is None else self.field,
         )
-        return Answer(_encode(details), self.status, PROBLEM, self.headers)
+        media = "application/problem+json"
+        return Response(_encode(details), self.status_code, self.headers, media)
 
 
 def problem_of(error: MusterdError) -> Problem:
-    """What the caller is told of an error that musterd raised on purpose."""
+    """Return what the caller is told of an error that musterd raised on purpose."""
     if isinstance(error, NotReady):
-        return Problem(503, str(error), headers=_SOON, kind=NOT_READY)
+        return Problem(503, str(error), headers={"retry-after": "2"}, kind=NOT_READY)
     return Problem(_STATUS.get(type(error), 500), str(error))
+
+
+class Problems:
+    """A `Problems` is the ASGI middleware that answers with the problem that anything inside raises.
+
+    ``in_doubt`` replaces an error that cannot be told yet.
+    """
+
+    def __init__(self, app: ASGIApp, *, in_doubt: Callable[[MusterdError], MusterdError]) -> None:
+        self._app = app
+        self._in_doubt = in_doubt
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Problem as problem:
+            told = problem.closing() if scope.get("unwanted") else problem
+            await told.answer()(scope, receive, send)
+        except MusterdError as error:
+            await problem_of(self._in_doubt(error)).answer()(scope, receive, send)

@@ -1,4 +1,4 @@
-"""uvicorn inside our own task group: no signals of its own, bounded requests, a bounded stop."""
+"""uvicorn runs inside our own task group, without signals of its own, and stops in bounded time."""
 
 import socket
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ async def serve_http(
     """Serve ``app`` on ``listen`` (``host:port`` or ``[::1]:port``) until cancelled.
 
     Reports the URLs that it answers at once it listens, with the real port where 0 was asked.
-    Stops within about a second of being cancelled, whoever is still connected. Raises ConfigError
+    Stops within about a second of being cancelled, whatever is still connected. Raises ConfigError
     if the address is not usable, and CannotListen if it cannot be had for ``patience`` seconds. Each
     caller is a ``connection``.
     """
@@ -74,10 +74,10 @@ def _config(app: App, connection: type[Connection]) -> uvicorn.Config:
 
 class _Server(uvicorn.Server):
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:  # signals are the business of whoever runs us
+    def capture_signals(self) -> Iterator[None]:  # signals are the business of the program
         yield
 
     def abort_connections(self) -> None:
-        """Cut whoever did not read its answer in time."""
+        """Cut the connections that did not read their answers in time."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()

@@ -1,4 +1,4 @@
-"""The table of everything that can be asked over HTTP."""
+"""The table has everything that can be asked over HTTP."""
 
 from musterd.model import (
     EventChanges,
@@ -21,7 +21,7 @@ from musterd_coordinator.http.inputs import (
     HistoryParameters,
     MembersParameters,
 )
-from musterd_coordinator.http.routes import Handler, ReplyShape, Route
+from musterd_coordinator.http.routes import Handler, Hot, Operation, ReplyShape
 
 GROUP = "/v1/groups/{group}"
 MEMBER = GROUP + "/members/{member}"
@@ -30,32 +30,34 @@ MEMBER = GROUP + "/members/{member}"
 EVENT_SHAPES = {"snapshot": EventSnapshot, "changes": EventChanges, "ping": EventPing}
 
 
-def routes(api: Api, *, openapi: Handler, dashboard: Handler) -> list[Route]:
-    """Every route."""
+def routes(api: Api, *, openapi: Handler, dashboard: Handler) -> list[Operation]:
+    """Return every route."""
     return [*_queries(api), *_orders(api), *_observation(api), *_pages(openapi, dashboard)]
 
 
-def _queries(api: Api) -> list[Route]:
-    return [
-        Route(
+def _queries(api: Api) -> list[Operation]:
+    return [  # those that are asked most stand first, as routes are tried one after the other
+        Operation(
             "GET",
-            "/v1/groups",
-            api.groups,
-            "All groups, counted by state",
-            [ReplyShape(200, GroupList, "the groups")],
-        ),
-        Route(
-            "GET",
-            GROUP,
-            api.group,
-            "One group, counted by state and zone",
-            [ReplyShape(200, GroupAnswer, "the group")],
+            MEMBER,
+            Hot(api.member),
+            "One member",
+            [ReplyShape(200, MemberAnswer, "the member")],
             problems=[404],
         ),
-        Route(
+        Operation(
+            "POST",
+            GROUP + "/query",
+            Hot(api.query),
+            "Verdicts on up to 10000 named members",
+            [ReplyShape(200, QueryAnswer, "verdicts by name, and the names that are no members")],
+            body=Query,
+            problems=[404, 408, 413, 415],
+        ),
+        Operation(
             "GET",
             GROUP + "/members",
-            api.members,
+            Hot(api.members),
             "Members of a group by name, at most 1000 a page",
             [
                 ReplyShape(
@@ -65,24 +67,22 @@ def _queries(api: Api) -> list[Route]:
             parameters=MembersParameters,
             problems=[404],
         ),
-        Route(
+        Operation(
             "GET",
-            MEMBER,
-            api.member,
-            "One member",
-            [ReplyShape(200, MemberAnswer, "the member")],
+            "/v1/groups",
+            api.groups,
+            "All groups, counted by state",
+            [ReplyShape(200, GroupList, "the groups")],
+        ),
+        Operation(
+            "GET",
+            GROUP,
+            api.group,
+            "One group, counted by state and zone",
+            [ReplyShape(200, GroupAnswer, "the group")],
             problems=[404],
         ),
-        Route(
-            "POST",
-            GROUP + "/query",
-            api.query,
-            "Verdicts on up to 10000 named members",
-            [ReplyShape(200, QueryAnswer, "verdicts by name, and the names that are no members")],
-            body=Query,
-            problems=[404, 408, 413, 415],
-        ),
-        Route(
+        Operation(
             "GET",
             MEMBER + "/history",
             api.history,
@@ -94,9 +94,9 @@ def _queries(api: Api) -> list[Route]:
     ]
 
 
-def _orders(api: Api) -> list[Route]:
+def _orders(api: Api) -> list[Operation]:
     return [
-        Route(
+        Operation(
             "PATCH",
             MEMBER,
             api.change_facts,
@@ -105,7 +105,7 @@ def _orders(api: Api) -> list[Route]:
             body=FactsChange,
             problems=[403, 404, 408, 413, 415, 429],
         ),
-        Route(
+        Operation(
             "DELETE",
             MEMBER,
             api.forget,
@@ -117,9 +117,9 @@ def _orders(api: Api) -> list[Route]:
     ]
 
 
-def _observation(api: Api) -> list[Route]:
+def _observation(api: Api) -> list[Operation]:
     return [
-        Route(
+        Operation(
             "GET",
             "/v1/events",
             api.events,
@@ -134,14 +134,14 @@ def _observation(api: Api) -> list[Route]:
             parameters=EventsParameters,
             problems=[404, 503],
         ),
-        Route(
+        Operation(
             "GET",
             "/v1/status",
             api.status,
             "This coordinator, its shards and the storms it holds",
             [ReplyShape(200, StatusAnswer, "the status")],
         ),
-        Route(
+        Operation(
             "GET",
             "/metrics",
             api.metrics,
@@ -154,10 +154,10 @@ def _observation(api: Api) -> list[Route]:
                 )
             ],
         ),
-        Route(
+        Operation(
             "GET", "/healthz", api.healthz, "Alive", [ReplyShape(200, "text/plain", "it is alive")]
         ),
-        Route(
+        Operation(
             "GET",
             "/readyz",
             api.readyz,
@@ -168,16 +168,16 @@ def _observation(api: Api) -> list[Route]:
     ]
 
 
-def _pages(openapi: Handler, dashboard: Handler) -> list[Route]:
+def _pages(openapi: Handler, dashboard: Handler) -> list[Operation]:
     return [
-        Route(
+        Operation(
             "GET",
             "/openapi.json",
             openapi,
             "This description",
             [ReplyShape(200, "application/json", "OpenAPI 3.1")],
         ),
-        Route(
+        Operation(
             "GET",
             "/",
             dashboard,

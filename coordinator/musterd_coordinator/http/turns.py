@@ -1,4 +1,4 @@
-"""One heavy question after the other: each is answered in steps, and so many wait at most."""
+"""Heavy questions are answered one after the other, each in steps, and so many wait at most."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,25 +12,25 @@ from musterd_coordinator.steps import Steps, T
 
 
 class Turns:
-    """``most`` may wait or be answered at once, half of them of one address."""
+    """A `Turns` lets ``most`` wait or be answered at once, half of them of one address."""
 
     def __init__(self, most: int) -> None:
         self._shares = Shares(most, max(1, most // 2))
         self._lock = anyio.Lock()
 
     async def take(self, holder: str, steps: Steps[T]) -> T:
-        """What comes of ``steps`` when it is their turn; a Problem 503 where too many wait."""
+        """Return what comes of ``steps`` when it is their turn; raise a Problem 503 where too many wait."""
         async with self.turn(holder):
             return await in_steps(steps)
 
     @asynccontextmanager
     async def turn(self, holder: str) -> AsyncIterator[None]:
-        """A turn, as soon as there is one."""
+        """Wait for a turn, and have it."""
         if not self._shares.take(holder):
             raise Problem(
                 503,
                 "too many questions about many members wait to be answered; try again",
-                headers=((b"retry-after", b"1"),),
+                headers={"retry-after": "1"},
             )
         try:
             async with self._lock:
@@ -39,13 +39,13 @@ class Turns:
             self._shares.give(holder)
 
     async def alone(self, steps: Steps[T]) -> T:
-        """What comes of ``steps`` when nobody else's are going on, for one who may always wait."""
+        """Return what comes of ``steps`` when no others are going on, for a caller that may always wait."""
         async with self._lock:
             return await in_steps(steps)
 
 
 async def in_steps(steps: Steps[T]) -> T:
-    """All of it, with a turn for everybody else after each step."""
+    """Do all of ``steps``, with a turn for everybody else after each; return what comes of it."""
     try:
         while True:
             next(steps)
