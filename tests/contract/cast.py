@@ -11,6 +11,8 @@ from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores import Store
 from musterd_coordinator.sweep.base import BeatBatch, open_reader
+from musterd_coordinator.sweep.columns import Rejected
+from musterd_coordinator.sweep.signed.signing import Signing
 from tests.contract.labs import COORDINATOR, NAMESPACE
 
 
@@ -100,6 +102,8 @@ class Look:
     kept: bool = True
     complete: bool = True
     proven: bool = True
+    contested: set[str] = field(default_factory=set)
+    rejected: Rejected = field(default_factory=Rejected)
 
     @property
     def sequences(self) -> dict[str, int]:
@@ -114,8 +118,15 @@ Stored = dict[int, tuple[int, int, int]]
 class Coordinator:
     """Writes its canary, reads the roster and sweeps, on all shards."""
 
-    def __init__(self, store: Store, name: str = COORDINATOR, namespace: str = NAMESPACE) -> None:
-        self.readers = [open_reader(store, shard, name) for shard in range(len(store.shard_names))]
+    def __init__(
+        self,
+        store: Store,
+        name: str = COORDINATOR,
+        namespace: str = NAMESPACE,
+        signing: Signing | None = None,
+    ) -> None:
+        shards = range(len(store.shard_names))
+        self.readers = [open_reader(store, shard, name, signing) for shard in shards]
         self.seats: list[dict[int, Member]] = [{} for _ in self.readers]
         self._stored: list[Stored] = [{} for _ in self.readers]
         self._namespace = namespace
@@ -174,8 +185,12 @@ class Coordinator:
         look.seated += roster.seated
         look.vacated += roster.vacated
         sweep = await reader.sweep()
+        seats |= dict(sweep.seated)
+        look.seated += sweep.seated
         look.complete &= sweep.complete
-        look.proven &= sweep.complete and sweep.canary == self.canary()
+        look.proven &= sweep.complete and sweep.canary == self.canary() and not sweep.unproven
+        look.contested |= {seats[slot].name for slot in sweep.contested}
+        look.rejected += sweep.rejected
         for slot, (identity, incarnation, sequence) in self.standing(shard, sweep).items():
             member = seats[slot]
             assert identity == member_id(self._namespace, member.group, member.name)

@@ -7,12 +7,15 @@ to cancel at any await, and raises only :class:`musterd.errors.StoreError`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from musterd.beat import Beat
 from musterd.model import Member
 from musterd.stores import Store
 from musterd_coordinator.sweep.columns import Beats, Rejected, Slots
+
+if TYPE_CHECKING:
+    from musterd_coordinator.sweep.signed.signing import Signing
 
 _HOMES = {
     "memcached": "musterd_coordinator.sweep.memcached.reader",
@@ -51,6 +54,11 @@ class BeatBatch:
 
     ``spoiled`` are slots with a record that is no beat of their member, of those slots in which
     there were good ones before; of such slots ``established`` have a record, good or not.
+
+    Where beats are signed, ``seated`` are members whose first beat it brought, or the first with
+    other facts; ``contested`` are slots with a new record that is not their member's, ``unfresh``
+    those with one of theirs that was signed for an old challenge. ``unproven`` says why the sweep is
+    no evidence of silence though it is complete.
     """
 
     beats: Beats
@@ -61,6 +69,10 @@ class BeatBatch:
     unchanged: int = 0
     spoiled: Slots | Sequence[int] = ()
     established: int = 0
+    seated: Sequence[tuple[int, Member]] = ()
+    contested: Sequence[int] = ()
+    unfresh: Sequence[int] = ()
+    unproven: str = ""
 
     @property
     def present(self) -> int:
@@ -107,11 +119,14 @@ class ShardReader(Protocol):
         """Close the connections without waiting for the network."""
 
 
-def open_reader(store: Store, shard: int, coordinator: str) -> ShardReader:
+def open_reader(
+    store: Store, shard: int, coordinator: str, signing: "Signing | None" = None
+) -> ShardReader:
     """Return the reader of ``store.shard_names[shard]`` for the coordinator named ``coordinator``.
 
-    Connects to nothing yet. Raises ConfigError for a store that takes beats and shows none.
+    With ``signing`` it checks what is signed. Connects to nothing yet. Raises ConfigError for a store
+    that takes beats and shows none.
     """
     home = import_module(_HOMES[store.url.partition(":")[0]])
-    reader: ShardReader = home.open_reader(store.driver, shard, coordinator)
+    reader: ShardReader = home.open_reader(store.driver, shard, coordinator, signing)
     return reader

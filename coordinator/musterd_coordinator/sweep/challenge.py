@@ -38,6 +38,12 @@ TRIES = 3
 """Times that the value is written in one sweep, where others write it too."""
 
 
+UNSEEN = (
+    "agents cannot have seen this coordinator's nonce yet: it has just begun, or somebody overwrote"
+    " the challenge that they sign"
+)
+
+
 class ChallengeValue(Protocol):
     """A `ChallengeValue` is where a shard keeps its challenge."""
 

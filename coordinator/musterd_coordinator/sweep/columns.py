@@ -68,8 +68,10 @@ class Beats(NamedTuple):
 class Rejected(NamedTuple):
     """A `Rejected` counts the wrong values of a sweep, by what was wrong with them.
 
-    The first five are records that were no beats, the others what a keyed store says beside them:
-    ``oversized`` are values of any kind that were not even read.
+    The first five are records that were no beats, the next six what a keyed store says beside them:
+    ``oversized`` are values of any kind that were not even read. The last are records of a fleet
+    with keys: with a ``mac`` that is not that of their member's key, ``stale`` ones that were signed
+    before or copied, and ``unsigned`` ones.
     """
 
     length: int = 0
@@ -83,6 +85,9 @@ class Rejected(NamedTuple):
     hint: int = 0
     canary: int = 0
     oversized: int = 0
+    mac: int = 0
+    stale: int = 0
+    unsigned: int = 0
 
     @property
     def beats(self) -> int:
@@ -132,12 +137,15 @@ def from_records(slots: Slots, records: NDArray[np.void]) -> Beats:
     )
 
 
-def words_in(buffer: bytes | memoryview, count: int, offset: int, stride: int) -> Words:
+def words_in(
+    buffer: bytes | memoryview, count: int, offset: int, stride: int, words: int = WORDS
+) -> Words:
     """Return the words of ``count`` records: one at ``offset``, and one each ``stride`` on.
 
     They are a copy, and the only one: to turn records into columns costs no more than to copy them.
+    ``words`` are as many of each: all eight with its mac.
     """
-    shape, strides = (count, WORDS), (stride, _WORD.itemsize)
+    shape, strides = (count, words), (stride, _WORD.itemsize)
     return np.ndarray(shape, _WORD, buffer, offset, strides).T.copy()
 
 

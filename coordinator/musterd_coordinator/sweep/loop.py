@@ -6,16 +6,20 @@ of a shard never begins before the last one ended.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import blake2s
 from math import inf
 from random import Random
+from secrets import token_bytes
 from time import perf_counter
 from typing import Protocol
 
 import anyio
 import structlog
+from msgspec.structs import replace
 
-from musterd.beat import Beat, new_incarnation
+from musterd.beat import SIGNED, Beat, head, new_incarnation
 from musterd.errors import StoreError
+from musterd.keys import KEY_SIZE, MAC_SIZE
 from musterd.model import Member
 from musterd_coordinator.sweep.base import BeatBatch, Roster, ShardReader
 from musterd_coordinator.sweep.spoilage import Spoilage, Spoiled
@@ -84,6 +88,7 @@ class Sweeper:
         self._wall = wall
         self._stopwatch = stopwatch
         self._rng = rng or Random()
+        self._key = token_bytes(KEY_SIZE)  # of this run: nobody else writes what reads back as ours
         self._incarnation = new_incarnation()
         self._sequence = 0
         self._renewal_due = False  # stays so until it succeeds
@@ -142,7 +147,7 @@ class Sweeper:
             return attempt.sweep.reason
         now = anyio.current_time()
         attempt.spoiled = self._spoilage.look(attempt.sweep, now)
-        if reason := attempt.spoiled.reason:
+        if reason := attempt.sweep.unproven or attempt.spoiled.reason:
             return reason
         if not kept:
             return "the shard lost the canary of the last sweep: restarted, flushed or evicting"
@@ -153,6 +158,8 @@ class Sweeper:
             canary.sequence,
         ):
             return "an older canary came back: reads are stale, or another coordinator has our name"
+        if attempt.sweep.canary.mac != canary.mac:
+            return "the canary that came back is not ours: somebody else writes it too"
         return ""
 
     def _took(self, attempt: "_Attempt") -> float:
@@ -178,13 +185,17 @@ class Sweeper:
 
     def _next_canary(self) -> Beat:
         self._sequence += 1
-        return Beat(
+        canary = Beat(
             member_id=self._id,
             incarnation=self._incarnation,
             sequence=self._sequence,
             interval_ms=int(self._period * 1000),
             sent_ms=int(self._wall() * 1000),
+            version=SIGNED,
         )
+        record = head(canary, SIGNED)
+        mac = blake2s(record, key=self._key, digest_size=MAC_SIZE).digest()
+        return replace(canary, mac=mac)
 
 
 class Take(Protocol):

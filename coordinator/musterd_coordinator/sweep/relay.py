@@ -4,11 +4,14 @@ from typing import NoReturn
 
 from musterd.errors import ConfigError
 from musterd.stores.relay import RelayDriver
+from musterd_coordinator.sweep.signed.signing import Signing
 
 
-def open_reader(driver: RelayDriver, shard: int, coordinator: str) -> NoReturn:
+def open_reader(
+    driver: RelayDriver, shard: int, coordinator: str, signing: Signing | None
+) -> NoReturn:
     """Raise ConfigError: there is no way to read beats from a relay."""
-    del shard, coordinator
+    del shard, coordinator, signing
     names = ",".join(server.name for server in driver.servers)
     raise ConfigError(
         f"store relay://{names} takes the beats of agents and shows none: give a coordinator"

@@ -8,16 +8,20 @@ from musterd.stores.table.store import MemoryDriver
 from musterd.stores.table.table import Table
 from musterd_coordinator.sweep.base import ShardReader
 from musterd_coordinator.sweep.columns import Slots, Words
+from musterd_coordinator.sweep.signed.signing import Signing
 from musterd_coordinator.sweep.slots.reader import SlotReader
 from musterd_coordinator.sweep.slots.slotmap import Block
 
 
-def open_reader(driver: MemoryDriver, shard: int, coordinator: str) -> ShardReader:
+def open_reader(
+    driver: MemoryDriver, shard: int, coordinator: str, signing: Signing | None
+) -> ShardReader:
     """Return the reader of the table; see :func:`musterd_coordinator.sweep.base.open_reader`."""
     del shard
     bulk = TableBulk(driver.shard.table)
     return SlotReader(
-        driver.shard, bulk, driver.namespace, coordinator, driver.timeout, driver.beat_ttl
+        *(driver.shard, bulk, driver.namespace, coordinator, driver.timeout, driver.beat_ttl),
+        signing=signing,
     )
 
 

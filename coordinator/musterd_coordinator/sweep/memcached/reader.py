@@ -5,10 +5,13 @@ from musterd.stores.memcached.store import MemcachedDriver
 from musterd.ways import Way
 from musterd_coordinator.sweep.base import ShardReader
 from musterd_coordinator.sweep.memcached.bulk import MemcachedBulk
+from musterd_coordinator.sweep.signed.signing import Signing
 from musterd_coordinator.sweep.slots.reader import SlotReader
 
 
-def open_reader(driver: MemcachedDriver, shard: int, coordinator: str) -> ShardReader:
+def open_reader(
+    driver: MemcachedDriver, shard: int, coordinator: str, signing: Signing | None
+) -> ShardReader:
     """Return the reader of one server; see :func:`musterd_coordinator.sweep.base.open_reader`."""
     server = driver.servers[shard]
     way = Way(server.host)
@@ -19,4 +22,5 @@ def open_reader(driver: MemcachedDriver, shard: int, coordinator: str) -> ShardR
         coordinator,
         driver.timeout,
         driver.beat_ttl,
+        signing=signing,
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from musterd.beat import MAGIC, SIZE
 from musterd.errors import ShardCorrupt
-from musterd_coordinator.sweep.columns import WORDS, Slots, Words, words_in
+from musterd_coordinator.sweep.columns import Slots, Words, words_in
 from musterd_coordinator.sweep.memcached.values import (
     BORDER,
     END,
@@ -85,7 +85,7 @@ class BeatsReply:
         if not count:
             self.result = (
                 self._block.slots[:0],
-                np.empty((WORDS, 0), np.uint64),
+                np.empty((self._block.words, 0), np.uint64),
                 self._block.slots[:0],
             )
             return True
@@ -104,7 +104,8 @@ class BeatsReply:
         slots = self._slots(column(len(HEAD), self._key_kind, count)) if regular else None
         if slots is None:
             return False
-        self.result = slots, words_in(buffer, count, self._record_at, self._stride), slots[:0]
+        at, stride = self._record_at, self._stride
+        self.result = slots, words_in(buffer, count, at, stride, self._block.words), slots[:0]
         return True
 
     def _slots(self, keys: NDArray[np.void]) -> Slots | None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from musterd.beat import SIZE, Beat, beat_in
 from musterd.errors import ShardCorrupt
 from musterd_coordinator.sweep.columns import Beats, Rejected, no_beats
-from musterd_coordinator.sweep.postgres.slotmap import RowSlots
+from musterd_coordinator.sweep.postgres.slotmap import Believed, RowSlots
 from musterd_coordinator.sweep.standing import Spoils
 
 
@@ -40,7 +40,7 @@ class RowCollector:
         if everything:
             self._seats.forget_beats()
             self.canary: Beat | None = None
-        self._room = self._seats.count()
+        self._room = self._most()
         if not self._room <= len(self._columns[0]) <= 2 * self._room:
             size = self._room + self._room // 8
             self._columns = [np.empty(size, column.dtype) for column in no_beats()]
@@ -48,6 +48,10 @@ class RowCollector:
         self.rejected = Rejected()
         self._strangers = 0
         self._refused: list[NDArray[np.int64]] = []
+
+    def _most(self) -> int:
+        """Return how many beats there may be."""
+        return self._seats.count()
 
     @property
     def settled(self) -> bool:
@@ -64,12 +68,17 @@ class RowCollector:
         Raises ShardCorrupt when there are more beats than members.
         """
         slots = rows["slot"].astype(np.int64)
-        beats, rejected, strangers, refused = self._seats.believe(slots, rows["record"])
-        if len(refused):
-            self._refused.append(refused)
-        self.rejected += rejected
-        self._strangers += strangers
-        self._keep(beats)
+        self._take_in(self._seats.believe(slots, rows["record"]))
+        self._look_for_canary(slots, rows)
+
+    def _take_in(self, believed: Believed) -> None:
+        if len(believed.refused):
+            self._refused.append(believed.refused)
+        self.rejected += believed.rejected
+        self._strangers += believed.strangers
+        self._keep(believed.beats)
+
+    def _look_for_canary(self, slots: NDArray[np.int64], rows: NDArray[Any]) -> None:
         own = rows["record"][slots == self._canary_slot]
         if len(own):
             self.canary = beat_in(own.tobytes()[:SIZE])

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import blake2b
+from typing import Any
 
 import anyio
+from numpy.typing import NDArray
 
 from musterd.beat import Beat, pack
 from musterd.errors import ShardRefused
@@ -14,14 +16,21 @@ from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.store import PostgresDriver
 from musterd.stores.postgres.url import Target
 from musterd.stores.postgres.writer import PostgresWriter, namespace_key, retire, signed
+from musterd_coordinator.steps import Steps
 from musterd_coordinator.sweep.base import BeatBatch, Roster, ShardReader
+from musterd_coordinator.sweep.challenge import keep
 from musterd_coordinator.sweep.columns import Rejected
+from musterd_coordinator.sweep.postgres.challenge import RowChallenge
 from musterd_coordinator.sweep.postgres.collector import RowCollector
 from musterd_coordinator.sweep.postgres.moves import MoveWatch
 from musterd_coordinator.sweep.postgres.relays import MOST_RELAYS, READ_MARKS, RelayWatch, marks_key
 from musterd_coordinator.sweep.postgres.roster import PAGE, PORTION, Doubts, RosterReader
 from musterd_coordinator.sweep.postgres.scan import SNAPSHOT, Scan
+from musterd_coordinator.sweep.postgres.sealed import SealedRowCollector
 from musterd_coordinator.sweep.postgres.slotmap import RowSlots
+from musterd_coordinator.sweep.signed.seals import SlotSeals
+from musterd_coordinator.sweep.signed.signing import Signing
+from musterd_coordinator.sweep.turns import in_steps
 
 _NEW_CANARY = """
 INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record, role_key)
@@ -39,10 +48,14 @@ INSERT INTO musterd.beat SELECT * FROM moved
 _OLD_CANARIES = "DELETE FROM musterd.beat WHERE slot < 0 AND seen_at < now() - interval '1 day'"
 
 
-def open_reader(driver: PostgresDriver, shard: int, coordinator: str) -> ShardReader:
+def open_reader(
+    driver: PostgresDriver, shard: int, coordinator: str, signing: Signing | None
+) -> ShardReader:
     """Return the database's reader; see :func:`musterd_coordinator.sweep.base.open_reader`."""
     del shard
-    return PostgresReader(driver.target, driver.namespace, coordinator, driver.timeout)
+    return PostgresReader(
+        driver.target, driver.namespace, coordinator, driver.timeout, signing=signing
+    )
 
 
 class PostgresReader:
@@ -55,7 +68,8 @@ class PostgresReader:
     beats are read no canary is written, and its connection reads half of a large table.
 
     A sweep brings the beats that are new since the one before; a lost canary makes the next a full
-    one. Of the roster ``page`` rows are read at a time, and some ``portion`` in one call.
+    one. Of the roster ``page`` rows are read at a time, and some ``portion`` in one call. With
+    ``signing`` it believes what is signed.
     """
 
     def __init__(
@@ -67,6 +81,7 @@ class PostgresReader:
         *,
         page: int = PAGE,
         portion: int = PORTION,
+        signing: Signing | None = None,
     ) -> None:
         self.name = target.name
         self._namespace = namespace
@@ -79,14 +94,27 @@ class PostgresReader:
         self._scan = Scan(self._link, self._canary_link, self._key)
         self._has_tables = self._has_canary = False
         self._seats = RowSlots()
-        self._harvest = RowCollector(self.name, self._seats, self._canary_slot)
+        self._seals = SlotSeals(signing, signing.challenge()) if signing else None
+        self._challenge = RowChallenge(self._canary_link, namespace)
+        self._could_sign = True  # could agents see a challenge that makes their beats fresh?
+        self._harvest = self._collector()
         self._relays = RelayWatch()
-        self._roster = RosterReader(self._link, namespace, self._seats, page=page, portion=portion)
+        self._roster = RosterReader(
+            self._link, namespace, self._seats, page=page, portion=portion, signing=signing
+        )
         self._doubts = Doubts()
+
+    def _collector(self) -> RowCollector:
+        if self._seals is None:
+            return RowCollector(self.name, self._seats, self._canary_slot)
+        return SealedRowCollector(self.name, self._seats, self._canary_slot, self._seals)
 
     async def write_canary(self, beat: Beat) -> bool:
         """Overwrite the canary; return False when it was gone and had to be written anew."""
         async with self._tables():
+            if self._seals is not None:
+                now = anyio.current_time()
+                self._could_sign = await keep(self._seals.challenge, self._challenge, now)
             if await self._canary.write(self._canary_slot, beat):
                 self._has_canary = True
                 return True
@@ -110,14 +138,17 @@ class PostgresReader:
         """Return what changed among the seats since the last call."""
         async with self._tables():
             await self._move.follow()
-            return await self._roster.read()
+            roster = await self._roster.read()
+        if self._seals is None:
+            return roster
+        return await in_steps(self._seals.tell(roster, anyio.current_time()))
 
     async def sweep(self) -> BeatBatch:
         """Return the namespace's beats that are new since the last call, and the canary."""
         harvest, scan = self._harvest, self._scan
         async with self._tables(), self._link.transaction(begin=SNAPSHOT) as connection:
             harvest.begin(everything=await scan.begin(connection))
-            await scan.read(connection, self._seats.count(), harvest.take)
+            await scan.read(connection, self._seats.count(), self._take)
             marks = await connection.fetch(READ_MARKS, marks_key(self._namespace), MOST_RELAYS)
         if harvest.settled:
             scan.settle()
@@ -130,17 +161,31 @@ class PostgresReader:
             self._roster.doubt()
         spoils = harvest.spoils()
         rejected = harvest.rejected + Rejected(holder=self._roster.refused)
-        return BeatBatch(
+        batch = BeatBatch(
             *(harvest.beats(), rejected, harvest.canary, not reason, reason),
             unchanged=harvest.unchanged(),
             spoiled=spoils.slots,
             established=spoils.records,
         )
+        return batch if self._seals is None else self._signed(batch, self._seals)
+
+    def _take(self, rows: NDArray[Any]) -> Steps[None] | None:
+        if isinstance(self._harvest, SealedRowCollector):
+            return self._harvest.check(rows, anyio.current_time())
+        self._harvest.take(rows)
+        return None
+
+    def _signed(self, batch: BeatBatch, seals: SlotSeals) -> BeatBatch:
+        if batch.complete:
+            seals.finish()
+        return seals.told(batch, could_sign=self._could_sign)
 
     async def retire(self, member: Member) -> None:
         """Remove a forgotten member's beat and vacate its slot."""
         async with self._tables():
             await retire(self._link, self._namespace, member)
+        if self._seals is not None:
+            self._seals.retire(member)
 
     async def aclose(self) -> None:
         """Close both connections without waiting for the network."""

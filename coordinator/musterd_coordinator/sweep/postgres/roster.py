@@ -18,6 +18,7 @@ from musterd_coordinator.sweep.postgres.limits import MOST_SLOTS
 from musterd_coordinator.sweep.postgres.mark import SnapshotMark, catch_up, living_mark
 from musterd_coordinator.sweep.postgres.refused import RefusedRows
 from musterd_coordinator.sweep.postgres.slotmap import RowSlots, Seat
+from musterd_coordinator.sweep.signed.signing import Signing
 
 PAGE = 500
 """Rows of the roster read at a time: a few milliseconds of the event loop."""
@@ -91,7 +92,8 @@ class Doubts:
 class RosterReader:
     """A `RosterReader` reads by ``link`` which member has which seat, and tells ``seats``.
 
-    It reads ``page`` rows at a time, and ``portion`` and a page more in one call.
+    It reads ``page`` rows at a time, and ``portion`` and a page more in one call. With ``signing``,
+    only who was announced with its key is a member.
     """
 
     def __init__(
@@ -102,7 +104,9 @@ class RosterReader:
         *,
         page: int = PAGE,
         portion: int = PORTION,
+        signing: Signing | None = None,
     ) -> None:
+        self._signing = signing
         self._rows, self._portion = page, portion
         self._link = link
         self._namespace = namespace
@@ -231,6 +235,8 @@ class RosterReader:
             its_id = member_id(self._namespace, member.group, member.name)
             if signed(its_id) != row["member_id"]:
                 raise ValueError(f"its member_id is not that of {member}")
+            if self._signing and (fault := self._signing.fault(member, row["mac"] or b"")):
+                raise ValueError(f"{member}: {fault}")
         except Exception as error:  # noqa: BLE001 (whatever is wrong with it is wrong with it alone)
             self._refused.put(slot, str(error) or type(error).__name__)
             return Seat(slot, changed)

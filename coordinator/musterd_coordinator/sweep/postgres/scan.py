@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from musterd.beat import SIZE
 from musterd.stores.postgres.session import Connection, PgSession
+from musterd_coordinator.steps import Steps
 from musterd_coordinator.sweep.postgres.copy import Copy
 from musterd_coordinator.sweep.postgres.mark import SnapshotMark, mark
+from musterd_coordinator.sweep.turns import in_steps
 
 HALVES_FROM = 50_000
 """Members from which on a table is read in halves. For fewer, one COPY takes milliseconds."""
@@ -49,8 +51,8 @@ _MOST_TRANSACTIONS = 1 << 30  # an age has 31 bits
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 """Begins a transaction all of whose queries see one moment, that of its first."""
 
-Take = Callable[[NDArray[Any]], None]
-"""Takes rows with the fields ``slot`` and ``record``, which come in no order."""
+Take = Callable[[NDArray[Any]], Steps[None] | None]
+"""Takes rows with the fields ``slot`` and ``record``, which come in no order; at once, or in steps."""
 
 
 class Scan:
@@ -118,7 +120,8 @@ class Scan:
         copy, query = Copy(self._link.name), self._beats + self._changed + part
 
         async def parse(chunk: bytes) -> None:
-            take(copy.rows(chunk))
+            if (steps := take(copy.rows(chunk))) is not None:
+                await in_steps(steps)
             if len(chunk) < GULP:
                 await anyio.sleep(PAUSE)
 

@@ -115,14 +115,33 @@ class RowSlots:
         self._standing.count(heard)
         return spoils
 
+    @property
+    def member_id(self) -> NDArray[np.uint64]:
+        """Return the member_id in each slot that is taken."""
+        return self._id
+
+    def are_taken(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say in which of ``slots`` (n) members sit."""
+        taken = (slots >= 0) & (slots < len(self._taken))
+        taken[taken] = self._taken[slots[taken]]
+        return taken
+
+    def hear(self, read: NDArray[np.int64], beats: Beats) -> NDArray[np.int64]:
+        """Note that of the slots that were ``read`` those of ``beats`` have good ones; return the others."""
+        others = _NONE
+        if len(beats.slot) < len(read):
+            self._heard[read] = 0
+            others = np.setdiff1d(read, beats.slot)
+        self._heard[beats.slot] = (beats.incarnation + beats.sequence * _TWO) | _ODD
+        return others
+
     def believe(self, slots: NDArray[np.int64], records: NDArray[np.void]) -> Believed:
         """Return the good beats of members that sit in those ``slots``, and how many were not good.
 
         Slots below zero, where canaries are, say nothing, nor do members that took their slot and
         did not beat yet. Shapes: (n,), and (n,) of dtype RECORD, of which the beats may be views.
         """
-        seated = (slots >= 0) & (slots < len(self._taken))
-        seated[seated] = self._taken[slots[seated]]
+        seated = self.are_taken(slots)
         known = seated & ((records["magic"] != 0) | (records["incarnation"] != 0))
         beats, magic, version = from_records(slots, records), records["magic"], records["version"]
         strangers = 0
@@ -135,12 +154,7 @@ class RowSlots:
         if not rightful.all():
             beats = beats.where(rightful)
             rejected += Rejected(member_id=int(np.count_nonzero(~rightful)))
-        refused = _NONE
-        if len(beats.slot) < len(read):
-            self._heard[read] = 0
-            refused = np.setdiff1d(read, beats.slot)
-        self._heard[beats.slot] = (beats.incarnation + beats.sequence * _TWO) | _ODD
-        return Believed(beats, rejected, strangers, refused)
+        return Believed(beats, rejected, strangers, self.hear(read, beats))
 
     def _reserve(self, size: int) -> None:
         self._taken = pages.with_room(self._taken, size)

@@ -62,10 +62,7 @@ class BeatCollector:
         In the slots ``odd`` are more, without a record's size. No slot may come twice in a harvest.
         """
         self.size += len(slots)
-        if len(odd):
-            self.rejected += Rejected(length=len(odd))
-            self.spoiled += odd.tolist()
-            self._refused.append(odd)
+        self._leave_out(odd)
         if not len(slots):
             return
         if not all_good(words):
@@ -93,8 +90,14 @@ class BeatCollector:
         self._seats.swept = True
         self._seats.standing.count(self._heard)
 
+    def _leave_out(self, odd: Slots) -> None:
+        if len(odd):
+            self.rejected += Rejected(length=len(odd))
+            self.spoiled += odd.tolist()
+            self._refused.append(odd)
+
     def _without_bad(self, slots: Slots, words: Words) -> tuple[Slots, Words]:
-        good, rejected = sift(words)
+        good, rejected = sift(words[:WORDS])
         self.rejected += rejected
         self.spoiled += slots[~good & ~of_other_version(words)].tolist()
         self._refused.append(slots[~good])
@@ -102,11 +105,14 @@ class BeatCollector:
 
     def _without_foreign(self, slots: Slots, words: Words) -> tuple[Slots, Words]:
         own = self._seats.member_id[slots] == words[1]
-        self.foreign += slots[~own].tolist()
-        self._refused.append(slots[~own])
-        self._strays.append(words[1, ~own])
-        self.rejected += Rejected(member_id=len(slots) - int(own.sum()))
+        self._note_foreign(slots[~own], words[1, ~own])
         return slots[own], words[:, own]
+
+    def _note_foreign(self, slots: Slots, identities: NDArray[np.uint64]) -> None:
+        self.foreign += slots.tolist()
+        self._refused.append(slots)
+        self._strays.append(identities)
+        self.rejected += Rejected(member_id=len(slots))
 
     def _note(self, places: Slots | slice, slots: Slots, incarnation: Words) -> None:
         self._heard[places] = True

@@ -1,16 +1,26 @@
 """The module is a coordinator's way to one shard of a store that knows only keys and values."""
 
+import anyio
+
 from musterd.beat import Beat, BeatError, pack, unpack
 from musterd.errors import StoreError
 from musterd.model import Member
 from musterd.stores.bounds import Deadline
 from musterd.stores.slots.protocol import Keys, KeyValue, whole_ttl
 from musterd_coordinator.sweep.base import BeatBatch, Roster
+from musterd_coordinator.sweep.challenge import keep
+from musterd_coordinator.sweep.columns import WORDS
+from musterd_coordinator.sweep.signed.macs import RECORD_WORDS
+from musterd_coordinator.sweep.signed.seals import SlotSeals
+from musterd_coordinator.sweep.signed.signing import Signing
 from musterd_coordinator.sweep.slots.bulk import Bulk, in_lanes
+from musterd_coordinator.sweep.slots.challenge import KeyedChallenge
 from musterd_coordinator.sweep.slots.collector import BeatCollector
 from musterd_coordinator.sweep.slots.quarantine import SlotQuarantine
 from musterd_coordinator.sweep.slots.roster import ROOM, RosterKeeper
+from musterd_coordinator.sweep.slots.sealed import SealedCollector
 from musterd_coordinator.sweep.slots.slotmap import Block, SlotMap
+from musterd_coordinator.sweep.turns import in_steps
 
 
 class SlotReader:
@@ -19,7 +29,8 @@ class SlotReader:
     See :class:`musterd_coordinator.sweep.base.ShardReader`.
 
     ``shard`` is a connection like an agent's, for the canary and for healing; ``bulk`` reads.
-    However few members there are, ``room`` slots may be in use.
+    However few members there are, ``room`` slots may be in use. With ``signing`` it believes what is
+    signed.
     """
 
     def __init__(
@@ -32,6 +43,7 @@ class SlotReader:
         beat_ttl: float,
         *,
         room: int = ROOM,
+        signing: Signing | None = None,
     ) -> None:
         self.name = shard.name
         self._shard = shard
@@ -41,12 +53,22 @@ class SlotReader:
         keys = Keys(namespace)
         self._canary = keys.canary(coordinator)
         self._wrote_canary = False
-        self._seats = SlotMap(keys)
+        self._seats = SlotMap(keys, RECORD_WORDS if signing else WORDS)
         self._quarantine = SlotQuarantine(shard.name)
         self._keeper = RosterKeeper(
-            shard, bulk, keys, self._seats, self._ttl, self._quarantine, room=room
+            *(shard, bulk, keys, self._seats, self._ttl, self._quarantine),
+            room=room,
+            signing=signing,
         )
-        self._harvest = BeatCollector(self._seats)
+        self._seals = SlotSeals(signing, signing.challenge()) if signing else None
+        self._challenge = KeyedChallenge(shard, keys)
+        self._could_sign = True  # could agents see a challenge that makes their beats fresh?
+        self._harvest = self._collector()
+
+    def _collector(self) -> BeatCollector:
+        if self._seals is None:
+            return BeatCollector(self._seats)
+        return SealedCollector(self._seats, self._seals)
 
     async def write_canary(self, beat: Beat) -> bool:
         """Overwrite the canary; return False when the shard had lost the one before."""
@@ -55,6 +77,9 @@ class SlotReader:
             kept = await self._shard.replace(self._canary, record, self._ttl)
             if not kept:
                 await self._shard.set(self._canary, record, self._ttl)
+            if self._seals is not None:
+                now = anyio.current_time()
+                self._could_sign = await keep(self._seals.challenge, self._challenge, now)
         kept = kept or not self._wrote_canary
         self._wrote_canary = True
         return kept
@@ -72,7 +97,11 @@ class SlotReader:
         """
         with Deadline(self.name, self._timeout):
             more = await self._keeper.update()
-        return self._seats.changes(more=more)
+        roster = self._seats.changes(more=more)
+        if self._seals is None:
+            return roster
+        telling = self._seals.tell(roster, anyio.current_time())
+        return await in_steps(telling)
 
     async def sweep(self) -> BeatBatch:
         """Read every beat, then the canary.
@@ -98,6 +127,8 @@ class SlotReader:
         """Remove all keys of a forgotten member."""
         with Deadline(self.name, self._timeout):
             await self._keeper.retire(member)
+        if self._seals is not None:
+            self._seals.retire(member)
 
     async def aclose(self) -> None:
         """Drop all connections at once."""
@@ -108,7 +139,14 @@ class SlotReader:
         async def read(lane: int, block: Block) -> None:
             harvest.take(*await self._bulk.beats(lane, block))
 
-        await in_lanes(self._bulk, self._seats.blocks(), read)
+        async def check(lane: int, block: Block) -> None:
+            assert isinstance(harvest, SealedCollector)
+            found = await self._bulk.beats(lane, block)
+            await in_steps(harvest.check(*found, anyio.current_time()))
+
+        staying = None if self._seals is None else self._seals.staying()
+        job = read if self._seals is None else check
+        await in_lanes(self._bulk, self._seats.blocks(staying), job)
 
     async def _read_canary(self) -> Beat | None:
         """Return the canary as the connections of the sweep see it."""
@@ -130,8 +168,14 @@ class SlotReader:
         self._bulk.oversized.clear()
         rejected = harvest.rejected + self._quarantine.take()
         spoils = harvest.spoils()
-        return BeatBatch(
+        batch = BeatBatch(
             *(beats, rejected, canary, not reason, reason),
             spoiled=spoils.slots,
             established=spoils.records,
         )
+        return batch if self._seals is None else self._signed(batch, self._seals)
+
+    def _signed(self, batch: BeatBatch, seals: SlotSeals) -> BeatBatch:
+        self._keeper.doubtful.update(seals.doubtful)
+        self._keeper.knock(seals.lost)
+        return seals.told(batch, could_sign=self._could_sign)

@@ -25,10 +25,11 @@ from musterd.stores.slots.protocol import (
     Keys,
     KeyValue,
     read_counter,
-    read_holder,
     read_slots,
 )
 from musterd_coordinator.sweep.columns import Slots
+from musterd_coordinator.sweep.signed.signing import Signing
+from musterd_coordinator.sweep.slots.announced import UnprovenError, holder_in
 from musterd_coordinator.sweep.slots.bulk import PORTION, Bulk, in_lanes, portions
 from musterd_coordinator.sweep.slots.joins import Told, seat_newcomers
 from musterd_coordinator.sweep.slots.mending import MOST_HINTS, Mender
@@ -74,6 +75,7 @@ class RosterKeeper:
         quarantine: SlotQuarantine,
         *,
         room: int = ROOM,
+        signing: Signing | None = None,
     ) -> None:
         self._shard = shard
         self._bulk = bulk
@@ -81,6 +83,7 @@ class RosterKeeper:
         self._seats = seats
         self._quarantine = quarantine
         self._room = room
+        self._signing = signing
         self._mender = Mender(shard, keys, seats, ttl)
         self._slots = self._mender.slots
         self.doubtful: set[int] = set()  # read m again
@@ -233,7 +236,9 @@ class RosterKeeper:
 
     def _welcome(self, slots: Sequence[int], values: Sequence[bytes | None]) -> Told:
         """Seat all members that are new, together; return what else was told."""
-        taken, identities, others = seat_newcomers(self._seats, self._keys, slots, values)
+        taken, identities, others = seat_newcomers(
+            self._seats, self._keys, slots, values, self._signing
+        )
         for about in (self.foreign, self.doubtful):
             if about:
                 about.difference_update(taken.tolist())
@@ -264,7 +269,10 @@ class RosterKeeper:
             self._mender.junk.discard(slot)
             return True
         try:
-            holder = read_holder(value)
+            holder = holder_in(value, self._signing)
+        except UnprovenError as error:
+            self._quarantine.refuse(error.kind, self._keys.holder(slot), str(error))
+            return self._seats.is_held(slot)
         except HolderError as error:
             self._refuse(slot, error)
             return self._seats.is_held(slot)

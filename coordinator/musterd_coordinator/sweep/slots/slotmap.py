@@ -11,7 +11,7 @@ from musterd.model import Member
 from musterd.stores.slots.protocol import Keys
 from musterd_coordinator.process import pages
 from musterd_coordinator.sweep.base import Roster
-from musterd_coordinator.sweep.columns import Bools, Slots, Words, words_in
+from musterd_coordinator.sweep.columns import WORDS, Bools, Slots, Words, words_in
 from musterd_coordinator.sweep.idmap import NONE, IdMap
 from musterd_coordinator.sweep.standing import Standing
 
@@ -24,11 +24,12 @@ twice as many it costs no less. All of a block have the same first five hexadeci
 class Block:
     """A `Block` holds the held slots among :data:`BLOCK` neighbours, ascending.
 
-    ``text`` is their beat keys, with a blank behind each.
+    ``text`` is their beat keys, with a blank behind each. Of each record so many ``words`` are read.
     """
 
     slots: Slots
     text: bytes
+    words: int = WORDS
 
     @property
     def keys(self) -> list[bytes]:
@@ -44,7 +45,10 @@ class Block:
         good = sizes == SIZE
         data = b"".join(value for value in values if value is not None and len(value) == SIZE)
         odd = (sizes >= 0) & ~good
-        return self.slots[good], words_in(data, len(data) // SIZE, 0, SIZE), self.slots[odd]
+        return self.slots[good], self._words_in(data), self.slots[odd]
+
+    def _words_in(self, data: bytes) -> Words:
+        return words_in(data, len(data) // SIZE, 0, SIZE, self.words)
 
 
 class _BlockMaker:
@@ -54,7 +58,8 @@ class _BlockMaker:
     all other blocks in the first five, which are put in column by column.
     """
 
-    def __init__(self, beat_prefix: bytes) -> None:
+    def __init__(self, beat_prefix: bytes, words: int) -> None:
+        self._words = words
         keys = b"".join(b"%b%08x " % (beat_prefix, slot) for slot in range(2 * BLOCK))
         self._keys = np.frombuffer(bytearray(keys), np.uint8).reshape(2, BLOCK, -1)
         self._digits_at = len(beat_prefix)
@@ -65,8 +70,8 @@ class _BlockMaker:
         first, half = number * BLOCK, number % 2
         self._put(half, b"%05x" % (number // 2))
         if taken.all():
-            return Block(np.arange(first, first + BLOCK), self._keys[half].tobytes())
-        return Block(first + np.flatnonzero(taken), self._keys[half][taken].tobytes())
+            return Block(np.arange(first, first + BLOCK), self._keys[half].tobytes(), self._words)
+        return Block(first + np.flatnonzero(taken), self._keys[half][taken].tobytes(), self._words)
 
     def _put(self, half: int, digits: bytes) -> None:
         """Put in the digits that are others than before: mostly one of the five."""
@@ -82,10 +87,10 @@ class SlotMap:
     Columns have one row per slot; ``taken`` says which rows mean anything.
 
     Of a holder no more than its member_id is kept, and a hash of what its ``m`` said, to see
-    whether that changed.
+    whether that changed. Of each record so many ``words`` are read.
     """
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, words: int = WORDS) -> None:
         self.swept = False  # in full, at least once
         self.slot_of = IdMap()
         self.slot_of.reserve(BLOCK)
@@ -94,7 +99,7 @@ class SlotMap:
         self.incarnation: NDArray[np.uint64] = np.zeros(BLOCK, np.uint64)
         self.standing = Standing()
         self._said: NDArray[np.int64] = np.zeros(BLOCK, np.int64)
-        self._blocks = _BlockMaker(keys.beat_prefix)
+        self._blocks = _BlockMaker(keys.beat_prefix, words)
         self._seated: dict[int, Member] = {}
         self._vacated: set[int] = set()
 
@@ -181,9 +186,13 @@ class SlotMap:
         self._seated, self._vacated = {}, set()
         return roster
 
-    def blocks(self) -> Iterator[Block]:
-        """Yield all held slots, in commands' portions."""
-        for number, taken in enumerate(self.taken.reshape(-1, BLOCK)):
+    def blocks(self, others: Slots | None = None) -> Iterator[Block]:
+        """Yield all held slots and ``others``, below the highest there were, in commands' portions."""
+        read = self.taken
+        if others is not None and len(others):
+            read = read.copy()
+            read[others] = True
+        for number, taken in enumerate(read.reshape(-1, BLOCK)):
             if taken.any():
                 yield self._blocks.make(number, taken)
 

@@ -1,0 +1,206 @@
+"""The module knows which member is announced in which slot of a shard, and where each beat last."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from musterd.model import Member
+from musterd_coordinator.steps import Steps
+from musterd_coordinator.sweep.base import Roster
+from musterd_coordinator.sweep.columns import Slots
+from musterd_coordinator.sweep.idmap import IdMap
+from musterd_coordinator.sweep.signed.columns import AWAY, CLAIMED, NOBODY, PROVEN, SealColumns
+from musterd_coordinator.sweep.signed.signing import Signing
+
+REMEMBERED = 1 << 16
+"""Members without a slot of which the newest beat is remembered: the latest."""
+
+_PORTION = 250  # members that are told of in one step
+
+Seated = tuple[int, Member]
+
+
+class Claim(NamedTuple):
+    """A `Claim` is what is announced in a slot, and not borne out by a beat yet."""
+
+    identity: int
+    member: Member
+    seals: bytes
+
+
+class Run(NamedTuple):
+    """A `Run` is a run of a member's agent, and how far it came."""
+
+    run: int
+    sequence: int
+
+
+class Claims:
+    """These are the claims of a shard, and the members that are proven; both by slot.
+
+    ``claims`` are those that no beat bore out yet. ``proven`` are the members that were proven, or
+    proven elsewhere or with other facts, since :meth:`begin`.
+    """
+
+    def __init__(self, signing: Signing) -> None:
+        self.columns = SealColumns(signing.count)
+        self.claims: dict[int, Claim] = {}
+        self.proven: list[Seated] = []
+        self._signing = signing
+        self._home = IdMap()  # of the proven
+        self._away: dict[int, Member] = {}
+        self._leaving: dict[
+            int, float
+        ] = {}  # slots of the proven that the roster vacated, and when
+        self._left: OrderedDict[int, Run] = OrderedDict()
+
+    def begin(self) -> None:
+        """Forget who was proven so far."""
+        self.proven = []
+
+    # -- what a roster says --------------------------------------------------------------
+
+    def tell(self, roster: Roster, now: float) -> Steps[Roster]:
+        """Take in a ``roster`` that nobody signed; return what of it is so at ``now``."""
+        seated = iter(roster.seated)
+        while part := list(islice(seated, _PORTION)):
+            self._claim(part)
+            yield
+        if not self._signing.required:
+            for slot in roster.vacated:
+                self._clear(slot)
+            return roster
+        return Roster((), self._vacate(roster.vacated, now), roster.more)
+
+    def staying(self) -> Slots:
+        """Return slots that the roster vacated, and that are read nonetheless."""
+        return np.array(sorted(self._leaving), np.int64)
+
+    def retire(self, member: Member) -> None:
+        """Let go of ``member``: whoever runs the fleet had it forgotten."""
+        slot = self._home.get(self._signing.identity(member))
+        if slot is not None:
+            self._leaving[slot] = -np.inf
+
+    def _claim(self, part: Sequence[Seated]) -> None:
+        columns = self.columns
+        slots = np.array([slot for slot, _ in part], np.int64)
+        columns.reserve(1 + int(slots.max()))
+        identities = self._signing.identities([member for _, member in part])
+        seals = [self._signing.seals(member) for _, member in part]
+        new = np.ones(len(part), np.bool_)
+        states = columns.member[slots].tolist()
+        for at, ((slot, member), identity) in enumerate(
+            zip(part, identities.tolist(), strict=True)
+        ):
+            if self._is_as_before(slot, identity, seals[at]):
+                new[at] = False
+                self.claims.pop(slot, None)
+                continue
+            self.claims[slot] = Claim(identity, member, seals[at])
+            if states[at] in (PROVEN, AWAY):
+                new[at] = False
+                columns.look_again(slot)
+        if new.any():
+            chosen = b"".join(each for each, is_new in zip(seals, new, strict=True) if is_new)
+            columns.put(slots[new], identities[new], chosen, CLAIMED)
+
+    def _is_as_before(self, slot: int, identity: int, seals: bytes) -> bool:
+        """Say whether the member that is proven in ``slot`` is announced there with the same facts."""
+        columns = self.columns
+        if columns.member[slot] not in (PROVEN, AWAY) or columns.identity[slot] != identity:
+            return False
+        self._leaving.pop(slot, None)
+        return columns.are_seals(slot, seals)
+
+    def _vacate(self, slots: Iterable[int], now: float) -> list[int]:
+        """Return the slots that are vacant: those whose members do not beat there any longer.
+
+        Anybody may write that a slot has no member, or has another one.
+        """
+        columns, vacated = self.columns, list[int]()
+        for slot in slots:
+            if slot < len(columns.member) and columns.member[slot] in (PROVEN, AWAY):
+                self._leaving.setdefault(slot, now)
+            else:
+                self._clear(slot)
+        for slot, since in list(self._leaving.items()):
+            heard_at = columns.heard_at.item(slot) if since > -np.inf else since
+            stays = now - max(since, heard_at) <= self._signing.grace()
+            if columns.member[slot] != PROVEN or not stays:
+                self._clear(slot, self.claims.get(slot))
+                vacated.append(slot)
+        return vacated
+
+    def _clear(self, slot: int, claim: Claim | None = None) -> None:
+        """Have no member in ``slot``, or only one that is said to be there."""
+        if slot >= len(self.columns.member):
+            return
+        if self.columns.member[slot] == PROVEN:
+            self._drive_out(slot)
+        self.columns.clear(slot)
+        for kept in (self.claims, self._away, self._leaving):
+            kept.pop(slot, None)
+        if claim is not None:
+            identity = np.array([claim.identity], np.uint64)
+            self.columns.put(np.array([slot]), identity, claim.seals, CLAIMED)
+            self.claims[slot] = claim
+
+    # -- what beats say ------------------------------------------------------------------
+
+    def is_newer(self, identity: int, run: int, sequence: int, now: float) -> bool:
+        """Say whether a beat of the member is newer than all that were read of it on this shard.
+
+        Where it begins another run, the one before ended.
+        """
+        ended, newest = self._signing.ended, self._newest(identity)
+        if newest is not None and run == newest.run:
+            return sequence > newest.sequence
+        if ended.is_over(identity, run, sequence):
+            return False
+        if newest is not None:
+            ended.add(identity, *newest, now)
+        return True
+
+    def prove(self, slot: int, seals: bytes | None = None) -> None:
+        """Note that the member that is announced in ``slot`` beats there, or with other ``seals``."""
+        columns, claim = self.columns, self.claims.pop(slot, None)
+        if claim is None:
+            identity, member = columns.identity.item(slot), self._away.pop(slot)
+        else:
+            identity, member = claim.identity, claim.member
+        if columns.member[slot] == PROVEN and columns.identity[slot] != identity:
+            self._drive_out(slot)
+        if seals is not None:
+            columns.identity[slot] = identity
+            columns.change_seals(slot, seals)
+        before = self._home.get(identity)
+        if before is not None and before != slot:
+            columns.member[before] = AWAY
+            self._away[before] = member
+            self._home.remove(identity)
+        self._away.pop(slot, None)
+        self._left.pop(identity, None)
+        self._home.put(identity, slot)
+        columns.member[slot] = PROVEN
+        self.proven.append((slot, member))
+
+    def _newest(self, identity: int) -> Run | None:
+        slot = self._home.get(identity)
+        if slot is None:
+            return self._left.get(identity)
+        return Run(self.columns.run.item(slot), self.columns.sequence.item(slot))
+
+    def _drive_out(self, slot: int) -> None:
+        """Let the member that is proven in ``slot`` have none, and remember how far it came."""
+        columns = self.columns
+        identity = columns.identity.item(slot)
+        self._left[identity] = Run(columns.run.item(slot), columns.sequence.item(slot))
+        self._left.move_to_end(identity)
+        while len(self._left) > REMEMBERED:
+            self._left.popitem(last=False)
+        self._home.remove(identity)
+        columns.member[slot] = NOBODY

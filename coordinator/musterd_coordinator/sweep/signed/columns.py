@@ -1,0 +1,81 @@
+"""The module keeps by slot what a shard's records are checked with, and the record read last."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd_coordinator.process import pages
+from musterd_coordinator.sweep.columns import Slots
+from musterd_coordinator.sweep.signed.macs import RECORD_WORDS, SEAL_WORDS, Words
+from musterd_coordinator.sweep.signed.signing import as_columns
+
+NOBODY, CLAIMED, PROVEN, AWAY = range(4)
+"""What a slot's member is: none; one that was announced here, of which no fresh signed beat was read
+yet; one that beats here; one that did, and beats elsewhere now."""
+
+UNREAD, OLD, GOOD, BAD = range(4)
+"""What a slot's record is: none was read; one that stood there when this coordinator began, and says
+nothing; its member's own; any other."""
+
+
+class SealColumns:
+    """A `SealColumns` has a row for each slot; what there are ``keys`` of is there as often.
+
+    ``run`` and ``sequence`` are of the newest good beat, which was first read at ``heard_at``,
+    monotonic seconds. ``key`` says which of the keys it was signed with.
+    """
+
+    def __init__(self, keys: int) -> None:
+        self.keys = keys
+        self.member = np.zeros(0, np.uint8)
+        self.identity = np.zeros(0, np.uint64)
+        self.seals: Words = np.zeros((keys * SEAL_WORDS, 0), np.uint64)
+        self.key = np.zeros(0, np.uint8)
+        self.last: Words = np.zeros((RECORD_WORDS, 0), np.uint64)
+        self.record = np.zeros(0, np.uint8)
+        self.run = np.zeros(0, np.uint64)
+        self.sequence = np.zeros(0, np.uint64)
+        self.heard_at = np.zeros(0)
+
+    def reserve(self, size: int) -> None:
+        """Have rows for slots below ``size``."""
+        have = len(self.member)
+        if size <= have:
+            return
+        room = max(size, have + have // 4)
+        for name in ("member", "identity", "seals", "key", "last", "record", *_HEARD):
+            setattr(self, name, pages.grown(getattr(self, name), room))
+
+    def seals_of(self, key: NDArray[np.int64], slots: Slots) -> Words:
+        """Return what records in ``slots`` (n) are checked with, by their ``key`` (n): (3, n)."""
+        by_key = self.seals.reshape(self.keys, SEAL_WORDS, -1)
+        seals: Words = by_key[key, :, slots].T
+        return seals
+
+    def put(self, slots: Slots, identities: NDArray[np.uint64], seals: bytes, state: int) -> None:
+        """Have members ``identities`` (n) with these ``seals`` in ``slots`` (n), in that ``state``."""
+        self.reserve(1 + int(slots.max(initial=-1)))
+        self.member[slots], self.identity[slots], self.key[slots] = state, identities, 0
+        self.seals[:, slots] = as_columns(seals, self.keys).reshape(-1, len(slots))
+        self.record[slots], self.last[:, slots] = UNREAD, 0
+        for name in _HEARD:
+            getattr(self, name)[slots] = 0
+
+    def change_seals(self, slot: int, seals: bytes) -> None:
+        """Check the records of the member in ``slot`` with other ``seals``: it announced other facts."""
+        self.seals[:, slot] = as_columns(seals, self.keys).ravel()
+
+    def are_seals(self, slot: int, seals: bytes) -> bool:
+        """Say whether records in ``slot`` are checked with these ``seals``."""
+        return bool((self.seals[:, slot] == as_columns(seals, self.keys).ravel()).all())
+
+    def look_again(self, slot: int) -> None:
+        """Have the record in ``slot`` checked once more: it may be another member's, by now."""
+        self.last[:, slot], self.record[slot] = 0, UNREAD
+
+    def clear(self, slot: int) -> None:
+        """Have no member in ``slot``."""
+        self.member[slot], self.record[slot] = NOBODY, UNREAD
+        self.last[:, slot] = 0
+
+
+_HEARD = ("run", "sequence", "heard_at")

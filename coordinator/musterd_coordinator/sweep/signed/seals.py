@@ -1,0 +1,294 @@
+"""The module checks what is read in a shard's slots: who signed it, for which challenge, and when.
+
+A member that is announced in a slot is *claimed* there until a fresh beat of its own comes from it:
+one that was signed with its key, vouches for the facts that were announced, and was signed for a
+challenge with a nonce of this coordinator. Then it is *proven*, and stays so whatever anybody writes
+beside that: another member takes the slot, or the member another slot, by a beat of its own only.
+
+Only records that changed are looked at. One that stood in its slot when this coordinator began says
+nothing.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.beat import SIGNED
+from musterd.model import Member
+from musterd_coordinator.steps import Steps
+from musterd_coordinator.sweep.base import BeatBatch, Roster
+from musterd_coordinator.sweep.challenge import UNSEEN, Challenge
+from musterd_coordinator.sweep.columns import Bools, Rejected, Slots, as_index
+from musterd_coordinator.sweep.signed import macs
+from musterd_coordinator.sweep.signed.claims import Claims, Seated
+from musterd_coordinator.sweep.signed.columns import BAD, GOOD, NOBODY, OLD, PROVEN
+from musterd_coordinator.sweep.signed.macs import Words
+from musterd_coordinator.sweep.signed.signing import Signing, as_columns
+
+PORTION = 500
+"""Records that are checked in one step, with one key and for one challenge: less than a millisecond."""
+
+_NONE = -1
+_VERSION, _SIGNED = np.uint64(0xFF << 16), np.uint64(SIGNED << 16)
+
+
+class Checked(NamedTuple):
+    """A `Checked` says which of n records are ``good``: fresh beats of the members in their slots.
+
+    ``bad`` are those that were written since this coordinator began, and are none; ``foreign`` those
+    of them of members that are not announced there.
+    """
+
+    good: Bools
+    bad: Bools
+    foreign: Bools
+
+
+class SlotSeals:
+    """A `SlotSeals` checks the records of one shard, for a coordinator with these keys.
+
+    Since :meth:`begin`, ``proven`` are members whose first beat was read in a slot, or the first
+    with other facts; ``contested`` are slots of proven members with a new record that is not theirs,
+    ``unfresh`` those with one of theirs that was signed for an old challenge, ``rejected`` counts
+    both. ``doubtful`` are slots with a record that may vouch for other facts than are known, and
+    ``lost`` those whose members should announce themselves anew.
+    """
+
+    def __init__(self, signing: Signing, challenge: Challenge) -> None:
+        self.challenge = challenge
+        self.required = signing.required
+        self._claims = Claims(signing)
+        self._columns = self._claims.columns
+        self._began = False  # was the shard swept in full?
+        self._suspects: set[int] = set()
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin another sweep."""
+        self._claims.begin()
+        self._counts: Counter[str] = Counter()
+        self.contested: list[int] = []
+        self.unfresh: list[int] = []
+        self.doubtful: set[int] = set()
+        self.lost: list[int] = []
+
+    def finish(self) -> None:
+        """Note that the shard was swept in full: what is read from now on was written since."""
+        self._began = True
+
+    @property
+    def proven(self) -> list[Seated]:
+        """Return who was proven in this sweep; none where members need no proof."""
+        return self._claims.proven if self.required else []
+
+    @property
+    def rejected(self) -> Rejected:
+        """Return what was refused in this sweep."""
+        return Rejected(**self._counts)
+
+    def told(self, batch: BeatBatch, *, could_sign: bool) -> BeatBatch:
+        """Return ``batch`` with what is to be said of signatures.
+
+        ``could_sign``: agents could see a challenge that makes their beats fresh.
+        """
+        return replace(
+            batch,
+            rejected=batch.rejected + self.rejected,
+            seated=self.proven,
+            contested=self.contested,
+            unfresh=self.unfresh,
+            unproven="" if could_sign else UNSEEN,
+        )
+
+    @property
+    def with_old_key(self) -> int:
+        """Return how many members signed their newest beat with the key before the current one."""
+        columns = self._columns
+        return int(np.count_nonzero((columns.member == PROVEN) & (columns.key > 0)))
+
+    def tell(self, roster: Roster, now: float) -> Steps[Roster]:
+        """Take in a ``roster`` that nobody signed; return what of it is so at ``now``."""
+        return (yield from self._claims.tell(roster, now))
+
+    def staying(self) -> Slots:
+        """Return slots that the roster vacated, and that are read nonetheless."""
+        return self._claims.staying()
+
+    def retire(self, member: Member) -> None:
+        """Let go of ``member``: whoever runs the fleet had it forgotten."""
+        self._claims.retire(member)
+
+    def spoil(self, slots: Slots) -> None:
+        """Note that what stands in ``slots`` (n) is no beat at all."""
+        for slot in slots.tolist():
+            if slot < len(self._columns.member) and self._columns.member[slot] == PROVEN:
+                self.contested.append(slot)
+
+    def check(self, slots: Slots, records: Words, now: float) -> Steps[Checked]:
+        """Check ``records`` (8, n) in ``slots`` (n, ascending), read at ``now``, in steps.
+
+        They are beats as far as anybody sees without a key.
+        """
+        columns = self._columns
+        columns.reserve(1 + int(slots.max(initial=-1)))
+        at = as_index(slots)
+        changed = np.flatnonzero((columns.last[:, at] != records).any(axis=0))
+        for begin in range(0, len(changed), PORTION):
+            rows = changed[begin : begin + PORTION]
+            yield from self._look(slots[rows], records[:, rows], now)
+        kinds = columns.record[at]
+        for slot in slots[kinds == BAD].tolist() if self._suspects else ():
+            if slot in self._suspects and slot not in self.doubtful:
+                self._suspects.discard(slot)
+                self.contested.append(slot)
+        bad = kinds == BAD
+        return Checked(kinds == GOOD, bad, self._are_foreign(slots, records, bad))
+
+    def _are_foreign(self, slots: Slots, records: Words, bad: Bools) -> Bools:
+        other = self._columns.identity[slots] != records[1]
+        foreign: Bools = bad & (other | (self._columns.member[slots] == NOBODY))
+        return foreign
+
+    def _look(self, slots: Slots, records: Words, now: float) -> Steps[None]:
+        """Say of changed ``records`` (8, n) what they are."""
+        columns = self._columns
+        columns.last[:, slots] = records
+        columns.record[slots] = BAD
+        signed = (records[0] & _VERSION) == _SIGNED
+        if not self._began:
+            columns.record[slots] = OLD if self.required else np.where(signed, OLD, GOOD)
+            return
+        if not signed.all():
+            self._take_unsigned(slots[~signed])
+            slots, records = slots[signed], records[:, signed]
+        here = (columns.member[slots] != NOBODY) & (columns.identity[slots] == records[1])
+        keys = np.full(len(slots), _NONE)
+        keys[here] = yield from self._keys(slots[here], records[:, here])
+        fit = keys != _NONE
+        self._take(slots[fit], records[:, fit], keys[fit], now)
+        left = np.flatnonzero(~fit)
+        if not len(left):
+            return
+        left = left[~self._bear_out(slots[left], records[:, left], now)]
+        if len(left):
+            yield from self._refuse(slots[left], records[:, left], here[left])
+
+    def _keys(self, slots: Slots, records: Words) -> Steps[NDArray[np.int64]]:
+        """Return which of the keys each of ``records`` was signed with, for a fresh challenge."""
+        found = np.full(len(slots), _NONE)
+        left = np.arange(len(slots))
+        for challenge in self.challenge.fresh:
+            for turn in range(self._columns.keys):
+                if not len(left):
+                    return found
+                key = (self._columns.key[slots[left]].astype(np.int64) + turn) % self._columns.keys
+                seals = self._columns.seals_of(key, slots[left])
+                fit = macs.fit(records[:, left], seals, challenge)
+                found[left[fit]] = key[fit]
+                left = left[~fit]
+                yield
+        return found
+
+    def _take(self, slots: Slots, records: Words, keys: NDArray[np.int64], now: float) -> None:
+        """Take in records that were signed by the members in their slots."""
+        columns = self._columns
+        columns.key[slots] = keys
+        run, sequence = records[2], records[3]
+        usual = (columns.member[slots] == PROVEN) & (columns.run[slots] == run)
+        usual &= sequence >= columns.sequence[slots]
+        self._note(slots[usual], run[usual], sequence[usual], now)
+        others = np.flatnonzero(~usual)
+        for at in others.tolist():
+            self._take_one(slots.item(at), records[:, at], now)
+
+    def _take_one(self, slot: int, record: Words, now: float, seals: bytes | None = None) -> None:
+        """Take in a record of a member that was not proven here, or of another run, or an old one.
+
+        It vouches for the facts behind ``seals``, if those are others than before.
+        """
+        columns = self._columns
+        identity, run, sequence = record[1:4].tolist()
+        if not self._claims.is_newer(identity, run, sequence, now):
+            self._contest(slot, "stale")
+            return
+        if columns.member[slot] != PROVEN or seals is not None:
+            self._claims.prove(slot, seals)
+        self._suspects.discard(slot)
+        self._note(np.array([slot]), record[2:3], record[3:4], now)
+
+    def _note(
+        self, slots: Slots, run: NDArray[np.uint64], sequence: NDArray[np.uint64], now: float
+    ) -> None:
+        columns = self._columns
+        newer = slots[(columns.run[slots] != run) | (columns.sequence[slots] != sequence)]
+        columns.heard_at[newer] = now
+        columns.record[slots], columns.run[slots], columns.sequence[slots] = GOOD, run, sequence
+
+    def _bear_out(self, slots: Slots, records: Words, now: float) -> Bools:
+        """Say which of ``records`` bear out what was announced in their slots, and take those in."""
+        borne_out = np.zeros(len(slots), np.bool_)
+        for at, slot in enumerate(slots.tolist()):
+            claim = self._claims.claims.get(slot)
+            if claim is None or claim.identity != records.item(1, at):
+                continue
+            seals = as_columns(claim.seals, self._columns.keys)
+            for key in range(self._columns.keys) if self._is_new(slot, claim.seals) else ():
+                if any(self._fits(records[:, [at]], seals[key], c) for c in self.challenge.fresh):
+                    self._take_one(slot, records[:, at], now, claim.seals)
+                    self._columns.key[slot] = key
+                    borne_out[at] = True
+                    break
+        return borne_out
+
+    def _is_new(self, slot: int, seals: bytes) -> bool:
+        return not self._columns.are_seals(slot, seals)
+
+    def _fits(self, record: Words, seals: Words, challenge: bytes) -> bool:
+        return bool(macs.fit(record, seals, challenge)[0])
+
+    def _refuse(self, slots: Slots, records: Words, here: Bools) -> Steps[None]:
+        """Count records that nobody announced here signed now, by what is wrong with them."""
+        columns = self._columns
+        stale = np.zeros(len(slots), np.bool_)
+        for challenge in self.challenge.stale:
+            tried = np.flatnonzero(here & ~stale)
+            if len(tried):
+                seals = columns.seals_of(columns.key[slots[tried]].astype(np.int64), slots[tried])
+                stale[tried] = macs.fit(records[:, tried], seals, challenge)
+                yield
+        self._counts["stale"] += int(np.count_nonzero(stale))
+        self._counts["mac"] += int(np.count_nonzero(here & ~stale))
+        proven = columns.member[slots] == PROVEN
+        self.unfresh += slots[stale & proven].tolist()
+        for at in np.flatnonzero(~stale).tolist():
+            self._doubt(slots.item(at), records[:, at], bool(here[at]))
+
+    def _doubt(self, slot: int, record: Words, here: bool) -> None:
+        """Take in a record with a wrong mac, or of a member that is not announced in its slot."""
+        columns = self._columns
+        if columns.member[slot] != PROVEN:
+            if here:
+                self.lost.append(slot)
+            return
+        # An agent that restarts may announce other facts, which are read soon.
+        if here and record[2] != columns.run[slot] and slot not in self._suspects:
+            self._suspects.add(slot)
+        else:
+            self._suspects.discard(slot)
+            self.contested.append(slot)
+        self.doubtful.add(slot)
+
+    def _take_unsigned(self, slots: Slots) -> None:
+        if not self.required:
+            self._columns.record[slots] = GOOD
+            return
+        self._counts["unsigned"] += len(slots)
+        self.contested += slots[self._columns.member[slots] == PROVEN].tolist()
+
+    def _contest(self, slot: int, kind: str) -> None:
+        self._counts[kind] += 1
+        if self._columns.member[slot] == PROVEN:
+            self.contested.append(slot)

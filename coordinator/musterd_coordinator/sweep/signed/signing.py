@@ -1,0 +1,139 @@
+"""The module has a coordinator's keys, and what of it all its shards share."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hmac import compare_digest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musterd.beat import member_digests, member_id
+from musterd.keys import DIGEST_SIZE, FleetKeys, announcement_mac, member_key
+from musterd.model import Member
+from musterd_coordinator.sweep.challenge import NONCE_LIFE, Challenge
+
+BEATS_TO_RETURN = 3
+"""Beats of a run that ended, each after all that were seen of it, that make it a run of now again."""
+
+MOST_ENDED = 1 << 18
+"""Runs that ended and are remembered: the newest."""
+
+_WORD = np.dtype("<u8")
+
+
+class EndedRuns:
+    """These are the runs of agents that ended, while records of theirs may still be fresh.
+
+    A record of such a run is no restart. Where two agents beat under one name, each ends the other's
+    run; when one of them is gone, the other shows that it is alive by :data:`BEATS_TO_RETURN` beats,
+    which nobody without its key has: of a run that ended, a beat or two may never have been seen.
+    """
+
+    def __init__(self, lasting: Callable[[], float], most: int = MOST_ENDED) -> None:
+        self._lasting = lasting
+        self._most = most
+        self._runs: dict[tuple[int, int], _Ended] = {}
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def add(self, identity: int, run: int, sequence: int, now: float) -> None:
+        """Note that the member's ``run`` ended with this ``sequence``, at ``now`` monotonic seconds."""
+        self._runs.pop((identity, run), None)
+        self._runs[identity, run] = _Ended(sequence, now)
+        self._forget(now - self._lasting())
+
+    def is_over(self, identity: int, run: int, sequence: int) -> bool:
+        """Say whether a beat is of a run that ended, and does not show that it goes on."""
+        ended = self._runs.get((identity, run))
+        if ended is None:
+            return False
+        if sequence > ended.sequence:
+            ended.sequence = sequence
+            ended.beats += 1
+        if ended.beats < BEATS_TO_RETURN:
+            return True
+        del self._runs[identity, run]
+        return False
+
+    def _forget(self, before: float) -> None:
+        while self._runs:
+            oldest = next(iter(self._runs))
+            if self._runs[oldest].at >= before and len(self._runs) <= self._most:
+                return
+            del self._runs[oldest]
+
+
+@dataclass(slots=True)
+class _Ended:
+    sequence: int  # the highest that was seen
+    at: float
+    beats: int = 0  # since then, each after all others
+
+
+class Signing:
+    """A `Signing` has the keys of one namespace, and says whether everything must be signed.
+
+    ``keys`` are tried in their order. What is remembered of runs is shared by all shards.
+    ``down_time()`` is in seconds.
+    """
+
+    def __init__(
+        self,
+        keys: FleetKeys,
+        namespace: str,
+        coordinator: str,
+        *,
+        required: bool,
+        down_time: Callable[[], float],
+    ) -> None:
+        self.required = required
+        self.count = 1 + (keys.previous is not None)
+        self._keys = (keys.current, keys.previous or b"")[: self.count]
+        self._namespace = namespace
+        self._coordinator = coordinator
+        self._down_time = down_time
+        self.ended = EndedRuns(lambda: 2 * NONCE_LIFE * down_time())
+
+    def challenge(self) -> Challenge:
+        """Return the nonces of another shard."""
+        return Challenge(self._coordinator, self._down_time)
+
+    def grace(self) -> float:
+        """Return for how many seconds without a beat a member is left where it beat last."""
+        return self._down_time()
+
+    def identity(self, member: Member) -> int:
+        """Return the member_id of ``member``."""
+        return member_id(self._namespace, member.group, member.name)
+
+    def identities(self, members: Sequence[Member]) -> NDArray[np.uint64]:
+        """Return those of n ``members``."""
+        return np.frombuffer(b"".join(member_digests(self._namespace, members)), _WORD)
+
+    def seals(self, member: Member) -> bytes:
+        """Return what records of ``member``, with these facts, are checked with: by key."""
+        seals = []
+        for fleet_key in self._keys:
+            key = member_key(fleet_key, self._namespace, member.group, member.name)
+            mac = announcement_mac(key, self._namespace, member)
+            seals.append(key + mac[:DIGEST_SIZE])
+        return b"".join(seals)
+
+    def fault(self, member: Member, mac: bytes) -> str:
+        """Return why an announcement with this ``mac`` is not the member's; empty if it is."""
+        if not mac:
+            return "it is not signed" if self.required else ""
+        for fleet_key in self._keys:
+            key = member_key(fleet_key, self._namespace, member.group, member.name)
+            if compare_digest(announcement_mac(key, self._namespace, member), mac):
+                return ""
+        return "its mac is not that of its member's key"
+
+
+def as_columns(seals: bytes, keys: int) -> NDArray[np.uint64]:
+    """Return the seals of n members, end to end, of so many ``keys`` each, as (keys, 3, n)."""
+    columns: NDArray[np.uint64] = (
+        np.frombuffer(seals, _WORD).reshape(-1, keys, 3).transpose(1, 2, 0)
+    )
+    return columns
