@@ -19,6 +19,7 @@ from musterd.errors import StoreError
 from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
 from musterd.loop_clock import clock_of_loop
 from musterd.model import Member
+from musterd.settings.keyring import fleet_keys_of
 from musterd.settings.sources import Settings
 from musterd.stores import Store, open_store
 from musterd.urls import host_and_port
@@ -40,6 +41,7 @@ from musterd_coordinator.service.recorder import RegistryWriter
 from musterd_coordinator.service.status import Identity
 from musterd_coordinator.sweep.base import open_reader
 from musterd_coordinator.sweep.loop import Sweeper, SweepOutcome
+from musterd_coordinator.sweep.signed.signing import Signing
 
 log = structlog.get_logger(__name__)
 
@@ -144,6 +146,7 @@ def make_rules(settings: Settings) -> Rules:
         storm_min=settings.storm_min,
         storm_fraction=settings.storm_fraction,
         storm_hold=settings.storm_hold_seconds,
+        signed=settings.signatures_in_force == "require",
     )
 
 
@@ -159,11 +162,11 @@ def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]
 
     A canary gets the time that nearly all agents give their beats.
     """
-    name = coordinator_name(settings)
+    name, signing = coordinator_name(settings), make_signing(settings, roll)
 
     return [
         Sweeper(
-            open_reader(store, index, name),
+            open_reader(store, index, name, signing),
             member_id(settings.namespace, "", name),
             period=settings.sweep_period,
             timeout=settings.effective_sweep_timeout,
@@ -173,6 +176,23 @@ def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]
         )
         for index in range(len(store.shard_names))
     ]
+
+
+def make_signing(settings: Settings, roll: Roll) -> Signing | None:
+    """Return the keys that beats are checked with; None where signatures are off.
+
+    Raises ConfigError where the fleet key cannot be read. Nonces last for as long as whoever beats
+    most seldom needs to see them.
+    """
+    keys = fleet_keys_of(settings)
+    if keys is None:
+        return None
+    view = roll.view
+    return Signing(
+        *(keys, settings.namespace, coordinator_name(settings)),
+        required=settings.signatures_in_force == "require",
+        down_time=lambda: max(view.down_time, view.hearing.latest_down_after),
+    )
 
 
 def make_office(

@@ -147,7 +147,8 @@ class Detector:
         """
         members, changes = self.members, list[StateChanges]()
         same = beats.incarnation == members.incarnation[rows]
-        told = sequences.tell(members, rows, beats, now)
+        tell = sequences.tell_signed if self.rules.signed else sequences.tell
+        told = tell(members, rows, beats, now)
         new = same & told.new
         if not same.all():
             new |= self._take_turns(rows, beats, ~same, now, changes)
@@ -164,6 +165,16 @@ class Detector:
         differ = members.state[rows] != ASKED[beats.status]
         self._meet(rows[differ])
         return changes, StateClaims(rows[differ], beats.incarnation[differ], beats.status[differ])
+
+    def contest(self, shard: int, contested: Rows, unfresh: Rows, now: float) -> list[StateChanges]:
+        """Take in that records which are not theirs stand for members in ``shard``.
+
+        They are held. Those in ``contested`` are called a conflict: somebody without their key writes.
+        Those in ``unfresh`` signed for an old challenge.
+        """
+        self.silences.contests.note(shard, np.concatenate([contested, unfresh]), now)
+        flagged = runs.count_flips(self.members, contested, now, CONFLICT_FLIPS)
+        return self._unchanged(flagged, Cause.CONTESTED)
 
     def _meet(self, rows: Rows) -> None:
         """Take in beats of members that were not up: a member is known from its first beat on."""

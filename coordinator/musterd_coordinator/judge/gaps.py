@@ -32,6 +32,9 @@ from musterd_coordinator.judge.rules import Rules
 ENOUGH = 3
 """Chances that are as good as a whole allowance. Each may be spoiled by the rush after its gap."""
 
+LOOKS = 3
+"""Intervals more, where agents must see another challenge first: they look with every third beat."""
+
 WHOLE = 2
 """Pushes in one stretch of listening that are a whole allowance."""
 
@@ -57,6 +60,7 @@ class _Hearing:
     )  # and those that were so at some time since the gap
     put_off_since: float | None = None  # monotonic seconds, as the next
     deaf_since: float | None = None
+    unseen: bool = False  # must agents see another challenge before they can be heard?
 
 
 class Gaps:
@@ -88,6 +92,10 @@ class Gaps:
         self.is_anybody_deaf = any(len(each.deaf) for each in self._shards)
         hearing.deaf_since = None if not len(deaf) else hearing.deaf_since or now
         self._clocks[shard].mostly_deaf = self._are_most(shard, deaf, now)
+
+    def wait_for_challenge(self, shard: int) -> None:
+        """Note that no beat in ``shard`` is fresh before its agent saw another challenge."""
+        self._shards[shard].unseen = True
 
     def heard(self, rows: Rows) -> None:
         """Take in new beats of members in ``rows``: what they were spared is over."""
@@ -181,8 +189,9 @@ class Gaps:
             here = among.start + np.flatnonzero(IS_UNDECIDED[members.state[among]])
             here = here[members.on(shard, here)]
             self._credit(shard, here, deaf_before)
-            self._allow(shard, here)
+            self._allow(shard, here, LOOKS * hearing.unseen)
             yield
+        hearing.unseen = False
         hearing.began, hearing.deaf_before = self._clocks[shard].time, _nobody()
         hearing.resumed_at = now
         self.marks = bool(members.put_off.any() or members.chances.any())
@@ -221,12 +230,12 @@ class Gaps:
         unheard: Mask = never | (heard_at < hearing.resumed_at)
         return unheard
 
-    def _allow(self, shard: int, rows: Rows) -> None:
+    def _allow(self, shard: int, rows: Rows, more: int = 0) -> None:
         """Leave ``rows`` an allowance of silence on ``shard``, however silent they were before."""
         members, time = self._members, self._clocks[shard].time
         verdict_at = members.down_after[rows]
         verdict_at[members.state[rows] == Code.SUSPECT] += self.rules.storm_hold
-        latest = time - verdict_at + 2 * self._intervals(rows) + members.push_timeout[rows]
+        latest = time - verdict_at + (2 + more) * self._intervals(rows) + members.push_timeout[rows]
         for place in range(members.replicas):
             spared = members.heard[place, rows] < latest
             spared &= members.shard[place, rows] == shard

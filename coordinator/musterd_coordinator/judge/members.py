@@ -78,6 +78,7 @@ _BY_PLACE: dict[str, tuple[Any, Any]] = {
     "shard": (np.int16, NO_SHARD),
     "heard": (np.float64, 0.0),
     "chances": (np.uint8, 0),
+    "contested": (np.float64, 0.0),
 }
 """Columns that have a row for each place of a member."""
 
@@ -90,7 +91,9 @@ class Members:
     ``shard`` and ``heard`` have shape (replicas, capacity): for each of a member's places, which
     shard it is (or NO_SHARD) and that shard's listening time at the member's last new beat, moved
     forward where a gap made an allowance necessary. ``chances``, of the same shape, are counted by
-    :mod:`~musterd_coordinator.judge.gaps`, which also sets ``put_off``. ``since`` is in seconds of the wall
+    :mod:`~musterd_coordinator.judge.gaps`, which also sets ``put_off``. ``contested`` is the listening
+    time at which a record was read last that is not the member's (0: never; see
+    :mod:`~musterd_coordinator.judge.contests`). ``since`` is in seconds of the wall
     clock, ``flipped_at`` and ``heard_at`` (when the last new beat was seen; NaN: none yet) of the
     caller's monotonic one.
 
@@ -131,6 +134,7 @@ class Members:
     shard: NDArray[np.int16]
     heard: Seconds
     chances: NDArray[np.uint8]
+    contested: Seconds
 
     def __init__(self, replicas: int, capacity: int = 1024) -> None:
         self.replicas = replicas

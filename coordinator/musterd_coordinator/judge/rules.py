@@ -12,7 +12,7 @@ class Rules:
 
     ``push_timeout`` gives, for intervals of shape (n), the push timeouts of agents that do not tell
     theirs; ``interval`` stands in for a member's own while that is not known. ``storm_min`` 0 turns
-    the guard off.
+    the guard off. ``signed``: all beats are, so that their numbers are what agents gave them.
     """
 
     service_down_time: float
@@ -21,3 +21,4 @@ class Rules:
     storm_min: int
     storm_fraction: float
     storm_hold: float
+    signed: bool = False

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.beat import Status
+from musterd_coordinator.judge.contests import Contests
 from musterd_coordinator.judge.gaps import Gaps
 from musterd_coordinator.judge.listening import ListeningClock
 from musterd_coordinator.judge.mass import Mass, weighed
@@ -54,6 +55,7 @@ class SilenceJudge:
         self._gaps = gaps
         self._clocks = clocks
         self._times = times
+        self.contests = Contests(members, times, len(clocks))
 
     def of_all(self, rows: Rows | slice) -> Seconds:
         """Return the seconds of listening without a new beat, the largest over a member's shards."""
@@ -85,6 +87,8 @@ class SilenceJudge:
         rows = rows[IS_UNDECIDED[self._members.state[rows]]]
         rows = rows[self._is_silent(shard, rows)]
         rows = rows[~self._are_held(rows)]
+        if len(rows):
+            rows = rows[~self.contests.are_held(rows, self.of_all(rows))]
         return Due(rows, self._members.heard[:, rows])
 
     def weigh(self, due: Sequence[Due]) -> Steps[list[SilenceVerdicts]]:
@@ -114,6 +118,7 @@ class SilenceJudge:
         old = members.state[rows]
         new = np.full(len(rows), Code.DOWN, np.uint8)
         cause = np.full(len(rows), Cause.SILENT, np.uint8)
+        cause[self.contests.are_contested(rows)] = Cause.OVERWRITTEN
         cause[old == Code.UNKNOWN] = Cause.NEVER_BEAT
         cause[old == Code.SUSPECT] = Cause.HOLD_OVER
         stormy = (old == Code.UP) & mass.are_in(rows)

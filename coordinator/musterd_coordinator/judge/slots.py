@@ -1,6 +1,6 @@
 """`ShardSlots` knows which row sits in which slot of a shard, and the last record read there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,11 @@ class ShardSlots:
         """Return the row of the member that holds ``slot``."""
         row = self._row.item(slot) if slot < len(self._row) else NOBODY
         return None if row == NOBODY else row
+
+    def rows_in(self, slots: Sequence[int]) -> Rows:
+        """Return the rows of all that hold any of ``slots``, in order."""
+        held = {row for slot in set(slots) if (row := self.row_in(slot)) is not None}
+        return np.array(sorted(held), np.int64)
 
     def vacate(self, slot: int) -> int | None:
         """Let no member hold ``slot`` any more; return the row of the one that did."""

@@ -26,6 +26,8 @@ class Cause(IntEnum):
     STRANGE_NUMBERS = 11
     MASS_GOODBYE = 12
     GOODBYE_OVER = 13
+    CONTESTED = 14
+    OVERWRITTEN = 15
 
 
 @dataclass(frozen=True, slots=True)

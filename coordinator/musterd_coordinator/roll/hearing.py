@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from musterd.model import StormStatus
-from musterd_coordinator.judge.members import IS_UNDECIDED, Rows
+from musterd_coordinator.judge.contests import PATIENCE
+from musterd_coordinator.judge.members import IS_UNDECIDED, Rows, Seconds
 from musterd_coordinator.roll import coverage
 from musterd_coordinator.roll.freshness import Freshness
 from musterd_coordinator.roll.parts import Parts
@@ -18,6 +19,7 @@ from musterd_coordinator.roll.shard import ShardHealth, ShardState, wall_instant
 from musterd_coordinator.roll.storms import storms
 from musterd_coordinator.roll.wording import (
     clamped_text,
+    contested_text,
     deaf_text,
     put_off_text,
     spoiled_text,
@@ -111,6 +113,14 @@ class Hearing:
             return None
         return Held(rows, self._parts.clocks.instant(since))
 
+    def contested(self, shard: int) -> Held | None:
+        """Return which members are held as their records on ``shard`` are overwritten."""
+        contests = self._detector.silences.contests
+        rows, since = contests.rows(shard), contests.since(shard)
+        if not len(rows) or since is None:
+            return None
+        return Held(rows, self._parts.clocks.instant(since), float(self._patience(rows).max()))
+
     def given_up(self, shard: int) -> Held | None:
         """Return the members with records on ``shard`` that are no beats of theirs.
 
@@ -171,12 +181,21 @@ class Hearing:
         members = self._detector.members
         if away := self._away(row):
             return unheard_text(away)
+        contests, one = self._detector.silences.contests, np.array([row])
+        if contests.any and contests.are_contested(one).any():
+            return contested_text(self._patience(one).item())
         if self._gaps.is_deaf(row):
             return deaf_text(members.push_timeout.item(row))
         if members.put_off.item(row):
             left = members.down_after.item(row) - self._detector.silence_of(row)
             return put_off_text(max(0.0, left))
         return ""
+
+    def _patience(self, rows: Rows) -> Seconds:
+        """Return for how long each of ``rows`` (n), whose records are overwritten, may be silent yet."""
+        longest = PATIENCE * self._detector.members.down_after[rows]
+        left: Seconds = np.maximum(longest - self._detector.silence(rows), 0.0)
+        return left
 
     def _away(self, row: int) -> str:
         """Return why the member is not heard at all, if none of its shards is listening."""

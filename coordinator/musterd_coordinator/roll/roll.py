@@ -34,6 +34,8 @@ from musterd_coordinator.roll.shard import Clocks, ShardState
 from musterd_coordinator.roll.verdicts import NO_FACTS
 from musterd_coordinator.roll.versions import ChangeLog
 from musterd_coordinator.roll.view import RollView
+from musterd_coordinator.steps import Steps
+from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.loop import SweepOutcome
 
 log = structlog.get_logger(__name__)
@@ -115,19 +117,16 @@ class Roll:
         shard = self.shards[index]
         shard.wake(self.clocks)
         self.changes.settle()
+        if swept.sweep is not None and swept.sweep.unproven:
+            self.detector.gaps.wait_for_challenge(index)
         canary = swept.canary_seconds or 0.0
         step = yield from self.detector.advance(index, swept.begin, swept.end, swept.proven, canary)
         if shard.note(swept, step, self.clocks.wall()):
             self.changes.notice()
-        yield from self._seating.seat(index, swept.roster, swept.begin)
-        if self.absent and swept.sweep is not None:
-            for absentee in self.absent.heard(index, swept.sweep.beats, swept.begin):
-                self._seating.welcome_back(absentee)
-        if swept.sweep is not None:
-            self.absent.looked(index, swept.begin)
+        contested = yield from self._seat(index, swept)
         news = news_in(self.detector, shard.seats, swept.sweep) if swept.sweep else ()
         changes = yield from judge_sweep(self.detector, index, news, step, swept.begin)
-        told = [self._apply(each, shard) for each in changes if len(each)]
+        told = [self._apply(each, shard) for each in [*contested, *changes] if len(each)]
         self.changes.publish()
         self.notices.look()
         lines = self.reporter.log(told)
@@ -135,6 +134,22 @@ class Roll:
         yield from self._see_if_ready()
         yield from self.changes.describe()
         yield from lines
+
+    def _seat(self, index: int, swept: SweepOutcome) -> Steps[list[StateChanges]]:
+        """Seat who came, and hold those whose records somebody overwrites."""
+        yield from self._seating.seat(index, swept.roster, swept.begin)
+        sweep, seats = swept.sweep, self.shards[index].seats
+        if sweep is None:
+            return []
+        if sweep.seated:
+            yield from self._seating.seat(index, Roster(sweep.seated), swept.begin)
+        for absentee in self.absent.heard(index, sweep.beats, swept.begin) if self.absent else ():
+            self._seating.welcome_back(absentee)
+        self.absent.looked(index, swept.begin)
+        if not len(sweep.contested) and not len(sweep.unfresh):
+            return []
+        contested, unfresh = seats.rows_in(sweep.contested), seats.rows_in(sweep.unfresh)
+        return self.detector.contest(index, contested, unfresh, swept.begin)
 
     # -- what operators and registries bring ---------------------------------------------
 

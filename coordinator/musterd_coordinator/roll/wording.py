@@ -6,8 +6,9 @@ from musterd.beat import Status
 from musterd_coordinator.judge.transitions import Cause
 
 BEATING = "beating"
+OVERWRITTEN = "its record is overwritten by somebody without its key"
 EVIDENT = frozenset(
-    {Cause.SILENT, Cause.MASS_SILENCE, Cause.HOLD_OVER, Cause.NEVER_BEAT}
+    {Cause.SILENT, Cause.MASS_SILENCE, Cause.HOLD_OVER, Cause.NEVER_BEAT, Cause.OVERWRITTEN}
 )  # by silence
 PLAIN: Mapping[int, str] = {
     Cause.FIRST_BEAT: "first beat seen",
@@ -17,6 +18,7 @@ PLAIN: Mapping[int, str] = {
     Cause.CONFLICT_OVER: "only one agent beats under this name now",
     Cause.STRANGE_NUMBERS: "its beats are numbered as no agent numbers them: somebody else writes"
     " them too, or they are spoiled on their way",
+    Cause.CONTESTED: OVERWRITTEN,
     Cause.GOODBYE_OVER: "its agent still says goodbye, or that its check fails, after the hold of a"
     " mass goodbye",
 }
@@ -59,6 +61,7 @@ def cause_text(cause: Cause, evidence: str, incarnations: tuple[int, int], hold:
         " is believed",
         Cause.HOLD_OVER: f"{evidence}; the hold of a mass silence is over",
         Cause.NEVER_BEAT: evidence,
+        Cause.OVERWRITTEN: f"{evidence}; {OVERWRITTEN}",
         Cause.CONFLICT: f"several agents beat under this name: incarnations {now} and {before}",
     }
     return texts[cause]
@@ -91,6 +94,11 @@ def unheard_text(why: str) -> str:
 def spoiled_text(shard: str) -> str:
     """Return what to add for a member if no beat of its own stands in its slot of ``shard``."""
     return f"; what stands for it in {shard} is no beat of its own: spoiled, or another member's"
+
+
+def contested_text(left: float) -> str:
+    """Return what to add for a member whose records are overwritten; seconds left to be heard."""
+    return f"; {OVERWRITTEN}: it has {left:.1f} s more of listening to be heard by its own"
 
 
 def put_off_text(left: float) -> str:

@@ -22,6 +22,7 @@ def holds(view: RollView, started: datetime) -> list[Hold]:
         *(hold for shard in by_shard for hold in _allowances(view, shard)),
         *(hold for shard in by_shard for hold in _slow_canaries(view, shard)),
         *(hold for shard in by_shard for hold in _given_up(view, shard)),
+        *(hold for shard in by_shard for hold in _overwritten(view, shard)),
         *_clamped(view),
         *_waiting(view.hearing),
     ]
@@ -57,6 +58,18 @@ def _unheard(view: RollView, index: int) -> Iterator[Hold]:
     if (kind := kind_of(shard)) == "spoiled" and shard.spoiled.until is not None:
         until = view.clocks.instant(shard.spoiled.until)
     yield Hold(kind, shard.name, shard.reason, wall_instant(shard.since), until, count)
+
+
+def _overwritten(view: RollView, index: int) -> Iterator[Hold]:
+    """Yield a hold for members whose records somebody overwrites, or which signed them too early."""
+    shard = view.hearing.shards[index]
+    if held := view.hearing.contested(index):
+        reason = (
+            "records that they did not sign now stand in the store for them, so they have three times"
+            f" as long to be heard by their own: {_names(view, held.rows)}"
+        )
+        until = view.clocks.from_now(held.left) if shard.listening else None
+        yield Hold("overwritten", shard.name, reason, held.since, until, len(held.rows))
 
 
 def _given_up(view: RollView, index: int) -> Iterator[Hold]:
