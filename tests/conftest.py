@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from musterd.testing import keeper
+from musterd.testing.authority import Authority
 from musterd.testing.servers import Database, Memcached, PgBouncer, Postgres
 from tests.time_limit import limited
 
@@ -93,6 +94,12 @@ def servers() -> Iterator[ExitStack]:
     """End what a test started, last first."""
     with ExitStack() as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Give an authority that signs certificates."""
+    return Authority()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from musterd.settings.reload import Reloading, Reread
 from musterd.settings.settings import Settings
 from musterd.stores import Guarantees, Store, open_store
 from musterd.systemd import Systemd
+from musterd.tls import client_tls
 from musterd_agent.agent import LEAVE_TIMEOUT, Agent
 from musterd_agent.shard import say
 
@@ -49,6 +50,7 @@ def open_agent_store(settings: Settings) -> Store:
         timeout=settings.effective_push_timeout,
         beat_ttl=settings.beat_ttl,
         keyring=keyring_of(settings),
+        tls=client_tls(settings),
     )
 
 

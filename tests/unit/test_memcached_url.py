@@ -4,6 +4,8 @@ import pytest
 
 from musterd.errors import ConfigError
 from musterd.stores import Store, open_store
+from musterd.stores.memcached.store import MemcachedDriver
+from musterd.urls import without_secret
 
 
 def opened(url: str) -> Store:
@@ -60,7 +62,13 @@ def test_servers_and_replicas(url: str, names: list[str], replicas: int) -> None
         ("memcached://h1?weight=3", "has an option 'weight'; the only one is replicas"),
         ("memcached://h1/path", "has more than servers and ?replicas="),
         ("memcached://h1#part", "has more than servers and ?replicas="),
-        ("memcached://user@h1", "has a user name; memcached is reached without one"),
+        ("memcached://user@h1", "has no user:password@ that memcached could take"),
+        ("memcached://@h1", "has no user:password@ that memcached could take"),
+        ("memcached://two%20words:x@h1", "has no user:password@ that memcached could take"),
+        ("embedded://user@h1", "has a user name; only memcached:// and memcached+tls:// take one"),
+        ("relay+tls://user@h1", "has a user name; only memcached:// and memcached+tls:// take one"),
+        ("memcached+ssl://h1", "begins with 'memcached+ssl'; it must be one of"),
+        ("postgresql+tls://h1", "begins with 'postgresql+tls'; it must be one of"),
         ("embedded://h1,h2", "names several servers; the embedded store is one"),
         ("embedded://", "has '' for a server"),
     ],
@@ -69,13 +77,40 @@ def test_what_is_wrong_with_it(url: str, complaint: str) -> None:
     with pytest.raises(ConfigError) as caught:
         opened(url)
     assert complaint in str(caught.value)
-    assert repr(url) in str(caught.value)
+    assert "begins with" in complaint or repr(without_secret(url)) in str(caught.value)
 
 
-def test_passwords_stay_hidden() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memcached://user:hunter2@h1?weight=3",
+        "memcached://user:hunter2 x@h1",
+        "memcached://user:?hunter2@h1,",
+        "memcached://user:/hunter2@h1/path",
+        "embedded://user:hunter2@h1",
+        "relay://user:hunter2@h1",
+    ],
+)
+def test_passwords_stay_hidden_in_errors(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        opened("memcached://user:hunter2@h1")
+        opened(url)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["memcached", "memcached+tls"])
+def test_user_and_password_log_in_and_are_not_shown(scheme: str) -> None:
+    store = opened(f"{scheme}://us%65r:hunt%40er/2?@h1,h2")
+    assert store.url == f"{scheme}://h1:11211,h2:11211?replicas=2"
+    assert store.shard_names == ("h1:11211", "h2:11211")
+    assert isinstance(store.driver, MemcachedDriver)
+    assert store.driver.access.login == b"set musterd:login 0 -1 15\r\nuser hunt@er/2?\r\n"
+    assert "hunt" not in f"{store!r} {store.driver!r} {store.driver.access}"
+
+
+def test_tls_changes_no_name_of_a_shard() -> None:
+    assert opened("memcached+tls://h1,h2").shard_names == opened("memcached://h1,h2").shard_names
+    assert opened("embedded+tls://h1").url == "embedded+tls://h1:11311"
+    assert opened("relay+tls://r1").url == "relay+tls://r1:11411"
 
 
 def test_the_order_of_servers_does_not_matter() -> None:

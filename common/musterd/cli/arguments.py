@@ -67,6 +67,9 @@ def take_options(made: argparse.ArgumentParser, *roles: Role, hidden: bool = Fal
     """Let a command take the options that ``roles`` read, and those of all: ``hidden`` ones."""
     for role in roles:
         _add_flags(made.add_argument_group(_TITLES[role]), role)
+    if any(Role.LISTENER.includes(role) for role in roles):
+        _add_flags(made.add_argument_group(_TITLES[Role.LISTENER]), Role.LISTENER)
+    _add_flags(made.add_argument_group(_TITLES[Role.CONNECTION]), Role.CONNECTION)
     common = made.add_argument_group("common options")
     common.add_argument("--config", metavar="FILE|DIR", help=_CONFIG_HELP)
     _add_flags(common, Role.EVERYONE, hidden=hidden)
@@ -97,6 +100,8 @@ def _add_flag(flags: argparse._ActionsContainer, key: str, *, hidden: bool) -> N
 
 
 _TITLES = {
+    Role.CONNECTION: "what is reached by TLS",
+    Role.LISTENER: "whoever listens",
     Role.AGENT: "options of the agent",
     Role.COORDINATOR: "options of the coordinator",
     Role.RELAY: "options of the relay",

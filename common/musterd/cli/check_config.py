@@ -13,6 +13,7 @@ from musterd.settings.options import Role
 from musterd.settings.settings import OPTIONS, MemberSettings, Settings, aloud
 from musterd.settings.sources import Loaded
 from musterd.stores import open_store
+from musterd.tls import client_tls
 
 _DERIVED: Mapping[str, Callable[[Settings], object]] = {
     "push_timeout": lambda settings: settings.effective_push_timeout,
@@ -69,6 +70,7 @@ def check_usable(settings: Settings) -> None:
         namespace=settings.namespace,
         timeout=settings.effective_push_timeout,
         beat_ttl=settings.beat_ttl,
+        tls=client_tls(settings),
     )
     for member in settings.members:
         member.announced()

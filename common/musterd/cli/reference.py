@@ -6,13 +6,15 @@
 from collections.abc import Iterator
 
 from musterd.settings.novaconf import EMBEDDED
-from musterd.settings.options import Number, Option, OptionTable, Role, variable
+from musterd.settings.options import Number, Option, OptionTable, Role, Switch, variable
 from musterd.settings.settings import OPTIONS, default_text
 
 _TITLES = {
     Role.EVERYONE: "For every command",
+    Role.CONNECTION: "For everything that connects by TLS",
     Role.AGENT: "For the agent",
     Role.COORDINATOR: "For the coordinator",
+    Role.LISTENER: "For coordinator and relay",
     Role.RELAY: "For the relay",
     Role.READER: "For commands that ask a coordinator",
 }
@@ -131,7 +133,8 @@ def _toml(option: Option) -> str:
     if isinstance(option.kind, OptionTable):
         name, _, value = option.example.partition("=")
         return f'{{ {name} = "{value}" }}'
-    return option.example if isinstance(option.kind, Number) else f'"{option.example}"'
+    plain = isinstance(option.kind, Number | Switch)
+    return option.example if plain else f'"{option.example}"'
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
 _LONGEST_NAMESPACE = 32
 
+TLS = "tls"
+"""What a store's scheme ends with, after a plus, where the store is reached by TLS."""
+
 
 class Unusable(ValueError):
     """An ``Unusable`` means a value that an option does not take; the text says what it takes."""
@@ -27,10 +30,18 @@ class Role(StrEnum):
     """A ``Role`` says which programs read an option."""
 
     EVERYONE = "every command"
+    CONNECTION = "every command that connects to something"
     AGENT = "agent"
     COORDINATOR = "coordinator"
+    LISTENER = "coordinator and relay"
     RELAY = "relay"
     READER = "reader"
+
+    def includes(self, program: "Role") -> bool:
+        """Say whether ``program``, one of them, reads options of this role."""
+        if self is Role.LISTENER:
+            return program in (Role.COORDINATOR, Role.RELAY)
+        return self in (Role.EVERYONE, Role.CONNECTION, program)
 
 
 class OptionKind:
@@ -116,6 +127,23 @@ class Choice(OptionKind):
         if value not in self.words:
             raise Unusable(self.wanted)
         return str(value)
+
+
+class Switch(OptionKind):
+    """A ``Switch`` is on or off."""
+
+    wanted = "true or false"
+    metavar = "true|false"
+
+    def read(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise Unusable(self.wanted)
+        return value
+
+    def read_text(self, text: str) -> bool:
+        if text not in ("true", "false"):
+            raise Unusable(self.wanted)
+        return text == "true"
 
 
 class OptionTable(OptionKind):
@@ -225,7 +253,8 @@ def check_store(text: str) -> str:
     The store's driver checks the rest.
     """
     scheme, colon, _ = text.partition(":")
-    if not (colon and scheme.isascii() and scheme.isalpha() and text.isprintable()):
+    letters = scheme.removesuffix(f"+{TLS}")
+    if not (colon and letters.isascii() and letters.isalpha() and text.isprintable()):
         raise ValueError("not a URL")
     return text
 

@@ -44,7 +44,7 @@ def keep_hangups() -> None:
 def differing(old: Settings, new: Settings, role: Role) -> dict[str, tuple[Any, Any]]:
     """Return what daemons of ``role`` read and has changed: by option, the old and the new."""
     before, after = asdict(old), asdict(new)
-    read = [key for key, option in OPTIONS.items() if option.role in (Role.EVERYONE, role)]
+    read = [key for key, option in OPTIONS.items() if option.role.includes(role)]
     if role is Role.AGENT:
         read.append("listed")
         if new.listed:  # then these are of no member
@@ -55,7 +55,8 @@ def differing(old: Settings, new: Settings, role: Role) -> dict[str, tuple[Any, 
 class Reloading:
     """A ``Reloading`` has a daemon's settings while it runs.
 
-    ``apply`` takes settings in which only options of ``live`` and :data:`LIVE` are new.
+    ``apply`` takes settings in which only options of ``live`` and :data:`LIVE` are new. ``renew``
+    takes what is new in other files, certificates for one, whatever the configuration is.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class Reloading:
         *,
         live: Iterable[str] = (),
         apply: Callable[[Settings], None] = lambda settings: None,
+        renew: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
         self._reread = reread
         self._role = role
         self._live = LIVE | set(live)
         self._apply = apply
+        self._renew = renew
 
     async def run(self, systemd: Systemd) -> None:
         """Reload at every SIGHUP, until cancelled; ignore SIGHUP afterwards."""
@@ -87,6 +90,7 @@ class Reloading:
 
     async def once(self) -> None:
         """Reload, and say in a line what came of it."""
+        self._renew()
         try:
             loaded = await anyio.to_thread.run_sync(self._reread, abandon_on_cancel=True)
             new = loaded.settings

@@ -23,6 +23,7 @@ def consistent(
     _refuse_slow_pushes(settings, sources)
     _refuse_slow_sweeps(settings, sources)
     _refuse_unchecked_signatures(settings, sources)
+    _refuse_lonely_files(settings, sources)
     return settings, sources, warnings
 
 
@@ -106,3 +107,20 @@ def _refuse_unchecked_signatures(settings: Settings, sources: Mapping[str, str])
             f"both member_key_file ({sources['member_key_file']}) and member_key"
             f" ({sources['member_key']}) are given: leave one of them out"
         )
+
+
+_NEEDED = {
+    "key_file": "cert_file",
+    "tls_key_file": "tls_cert_file",
+    "tls_client_ca_file": "tls_cert_file",
+}
+"""Options that mean nothing without another one."""
+
+
+def _refuse_lonely_files(settings: Settings, sources: Mapping[str, str]) -> None:
+    for key, needed in _NEEDED.items():
+        if getattr(settings, key) is not None and getattr(settings, needed) is None:
+            raise ConfigError(
+                f"{key} ({sources[key]}) is given without {needed}: name the certificate too, or"
+                f" leave {key} out"
+            )

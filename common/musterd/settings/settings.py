@@ -22,6 +22,7 @@ from musterd.settings.options import (
     OptionTable,
     Role,
     Seconds,
+    Switch,
     Text,
     check_address,
     check_hosts,
@@ -86,7 +87,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Where beats go: memcached://h1:11211,h2:11211?replicas=2,"
             " postgresql://user@host:5432/db, relay://r1:11411,r2:11411 (agents only: relays that"
             " write to PostgreSQL), embedded://host:port (the coordinator itself listens there) or"
-            " memory: (one process only).",
+            " memory: (one process only). memcached+tls://, relay+tls:// and embedded+tls:// are the"
+            " same by TLS; memcached://user:password@h1 logs in.",
             Text(
                 "the URL of a store, as in memcached://mc1:11211",
                 "URL",
@@ -150,6 +152,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             Choice(*SIGNATURES),
             "accept",
             when_unset="require where there is a fleet_key_file, else off",
+        ),
+    ] = None
+    ca_file: Annotated[
+        str | None,
+        Option(
+            "The authorities that must have signed the certificates of servers reached by TLS, in PEM.",
+            _file,
+            "/etc/musterd/ca.crt",
+            Role.CONNECTION,
+            when_unset="those that the system trusts",
+        ),
+    ] = None
+    cert_file: Annotated[
+        str | None,
+        Option(
+            "The certificate to show to servers reached by TLS that ask for one, in PEM, with those"
+            " between it and its authority behind it.",
+            _file,
+            "/etc/musterd/client.crt",
+            Role.CONNECTION,
+            when_unset="none",
+        ),
+    ] = None
+    key_file: Annotated[
+        str | None,
+        Option(
+            "The private key of cert_file, in PEM, without a passphrase.",
+            _file,
+            "/etc/musterd/client.key",
+            Role.CONNECTION,
+            when_unset="in cert_file",
         ),
     ] = None
 
@@ -371,6 +404,51 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             Role.COORDINATOR,
         ),
     ] = 2_000_000
+
+    tls_cert_file: Annotated[
+        str | None,
+        Option(
+            "The certificate by which the coordinator's API and the relay speak TLS, and nothing else;"
+            " and the embedded store where that is embedded+tls://. In PEM, with those between it and"
+            " its authority behind it. A renewed one is taken as it comes.",
+            _file,
+            "/etc/musterd/tls.crt",
+            Role.LISTENER,
+            when_unset="none: no TLS",
+        ),
+    ] = None
+    tls_key_file: Annotated[
+        str | None,
+        Option(
+            "The private key of tls_cert_file, in PEM, without a passphrase.",
+            _file,
+            "/etc/musterd/tls.key",
+            Role.LISTENER,
+            when_unset="in tls_cert_file",
+        ),
+    ] = None
+    tls_client_ca_file: Annotated[
+        str | None,
+        Option(
+            "The authorities of clients, in PEM: who connects by TLS must then show a certificate that"
+            " one of them signed.",
+            _file,
+            "/etc/musterd/clients.crt",
+            Role.LISTENER,
+            when_unset="none: clients show no certificate",
+        ),
+    ] = None
+    insecure_listen: Annotated[
+        bool,
+        Option(
+            "Listen on addresses that other hosts reach without TLS, or without anything that says who"
+            " calls. Each start warns of it.",
+            Switch(),
+            "true",
+            Role.LISTENER,
+            when_unset="false: such an address is refused",
+        ),
+    ] = False
 
     relay_listen: Annotated[
         str,

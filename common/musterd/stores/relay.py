@@ -18,10 +18,12 @@ from musterd.keys import Keyring
 from musterd.logger import get_logger
 from musterd.model import Member
 from musterd.stores.base import Guarantees, Store, place
+from musterd.stores.memcached.access import OPEN, Access
 from musterd.stores.memcached.connection import ServerAddress
 from musterd.stores.memcached.pool import ConnectionPool
 from musterd.stores.memcached.store import Parts
 from musterd.stores.slots.writer import SlotWriter
+from musterd.tls import Tls
 
 log = get_logger(__name__)
 
@@ -36,9 +38,15 @@ _LOOK_TIMEOUT = 1.0
 
 
 def open_url(
-    url: str, *, namespace: str, timeout: float, beat_ttl: float, keyring: Keyring | None = None
+    url: str,
+    *,
+    namespace: str,
+    timeout: float,
+    beat_ttl: float,
+    keyring: Keyring | None = None,
+    tls: Tls | None = None,
 ) -> Store:
-    """Return the store of ``relay://r1:11411,[::1]:11412``.
+    """Return the store of ``relay://r1:11411,[::1]:11412``, reached by ``tls`` if that is given.
 
     Raises ConfigError for a URL that is not well formed.
     """
@@ -48,11 +56,13 @@ def open_url(
     servers = parts.servers(RELAY_PORT)
     name = ",".join(server.name for server in servers)
     return Store(
-        url=f"relay://{name}",
+        url=f"{parts.scheme}://{name}",
         shard_names=(name,),
         replicas=1,
         guarantees=Guarantees.NEVER_EVICTS | Guarantees.SHARED,
-        driver=RelayDriver(servers, namespace, timeout, beat_ttl, keyring),
+        driver=RelayDriver(
+            servers, namespace, timeout, beat_ttl, keyring, parts.access(tls, logs_in=False)
+        ),
     )
 
 
@@ -68,12 +78,13 @@ class RelayDriver:
     timeout: float
     beat_ttl: float
     keyring: Keyring | None
+    access: Access
 
     def writer(self, shard: int) -> "RelayWriter":
         """Return an agent's way to the relays."""
         del shard
         options = self.namespace, self.timeout, self.beat_ttl, self.keyring
-        relays = [RelayRoute(one, *options) for one in self.servers]
+        relays = [RelayRoute(one, *options, self.access) for one in self.servers]
         return RelayWriter(relays, self.namespace)
 
 
@@ -87,9 +98,11 @@ class RelayRoute:
         timeout: float,
         beat_ttl: float,
         keyring: Keyring | None = None,
+        access: Access = OPEN,
     ) -> None:
         self.name = server.name
         self._server = server
+        self._access = access
         self._options = namespace, timeout, beat_ttl, keyring
         self.writer = self._new_writer()
 
@@ -102,7 +115,7 @@ class RelayRoute:
         await old.aclose()
 
     def _new_writer(self) -> SlotWriter:
-        return SlotWriter(ConnectionPool(self._server), *self._options)
+        return SlotWriter(ConnectionPool(self._server, self._access), *self._options)
 
 
 class RelayWriter:

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "memcached": "musterd_coordinator.sweep.memcached.reader",
+    "memcached+tls": "musterd_coordinator.sweep.memcached.reader",
     "embedded": "musterd_coordinator.sweep.memcached.reader",
+    "embedded+tls": "musterd_coordinator.sweep.memcached.reader",
     "postgresql": "musterd_coordinator.sweep.postgres.reader",
     "memory": "musterd_coordinator.sweep.table",
     "relay": "musterd_coordinator.sweep.relay",
+    "relay+tls": "musterd_coordinator.sweep.relay",
 }
 """By the scheme of a store's URL, where its shards are read; imported when one is."""
 

@@ -17,6 +17,7 @@ import ipaddress
 import os
 import re
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -28,7 +29,9 @@ from aiomcache.pool import Connection, MemcachePool
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.bounds import Mutex
+from musterd.stores.memcached.access import OPEN, Access
 from musterd.stores.readings import read_little
+from musterd.tls import why
 from musterd.ways import Way
 
 LINE_LIMIT = 2048
@@ -82,11 +85,18 @@ def shown(line: bytes) -> str:
 
 def unreachable(error: OSError | EOFError) -> str:
     """Say in a few words what happened to a connection."""
+    if isinstance(error, ssl.SSLError):  # its number is none of the system
+        return why(error)
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     number = getattr(error, "errno", None)
     if number and number > 0:  # asyncio's own text for these is "Connect call failed"
         text = os.strerror(number)
     return text[:1].lower() + text[1:]
+
+
+def login_refused(shard: str, text: str) -> ShardRefused:
+    """Return the error of a server that took no user and password, and said ``text``."""
+    return ShardRefused(shard, f"{text}: it refuses the user and password of the store's URL")
 
 
 def keep_alive(transport: asyncio.BaseTransport) -> None:
@@ -237,10 +247,13 @@ class MemcachedConnection:
     bounds them in time; a call that is cut short takes the connection with it.
     """
 
-    def __init__(self, server: ServerAddress, way: Way | None = None) -> None:
+    def __init__(
+        self, server: ServerAddress, way: Way | None = None, access: Access = OPEN
+    ) -> None:
         self.name = server.name
         self._server = server
         self._way = way or Way(server.host)
+        self._access = access
         self._turn = Mutex()
         self._link: _Link | None = None
         self._heard: _Link | None = None  # the one that was answered last
@@ -289,7 +302,7 @@ class MemcachedConnection:
 
     async def renew(self) -> str:
         """Use a new connection, and give the old one up once the new one was answered."""
-        newer = MemcachedConnection(self._server, self._way)
+        newer = MemcachedConnection(self._server, self._way, self._access)
         try:
             await newer._call((), lambda client: client.version())
             async with self._turn:  # until now calls went on over the old one
@@ -352,13 +365,26 @@ class MemcachedConnection:
         if self._link is None or not self._link.is_usable:
             self.close()
             self._link = await self._way.connect(self._connect)
+            if self._access.login:
+                await self._log_in(self._link)
         return self._link
+
+    async def _log_in(self, link: _Link) -> None:
+        link.transport.write(self._access.login)
+        try:
+            line = await link.replies.readline()
+        except ShardRefused as refused:
+            raise login_refused(self.name, refused.reason) from None
+        if line != b"STORED\r\n":
+            raise login_refused(self.name, shown(line))
 
     async def _connect(self, address: str) -> _Link:
         loop = asyncio.get_running_loop()
         replies = _Replies(self.name)
         protocol = asyncio.StreamReaderProtocol(replies, loop=loop)
-        transport, _ = await loop.create_connection(lambda: protocol, address, self._server.port)
+        transport, _ = await loop.create_connection(
+            lambda: protocol, address, self._server.port, **self._access.secured(self._server.host)
+        )
         keep_alive(transport)
         read_little(transport)
         writer = asyncio.StreamWriter(transport, protocol, replies, loop)

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from musterd.stores.bounds import Pool, take_in_time
+from musterd.stores.memcached.access import OPEN, Access
 from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
 from musterd.ways import Way
 
@@ -28,11 +29,12 @@ class ConnectionPool:
     It is a :class:`~musterd.stores.slots.protocol.KeyValue`.
     """
 
-    def __init__(self, server: ServerAddress) -> None:
+    def __init__(self, server: ServerAddress, access: Access = OPEN) -> None:
         self.name = server.name
         self._server = server
+        self._access = access
         self._way = Way(server.host)
-        self._lanes = [MemcachedConnection(server, self._way)]
+        self._lanes = [self._new_lane()]
         self._idle = Pool(self._lanes)
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
@@ -101,6 +103,9 @@ class ConnectionPool:
             with anyio.move_on_after(PATIENCE):
                 return await self._idle.take()
             if len(self._lanes) < LANES:  # still
-                self._lanes.append(MemcachedConnection(self._server, self._way))
+                self._lanes.append(self._new_lane())
                 return self._lanes[-1]
         return await take_in_time(self._idle)
+
+    def _new_lane(self) -> MemcachedConnection:
+        return MemcachedConnection(self._server, self._way, self._access)

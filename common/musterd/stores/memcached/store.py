@@ -7,9 +7,11 @@ from urllib.parse import parse_qsl
 from musterd.errors import ConfigError
 from musterd.keys import Keyring
 from musterd.stores.base import Guarantees, ShardWriter, Store
+from musterd.stores.memcached.access import Access, login_command
 from musterd.stores.memcached.connection import ServerAddress
 from musterd.stores.memcached.pool import ConnectionPool
 from musterd.stores.slots.writer import SlotWriter
+from musterd.tls import Tls, client_tls_of
 from musterd.urls import host_and_port, without_secret
 
 MEMCACHED_PORT = 11211
@@ -18,24 +20,32 @@ DEFAULT_REPLICAS = 2
 
 
 def open_url(
-    url: str, *, namespace: str, timeout: float, beat_ttl: float, keyring: Keyring | None = None
+    url: str,
+    *,
+    namespace: str,
+    timeout: float,
+    beat_ttl: float,
+    keyring: Keyring | None = None,
+    tls: Tls | None = None,
 ) -> Store:
     """Return the store of a URL of memcached or of the embedded store.
 
     Such are ``memcached://h1:11211,[::1]:11212?replicas=2`` and ``embedded://127.0.0.1:11311``.
-    ``replicas`` is 2, or 1 where there is only one server, unless the URL says otherwise.
+    ``replicas`` is 2, or 1 where there is only one server, unless the URL says otherwise. All
+    servers are reached by ``tls`` if that is given, and with the URL's user and password.
     """
     parts = Parts(url)
-    servers = parts.servers(EMBEDDED_PORT if parts.scheme == "embedded" else MEMCACHED_PORT)
+    embedded = parts.scheme.startswith("embedded")
+    servers = parts.servers(EMBEDDED_PORT if embedded else MEMCACHED_PORT)
     replicas = parts.replicas(len(servers))
-    embedded = parts.scheme == "embedded"
     if embedded and len(servers) > 1:
         raise parts.error("names several servers; the embedded store is one")
     guarantees = Guarantees.SHARED
     if embedded:
         guarantees |= Guarantees.NEVER_EVICTS
     names = tuple(server.name for server in servers)
-    driver = MemcachedDriver(servers, namespace, timeout, beat_ttl, keyring)
+    access = parts.access(tls, logs_in=not embedded)
+    driver = MemcachedDriver(servers, namespace, timeout, beat_ttl, keyring, access)
     shown = f"{parts.scheme}://{','.join(names)}" + (f"?replicas={replicas}" if names[1:] else "")
     return Store(shown, names, replicas, guarantees, driver)
 
@@ -49,10 +59,11 @@ class MemcachedDriver:
     timeout: float
     beat_ttl: float
     keyring: Keyring | None
+    access: Access
 
     def writer(self, shard: int) -> ShardWriter:
         """Return an agent's way to one server."""
-        lanes = ConnectionPool(self.servers[shard])
+        lanes = ConnectionPool(self.servers[shard], self.access)
         return SlotWriter(lanes, self.namespace, self.timeout, self.beat_ttl, self.keyring)
 
 
@@ -64,10 +75,10 @@ class Parts:
         self.scheme, separator, rest = url.partition("://")
         if not separator:
             raise self.error(f"needs // after {self.scheme.partition(':')[0]}:")
+        # Up to the last "@": what is a password must not be taken for something that errors show.
+        self._userinfo, self._has_user, rest = rest.rpartition("@")
         rest, _, self.query = rest.partition("?")
         self._hosts = rest.removesuffix("/")
-        if "@" in rest:
-            raise self.error("has a user name; memcached is reached without one")
         if "/" in self._hosts or "#" in url:
             raise self.error("has more than servers and ?replicas=")
 
@@ -89,6 +100,25 @@ class Parts:
         if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= servers:
             raise self.error(f"has replicas={text}; it must be 1 to {servers}, its servers")
         return int(text)
+
+    def access(self, tls: Tls | None, *, logs_in: bool) -> Access:
+        """Return how its servers are entered; only where ``logs_in`` with user and password.
+
+        Raises ConfigError for files of ``tls`` that cannot be used.
+        """
+        if self.scheme.endswith("+tls"):
+            tls = tls or client_tls_of()
+            tls.context()
+        if not self._has_user:
+            return Access(tls)
+        if not logs_in:
+            raise self.error("has a user name; only memcached:// and memcached+tls:// take one")
+        try:
+            return Access(tls, login_command(self._userinfo))
+        except ValueError:
+            raise self.error(
+                "has no user:password@ that memcached could take: both, and neither with spaces"
+            ) from None
 
     def error(self, text: str) -> ConfigError:
         """Return a ConfigError about this URL."""

@@ -12,11 +12,18 @@ from typing import TypeVar
 
 import anyio
 
-from musterd.errors import ShardUnavailable
-from musterd.stores.memcached.connection import ServerAddress, keep_alive, unreachable
+from musterd.errors import ShardRefused, ShardUnavailable
+from musterd.stores.memcached.access import OPEN, Access
+from musterd.stores.memcached.connection import (
+    ServerAddress,
+    keep_alive,
+    login_refused,
+    unreachable,
+)
 from musterd.stores.slots.protocol import Keys
 from musterd.ways import Way
 from musterd_coordinator.sweep.memcached.connection import BulkConnection
+from musterd_coordinator.sweep.memcached.login import LoginReply
 from musterd_coordinator.sweep.memcached.replies import BeatRecords, BeatsReply
 from musterd_coordinator.sweep.memcached.values import BulkReply, ReplyTooLong, ValuesReply
 from musterd_coordinator.sweep.slots.slotmap import Block
@@ -35,8 +42,15 @@ class MemcachedBulk:
 
     lanes = CONNECTIONS * DEPTH
 
-    def __init__(self, server: ServerAddress, namespace: str, way: Way | None = None) -> None:
+    def __init__(
+        self,
+        server: ServerAddress,
+        namespace: str,
+        way: Way | None = None,
+        access: Access = OPEN,
+    ) -> None:
         self._server = server
+        self._access = access
         self._way = way or Way(server.host)
         self._beat_prefix = Keys(namespace).beat_prefix
         self._links: list[BulkConnection | None] = [None] * CONNECTIONS
@@ -98,13 +112,25 @@ class MemcachedBulk:
 
     async def _connect(self) -> BulkConnection:
         try:
-            return await self._way.connect(self._connect_to)
+            link = await self._way.connect(self._connect_to)
         except OSError as error:
             raise ShardUnavailable(self._server.name, unreachable(error)) from None
+        if self._access.login:
+            await self._log_in(link)
+        return link
+
+    async def _log_in(self, link: BulkConnection) -> None:
+        try:
+            await link.ask(self._access.login, LoginReply(self._server.name))
+        except ShardRefused as refused:
+            raise login_refused(self._server.name, refused.reason) from None
 
     async def _connect_to(self, address: str) -> BulkConnection:
         transport, link = await asyncio.get_running_loop().create_connection(
-            lambda: BulkConnection(self._server.name), address, self._server.port
+            lambda: BulkConnection(self._server.name),
+            address,
+            self._server.port,
+            **self._access.secured(self._server.host),
         )
         keep_alive(transport)
         return link

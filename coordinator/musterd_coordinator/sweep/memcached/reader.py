@@ -16,8 +16,8 @@ def open_reader(
     server = driver.servers[shard]
     way = Way(server.host)
     return SlotReader(
-        MemcachedConnection(server, way),
-        MemcachedBulk(server, driver.namespace, way),
+        MemcachedConnection(server, way, driver.access),
+        MemcachedBulk(server, driver.namespace, way, driver.access),
         driver.namespace,
         coordinator,
         driver.timeout,

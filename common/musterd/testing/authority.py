@@ -1,0 +1,78 @@
+"""A certificate authority of our own, for tests, benchmarks and the demo: openssl's, in a directory."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from musterd.testing.processes import ServerError, find_program, owned_directory
+
+_NAMES = ("DNS:localhost", "IP:127.0.0.1", "IP:::1")
+_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc")
+
+
+class Certificate(NamedTuple):
+    """Where a certificate and its key are."""
+
+    cert: str
+    key: str
+
+
+class Authority:
+    """One that signs what it is asked to; its files are gone when we are."""
+
+    def __init__(self, name: str = "authority") -> None:
+        self._directory = owned_directory(None)
+        self._own = self._pair("ca")
+        _openssl(
+            *("req", "-x509", *_KEY, "-subj", f"/CN={name}", "-days", "10"),
+            *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
+            *("-keyout", self._own.key, "-out", self._own.cert),
+        )
+
+    @property
+    def file(self) -> str:
+        """The authority's own certificate."""
+        return self._own.cert
+
+    def issue(self, name: str = "server", *names: str, days: int = 5) -> Certificate:
+        """Sign a certificate for ``name``, as CN, and ``names`` such as ``DNS:host`` (this host's).
+
+        With negative ``days`` it has expired already.
+        """
+        made = self._pair(name)
+        request = made.cert + ".request"
+        extensions = f"subjectAltName={','.join(names or _NAMES)}"
+        _openssl(
+            *("req", *_KEY, "-subj", f"/CN={name}", "-addext", extensions),
+            *("-keyout", made.key, "-out", request),
+        )
+        _openssl(
+            *("x509", "-req", "-in", request, "-copy_extensions", "copyall", "-days", str(days)),
+            *("-CA", self._own.cert, "-CAkey", self._own.key, "-out", made.cert),
+        )
+        return made
+
+    def renew(self, made: Certificate, *names: str, days: int = 5) -> None:
+        """Put a new certificate with a new key where ``made`` is, as a renewal would: by renaming."""
+        newer = self.issue(f"{Path(made.cert).stem}-newer", *names, days=days)
+        shutil.move(newer.key, made.key)
+        shutil.move(newer.cert, made.cert)
+
+    def locked(self, made: Certificate) -> Certificate:
+        """Give ``made`` with its key behind a passphrase."""
+        locked = made._replace(key=made.key + ".locked")
+        _openssl("ec", "-aes128", "-passout", "pass:secret", "-in", made.key, "-out", locked.key)
+        return locked
+
+    def _pair(self, name: str) -> Certificate:
+        return Certificate(
+            str(self._directory / f"{name}.crt"), str(self._directory / f"{name}.key")
+        )
+
+
+def _openssl(*arguments: str) -> None:
+    program = find_program("openssl", "openssl")
+    done = subprocess.run([program, *arguments], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise ServerError(f"openssl {arguments[0]} failed: {done.stderr.strip()}")

@@ -1,0 +1,23 @@
+"""The module reads the one line that a server answers to user and password."""
+
+from musterd.errors import ShardRefused
+from musterd.stores.memcached.connection import LINE_LIMIT, shown
+
+_WELCOME = b"STORED\r\n"
+
+
+class LoginReply:
+    """A `LoginReply` is a :class:`~musterd_coordinator.sweep.memcached.values.BulkReply`."""
+
+    def __init__(self, shard: str) -> None:
+        self._shard = shard
+        self.oversized: list[bytes] = []
+
+    def read(self, buffer: memoryview) -> tuple[int, bool]:
+        """Read the line; raise ShardRefused for any other than that of a server that agrees."""
+        line, end, _ = bytes(buffer[:LINE_LIMIT]).partition(b"\n")
+        if not end and len(line) < LINE_LIMIT:
+            return 0, False
+        if line + end != _WELCOME:
+            raise ShardRefused(self._shard, shown(line))
+        return len(_WELCOME), True
