@@ -15,14 +15,16 @@ import structlog
 from anyio.abc import TaskGroup
 
 from musterd.beat import member_id
-from musterd.errors import StoreError
+from musterd.errors import ConfigError, StoreError
 from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
 from musterd.loop_clock import clock_of_loop
 from musterd.model import Member
 from musterd.settings.keyring import fleet_keys_of
 from musterd.settings.sources import Settings
 from musterd.stores import Store, open_store
+from musterd.tls import Tls, client_tls, own_tls, server_tls
 from musterd.urls import host_and_port
+from musterd_coordinator.doorway.renewal import keep_looking
 from musterd_coordinator.judge.members import Seconds
 from musterd_coordinator.judge.rules import Rules
 from musterd_coordinator.limits.descriptors import allowed, for_embedded_store
@@ -57,7 +59,7 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
     reason not to begin.
     """
     async with AsyncExitStack() as stack:
-        if settings.store.startswith("embedded:"):
+        if settings.store.startswith(_EMBEDDED):
             await stack.enter_async_context(_embedded_store(settings))
         store = _open_store(settings)
         registry = open_registry(
@@ -96,6 +98,8 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
         office.adopt = partial(_adopt, roll, recorder, farewell)
         yield office
 
+
+_EMBEDDED = ("embedded:", "embedded+tls:")
 
 LIVE = (
     *("service_down_time", "storm_min", "storm_fraction", "storm_hold"),
@@ -219,6 +223,7 @@ def _open_store(settings: Settings) -> Store:
         namespace=settings.namespace,
         timeout=settings.effective_sweep_timeout,
         beat_ttl=settings.beat_ttl,
+        tls=own_tls(settings) if settings.store.startswith(_EMBEDDED) else client_tls(settings),
     )
 
 
@@ -230,15 +235,33 @@ async def _embedded_store(settings: Settings) -> AsyncIterator[None]:
         serve,
     )
 
-    host, port = host_and_port(settings.store.removeprefix("embedded://"), default_port=11311)
+    scheme, _, address = settings.store.partition("://")
+    host, port = host_and_port(address, default_port=11311)
     limits = ClientLimits(connections=for_embedded_store(allowed()))
-    async with serve(host, port, Table(), limits) as server:
+    tls = _tls_of_embedded(settings) if scheme.endswith("+tls") else None
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serve(host, port, Table(), limits, tls=tls))
+        if tls is not None:
+            tasks = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(tasks.cancel_scope.cancel)
+            tasks.start_soon(lasting, "renewed certificates", partial(keep_looking, tls))
         log.info(
             "store embedded",
             address=f"{host}:{server.port}",
             note="for small fleets and trying it out: beats pause while this coordinator is away",
         )
         yield
+
+
+def _tls_of_embedded(settings: Settings) -> Tls:
+    tls = server_tls(settings)
+    if tls is None:
+        raise ConfigError(
+            "the store is embedded+tls://, and there is no certificate to serve it with: name one in"
+            " tls_cert_file and tls_key_file"
+        )
+    tls.context()
+    return tls
 
 
 def _identity(settings: Settings, store: Store, registry: Registry, clocks: Clocks) -> Identity:

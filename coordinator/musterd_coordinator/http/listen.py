@@ -8,15 +8,13 @@ import anyio
 from musterd.errors import CannotListen, ConfigError
 from musterd.resolving import shared
 from musterd.urls import host_and_port
+from musterd_coordinator.doorway.sockets import LACKING, listen_on
 
 RESOLVE_TIMEOUT = 5.0
 BACKLOG = 2048
 BUFFER = 64 * 1024
 
-# This host lacks one of the addresses of a name, as localhost has ::1 where IPv6 is off.
-_LACKING = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
-
-MAY_MEND = {*_LACKING, errno.EADDRINUSE, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+MAY_MEND = {*LACKING, errno.EADDRINUSE, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Why an address cannot be had now, and may be had later."""
 
 _CURES = {
@@ -41,17 +39,18 @@ async def bind(listen: str) -> list[socket.socket]:
         ) from None
     addresses = await _addresses(listen, host)
     try:
-        return _listen_on(addresses, port)
+        return listen_on(addresses, port, BACKLOG, buffer=BUFFER)
     except OSError as error:
         cure = _CURES.get(error.errno or 0, error.strerror or str(error))
         kind = CannotListen if error.errno in MAY_MEND else ConfigError
         raise kind(f"cannot listen on {listen}: {cure}") from None
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, by_tls: bool = False) -> str:
     """Return the URL of what is served on ``listener``."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if by_tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 async def _addresses(listen: str, host: str) -> list[str]:
@@ -63,36 +62,3 @@ async def _addresses(listen: str, host: str) -> list[str]:
             f"cannot listen on {listen}: {host!r} is no name or address that this host knows"
         ) from None
     return list(found)
-
-
-def _listen_on(addresses: list[str], port: int) -> list[socket.socket]:
-    listeners: list[socket.socket] = []
-    lacking: OSError | None = None
-    for address in addresses:
-        try:
-            listeners.append(_listener(address, port))
-        except OSError as error:
-            if error.errno not in _LACKING:
-                _close(listeners)
-                raise
-            lacking = error
-        else:
-            port = listeners[0].getsockname()[1]
-    if lacking and not listeners:
-        raise lacking
-    return listeners
-
-
-def _listener(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.create_server((address, port), family=family, backlog=BACKLOG)
-    # Of each connection; otherwise the kernel gives a slow one several megabytes.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-    listener.setblocking(False)
-    return listener
-
-
-def _close(listeners: list[socket.socket]) -> None:
-    for listener in listeners:
-        listener.close()

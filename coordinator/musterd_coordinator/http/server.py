@@ -1,15 +1,24 @@
-"""uvicorn runs inside our own task group, without signals of its own, and stops in bounded time."""
+"""uvicorn runs inside our own task group, without signals of its own, and stops in bounded time.
+
+Where the API speaks TLS our own listener accepts, so that handshakes are bounded, too.
+"""
 
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import anyio
+import msgspec
 import uvicorn
 from anyio.abc import TaskStatus
 
+from musterd.model import ProblemDetails
+from musterd.tls import Tls
 from musterd.urls import host_and_port
+from musterd_coordinator.doorway.listener import Listener
+from musterd_coordinator.doorway.renewal import keep_looking
 from musterd_coordinator.http.app import App
 from musterd_coordinator.http.connection import Connection
 from musterd_coordinator.http.listen import bind, url_of
@@ -23,24 +32,30 @@ async def serve_http(
     app: App,
     listen: str,
     *,
+    tls: Tls | None = None,
     patience: float = PATIENCE,
     connection: type[Connection] = Connection,
     task_status: TaskStatus[list[str]] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve ``app`` on ``listen`` (``host:port`` or ``[::1]:port``) until cancelled.
 
-    Reports the URLs that it answers at once it listens, with the real port where 0 was asked.
-    Stops within about a second of being cancelled, whatever is still connected. Raises ConfigError
+    Speaks ``tls`` if that is given, and nothing else. Reports the URLs that it answers at once it
+    listens, with the real port where 0 was asked. Stops within about a second of being cancelled,
+    whatever is still connected. Raises ConfigError
     if the address is not usable, and CannotListen if it cannot be had for ``patience`` seconds. Each
     caller is a ``connection``.
     """
     sockets = await patiently(partial(bind, listen), "API", patience)
     addresses = [str(one.getsockname()[0]) for one in sockets]
     warn_of_loopback("API", host_and_port(listen)[0], addresses)
-    server = _Server(_config(app, connection))
+    if tls is not None:
+        tls.context()
+    server = _Server(_config(app, connection), tls)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_serve, server, sockets)
-        task_status.started([url_of(one) for one in sockets])
+        if tls is not None:
+            tasks.start_soon(keep_looking, tls)
+        task_status.started([url_of(one, by_tls=tls is not None) for one in sockets])
         try:
             await anyio.sleep_forever()
         finally:
@@ -72,7 +87,37 @@ def _config(app: App, connection: type[Connection]) -> uvicorn.Config:
     )
 
 
+def _plain() -> bytes:
+    """Return what one is told that asks without TLS."""
+    details = ProblemDetails(
+        type="about:blank",
+        title="Bad Request",
+        status=400,
+        detail="this port speaks TLS: ask it by https://",
+    )
+    body = msgspec.json.encode(details)
+    return (
+        b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close\r\n"
+        b"content-length: %d\r\n\r\n%b" % (len(body), body)
+    )
+
+
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, tls: Tls | None) -> None:
+        super().__init__(config)
+        self._tls = tls
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen as uvicorn does, or by TLS."""
+        if self._tls is None or sockets is None:
+            await super().startup(sockets)
+            return
+        made: Any = self.config.http_protocol_class
+        state, shared = self.server_state, self.lifespan.state
+        make = partial(made, config=self.config, server_state=state, app_state=shared)
+        self.servers = [Listener(sockets, make, self._tls, called="API", plain=_plain())]  # type: ignore[list-item]  # it is closed and waited for as one of asyncio's
+        self.started = True
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:  # signals are the business of the program
         yield

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -19,7 +19,10 @@ from musterd.about import version
 from musterd.errors import CannotListen, ConfigError
 from musterd.resolving import shared
 from musterd.stores.table.table import Table
+from musterd.tls import Tls
 from musterd.urls import LAST_PORT
+from musterd_coordinator.doorway.listener import Listener
+from musterd_coordinator.doorway.sockets import listen_on
 from musterd_coordinator.memcache.commands import StoreHook
 from musterd_coordinator.memcache.protocol import ProtocolSession
 from musterd_coordinator.memcache.session import ClientConnection, ClientLimits, Clients
@@ -40,10 +43,12 @@ _STOP_TIMEOUT = 2.0  # seconds for connections to end when the server stops
 class MemcacheServer:
     """A `MemcacheServer` serves one table. ``port`` is the bound one once it is started.
 
-    ``storekeeper`` takes what is not to go into the table.
+    ``storekeeper`` takes what is not to go into the table. Where there is ``tls`` all clients speak
+    it, and one that does not is told ``plain``.
     """
 
     called = "embedded store"
+    plain = b"SERVER_ERROR this port speaks TLS: name the store embedded+tls://\r\n"
     address_from = "the store's URL"
 
     def __init__(
@@ -53,6 +58,7 @@ class MemcacheServer:
         table: Table,
         limits: ClientLimits | None = None,
         storekeeper: StoreHook | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -64,7 +70,8 @@ class MemcacheServer:
             lambda: ProtocolSession(table, self, storekeeper), self.limits, self.called
         )
         self._started = time.monotonic()
-        self._server: asyncio.Server | None = None
+        self._tls = tls
+        self._server: asyncio.Server | Listener | None = None
 
     @property
     def connections(self) -> int:
@@ -89,19 +96,26 @@ class MemcacheServer:
         warn_of_loopback(self.called, self.host, addresses)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def _listen(self) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
+    async def _listen(self) -> asyncio.Server | Listener:
         try:
             with anyio.fail_after(_LOOK_UP_TIMEOUT):
                 addresses = await shared().addresses(self.host)
-            return await loop.create_server(
-                lambda: ClientConnection(self._crowd), addresses, self.port, backlog=_BACKLOG
-            )
+            return await self._listen_on(addresses)
         except OSError as error:
             in_use = error.errno == errno.EADDRINUSE
             reason = "another server listens there" if in_use else error.strerror or str(error)
             kind = ConfigError if error.errno == errno.EACCES else CannotListen
             raise kind(self._why_not(reason)) from error
+
+    async def _listen_on(self, addresses: Sequence[str]) -> asyncio.Server | Listener:
+        def make() -> ClientConnection:
+            return ClientConnection(self._crowd)
+
+        if self._tls is None:
+            loop = asyncio.get_running_loop()
+            return await loop.create_server(make, addresses, self.port, backlog=_BACKLOG)
+        sockets = listen_on(addresses, self.port, _BACKLOG)
+        return Listener(sockets, make, self._tls, called=self.called, plain=self.plain)
 
     async def aclose(self) -> None:
         """Stop listening and hang up on all clients. Idempotent."""
@@ -192,6 +206,7 @@ async def serve(
     table: Table,
     limits: ClientLimits | None = None,
     *,
+    tls: Tls | None = None,
     patience: float = PATIENCE,
 ) -> AsyncIterator[MemcacheServer]:
     """Run a server for as long as the context lasts. ``port`` 0 takes a free one.
@@ -199,7 +214,7 @@ async def serve(
     Raises ConfigError if the address cannot be had, and CannotListen if it cannot for ``patience``
     seconds.
     """
-    server = MemcacheServer(host, port, table, limits)
+    server = MemcacheServer(host, port, table, limits, tls=tls)
     await server.start(patience)
     try:
         yield server

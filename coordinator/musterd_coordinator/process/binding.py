@@ -47,7 +47,7 @@ def warn_of_loopback(what: str, host: str, addresses: Sequence[str]) -> None:
     As ``127.0.1.1`` does, which Debian's installer writes into ``/etc/hosts``.
     """
     named_so = host.lower() == "localhost" or host.lower().startswith("localhost.")
-    if named_so or _is_loopback(host) or not all(map(_is_loopback, addresses)):
+    if named_so or is_loopback(host) or not all(map(is_loopback, addresses)):
         return
     log.warning(
         "listening on loopback only",
@@ -58,7 +58,8 @@ def warn_of_loopback(what: str, host: str, addresses: Sequence[str]) -> None:
     )
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Say whether no other host reaches this address."""
     try:
         return ipaddress.ip_address(address.partition("%")[0]).is_loopback
     except ValueError:

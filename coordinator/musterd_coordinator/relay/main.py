@@ -41,7 +41,8 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
             )
             tasks.start_soon(_tell_ready, systemd, relay)
             if reread:
-                tasks.start_soon(Reloading(settings, reread, Role.RELAY).run, systemd)
+                reloading = Reloading(settings, reread, Role.RELAY, renew=relay.renew)
+                tasks.start_soon(reloading.run, systemd)
             await keep_telling(systemd, _summaries(relay))
 
 

@@ -1,6 +1,7 @@
 """The relay's own end of the memcached protocol is as the embedded store's, with other words."""
 
 from musterd.stores.table.table import Table
+from musterd.tls import Tls
 from musterd_coordinator.limits.descriptors import allowed, for_relay
 from musterd_coordinator.memcache.commands import StoreHook
 from musterd_coordinator.memcache.server import ClientLimits, MemcacheServer
@@ -15,12 +16,19 @@ class RelayServer(MemcacheServer):
 
     called = "relay"
     address_from = "relay_listen"
+    plain = b"SERVER_ERROR this port speaks TLS: name the store relay+tls://\r\n"
 
     def __init__(
-        self, host: str, port: int, table: Table, storekeeper: StoreHook, gauges: RelayGauges
+        self,
+        host: str,
+        port: int,
+        table: Table,
+        storekeeper: StoreHook,
+        gauges: RelayGauges,
+        tls: Tls | None = None,
     ) -> None:
         limits = ClientLimits(connections=for_relay(allowed()), waiting_bytes=WAITING_BYTES)
-        super().__init__(host, port, table, limits, storekeeper)
+        super().__init__(host, port, table, limits, storekeeper, tls)
         self._gauges = gauges
 
     def report(self, kind: str) -> dict[str, object] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from itertools import count
 from random import uniform
 from socket import gethostname
@@ -15,7 +16,9 @@ from musterd.settings.settings import Settings
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.table.table import Table
+from musterd.tls import server_tls
 from musterd.urls import host_and_port, without_secret
+from musterd_coordinator.doorway.renewal import keep_looking
 from musterd_coordinator.process.daemon import lasting
 from musterd_coordinator.relay import database
 from musterd_coordinator.relay.gauges import RelayGauges
@@ -56,7 +59,8 @@ class RelayService:
         table = Table(TABLE_MEMORY)
         self.reception = Inbox(table, anyio.current_time, self._service_down_time)
         host, port = host_and_port(settings.relay_listen)
-        self.server = RelayServer(host, port, table, self.reception, self.gauges)
+        self.tls = server_tls(settings)
+        self.server = RelayServer(host, port, table, self.reception, self.gauges, self.tls)
         self.promptness = LatencyReport(self._timeout)
         self.writer = BeatWriter(
             *(self.reception, self.links[0], settings.relay_period, self._service_down_time / 3),
@@ -68,6 +72,11 @@ class RelayService:
     def store(self) -> str:
         """Return the database, without its password."""
         return self._target.url
+
+    def renew(self) -> None:
+        """Take renewed certificates now."""
+        if self.tls is not None:
+            self.tls.look(patient=False)
 
     async def reached(self) -> None:
         """Wait until the database was reached, however long that takes."""
@@ -153,6 +162,8 @@ async def running(settings: Settings) -> AsyncIterator[RelayService]:
             tasks.start_soon(relay.keep_marking)
             tasks.start_soon(relay.keep_fresh)
             tasks.start_soon(lasting, "tidy", relay.keep_tidy)
+            if relay.tls is not None:
+                tasks.start_soon(lasting, "renewed certificates", partial(keep_looking, relay.tls))
             try:
                 yield relay
             finally:
