@@ -6,6 +6,7 @@ from functools import partial
 
 import anyio
 
+from musterd.tls import Tls
 from musterd_coordinator.http import App, make_app, serve_http
 from musterd_coordinator.http.connection import Connection
 from musterd_coordinator.service.contract import CoordinatorApi
@@ -18,20 +19,22 @@ async def served(
     *,
     ping_period: float = 5.0,
     connection: type[Connection] = Connection,
+    tls: Tls | None = None,
 ) -> AsyncIterator[str]:
     """Serve ``desk`` and give the URL; on leaving, nothing listens there any more."""
     app = make_app(desk, ping_period=ping_period)
-    async with served_app(app, listen, connection=connection) as url:
+    async with served_app(app, listen, connection=connection, tls=tls) as url:
         yield url
 
 
 @asynccontextmanager
 async def served_app(
-    app: App, listen: str, *, connection: type[Connection] = Connection
+    app: App, listen: str, *, connection: type[Connection] = Connection, tls: Tls | None = None
 ) -> AsyncIterator[str]:
     """The same of an app, which is one run of a coordinator however often it is served."""
     async with anyio.create_task_group() as tasks:
-        [url] = await tasks.start(partial(serve_http, app, listen, connection=connection))
+        serve = partial(serve_http, app, listen, connection=connection, tls=tls)
+        [url] = await tasks.start(serve)
         yield url
         tasks.cancel_scope.cancel()
 

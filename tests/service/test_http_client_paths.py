@@ -83,7 +83,7 @@ async def test_the_second_address_of_a_name_is_tried_in_time(
 @both
 async def test_plain_http_where_tls_is_expected_is_said(groups: Groups, desk: DictDesk) -> None:
     async with served(desk) as url:
-        with pytest.raises(CoordinatorUnreachable, match="no TLS that we can speak there"):
+        with pytest.raises(CoordinatorUnreachable, match="it speaks no TLS there"):
             await groups(url.replace("http:", "https:"), 4.0)
 
 

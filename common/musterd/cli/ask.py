@@ -26,10 +26,11 @@ T = TypeVar("T")
 def client(args: Namespace) -> Iterator["Client"]:
     """Give a client of the coordinator that ``--coordinator`` names."""
     loaded = settings_of(args)
-    url, token = loaded.settings.coordinator, token_of(loaded)
+    settings, token = loaded.settings, token_of(loaded)
     from musterd.client import Client  # after a wrong configuration was refused: it is heavy
 
-    with Client(url, TIMEOUT, token=token) as made:
+    files = {key: getattr(settings, key) for key in ("ca_file", "cert_file", "key_file")}
+    with Client(settings.coordinator, TIMEOUT, token=token, **files) as made:
         yield made
 
 

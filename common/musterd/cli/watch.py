@@ -14,6 +14,7 @@ from musterd.settings.options import Role, Seconds
 if TYPE_CHECKING:
     from musterd.cli.journal import Change
     from musterd.client.choice import Address
+    from musterd.tls import Tls
 
 _GONE = "forgotten"
 
@@ -39,8 +40,10 @@ def run(name: str, argv: Sequence[str]) -> int:
     urls, token = loaded.settings.coordinator, token_of(loaded)
     import anyio  # after a wrong configuration was refused: it is heavy
 
+    from musterd.tls import client_tls
+
     show = print_json if args.json else print_text
-    watch = EventPrinter(urls, args.group_name, show, token)
+    watch = EventPrinter(urls, args.group_name, show, token, client_tls(loaded.settings))
     try:
         anyio.run(watch.run)
     except ExceptionGroup as group:
@@ -60,12 +63,13 @@ class EventPrinter:
         group: str | None,
         show: "Callable[[Change], None]",
         token: str | None = None,
+        tls: "Tls | None" = None,
     ) -> None:
         from musterd.cli.journal import Journal
         from musterd.client.follow import Follower
 
         self._journal = Journal(group)
-        self._follower = Follower(urls, self._journal, self, token=token)
+        self._follower = Follower(urls, self._journal, self, token=token, tls=tls)
         self._show = show
         self._followed: Address | None = None
         self._lost: set[Address] = set()  # since one was followed

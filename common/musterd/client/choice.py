@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from musterd.errors import ConfigError
+from musterd.tls import Tls
 from musterd.urls import without_secret
 
 LOOK_EVERY = 2.0
@@ -66,6 +67,17 @@ def _address(url: str) -> Address:
         raise wrong
     default = 443 if parts.scheme == "https" else 80
     return Address(parts.scheme, parts.hostname, port or default, parts.path.rstrip("/"))
+
+
+def tls_for(addresses: Sequence[Address], tls: Tls) -> Tls | None:
+    """Return ``tls`` if one of these is reached by it, else None.
+
+    Raises ConfigError for files that cannot be used.
+    """
+    if all(address.scheme == "http" for address in addresses):
+        return None
+    tls.context()
+    return tls
 
 
 class Knowing(Protocol):

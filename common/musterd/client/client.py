@@ -10,7 +10,7 @@ import anyio
 from musterd.client import calls
 from musterd.client.attempts import Attempt, Failure, HttpReply, attempts
 from musterd.client.calls import Call
-from musterd.client.choice import Rotation, T, read_addresses
+from musterd.client.choice import Rotation, T, read_addresses, tls_for
 from musterd.model import (
     FactsChange,
     GroupAnswer,
@@ -23,6 +23,7 @@ from musterd.model import (
     State,
     StatusAnswer,
 )
+from musterd.tls import client_tls_of
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder
 
 _Steps = Generator[Attempt, HttpReply | Failure, T]
@@ -33,16 +34,28 @@ class Client:
 
     ``urls`` is one URL, several with commas, or a list: they are tried in turn, beginning with the
     one that answered last. ``token`` is what ``musterd token create`` printed, where they ask for one.
+    For ``https://`` an authority of ``ca_file`` must have signed the coordinator's certificate, one
+    that the system trusts where that is None; ``cert_file`` and ``key_file`` are shown to a
+    coordinator that asks for a certificate. All are in PEM.
     """
 
     def __init__(
-        self, urls: str | Sequence[str], timeout: float = 5.0, *, token: str | None = None
+        self,
+        urls: str | Sequence[str],
+        timeout: float = 5.0,
+        *,
+        token: str | None = None,
+        ca_file: str | None = None,
+        cert_file: str | None = None,
+        key_file: str | None = None,
     ) -> None:
         from musterd.client.transport import PlainTransport
 
-        self._rotation = Rotation(read_addresses(urls))
+        addresses = read_addresses(urls)
+        self._rotation = Rotation(addresses)
         self._timeout = timeout
-        self._transport = PlainTransport(token)
+        tls = client_tls_of(ca_file, cert_file, key_file)
+        self._transport = PlainTransport(token, tls_for(addresses, tls))
 
     def __enter__(self) -> Self:
         return self
@@ -152,13 +165,22 @@ class AsyncClient:
     """
 
     def __init__(
-        self, urls: str | Sequence[str], timeout: float = 5.0, *, token: str | None = None
+        self,
+        urls: str | Sequence[str],
+        timeout: float = 5.0,
+        *,
+        token: str | None = None,
+        ca_file: str | None = None,
+        cert_file: str | None = None,
+        key_file: str | None = None,
     ) -> None:
         from musterd.client.transport import AsyncTransport
 
-        self._rotation = Rotation(read_addresses(urls))
+        addresses = read_addresses(urls)
+        self._rotation = Rotation(addresses)
         self._timeout = timeout
-        self._transport = AsyncTransport(token)
+        tls = client_tls_of(ca_file, cert_file, key_file)
+        self._transport = AsyncTransport(token, tls_for(addresses, tls))
 
     async def __aenter__(self) -> Self:
         return self

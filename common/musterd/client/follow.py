@@ -14,10 +14,18 @@ from musterd import ages
 from musterd.ages import Slept
 from musterd.client.attempts import Attempt, HttpReply, read_reply
 from musterd.client.calls import Call, group, groups, login
-from musterd.client.choice import FRESHER, LOOK_EVERY, Address, is_listening, read_addresses
+from musterd.client.choice import (
+    FRESHER,
+    LOOK_EVERY,
+    Address,
+    is_listening,
+    read_addresses,
+    tls_for,
+)
 from musterd.client.transport import (
     AsyncTransport,
     NamedBackend,
+    context_of,
     failure_of,
     reply_of,
     url_of,
@@ -25,6 +33,7 @@ from musterd.client.transport import (
 )
 from musterd.client.view import Event, EventParser, View
 from musterd.errors import CoordinatorUnreachable, MusterdError
+from musterd.tls import Tls, client_tls_of
 
 SILENCE_LIMIT = 15.0  # seconds; three pings of a coordinator
 FIRST_PAUSE = 0.5
@@ -63,13 +72,15 @@ class Follower:
         audience: Audience,
         slept: Slept = ages.slept,
         token: str | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.addresses = read_addresses(urls)
         self._token, self._login = token, login(token)
+        self._tls = tls_for(self.addresses, tls or client_tls_of())
         self.connected = False
         self._view = view
         self._audience = audience
-        self._backend = NamedBackend()
+        self._backend = NamedBackend(self._tls)
         self._better: Address | None = None  # one that hears its store, while this one does not
         self._following: anyio.CancelScope | None = None  # none yet: it needs an event loop
         self._heard_at = -math.inf
@@ -143,7 +154,9 @@ class Follower:
         parser = EventParser()
         self._view.begin(self.age + FRESHER)
         async with (
-            httpcore.AsyncConnectionPool(network_backend=self._backend) as pool,
+            httpcore.AsyncConnectionPool(
+                context_of(self._tls), network_backend=self._backend
+            ) as pool,
             pool.stream(
                 "GET",
                 url_of(address, self._target()),
@@ -164,7 +177,7 @@ class Follower:
         return f"{_EVENTS.target}?{urlencode(wanted)}" if wanted else _EVENTS.target
 
     async def _look_around_for_ever(self) -> None:
-        asking = AsyncTransport(self._token)
+        asking = AsyncTransport(self._token, self._tls)
         try:
             while True:
                 await anyio.sleep(LOOK_EVERY * uniform(0.5, 1.5))

@@ -18,6 +18,7 @@ from musterd.client.view import GroupView
 from musterd.errors import MusterdError
 from musterd.logger import get_logger
 from musterd.model import Verdict
+from musterd.tls import client_tls_of
 
 log = get_logger(__name__)
 
@@ -27,9 +28,9 @@ class Replica:
 
     While no coordinator is reachable it keeps its last view: ``age`` says how old that is, and
     ``listening`` is false. A scheduler that must not act on old knowledge looks at ``age`` first.
-    ``urls`` and ``token`` are as for Client; after a failure it follows the next one, and while one
-    does not hear its store, another that does. It never changes a view for an older one: it takes
-    none of a coordinator that has heard nothing for longer.
+    ``urls``, ``token`` and the files are as for Client; after a failure it follows the next one, and
+    while one does not hear its store, another that does. It never changes a view for an older one: it
+    takes none of a coordinator that has heard nothing for longer.
     """
 
     def __init__(
@@ -38,11 +39,15 @@ class Replica:
         group: str,
         *,
         token: str | None = None,
+        ca_file: str | None = None,
+        cert_file: str | None = None,
+        key_file: str | None = None,
         slept: Slept = ages.slept,
     ) -> None:
         self._view = GroupView(group)
         self._report = _Report(group)
-        self._follower = Follower(urls, self._view, self._report, slept, token)
+        tls = client_tls_of(ca_file, cert_file, key_file)
+        self._follower = Follower(urls, self._view, self._report, slept, token, tls)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

@@ -20,6 +20,7 @@ from musterd.client.attempts import Attempt, Failure, HttpReply
 from musterd.client.calls import Call, login
 from musterd.client.choice import Address
 from musterd.resolving import shared
+from musterd.tls import Tls, why
 from musterd.ways import Way
 
 IDLE_LIMIT = 30.0  # seconds; less than the coordinator keeps an idle connection
@@ -44,6 +45,17 @@ def url_of(address: Address, target: str) -> httpcore.URL:
         port=address.port,
         target=address.prefix + target,
     )
+
+
+def context_of(tls: Tls | None) -> ssl.SSLContext | None:
+    """Return the context for a pool, which would else bring authorities of its own."""
+    return None if tls is None else tls.context()
+
+
+def for_http(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Return ``context`` as httpcore would have made it."""
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def reply_of(response: httpcore.Response, body: bytes) -> HttpReply:
@@ -97,7 +109,7 @@ def failure_of(error: Exception, budget: float) -> Failure:
 def _in_words(reason: BaseException) -> str:
     # asyncio replaces the system's words by "Connect call failed ('127.0.0.1', 8420)".
     if isinstance(reason, ssl.SSLError):  # its errno is no error of the system
-        return f"no TLS that we can speak there: {str(reason.reason or reason).lower()}"
+        return why(reason)
     if isinstance(reason, OSError) and reason.errno and reason.errno > 0:
         return os.strerror(reason.errno).lower()
     words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
@@ -117,9 +129,10 @@ class PlainTransport:
     Any number of threads may share one, and forks may inherit it.
     """
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, tls: Tls | None = None) -> None:
         self._login = login(token)
         self._pid = os.getpid()
+        self._tls = tls
         self._deadlines = _Deadlines()
         self._pool = self._new_pool()
 
@@ -145,9 +158,10 @@ class PlainTransport:
 
     def _new_pool(self) -> httpcore.ConnectionPool:
         return httpcore.ConnectionPool(
+            context_of(self._tls),
             max_connections=CONNECTIONS,
             keepalive_expiry=IDLE_LIMIT,
-            network_backend=_DeadlineBackend(self._deadlines),
+            network_backend=_DeadlineBackend(self._deadlines, self._tls),
         )
 
     def _after_fork(self) -> None:
@@ -160,12 +174,13 @@ class PlainTransport:
 class AsyncTransport:
     """An ``AsyncTransport`` makes attempts from async code, on asyncio or trio."""
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, tls: Tls | None = None) -> None:
         self._login = login(token)
         self.pool = httpcore.AsyncConnectionPool(
+            context_of(tls),
             max_connections=CONNECTIONS,
             keepalive_expiry=IDLE_LIMIT,
-            network_backend=NamedBackend(),
+            network_backend=NamedBackend(tls),
         )
 
     async def attempt(self, call: Call[Any], attempt: Attempt) -> HttpReply | Failure:
@@ -190,10 +205,11 @@ class AsyncTransport:
 class NamedBackend(httpcore.AnyIOBackend):
     """A ``NamedBackend`` connects by name, on asyncio and trio.
 
-    We look the name up, and try each address in turn.
+    We look the name up, and try each address in turn. Handshakes are those of ``tls`` as it is then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: Tls | None = None) -> None:
+        self._tls = tls
         self._ways: dict[str, Way] = {}
 
     async def connect_tcp(
@@ -217,11 +233,31 @@ class NamedBackend(httpcore.AnyIOBackend):
         way = self._ways.setdefault(host, Way(host))
         try:
             with anyio.fail_after(timeout):
-                return await way.connect(connect)
+                stream = await way.connect(connect)
+                return stream if self._tls is None else _Securing(stream, self._tls)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from error
         except OSError as error:
             raise httpcore.ConnectError(f"{host}: {error}") from error
+
+
+class _Securing(httpcore.AsyncNetworkStream):
+    """A ``_Securing`` is a stream whose handshake shows the certificate of now."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream, tls: Tls) -> None:
+        self._stream = stream
+        self._tls = tls
+        self.read, self.write = stream.read, stream.write  # type: ignore[method-assign]
+        self.aclose, self.get_extra_info = stream.aclose, stream.get_extra_info  # type: ignore[method-assign]
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 (httpcore's)
+    ) -> httpcore.AsyncNetworkStream:
+        """Shake hands as httpcore's own stream does, by a context that is as new as its files."""
+        return await self._stream.start_tls(for_http(self._tls.context()), server_hostname, timeout)
 
 
 class _Deadlines(threading.local):
@@ -242,8 +278,9 @@ class _Deadlines(threading.local):
 class _DeadlineBackend(httpcore.NetworkBackend):
     """A ``_DeadlineBackend`` makes sockets that end every wait with the whole request's deadline."""
 
-    def __init__(self, deadlines: _Deadlines) -> None:
+    def __init__(self, deadlines: _Deadlines, tls: Tls | None = None) -> None:
         self._deadlines = deadlines
+        self._tls = tls
         self._backend = httpcore.SyncBackend()
         self._ways: dict[str, Way] = {}
 
@@ -269,7 +306,7 @@ class _DeadlineBackend(httpcore.NetworkBackend):
                 refused = error
             else:
                 way.worked(address)
-                return _DeadlineStream(stream, self._deadlines)
+                return _DeadlineStream(stream, self._deadlines, self._tls)
         raise refused
 
     def _addresses(self, host: str) -> Sequence[str]:
@@ -283,8 +320,11 @@ class _DeadlineBackend(httpcore.NetworkBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, deadlines: _Deadlines) -> None:
+    def __init__(
+        self, stream: httpcore.NetworkStream, deadlines: _Deadlines, tls: Tls | None = None
+    ) -> None:
         self._stream = stream
+        self._tls = tls
         self._deadlines = deadlines
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -300,6 +340,8 @@ class _DeadlineStream(httpcore.NetworkStream):
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         left = self._deadlines.left(httpcore.ConnectTimeout)
+        if self._tls is not None:
+            ssl_context = for_http(self._tls.context())
         secured = self._stream.start_tls(ssl_context, server_hostname, left)
         return _DeadlineStream(secured, self._deadlines)
 
