@@ -1,4 +1,7 @@
-"""The module draws for every benchmark; matplotlib comes with the dependency group ``bench``."""
+"""The module draws for every benchmark, and for the page of faults.
+
+matplotlib comes with the dependency group ``bench``.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,20 +12,24 @@ from matplotlib.figure import Figure
 from benchmarks.figures import Plot
 
 
-def canvas(x: str, y: str, title: str = "") -> Axes:
-    """Return one picture, empty yet."""
-    axes: Axes = Figure(figsize=(7, 3.6), layout="constrained").subplots()
+DOTS_PER_INCH = 90
+
+
+def canvas(x: str, y: str, title: str = "", *, width: float = 7, height: float = 3.6) -> Axes:
+    """Return one picture, empty yet, of so many inches."""
+    axes: Axes = Figure(figsize=(width, height), layout="constrained").subplots()
     axes.set(xlabel=x, ylabel=y, title=title)
     return axes
 
 
 def save(axes: Axes, path: Path) -> Path:
-    """Write the picture that ``axes`` belong to, as a PNG file."""
-    axes.legend(framealpha=0.9)
+    """Write the picture that ``axes`` belong to, as a PNG file; what has a label is in a legend."""
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(framealpha=0.9)
     axes.spines[["top", "right"]].set_visible(False)
     figure = axes.get_figure(root=True)
     assert figure is not None
-    figure.savefig(path, dpi=90)
+    _write(figure, path)
     return path
 
 
@@ -31,7 +38,12 @@ def draw(plots: Sequence[Plot], path: Path) -> None:
     figure = Figure(figsize=(8 * len(plots), 4.5), layout="constrained")
     for plot, axes in zip(plots, figure.subplots(1, len(plots), squeeze=False)[0], strict=True):
         _lines(plot, axes)
-    figure.savefig(path, dpi=90)
+    _write(figure, path)
+
+
+def _write(figure: Figure, path: Path) -> None:
+    # Without matplotlib's version in it, the same picture is the same file.
+    figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})
 
 
 def _lines(plot: Plot, axes: Axes) -> None:

@@ -1,4 +1,8 @@
-"""The module keeps millions of latencies in a few kilobytes: counts in buckets of equal ratio."""
+"""The module keeps millions of latencies in a few kilobytes: counts in buckets of equal ratio.
+
+It is the only histogram: the other benchmarks have few enough values to keep them all and take exact
+percentiles of them, and a relay, which says how late it answers, keeps the longest alone.
+"""
 
 from collections.abc import Sequence
 from math import ceil, inf, log

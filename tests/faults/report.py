@@ -116,19 +116,15 @@ def section(store: str, fault: str, variants: Sequence[dict[str, Any]], picture:
 
 def draw(run: dict[str, Any], file: Path) -> None:
     """The states of all members over time, how many beat, and when nobody listened."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot  # noqa: ICN001  # in words
+    from benchmarks.plots import canvas, save  # needs matplotlib
 
     samples, outcome = run["samples"], run["outcome"]
     at = [sample["at"] for sample in samples]
-    counts = {
-        state: [list(sample["states"].values()).count(state) for sample in samples]
-        for state in STATES
-    }
-    figure, axes = pyplot.subplots(figsize=(8, 2.6), layout="constrained")
-    axes.stackplot(at, list(counts.values()), colors=list(STATES.values()), step="post", alpha=0.55)
+    counts = [
+        [list(sample["states"].values()).count(state) for sample in samples] for state in STATES
+    ]
+    axes = canvas("seconds; grey: the fault, dotted: a host dies", "", width=8, height=2.6)
+    axes.stackplot(at, counts, colors=list(STATES.values()), step="post", alpha=0.55)
     axes.step(at, [sample["fresh"] for sample in samples], "k-", where="post", lw=1)
     top = max(len(sample["states"]) for sample in samples)
     deaf = [not sample["listening"] for sample in samples]
@@ -138,17 +134,15 @@ def draw(run: dict[str, Any], file: Path) -> None:
     axes.axvspan(outcome["began"], outcome["ended"], color="#000000", alpha=0.07)
     for moment in run["killed_at"].values():
         axes.axvline(moment, color="#c53030", ls=":", lw=1)
-    axes.set_xlim(0, at[-1])
-    axes.set_ylim(0, top + 1.4)
-    axes.set_xlabel("seconds; grey: the fault, dotted: a host dies", fontsize=8)
+    axes.set(xlim=(0, at[-1]), ylim=(0, top + 1.4))
+    axes.xaxis.label.set_fontsize(8)
     axes.set_title(
         "members by state (green up, red down, yellow suspect); line: beating; blue bar: not listening",
         fontsize=8,
         loc="left",
     )
     axes.tick_params(labelsize=8)
-    figure.savefig(file, dpi=72, metadata={"Software": None})
-    pyplot.close(figure)
+    save(axes, file)
 
 
 if __name__ == "__main__":
