@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from benchmarks.figures import Plot
 
-
 DOTS_PER_INCH = 90
 
 

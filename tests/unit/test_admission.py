@@ -105,12 +105,12 @@ def test_all_metadata_together_is_bounded() -> None:
     """Of whoever comes too late none is kept; what is given back makes room."""
     told = AnnouncementPool(room=5000, room_for_each=0)
     members = [Member("g", f"h{at}", metadata={"k": f"{at}" * 200}) for at in range(10)]
-    numbers = [told.take(member) for member in members]
+    numbers = [told.acquire(member) for member in members]
     kept = [bool(told.member(number, "x").metadata) for number in numbers]
     assert kept == [True] * 8 + [False] * 2
     assert told.numbers(members) == numbers  # so that nobody seems to have changed
-    told.give(numbers[0])
-    assert told.member(told.take(members[9]), "h9") == members[9]
+    told.release(numbers[0])
+    assert told.member(told.acquire(members[9]), "h9") == members[9]
 
 
 def test_members_who_share_metadata_take_its_room_once() -> None:

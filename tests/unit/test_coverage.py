@@ -58,7 +58,7 @@ def test_uncovered_is_who_has_no_listening_shard(fleet: Fleet) -> None:
     assert uncovered(coverage.all, fleet.listening) == len(deaf)
     for group in "ab":
         of_group = [each for each in fleet.placed if each[0] == group]
-        assert sum(coverage.of(group).values()) == len(of_group)
+        assert sum(coverage.of_group(group).values()) == len(of_group)
     covered, _ = oldest(coverage.all, fleet.listening, fleet.ages)
     assert covered == (not deaf)
 
@@ -88,7 +88,7 @@ def test_who_goes_is_counted_no_more(fleet: Fleet) -> None:
     coverage = counted(fleet)
     for group, shards in fleet.placed:
         coverage.remove(group, shards[::-1])
-    assert (coverage.all, coverage.of("a"), coverage.of("b")) == ({}, {}, {})
+    assert (coverage.all, coverage.of_group("a"), coverage.of_group("b")) == ({}, {}, {})
 
 
 def three_shards() -> Stage:
@@ -144,7 +144,7 @@ def test_with_two_of_three_away_those_are_told_who_have_no_other() -> None:
 def test_who_was_forgotten_or_moved_is_counted_where_it_is() -> None:
     stage = three_shards()
     row = stage.answers.row("compute", "b")
-    stage.roll.placement.mind(0, stage.roll.directory.rows("compute", ["b"]))
+    stage.roll.placement.reconcile(0, stage.roll.directory.rows("compute", ["b"]))
     assert placed(stage) == {(0, 1), (0, 2)}
     stage.roll.remove([row])
     assert stage.roll.placement.coverage.all.total() == 2

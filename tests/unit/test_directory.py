@@ -98,24 +98,24 @@ def test_a_name_whose_hash_is_another_s_is_not_taken_for_it() -> None:
 def test_nothing_stays_of_what_nobody_announces_any_more() -> None:
     announced = AnnouncementPool()
     for turn in range(100):
-        number = announced.take(Member("compute", f"h{turn}", metadata={"turn": str(turn)}))
+        number = announced.acquire(Member("compute", f"h{turn}", metadata={"turn": str(turn)}))
         assert number == 0
         assert announced.member(number, "h").metadata == {"turn": str(turn)}
-        announced.give(number)
+        announced.release(number)
     assert not len(announced)
 
 
 def test_a_zone_keeps_its_number_while_somebody_is_in_it() -> None:
     zones = Interner[tuple[str, str]]()
-    first = zones.take(("compute", "z1"))
-    assert zones.take(("compute", "z1")) == first
+    first = zones.acquire(("compute", "z1"))
+    assert zones.acquire(("compute", "z1")) == first
     assert zones.number(("network", "z1")) is None
-    zones.give(first)
+    zones.release(first)
     assert zones.number(("compute", "z1")) == first
-    zones.give(first)
+    zones.release(first)
     assert zones.number(("compute", "z1")) is None
     assert (
-        zones.take(("network", "z9")) == first
+        zones.acquire(("network", "z9")) == first
     )  # numbers do not grow with zones that came and went
     assert zones.key(first) == ("network", "z9")
     assert len(zones) == 1

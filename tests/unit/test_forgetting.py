@@ -152,8 +152,8 @@ class World:
         if row is None:
             return
         self.end_write(each)  # an order waits for its own coordinator's writing
-        _, members = each.roll.pending.take(np.array([row]))
-        self.registry.record(each.number, members, each.roll.pending.known().forgettings)
+        _, members = each.roll.pending.pop(np.array([row]))
+        self.registry.record(each.number, members, each.roll.pending.known_lives().forgettings)
         each.roll.remove([row], self.registry.forget(each.number, name))
         self.agents[name].forgotten = True
         if retired:
@@ -181,15 +181,15 @@ class World:
     def start_write(self, each: Coordinator) -> None:
         if each.writing is None:
             pending = each.roll.pending
-            known = pending.known()
-            each.writing = *pending.take(pending.due(0.0)), known
+            known = pending.known_lives()
+            each.writing = *pending.pop(pending.due(0.0)), known
 
     def end_write(self, each: Coordinator) -> None:
         if each.writing is None:
             return
         (rows, members, known), each.writing = each.writing, None
         self.registry.record(each.number, members, known.forgettings)
-        each.roll.pending.saved(rows, known)
+        each.roll.pending.acknowledge(rows, known)
 
     def hear(self, each: Coordinator) -> None:
         now = self.registry.number

@@ -194,5 +194,5 @@ def test_a_change_too_large_for_the_log_sends_readers_back_to_the_start() -> Non
     log: ChangeLog = stage.roll.changes
     before = log.version
     stage.sweep(seated=tuple((n, host(f"h{n}")) for n in range(LOG_LIMIT + 1)))
-    assert log.since(before, None) is None
-    assert log.since(log.version, None) == []
+    assert log.changes_since(before, None) is None
+    assert log.changes_since(log.version, None) == []

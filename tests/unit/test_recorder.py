@@ -129,9 +129,9 @@ async def test_who_is_forgotten_while_a_write_fails_is_not_written_again() -> No
         async with at.recorder.holding([at.office.row("compute", "a")]):
             pass
     saving = at.stage.roll.pending
-    rows, _ = saving.take(np.array([0, 1]))
+    rows, _ = saving.pop(np.array([0, 1]))
     at.stage.roll.remove([at.office.row("compute", "a")])
-    saving.give_back(rows)
+    saving.put_back(rows)
     registry.away = False
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(at.recorder.run)

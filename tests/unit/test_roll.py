@@ -41,7 +41,7 @@ def test_one_sweep_is_one_version_with_all_its_changes() -> None:
     before = stage.roll.version
     stage.sweep({0: (7, 1), 1: (8, 1)}, seated=((0, host("a")), (1, host("b"))))
     assert stage.roll.version == before + 1
-    changes = stage.roll.changes.since(before, None)
+    changes = stage.roll.changes.changes_since(before, None)
     assert changes is not None
     assert [(c.member, c.state, c.version) for c in changes] == [
         ("a", State.UP, before + 1),
@@ -60,7 +60,7 @@ def test_a_change_says_which_marks_the_member_bears() -> None:
     ordered = Facts(disabled=True, disabled_reason="disk", forced_down=True, forced_down_reason="x")
     stage.roll.set_facts(row, ordered, "operator: forced down")
     stage.roll.set_facts(row, Facts(), "operator: enabled")
-    changes = stage.roll.changes.since(before, None)
+    changes = stage.roll.changes.changes_since(before, None)
     assert changes is not None
     assert [(c.marks, c.disabled_reason, c.forced_down_reason) for c in changes] == [
         ((Mark.DISABLED, Mark.FORCED_DOWN), "disk", "x"),
@@ -168,7 +168,7 @@ def test_forgetting_is_a_change_and_frees_the_name() -> None:
     row = stage.answers.row("compute", "a")
     before = stage.roll.version
     stage.roll.remove([row])
-    changes = stage.roll.changes.since(before, "compute")
+    changes = stage.roll.changes.changes_since(before, "compute")
     assert changes is not None
     assert [(c.member, c.gone) for c in changes] == [("a", True)]
     with pytest.raises(NotFound, match="no member a among its 1"):
@@ -245,9 +245,9 @@ def gone(stage: Stage) -> set[str]:
 
 def test_an_old_version_is_told_to_start_afresh() -> None:
     stage = Stage()
-    assert stage.roll.changes.since(stage.roll.version - 1, None) is None
-    assert stage.roll.changes.since(stage.roll.version + 1, None) is None
-    assert stage.roll.changes.since(stage.roll.version, None) == []
+    assert stage.roll.changes.changes_since(stage.roll.version - 1, None) is None
+    assert stage.roll.changes.changes_since(stage.roll.version + 1, None) is None
+    assert stage.roll.changes.changes_since(stage.roll.version, None) == []
 
 
 def test_freshness_is_that_of_the_slowest_shard() -> None:

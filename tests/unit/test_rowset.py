@@ -29,9 +29,9 @@ def test_it_holds_what_a_set_would(steps: list[tuple[str, list[int] | list[bool]
             model |= set(what)
         elif step == "but":
             left = [row for row in sorted(model) if row >= len(what) or not what[row]]
-            assert ours.but(np.array(what, np.bool_)).tolist() == left
+            assert ours.without(np.array(what, np.bool_)).tolist() == left
         else:
-            taken = ours.take(np.array(what, np.int64)).tolist()
+            taken = ours.pop(np.array(what, np.int64)).tolist()
             assert taken == [row for row in what if row in model]
             model -= set(taken)
         assert (len(ours), bool(ours)) == (len(model), bool(model))

@@ -107,8 +107,8 @@ async def test_who_follows_hears_all_of_a_version_however_long_it_takes_to_descr
 
     async def follow() -> None:
         await log.wait(before)
-        await log.told()
-        changes = log.since(before, None) or []
+        await log.flushed()
+        changes = log.changes_since(before, None) or []
         heard.append([(change.member, change.state, change.gone) for change in changes])
 
     async with anyio.create_task_group() as tasks:
@@ -129,7 +129,7 @@ def test_what_is_forgotten_while_a_version_is_described_was_changed_first() -> N
     stage.roll.remove([forgotten])
     for _ in steps:
         pass
-    changes = log.since(before, None) or []
+    changes = log.changes_since(before, None) or []
     assert [(change.version - before, change.gone) for change in changes] == [
         *[(1, False)] * 9,
         (2, True),

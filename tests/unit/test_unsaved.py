@@ -81,10 +81,10 @@ def test_every_line_is_there_under_its_members_name_until_it_is_taken(
     unsaved, there = Outbox(crowd.directory), set[Transition]()
     for version, (step, what) in enumerate(steps):
         if step == "told":
-            unsaved.told(told(version, what))
+            unsaved.add_changes(told(version, what))
             there |= {line(version, row, crowd.directory.member(row)) for row in what}
         elif step == "forget":
-            unsaved.forget(what)
+            unsaved.remove(what)
             crowd.replace(what)
         elif step == "ordered":
             name = crowd.directory.member(what).name
@@ -92,7 +92,7 @@ def test_every_line_is_there_under_its_members_name_until_it_is_taken(
             unsaved.lines.append(order)
             there.add(order)
         else:
-            taken = list(map(transition_of, unsaved.take_lines(what)))
+            taken = list(map(transition_of, unsaved.pop_lines(what)))
             assert [each.version for each in taken] == sorted(each.version for each in taken)
             assert len(taken) <= what
             assert set(taken) <= there
@@ -102,7 +102,7 @@ def test_every_line_is_there_under_its_members_name_until_it_is_taken(
             assert set(mine) == {each for each in there if each.member == name}
             assert len(mine) == len(set(mine))
     while unsaved.has_lines:
-        there -= set(map(transition_of, unsaved.take_lines(3)))
+        there -= set(map(transition_of, unsaved.pop_lines(3)))
     assert not there
 
 
@@ -111,7 +111,7 @@ def test_the_oldest_lines_are_lost_first(batches: list[list[int]], most: int) ->
     crowd = Crowd()
     unsaved = Outbox(crowd.directory)
     for version, chosen in enumerate(batches):
-        unsaved.told(told(version, chosen))
+        unsaved.add_changes(told(version, chosen))
     order = Transition(99, AT, "g", "m0", State.UP, State.UP, "an order")
     unsaved.lines.append(order)
     told_of = [
@@ -120,6 +120,6 @@ def test_the_oldest_lines_are_lost_first(batches: list[list[int]], most: int) ->
         for row in chosen
     ]
     every = [*told_of, order]
-    assert unsaved.lose_lines(most) == max(0, len(every) - most)
-    left = list(map(transition_of, unsaved.take_lines(100)))
+    assert unsaved.drop_lines(most) == max(0, len(every) - most)
+    left = list(map(transition_of, unsaved.pop_lines(100)))
     assert left == every[len(every) - min(most, len(every)) :]

@@ -107,4 +107,11 @@ def contents(stage: Stage) -> object:
     kept = {name: hash(each.tobytes()) for name, each in columns if isinstance(each, np.ndarray)}
     assert len(kept) > len(("state", "since", "heard"))
     pending = roll.pending
-    return kept, dict(roll.facts), roll.view.version, pending.members, len(pending), pending.known()
+    return (
+        kept,
+        dict(roll.facts),
+        roll.view.version,
+        pending.members,
+        len(pending),
+        pending.known_lives(),
+    )

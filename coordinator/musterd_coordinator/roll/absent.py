@@ -50,9 +50,9 @@ class Absent:
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def put(self, member: Member, seats: Mapping[int, int], now: float) -> None:
-        """Put in ``member``, which sits in ``seats`` (slots by shard) and was forgotten ``now``."""
-        self._note(member.group, member.name, now)
+    def add(self, member: Member, seats: Mapping[int, int], now: float) -> None:
+        """Add ``member``, which sits in ``seats`` (slots by shard) and was forgotten ``now``."""
+        self._remember(member.group, member.name, now)
         if seats:
             absentee = self._by_name[member.group, member.name] = Absentee(member, now)
             for index, slot in seats.items():
@@ -63,14 +63,14 @@ class Absent:
 
         It may have been back there, or that coordinator was quicker.
         """
-        self._note(group, name, now)
+        self._remember(group, name, now)
         if absentee := self._by_name.get((group, name)):
             absentee.since = now
             absentee.seats = dict.fromkeys(absentee.seats)
             absentee.vacated = {}
 
-    def take(self, group: str, name: str) -> Absentee | None:
-        """Take out a member that is known again, by its name."""
+    def pop(self, group: str, name: str) -> Absentee | None:
+        """Remove and return a member that is known again, by its name."""
         self._lately.pop((group, name), None)
         absentee = self._by_name.pop((group, name), None)
         if absentee is not None:
@@ -78,7 +78,7 @@ class Absent:
                 del self._by_seat[index][slot]
         return absentee
 
-    def vacated(self, index: int, slot: int, begin: float) -> None:
+    def vacate(self, index: int, slot: int, begin: float) -> None:
         """Note that a seat is no longer taken, by a sweep that began at ``begin``."""
         absentee = self._by_seat.get(index, {}).pop(slot, None)
         if absentee is None:
@@ -89,13 +89,13 @@ class Absent:
         if not absentee.seats:
             group, name = absentee.member.group, absentee.member.name
             del self._by_name[group, name]
-            self._note(group, name, absentee.since)
+            self._remember(group, name, absentee.since)
 
-    def still(self, index: int, slot: int, member: Member, begin: float) -> bool:
+    def stays_absent(self, index: int, slot: int, member: Member, begin: float) -> bool:
         """Say whether it is no news that ``member`` is seated there, so that it remains absent."""
         name = member.group, member.name
         if self._by_seat.get(index, {}).get(slot) is not self._by_name.get(name):
-            self.vacated(index, slot, begin)
+            self.vacate(index, slot, begin)
         absentee = self._by_name.get(name)
         if absentee is None:
             if name not in self._lately or self._looked.get(index, -np.inf) > self._lately[name]:
@@ -108,11 +108,11 @@ class Absent:
         absentee.member = member
         return True
 
-    def looked(self, index: int, begin: float) -> None:
+    def end_sweep(self, index: int, begin: float) -> None:
         """Note that a sweep of the shard, begun at ``begin``, was taken in: it saw all seats."""
         self._looked[index] = begin
 
-    def heard(self, index: int, beats: Beats, begin: float) -> list[Absentee]:
+    def find_returned(self, index: int, beats: Beats, begin: float) -> list[Absentee]:
         """Return the members that are back, by a sweep of shard ``index`` begun at ``begin``."""
         waiting = self._by_seat.get(index)
         if not waiting:
@@ -133,11 +133,11 @@ class Absent:
         return back
 
     def _sit(self, absentee: Absentee, index: int, slot: int) -> None:
-        self.vacated(index, slot, -np.inf)
+        self.vacate(index, slot, -np.inf)
         absentee.seats[index, slot] = None
         self._by_seat.setdefault(index, {})[slot] = absentee
 
-    def _note(self, group: str, name: str, now: float) -> None:
+    def _remember(self, group: str, name: str, now: float) -> None:
         self._lately.pop((group, name), None)
         self._lately[group, name] = now
         while (first := next(iter(self._lately))) and self._lately[first] < now - LATELY:

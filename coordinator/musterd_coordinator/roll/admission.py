@@ -64,12 +64,12 @@ class Admission:
             return newcomers
         return self._first_of(shard, newcomers)
 
-    def left(self, shard: int, slot: int) -> None:
+    def discard(self, shard: int, slot: int) -> None:
         """Forget the member that waited in ``slot`` of ``shard``: it is gone, or is met anew."""
         if self._waiting:
             self._waiting.pop((shard, slot), None)
 
-    def next(self, shard: int, most: int) -> Sequence[Seated]:
+    def pop(self, shard: int, most: int) -> Sequence[Seated]:
         """Take up to ``most`` of those that wait in ``shard``, if there is room."""
         if not self._waiting or not self._has_room:
             return ()

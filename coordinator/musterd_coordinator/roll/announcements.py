@@ -44,29 +44,29 @@ class AnnouncementPool:
                     numbers[at] = self._numbers.number(facts_of(_plain(samples[at])))
         return numbers
 
-    def take(self, member: Member, holders: int = 1) -> int:
-        """Return the number of what ``member`` announces, which each of ``holders`` gives back."""
+    def acquire(self, member: Member, holders: int = 1) -> int:
+        """Return the number of what ``member`` announces, which each of ``holders`` releases."""
         facts, self._members = facts_of(member), self._members + holders
         if member.metadata and self._numbers.number(facts) is None and not self._fits(member):
             member = _plain(member)
             facts = facts_of(member)
-        number = self._numbers.take(facts, holders)
+        number = self._numbers.acquire(facts, holders)
         if number not in self._samples:
             self._samples[number] = member
             self._taken += _size(member)
         return number
 
-    def take_all(self, members: MemberBatch) -> list[int]:
+    def acquire_all(self, members: MemberBatch) -> list[int]:
         """Return the numbers of what the samples announce, for all ``members`` like them."""
         return [
-            self.take(sample, holders) if holders else 0
+            self.acquire(sample, holders) if holders else 0
             for sample, holders in zip(members.samples, members.counts(), strict=True)
         ]
 
-    def give(self, number: int) -> None:
-        """Give ``number`` back for a member that announces this no longer."""
+    def release(self, number: int) -> None:
+        """Release ``number`` for a member that announces this no longer."""
         self._members -= 1
-        if self._numbers.give(number):
+        if self._numbers.release(number):
             self._taken -= _size(self._samples.pop(number))
 
     def _fits(self, member: Member) -> bool:

@@ -19,7 +19,7 @@ class Coverage:
         self.changes = 0
         self._of: dict[str, Counter[Shards]] = {}
 
-    def of(self, group: str) -> Mapping[Shards, int]:
+    def of_group(self, group: str) -> Mapping[Shards, int]:
         """Return the same counts for one group."""
         return self._of.get(group, {})
 

@@ -18,7 +18,7 @@ class Freshness:
         self._as_of: tuple[int, ...] = ()
         self._known: dict[str | None, tuple[bool, int | None]] = {}
 
-    def of(self, group: str | None) -> tuple[bool, float | None]:
+    def assess(self, group: str | None) -> tuple[bool, float | None]:
         """Say whether every member concerned has a listening shard, and how old the proof is.
 
         The age, in seconds, is that of the newest proven sweep for the member that is worst off.
@@ -37,7 +37,7 @@ class Freshness:
 
     def _look(self, group: str | None) -> tuple[bool, int | None]:
         shards, coverage = self._parts.shards, self._parts.placement.coverage
-        placed: list[Shards] = list(coverage.all if group is None else coverage.of(group))
+        placed: list[Shards] = list(coverage.all if group is None else coverage.of_group(group))
         if not placed:
             placed = [(shard,) for shard in range(len(shards))]
         ages = [shard.staleness(self._parts.clocks) for shard in shards]

@@ -68,7 +68,7 @@ class Hearing:
 
         The age of its newest proof is in seconds; None: there is none yet.
         """
-        return self._freshness.of(group)
+        return self._freshness.assess(group)
 
     def uncovered(self) -> int:
         """Return how many members have no shard that is listening."""

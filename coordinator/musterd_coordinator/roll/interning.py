@@ -18,16 +18,16 @@ class Interner(Generic[K]):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def take(self, key: K, holders: int = 1) -> int:
-        """Return the number of ``key``, the same while held; each of ``holders`` gives it back."""
+    def acquire(self, key: K, holders: int = 1) -> int:
+        """Return the number of ``key``, the same while held; each of ``holders`` releases it."""
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = self._new(key)
         self._holders[number] += holders
         return number
 
-    def give(self, number: int) -> bool:
-        """Give ``number`` back for one holder, and say whether there is none left."""
+    def release(self, number: int) -> bool:
+        """Release ``number`` for one holder, and say whether there is none left."""
         self._holders[number] -= 1
         if self._holders[number]:
             return False

@@ -52,7 +52,7 @@ class ForgottenLives:
         """Return the numbers of all that are known."""
         return list(self._numbers)
 
-    def begin(self, rows: Rows) -> None:
+    def add(self, rows: Rows) -> None:
         """Note that new members sit in ``rows`` (n)."""
         if not len(rows):
             return
@@ -63,7 +63,7 @@ class ForgottenLives:
         """Make room for rows below ``rows``."""
         self._began = pages.with_room(self._began, rows)
 
-    def since(self, rows: Rows, epoch: int) -> Rows:
+    def begun_after(self, rows: Rows, epoch: int) -> Rows:
         """Return those of ``rows`` that began after ``epoch``."""
         rows = rows[rows < len(self._began)]
         return rows[self._began[rows] > epoch]

@@ -36,7 +36,7 @@ class Group:
         self.sorted: SortedNames | None = None  # from when they are first asked for
         self.news: list[list[tuple[bool, bytes]]] = []  # one for each ordering under way
 
-    def note(self, name: bytes, here: bool) -> None:
+    def update(self, name: bytes, here: bool) -> None:
         """Note that ``name`` joined (``here``) or went."""
         if self.sorted is not None:
             (self.sorted.add if here else self.sorted.discard)(name)
@@ -87,7 +87,7 @@ class NameIndex:
         self._rows.put_all(_identities(members), rows)
         for row, name in zip(rows.tolist(), map(str.encode, members.names), strict=True):
             self._names[row] = name
-        _set_all(self._number, rows, np.array(self._announced.take_all(members))[members.kinds])
+        _set_all(self._number, rows, np.array(self._announced.acquire_all(members))[members.kinds])
         entered, places = list[int](), list[int]()
         for group, chosen in members.by_group():
             theirs = rows[chosen].tolist()
@@ -105,7 +105,7 @@ class NameIndex:
         group.rows.extend(rows)
         if group.sorted is not None or group.news:
             for each in self._names_at(np.array(rows, np.int64)):
-                group.note(each, here=True)
+                group.update(each, here=True)
         return range(first, first + len(rows))
 
     def with_other_facts(self, members: MemberBatch, rows: Rows) -> list[int]:
@@ -125,8 +125,8 @@ class NameIndex:
     def announce(self, row: int, member: Member) -> None:
         """Note that the member in ``row`` announced other facts."""
         before = self._number[row]
-        self._number[row] = self._announced.take(member)
-        self._announced.give(before)
+        self._number[row] = self._announced.acquire(member)
+        self._announced.release(before)
 
     def remove(self, row: int) -> None:
         """Forget the member of ``row``, and its group with the last of its members."""
@@ -134,11 +134,11 @@ class NameIndex:
         group = self.groups[member.group]
         self._rows.remove(_identity(member.group, member.name))
         self._names[row] = None
-        self._announced.give(self._number[row])
+        self._announced.release(self._number[row])
         place, last = self._place[row], group.rows.pop()
         if last != row:
             group.rows[place], self._place[last] = last, place
-        group.note(member.name.encode(), here=False)
+        group.update(member.name.encode(), here=False)
         if not group.rows:
             del self.groups[member.group]
             del self.group_names[bisect_left(self.group_names, member.group)]

@@ -34,7 +34,7 @@ class Notices:
         self._looked_at = 0
         self._said = {"later": 0, "clamped": 0}
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Count anew if a member promised something else, and log what changed."""
         noted, members = self._detector.promises_noted, self._detector.members
         if noted == self._looked_at:

@@ -77,7 +77,7 @@ class SortedNames:
         for name in some:
             blocks[bisect_right(firsts, name) - 1].append(name)
 
-    def settle(self) -> Steps[None]:
+    def sort(self) -> Steps[None]:
         """Put the blocks in order, one in each step."""
         for at, block in enumerate(self._blocks):
             self._blocks[at] = sorted(set(block))
@@ -111,7 +111,7 @@ def put_in_order(
     for places in _portions(np.arange(count), block):
         names.pour(read(places))
         yield
-    yield from names.settle()
+    yield from names.sort()
     return names
 
 

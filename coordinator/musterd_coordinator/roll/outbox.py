@@ -36,13 +36,13 @@ class Outbox:
         """Say whether there is anything for the history."""
         return bool(self.lines or self._told)
 
-    def told(self, told: ChangeSet) -> None:
-        """Keep all that a sweep told."""
+    def add_changes(self, told: ChangeSet) -> None:
+        """Keep all that a sweep changed."""
         if len(told.rows):
             self._told.append(_Untaken(told))
 
-    def forget(self, row: int) -> None:
-        """Keep the lines of the row's member under its name, as it is about to be forgotten."""
+    def remove(self, row: int) -> None:
+        """Keep the lines of the row's member by its name, as it is about to be removed."""
         self.rows.discard(row)
         if told := self._lines_told(row):
             self.lines = deque(sorted([*self.lines, *told], key=attrgetter("version")))
@@ -55,32 +55,32 @@ class Outbox:
         told = () if row is None else self._lines_told(row)
         return sorted([*told, *own], key=attrgetter("version"))
 
-    def take_lines(self, most: int) -> list[Row]:
-        """Take out up to ``most`` lines as the registry's rows, oldest first."""
+    def pop_lines(self, most: int) -> list[Row]:
+        """Remove and return up to ``most`` lines as the registry's rows, oldest first."""
         taken: list[Row] = []
         while len(taken) < most and self.has_lines:
             if self.lines and not (self._told and self._told[0].version <= self.lines[0].version):
                 taken.append(transition_row(self.lines.popleft()))
                 continue
-            taken += map(transition_row, self._told[0].take(most - len(taken), self._directory))
-            if not self._told[0].left:
+            taken += map(transition_row, self._told[0].pop(most - len(taken), self._directory))
+            if not self._told[0].remaining:
                 self._told.popleft()
         return taken
 
-    def lose_lines(self, most: int) -> int:
-        """Lose the oldest lines beyond ``most``, and return how many those were."""
+    def drop_lines(self, most: int) -> int:
+        """Drop the oldest lines beyond ``most``, and return how many those were."""
         lost = max(0, self._line_count() - most)
         left = lost
         while left and self._told:
             left -= self._told[0].skip(left)
-            if not self._told[0].left:
+            if not self._told[0].remaining:
                 self._told.popleft()
         for _ in range(left):
             self.lines.popleft()
         return lost
 
     def _line_count(self) -> int:
-        return len(self.lines) + sum(untaken.left for untaken in self._told)
+        return len(self.lines) + sum(untaken.remaining for untaken in self._told)
 
     def _lines_told(self, row: int) -> list[Transition]:
         member = self._directory.member(row)
@@ -105,7 +105,7 @@ class _Untaken:
         return self._told.version
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         """Return how many changes were not taken yet."""
         return len(self._told.rows) - self._at
 
@@ -116,12 +116,12 @@ class _Untaken:
 
     def skip(self, most: int) -> int:
         """Leave out up to ``most`` changes, and return how many those were."""
-        count = min(most, self.left)
+        count = min(most, self.remaining)
         self._at += count
         return count
 
-    def take(self, most: int, directory: NameIndex) -> Iterator[Transition]:
-        """Take out up to ``most`` changes, as lines."""
+    def pop(self, most: int, directory: NameIndex) -> Iterator[Transition]:
+        """Remove up to ``most`` changes, and yield them as lines."""
         begin = self._at
         self.skip(most)
         rows = self._told.rows[begin : self._at].tolist()

@@ -32,8 +32,8 @@ class KnownLives(NamedTuple):
 class PendingRows:
     """A `PendingRows` has members and lines of history that are to be saved.
 
-    What saves them takes them, or gives them back. What is saved must say of which forgettings it
-    knows, and they must be :meth:`known` before any member is taken: see
+    What saves them pops them, then acknowledges them or puts them back. What is saved must say of
+    which forgettings it knows, and :meth:`known_lives` must be asked before any member is popped: see
     :mod:`musterd_coordinator.roll.lives`.
     """
 
@@ -60,7 +60,7 @@ class PendingRows:
 
     # -- members -------------------------------------------------------------------------
 
-    def known(self) -> KnownLives:
+    def known_lives(self) -> KnownLives:
         """Return which forgettings are known now."""
         return KnownLives(self._lives.epoch, self._lives.numbers())
 
@@ -73,29 +73,29 @@ class PendingRows:
         members = self._parts.detector.members
         waiting = members.state[members.used] == Code.UNKNOWN
         waiting &= members.since[members.used] > self._parts.clocks.wall() - patience
-        return self._unsaved.rows.but(waiting)
+        return self._unsaved.rows.without(waiting)
 
-    def take(self, rows: Rows) -> tuple[Rows, list[Row]]:
-        """Take those of ``rows`` still unsaved; return which they are, and what to write."""
-        rows, members = self._unsaved.rows.take(rows), self._parts.detector.members
+    def pop(self, rows: Rows) -> tuple[Rows, list[Row]]:
+        """Remove those of ``rows`` still unsaved; return which they are, and what to write."""
+        rows, members = self._unsaved.rows.pop(rows), self._parts.detector.members
         columns = (members.state[rows], members.since[rows], members.interval[rows])
         each = zip(rows.tolist(), *(column.tolist() for column in columns), strict=True)
         return rows, [self._saved(*one) for one in each]
 
-    def give_back(self, rows: Rows) -> None:
-        """Give back ``rows`` that could not be saved; members forgotten meanwhile are left out."""
+    def put_back(self, rows: Rows) -> None:
+        """Put back ``rows`` that could not be saved; members forgotten meanwhile are left out."""
         self._unsaved.rows.add(self._still(rows))
 
-    def saved(self, rows: Rows, known: KnownLives) -> None:
+    def acknowledge(self, rows: Rows, known: KnownLives) -> None:
         """Note that the registry has ``rows``, by what was ``known``.
 
         Members that began since then are to be saved again.
         """
         rows = self._still(rows)
         self._lives.saved.add(rows)
-        self._unsaved.rows.add(self._lives.since(rows, known.epoch))
+        self._unsaved.rows.add(self._lives.begun_after(rows, known.epoch))
 
-    def mark(self, rows: Rows) -> None:
+    def add(self, rows: Rows) -> None:
         """Have the members of ``rows`` saved, whatever the registry was told of them."""
         self._unsaved.rows.add(rows)
 
@@ -127,10 +127,10 @@ class PendingRows:
         """Return the lines of a member, which sits in ``row`` if it was not forgotten."""
         return self._unsaved.lines_of(row, group, name)
 
-    def take_lines(self, most: int) -> list[Row]:
-        """Take out up to ``most`` lines as the registry's rows, oldest first."""
-        return self._unsaved.take_lines(most)
+    def pop_lines(self, most: int) -> list[Row]:
+        """Remove and return up to ``most`` lines as the registry's rows, oldest first."""
+        return self._unsaved.pop_lines(most)
 
-    def lose_lines(self, most: int) -> int:
-        """Lose the oldest lines beyond ``most``, and return how many those were."""
-        return self._unsaved.lose_lines(most)
+    def drop_lines(self, most: int) -> int:
+        """Drop the oldest lines beyond ``most``, and return how many those were."""
+        return self._unsaved.drop_lines(most)

@@ -60,22 +60,22 @@ class Placement:
         self._strays = [Strays() for _ in names]
         self.coverage = Coverage()
 
-    def of(self, group: str, member: str) -> Sequence[int]:
+    def shards_of(self, group: str, member: str) -> Sequence[int]:
         """Return the shards that a member is placed on."""
         if len(self._names) == 1:
             return (0,)
         return self._place(member_id(self._namespace, group, member))
 
-    def of_all(self, members: MemberBatch) -> NDArray[np.int16]:
+    def shards_of_all(self, members: MemberBatch) -> NDArray[np.int16]:
         """Return the shards that each of ``members`` (n) is placed on: (n, replicas)."""
         if len(self._names) == 1:
             return np.zeros((len(members.names), 1), np.int16)
         groups = [sample.group for sample in members.samples]
         named = zip(members.kinds.tolist(), members.names, strict=True)
-        return np.array([self.of(groups[kind], name) for kind, name in named], np.int16)
+        return np.array([self.shards_of(groups[kind], name) for kind, name in named], np.int16)
 
-    def note(self, members: MemberBatch, places: NDArray[np.int16]) -> None:
-        """Note that new ``members`` (n) are placed on the shards ``places``.
+    def add(self, members: MemberBatch, places: NDArray[np.int16]) -> None:
+        """Add new ``members`` (n), which are placed on the shards ``places``.
 
         They are in the directory.
         """
@@ -88,19 +88,19 @@ class Placement:
             group = members.samples[members.kinds.item(first)].group
             self.coverage.add(group, places[first].tolist(), count)
 
-    def forget(self, row: int) -> None:
+    def remove(self, row: int) -> None:
         """Count the member of ``row`` no longer, as it is about to be removed."""
         shards = self._detector.members.shard[:, row].tolist()
         self.coverage.remove(self._directory.member(row).group, shards)
 
-    def mind(self, index: int, rows: Rows) -> None:
+    def reconcile(self, index: int, rows: Rows) -> None:
         """Place members of ``rows`` on shard ``index``: they beat to it, whatever was thought."""
         elsewhere = ~(self._detector.members.shard[:, rows] == index).any(axis=0)
         for row in rows[elsewhere].tolist():
             self._replace(row, index)
             self._strays[index].add(self._directory.member(row))
 
-    def tell(self, index: int) -> None:
+    def log_strays(self, index: int) -> None:
         """Log in one line any members that beat to shard ``index`` unexpectedly in a sweep."""
         strays, self._strays[index] = self._strays[index], Strays()
         if strays.count:
@@ -119,6 +119,6 @@ class Placement:
         """
         member, members = self._directory.member(row), self._detector.members
         others = [int(shard) for shard in members.shard[:, row] if shard >= 0]
-        self.forget(row)
+        self.remove(row)
         self._detector.move(row, [index, *others][: members.replicas])
         self.coverage.add(member.group, members.shard[:, row].tolist())

@@ -119,7 +119,7 @@ class ChangeReporter:
         """Tell the history, and readers that follow, all that a sweep of ``shard`` changed."""
         now = wall_instant(self._clocks.wall())
         told = ChangeSet(self._changes.version + 1, now, changes, self._evidence(changes, shard))
-        self._unsaved.told(told)
+        self._unsaved.add_changes(told)
         self._reason_all(told)
         self._changes.touch_all(changes.rows)
         return told

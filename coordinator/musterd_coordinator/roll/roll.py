@@ -116,19 +116,19 @@ class Roll:
         """
         shard = self.shards[index]
         shard.wake(self.clocks)
-        self.changes.settle()
+        self.changes.flush()
         if swept.sweep is not None and swept.sweep.unproven:
             self.detector.gaps.wait_for_challenge(index)
         canary = swept.canary_seconds or 0.0
         step = yield from self.detector.advance(index, swept.begin, swept.end, swept.proven, canary)
-        if shard.note(swept, step, self.clocks.wall()):
+        if shard.record_sweep(swept, step, self.clocks.wall()):
             self.changes.notice()
         contested = yield from self._seat(index, swept)
         news = news_in(self.detector, shard.seats, swept.sweep) if swept.sweep else ()
         changes = yield from judge_sweep(self.detector, index, news, step, swept.begin)
         told = [self._apply(each, shard) for each in [*contested, *changes] if len(each)]
         self.changes.publish()
-        self.notices.look()
+        self.notices.refresh()
         lines = self.reporter.log(told)
         yield
         yield from self._see_if_ready()
@@ -137,15 +137,15 @@ class Roll:
 
     def _seat(self, index: int, swept: SweepOutcome) -> Steps[list[StateChanges]]:
         """Seat who came, and hold those whose records somebody overwrites."""
-        yield from self._seating.seat(index, swept.roster, swept.begin)
+        yield from self._seating.apply(index, swept.roster, swept.begin)
         sweep, seats = swept.sweep, self.shards[index].seats
         if sweep is None:
             return []
         if sweep.seated:
-            yield from self._seating.seat(index, Roster(sweep.seated), swept.begin)
-        for absentee in self.absent.heard(index, sweep.beats, swept.begin) if self.absent else ():
+            yield from self._seating.apply(index, Roster(sweep.seated), swept.begin)
+        for absentee in self.absent.find_returned(index, sweep.beats, swept.begin):
             self._seating.welcome_back(absentee)
-        self.absent.looked(index, swept.begin)
+        self.absent.end_sweep(index, swept.begin)
         if not len(sweep.contested) and not len(sweep.unfresh):
             return []
         contested, unfresh = seats.rows_in(sweep.contested), seats.rows_in(sweep.unfresh)
@@ -209,7 +209,7 @@ class Roll:
 
     def _known_elsewhere(self, entry: Entry) -> None:
         """Take in a member that another coordinator knows, and we do not or heard of later."""
-        absentee = self.absent.take(entry.member.group, entry.member.name)
+        absentee = self.absent.pop(entry.member.group, entry.member.name)
         self._rows.restore(portion_of([entry]))
         if absentee is not None:
             self._seating.seat_again(absentee)

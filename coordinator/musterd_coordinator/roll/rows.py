@@ -36,14 +36,14 @@ class RowKeeper:
 
         All are n long.
         """
-        places = self._placement.of_all(members)
+        places = self._placement.shards_of_all(members)
         rows = self._detector.add_all(states, places, quiet)
         self._directory.add(members, rows)
-        self._placement.note(members, places)
+        self._placement.add(members, places)
         self._parts.reporter.begin(rows, reasons)
-        self._lives.begin(rows)
+        self._lives.add(rows)
         zones = [
-            self._directory.zones.take((sample.group, sample.zone), holders) if holders else 0
+            self._directory.zones.acquire((sample.group, sample.zone), holders) if holders else 0
             for sample, holders in zip(members.samples, members.counts(), strict=True)
         ]
         self._detector.members.zone[rows] = np.array(zones, np.int32)[members.kinds]
@@ -78,28 +78,28 @@ class RowKeeper:
 
     def remove(self, row: int) -> None:
         """Forget the member of ``row``."""
-        self._parts.changes.settle()
+        self._parts.changes.flush()
         last = replace(self._view.change(row, self._view.version + 1), gone=True)
-        self._parts.changes.forget(row, last)
-        self._unsaved.forget(row)
+        self._parts.changes.remove(row, last)
+        self._unsaved.remove(row)
         self._lives.saved.discard(row)
         seats = {
             index: slot
             for index, shard in enumerate(self._parts.shards)
             if (slot := shard.seats.slot_of(row)) is not None
         }
-        self._parts.absent.put(self._directory.member(row), seats, self._parts.clocks.monotonic())
+        self._parts.absent.add(self._directory.member(row), seats, self._parts.clocks.monotonic())
         for index in seats:
             self._parts.shards[index].seats.leave(row)
-        self._placement.forget(row)
-        self._directory.zones.give(self._detector.members.zone.item(row))
+        self._placement.remove(row)
+        self._directory.zones.release(self._detector.members.zone.item(row))
         self._directory.remove(row)
         self._detector.members.remove(row)
         self._parts.facts.pop(row, None)
 
     def set_facts(self, row: int, facts: Facts) -> None:
         """Keep what operators say of the member of ``row`` from now on."""
-        self._parts.changes.settle()
+        self._parts.changes.flush()
         self._keep_facts(row, facts)
         self.set_zone(row)
         self._parts.changes.touch(row)
@@ -108,8 +108,8 @@ class RowKeeper:
         """Count the member of ``row`` in the zone that it has now."""
         member, zones = self._view.effective(row), self._directory.zones
         column = self._detector.members.zone
-        before, column[row] = column.item(row), zones.take((member.group, member.zone))
-        zones.give(before)
+        before, column[row] = column.item(row), zones.acquire((member.group, member.zone))
+        zones.release(before)
 
     def make_room(self, more: int) -> Iterator[None]:
         """Let what is kept of each member grow before ``more`` come, in steps: all is copied."""

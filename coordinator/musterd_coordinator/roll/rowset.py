@@ -36,14 +36,14 @@ class RowSet:
         """Return all rows that are in, from ``begin`` on and below ``end``, in ascending order."""
         return np.flatnonzero(self._marked[begin:end]) + begin
 
-    def but(self, waiting: Mask) -> Rows:
+    def without(self, waiting: Mask) -> Rows:
         """Return all rows that are in, ascending, without those of the mask ``waiting`` (n)."""
         marked = self._marked.copy()
         marked[: len(waiting)] &= ~waiting[: len(marked)]
         return np.flatnonzero(marked)
 
-    def take(self, rows: Rows) -> Rows:
-        """Take ``rows`` (n) out, and return those of them that were in."""
+    def pop(self, rows: Rows) -> Rows:
+        """Remove ``rows`` (n), and return those of them that were in."""
         rows = rows[rows < len(self._marked)]
         rows = rows[self._marked[rows]]
         self._marked[rows] = False

@@ -32,24 +32,24 @@ class Seating:
         self._shards, self._directory = parts.shards, parts.directory
         self._placement, self._absent, self._unsaved = parts.placement, parts.absent, parts.unsaved
 
-    def seat(self, index: int, roster: Roster, begin: float) -> Iterator[None]:
+    def apply(self, index: int, roster: Roster, begin: float) -> Iterator[None]:
         """Take in a ``roster`` of shard ``index``, read from ``begin`` on, in steps."""
         seats = self._shards[index].seats
         for slot in roster.vacated:
             seats.vacate(slot)
-            self._parts.admission.left(index, slot)
-            self._absent.vacated(index, slot, begin)
+            self._parts.admission.discard(index, slot)
+            self._absent.vacate(index, slot, begin)
         for portion in in_portions(roster.seated, _SEATED, _KINDS):
             yield from self._rows.make_room(len(portion))
             self._take_seats(index, portion, begin)
             yield
-        self._take_seats(index, self._parts.admission.next(index, _KINDS), begin)
-        self._placement.tell(index)
+        self._take_seats(index, self._parts.admission.pop(index, _KINDS), begin)
+        self._placement.log_strays(index)
 
     def welcome_back(self, absentee: Absentee) -> None:
         """Add a forgotten member that beats again: it is a new one."""
         member = absentee.member
-        if self._absent.take(member.group, member.name) is not None:
+        if self._absent.pop(member.group, member.name) is not None:
             rows = self._rows.add(
                 *(alike([member]), np.full(1, Code.UNKNOWN, np.uint8)),
                 *(repeat(_ANNOUNCED), np.zeros(1)),
@@ -63,7 +63,7 @@ class Seating:
         assert row is not None, "it was added just now"
         for index, slot in absentee.seats:
             self._shards[index].seats.seat(slot, row)
-            self._placement.mind(index, np.array([row]))
+            self._placement.reconcile(index, np.array([row]))
 
     def _take_seats(self, index: int, seated: Sequence[tuple[int, Member]], begin: float) -> None:
         seated = [each for each in seated if each[0] < SLOT_LIMIT]
@@ -78,14 +78,14 @@ class Seating:
         # One that sits in two slots is met in the last of them.
         newcomers = {(seated[at][1].group, seated[at][1].name): seated[at] for at in new.tolist()}
         for slot, _ in seated:
-            self._parts.admission.left(index, slot)
+            self._parts.admission.discard(index, slot)
         if self._absent:
             for at in known.tolist():
-                self._absent.vacated(index, seated[at][0], begin)
+                self._absent.vacate(index, seated[at][0], begin)
             newcomers = {
                 name: seat
                 for name, seat in newcomers.items()
-                if not self._absent.still(index, *seat, begin)
+                if not self._absent.stays_absent(index, *seat, begin)
             }
         self._welcome(index, self._parts.admission.admit(index, list(newcomers.values())))
 
@@ -99,7 +99,7 @@ class Seating:
             seats.seat_newcomers(slots[fresh], rows[fresh])
         for slot, row in zip(slots[~fresh].tolist(), rows[~fresh].tolist(), strict=True):
             seats.seat(slot, row)
-        self._placement.mind(index, rows)
+        self._placement.reconcile(index, rows)
 
     def _welcome(self, index: int, newcomers: Sequence[tuple[int, Member]]) -> None:
         """Add members that were never heard of, which took these slots."""
@@ -110,9 +110,9 @@ class Seating:
         rows = self._rows.add(alike(members), states, repeat(_ANNOUNCED), quiet)
         self._unsaved.rows.add(rows)
         self._shards[index].seats.seat_newcomers(np.array(slots, np.int64), rows)
-        self._placement.mind(index, rows)
+        self._placement.reconcile(index, rows)
         if self._absent:
-            back = [self._absent.take(member.group, member.name) for member in members]
+            back = [self._absent.pop(member.group, member.name) for member in members]
             for absentee in filter(None, back):
                 self.seat_again(absentee)
 

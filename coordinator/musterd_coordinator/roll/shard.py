@@ -157,7 +157,7 @@ class ShardState:
             return age
         return age + ages.asleep(self._slept_at_proof, clocks.slept())
 
-    def note(self, swept: SweepOutcome, step: Step, wall: float) -> bool:
+    def record_sweep(self, swept: SweepOutcome, step: Step, wall: float) -> bool:
         """Take in how a sweep went; say whether the shard began or ceased to listen."""
         self.sweeps += 1
         self.unproven += step is Step.STOOD_STILL

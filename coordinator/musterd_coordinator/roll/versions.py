@@ -21,13 +21,13 @@ class FollowedChanges(Protocol):
     async def wait(self, after: int) -> int:
         """Return the version as soon as it is another than ``after``."""
 
-    async def told(self) -> None:
+    async def flushed(self) -> None:
         """Return when everything that was published is in the log."""
 
     def has(self, version: int) -> bool:
         """Say whether every change after ``version`` is here."""
 
-    def since(self, version: int, group: str | None) -> Sequence[MemberChange] | None:
+    def changes_since(self, version: int, group: str | None) -> Sequence[MemberChange] | None:
         """Return changes after ``version``, oldest first; None when they are not all here."""
 
 
@@ -35,8 +35,8 @@ class ChangeLog:
     """A `ChangeLog` collects what one sweep or order changes, and publishes it as one version.
 
     That happens at once; changes are described in steps after it. Until then they are not in the
-    log, and readers that follow wait for them (:meth:`told`); before anything else changes they
-    must be described (:meth:`settle`).
+    log, and readers that follow wait for them (:meth:`flushed`); before anything else changes they
+    must be described (:meth:`flush`).
 
     ``first`` is the version to begin with. A coordinator begins each run with a greater one than it
     ever had, so that a reader's version of an earlier run is known to be too old.
@@ -63,7 +63,7 @@ class ChangeLog:
         if len(self._rows) <= LOG_LIMIT:
             self._rows.update(dict.fromkeys(rows[: LOG_LIMIT + 1].tolist()))
 
-    def forget(self, row: int, last: MemberChange) -> None:
+    def remove(self, row: int, last: MemberChange) -> None:
         """Note that the member of ``row`` is gone; ``last`` is what was last true of it."""
         self._rows.pop(row, None)
         if len(self._gone) <= LOG_LIMIT:
@@ -78,7 +78,7 @@ class ChangeLog:
 
         A few changes are described at once; more are left to :meth:`describe`.
         """
-        self.settle()
+        self.flush()
         if not (self._rows or self._gone or self._noticed):
             return
         self.version += 1
@@ -90,7 +90,7 @@ class ChangeLog:
             self._untold.extend(self._rows)
         self._rows, self._gone, self._noticed = {}, [], False
         if len(self._untold) <= _AT_ONCE:
-            self.settle()
+            self.flush()
         self._wake()
 
     def describe(self) -> Iterator[None]:
@@ -101,11 +101,11 @@ class ChangeLog:
                 self._wake()
             yield
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Describe all that was published as it is now: something else is about to change."""
         self._describe_some(len(self._untold))
 
-    async def told(self) -> None:
+    async def flushed(self) -> None:
         """Return when everything that was published is in the log."""
         while self._untold:
             await self._published.wait()
@@ -129,7 +129,7 @@ class ChangeLog:
         """Say whether every change after ``version`` is here."""
         return self._complete_after <= version <= self.version
 
-    def since(self, version: int, group: str | None) -> Sequence[MemberChange] | None:
+    def changes_since(self, version: int, group: str | None) -> Sequence[MemberChange] | None:
         """Return changes after ``version``, oldest first; None when they are not all here."""
         if not self.has(version):
             return None

@@ -144,7 +144,7 @@ class RollView:
 
     def shards_of(self, group: str, member: str) -> Sequence[int]:
         """Return the numbers of the shards that such a member is placed on, known or not."""
-        return self._parts.placement.of(group, member)
+        return self._parts.placement.shards_of(group, member)
 
     # -- zones, by the numbers that tallies have --------------------------------------------
 

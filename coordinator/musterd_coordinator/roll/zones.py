@@ -19,12 +19,12 @@ class Zones(Interner[Zone]):
         self._groups = Interner[str]()
         self._group_of = array("i")  # by number of the zone
 
-    def give(self, number: int) -> bool:
-        """Give ``number`` back for one holder, and say whether there is none left."""
+    def release(self, number: int) -> bool:
+        """Release ``number`` for one holder, and say whether there is none left."""
         group, zone = self.key(number)
-        if not super().give(number):
+        if not super().release(number):
             return False
-        self._groups.give(self._group_of[number])
+        self._groups.release(self._group_of[number])
         del self.of_group[group][zone]
         if not self.of_group[group]:
             del self.of_group[group]
@@ -44,5 +44,5 @@ class Zones(Interner[Zone]):
         self.of_group.setdefault(group, {})[zone] = number
         if number == len(self._group_of):
             self._group_of.append(0)
-        self._group_of[number] = self._groups.take(group)
+        self._group_of[number] = self._groups.acquire(group)
         return number

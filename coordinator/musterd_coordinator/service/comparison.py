@@ -51,7 +51,7 @@ class Comparison:
         keep = set(unheard)
         roll.merge([each for each in gone if each not in keep])
         again = (view.row(each.group, each.name) for each in unheard)
-        roll.pending.mark(np.array([row for row in again if row is not None], np.int64))
+        roll.pending.add(np.array([row for row in again if row is not None], np.int64))
         ended = self._row >= view.end
         if ended:
             self._row = 0

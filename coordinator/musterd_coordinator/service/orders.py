@@ -115,13 +115,13 @@ class CoordinatorService(Queries):
 
     async def told(self) -> None:
         """Return when all changes up to now are at hand."""
-        await self._view.changes.told()
+        await self._view.changes.flushed()
 
     def changes_since(
         self, version: int, group: str | None = None
     ) -> Sequence[MemberChange] | None:
         """Return every change after ``version``, or None when they are not all at hand."""
-        return self._view.changes.since(version, group)
+        return self._view.changes.changes_since(version, group)
 
     def is_at_hand(self, version: int) -> bool:
         """Say whether :meth:`changes_since` would know all that changed after ``version``."""

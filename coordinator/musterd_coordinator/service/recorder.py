@@ -131,12 +131,12 @@ class RegistryWriter:
         """
         self.must_be_there()
         async with self._lock, self._reading:
-            known = self._pending.known()
-            taken, members = self._pending.take(np.array(rows, np.int64))
+            known = self._pending.known_lives()
+            taken, members = self._pending.pop(np.array(rows, np.int64))
             if members:
                 with self._given_back([taken]):
                     await self._registry.record(members, [], known.forgettings)
-                self._pending.saved(taken, known)
+                self._pending.acknowledge(taken, known)
             yield
 
     def must_be_there(self) -> None:
@@ -225,21 +225,21 @@ class RegistryWriter:
             log.warning("registry not up to date", members=left, reason=reason, note=note)
 
     async def _write(self, due: Rows) -> None:
-        known = self._pending.known()  # before any is taken: see there
+        known = self._pending.known_lives()  # before any is taken: see there
         taken, members = [due[:0]], list[Row]()
         with self._given_back(taken):
             for at in range(0, len(due), PORTION):
-                rows, made = self._pending.take(due[at : at + PORTION])
+                rows, made = self._pending.pop(due[at : at + PORTION])
                 taken.append(rows)
                 members += made
                 await anyio.lowlevel.checkpoint()
             while len(self._lines) < self._batch and self._pending.has_lines:
-                self._lines += self._pending.take_lines(PORTION)
+                self._lines += self._pending.pop_lines(PORTION)
                 await anyio.lowlevel.checkpoint()
             began, self._writing = anyio.current_time(), len(members)
             lines = self._lines[: self._batch]
             await self._sieve.record(members, lines, known.forgettings)
-        self._pending.saved(np.concatenate(taken), known)
+        self._pending.acknowledge(np.concatenate(taken), known)
         self._writing = 0
         del self._lines[: len(lines)]
         self._adapt(anyio.current_time() - began)
@@ -250,7 +250,7 @@ class RegistryWriter:
         try:
             yield
         except BaseException:
-            self._pending.give_back(np.concatenate(taken))
+            self._pending.put_back(np.concatenate(taken))
             self._writing = 0
             self._adapt(2 * LONG)
             self._bound()
@@ -264,5 +264,5 @@ class RegistryWriter:
             self._batch = min(self._most, self._batch * 2)
 
     def _bound(self) -> None:
-        if lost := self._pending.lose_lines(BACKLOG_LIMIT):
+        if lost := self._pending.drop_lines(BACKLOG_LIMIT):
             log.warning("history lost", changes=lost, reason="the registry is away for too long")
