@@ -153,7 +153,7 @@ class Mute:
 
     version = "1.6.18-musterd"
 
-    def report(self, kind: str) -> dict[str, object] | None:
+    def statistics(self, kind: str) -> dict[str, object] | None:
         """No statistics."""
         return {} if not kind else None
 
@@ -195,10 +195,10 @@ def relay_protocol(data: bytes) -> None:
         drain(talk)
         assert talk.held <= 2**20 + 400
         if feed.number(3) == 0:
-            for first in reception.new.take():
+            for first in reception.new.pop():
                 reception.seat(first, 42)
-            for known in reception.known.take():
-                known.settle(b"STORED")
+            for known in reception.known.drain():
+                known.acknowledge(b"STORED")
             drain(talk)
 
 

@@ -18,7 +18,7 @@ class Mute:
 
     version = ""
 
-    def report(self, kind: str) -> dict[str, object] | None:
+    def statistics(self, kind: str) -> dict[str, object] | None:
         raise AssertionError(kind)
 
     def reset(self) -> None:
@@ -35,7 +35,7 @@ class Desk:
         self.conversation = ProtocolSession(self.table, Mute(), self.reception)
         if known:
             self.say(beat(1, b"set"))
-            [first] = self.reception.new.take()
+            [first] = self.reception.new.pop()
             self.reception.seat(first, 42)
             self.settle(b"STORED")
 
@@ -50,9 +50,9 @@ class Desk:
         return b"".join(parts)
 
     def settle(self, outcome: bytes) -> list[PendingBeats]:
-        taken = self.reception.known.take()
+        taken = self.reception.known.drain()
         for one in taken:
-            one.settle(outcome)
+            one.acknowledge(outcome)
         self.heard()
         return taken
 

@@ -34,7 +34,7 @@ class NoStatistics:
 
     version = "0"
 
-    def report(self, kind: str) -> dict[str, object] | None:
+    def statistics(self, kind: str) -> dict[str, object] | None:
         return None
 
     def reset(self) -> None: ...

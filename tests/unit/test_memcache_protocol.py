@@ -128,7 +128,7 @@ class Statistics:
 
     version = "9"
 
-    def report(self, kind: str) -> dict[str, object] | None:
+    def statistics(self, kind: str) -> dict[str, object] | None:
         return {"pid": 1, "kind": kind} if kind in ("", "settings") else None
 
     def reset(self) -> None:

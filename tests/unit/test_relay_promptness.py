@@ -29,7 +29,7 @@ def test_a_relay_that_lags_or_loses_members_says_so(
     promptness = LatencyReport(LIMIT)
     promptness.waited(waited)
     promptness.given_up(dict.fromkeys(range(given_up), 10.0), NOW)
-    assert promptness.report(1000 - given_up, NOW) == LatencyFigures(
+    assert promptness.summarize(1000 - given_up, NOW) == LatencyFigures(
         status, given_up, round(1000 * waited)
     )
 
@@ -37,24 +37,24 @@ def test_a_relay_that_lags_or_loses_members_says_so(
 def test_refused_beats_count_whoever_sent_them() -> None:
     promptness = LatencyReport(LIMIT)
     promptness.refused(20)
-    assert promptness.report(100, NOW) == LatencyFigures(Status.CHECK_FAILING, 20, 0)
-    assert promptness.report(100, NOW) == LatencyFigures(Status.OK, 0, 0)
+    assert promptness.summarize(100, NOW) == LatencyFigures(Status.CHECK_FAILING, 20, 0)
+    assert promptness.summarize(100, NOW) == LatencyFigures(Status.OK, 0, 0)
 
 
 def test_a_loop_that_stood_still_is_told_as_well() -> None:
     promptness = LatencyReport(LIMIT)
     promptness.waited(3.0)
-    assert promptness.report(10, NOW) == LatencyFigures(Status.CHECK_FAILING, 0, 3000)
-    assert promptness.report(10, NOW) == LatencyFigures(Status.OK, 0, 0)
+    assert promptness.summarize(10, NOW) == LatencyFigures(Status.CHECK_FAILING, 0, 3000)
+    assert promptness.summarize(10, NOW) == LatencyFigures(Status.OK, 0, 0)
 
 
 def test_a_member_counts_until_it_is_written_or_beats_elsewhere() -> None:
     promptness = LatencyReport(LIMIT)
     promptness.given_up({1: 10.0, 2: 10.0, 3: 1.0}, NOW)
-    assert promptness.report(0, NOW + COUNTED).missed == 2
+    assert promptness.summarize(0, NOW + COUNTED).missed == 2
     promptness.written({2})
-    assert promptness.report(0, NOW + 10 * COUNTED - 1).missed == 1
-    assert promptness.report(0, NOW + 10 * COUNTED).missed == 0
+    assert promptness.summarize(0, NOW + 10 * COUNTED - 1).missed == 1
+    assert promptness.summarize(0, NOW + 10 * COUNTED).missed == 0
 
 
 @given(beats=st.integers(1, 10_000), times=st.integers(1, 100))
@@ -62,7 +62,7 @@ def test_whatever_one_member_gives_up_is_one(beats: int, times: int) -> None:
     promptness = LatencyReport(LIMIT)
     for at in range(min(times, beats)):
         promptness.given_up({7: 0.05 + at}, NOW)
-    assert promptness.report(20, NOW) == LatencyFigures(Status.OK, 1, 0)
+    assert promptness.summarize(20, NOW) == LatencyFigures(Status.OK, 1, 0)
 
 
 DOWN_TIME = 60.0

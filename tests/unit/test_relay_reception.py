@@ -14,13 +14,13 @@ def test_a_first_beat_is_that_of_whoever_was_announced() -> None:
     desk = Desk(known=False)
     assert desk.say(beat(1)) == b"NOT_STORED\r\n"
     assert desk.say(beat(1, b"set")) == b""
-    [waiting] = desk.reception.new.take()
+    [waiting] = desk.reception.new.pop()
     assert waiting.newcomer.member == MEMBER
     desk.reception.seat(waiting, 42)
-    assert desk.reception.known.take() == [waiting]
+    assert desk.reception.known.drain() == [waiting]
     place = desk.reception.seats.find(IDENTITY)
     assert desk.reception.seats.slot[place] == 42
-    waiting.settle(b"STORED")
+    waiting.acknowledge(b"STORED")
     assert desk.heard() == b"STORED\r\n"
 
 
@@ -30,17 +30,17 @@ def test_other_facts_are_announced_anew() -> None:
     assert len(desk.settle(b"STORED")) == 1
     desk.table.set(KEYS.holder(3), write_holder(Member("compute", "h1", "other zone")))
     assert desk.say(beat(3, b"set")) == b""
-    assert len(desk.reception.new.take()) == 1
+    assert len(desk.reception.new.pop()) == 1
     assert desk.settle(b"STORED") == []
 
 
 def test_what_comes_after_a_beat_is_looked_at_and_answered_after_it() -> None:
     desk = Desk()
     assert desk.say(beat(2) + b"verbosity 1\r\n" + beat(3)) == b""
-    first, second = desk.reception.known.take()
-    second.settle(b"STORED")
+    first, second = desk.reception.known.drain()
+    second.acknowledge(b"STORED")
     assert desk.heard() == b""
-    first.settle(b"SERVER_ERROR db1: no")
+    first.acknowledge(b"SERVER_ERROR db1: no")
     assert desk.heard() == b"SERVER_ERROR db1: no\r\nOK\r\nSTORED\r\n"
 
 
@@ -48,7 +48,7 @@ def test_what_comes_after_a_first_beat_waits_for_the_seat() -> None:
     desk = Desk(known=False)
     assert desk.say(beat(1, b"set") + beat(2) + b"verbosity 1\r\n") == b""
     assert desk.conversation.waits
-    [first] = desk.reception.new.take()
+    [first] = desk.reception.new.pop()
     desk.reception.seat(first, 42)
     assert len(desk.settle(b"STORED")) == 1
     assert len(desk.settle(b"STORED")) == 1
@@ -58,8 +58,8 @@ def test_what_comes_before_quit_is_answered() -> None:
     desk = Desk()
     assert desk.say(beat(2) + b"quit\r\n" + beat(3)) == b""
     assert not desk.conversation.closed
-    [waiting] = desk.reception.known.take()
-    waiting.settle(b"STORED")
+    [waiting] = desk.reception.known.drain()
+    waiting.acknowledge(b"STORED")
     assert desk.heard() == b"STORED\r\n"
     assert desk.conversation.closed
 
@@ -79,11 +79,11 @@ def test_a_whole_beat_is_known_at_a_glance_and_means_the_same() -> None:
     desk = Desk()
     assert desk.conversation.glance(beat(2))
     assert desk.heard() == b""
-    [waiting] = desk.reception.known.take()
-    waiting.settle(b"STORED")
+    [waiting] = desk.reception.known.drain()
+    waiting.acknowledge(b"STORED")
     assert desk.heard() == b"STORED\r\n"
     assert desk.say(beat(2)) == b""
-    [other] = desk.reception.known.take()
+    [other] = desk.reception.known.drain()
     assert other.records == waiting.records
 
 
@@ -108,7 +108,7 @@ def test_a_whole_beat_is_known_at_a_glance_and_means_the_same() -> None:
 def test_anything_less_usual_is_looked_at_closely(text: bytes) -> None:
     desk = Desk()
     assert not desk.conversation.glance(text)
-    assert desk.reception.known.take() == []
+    assert desk.reception.known.drain() == []
 
 
 def test_nothing_is_taken_at_a_glance_while_something_is_under_way() -> None:
@@ -122,7 +122,7 @@ def test_a_client_that_went_away_is_not_written_for() -> None:
     desk = Desk()
     desk.say(beat(2))
     desk.conversation.abandon()
-    assert not any(beats.is_wanted for beats in desk.reception.known.take())
+    assert not any(beats.is_wanted for beats in desk.reception.known.drain())
 
 
 def test_a_reception_that_closed_refuses_what_waits_and_what_comes() -> None:
@@ -132,4 +132,4 @@ def test_a_reception_that_closed_refuses_what_waits_and_what_comes() -> None:
     assert desk.heard() == b"SERVER_ERROR over\r\n"
     assert not desk.conversation.glance(beat(3))
     assert desk.say(beat(3) + beat(4, b"set")) == b"SERVER_ERROR over\r\n" * 2
-    assert desk.reception.known.take() == []
+    assert desk.reception.known.drain() == []

@@ -95,11 +95,13 @@ class Desk:
         """What is answered, with a database that stores beats of members 1 to 3."""
         self.conversation.feed(text)
         heard = self._heard()
-        for waiting in self.reception.known.take():
+        for waiting in self.reception.known.drain():
             sizes = range(0, len(waiting.records), SIZE)
             beats = [waiting.records[at : at + SIZE] for at in sizes]
             self.stored += [beat for beat in beats if beat[8] <= 3]
-            waiting.settle_each([b"STORED" if beat[8] <= 3 else b"NOT_STORED" for beat in beats])
+            waiting.acknowledge_each(
+                [b"STORED" if beat[8] <= 3 else b"NOT_STORED" for beat in beats]
+            )
         return heard + self._heard()
 
     def _heard(self) -> bytes:

@@ -42,9 +42,9 @@ def test_each_newcomer_once_by_its_newest_beat_and_all_are_told(
     for identity, run, sequence, abandoned in came:
         beat = first(identity, run, sequence)
         beat.abandoned = abandoned
-        newest.add(beat)
+        newest.put(beat)
         beats.append(beat)
-    taken = newest.take()
+    taken = newest.pop()
     assert not newest
     assert len({beat.identity for beat in taken}) == len(taken)
     wanted = {beat.identity for beat in beats if not beat.abandoned}
@@ -52,7 +52,7 @@ def test_each_newcomer_once_by_its_newest_beat_and_all_are_told(
     for beat in taken:
         of_member = [other for other in beats if other.identity == beat.identity]
         assert beat.records == one_after_the_other([other.records for other in of_member])
-        beat.settle(b"STORED")
+        beat.acknowledge(b"STORED")
         assert all(other.outcome == b"STORED" for other in of_member)
 
 
@@ -73,7 +73,7 @@ def test_a_batch_has_each_member_once_by_its_newest_beat(
     batch.fate[batch.newest] = [
         fate[identity] for identity in batch.identity[batch.newest].tolist()
     ]
-    assert sum(1 for _ in batch.settle(WORDS)) == len(waiting)
+    assert sum(1 for _ in batch.acknowledge(WORDS)) == len(waiting)
     for one, together in zip(waiting, came, strict=True):
         assert one.outcome == b"\r\n".join(WORDS[fate[identity]] for identity, _, _ in together)
 
@@ -103,7 +103,7 @@ def test_those_who_came_together_are_told_together() -> None:
     batch = Batch(waiting, lambda _: (0, 0))
     assert np.array_equal(batch.newest, [0, 1, 2])
     batch.fate[:] = STORED
-    list(batch.settle(WORDS))
+    list(batch.acknowledge(WORDS))
     assert [one.outcome for one in waiting] == [b"STORED\r\nSTORED", b"STORED"]
 
 
@@ -126,8 +126,8 @@ def test_an_old_beat_keeps_none_out_that_comes_after_a_gap(old: int) -> None:
 def test_the_last_of_two_runs_counts() -> None:
     newest = NewestFirst()
     for run, sequence in ((1, 9), (2, 1)):
-        newest.add(first(7, run, sequence))
-    [beat] = newest.take()
+        newest.put(first(7, run, sequence))
+    [beat] = newest.pop()
     assert beat.records[16] == 2
 
 
@@ -136,19 +136,19 @@ def test_everybody_who_waits_is_woken_once() -> None:
     for sequence in (2, 1, 3):
         beat = first(7, sequence=sequence)
         beat.wake = lambda sequence=sequence: woken.append(sequence)
-        newest.add(beat)
-    [beat] = newest.take()
-    beat.settle(b"STORED")
+        newest.put(beat)
+    [beat] = newest.pop()
+    beat.acknowledge(b"STORED")
     assert sorted(woken) == [1, 2, 3]
 
 
 def test_some_are_taken_in_the_order_they_came() -> None:
     newest = NewestFirst()
     for identity in (5, 3, 4):
-        newest.add(first(identity))
-    assert [beat.identity for beat in newest.take(2)] == [5, 3]
-    assert [beat.identity for beat in newest.take(2)] == [4]
-    assert newest.take(2) == []
+        newest.put(first(identity))
+    assert [beat.identity for beat in newest.pop(2)] == [5, 3]
+    assert [beat.identity for beat in newest.pop(2)] == [4]
+    assert newest.pop(2) == []
 
 
 def test_whose_beat_it_is() -> None:

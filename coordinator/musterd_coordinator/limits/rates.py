@@ -28,14 +28,14 @@ class Bucket:
         self._tokens = rate.burst
         self._at = now
 
-    def wait(self, now: float) -> float:
+    def delay(self, now: float) -> float:
         """Return the seconds until there is a token."""
         grown = max(0.0, now - self._at) * self._rate.each_second
         self._tokens, self._at = min(self._rate.burst, self._tokens + grown), now
         return max(0.0, 1.0 - self._tokens) / self._rate.each_second
 
-    def take(self) -> None:
-        """Take one token; :meth:`wait` said that there is one."""
+    def consume(self) -> None:
+        """Consume one token; :meth:`delay` said that there is one."""
         self._tokens -= 1.0
 
 
@@ -57,11 +57,11 @@ class Pace:
         self._buckets.move_to_end(who)
         if len(self._buckets) > KNOWN:
             self._buckets.popitem(last=False)
-        wait = max(theirs.wait(now), self._all.wait(now))
+        wait = max(theirs.delay(now), self._all.delay(now))
         if wait:
             return ceil(wait)
-        theirs.take()
-        self._all.take()
+        theirs.consume()
+        self._all.consume()
         return 0
 
 

@@ -33,7 +33,7 @@ _INT64 = (1 << 63) - 1
 
 
 class PendingReply:
-    """A `PendingReply` is an outcome that is not known when the data has come; ``tell`` it once.
+    """A `PendingReply` is an outcome that is not known when the data has come; it is resolved once.
 
     ``abandoned`` is set when nothing waits for it any more.
     """
@@ -42,7 +42,7 @@ class PendingReply:
 
     def __init__(self) -> None:
         self.outcome: bytes | None = None
-        self.wake: Callable[[], None] | None = None  # called when it is told
+        self.wake: Callable[[], None] | None = None  # called when it is resolved
         self.abandoned = False
 
     @property
@@ -55,7 +55,7 @@ class PendingReply:
         """Say whether the commands that follow may be looked at before it is known."""
         return False
 
-    def tell(self, outcome: bytes) -> None:
+    def resolve(self, outcome: bytes) -> None:
         """Set the outcome, known now: replies, without the last one's line end."""
         self.outcome = outcome
         if self.wake is not None:

@@ -39,7 +39,7 @@ class Statistics(Protocol):
 
     version: str
 
-    def report(self, kind: str) -> dict[str, object] | None:
+    def statistics(self, kind: str) -> dict[str, object] | None:
         """Return the statistics of a kind, the general ones for ``""``; None: no such kind."""
 
     def reset(self) -> None:
@@ -83,7 +83,7 @@ class ProtocolSession:
     @property
     def waits(self) -> bool:
         """Say whether an outcome has to be known before anything else is looked at."""
-        return self._replies.stop
+        return self._replies.is_blocked
 
     def feed(self, data: bytes) -> None:
         """Hear ``data``."""
@@ -120,7 +120,7 @@ class ProtocolSession:
         if not self._replies:
             return None if self._ends else self._go_on()
         reply = self._replies.next()
-        if reply is not None or self._ends or self._replies.stop:
+        if reply is not None or self._ends or self._replies.is_blocked:
             return reply
         part = self._go_on()
         if part and self._replies:
@@ -138,7 +138,7 @@ class ProtocolSession:
         if self._upload is not None:
             return self._take_block(self._upload)
         if self._ignored:
-            self._ignored -= len(self._take(min(self._ignored, len(self._input))))
+            self._ignored -= len(self._consume(min(self._ignored, len(self._input))))
         if self._ignored or not self._input:
             return None
         if self._storekeeper is not None and self._take_run(self._storekeeper):
@@ -159,7 +159,7 @@ class ProtocolSession:
         self._wait_for(later)
         return True
 
-    def _take(self, size: int) -> bytes:
+    def _consume(self, size: int) -> bytes:
         data = bytes(self._input[:size])
         del self._input[:size]
         return data
@@ -175,7 +175,7 @@ class ProtocolSession:
             self._searched = size
             return None
         self._searched = 0
-        return self._obey(self._take(end + 1)[:-1])
+        return self._obey(self._consume(end + 1)[:-1])
 
     def _is_overlong(self, size: int) -> bool:
         if size <= LINE_LIMIT:
@@ -187,7 +187,7 @@ class ProtocolSession:
         if len(self._input) < upload.size + 2:
             return None
         self._upload = None
-        block = self._take(upload.size + 2)
+        block = self._consume(upload.size + 2)
         if not block.endswith(b"\r\n"):
             return b"" if self._quiet else _BAD_CHUNK
         outcome = upload.store(block[:-2])
@@ -241,7 +241,7 @@ class ProtocolSession:
         if kind == b"reset":
             self._statistics.reset()
             return b"RESET\r\n"
-        report = self._statistics.report(kind.decode("latin-1"))
+        report = self._statistics.statistics(kind.decode("latin-1"))
         if report is None:
             return ERROR
         return b"".join(f"STAT {name} {report[name]}\r\n".encode() for name in report) + END

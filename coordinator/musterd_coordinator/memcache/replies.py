@@ -38,7 +38,7 @@ class Replies(list[bytes | PendingReply]):
         return part.outcome + b"\r\n"
 
     @property
-    def stop(self) -> bool:
+    def is_blocked(self) -> bool:
         """Say whether no further command may be looked at before more is known."""
         if not self:
             return False

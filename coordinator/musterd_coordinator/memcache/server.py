@@ -126,7 +126,7 @@ class MemcacheServer:
         with anyio.move_on_after(_STOP_TIMEOUT, shield=True):
             await self._crowd.dismiss()
 
-    def report(self, kind: str) -> dict[str, object] | None:
+    def statistics(self, kind: str) -> dict[str, object] | None:
         """Return the statistics that ``stats KIND`` shows; None if there is no such kind."""
         match kind:
             case "":

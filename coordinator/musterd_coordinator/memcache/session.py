@@ -81,7 +81,7 @@ class Clients:
             self._greedy.warn(server=self.called, client=address, connections=self._shares.each)
         return False
 
-    def forget(self, link: "ClientConnection") -> None:
+    def discard(self, link: "ClientConnection") -> None:
         """Take note that a connection has ended."""
         if link in self.links:
             self.links.remove(link)
@@ -160,7 +160,7 @@ class ClientConnection(asyncio.Protocol):
         self._is_cut_off = True
         self._conversation.abandon()
         self.weigh()
-        self._crowd.forget(self)
+        self._crowd.discard(self)
 
     def data_received(self, data: bytes) -> None:
         """Answer, unless there is still something to answer before."""

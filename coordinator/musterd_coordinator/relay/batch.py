@@ -31,17 +31,17 @@ class Batch:
         self._winners = self._find_winners(mark_of)
         self.newest: Rows = np.flatnonzero(self._winners == np.arange(len(self.records)))
 
-    def settle(self, words: Sequence[bytes]) -> Iterator[None]:
+    def acknowledge(self, words: Sequence[bytes]) -> Iterator[None]:
         """Tell all agents, one at each step; ``words`` are what each fate is called."""
         fate = self.fate[self._winners]
         alike = words[fate[0]] if len(fate) and (fate == fate[0]).all() else None
         begin = 0
         for one in self._waiting:
             if alike is not None:
-                one.settle(alike)
+                one.acknowledge(alike)
             else:
                 end = begin + one.count
-                one.settle_each([words[of_one] for of_one in fate[begin:end].tolist()])
+                one.acknowledge_each([words[of_one] for of_one in fate[begin:end].tolist()])
                 begin = end
             yield
 

@@ -83,7 +83,7 @@ class RelayGauges:
         """Return why beats are refused at present; empty if they are not."""
         return self.beats.reason or self.newcomers.reason
 
-    def report(self) -> dict[str, object]:
+    def statistics(self) -> dict[str, object]:
         """Return all counts by name."""
         return {
             "beats_stored": self.stored,

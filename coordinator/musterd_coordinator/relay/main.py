@@ -48,7 +48,7 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
 
 async def _tell_ready(systemd: Systemd, relay: RelayService) -> None:
     await relay.reached()
-    systemd.tell(READY="1")
+    systemd.notify(READY="1")
     log.info("store reached", store=relay.store)
 
 

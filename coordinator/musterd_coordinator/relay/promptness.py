@@ -68,7 +68,7 @@ class LatencyReport:
         """Say whether :meth:`written` would make a difference."""
         return bool(self._given_up)
 
-    def report(self, active: int, now: float) -> LatencyFigures:
+    def summarize(self, active: int, now: float) -> LatencyFigures:
         """Say how it went since the last report; ``active`` members beat here."""
         self._given_up = {who: until for who, until in self._given_up.items() if until > now}
         missed = len(self._given_up) + self._refused

@@ -47,7 +47,7 @@ class Wakeup:
     def __init__(self) -> None:
         self._event = anyio.Event()
 
-    def say(self, filled: bool) -> None:
+    def set(self, filled: bool) -> None:
         """Note whether something is there now."""
         if filled:
             self._event.set()
@@ -68,19 +68,19 @@ class BeatQueue:
         self._filled = Wakeup()
         self.wait = self._filled.wait
 
-    def add(self, beats: PendingBeats) -> None:
+    def put(self, beats: PendingBeats) -> None:
         """Let them wait."""
         if self._beats:
             beats.came = self._beats[0].came  # or later: to look at the clock takes its time
         else:
             beats.came = self._clock()
-            self._filled.say(True)
+            self._filled.set(True)
         self._beats.append(beats)
 
-    def take(self) -> list[PendingBeats]:
+    def drain(self) -> list[PendingBeats]:
         """Remove and return them."""
         taken, self._beats = self._beats, []
-        self._filled.say(False)
+        self._filled.set(False)
         return taken
 
 
@@ -95,15 +95,15 @@ class NewcomerQueue:
     def __len__(self) -> int:
         return len(self._beats)
 
-    def add(self, beat: FirstBeat) -> None:
+    def put(self, beat: FirstBeat) -> None:
         """Let it wait."""
-        self._beats.add(beat)
-        self._filled.say(True)
+        self._beats.put(beat)
+        self._filled.set(True)
 
-    def take(self, most: int | None = None) -> list[FirstBeat]:
-        """Take them as :meth:`NewestFirst.take` does."""
-        taken = self._beats.take(most)
-        self._filled.say(bool(self._beats))
+    def pop(self, most: int | None = None) -> list[FirstBeat]:
+        """Remove and return them as :meth:`NewestFirst.pop` does."""
+        taken = self._beats.pop(most)
+        self._filled.set(bool(self._beats))
         return taken
 
 
@@ -137,7 +137,7 @@ class Inbox:
         if self.seats.find(int.from_bytes(found[1], "little")) is None:
             return None
         beat = PendingBeats(data[-2 - SIZE : -2])
-        self.known.add(beat)
+        self.known.put(beat)
         return beat
 
     def glance_at_run(self, data: bytearray) -> tuple[PendingReply, int] | None:
@@ -146,23 +146,23 @@ class Inbox:
         if found is None:
             return None
         beats = PendingBeats(found[0])
-        self.known.add(beats)
+        self.known.put(beats)
         return beats, found[1]
 
     def close(self, reason: bytes) -> None:
         """Refuse all that waits and all that comes, for ``reason``: a whole reply."""
         self._closed = reason
-        for beat in [*self.known.take(), *self.new.take()]:
-            beat.settle(reason)
+        for beat in [*self.known.drain(), *self.new.pop()]:
+            beat.acknowledge(reason)
 
     def seat(self, beat: FirstBeat, slot: int) -> None:
         """Note the database's slot for a newcomer; its beat now goes the way of all others."""
         holder, now = beat.newcomer.holder, self._clock()
         self.seats.put(beat.identity, slot, holder, beat.key, now)
         if self._closed is not None:
-            beat.settle(self._closed)
+            beat.acknowledge(self._closed)
         else:
-            self.known.add(beat)
+            self.known.put(beat)
 
     def vacate(self, identity: int) -> None:
         """Drop all that is kept of a member that went away, and let a newcomer have its slot."""
@@ -189,7 +189,7 @@ class Inbox:
         if self.seats.find(identity) is None:
             return Outcome.NOT_STORED
         beat = PendingBeats(record)
-        self.known.add(beat)
+        self.known.put(beat)
         return beat
 
     def _take_first(self, key: bytes, record: bytes) -> bytes | PendingReply:
@@ -202,7 +202,7 @@ class Inbox:
         if place is not None and self.seats.holders[place] == holder:
             self.seats.keys[place] = key
             again = PendingBeats(record)
-            self.known.add(again)
+            self.known.put(again)
             return again
         if place is None and len(self.seats) + len(self.new) >= MOST_MEMBERS:
             return _FULL
@@ -210,7 +210,7 @@ class Inbox:
         if newcomer is None or newcomer.identity != identity:
             return _NOBODYS
         first = FirstBeat(identity, record, key, newcomer)
-        self.new.add(first)
+        self.new.put(first)
         return first
 
     def _announced(self, key: bytes) -> bytes | None:

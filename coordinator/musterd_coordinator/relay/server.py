@@ -31,6 +31,6 @@ class RelayServer(MemcacheServer):
         super().__init__(host, port, table, limits, storekeeper, tls)
         self._gauges = gauges
 
-    def report(self, kind: str) -> dict[str, object] | None:
+    def statistics(self, kind: str) -> dict[str, object] | None:
         """Return the statistics that ``stats KIND`` shows; None if there is no such kind."""
-        return self._gauges.report() if kind == "relay" else super().report(kind)
+        return self._gauges.statistics() if kind == "relay" else super().statistics(kind)

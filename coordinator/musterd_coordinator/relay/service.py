@@ -101,7 +101,7 @@ class RelayService:
 
     def _report(self) -> LatencyFigures:
         now = anyio.current_time()
-        return self.promptness.report(self.reception.seats.active(now), now)
+        return self.promptness.summarize(self.reception.seats.active(now), now)
 
     async def _mark(self, report: LatencyFigures) -> None:
         name = f"{gethostname()}-{self.server.port}"

@@ -56,13 +56,13 @@ class PendingBeats(PendingReply):
         """Say whether any agent still waits."""
         return not self.abandoned
 
-    def settle(self, outcome: bytes) -> None:
+    def acknowledge(self, outcome: bytes) -> None:
         """Say what became of all of them."""
-        self.tell(_BETWEEN.join([outcome] * self.count))
+        self.resolve(_BETWEEN.join([outcome] * self.count))
 
-    def settle_each(self, outcomes: list[bytes]) -> None:
+    def acknowledge_each(self, outcomes: list[bytes]) -> None:
         """Say what became of each."""
-        self.tell(_BETWEEN.join(outcomes))
+        self.resolve(_BETWEEN.join(outcomes))
 
 
 class Newcomer(NamedTuple):
@@ -107,14 +107,14 @@ class FirstBeat(PendingBeats):
             yield beat
             beat = beat.older
 
-    def settle(self, outcome: bytes) -> None:
+    def acknowledge(self, outcome: bytes) -> None:
         """Say what became of it to all agents that wait."""
         for beat in list(self.chain()):
-            beat.tell(outcome)
+            beat.resolve(outcome)
 
-    def settle_each(self, outcomes: list[bytes]) -> None:
-        """Settle it as :meth:`settle` does: there is one."""
-        self.settle(outcomes[0])
+    def acknowledge_each(self, outcomes: list[bytes]) -> None:
+        """Do as :meth:`acknowledge`: there is one."""
+        self.acknowledge(outcomes[0])
 
 
 class NewestFirst:
@@ -126,7 +126,7 @@ class NewestFirst:
     def __len__(self) -> int:
         return len(self._beats)
 
-    def add(self, beat: FirstBeat) -> None:
+    def put(self, beat: FirstBeat) -> None:
         """Let it wait, in the place of an older one of its member."""
         other = self._beats.setdefault(beat.identity, beat)
         if other is beat:
@@ -137,7 +137,7 @@ class NewestFirst:
         else:
             beat.older, other.older = other.older, beat
 
-    def take(self, most: int | None = None) -> list[FirstBeat]:
+    def pop(self, most: int | None = None) -> list[FirstBeat]:
         """Remove and return those that an agent waits for; of ``most`` that came first, or of all."""
         if most is None or most >= len(self._beats):
             taken, self._beats = list(self._beats.values()), {}

@@ -62,7 +62,7 @@ class BeatWriter:
             await self._reception.known.wait()
             began = anyio.current_time()
             async with self.turn:
-                if waiting := self._reception.known.take():
+                if waiting := self._reception.known.drain():
                     await self._write(waiting)
             await anyio.sleep_until(began + self._period)
 
@@ -81,13 +81,13 @@ class BeatWriter:
                 refused = sum(one.count for one in rest)
                 self._gauges.beats.failed(error, refused)
                 self._promptness.refused(refused)
-                await settle(rest, refusal(error))
+                await acknowledge_all(rest, refusal(error))
                 return
-            await self._tell(part, batch)
+            await self._acknowledge(part, batch)
 
-    async def _tell(self, part: Sequence[PendingBeats], batch: Batch) -> None:
+    async def _acknowledge(self, part: Sequence[PendingBeats], batch: Batch) -> None:
         """Tell the agents of a ``part`` what became of their beats, which ``batch`` knows."""
-        for told, _ in enumerate(batch.settle((Outcome.STORED, Outcome.NOT_STORED)), 1):
+        for told, _ in enumerate(batch.acknowledge((Outcome.STORED, Outcome.NOT_STORED)), 1):
             if not told % _AT_A_TIME:
                 await anyio.lowlevel.checkpoint()
         now = anyio.current_time()
@@ -149,7 +149,7 @@ class SlotAllocator:
         """Seat newcomers until cancelled."""
         while True:
             await self._reception.new.wait()
-            if beats := self._reception.new.take(MOST_SEATS):
+            if beats := self._reception.new.pop(MOST_SEATS):
                 await self._seat(beats)
 
     async def _seat(self, beats: Sequence[FirstBeat]) -> None:
@@ -194,7 +194,7 @@ class SlotAllocator:
         path = self._gauges.newcomers
         say = path.refuses if isinstance(error, ShardRefused) else path.failed
         say(error, len(beats))
-        await settle(beats, refusal(error))
+        await acknowledge_all(beats, refusal(error))
 
 
 def portions(waiting: Sequence[PendingBeats], most: int) -> Iterator[list[PendingBeats]]:
@@ -211,10 +211,10 @@ def portions(waiting: Sequence[PendingBeats], most: int) -> Iterator[list[Pendin
         yield some
 
 
-async def settle(beats: Sequence[PendingBeats], outcome: bytes) -> None:
+async def acknowledge_all(beats: Sequence[PendingBeats], outcome: bytes) -> None:
     """Tell the agents of all these beats what became of them."""
     for at, beat in enumerate(beats, 1):
-        beat.settle(outcome)
+        beat.acknowledge(outcome)
         if not at % _AT_A_TIME:
             await anyio.lowlevel.checkpoint()
 
