@@ -56,19 +56,19 @@ def open_agent_store(settings: Settings) -> Store:
 
 async def _serve(store: Store, settings: Settings, reread: Reread | None) -> None:
     systemd = Systemd.from_environment(os.environ)
-    agent = Agent(store, settings, changed=lambda: systemd.tell(STATUS=agent.summary))
+    agent = Agent(store, settings, changed=lambda: systemd.notify(STATUS=agent.summary))
     with anyio.open_signal_receiver(*_STOP) as signals:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(agent.run)
             tasks.start_soon(feed_watchdog, systemd, agent)
             if reread:
                 tasks.start_soon(Reloading(settings, reread, Role.AGENT).run, systemd)
-            systemd.tell(READY="1", STATUS="sending the first beats")
+            systemd.notify(READY="1", STATUS="sending the first beats")
             _say_started(store, settings, agent)
             number = await anext(signals)
             tasks.cancel_scope.cancel()
     _end_by_force()
-    systemd.tell(STOPPING="1", STATUS="leaving")
+    systemd.notify(STOPPING="1", STATUS="leaving")
     told = await agent.leave()
     say(log.info, "agent left", signal=signal.Signals(number).name, told=told)
     await agent.aclose()
@@ -85,7 +85,7 @@ async def feed_watchdog(systemd: Systemd, agent: Agent) -> None:
     period = systemd.watchdog / 2
     while True:
         if agent.overdue() < period:
-            systemd.tell(WATCHDOG="1")
+            systemd.notify(WATCHDOG="1")
         await anyio.sleep(period)
 
 

@@ -58,7 +58,7 @@ class Logger:
             return
         level = logging.ERROR if method == "exception" else getattr(logging, method.upper())
         if self._plain.isEnabledFor(level) and _is_heard(self._plain):
-            _handlers.give(self._plain, _record(self._plain.name, level, method, event, facts))
+            _handlers.submit(self._plain, _record(self._plain.name, level, method, event, facts))
 
 
 def get_logger(name: str) -> Logger:
@@ -96,9 +96,9 @@ class _Handlers:
         self._process = 0
         self._lost = 0
 
-    def give(self, logger: logging.Logger, record: logging.LogRecord) -> None:
+    def submit(self, logger: logging.Logger, record: logging.LogRecord) -> None:
         """Hand ``record`` to the thread; never wait."""
-        self._begin()
+        self._start_thread()
         if self._waiting.qsize() >= MOST_RECORDS:
             self._lost += 1
             return
@@ -109,7 +109,7 @@ class _Handlers:
             self._lost = 0
         self._waiting.put(partial(logger.handle, record))
 
-    def _begin(self) -> None:
+    def _start_thread(self) -> None:
         if self._process == os.getpid():
             return
         self._process = os.getpid()  # the first time, or the first time after a fork

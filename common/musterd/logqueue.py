@@ -51,7 +51,7 @@ class LineWriter:
         """Take one line, without its end; never wait and never fail."""
         line = text.encode(errors="backslashreplace") + b"\n"
         with self._changed:
-            self._begin()
+            self._start_thread()
             full = len(self._lines) >= self._most_lines
             if full or self._bytes + len(line) > self._most_bytes:
                 self._lost += 1
@@ -69,7 +69,7 @@ class LineWriter:
                     return False
         return True
 
-    def _begin(self) -> None:
+    def _start_thread(self) -> None:
         """Have a thread; a forked child has none of its parent's, and none of its lines."""
         if self._process == os.getpid():
             return

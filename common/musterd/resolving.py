@@ -41,14 +41,14 @@ class Book:
         self._found: dict[str, tuple[str, ...]] = {}  # the name that was found last comes last
         self._begun: dict[str, float] = {}
 
-    def begin(self, name: str, now: float) -> bool:
+    def start_lookup(self, name: str, now: float) -> bool:
         """Say whether a caller at ``now`` must begin a look-up: there is none under way."""
         if name in self._begun:
             return False
         self._begun[name] = now
         return True
 
-    def end(self, name: str, found: Sequence[str]) -> None:
+    def end_lookup(self, name: str, found: Sequence[str]) -> None:
         """End the look-up of ``name``; nothing in ``found`` means that it failed."""
         self._begun.pop(name, None)
         if found:
@@ -97,9 +97,9 @@ class Resolver:
     ) -> None:
         self._look_up = look_up
         self._clock = clock
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Begin as when made: for the child of a fork, which has none of its parent's threads."""
         self._lock = threading.Lock()
         self._book = Book()
@@ -142,7 +142,7 @@ class Resolver:
     def _ask(self, name: str, wake: Callable[[], None]) -> tuple[_Asked, float]:
         with self._lock:
             now = self._clock()
-            begins = self._book.begin(name, now)
+            begins = self._book.start_lookup(name, now)
             asked = self._asked.setdefault(name, _Asked())
             asked.waiters.add(wake)
             patience = self._book.patience(name, now)
@@ -199,7 +199,7 @@ class Resolver:
         if isinstance(outcome, OSError):
             asked.failure = outcome
             outcome = ()
-        self._book.end(name, outcome)
+        self._book.end_lookup(name, outcome)
         for wake in asked.waiters:
             wake()
 
@@ -230,7 +230,7 @@ def _waker(done: anyio.Event) -> Callable[[], None]:
 
 
 _shared = Resolver()
-os.register_at_fork(after_in_child=lambda: _shared.forget())
+os.register_at_fork(after_in_child=lambda: _shared.reset())
 
 
 def shared() -> Resolver:

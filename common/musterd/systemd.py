@@ -32,7 +32,7 @@ class Systemd:
         watchdog = int(microseconds) / 1e6 if wanted else 0.0
         return cls(environ.get("NOTIFY_SOCKET"), watchdog or None)
 
-    def tell(self, **words: str) -> None:
+    def notify(self, **words: str) -> None:
         """Say ``READY="1"``, ``STATUS="…"`` and the like; never block and never fail.
 
         Words that it does not take because its queue is full are lost, except ``READY``, for which
@@ -59,12 +59,12 @@ class Systemd:
         was_ready = self._is_ready
         if was_ready:
             now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-            self.tell(RELOADING="1", MONOTONIC_USEC=str(now))
+            self.notify(RELOADING="1", MONOTONIC_USEC=str(now))
         try:
             yield
         finally:
             if was_ready:
-                self.tell(READY="1")
+                self.notify(READY="1")
 
     def close(self) -> None:
         """Close the socket."""

@@ -68,7 +68,7 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
             urls: list[str] = await tasks.start(serve_http, app, settings.listen)
             _say_started(office, urls)
             starting.cancel()
-            systemd.tell(READY="1")
+            systemd.notify(READY="1")
             tasks.start_soon(lasting, "settle", partial(settle, lambda: office.ready))
             if reread:
                 tasks.start_soon(reloading(settings, reread, office, hosts).run, systemd)

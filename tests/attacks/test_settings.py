@@ -24,7 +24,7 @@ def test_a_down_time_shorter_than_the_agents_interval(memcached: Memcached, stor
         stack.enter_context(agent)
         watch = Watch(coordinator)
         watch.until(all_in(State.UP, "a", "b"), "both up")
-        watch.forget()
+        watch.clear()
         watch.for_seconds(16)
         assert watch.seen == {"a": {State.UP}, "b": {State.UP}}
         agent.kill()

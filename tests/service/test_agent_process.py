@@ -72,7 +72,7 @@ def test_hangups_while_it_leaves_do_not_cut_its_goodbye_short(memcached: Memcach
         for _ in range(20):
             agent.send(signal.SIGHUP)
             after(0.01)
-        assert agent.end()[0] == 0
+        assert agent.wait_exit()[0] == 0
 
 
 @pytest.mark.parametrize("trouble", [Memcached.kill, Memcached.pause])
@@ -203,7 +203,7 @@ async def test_members_of_the_file_share_one_connection(
 
 def test_a_store_inside_one_process_is_refused() -> None:
     with AgentProcess("memory:", *FAST) as agent:
-        status, _ = agent.end()
+        status, _ = agent.wait_exit()
         assert status == 2
         assert agent.output.count("\n") == 1
         assert "inside one process" in agent.output

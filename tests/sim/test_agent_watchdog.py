@@ -14,7 +14,7 @@ class ListeningSystemd(Systemd):
         super().__init__(watchdog=watchdog)
         self.fed: list[float] = []
 
-    def tell(self, **words: str) -> None:
+    def notify(self, **words: str) -> None:
         assert words == {"WATCHDOG": "1"}
         self.fed.append(anyio.current_time())
 

@@ -36,7 +36,7 @@ def test_a_fleet_from_birth_to_death(store: str) -> None:
         agents = {name: stack.enter_context(Agent(store, name)) for name in NAMES}
         watch = Watch(coordinator)
         watch.until(all_in(State.UP, *NAMES), "all up")
-        watch.forget()
+        watch.clear()
 
         for name in KILLED:
             agents[name].kill()

@@ -25,7 +25,7 @@ def test_a_fleet_behind_two_relays(database: Database) -> None:
         agents = {name: stack.enter_context(Agent(url, name, **fleet)) for name in NAMES}
         watch = Watch(coordinator)
         watch.until(all_in(State.UP, *NAMES), "all up")
-        watch.forget()
+        watch.clear()
 
         relays[0].kill()
         agents[NAMES[0]].kill()
@@ -48,7 +48,7 @@ def test_nobody_else_works_without_the_database(store: str, tmp_path: object) ->
     command = (*COMMAND, "coordinator" if store.startswith("relay") else "relay")
     environ = {"MUSTERD_REGISTRY": f"sqlite:///{tmp_path}/r.db", "MUSTERD_LISTEN": "127.0.0.1:0"}
     with AgentProcess(store, command=command, environ=environ) as process:
-        status, _ = process.end()
+        status, _ = process.wait_exit()
         assert status == 2
         [line] = process.output.splitlines()
         assert "postgresql://" in line

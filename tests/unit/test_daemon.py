@@ -32,7 +32,7 @@ class _Listener(Systemd):
         super().__init__()
         self.told: list[str] = []
 
-    def tell(self, **words: str) -> None:
+    def notify(self, **words: str) -> None:
         assert words["WATCHDOG"] == "1"
         self.told.append(words["STATUS"])
 
@@ -41,7 +41,7 @@ async def test_a_start_goes_on_as_long_as_the_loop_does() -> None:
     class Told(Systemd):
         times = 0
 
-        def tell(self, **words: str) -> None:
+        def notify(self, **words: str) -> None:
             assert int(words["EXTEND_TIMEOUT_USEC"]) > 2e6 * STATUS_PERIOD
             self.times += 1
 

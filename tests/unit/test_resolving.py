@@ -35,14 +35,14 @@ class Books(RuleBasedStateMachine):
 
     @rule(name=names)
     def ask(self, name: str) -> None:
-        assert self.book.begin(name, self.now) is (name not in self.begun)
+        assert self.book.start_lookup(name, self.now) is (name not in self.begun)
         self.begun.setdefault(name, self.now)
 
     @rule(name=names, found=st.lists(st.sampled_from(["1.1.1.1", "2.2.2.2"]), max_size=2))
     def end(self, name: str, found: list[str]) -> None:
         if name in self.begun:
             del self.begun[name]
-            self.book.end(name, found)
+            self.book.end_lookup(name, found)
             if found:
                 self.found[name] = tuple(found)
 
@@ -65,8 +65,8 @@ TestBooks.settings = settings(max_examples=40, stateful_step_count=20, deadline=
 def test_names_that_are_remembered_are_bounded() -> None:
     book = Book()
     for number in range(NAMES + 10):
-        book.begin(str(number), 0)
-        book.end(str(number), ["1.1.1.1"])
+        book.start_lookup(str(number), 0)
+        book.end_lookup(str(number), ["1.1.1.1"])
     assert not book.known("9")
     assert book.known("10")
 

@@ -31,14 +31,14 @@ def address_of(manager: socket.socket) -> str:
 
 def test_words_arrive_one_to_a_line(manager: socket.socket) -> None:
     systemd = Systemd.from_environment({"NOTIFY_SOCKET": address_of(manager)})
-    systemd.tell(READY="1", STATUS="waiting for mc1:11211:\nconnection refused")
+    systemd.notify(READY="1", STATUS="waiting for mc1:11211:\nconnection refused")
     assert manager.recv(1000) == b"READY=1\nSTATUS=waiting for mc1:11211: connection refused"
     systemd.close()
 
 
 def test_a_reload_has_the_instant_that_systemd_compares(manager: socket.socket) -> None:
     systemd = Systemd.from_environment({"NOTIFY_SOCKET": address_of(manager)})
-    systemd.tell(READY="1")
+    systemd.notify(READY="1")
     assert manager.recv(1000) == b"READY=1"
     before = time.monotonic()
     with systemd.reloading():
@@ -53,7 +53,7 @@ def test_a_reload_makes_nothing_ready_that_was_not(manager: socket.socket) -> No
     systemd = Systemd.from_environment({"NOTIFY_SOCKET": address_of(manager)})
     with systemd.reloading():
         pass
-    systemd.tell(STATUS="waiting for the store")
+    systemd.notify(STATUS="waiting for the store")
     assert manager.recv(1000) == b"STATUS=waiting for the store"
     systemd.close()
 
@@ -63,21 +63,21 @@ def test_a_manager_that_did_not_read_for_a_while_is_told_that_it_is_ready(
 ) -> None:
     systemd = Systemd.from_environment({"NOTIFY_SOCKET": address_of(manager)})
     for _ in range(10_000):  # far more than its queue holds
-        systemd.tell(WATCHDOG="1")
-    systemd.tell(READY="1")
+        systemd.notify(WATCHDOG="1")
+    systemd.notify(READY="1")
     manager.setblocking(False)
     with suppress(BlockingIOError):
         while True:
             assert manager.recv(1000) == b"WATCHDOG=1"
     for said in (b"READY=1\nSTATUS=well", b"STATUS=well"):
-        systemd.tell(STATUS="well")
+        systemd.notify(STATUS="well")
         assert manager.recv(1000) == said
     systemd.close()
 
 
 def test_nobody_to_tell_is_fine() -> None:
     systemd = Systemd.from_environment({})
-    systemd.tell(READY="1")
+    systemd.notify(READY="1")
     assert systemd.watchdog is None
     systemd.close()
 
@@ -88,9 +88,9 @@ def test_a_manager_that_is_gone_or_does_not_read_costs_nothing(tmp_path: Path) -
     listener.bind(path)
     systemd = Systemd.from_environment({"NOTIFY_SOCKET": path})
     for _ in range(10_000):  # far more than its queue holds
-        systemd.tell(WATCHDOG="1")
+        systemd.notify(WATCHDOG="1")
     listener.close()
-    systemd.tell(WATCHDOG="1")
+    systemd.notify(WATCHDOG="1")
     systemd.close()
 
 

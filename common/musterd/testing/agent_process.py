@@ -51,7 +51,7 @@ class AgentProcess:
         self._output.seek(0)
         return self._output.read()
 
-    def told(self, within: float = TIMEOUT) -> str:
+    def next_notification(self, within: float = TIMEOUT) -> str:
         """Return the next message to the service manager; raise TimeoutError if it is too late."""
         self._manager.settimeout(within)
         return self._manager.recv(4096).decode()
@@ -65,7 +65,7 @@ class AgentProcess:
         heard = []
         while (left := deadline - time.monotonic()) > 0:
             try:
-                heard.append(self.told(left))
+                heard.append(self.next_notification(left))
             except TimeoutError:
                 break
             if word in heard[-1]:
@@ -89,7 +89,7 @@ class AgentProcess:
         """Send it a signal."""
         self._process.send_signal(number)
 
-    def end(self, within: float = TIMEOUT) -> tuple[int, float]:
+    def wait_exit(self, within: float = TIMEOUT) -> tuple[int, float]:
         """Wait until it ended; return its exit status, and the seconds that took from now."""
         began = time.monotonic()
         status = self._process.wait(within)
@@ -98,7 +98,7 @@ class AgentProcess:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
         """Send the signal; return its exit status, and the seconds it took to end."""
         self.send(number)
-        return self.end()
+        return self.wait_exit()
 
     def __enter__(self) -> Self:
         return self

@@ -167,7 +167,7 @@ class Watch:
         until = time.monotonic() + seconds
         self.until(lambda _: time.monotonic() >= until, "over")
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Forget every state so far, and remember from now on."""
         self.seen = {}
 

@@ -98,7 +98,7 @@ class CuttingProxy:
     def reset_all(self) -> None:
         """Reset all connections, to both sides."""
         for pair in list(self._pairs):
-            pair.end(Ending.RESET)
+            pair.cut(Ending.RESET)
 
     def heal(self) -> None:
         """Undo everything but the loss of the connections that are gone."""
@@ -145,13 +145,13 @@ class _Pair:
                     client = self._keep(await asyncio.open_connection(sock=self._client))
                     server = self._keep(await asyncio.open_connection(*target))
             except OSError:  # TimeoutError is one
-                self.end(Ending.RESET)
+                self.cut(Ending.RESET)
             else:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._lead, client[0], server[1], requests)
                     tasks.start_soon(self._lead, server[0], client[1], replies)
 
-    def end(self, ending: Ending) -> None:
+    def cut(self, ending: Ending) -> None:
         """End both connections now."""
         for writer in self._writers:
             if ending is Ending.CLOSE:
@@ -187,7 +187,7 @@ class _Pair:
                 tasks.start_soon(_listen, source, queue, lane)
                 await self._speak(queue, sink, lane)
         except* OSError:
-            self.end(Ending.RESET)
+            self.cut(Ending.RESET)
 
     async def _speak(
         self, queue: asyncio.Queue[tuple[float, bytes]], sink: asyncio.StreamWriter, lane: Lane
@@ -202,7 +202,7 @@ class _Pair:
             sink.write(passed)
             await sink.drain()
             if ending is not None:
-                self.end(ending)
+                self.cut(ending)
         if not lane.dropping and not sink.is_closing():
             sink.write_eof()
 

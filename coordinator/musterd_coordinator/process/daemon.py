@@ -21,7 +21,7 @@ async def stop_on_signal(event: str, scope: anyio.CancelScope, systemd: Systemd)
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
             log.info(event, signal=signal.Signals(number).name)
-            systemd.tell(STOPPING="1", STATUS="stopping")
+            systemd.notify(STOPPING="1", STATUS="stopping")
             scope.cancel()
 
 
@@ -32,7 +32,7 @@ START_WORDS = {"EXTEND_TIMEOUT_USEC": "60000000", "STATUS": "starting: reads its
 async def keep_starting(systemd: Systemd) -> None:
     """Tell for ever that this daemon is starting still. Run it on the loop that does the work."""
     while True:
-        systemd.tell(**START_WORDS)
+        systemd.notify(**START_WORDS)
         await anyio.sleep(STATUS_PERIOD)
 
 
@@ -45,7 +45,7 @@ async def keep_telling(systemd: Systemd, status: Callable[[], str]) -> None:
     line = _Line(status)
     period = min(STATUS_PERIOD, (systemd.watchdog or STATUS_PERIOD) / 2)
     while True:
-        systemd.tell(WATCHDOG="1", STATUS=line.next())
+        systemd.notify(WATCHDOG="1", STATUS=line.next())
         await anyio.sleep(period)
 
 

@@ -113,13 +113,13 @@ class Table:
 
     def set(self, key: bytes, value: bytes, flags: int = 0, exptime: int = 0) -> Outcome:
         """Store the value, whatever was there. One that is refused for its size removes the old one."""
-        if refused := self._begin(key, len(value), flags):
+        if refused := self._check(key, len(value), flags):
             return refused
         return self._put(key, value, flags, self._expiry(exptime))
 
     def add(self, key: bytes, value: bytes, flags: int = 0, exptime: int = 0) -> Outcome:
         """Store the value if there is nothing under this key."""
-        if refused := self._begin(key, len(value), flags, stale=False):
+        if refused := self._check(key, len(value), flags, stale=False):
             return refused
         if self._live(key) is None:
             return self._put(key, value, flags, self._expiry(exptime))
@@ -128,7 +128,7 @@ class Table:
 
     def replace(self, key: bytes, value: bytes, flags: int = 0, exptime: int = 0) -> Outcome:
         """Store the value if there is something under this key."""
-        if refused := self._begin(key, len(value), flags, stale=False):
+        if refused := self._check(key, len(value), flags, stale=False):
             return refused
         if self._live(key) is None:
             return Outcome.NOT_STORED
@@ -144,7 +144,7 @@ class Table:
 
     def cas(self, key: bytes, value: bytes, flags: int, exptime: int, unique: int) -> Outcome:
         """Store the value if none was stored since the item with the cas number ``unique`` was read."""
-        if refused := self._begin(key, len(value), flags, stale=False):
+        if refused := self._check(key, len(value), flags, stale=False):
             return refused
         item = self._live(key)
         if item is None:
@@ -250,7 +250,7 @@ class Table:
         if counter is not None:
             self._counters[counter] += 1
 
-    def _begin(self, key: bytes, size: int, flags: int, *, stale: bool = True) -> Outcome | None:
+    def _check(self, key: bytes, size: int, flags: int, *, stale: bool = True) -> Outcome | None:
         self._crawl(self._now())
         if refused := self.refusal(key, size, flags):
             self.refuse(key, refused, stale=stale)
@@ -269,7 +269,7 @@ class Table:
         return Outcome.STORED
 
     def _extend(self, key: bytes, after: bytes, before: bytes) -> Outcome:
-        if refused := self._begin(key, len(after) + len(before), 0, stale=False):
+        if refused := self._check(key, len(after) + len(before), 0, stale=False):
             return refused
         item = self._live(key)
         if item is None:
