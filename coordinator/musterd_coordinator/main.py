@@ -13,6 +13,7 @@ from musterd.settings.options import Role
 from musterd.settings.reload import Reloading, Reread
 from musterd.settings.settings import Settings
 from musterd.systemd import Systemd
+from musterd.tls import Tls, server_tls
 from musterd_coordinator.http.app import make_app
 from musterd_coordinator.http.heads import Hosts, hosts_of
 from musterd_coordinator.http.limits import HttpLimits
@@ -52,6 +53,9 @@ def run(settings: Settings, reread: Reread | None = None) -> int:
 async def serve(settings: Settings, reread: Reread | None = None) -> None:
     """Run a whole coordinator: sweeps, registry and HTTP."""
     systemd = Systemd.from_environment(os.environ)
+    tls = server_tls(settings)
+    if tls is not None:
+        tls.context()
     async with anyio.create_task_group() as stopper:
         stopper.start_soon(stop_on_signal, "coordinator stopping", stopper.cancel_scope, systemd)
         starting = anyio.CancelScope()
@@ -65,13 +69,14 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
             hosts = hosts_of([settings.listen_address[0]])
             hosts.allow(settings.allowed_hosts.split(","))
             app = make_app(office, hosts=hosts, limits=_limits(settings))
-            urls: list[str] = await tasks.start(serve_http, app, settings.listen)
+            serving = partial(serve_http, app, settings.listen, tls=tls)
+            urls: list[str] = await tasks.start(serving)
             _say_started(office, urls)
             starting.cancel()
             systemd.notify(READY="1")
             tasks.start_soon(lasting, "settle", partial(settle, lambda: office.ready))
             if reread:
-                tasks.start_soon(reloading(settings, reread, office, hosts).run, systemd)
+                tasks.start_soon(reloading(settings, reread, office, hosts, tls).run, systemd)
             await keep_telling(systemd, partial(_summary, office))
 
 
@@ -81,7 +86,11 @@ def _limits(settings: Settings) -> HttpLimits:
 
 
 def reloading(
-    settings: Settings, reread: Reread, office: CoordinatorService, hosts: Hosts
+    settings: Settings,
+    reread: Reread,
+    office: CoordinatorService,
+    hosts: Hosts,
+    tls: Tls | None = None,
 ) -> Reloading:
     """Return what SIGHUP does to a coordinator."""
 
@@ -89,8 +98,12 @@ def reloading(
         office.adopt(fresh)
         hosts.allow(fresh.allowed_hosts.split(","))
 
+    def renew() -> None:
+        if tls is not None:
+            tls.look(patient=False)
+
     live = [*LIVE, "allowed_hosts"]
-    return Reloading(settings, reread, Role.COORDINATOR, live=live, apply=apply)
+    return Reloading(settings, reread, Role.COORDINATOR, live=live, apply=apply, renew=renew)
 
 
 async def settle(

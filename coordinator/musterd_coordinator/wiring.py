@@ -24,6 +24,7 @@ from musterd.settings.sources import Settings
 from musterd.stores import Store, open_store
 from musterd.tls import Tls, client_tls, own_tls, server_tls
 from musterd.urls import host_and_port
+from musterd_coordinator.doorway.guard import check_api, check_beats
 from musterd_coordinator.doorway.renewal import keep_looking
 from musterd_coordinator.judge.members import Seconds
 from musterd_coordinator.judge.rules import Rules
@@ -71,11 +72,12 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
         await registry.open()
         stack.push_async_callback(registry.aclose)
         clocks = Clocks(clock_of_loop(), time)
+        access = Access(registry.tokens, clocks.wall, clocks.monotonic)
+        await access.refresh()
+        await check_api(settings, has_tokens=access.locked)
         roll = make_roll(settings, store, clocks)
         async for entries in registry.load():
             roll.restore(entries)
-        access = Access(registry.tokens, clocks.wall, clocks.monotonic)
-        await access.refresh()
         newest = await registry.newest()
         clock = careful_clock(newest, clocks)
         sweepers = make_sweepers(settings, store, roll)
@@ -237,6 +239,7 @@ async def _embedded_store(settings: Settings) -> AsyncIterator[None]:
 
     scheme, _, address = settings.store.partition("://")
     host, port = host_and_port(address, default_port=11311)
+    await check_beats(settings, "the embedded store", host, by_tls=scheme.endswith("+tls"))
     limits = ClientLimits(connections=for_embedded_store(allowed()))
     tls = _tls_of_embedded(settings) if scheme.endswith("+tls") else None
     async with AsyncExitStack() as stack:

@@ -21,7 +21,7 @@ def test_a_plan_that_fits_has_everything_in_it(capsys: pytest.CaptureFixture[str
     for word in (
         *("200,000 members", "fits:", "relays:", "coordinators:", "connections:", "network:"),
         *("WAL:", "a death is found:", "false deaths:", "assumed:", "measured by:"),
-        *("relay://relay-1:11411,", 'relay_listen = "0.0.0.0:11411"', "service_down_time = 30"),
+        *("relay+tls://relay-1:11411,", 'relay_listen = "0.0.0.0:11411"', "service_down_time = 30"),
     ):
         assert word in out
 

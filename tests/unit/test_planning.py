@@ -166,6 +166,8 @@ def test_the_settings_are_read_by_musterd_itself(kind: StoreKind, tmp_path: Path
             assert read.settings.sweep_period == answer.need.sweep_period
         else:
             assert read.settings.interval == 7.5
+        if "listen" in text:
+            assert read.settings.tls_cert_file  # or it would not start
 
 
 def test_every_coefficient_says_where_it_was_measured() -> None:

@@ -10,7 +10,7 @@ from musterd.settings.options import Role
 
 def parser(name: str) -> Parser:
     """Return the command line of ``musterd coordinator``."""
-    example = "musterd coordinator --store memcached://mc1:11211,mc2:11211 --listen 0.0.0.0:8420"
+    example = "musterd coordinator --store memcached://mc1:11211,mc2:11211 --listen 127.0.0.1:8420"
     return new_parser(name, example, Role.COORDINATOR)
 
 

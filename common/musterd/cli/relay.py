@@ -10,7 +10,7 @@ from musterd.settings.options import Role
 
 def parser(name: str) -> Parser:
     """Return the command line of ``musterd relay``."""
-    example = "musterd relay --store postgresql://musterd@db1/fleet --relay-listen 0.0.0.0:11411"
+    example = "musterd relay --store postgresql://musterd@db1/fleet --relay-listen 127.0.0.1:11411"
     return new_parser(name, example, Role.RELAY)
 
 

@@ -11,15 +11,16 @@ def settings(question: Question, down_time: float, need: Need) -> dict[str, str]
     That is ``agent``, ``coordinator``, and ``relay`` where there are some.
     """
     beats_to, read_from = _urls(question, need)
+    by_tls = {"ca_file": _AUTHORITY} if "+tls:" in beats_to else {}
     files = {
-        "agent": _toml({"store": beats_to}, _times(question, down_time)),
+        "agent": _toml({"store": beats_to, **by_tls}, _times(question, down_time)),
         "coordinator": _toml(
-            {"store": read_from, "listen": "0.0.0.0:8420"},
+            {"store": read_from, "listen": "0.0.0.0:8420", **_CERTIFICATE},
             {"service_down_time": down_time, "sweep_period": need.sweep_period},
         ),
     }
     if question.store is StoreKind.RELAY:
-        relay = {"store": read_from, "relay_listen": "0.0.0.0:11411"}
+        relay = {"store": read_from, "relay_listen": "0.0.0.0:11411", **_CERTIFICATE}
         files["relay"] = _toml(relay, _times(question, down_time))
     return files
 
@@ -46,13 +47,17 @@ def _urls(question: Question, need: Need) -> tuple[str, str]:
             url = f"memcached://{_hosts('memcached', need.servers, 11211)}?replicas=2"
             return url, url
         case StoreKind.EMBEDDED:
-            return "embedded://coordinator-1:11311", "embedded://coordinator-1:11311"
+            return "embedded+tls://coordinator-1:11311", "embedded+tls://coordinator-1:11311"
         case StoreKind.RELAY:
-            return f"relay://{_hosts('relay', need.relays, 11411)}", _DATABASE
+            return f"relay+tls://{_hosts('relay', need.relays, 11411)}", _DATABASE
         case StoreKind.POSTGRESQL:
             return "postgresql://musterd_agents@database/musterd", _DATABASE
 
 
+_CERTIFICATE = {"tls_cert_file": "/etc/musterd/tls.crt", "tls_key_file": "/etc/musterd/tls.key"}
+"""What other hosts reach is refused without."""
+
+_AUTHORITY = "/etc/musterd/ca.crt"
 _DATABASE = "postgresql://musterd@database/musterd"
 
 

@@ -14,6 +14,8 @@ from musterd.testing.processes import Server
 PATIENCE = 60.0
 """Seconds to wait for what takes a few on an idle machine."""
 
+_FILES = ("ca_file", "cert_file", "key_file")
+
 Setting = str | float | int | list[dict[str, str]]
 
 
@@ -62,6 +64,10 @@ def toml(settings: Mapping[str, Setting]) -> str:
     return "\n".join(lines)
 
 
+def _text(setting: Setting | None) -> str | None:
+    return None if setting is None else str(setting)
+
+
 class Coordinator(Daemon):
     """A `Coordinator` has its registry in its own directory, so that it survives a restart."""
 
@@ -71,7 +77,10 @@ class Coordinator(Daemon):
         fleet: Mapping[str, Setting] = {"service_down_time": 4.0, "sweep_period": 0.5}
         super().__init__(**{**fleet, **settings, "store": store})
         self.settings = {"listen": self.address, **self.settings}
-        self.client = Client(f"http://{self.address}")
+        scheme = "https" if "tls_cert_file" in self.settings else "http"
+        ca, cert, key = (_text(self.settings.get(name)) for name in _FILES)
+        url = f"{scheme}://{self.address}"
+        self.client = Client(url, ca_file=ca, cert_file=cert, key_file=key)
 
     def states(self, group: str = "compute") -> dict[str, State]:
         """Return the state of every member, by name.

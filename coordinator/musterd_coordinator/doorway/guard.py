@@ -1,10 +1,11 @@
-"""What is reached from other hosts is locked, or refused: nothing is open there by oversight."""
+"""What other hosts reach is locked or refused: nothing is open there by oversight."""
 
 import anyio
 import structlog
 
 from musterd.errors import ConfigError
 from musterd.resolving import shared
+from musterd.settings.settings import Settings
 from musterd_coordinator.process.binding import is_loopback
 
 log = structlog.get_logger(__name__)
@@ -18,6 +19,31 @@ MAKE_A_CERTIFICATE = (
 )
 GET_KNOWN = "musterd token create --name me --role admin"
 
+TLS, CALLERS = "TLS", "anything that says who calls"
+_CURES = {
+    TLS: f"make a certificate (`{MAKE_A_CERTIFICATE}`) and name it in tls_cert_file and tls_key_file",
+    CALLERS: f"make a token (`{GET_KNOWN}`) or name your clients' authority in tls_client_ca_file",
+}
+
+
+async def check_api(settings: Settings, *, has_tokens: bool) -> None:
+    """Raise ConfigError if the API would be open to other hosts.
+
+    It is not where it speaks TLS and asks who calls: by tokens, or by certificates of clients.
+    """
+    host = settings.listen_address[0]
+    lacks = [] if settings.tls_cert_file else [TLS]
+    if not has_tokens and settings.tls_client_ca_file is None:
+        lacks.append(CALLERS)
+    if lacks and not await is_local(host):
+        _refuse(settings, "the API", host, lacks)
+
+
+async def check_beats(settings: Settings, what: str, host: str, *, by_tls: bool) -> None:
+    """Raise ConfigError if ``what``, which takes beats at ``host``, would be open to other hosts."""
+    if not by_tls and not await is_local(host):
+        _refuse(settings, what, host, [TLS])
+
 
 async def is_local(host: str) -> bool:
     """Say whether ``host``, a name or an address, is reached from this host only."""
@@ -29,25 +55,14 @@ async def is_local(host: str) -> bool:
     return all(map(is_loopback, addresses))
 
 
-def check(what: str, address: str, lacks: list[str], *, insecure: bool) -> None:
-    """Raise ConfigError for an ``address`` that others reach and that ``lacks`` something.
-
-    Where ``insecure`` that is only said in the log.
-    """
-    if not lacks:
-        return
-    if insecure:
-        log.warning("listening insecurely", what=what, address=address, lacks=lacks)
+def _refuse(settings: Settings, what: str, host: str, lacks: list[str]) -> None:
+    if settings.insecure_listen:
+        log.warning(
+            "listening insecurely", what=what, host=host, without=lacks, note="insecure_listen"
+        )
         return
     raise ConfigError(
-        f"{what} would listen on {address}, which other hosts reach, without {' and '.join(lacks)}:"
-        f" {'; '.join(_CURES[lack] for lack in lacks)}; or insecure_listen = true where only hosts"
-        " that you trust reach it"
+        f"{what} would listen on {host}, which other hosts reach, without {' and '.join(lacks)}:"
+        f" {'; '.join(_CURES[lack] for lack in lacks)}. Where only hosts that you trust reach it,"
+        " set insecure_listen = true"
     )
-
-
-TLS, CALLERS = "TLS", "anything that says who calls"
-_CURES = {
-    TLS: f"make a certificate ({MAKE_A_CERTIFICATE}) and name it in tls_cert_file and tls_key_file",
-    CALLERS: f"make a token ({GET_KNOWN}), or name your clients' authority in tls_client_ca_file",
-}

@@ -23,6 +23,7 @@ from musterd_coordinator.http.app import App
 from musterd_coordinator.http.connection import Connection
 from musterd_coordinator.http.listen import bind, url_of
 from musterd_coordinator.process.binding import PATIENCE, patiently, warn_of_loopback
+from musterd_coordinator.process.daemon import lasting
 
 KEEP_ALIVE = 75
 STOP_TIMEOUT = 1
@@ -41,9 +42,8 @@ async def serve_http(
 
     Speaks ``tls`` if that is given, and nothing else. Reports the URLs that it answers at once it
     listens, with the real port where 0 was asked. Stops within about a second of being cancelled,
-    whatever is still connected. Raises ConfigError
-    if the address is not usable, and CannotListen if it cannot be had for ``patience`` seconds. Each
-    caller is a ``connection``.
+    whatever is still connected. Raises ConfigError if the address is not usable, and CannotListen if
+    it cannot be had for ``patience`` seconds. Each caller is a ``connection``.
     """
     sockets = await patiently(partial(bind, listen), "API", patience)
     addresses = [str(one.getsockname()[0]) for one in sockets]
@@ -54,7 +54,7 @@ async def serve_http(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_serve, server, sockets)
         if tls is not None:
-            tasks.start_soon(keep_looking, tls)
+            tasks.start_soon(lasting, "renewed certificates", partial(keep_looking, tls))
         task_status.started([url_of(one, by_tls=tls is not None) for one in sockets])
         try:
             await anyio.sleep_forever()

@@ -86,11 +86,13 @@ class MemcacheServer:
     async def start(self, patience: float = PATIENCE) -> None:
         """Listen.
 
-        Raises ConfigError if there is no such port or it is not permitted, CannotListen if the
-        address cannot be had for ``patience`` seconds.
+        Raises ConfigError if there is no such port, it is not permitted, or the files of TLS cannot be
+        used; CannotListen if the address cannot be had for ``patience`` seconds.
         """
         if not 0 <= self.port <= LAST_PORT:  # uvloop would take its lowest 16 bits
             raise ConfigError(self._why_not(f"there are ports up to {LAST_PORT}"))
+        if self._tls is not None:
+            self._tls.context()
         self._server = await patiently(self._listen, self.called, patience)
         addresses = [str(one.getsockname()[0]) for one in self._server.sockets]
         warn_of_loopback(self.called, self.host, addresses)

@@ -18,6 +18,7 @@ from musterd.stores.postgres.url import parse_url
 from musterd.stores.table.table import Table
 from musterd.tls import server_tls
 from musterd.urls import host_and_port, without_secret
+from musterd_coordinator.doorway.guard import check_beats
 from musterd_coordinator.doorway.renewal import keep_looking
 from musterd_coordinator.process.daemon import lasting
 from musterd_coordinator.relay import database
@@ -154,6 +155,8 @@ async def running(settings: Settings) -> AsyncIterator[RelayService]:
     A database that does not answer is no reason not to begin.
     """
     relay = RelayService(settings)
+    by_tls = relay.tls is not None
+    await check_beats(settings, "the relay", relay.server.host, by_tls=by_tls)
     await relay.server.start()
     try:
         async with anyio.create_task_group() as tasks:
