@@ -5,33 +5,42 @@ starts a real server and that many real `musterd agent` processes, one after the
 them beat. Everything is measured from outside: memory and CPU from /proc, the first beat by what
 the agent tells systemd (its status line), the beats themselves in the store.
 
-As many of the least possible senders (:mod:`benchmarks.minimal_sender`) run beside them, because on
-a virtual machine one second of CPU is worth up to 1.7 times as many beats in one hour as in
-another: what holds is the ratio of the two.
+As many agents with a key, which sign what they say, and as many of the least possible senders
+(:mod:`benchmarks.minimal_sender`) run beside them, because on a virtual machine one second of CPU
+is worth up to 1.7 times as many beats in one hour as in another: what holds is how they compare.
+What a key adds is too little to be seen so, and measured in one process (:mod:`benchmarks.signing`).
 """
 
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import anyio
 
 from benchmarks.figures import Figure, Result, command_of, parser_of, progress, show
 from benchmarks.processes import cpu_seconds, memory_bytes, resident_bytes
+from benchmarks.signing import added_by_key
 from benchmarks.stores import STORES
+from musterd.keys import member_key, member_key_text, new_fleet_key
 from musterd.stores import open_store
 from musterd.testing.agent_process import AgentProcess
 from musterd_coordinator.sweep.base import open_reader
 
 _MB = 2**20
 
+Environ = Mapping[str, str]
+
 UNITS = {
     "resident memory": ("MB", 32.0),
     "CPU per beat": ("ms", 0.6),
     "first beat accepted": ("ms", 200.0),
     "proportional memory": ("MB", None),
+    "resident memory with a key": ("MB", 32.0),
+    "CPU per beat with a key": ("ms", 0.6),
+    "first beat accepted with a key": ("ms", 200.0),
+    "CPU that a key adds to a beat": ("µs", 5.0),
     "CPU per beat of the least sender": ("ms", None),
     "memory of the least sender": ("MB", None),
 }
@@ -41,8 +50,9 @@ UNITS = {
 class Measured:
     """A `Measured` is one real agent. ``first_beat_ms`` counts from its start."""
 
-    def __init__(self, store: str, name: str, interval: float) -> None:
-        self.process = AgentProcess(store, "--member", name, "--interval", f"{interval:g}")
+    def __init__(self, store: str, name: str, interval: float, environ: Environ) -> None:
+        options = "--member", name, "--interval", f"{interval:g}"
+        self.process = AgentProcess(store, *options, environ=environ)
         accepted = self.process.wait_for("STATUS=beating to 1 of 1 shards")
         self.first_beat_ms = (accepted - self.process.began) * 1000
 
@@ -78,8 +88,8 @@ def measure(store: str, agents: int, duration: float, interval: float) -> dict[s
     """Return one value per agent for each figure; ``missed`` are the pushes that failed in all."""
     with ExitStack() as stack:
         running: list[Measured] = []
-        for number in progress(range(agents), "starting", "agent"):
-            running.append(Measured(store, f"host-{number:03}", interval))
+        for name, environ in progress(list(_hosts(agents)), "starting", "agent"):
+            running.append(Measured(store, name, interval, environ))
             stack.enter_context(running[-1].process)
         senders = [minimal_sender(store, interval) for _ in range(agents)]
         peers = [stack.enter_context(sender) for sender in senders]
@@ -90,18 +100,41 @@ def measure(store: str, agents: int, duration: float, interval: float) -> dict[s
         after, cpu_after = anyio.run(beats_of, store), [cpu_seconds(pid) for pid in pids + peers]
         resident = [resident_bytes(pid) / _MB for pid in pids + peers]
         proportional = [memory_bytes(pid) / _MB for pid in pids]
-    beats = (sum(after[member][0] - before[member][0] for member in after)) / agents
+    agent_beats = [after[member][0] - before[member][0] for member in after]
+    beats = sum(agent_beats) / len(running)
     cpu = [1000 * (late - early) / beats for early, late in zip(cpu_before, cpu_after, strict=True)]
+    least = slice(len(running), None)
     return {
-        "resident memory": resident[:agents],
-        "proportional memory": proportional,
-        "CPU per beat": cpu[:agents],
-        "first beat accepted": [agent.first_beat_ms for agent in running],
-        "CPU per beat of the least sender": cpu[agents:],
-        "memory of the least sender": resident[agents:],
+        **_of_agents(running, cpu, resident),
+        "proportional memory": proportional[::2],
+        "CPU per beat of the least sender": cpu[least],
+        "memory of the least sender": resident[least],
         "beats": [beats],
         "pushes missed": [float(sum(missed for _, missed in after.values()))],
     }
+
+
+def _of_agents(
+    running: Sequence[Measured], cpu: Sequence[float], resident: Sequence[float]
+) -> dict[str, list[float]]:
+    """Return the figures of the agents: every other one of them has a key."""
+    figures: dict[str, list[float]] = {}
+    for first, word in enumerate(("", " with a key")):
+        part = slice(first, len(running), 2)
+        figures[f"resident memory{word}"] = list(resident[part])
+        figures[f"CPU per beat{word}"] = list(cpu[part])
+        figures[f"first beat accepted{word}"] = [each.first_beat_ms for each in running[part]]
+    return figures
+
+
+def _hosts(agents: int) -> Iterator[tuple[str, Environ]]:
+    """Yield the name and the environment of each agent: one without a key, then one with its own."""
+    fleet = new_fleet_key()
+    for number in range(agents):
+        yield f"host-{number:03}", {}
+        signing = f"host-{number:03}-with-key"
+        key = member_key(fleet, "musterd", "compute", signing)
+        yield signing, {"MUSTERD_MEMBER_KEY": member_key_text(key)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,8 +146,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", choices=STORES, default="memcached")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     args = parser.parse_args(argv)
-    with STORES[args.store](args.agents, 1) as server:
+    with STORES[args.store](2 * args.agents, 1) as server:
         measured = measure(server.url, args.agents, args.duration, args.interval)
+        measured["CPU that a key adds to a beat"] = anyio.run(added_by_key, server.url)
     facts = {
         "store": args.store,
         "agents": args.agents,

@@ -36,7 +36,7 @@ UNSIGNED = Statements(
     "musterd_beat",
 )
 SIGNED = Statements(
-    "SELECT musterd.beat_signed($1, $2, $3, $4, $5, $6, $7, $8)",
+    "SELECT musterd.beat_signed($1, $2, $3, $4, $5, $6)",
     "SELECT * FROM musterd.announce_signed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     "musterd_beat_signed",
 )

@@ -32,7 +32,7 @@ SELECT FROM musterd.beat({slot}, '{member_id}'::bigint, decode('{record}', 'hex'
 _POOLED_SIGNED_BEAT = """
 SET LOCAL statement_timeout = {limit};
 SELECT FROM musterd.beat_signed({slot}, '{member_id}'::bigint, decode('{record}', 'hex'), '',
-    NULL, NULL, NULL, NULL) AS c
+    NULL, NULL) AS c
 WHERE c IS NOT NULL
 """
 _RETIRE_OWN = "SELECT musterd.retire($1)"
@@ -53,6 +53,7 @@ _NAMESPACE, _MAC = 3, 4  # of the arguments of a signed beat
 class _Seat:
     slot: int
     seal: Seal | None
+    told: tuple[Any, ...]  # what its row has to say of it, where there is a seal
     patience: Patience
     beats: int = 0
 
@@ -82,7 +83,7 @@ class PostgresWriter:
 
     async def _announce(self, member: Member) -> None:
         its_id = member_id(self._namespace, member.group, member.name)
-        facts = _facts(member)
+        facts = member.zone, member.owner, _json(member.metadata)
         key, patience = namespace_key(self._namespace), milliseconds(self._link.timeout)
         row = signed(its_id), self._namespace, member.group, member.name, *facts, key, patience
         self._members.add(its_id)
@@ -93,7 +94,8 @@ class PostgresWriter:
             slot, challenge = await self._seat((*row, seal.mac if seal else None))
             self._challenge.saw(challenge)
         before = self._seats.get(its_id)
-        self._seats[its_id] = _Seat(slot, seal, before.patience if before else Patience())
+        told = (seal.mac, _json((member.zone, member.owner, member.metadata))) if seal else ()
+        self._seats[its_id] = _Seat(slot, seal, told, before.patience if before else Patience())
 
     async def _seat(self, row: Newcomer) -> Seated:
         if len(self._members) > 1:
@@ -130,8 +132,8 @@ class PostgresWriter:
         record = seat.seal.record(beat, digest) if seat.seal else pack(beat)
         row = seat.slot, signed(beat.member_id), record, namespace
         if looks and seat.seal and seat.patience.is_over():
-            return *row, seat.seal.mac, *_facts(seat.seal.member)
-        return *row, None, None, None, None
+            return *row, *seat.told
+        return *row, None, None
 
     async def _store(self, row: BeatRow) -> Any:
         if len(self._members) > 1:
@@ -165,8 +167,8 @@ class PostgresWriter:
         self._link.close()
 
 
-def _facts(member: Member) -> tuple[str, str, str]:
-    return member.zone, member.owner, msgspec.json.encode(member.metadata).decode()
+def _json(facts: object) -> str:
+    return msgspec.json.encode(facts).decode()
 
 
 async def _update(session: Session, row: BeatRow, limit: float) -> bool:

@@ -39,6 +39,7 @@ class _Seat:
     slot: int
     member: Member
     seal: Seal | None
+    holder: bytes  # what `m` has to be, where there is a seal
     beats: int = 0
     patience: Patience = field(default_factory=Patience)
 
@@ -77,7 +78,9 @@ class SlotWriter:
                     self._challenge.saw((await self._shard.gets(self._keys.challenge))[0])
             finally:
                 self._doors.give(None)
-        self._seats[self._keys.identity(member)] = _Seat(slot, member, seal)
+        self._seats[self._keys.identity(member)] = _Seat(
+            slot, member, seal, self._announcement(member)
+        )
 
     async def beat(self, beat: Beat) -> bool:
         """Overwrite the beat; return False when the shard lost it, or the member has no slot."""
@@ -113,7 +116,7 @@ class SlotWriter:
         keys = self._keys.holder(seat.slot), self._keys.challenge
         holder, challenge = await self._shard.look(*keys)
         self._challenge.saw(challenge)
-        if holder == self._announcement(seat.member):
+        if holder == seat.holder:
             return True
         return holder is not None and await self._insist(seat, seat.seal, holder)
 

@@ -126,10 +126,10 @@ $$;
 
 -- The challenge, which may be empty; NULL where the member has to be announced again: because its
 -- row is gone, or no longer says what it announced. Now and then an agent asks for that: elsewhere
--- `its_mac` is NULL. It runs as step 3 says of `beat`.
+-- `its_mac` is NULL. `its_facts` are zone, owner and metadata. It runs as step 3 says of `beat`.
 CREATE FUNCTION musterd.beat_signed(
     its_slot integer, its_id bigint, its_record bytea, its_namespace text, its_mac bytea,
-    its_zone text, its_owner text, its_metadata jsonb
+    its_facts jsonb
 ) RETURNS bytea LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF NOT musterd.beat(its_slot, its_id, its_record)
@@ -138,9 +138,8 @@ BEGIN
             WHERE m.slot OPERATOR(pg_catalog.=) its_slot
                 AND m.member_id OPERATOR(pg_catalog.=) its_id
                 AND m.mac OPERATOR(pg_catalog.=) its_mac
-                AND m.zone OPERATOR(pg_catalog.=) its_zone
-                AND m.owner OPERATOR(pg_catalog.=) its_owner
-                AND m.metadata OPERATOR(pg_catalog.=) its_metadata)
+                AND pg_catalog.jsonb_build_array(m.zone, m.owner, m.metadata)
+                    OPERATOR(pg_catalog.=) its_facts)
     THEN
         RETURN NULL;
     END IF;
