@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from musterd.beat import Beat, member_id
+from musterd.keys import Keyring
 from musterd.model import Member
 from musterd.stores import ShardWriter
 from musterd.stores.postgres.session import PgSession
@@ -20,9 +21,14 @@ NAMESPACE = "fleet"
 TIMEOUT = 5.0
 
 
-def writer_of(url: str, timeout: float = TIMEOUT, namespace: str = NAMESPACE) -> PostgresWriter:
+def writer_of(
+    url: str,
+    timeout: float = TIMEOUT,
+    namespace: str = NAMESPACE,
+    keyring: Keyring | None = None,
+) -> PostgresWriter:
     """An agent's way to the database."""
-    return PostgresWriter(PgSession(parse_url(url), timeout), namespace)
+    return PostgresWriter(PgSession(parse_url(url), timeout), namespace, keyring)
 
 
 def reader_of(

@@ -12,6 +12,7 @@ from musterd.stores.postgres.rights import MEMBERS_OF_A_HOST
 from musterd.stores.postgres.schema import init_db
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
+from musterd.stores.postgres.writer import namespace_key
 from musterd.testing.servers import Database
 from musterd_coordinator.relay import database as relay_database
 from musterd_coordinator.relay.waiting import Newcomer
@@ -55,6 +56,8 @@ FORBIDDEN = {
     "end a life": "DELETE FROM musterd.life",
     "use up slots": "SELECT nextval('musterd.slots')",
     "set slots": "SELECT setval('musterd.slots', 16777215)",
+    "read the challenge": "SELECT * FROM musterd.challenge",
+    "write a challenge": "INSERT INTO musterd.challenge VALUES ('fleet', '')",
     "seat anybody": "SELECT musterd.seat(1, 'fleet', 'g', 'm', '', '', '{}', 1, 1000, false)",
     "more than its share": "UPDATE musterd.host_roles SET most_members = 1000000",
     "temporary tables": "CREATE TEMPORARY TABLE filler (x text)",
@@ -239,6 +242,9 @@ async def test_what_is_too_long_is_refused(
     await attacker.close()
 
 
+COMPARED = ("integer", "bigint", "text", "bytea", "jsonb")
+
+
 async def test_the_callers_search_path_means_nothing_to_the_functions(
     database: Database, role: str
 ) -> None:
@@ -254,14 +260,14 @@ async def test_the_callers_search_path_means_nothing_to_the_functions(
         ("now", "", "timestamptz"),
         ("hashtext", "text", "integer"),
         ("octet_length", "bytea", "integer"),
-        ("equal", "integer, integer", "boolean"),
-        ("equal", "bigint, bigint", "boolean"),
+        *(("equal", f"{kind}, {kind}", "boolean") for kind in COMPARED),
+        ("jsonb_build_array", "text, text, jsonb", "jsonb"),
         ("set_config", "text, text, boolean", "text"),
         ("decode", "text, text", "bytea"),
         ("repeat", "text, integer", "text"),
     ):
         await attacker.execute(trap.format(name, arguments, result))
-    for kind in ("integer", "bigint"):
+    for kind in COMPARED:
         await attacker.execute(
             f"CREATE OPERATOR trap.= (LEFTARG = {kind}, RIGHTARG = {kind}, FUNCTION = trap.equal)"
         )
@@ -270,6 +276,14 @@ async def test_the_callers_search_path_means_nothing_to_the_functions(
     record = pack(beat_of(host(1), 5)).hex()
     beat = f"SELECT musterd.beat({slot}, {owner_of(host(1))}, '\\x{record}'::bytea)"
     assert await attacker.fetchval(beat)
+    mac = "'\\x00112233445566778899aabbccddeeff'::bytea"
+    await attacker.fetchval(
+        f"SELECT slot FROM musterd.announce_signed({owner_of(host(1))}, '{NAMESPACE}', 'compute',"
+        f" 'host-0001', '', '', '{{}}', {namespace_key(NAMESPACE)}, 1000, {mac})"
+    )
+    signed = beat.replace("musterd.beat(", "musterd.beat_signed(")[:-1]
+    signed = f"{signed}, '{NAMESPACE}', {mac}, '[\"\", \"\", {{}}]')"
+    assert await attacker.fetchval(signed) == b""
     async with both(database.dsn) as (_, reader):
         await reader.roster()
     assert await everybody(database.dsn) == {0: 5}
