@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from musterd.beat import Status
+from musterd.beat import Status, unpack
+from musterd.keyfiles import make_fleet_key_file, read_fleet_keys
+from musterd.keys import Seal, challenge_digest, member_key, member_key_text
+from musterd.model import Member
+from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
 from musterd.testing.agent_process import COMMAND, AgentProcess
 from musterd.testing.servers import HOST, Memcached, Postgres, held_port, memcached_url
 from tests.conftest import StartMemcached, StartPostgres
@@ -40,6 +44,49 @@ async def test_a_signal_makes_it_leave(memcached: Memcached, number: signal.Sign
     assert [beat.status for beat in await beats_in(memcached.url)] == [Status.LEAVING]
     assert [line.count("agent started") for line in output.splitlines()] == [1, 0]
     assert "agent left" in output
+
+
+async def test_an_agent_with_a_key_signs_and_shows_its_key_nowhere(
+    memcached: Memcached, tmp_path: Path
+) -> None:
+    fleet = tmp_path / "fleet.key"
+    make_fleet_key_file(fleet)
+    key = member_key(read_fleet_keys(fleet).current, "musterd", "compute", "h1")
+    text = member_key_text(key)
+    for options, environ in (
+        ((), {"MUSTERD_MEMBER_KEY": text}),
+        (("--fleet-key", str(fleet)), {}),
+    ):
+        with AgentProcess(
+            memcached.url, *FAST, "--log-level", "debug", *options, environ=environ
+        ) as agent:
+            agent.wait_for(STATUS_ALL)
+            record = await record_in(memcached)
+            assert record == signed_as(key, record)
+            words = arguments_of(agent.pid)
+            assert agent.stop()[0] == 0
+            assert text[4:] not in agent.output + words
+    with AgentProcess(memcached.url, *FAST, "--signatures", "require") as agent:
+        assert agent.wait_exit()[0] == 2
+        assert "musterd key GROUP MEMBER --fleet-key FILE" in agent.output
+
+
+def arguments_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+async def record_in(memcached: Memcached) -> bytes:
+    """The beat in the first slot, as it stands there."""
+    server = MemcachedConnection(ServerAddress.of(memcached.host, memcached.port))
+    value, _ = await server.gets(b"musterd:b:00000000")
+    server.close()
+    return value or b""
+
+
+def signed_as(key: bytes, record: bytes) -> bytes:
+    """What an agent with the key of ``h1`` makes of this beat where no coordinator was yet."""
+    seal = Seal(key, "musterd", Member("compute", "h1"))
+    return seal.record(unpack(record), challenge_digest(b""))
 
 
 async def test_a_hangup_ends_nothing_and_reads_the_file_again(

@@ -6,10 +6,20 @@ import anyio
 import pytest
 
 import musterd_agent
-from musterd.beat import Status, member_id
+from musterd.beat import HEAD, Status, member_id
 from musterd.errors import ConfigError
+from musterd.keys import (
+    announcement_mac,
+    beat_mac,
+    challenge_digest,
+    member_key,
+    member_key_text,
+)
 from musterd.model import Member
 from musterd.stores import open_store
+from musterd.stores.slots.protocol import read_announcement
+from musterd.stores.table.store import named_table
+from musterd.stores.table.table import Table
 from musterd_agent import JoinOptions
 from musterd_coordinator.sweep.base import ShardReader, open_reader
 
@@ -152,3 +162,37 @@ def test_a_url_that_no_driver_can_use_is_refused() -> None:
 
 def test_the_name_decides_the_member_id_that_coordinators_know() -> None:
     assert member_id("musterd", "compute", "w1") != member_id("lab", "compute", "w1")
+
+
+KEY = member_key(bytes(32), "musterd", "workers", "w1")
+
+
+async def test_a_member_with_a_key_signs_from_its_first_beat_to_its_last(url: str) -> None:
+    table = named_table(url.removeprefix("memory:"))
+    text = member_key_text(KEY)
+    async with musterd_agent.join(url, group="workers", member="w1", member_key=text) as membership:
+        said, mac = read_announcement(value(table, b"musterd:m:00000000")) or (None, b"")
+        assert said == membership.member
+        assert mac == announcement_mac(KEY, "musterd", membership.member)
+        assert Status(signed_beat(table, mac)[3]) is Status.OK
+    assert Status(signed_beat(table, mac)[3]) is Status.LEAVING
+
+
+def value(table: Table, key: bytes) -> bytes:
+    [item] = table.get((key,))
+    assert item
+    return item.value
+
+
+def signed_beat(table: Table, announced: bytes) -> bytes:
+    """The record in the first slot, which fits."""
+    record = value(table, b"musterd:b:00000000")
+    assert record[HEAD:] == beat_mac(KEY, record[:HEAD], announced, challenge_digest(b""))
+    return record
+
+
+def test_a_key_that_is_none_is_not_shown(url: str) -> None:
+    text = member_key_text(KEY) + "x"
+    with pytest.raises(ConfigError, match="use what `musterd key` prints") as caught:
+        musterd_agent.join(url, member="w1", member_key=text)
+    assert text[4:] not in str(caught.value)
