@@ -47,7 +47,14 @@ async def _desk() -> DictDesk:
     rejected = {"magic": 12, "mac": 3}
     desk.shards = [
         shard_status("mc1:11211"),
-        msgspec.structs.replace(deaf, canary_seconds=None, rejected=rejected, sweeps=12_345_678),
+        msgspec.structs.replace(
+            deaf,
+            canary_seconds=None,
+            rejected=rejected,
+            sweeps=12_345_678,
+            with_old_key=2,
+            challenges_put_back=4,
+        ),
     ]
     desk.storms = [StormStatus("compute", 'zoné "1"\\\n', 5, 9, NOW, 60.0)]
     return desk

@@ -393,7 +393,9 @@ class ProblemDetails(msgspec.Struct, frozen=True):
 class ShardStatus(msgspec.Struct, frozen=True):
     """A ``ShardStatus`` is one shard as this coordinator sees it.
 
-    ``reason`` is plain words for an operator.
+    ``reason`` is plain words for an operator. Where beats are signed, ``with_old_key`` members signed
+    their newest with the key before the current one, and ``challenges_put_back`` is how often the
+    challenge that they sign was overwritten.
     """
 
     shard: str
@@ -409,6 +411,8 @@ class ShardStatus(msgspec.Struct, frozen=True):
     sweeps: int
     unproven_sweeps: int
     rejected: dict[str, int]
+    with_old_key: int = 0
+    challenges_put_back: int = 0
 
 
 class StormStatus(msgspec.Struct, frozen=True):
@@ -461,6 +465,8 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     no sense there. ``facts_age`` is as in every answer; ``registry_reason`` says why it is lost.
     ``listening`` is false where members are ``uncovered``: none of the shards that they beat to is
     listening. Shards have ``redundancy_lost`` instead if their members are heard on another one.
+    ``signatures`` is what is made of beats without one: ``off``, ``accept`` or ``require``;
+    ``with_old_key`` is that of the shard where most are.
     """
 
     coordinator: str
@@ -493,3 +499,5 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     latest_down_after: float = 0.0
     uncovered: int = 0
     redundancy_lost: list[str] = []
+    signatures: str = "off"
+    with_old_key: int = 0

@@ -274,6 +274,7 @@ def _identity(settings: Settings, store: Store, registry: Registry, clocks: Cloc
         registry=located(registry.url),
         started=wall_instant(clocks.wall()),
         sweep_period=settings.sweep_period,
+        signatures=settings.signatures_in_force,
     )
 
 

@@ -8,8 +8,8 @@ from musterd.beat import Beat, Status, member_id
 from musterd.keys import FleetKeys, Seal, challenge_digest, member_key
 from musterd.model import Member
 from musterd_coordinator.steps import whole
-from musterd_coordinator.sweep.base import Roster
-from musterd_coordinator.sweep.columns import Rejected
+from musterd_coordinator.sweep.base import BeatBatch, Roster
+from musterd_coordinator.sweep.columns import Rejected, no_beats
 from musterd_coordinator.sweep.signed.seals import SlotSeals
 from musterd_coordinator.sweep.signed.signing import Signing
 
@@ -98,6 +98,7 @@ class Slots:
         checked = whole(self.seals.check(slots, words, self.now))
         self.foreign = set(slots[checked.foreign].tolist())
         self.seals.finish()
-        self.seated |= dict(self.seals.proven)
-        self.rejected += self.seals.rejected
+        self.told = self.seals.told(BeatBatch(no_beats(), Rejected()), could_sign=True)
+        self.seated |= dict(self.told.seated)
+        self.rejected += self.told.rejected
         return set(slots[checked.good].tolist())

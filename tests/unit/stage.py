@@ -1,6 +1,7 @@
 """A roll with its sweeps in the test's hands, and members to be on it."""
 
 from datetime import UTC, datetime
+from typing import TypedDict, Unpack
 
 import numpy as np
 
@@ -19,6 +20,14 @@ from musterd_coordinator.sweep.loop import SweepOutcome
 from tests.unit.fleet import rules
 
 NAMESPACE = "test"
+
+
+class Signed(TypedDict, total=False):
+    """What a sweep may say of signatures."""
+
+    contested: tuple[int, ...]
+    proved: tuple[tuple[int, Member], ...]
+    unproven: str
 
 
 class Stage:
@@ -51,12 +60,20 @@ class Stage:
         interval: float = 1.0,
         push_timeout: float = 0.0,
         canary: float = 0.001,
+        **signed: Unpack[Signed],
     ) -> None:
         """``beats``: slot to (incarnation, sequence)."""
         self.now += 0.5
         self.wall += 0.5
         columns = columns_of(beats, status, interval, push_timeout) if beats else no_beats()
-        sweep = BeatBatch(columns, Rejected(), complete=proven)
+        sweep = BeatBatch(
+            columns,
+            Rejected(),
+            complete=proven,
+            contested=signed.get("contested", ()),
+            seated=signed.get("proved", ()),
+            unproven=signed.get("unproven", ""),
+        )
         swept = SweepOutcome(
             self.now, self.now + 0.01, proven, "" if proven else "broken", Roster(seated, vacated),
             sweep, canary, 0.01,

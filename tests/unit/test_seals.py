@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from musterd.beat import SIZE, VERSION, Status, pack
 from musterd.keys import FleetKeys, challenge_digest
+from musterd_coordinator.sweep.base import Signatures
 from musterd_coordinator.sweep.columns import Rejected
 from musterd_coordinator.sweep.signed.signing import BEATS_TO_RETURN
 from tests.unit.sealed import DOWN_TIME, KEYS, OTHERS, Signer, Slots, host
@@ -107,6 +108,7 @@ def test_an_altered_beat_is_refused(at: int) -> None:
     assert slots.rejected == Rejected(mac=1)
     assert slots.sweep() == set()
     assert slots.rejected == Rejected(mac=1), "it is counted once"
+    assert slots.seals.contested == [0]
 
 
 @pytest.mark.parametrize(
@@ -224,9 +226,13 @@ def test_a_wrong_record_of_another_run_is_contested_when_it_is_still_there() -> 
     slots.sweep()
     assert slots.seals.contested == []
     slots.sweep()
-    assert slots.seals.contested == [0]
-    slots.sweep()
+    assert slots.seals.contested == [0], "as long as it stands there"
+    slots.records[0] = agent.record(slots.challenge)
+    assert slots.sweep() == {0}
     assert slots.seals.contested == []
+    slots.records[0] = Signer(agent.member, OTHERS, run=10).record(slots.challenge)
+    slots.sweep()
+    assert slots.seals.contested == [0], "nobody restarted since the last one"
 
 
 def test_who_signs_for_an_old_challenge_is_late_and_not_contested() -> None:
@@ -281,11 +287,11 @@ def test_two_keys_are_tried_and_the_old_one_is_told_of() -> None:
             slots.announce(slot, agent.member)
             slots.records[slot] = agent.record(slots.challenge)
         assert slots.sweep() == {0, 1}
-        assert slots.seals.with_old_key == 1
+        assert slots.told.signatures == Signatures(with_old_key=1)
     rolled = Signer(old.member, OTHERS, run=8)
     slots.records[0] = rolled.record(slots.challenge)
     assert slots.sweep() == {0, 1}
-    assert slots.seals.with_old_key == 0
+    assert slots.told.signatures == Signatures()
 
 
 def test_while_all_is_accepted_only_what_is_signed_must_be_signed_well() -> None:

@@ -75,6 +75,8 @@ def _facts(answer: StatusAnswer, paint: render.Paint, now: datetime) -> Iterator
     if marked:
         yield "of these", ", ".join(marked)
     yield "down after", _down_after(answer)
+    if answer.signatures != "off":
+        yield "signatures", _signatures(answer, paint)
     yield "sweeps", f"every {answer.sweep_period:g} s"
 
 
@@ -97,6 +99,14 @@ def _down_after(answer: StatusAnswer) -> str:
         f"{text}; {render.count(answer.judged_later, 'member')} after 2.5 of their intervals,"
         f" the last after {answer.latest_down_after:g} s"
     )
+
+
+def _signatures(answer: StatusAnswer, paint: render.Paint) -> str:
+    text = {"accept": "checked where there are any", "require": "required"}[answer.signatures]
+    if answer.with_old_key:
+        old = render.count(answer.with_old_key, "member")
+        text += paint(f"; {old} signed with the key before the current one", "yellow")
+    return text
 
 
 def _hearing(answer: StatusAnswer, paint: render.Paint) -> str:
@@ -154,6 +164,9 @@ def _why(shard: ShardStatus) -> str:
     rejected = [
         f"{count} records rejected for {what}" for what, count in shard.rejected.items() if count
     ]
+    if shard.challenges_put_back:
+        times = render.count(shard.challenges_put_back, "time")
+        rejected.append(f"the challenge was overwritten {times}")
     return "; ".join([*([] if shard.listening else [shard.reason]), *rejected])
 
 

@@ -164,10 +164,16 @@ _SHARD_GAUGES = (
     ("listening_seconds", "Its listening time.", "listening_time"),
     ("members", "Members that have a slot on it.", "members"),
     ("beats", "Beats that its last sweep read.", "beats"),
+    ("members_with_old_key", "Members that signed with the key before.", "with_old_key"),
 )
 _SHARD_COUNTERS = (
     ("sweeps_total", "Sweeps begun.", "sweeps"),
     ("unproven_sweeps_total", "Sweeps that were no evidence.", "unproven_sweeps"),
+    (
+        "challenges_put_back_total",
+        "Times that the challenge which agents sign was overwritten.",
+        "challenges_put_back",
+    ),
 )
 
 

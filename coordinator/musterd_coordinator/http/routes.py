@@ -1,6 +1,7 @@
 """Starlette's routes say here what they take and give, so that one table serves and documents."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from starlette.convertors import Convertor
@@ -13,6 +14,14 @@ from musterd_coordinator.http.inputs import NoParameters, read_parameters
 from musterd_coordinator.http.problem import Problem
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class ReplyShape(NamedTuple):
+    """A `ReplyShape` is an answer that a route can give: a struct, or the media type of other text."""
+
+    status: int
+    shape: type | str | None
+    means: str
 
 
 class _Name(Convertor[str]):
@@ -31,19 +40,15 @@ _NAME = _Name()
 
 
 class Operation(Route):
-    """An `Operation` is one method of one path, as it is served and as it is documented.
-
-    Its answer is a struct or text of a media type: ``shape``; without one it is 204, and empty.
-    """
+    """An `Operation` is one method of one path, as it is served and as it is documented."""
 
     def __init__(
         self,
         method: str,
         path: str,
-        endpoint: "Endpoint",
+        endpoint: "Handler | Hot",
         summary: str,
-        shape: type | str | None,
-        means: str,
+        replies: Sequence[ReplyShape],
         *,
         parameters: type = NoParameters,
         body: type | None = None,
@@ -51,9 +56,12 @@ class Operation(Route):
     ) -> None:
         super().__init__(path, endpoint, methods=[method])
         self.param_convertors = dict.fromkeys(self.param_convertors, _NAME)
-        self.method, self.summary = method, summary
-        self.shape, self.means = shape, means
-        self.parameters, self.body, self.problems = parameters, body, problems
+        self.method = method
+        self.summary = summary
+        self.replies = replies
+        self.parameters = parameters
+        self.body = body
+        self.problems = problems
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what this route does not take; then answer."""
@@ -74,9 +82,6 @@ class Hot:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         return self._app(scope, receive, send)
-
-
-Endpoint = Handler | Hot | Response
 
 
 async def no_such_path(scope: Scope, receive: Receive, send: Send) -> None:

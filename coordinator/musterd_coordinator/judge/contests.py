@@ -26,17 +26,21 @@ class Contests:
         self._times = times
         self.any = False  # was there ever one?
         self._since: list[float | None] = [None] * shards
+        self._noted = [0.0] * shards  # the listening times of the last ones
 
     def note(self, shard: int, rows: Rows, now: float) -> None:
         """Note that new records that are not theirs stand for ``rows`` in ``shard``."""
         if not len(rows):
             return
         members, self.any = self._members, True
-        if not len(self.rows(shard)):
-            self._since[shard] = now
+        time = self._times.item(shard)
+        if time - self._noted[shard] >= members.down_after[rows].max():
+            self._since[shard] = None
+        self._since[shard] = self._since[shard] or now
+        self._noted[shard] = time
         for place in range(members.replicas):
             here = rows[members.shard[place, rows] == shard]
-            members.contested[place, here] = max(self._times.item(shard), _FIRST)
+            members.contested[place, here] = max(time, _FIRST)
 
     def since(self, shard: int) -> float | None:
         """Return since when there was always some member such; monotonic seconds."""

@@ -210,6 +210,6 @@ def _rows_by(changes: StateChanges, causes: Mask) -> Rows:
 
 
 def _speaker(cause: Cause, new: State) -> Speak:
-    well = new in (State.UP, State.LEFT) and cause is not Cause.CONFLICT
+    well = new in (State.UP, State.LEFT) and cause not in (Cause.CONFLICT, Cause.CONTESTED)
     speak: Speak = log.info if well else log.warning
     return speak

@@ -12,6 +12,7 @@ from musterd import ages
 from musterd.ages import Slept
 from musterd_coordinator.judge.listening import ListeningClock, Step
 from musterd_coordinator.judge.slots import ShardSlots
+from musterd_coordinator.sweep.base import Signatures
 from musterd_coordinator.sweep.columns import Rejected
 from musterd_coordinator.sweep.loop import SweepOutcome
 from musterd_coordinator.sweep.spoilage import Spoiled
@@ -97,6 +98,10 @@ class ShardHealth(Protocol):
         """Return the records that were no beats."""
 
     @property
+    def signatures(self) -> Signatures:
+        """Return figures of what is signed there."""
+
+    @property
     def spoiled(self) -> Spoiled:
         """Return those of the newest sweep that matter."""
 
@@ -123,6 +128,7 @@ class ShardState:
     unproven: int = 0
     rejected: Rejected = field(default_factory=Rejected)
     spoiled: Spoiled = field(default_factory=Spoiled)
+    signatures: Signatures = field(default_factory=Signatures)
     _slept: float | None = None  # by the host, when it was last swept
     _slept_at_proof: float | None = None
 
@@ -166,6 +172,7 @@ class ShardState:
         if swept.sweep is not None:
             self.beats = swept.sweep.present
             self.rejected += swept.sweep.rejected
+            self.signatures = swept.sweep.signatures or self.signatures
         self.spoiled = swept.spoiled or self.spoiled
         if step is Step.STOOD_STILL:
             return self._fell_silent(swept.reason or "the sweep took too long", wall)

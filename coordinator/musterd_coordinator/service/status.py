@@ -31,6 +31,7 @@ class Identity:
     registry: str
     started: datetime
     sweep_period: float
+    signatures: str = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ def status(
         marks=tally.marks(counts),
         held=[*holds(view, identity.started), *of_storms(held, view), *_old_facts(view, registry)],
         judged_later=hearing.judged_later,
+        signatures=identity.signatures,
+        with_old_key=max(shard.signatures.with_old_key for shard in hearing.shards),
         latest_down_after=round(hearing.latest_down_after, 3),
         uncovered=hearing.uncovered(),
         redundancy_lost=hearing.redundancy_lost(),
@@ -119,4 +122,5 @@ def _shard(hearing: Hearing, index: int) -> ShardStatus:
         sweeps=shard.sweeps,
         unproven_sweeps=shard.unproven,
         rejected=shard.rejected._asdict(),
+        **shard.signatures._asdict(),
     )

@@ -7,7 +7,7 @@ to cancel at any await, and raises only :class:`musterd.errors.StoreError`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from musterd.beat import Beat
 from musterd.model import Member
@@ -44,6 +44,13 @@ class Roster:
     more: bool = False
 
 
+class Signatures(NamedTuple):
+    """These are figures of what is signed on a shard: see ShardStatus in :mod:`musterd.model`."""
+
+    with_old_key: int = 0
+    challenges_put_back: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class BeatBatch:
     """A `BeatBatch` holds every beat that one batched read of a shard brought.
@@ -59,7 +66,7 @@ class BeatBatch:
     there were good ones before; of such slots ``established`` have a record, good or not.
 
     Where beats are signed, ``seated`` are members whose first beat it brought, or the first with
-    other facts; ``contested`` are slots with a new record that is not their member's, ``unfresh``
+    other facts; ``contested`` are slots with a record that is not their member's, ``unfresh``
     those with one of theirs that was signed for an old challenge. ``unproven`` says why the sweep is
     no evidence of silence though it is complete.
     """
@@ -76,6 +83,7 @@ class BeatBatch:
     contested: Sequence[int] = ()
     unfresh: Sequence[int] = ()
     unproven: str = ""
+    signatures: Signatures | None = None
 
     @property
     def present(self) -> int:

@@ -12,9 +12,10 @@ NOBODY, CLAIMED, PROVEN, AWAY = range(4)
 """What a slot's member is: none; one that was announced here, of which no fresh signed beat was read
 yet; one that beats here; one that did, and beats elsewhere now."""
 
-UNREAD, OLD, GOOD, BAD = range(4)
+UNREAD, OLD, GOOD, DOUBTED, LATE, BAD = range(6)
 """What a slot's record is: none was read; one that stood there when this coordinator began, and says
-nothing; its member's own; any other."""
+nothing; its member's own; one that may be its member's, with other facts that are read soon; its
+member's, signed for an old challenge; any other."""
 
 
 class SealColumns:

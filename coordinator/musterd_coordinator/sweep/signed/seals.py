@@ -19,12 +19,20 @@ from numpy.typing import NDArray
 from musterd.beat import SIGNED
 from musterd.model import Member
 from musterd_coordinator.steps import Steps
-from musterd_coordinator.sweep.base import BeatBatch, Roster
+from musterd_coordinator.sweep.base import BeatBatch, Roster, Signatures
 from musterd_coordinator.sweep.challenge import UNSEEN, Challenge
 from musterd_coordinator.sweep.columns import Bools, Rejected, Slots, as_index
 from musterd_coordinator.sweep.signed import macs
 from musterd_coordinator.sweep.signed.claims import Claims, Seated
-from musterd_coordinator.sweep.signed.columns import BAD, GOOD, NOBODY, OLD, PROVEN
+from musterd_coordinator.sweep.signed.columns import (
+    BAD,
+    DOUBTED,
+    GOOD,
+    LATE,
+    NOBODY,
+    OLD,
+    PROVEN,
+)
 from musterd_coordinator.sweep.signed.macs import Words
 from musterd_coordinator.sweep.signed.signing import Signing, as_columns
 
@@ -51,10 +59,10 @@ class SlotSeals:
     """A `SlotSeals` checks the records of one shard, for a coordinator with these keys.
 
     Since :meth:`begin`, ``proven`` are members whose first beat was read in a slot, or the first
-    with other facts; ``contested`` are slots of proven members with a new record that is not theirs,
-    ``unfresh`` those with one of theirs that was signed for an old challenge, ``rejected`` counts
-    both. ``doubtful`` are slots with a record that may vouch for other facts than are known, and
-    ``lost`` those whose members should announce themselves anew.
+    with other facts; ``contested`` are slots of proven members with a record that is not theirs,
+    ``unfresh`` those with one of theirs that was signed for an old challenge; ``rejected`` counts
+    such records when they are new. ``doubtful`` are slots with a record that may vouch for other
+    facts than are known, and ``lost`` those whose members should announce themselves anew.
     """
 
     def __init__(self, signing: Signing, challenge: Challenge) -> None:
@@ -101,12 +109,13 @@ class SlotSeals:
             contested=self.contested,
             unfresh=self.unfresh,
             unproven="" if could_sign else UNSEEN,
+            signatures=Signatures(self._with_old_key(), self.challenge.put_back),
         )
 
-    @property
-    def with_old_key(self) -> int:
-        """Return how many members signed their newest beat with the key before the current one."""
+    def _with_old_key(self) -> int:
         columns = self._columns
+        if columns.keys == 1:
+            return 0
         return int(np.count_nonzero((columns.member == PROVEN) & (columns.key > 0)))
 
     def tell(self, roster: Roster, now: float) -> Steps[Roster]:
@@ -135,17 +144,24 @@ class SlotSeals:
         columns = self._columns
         columns.reserve(1 + int(slots.max(initial=-1)))
         at = as_index(slots)
-        changed = np.flatnonzero((columns.last[:, at] != records).any(axis=0))
+        is_new = (columns.last[:, at] != records).any(axis=0)
+        still = slots[~is_new]
+        columns.record[still[columns.record[still] == DOUBTED]] = BAD
+        changed = np.flatnonzero(is_new)
         for begin in range(0, len(changed), PORTION):
             rows = changed[begin : begin + PORTION]
             yield from self._look(slots[rows], records[:, rows], now)
         kinds = columns.record[at]
-        for slot in slots[kinds == BAD].tolist() if self._suspects else ():
-            if slot in self._suspects and slot not in self.doubtful:
-                self._suspects.discard(slot)
-                self.contested.append(slot)
-        bad = kinds == BAD
+        bad = kinds > GOOD
+        if bad.any():
+            self._tell_of_bad(slots[bad])
         return Checked(kinds == GOOD, bad, self._are_foreign(slots, records, bad))
+
+    def _tell_of_bad(self, slots: Slots) -> None:
+        columns = self._columns
+        proven = slots[columns.member[slots] == PROVEN]
+        self.contested += proven[columns.record[proven] == BAD].tolist()
+        self.unfresh += proven[columns.record[proven] == LATE].tolist()
 
     def _are_foreign(self, slots: Slots, records: Words, bad: Bools) -> Bools:
         other = self._columns.identity[slots] != records[1]
@@ -212,11 +228,11 @@ class SlotSeals:
         columns = self._columns
         identity, run, sequence = record[1:4].tolist()
         if not self._claims.is_newer(identity, run, sequence, now):
-            self._contest(slot, "stale")
+            self._counts["stale"] += 1
             return
         if columns.member[slot] != PROVEN or seals is not None:
             self._claims.prove(slot, seals)
-        self._suspects.discard(slot)
+        self._suspects.discard(slot)  # it was an agent that restarted, and nobody else
         self._note(np.array([slot]), record[2:3], record[3:4], now)
 
     def _note(
@@ -235,16 +251,13 @@ class SlotSeals:
             if claim is None or claim.identity != records.item(1, at):
                 continue
             seals = as_columns(claim.seals, self._columns.keys)
-            for key in range(self._columns.keys) if self._is_new(slot, claim.seals) else ():
+            for key in range(self._columns.keys):
                 if any(self._fits(records[:, [at]], seals[key], c) for c in self.challenge.fresh):
                     self._take_one(slot, records[:, at], now, claim.seals)
                     self._columns.key[slot] = key
                     borne_out[at] = True
                     break
         return borne_out
-
-    def _is_new(self, slot: int, seals: bytes) -> bool:
-        return not self._columns.are_seals(slot, seals)
 
     def _fits(self, record: Words, seals: Words, challenge: bytes) -> bool:
         return bool(macs.fit(record, seals, challenge)[0])
@@ -261,8 +274,7 @@ class SlotSeals:
                 yield
         self._counts["stale"] += int(np.count_nonzero(stale))
         self._counts["mac"] += int(np.count_nonzero(here & ~stale))
-        proven = columns.member[slots] == PROVEN
-        self.unfresh += slots[stale & proven].tolist()
+        columns.record[slots[stale]] = LATE
         for at in np.flatnonzero(~stale).tolist():
             self._doubt(slots.item(at), records[:, at], bool(here[at]))
 
@@ -276,9 +288,7 @@ class SlotSeals:
         # An agent that restarts may announce other facts, which are read soon.
         if here and record[2] != columns.run[slot] and slot not in self._suspects:
             self._suspects.add(slot)
-        else:
-            self._suspects.discard(slot)
-            self.contested.append(slot)
+            columns.record[slot] = DOUBTED
         self.doubtful.add(slot)
 
     def _take_unsigned(self, slots: Slots) -> None:
@@ -286,9 +296,3 @@ class SlotSeals:
             self._columns.record[slots] = GOOD
             return
         self._counts["unsigned"] += len(slots)
-        self.contested += slots[self._columns.member[slots] == PROVEN].tolist()
-
-    def _contest(self, slot: int, kind: str) -> None:
-        self._counts[kind] += 1
-        if self._columns.member[slot] == PROVEN:
-            self.contested.append(slot)
