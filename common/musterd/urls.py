@@ -51,6 +51,31 @@ def has_secret(url: str) -> bool:
     return without_secret(url) != url
 
 
+UNIX = "unix:"
+_LONGEST_PATH = 107  # bytes: unix(7)
+
+
+def listen_parts(listen: str) -> list[str]:
+    """Return the addresses of ``listen``, which has commas between."""
+    return [address.strip() for address in listen.split(",")]
+
+
+def socket_path(address: str) -> str | None:
+    """Return the path in ``unix:/path`` or ``unix:///path``; None where ``address`` is no such.
+
+    Raises ValueError for a path that is not absolute, or too long for a socket.
+    """
+    if not address.startswith(UNIX):
+        return None
+    path = address.removeprefix(UNIX)
+    if path.startswith("///"):
+        path = path[2:]
+    usable = path.startswith("/") and not path.startswith("//") and not path.endswith("/")
+    if not usable or not path.isprintable() or len(path.encode()) > _LONGEST_PATH:
+        raise ValueError(f"{address!r} is not {UNIX}/PATH")
+    return path
+
+
 def host_and_port(address: str, *, default_port: int | None = None) -> tuple[str, int]:
     """Split ``"host:port"`` or ``"[::1]:port"`` into its two parts.
 

@@ -66,7 +66,7 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
 
         stopper.start_soon(keep_on_starting)
         async with running(settings) as office, anyio.create_task_group() as tasks:
-            hosts = hosts_of([settings.listen_address[0]])
+            hosts = hosts_of(host for host, _ in settings.listen_addresses)
             hosts.allow(settings.allowed_hosts.split(","))
             app = make_app(office, hosts=hosts, limits=_limits(settings))
             serving = partial(serve_http, app, settings.listen, tls=tls)

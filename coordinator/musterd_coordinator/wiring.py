@@ -216,7 +216,8 @@ def make_office(
 
 def coordinator_name(settings: Settings) -> str:
     """Return what tells this coordinator from others on the same store: its host and its port."""
-    return f"{gethostname()}-{settings.listen_address[1]}"
+    port = settings.listen_addresses[0][1] if settings.listen_addresses else "unix"
+    return f"{gethostname()}-{port}"
 
 
 def _open_store(settings: Settings) -> Store:

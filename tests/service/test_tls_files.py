@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from musterd.cli import main
 from musterd.errors import ConfigError
 from musterd.settings.settings import Settings
 from musterd.testing.authority import Authority, Certificate
@@ -143,3 +144,41 @@ def test_a_broken_renewal_keeps_the_one_before_and_is_told_once(authority: Autho
     with capture_logs() as logs:
         tls.look(patient=False)
     assert "cannot read" in logs[0]["reason"]
+
+
+def test_check_config_names_what_a_start_would_refuse(
+    authority: Authority, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, late = tmp_path / "musterd.toml", authority.issue("late", days=-1)
+    for cert, words in (
+        (str(tmp_path / "missing"), "coordinators and relays refuse this: tls_cert_file: cannot"),
+        (late.cert, f"tls_cert_file: a certificate in {late.cert} expired on"),
+    ):
+        config.write_text(f'tls_cert_file = "{cert}"\ntls_key_file = "{late.key}"\n')
+        assert main(["check-config", "--config", str(config)]) == 0
+        assert f"warning: {words}" in capsys.readouterr().out
+
+
+def test_a_key_without_its_certificate_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key in ("key_file", "tls_key_file", "tls_client_ca_file"):
+        config = tmp_path / "musterd.toml"
+        config.write_text(f'{key} = "/etc/musterd/file"\n')
+        assert main(["check-config", "--config", str(config)]) == 2
+        assert f"{key} ({config}) is given without " in capsys.readouterr().err
+
+
+def test_check_config_shows_no_password_of_memcached(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "musterd.toml"
+    config.write_text('store = "memcached+tls://fleet:hunt%65r2@h1"\n')
+    assert main(["check-config", "--config", str(config)]) == 0
+    shown = capsys.readouterr().out
+    assert "memcached+tls://fleet:***@h1" in shown
+    assert "hunt" not in shown
+    assert main(["check-config", "--store", "memcached+tls://fleet:hunter2@h1"]) == 2
+    shown = capsys.readouterr().err
+    assert "--store has a password" in shown
+    assert "hunt" not in shown

@@ -207,7 +207,7 @@ def test_derived_values() -> None:
     assert settings.storm_hold_seconds == 16.0
     assert settings.beat_ttl == 80.0
     assert settings.registry_url == "sqlite:///musterd.db"
-    assert settings.listen_address == ("127.0.0.1", 8420)
+    assert settings.listen_addresses == [("127.0.0.1", 8420)]
     database = msgspec.structs.replace(settings, store="postgresql://u:pw@h/d", push_timeout=0.5)
     assert database.registry_url == "postgresql://u:pw@h/d"
     assert database.push_timeout_for(100) == 0.5

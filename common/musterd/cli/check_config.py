@@ -8,12 +8,14 @@ import msgspec
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_env_file, add_json, settings_of
 from musterd.cli.arguments import parser as new_parser
+from musterd.errors import ConfigError
 from musterd.settings.keyring import fleet_keys_of, keyring_of
 from musterd.settings.options import Role
 from musterd.settings.settings import OPTIONS, MemberSettings, Settings, aloud
 from musterd.settings.sources import Loaded
 from musterd.stores import open_store
-from musterd.tls import client_tls
+from musterd.tls import client_tls, server_context, server_tls
+from musterd.tls import warnings as certificate_warnings
 
 _DERIVED: Mapping[str, Callable[[Settings], object]] = {
     "push_timeout": lambda settings: settings.effective_push_timeout,
@@ -88,8 +90,21 @@ def report_on(loaded: Loaded) -> CheckReport:
         warnings=[
             *loaded.warnings,
             *(f"agents refuse this: {no}" for no in loaded.unfit_for_agents),
+            *_doubts_of_listeners(loaded.settings),
         ],
     )
+
+
+def _doubts_of_listeners(settings: Settings) -> list[str]:
+    """Say what is wrong with a certificate; no error, as an agent that reads the same file has none."""
+    tls = server_tls(settings)
+    if tls is None:
+        return []
+    try:
+        server_context(tls.files)
+    except ConfigError as error:
+        return [f"coordinators and relays refuse this: {error}"]
+    return certificate_warnings(tls.files)
 
 
 def _line(key: str, loaded: Loaded) -> Line:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from musterd.errors import ConfigError
 from musterd.tls import Tls
-from musterd.urls import without_secret
+from musterd.urls import UNIX, socket_path, without_secret
 
 LOOK_EVERY = 2.0
 """Seconds from one look around for a coordinator that hears its store to the next."""
@@ -29,7 +29,8 @@ RUNS = 64
 class Address(NamedTuple):
     """An ``Address`` is where a coordinator answers.
 
-    ``prefix`` is the path under which a proxy may serve it.
+    ``prefix`` is the path under which a proxy may serve it. For a Unix socket the host is
+    ``unix:/path`` and the port 0.
     """
 
     scheme: str
@@ -37,7 +38,14 @@ class Address(NamedTuple):
     port: int
     prefix: str
 
+    @property
+    def path(self) -> str | None:
+        """Return the path of a Unix socket; None where it is none."""
+        return socket_path(self.host)
+
     def __str__(self) -> str:
+        if self.path is not None:
+            return self.host
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.prefix}"
 
@@ -54,9 +62,12 @@ def read_addresses(urls: str | Sequence[str]) -> list[Address]:
 def _address(url: str) -> Address:
     wrong = ConfigError(
         f"coordinator URL {without_secret(url)!r} is not usable; write http://HOST:PORT,"
-        " such as http://127.0.0.1:8420"
+        " such as http://127.0.0.1:8420, or unix:/PATH"
     )
     try:
+        path = socket_path(url.removeprefix("http+"))
+        if path is not None:
+            return Address("http", f"{UNIX}{path}", 0, "")
         parts = urlsplit(url)
         port = parts.port
     except ValueError:

@@ -22,11 +22,11 @@ from musterd.client.choice import (
     read_addresses,
     tls_for,
 )
+from musterd.client.network import NamedBackend, context_of
 from musterd.client.transport import (
     AsyncTransport,
-    NamedBackend,
-    context_of,
     failure_of,
+    host_header,
     reply_of,
     url_of,
     whole_async,
@@ -41,6 +41,7 @@ LONGEST_PAUSE = 5.0
 
 _TIMEOUTS = {"connect": 5.0, "read": SILENCE_LIMIT, "write": 5.0, "pool": 5.0}
 _BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+_ACCEPT = "Accept", "text/event-stream, application/problem+json"
 _EVENTS: Call[bytes] = Call("GET", "/v1/events", bytes)
 
 
@@ -160,7 +161,7 @@ class Follower:
             pool.stream(
                 "GET",
                 url_of(address, self._target()),
-                headers=[("Accept", "text/event-stream, application/problem+json"), *self._login],
+                headers=[*host_header(address), _ACCEPT, *self._login],
                 extensions={"timeout": _TIMEOUTS},
             ) as response,
         ):

@@ -8,10 +8,9 @@ no more than :data:`ANSWER_LIMIT`.
 
 import os
 import ssl
-import threading
-import time
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import httpcore
@@ -19,9 +18,8 @@ import httpcore
 from musterd.client.attempts import Attempt, Failure, HttpReply
 from musterd.client.calls import Call, login
 from musterd.client.choice import Address
-from musterd.resolving import shared
+from musterd.client.network import DeadlineBackend, Deadlines, NamedBackend, context_of, root_of
 from musterd.tls import Tls, why
-from musterd.ways import Way
 
 IDLE_LIMIT = 30.0  # seconds; less than the coordinator keeps an idle connection
 CONNECTIONS = 32
@@ -38,24 +36,18 @@ _NEVER_CONNECTED = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.Poo
 
 
 def url_of(address: Address, target: str) -> httpcore.URL:
-    """Return ``target`` at ``address``, for httpcore."""
+    """Return ``target`` at ``address``, for httpcore; our backends find the path of a socket again."""
     return httpcore.URL(
         scheme=address.scheme,
-        host=address.host,
+        host=address.host if address.path is None else quote(address.host, safe=""),
         port=address.port,
         target=address.prefix + target,
     )
 
 
-def context_of(tls: Tls | None) -> ssl.SSLContext | None:
-    """Return the context for a pool, which would else bring authorities of its own."""
-    return None if tls is None else tls.context()
-
-
-def for_http(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Return ``context`` as httpcore would have made it."""
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+def host_header(address: Address) -> list[tuple[str, str]]:
+    """Return the header Host where httpcore's own would be no name."""
+    return [] if address.path is None else [("Host", "localhost")]
 
 
 def reply_of(response: httpcore.Response, body: bytes) -> HttpReply:
@@ -103,7 +95,7 @@ def failure_of(error: Exception, budget: float) -> Failure:
     sent = not isinstance(error, _NEVER_CONNECTED)
     if isinstance(error, (TimeoutError, httpcore.TimeoutException)):
         return Failure(f"no answer within {budget:.3g} s", sent=sent)
-    return Failure(_in_words(_root(error)), stale=isinstance(error, _BROKEN), sent=sent)
+    return Failure(_in_words(root_of(error)), stale=isinstance(error, _BROKEN), sent=sent)
 
 
 def _in_words(reason: BaseException) -> str:
@@ -116,13 +108,6 @@ def _in_words(reason: BaseException) -> str:
     return str(words).lower()
 
 
-def _root(error: BaseException) -> BaseException:
-    cause = error.__cause__ or error.__context__
-    if isinstance(error, BaseExceptionGroup):
-        cause = error.exceptions[0]
-    return error if cause is None else _root(cause)
-
-
 class PlainTransport:
     """A ``PlainTransport`` makes attempts from plain code.
 
@@ -133,7 +118,7 @@ class PlainTransport:
         self._login = login(token)
         self._pid = os.getpid()
         self._tls = tls
-        self._deadlines = _Deadlines()
+        self._deadlines = Deadlines()
         self._pool = self._new_pool()
 
     def attempt(self, call: Call[Any], attempt: Attempt) -> HttpReply | Failure:
@@ -144,7 +129,7 @@ class PlainTransport:
             with self._pool.stream(
                 call.method,
                 url_of(attempt.address, call.target),
-                headers=[*call.headers(), *self._login],
+                headers=[*host_header(attempt.address), *call.headers(), *self._login],
                 content=call.body,
                 extensions={"timeout": {"pool": attempt.budget}},
             ) as response:
@@ -161,7 +146,7 @@ class PlainTransport:
             context_of(self._tls),
             max_connections=CONNECTIONS,
             keepalive_expiry=IDLE_LIMIT,
-            network_backend=_DeadlineBackend(self._deadlines, self._tls),
+            network_backend=DeadlineBackend(self._deadlines, self._tls),
         )
 
     def _after_fork(self) -> None:
@@ -190,7 +175,7 @@ class AsyncTransport:
                 async with self.pool.stream(
                     call.method,
                     url_of(attempt.address, call.target),
-                    headers=[*call.headers(), *self._login],
+                    headers=[*host_header(attempt.address), *call.headers(), *self._login],
                     content=call.body,
                 ) as response:
                     return reply_of(response, await whole_async(response.aiter_stream()))
@@ -200,150 +185,3 @@ class AsyncTransport:
     async def aclose(self) -> None:
         """Close all connections."""
         await self.pool.aclose()
-
-
-class NamedBackend(httpcore.AnyIOBackend):
-    """A ``NamedBackend`` connects by name, on asyncio and trio.
-
-    We look the name up, and try each address in turn. Handshakes are those of ``tls`` as it is then.
-    """
-
-    def __init__(self, tls: Tls | None = None) -> None:
-        self._tls = tls
-        self._ways: dict[str, Way] = {}
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 (httpcore's)
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect as httpcore's own backend does."""
-
-        async def connect(address: str) -> httpcore.AsyncNetworkStream:
-            made = super(NamedBackend, self).connect_tcp
-            try:
-                return await made(address, port, None, local_address, socket_options)
-            except httpcore.ConnectError as error:
-                root = _root(error)
-            raise root if isinstance(root, OSError) else OSError(str(root))
-
-        way = self._ways.setdefault(host, Way(host))
-        try:
-            with anyio.fail_after(timeout):
-                stream = await way.connect(connect)
-                return stream if self._tls is None else _Securing(stream, self._tls)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout(str(error)) from error
-        except OSError as error:
-            raise httpcore.ConnectError(f"{host}: {error}") from error
-
-
-class _Securing(httpcore.AsyncNetworkStream):
-    """A ``_Securing`` is a stream whose handshake shows the certificate of now."""
-
-    def __init__(self, stream: httpcore.AsyncNetworkStream, tls: Tls) -> None:
-        self._stream = stream
-        self._tls = tls
-        self.read, self.write = stream.read, stream.write  # type: ignore[method-assign]
-        self.aclose, self.get_extra_info = stream.aclose, stream.get_extra_info  # type: ignore[method-assign]
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 (httpcore's)
-    ) -> httpcore.AsyncNetworkStream:
-        """Shake hands as httpcore's own stream does, by a context that is as new as its files."""
-        return await self._stream.start_tls(for_http(self._tls.context()), server_hostname, timeout)
-
-
-class _Deadlines(threading.local):
-    """``_Deadlines`` says when the request under way in this thread must be over."""
-
-    until = 0.0
-
-    def set(self, budget: float) -> None:
-        self.until = time.monotonic() + budget
-
-    def left(self, late: type[Exception]) -> float:
-        left = self.until - time.monotonic()
-        if left <= 0:
-            raise late("the deadline has passed")
-        return left
-
-
-class _DeadlineBackend(httpcore.NetworkBackend):
-    """A ``_DeadlineBackend`` makes sockets that end every wait with the whole request's deadline."""
-
-    def __init__(self, deadlines: _Deadlines, tls: Tls | None = None) -> None:
-        self._deadlines = deadlines
-        self._tls = tls
-        self._backend = httpcore.SyncBackend()
-        self._ways: dict[str, Way] = {}
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        way = self._ways.setdefault(host, Way(host))
-        addresses = way.order(self._addresses(host))
-        refused: Exception = httpcore.ConnectError(f"no address for {host}")
-        for at, address in enumerate(addresses):
-            share = self._deadlines.left(httpcore.ConnectTimeout) / (len(addresses) - at)
-            try:
-                stream = self._backend.connect_tcp(
-                    address, port, share, local_address, socket_options
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                way.failed(address)
-                refused = error
-            else:
-                way.worked(address)
-                return _DeadlineStream(stream, self._deadlines, self._tls)
-        raise refused
-
-    def _addresses(self, host: str) -> Sequence[str]:
-        left = self._deadlines.left(httpcore.ConnectTimeout)
-        try:
-            return shared().addresses_within(host, left)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout(str(error)) from error
-        except OSError as error:
-            raise httpcore.ConnectError(f"{host}: {error}") from error
-
-
-class _DeadlineStream(httpcore.NetworkStream):
-    def __init__(
-        self, stream: httpcore.NetworkStream, deadlines: _Deadlines, tls: Tls | None = None
-    ) -> None:
-        self._stream = stream
-        self._tls = tls
-        self._deadlines = deadlines
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._deadlines.left(httpcore.ReadTimeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._deadlines.left(httpcore.WriteTimeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        left = self._deadlines.left(httpcore.ConnectTimeout)
-        if self._tls is not None:
-            ssl_context = for_http(self._tls.context())
-        secured = self._stream.start_tls(ssl_context, server_hostname, left)
-        return _DeadlineStream(secured, self._deadlines)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)

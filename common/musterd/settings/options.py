@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from musterd.errors import ConfigError
-from musterd.urls import host_and_port
+from musterd.urls import host_and_port, listen_parts, socket_path
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
@@ -210,6 +210,14 @@ def check_address(text: str) -> str:
     return text
 
 
+def check_listen(text: str) -> str:
+    """Return ``text`` itself if it is addresses to listen on, with commas between; else raise ValueError."""
+    for address in listen_parts(text):
+        if socket_path(address) is None:
+            host_and_port(address)
+    return text
+
+
 def check_hosts(text: str) -> str:
     """Return ``text`` itself if it is names of hosts, * or nothing; else raise ValueError."""
     for name in text.split(",") if text else ():
@@ -221,8 +229,10 @@ def check_hosts(text: str) -> str:
 
 def check_web_urls(text: str) -> str:
     """Return ``text`` itself if it is one or more URLs of coordinators; else raise ValueError."""
-    for url in text.split(","):
-        scheme, separator, rest = url.strip().partition("://")
+    for url in map(str.strip, text.split(",")):
+        if socket_path(url.removeprefix("http+")) is not None:
+            continue
+        scheme, separator, rest = url.partition("://")
         if scheme not in ("http", "https") or not separator or not rest.strip("/"):
             raise ValueError("no URL of a coordinator")
     return text

@@ -26,6 +26,7 @@ from musterd.settings.options import (
     Text,
     check_address,
     check_hosts,
+    check_listen,
     check_namespace,
     check_path,
     check_registry,
@@ -33,7 +34,7 @@ from musterd.settings.options import (
     check_web_urls,
 )
 from musterd.tokens import check_token
-from musterd.urls import host_and_port, without_secret
+from musterd.urls import host_and_port, listen_parts, socket_path, without_secret
 
 DAY = 86400.0
 SIGNATURES = ("off", "accept", "require")
@@ -279,8 +280,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: Annotated[
         str,
         Option(
-            "Where the coordinator answers HTTP.",
-            Text("host:port, or [address]:port for IPv6", "HOST:PORT", check_address),
+            "Where the coordinator answers HTTP. With commas between also Unix sockets for tools of its"
+            " host: unix:/run/musterd/api.sock, which users of the socket's group may ask, and are known"
+            " by their names.",
+            Text(
+                "host:port, [address]:port for IPv6, or unix:/path, with commas between",
+                "HOST:PORT",
+                check_listen,
+            ),
             "0.0.0.0:8420",
             Role.COORDINATOR,
         ),
@@ -474,7 +481,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Option(
             "The coordinator that answers questions and takes orders; of several, the first that answers.",
-            Text("http:// or https:// URLs, with commas between", "URL", check_web_urls),
+            Text(
+                "http:// or https:// URLs or unix:/path, with commas between", "URL", check_web_urls
+            ),
             "http://coordinator-1:8420,http://coordinator-2:8420",
             Role.READER,
             secret=True,
@@ -569,9 +578,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return 10 * self.service_down_time
 
     @property
-    def listen_address(self) -> tuple[str, int]:
-        """Return host and port of ``listen``; port 0 asks the system for a free one."""
-        return host_and_port(self.listen)
+    def listen_addresses(self) -> list[tuple[str, int]]:
+        """Return hosts and ports of ``listen``; port 0 asks the system for a free one."""
+        parts = listen_parts(self.listen)
+        return [host_and_port(one) for one in parts if socket_path(one) is None]
 
     def __repr__(self) -> str:
         shown = (f"{key}={aloud(key, getattr(self, key))!r}" for key in self.__struct_fields__)

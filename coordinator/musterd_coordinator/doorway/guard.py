@@ -31,12 +31,12 @@ async def check_api(settings: Settings, *, has_tokens: bool) -> None:
 
     It is not where it speaks TLS and asks who calls: by tokens, or by certificates of clients.
     """
-    host = settings.listen_address[0]
     lacks = [] if settings.tls_cert_file else [TLS]
     if not has_tokens and settings.tls_client_ca_file is None:
         lacks.append(CALLERS)
-    if lacks and not await is_local(host):
-        _refuse(settings, "the API", host, lacks)
+    for host, _ in settings.listen_addresses if lacks else ():
+        if not await is_local(host):
+            _refuse(settings, "the API", host, lacks)
 
 
 async def check_beats(settings: Settings, what: str, host: str, *, by_tls: bool) -> None:

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from time import monotonic
 
 import anyio
+import anyio.to_thread
 import structlog
 
 from musterd.tls import Tls, why
+from musterd_coordinator.doorway.peer import user_name, user_of
 from musterd_coordinator.limits.seldom import Seldom
 from musterd_coordinator.limits.shares import Shares, holder_of
 
@@ -160,6 +162,9 @@ class Listener:
             self._tell(holder, str(error.strerror or error or type(error).__name__).lower())
 
     async def _connect(self, connection: socket.socket) -> None:
+        if connection.family == socket.AF_UNIX:
+            # Here, since a name may have to be asked for: the protocol finds it at once.
+            await anyio.to_thread.run_sync(user_name, user_of(connection), abandon_on_cancel=True)
         if self._tls is None or connection.family == socket.AF_UNIX:
             await self._loop.connect_accepted_socket(self._make, connection)
             return

@@ -11,8 +11,10 @@ from typing import Any
 
 import httptools
 import structlog
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from musterd_coordinator.doorway.peer import identity_of
 from musterd_coordinator.http.app import App
 from musterd_coordinator.http.inputs import BODY_TIMEOUT
 from musterd_coordinator.http.joining import Joining
@@ -66,6 +68,9 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.app_state = {**self.app_state, **identity_of(transport)}
+        # By TLS that would be eight times as much; what waits unsent is bounded by it.
+        transport.set_write_buffer_limits(high=HIGH_WATER_LIMIT)
         _limit_unread(transport, self.unread_timeout)
         self._joining = Joining(transport)
         self._admitted, leaving = self._door.admit(self, holder_of(self.client))
@@ -205,4 +210,6 @@ class Connection(HttpToolsProtocol):
 def _limit_unread(transport: asyncio.Transport, seconds: float) -> None:
     # The kernel then ends a connection whose peer neither takes nor acknowledges what was sent.
     peer = transport.get_extra_info("socket")
+    if peer.family == socket.AF_UNIX:
+        return
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))

@@ -2,12 +2,14 @@
 
 import errno
 import socket
+from collections.abc import Sequence
 
 import anyio
 
 from musterd.errors import CannotListen, ConfigError
 from musterd.resolving import shared
-from musterd.urls import host_and_port
+from musterd.urls import host_and_port, listen_parts, socket_path
+from musterd_coordinator.doorway.local import listen_at, remove
 from musterd_coordinator.doorway.sockets import LACKING, listen_on
 
 RESOLVE_TIMEOUT = 5.0
@@ -25,17 +27,40 @@ _CURES = {
 
 
 async def bind(listen: str) -> list[socket.socket]:
-    """Return listening sockets on every address of ``listen`` (``host:port``, ``[::1]:port``).
+    """Return listening sockets on every address of ``listen``, which has commas between.
 
-    With port 0 the system chooses one, the same for all of them. Raises ConfigError for what is
-    no address or not permitted, CannotListen for what may be there later.
+    Such are ``host:port``, ``[::1]:port`` and ``unix:/path``. With port 0 the system chooses one, the
+    same for all addresses of a name. Raises ConfigError for what is no address or not permitted,
+    CannotListen for what may be there later.
     """
+    listeners: list[socket.socket] = []
     try:
+        for address in listen_parts(listen):
+            listeners += await _bind_one(address)
+    except BaseException:
+        close(listeners)
+        raise
+    return listeners
+
+
+def close(listeners: Sequence[socket.socket]) -> None:
+    """Close all of them, and remove the files of those that have one."""
+    for listener in listeners:
+        if listener.family == socket.AF_UNIX:
+            remove(listener)
+        listener.close()
+
+
+async def _bind_one(listen: str) -> list[socket.socket]:
+    try:
+        if (path := socket_path(listen)) is not None:
+            return [listen_at(path, BACKLOG)]
+
         host, port = host_and_port(listen)
     except ValueError:
         raise ConfigError(
-            f"listen {listen!r} is no address; write HOST:PORT or [IPV6]:PORT,"
-            " such as 127.0.0.1:8420"
+            f"listen {listen!r} is no address; write HOST:PORT or [IPV6]:PORT, such as 127.0.0.1:8420,"
+            " or unix:/PATH"
         ) from None
     addresses = await _addresses(listen, host)
     try:
@@ -48,6 +73,8 @@ async def bind(listen: str) -> list[socket.socket]:
 
 def url_of(listener: socket.socket, *, by_tls: bool = False) -> str:
     """Return the URL of what is served on ``listener``."""
+    if listener.family == socket.AF_UNIX:
+        return f"http+unix://{listener.getsockname()}"
     host, port = listener.getsockname()[:2]
     scheme = "https" if by_tls else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

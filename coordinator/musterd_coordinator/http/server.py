@@ -16,8 +16,9 @@ from anyio.abc import TaskStatus
 
 from musterd.model import ProblemDetails
 from musterd.tls import Tls
-from musterd.urls import host_and_port
+from musterd.urls import host_and_port, listen_parts, socket_path
 from musterd_coordinator.doorway.listener import Listener
+from musterd_coordinator.doorway.local import remove
 from musterd_coordinator.doorway.renewal import keep_looking
 from musterd_coordinator.http.app import App
 from musterd_coordinator.http.connection import Connection
@@ -38,16 +39,18 @@ async def serve_http(
     connection: type[Connection] = Connection,
     task_status: TaskStatus[list[str]] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve ``app`` on ``listen`` (``host:port`` or ``[::1]:port``) until cancelled.
+    """Serve ``app`` on ``listen``, the addresses of :func:`bind`, until cancelled.
 
-    Speaks ``tls`` if that is given, and nothing else. Reports the URLs that it answers at once it
-    listens, with the real port where 0 was asked. Stops within about a second of being cancelled,
-    whatever is still connected. Raises ConfigError if the address is not usable, and CannotListen if
-    it cannot be had for ``patience`` seconds. Each caller is a ``connection``.
+    Speaks ``tls`` if that is given, and nothing else but on Unix sockets. Reports the URLs that it
+    answers at once it listens, with the real port where 0 was asked. Stops within about a second of
+    being cancelled, whatever is still connected. Raises ConfigError if the address is not usable, and
+    CannotListen if it cannot be had for ``patience`` seconds. Each caller is a ``connection``.
     """
     sockets = await patiently(partial(bind, listen), "API", patience)
-    addresses = [str(one.getsockname()[0]) for one in sockets]
-    warn_of_loopback("API", host_and_port(listen)[0], addresses)
+    addresses = [str(one.getsockname()[0]) for one in sockets if one.family != socket.AF_UNIX]
+    for one in listen_parts(listen):
+        if socket_path(one) is None:
+            warn_of_loopback("API", host_and_port(one)[0], addresses)
     if tls is not None:
         tls.context()
     server = _Server(_config(app, connection), tls)
@@ -108,15 +111,23 @@ class _Server(uvicorn.Server):
         self._tls = tls
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen as uvicorn does, or by TLS."""
-        if self._tls is None or sockets is None:
-            await super().startup(sockets)
+        """Listen as uvicorn does; by TLS and on Unix sockets as we do."""
+        ours = [one for one in sockets or () if self._tls or one.family == socket.AF_UNIX]
+        await super().startup([one for one in sockets or () if one not in ours])
+        if not ours:
             return
         made: Any = self.config.http_protocol_class
         state, shared = self.server_state, self.lifespan.state
         make = partial(made, config=self.config, server_state=state, app_state=shared)
-        self.servers = [Listener(sockets, make, self._tls, called="API", plain=_plain())]  # type: ignore[list-item]  # it is closed and waited for as one of asyncio's
-        self.started = True
+        listener: Any = Listener(ours, make, self._tls, called="API", plain=_plain())
+        self.servers.append(listener)  # it is closed and waited for as those of asyncio are
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; first of all remove the files of sockets, while nobody else can have taken them."""
+        for one in sockets or ():
+            if one.family == socket.AF_UNIX:
+                remove(one)
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:  # signals are the business of the program
