@@ -77,7 +77,7 @@ class ClaimJudge:
         """
         claims = list(map(self._as_of_now, weighed.asking, weighed.claims))
         for claim in claims:
-            self._goodbyes.take_back(claim.rows[(claim.new == Code.UP) & (claim.old != Code.UP)])
+            self._goodbyes.retract(claim.rows[(claim.new == Code.UP) & (claim.old != Code.UP)])
         for claim in claims:
             self._hold_goodbyes(claim, weighed.mass)
         return [self._grant(claim) for claim in claims]
@@ -97,7 +97,7 @@ class ClaimJudge:
     def end_goodbyes(self) -> list[StateChanges]:
         """Grant the held goodbyes of members that say the same now that the hold is over."""
         rules = self._gaps.rules
-        rows = self._goodbyes.over(self._times, rules.storm_hold, rules.service_down_time)
+        rows = self._goodbyes.expire(self._times, rules.storm_hold, rules.service_down_time)
         if not len(rows):
             return []
         cause = np.full(len(rows), Cause.GOODBYE_OVER, np.uint8)
@@ -106,7 +106,7 @@ class ClaimJudge:
 
     def hold_left(self, rows: Rows, left: Seconds) -> None:
         """Set how many seconds of listening are ``left`` (n), where goodbyes of ``rows`` (n) are held."""
-        for held, remaining in self._goodbyes.left(self._times, self._gaps.rules.storm_hold):
+        for held, remaining in self._goodbyes.pending(self._times, self._gaps.rules.storm_hold):
             order = np.argsort(rows)
             at = np.searchsorted(rows, held, sorter=order)
             known = at < len(rows)
@@ -138,8 +138,8 @@ class ClaimJudge:
         held, gone = going[too_many], claim.rows[going[~too_many]]
         claim.new[held], claim.cause[held] = Code.SUSPECT, Cause.MASS_GOODBYE
         rows = claim.rows[held]
-        self._goodbyes.note(rows[~self._goodbyes.are_held(rows)], self._times, held=True)
-        self._goodbyes.note(gone, self._times, held=False)
+        self._goodbyes.add(rows[~self._goodbyes.are_held(rows)], self._times, held=True)
+        self._goodbyes.add(gone, self._times, held=False)
 
     def _grant(self, claim: _StateClaim) -> StateChanges:
         differ = (claim.old != claim.new) & (claim.old != Code.FREE)

@@ -91,11 +91,11 @@ class Detector:
 
     def silence(self, rows: Rows | slice) -> Seconds:
         """Return the seconds of listening without a new beat, the largest over a member's shards."""
-        return self.silences.of_all(rows)
+        return self.silences.silence(rows)
 
     def silence_of(self, row: int) -> float:
         """Return :meth:`silence` of one row."""
-        return self.silences.of(row)
+        return self.silences.silence_of(row)
 
     def conflict(self, row: int) -> bool:
         """Say whether two agents beat under this member's name."""
@@ -136,10 +136,12 @@ class Detector:
         clock, before = self.clocks[shard], self._time.item(shard)
         step = clock.advance(begin, end, proven)
         self._time[shard] = clock.time
-        yield from self.gaps.take(shard, step, clock.time - before, canary, begin)
+        yield from self.gaps.advance(shard, step, clock.time - before, canary, begin)
         return step
 
-    def note(self, rows: Rows, beats: Beats, now: float) -> tuple[list[StateChanges], StateClaims]:
+    def ingest(
+        self, rows: Rows, beats: Beats, now: float
+    ) -> tuple[list[StateChanges], StateClaims]:
         """Take in beats that changed in the store: row ``rows[i]`` sent ``beats[i]``.
 
         Each row appears at most once. ``now`` is monotonic seconds. No state changes: what asks for
@@ -163,7 +165,7 @@ class Detector:
             rows, beats = rows[new], beats.where(new)
         self._remember(rows, beats, now)
         differ = members.state[rows] != ASKED[beats.status]
-        self._meet(rows[differ])
+        self._record_first_beats(rows[differ])
         return changes, StateClaims(rows[differ], beats.incarnation[differ], beats.status[differ])
 
     def contest(self, shard: int, contested: Rows, unfresh: Rows, now: float) -> list[StateChanges]:
@@ -176,7 +178,7 @@ class Detector:
         flagged = runs.count_flips(self.members, contested, now, CONFLICT_FLIPS)
         return self._unchanged(flagged, Cause.CONTESTED)
 
-    def _meet(self, rows: Rows) -> None:
+    def _record_first_beats(self, rows: Rows) -> None:
         """Take in beats of members that were not up: a member is known from its first beat on."""
         new = rows[np.isnan(self.members.first_heard[rows])]
         self.members.first_heard[new] = self.listened
@@ -241,7 +243,7 @@ class Detector:
         members.heard_at[rows] = now
         for place in range(members.replicas):
             members.heard[place, rows] = self._time[members.shard[place, rows]]
-        self.gaps.heard(rows)
+        self.gaps.reset(rows)
 
     def _promise(self, rows: Rows, beats: Beats) -> None:
         """Note what members promise, where it is not what they promised before."""

@@ -74,7 +74,7 @@ class Gaps:
         self._clocks = clocks
         self._shards = [_Hearing() for _ in clocks]
 
-    def take(
+    def advance(
         self, shard: int, step: Step, listened: float, canary: float, now: float
     ) -> Iterator[None]:
         """Take in, in steps, that a sweep of ``shard`` moved its clock by ``listened`` seconds.
@@ -97,7 +97,7 @@ class Gaps:
         """Note that no beat in ``shard`` is fresh before its agent saw another challenge."""
         self._shards[shard].unseen = True
 
-    def heard(self, rows: Rows) -> None:
+    def reset(self, rows: Rows) -> None:
         """Take in new beats of members in ``rows``: what they were spared is over."""
         if self.marks:
             self._members.chances[:, rows] = 0

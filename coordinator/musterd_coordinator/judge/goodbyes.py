@@ -39,7 +39,7 @@ class Goodbyes:
         self._members = members
         self._said: list[_Said] = []
 
-    def note(self, rows: Rows, times: Seconds, *, held: bool) -> None:
+    def add(self, rows: Rows, times: Seconds, *, held: bool) -> None:
         """Note that members in ``rows`` say goodbye now.
 
         ``times`` are the listening times of all shards.
@@ -47,7 +47,7 @@ class Goodbyes:
         if len(rows):
             self._said.append(_Said(rows, times[self._members.shard[:, rows]], held))
 
-    def take_back(self, rows: Rows) -> None:
+    def retract(self, rows: Rows) -> None:
         """Hold nothing that members in ``rows`` said before: they say that all is well.
 
         That they said it of late still counts for others: somebody who speaks for a zone may be
@@ -77,7 +77,7 @@ class Goodbyes:
         are_held: Mask = np.isin(rows, np.concatenate(held))
         return are_held
 
-    def over(self, times: Seconds, hold: float, within: float) -> Rows:
+    def expire(self, times: Seconds, hold: float, within: float) -> Rows:
         """Return rows with goodbyes that were held for ``hold`` seconds of listening, and are no longer.
 
         What is over, or was ``within`` seconds ago and not held, is forgotten.
@@ -95,7 +95,7 @@ class Goodbyes:
         rows = self._saying(np.concatenate(over))
         return rows[self._is_suspect(rows)]
 
-    def left(self, times: Seconds, hold: float) -> Iterator[tuple[Rows, Seconds]]:
+    def pending(self, times: Seconds, hold: float) -> Iterator[tuple[Rows, Seconds]]:
         """Yield rows with goodbyes that are held, and for how many seconds of listening more."""
         for said in self._said:
             if said.held:

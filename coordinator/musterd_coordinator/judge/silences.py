@@ -57,15 +57,15 @@ class SilenceJudge:
         self._times = times
         self.contests = Contests(members, times, len(clocks))
 
-    def of_all(self, rows: Rows | slice) -> Seconds:
+    def silence(self, rows: Rows | slice) -> Seconds:
         """Return the seconds of listening without a new beat, the largest over a member's shards."""
         shard = self._members.shard[:, rows]
         silence = self._times[shard] - self._members.heard[:, rows]
         longest: Seconds = np.where(shard == NO_SHARD, 0.0, silence).max(axis=0)
         return np.maximum(longest, 0.0)
 
-    def of(self, row: int) -> float:
-        """Return :meth:`of_all` of one row."""
+    def silence_of(self, row: int) -> float:
+        """Return :meth:`silence` of one row."""
         members, longest = self._members, 0.0
         for place in range(members.replicas):  # each question about one member comes here
             shard = members.shard.item(place, row)
@@ -88,7 +88,7 @@ class SilenceJudge:
         rows = rows[self._is_silent(shard, rows)]
         rows = rows[~self._are_held(rows)]
         if len(rows):
-            rows = rows[~self.contests.are_held(rows, self.of_all(rows))]
+            rows = rows[~self.contests.are_held(rows, self.silence(rows))]
         return Due(rows, self._members.heard[:, rows])
 
     def weigh(self, due: Sequence[Due]) -> Steps[list[SilenceVerdicts]]:
@@ -110,11 +110,11 @@ class SilenceJudge:
     def _are_held(self, rows: Rows) -> Mask:
         held: Mask = self._members.state[rows] == Code.SUSPECT
         suspects = rows[held]
-        held[held] = self.of_all(suspects) < self.storm_silence(suspects)
+        held[held] = self.silence(suspects) < self.storm_silence(suspects)
         return held
 
     def _verdicts(self, rows: Rows, mass: Mass) -> StateChanges:
-        members, silence = self._members, self.of_all(rows)
+        members, silence = self._members, self.silence(rows)
         old = members.state[rows]
         new = np.full(len(rows), Code.DOWN, np.uint8)
         cause = np.full(len(rows), Cause.SILENT, np.uint8)
@@ -155,7 +155,7 @@ class SilenceJudge:
         rest of a cut-off rack completes its silence an interval later than its first member), or if
         it completed its silence within the last service_down_time.
         """
-        members, silence, states = self._members, self.of_all(rows), self._members.state[rows]
+        members, silence, states = self._members, self.silence(rows), self._members.state[rows]
         living = is_living(states)
         down_time = members.down_after[rows]
         half = np.maximum(down_time / 2, 1.5 * members.interval[rows])

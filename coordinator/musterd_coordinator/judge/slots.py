@@ -45,7 +45,7 @@ class ShardSlots:
         self._reserve(slot + 1, row + 1)
         if self._row.item(slot) == row:
             return
-        self.leave(row)
+        self.vacate_row(row)
         self.vacate(slot)
         self._row[slot] = row
         self._slot[row] = slot
@@ -97,7 +97,7 @@ class ShardSlots:
         self.count -= 1
         return row
 
-    def leave(self, row: int) -> None:
+    def vacate_row(self, row: int) -> None:
         """Let the member of ``row`` hold no slot any more."""
         if self.holds(row):
             self.vacate(self._slot.item(row))

@@ -40,7 +40,7 @@ def judge_sweep(
     told, asking = list[StateChanges](), list[StateClaims]()
     for rows, beats in news:
         if len(rows):
-            changes, asked = detector.note(rows, beats, now)
+            changes, asked = detector.ingest(rows, beats, now)
             told += changes
             asking.append(asked)
         yield

@@ -90,7 +90,7 @@ class RowKeeper:
         }
         self._parts.absent.add(self._directory.member(row), seats, self._parts.clocks.monotonic())
         for index in seats:
-            self._parts.shards[index].seats.leave(row)
+            self._parts.shards[index].seats.vacate_row(row)
         self._placement.remove(row)
         self._directory.zones.release(self._detector.members.zone.item(row))
         self._directory.remove(row)
