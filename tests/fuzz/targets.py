@@ -88,7 +88,7 @@ def outcome(reply: BulkReply, text: bytes, cuts: Sequence[int]) -> int | str:
     begin = 0
     for end in [*(cut for cut in cuts if 0 < cut < len(text)), len(text)]:
         try:
-            taken, whole = reply.read(memoryview(bytearray(text[begin:end])))
+            taken, whole = reply.parse(memoryview(bytearray(text[begin:end])))
         except StoreError:
             return "refused"
         assert 0 <= taken <= max(0, end - begin)
@@ -131,7 +131,7 @@ def postgres_copy(data: bytes) -> None:
     copy, harvest = Copy("db"), RowCollector("db", seats_of(20), -77)
     try:
         for chunk in chunks:
-            harvest.take(copy.rows(chunk))
+            harvest.collect(copy.rows(chunk))
         copy.finish()
     except StoreError:
         return

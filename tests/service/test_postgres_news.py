@@ -131,13 +131,13 @@ async def test_a_sweep_that_fails_hides_nothing_from_the_next(
 async def test_marks_that_do_not_compare_mean_that_every_row_is_read(
     database: Database, monkeypatch: pytest.MonkeyPatch, other: object
 ) -> None:
-    since = SnapshotMark.since
+    since = SnapshotMark.read_from
 
     def compared(mark: SnapshotMark, previous: SnapshotMark | None) -> int | None:
         return since(mark, previous and other(previous))  # type: ignore[operator]
 
     async with both(database.dsn) as (writer, reader):
         await fleet(writer, reader)
-        monkeypatch.setattr(SnapshotMark, "since", compared)
+        monkeypatch.setattr(SnapshotMark, "read_from", compared)
         for _ in range(2):
             assert told(await reader.sweep()) == ([0, 1, 2, 3, 4], 0)

@@ -81,7 +81,7 @@ def test_any_answer_ends_well(pieces: Sequence[bytes], cuts: Sequence[int]) -> N
 async def answer(data: bytes, cuts: Sequence[int]) -> None:
     link, transport = BulkConnection("mc"), Transport()
     link.connection_made(transport)
-    asked = [asyncio.ensure_future(link.ask(b"get\r\n", reply)) for reply in replies()]
+    asked = [asyncio.ensure_future(link.call(b"get\r\n", reply)) for reply in replies()]
     await asyncio.sleep(0)
     for end in [*sorted(cut for cut in cuts if cut < len(data)), len(data)]:
         while data and end:

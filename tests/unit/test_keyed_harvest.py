@@ -42,7 +42,7 @@ def stored(draw: st.DrawFn) -> dict[int, bytes]:
 
 def take(harvest: BeatCollector, found: dict[int, bytes]) -> None:
     slots = np.array(list(found), np.int64)
-    harvest.take(
+    harvest.collect(
         slots, words_in(b"".join(found.values()), len(found), 0, SIZE), odd=np.empty(0, np.int64)
     )
 
@@ -85,7 +85,7 @@ def test_what_is_good_is_taken_and_the_rest_is_counted(found: dict[int, bytes], 
 def test_who_restarted_is_noticed_once() -> None:
     harvest = BeatCollector(seated())
     for incarnations, restarted in (([7, 7, 7], []), ([7, 8, 7], [1]), ([7, 8, 7], [])):
-        harvest.begin()
+        harvest.reset()
         take(harvest, {slot: record(slot, number) for slot, number in enumerate(incarnations)})
         assert harvest.restarted == restarted
         assert harvest.rejected == Rejected()
@@ -96,7 +96,7 @@ def test_each_sweep_begins_with_nothing_and_has_room_for_all() -> None:
     harvest = BeatCollector(seats)
     take(harvest, {slot: record(slot) for slot in range(MEMBERS)})
     seats.seat(MEMBERS, 100 + MEMBERS, Member("g", "new"), 1)
-    harvest.begin()
+    harvest.reset()
     assert (harvest.size, len(harvest.beats().slot)) == (0, 0)
     take(harvest, {slot: record(slot) for slot in range(MEMBERS + 1)})
     assert harvest.beats().slot.tolist() == list(range(MEMBERS + 1))

@@ -45,12 +45,12 @@ def test_values_that_are_refused_have_one_line_a_sweep() -> None:
     with capture_logs() as lines:
         for number in range(100):
             quarantine.refuse("holder", b"k%d" % number, "not JSON")
-        assert quarantine.take().holder == 100
+        assert quarantine.drain().holder == 100
         for number in range(101):
             quarantine.refuse("holder", b"k%d" % number, "not JSON")
-        assert quarantine.take().holder == 101
+        assert quarantine.drain().holder == 101
         quarantine.refuse("holder", b"k0", "not JSON")
-        quarantine.take()
+        quarantine.drain()
     assert events(lines) == [("values refused", 100), ("values refused", 1)]
     assert lines[0]["first"][:2] == ["holder k0: not JSON", "holder k1: not JSON"]
     assert len(lines[0]["first"]) == 5
@@ -61,11 +61,11 @@ def test_rows_that_are_refused_have_one_line_a_reading() -> None:
     with capture_logs() as lines:
         for _ in range(2):
             for slot in range(100):
-                refused.put(slot, "a name is too long")
-            refused.tell()
+                refused.add(slot, "a name is too long")
+            refused.log()
         refused.accept(7)
-        refused.put(7, "a name is too long")
-        refused.tell()
+        refused.add(7, "a name is too long")
+        refused.log()
     assert events(lines) == [("members refused", 100), ("members refused", 1)]
     assert lines[0]["first"][0] == "slot 0: a name is too long"
     assert len(lines[0]["first"]) == 3

@@ -54,7 +54,7 @@ def feed(reply: BulkReply, data: bytes, cuts: list[int]) -> int | None:
     """Show ``reply`` more and more of ``data``, as a connection does; how much of it it took."""
     begin = 0
     for end in [*sorted(cut for cut in cuts if 0 < cut < len(data)), len(data)]:
-        taken, whole = reply.read(memoryview(bytearray(data[begin:end])))
+        taken, whole = reply.parse(memoryview(bytearray(data[begin:end])))
         begin += taken
         if whole:
             return begin
@@ -163,7 +163,7 @@ def test_records_do_not_change_with_the_buffer() -> None:
     for slots in ([3], [3, 4]):
         data = bytearray(b"".join(Stored(slot, record(slot)).text for slot in slots) + b"END\r\n")
         reply = reply_to(slots)
-        reply.read(memoryview(data))
+        reply.parse(memoryview(data))
         data[:] = bytes(len(data))
         assert taken(reply) == ({slot: read(record(slot)) for slot in slots}, [])
 
@@ -233,14 +233,14 @@ def test_values_are_the_same_whether_they_come_at_once_or_in_pieces(
     data = b"".join(each.text for each in stored) + b"END\r\n"
     follows = NEXT if more_follows else b""
     whole, pieces = ValuesReply("mc", asked), ValuesReply("mc", asked)
-    assert pieces.read(memoryview(data[:1])) == (0, False)  # from here on it goes value by value
+    assert pieces.parse(memoryview(data[:1])) == (0, False)  # from here on it goes value by value
     try:
         assert feed(pieces, data + follows, cuts) == len(data)
     except StoreError as error:
         with pytest.raises(type(error), match=re.escape(error.reason)):
-            whole.read(memoryview(data + follows))
+            whole.parse(memoryview(data + follows))
     else:
-        assert whole.read(memoryview(data + follows)) == (len(data), True)
+        assert whole.parse(memoryview(data + follows)) == (len(data), True)
         assert (whole.values, whole.flagged) == (pieces.values, pieces.flagged)
 
 
@@ -264,15 +264,15 @@ def test_a_reply_is_cut_off_at_half_more_than_what_was_asked_for() -> None:
     sent = 0
     while sent < 11 << 20:
         data = large(len(reply.oversized), 1 << 20)
-        assert reply.read(memoryview(data)) == (len(data), False)
+        assert reply.parse(memoryview(data)) == (len(data), False)
         sent += len(data)
     with pytest.raises(ReplyTooLong, match="cut off"):
-        reply.read(memoryview(large(400, 2 << 20)[:100]))
+        reply.parse(memoryview(large(400, 2 << 20)[:100]))
     assert len(reply.oversized) == 1 + (sent >> 20)
 
 
 def test_a_beat_is_never_as_long_as_that() -> None:
     reply = reply_to([1, 3])
     with pytest.raises(ReplyTooLong, match="has 1048576 bytes"):
-        reply.read(memoryview(large(3, 1 << 20)[:100_000]))
+        reply.parse(memoryview(large(3, 1 << 20)[:100_000]))
     assert reply.oversized == [KEYS.beat(3)]

@@ -24,7 +24,7 @@ def harvested(rows: list[tuple[int, bytes]], seats: int, chunk: int) -> RowColle
     whole = copy_of(rows)
     copy, harvest = Copy("db"), RowCollector("db", seats_of(seats), CANARY_SLOT)
     for at in range(0, len(whole), chunk):
-        harvest.take(copy.rows(whole[at : at + chunk]))
+        harvest.collect(copy.rows(whole[at : at + chunk]))
     return harvest
 
 
@@ -70,9 +70,9 @@ def test_one_harvest_serves_one_sweep_after_the_other() -> None:
     harvest = RowCollector("db", seats, CANARY_SLOT)
     for rows in ([*map(beat, range(40)), beat(41, 1)], [beat(7)], [*map(beat, range(39, 0, -1))]):
         copy = Copy("db")
-        harvest.begin()
-        harvest.take(copy.rows(copy_of([*rows, (CANARY_SLOT, pack(CANARY))])))
+        harvest.reset()
+        harvest.collect(copy.rows(copy_of([*rows, (CANARY_SLOT, pack(CANARY))])))
         assert harvest.beats().slot.tolist() == [slot for slot, _ in rows if slot < 40]
         assert harvest.canary == CANARY
-    harvest.begin()
+    harvest.reset()
     assert (len(harvest.beats().slot), harvest.canary, sum(harvest.rejected)) == (0, None, 0)

@@ -23,7 +23,7 @@ def test_seated_changed_and_vacated() -> None:
 def test_a_whole_reading_vacates_what_it_does_not_have() -> None:
     seats = RowSlots()
     seats.update([seat(0), seat(1), seat(2)])
-    seats.begin()
+    seats.start_reading()
     roster = seats.update([seat(1, 7, number=8)])
     assert [member.name for _, member in roster.seated] == ["m8"]
     assert seats.vacate_unread() == [0, 2]
@@ -82,7 +82,7 @@ def test_a_beat_that_was_believed_is_present_until_its_seat_is_lost_or_its_recor
     assert (seats.present(), seats.fingerprint() == before) == (4, False)
     seats.update([seat(2, 9), seat(3, 9, number=8), Seat(4, 9)])  # other facts, another, nobody
     assert seats.present() == 2
-    seats.begin()
+    seats.start_reading()
     seats.vacate_unread()
     assert seats.present() == 0
     seats.believe(slots[1:2], records(good[1]))

@@ -34,10 +34,10 @@ def identities(*slots: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
 def fleet(honest: int) -> Standing:
     """So many members in the first slots, who beat in a few sweeps."""
     standing = Standing()
-    standing.count(heard())
+    standing.end_sweep(heard())
     seat(standing, *range(honest))
     for _ in range(ESTABLISHED):
-        standing.count(heard(*range(honest)))
+        standing.end_sweep(heard(*range(honest)))
     return standing
 
 
@@ -51,7 +51,7 @@ def look(
         spoiled=np.array(slots, np.int64),
         established=established,
     )
-    return spoilage.look(sweep, now)
+    return spoilage.update(sweep, now)
 
 
 def test_junk_of_newcomers_stops_nothing_and_hides_nothing() -> None:
@@ -86,7 +86,7 @@ def test_who_takes_a_seat_of_another_begins_anew() -> None:
 
 def test_who_moves_takes_its_standing_along_and_leaves_none_behind() -> None:
     standing = fleet(3)
-    standing.leave(np.array([1, 2]), identities(1, 2))
+    standing.remove(np.array([1, 2]), identities(1, 2))
     seat(standing, 2)
     standing.seat(np.array([5, 1]), np.array([1001, 77], np.uint64))
     spoils = standing.spoils(heard(0), np.array([1, 2, 5]))
@@ -99,15 +99,15 @@ def test_standing_of_those_who_left_is_not_kept_for_ever() -> None:
         slots = np.arange(REMEMBERED)
         ids = (slots + first).astype(np.uint64)
         standing.seat(slots, ids)
-        standing.leave(slots, ids)
+        standing.remove(slots, ids)
     assert len(standing._left) == REMEMBERED
 
 
 def test_a_beat_that_went_astray_means_something_if_its_member_was_heard_and_is_not_now() -> None:
     standing = Standing()
-    standing.count(heard())
+    standing.end_sweep(heard())
     seat(standing, 0, 1, 2)
-    standing.count(heard(0, 1))
+    standing.end_sweep(heard(0, 1))
     spoils = standing.spoils(heard(0), np.array([7]), np.array([0, 1, 2]))
     assert (spoils.slots.tolist(), spoils.records) == ([1], 2)
 
@@ -174,13 +174,13 @@ def test_only_what_was_spoiled_and_not_good_all_the_time_is_given_up(
 
 def test_in_a_fleet_that_just_began_those_count_who_were_good_most_often() -> None:
     standing = Standing()
-    standing.count(np.zeros(4, np.bool_))
+    standing.end_sweep(np.zeros(4, np.bool_))
     standing.seat(np.arange(4), np.arange(4, dtype=np.uint64))
     assert standing.spoils(np.zeros(4, np.bool_), np.arange(4)).slots.tolist() == [0, 1, 2, 3]
-    standing.count(np.array([True, True, True, False]))
+    standing.end_sweep(np.array([True, True, True, False]))
     assert standing.spoils(np.zeros(4, np.bool_), np.arange(4)).slots.tolist() == [0, 1, 2]
     for _ in range(2):
-        standing.count(np.array([True, False, False, False]))
+        standing.end_sweep(np.array([True, False, False, False]))
     assert standing.spoils(np.zeros(4, np.bool_), np.arange(4)).slots.tolist() == [0]
 
 

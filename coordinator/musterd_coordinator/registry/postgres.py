@@ -276,10 +276,10 @@ class PostgresRegistry:
     ) -> AsyncIterator[list[Entry | Gone]]:
         """Yield what changed since the last reading, without what ``told_by`` itself did."""
         now = await self._now(link)
-        if now.since(self._mark) is None and await self._catch_up(link):
+        if now.read_from(self._mark) is None and await self._catch_up(link):
             now = await self._now(link)
         heard = set()
-        since = now.since(self._mark) or 0
+        since = now.read_from(self._mark) or 0
         async for page in self._pages(link, statement, since, told_by):
             versions = list(map(_version, page))
             heard |= {version for version in versions if version[0] >= now.oldest}

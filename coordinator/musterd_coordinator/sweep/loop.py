@@ -146,7 +146,7 @@ class Sweeper:
         if not attempt.sweep.complete:
             return attempt.sweep.reason
         now = anyio.current_time()
-        attempt.spoiled = self._spoilage.look(attempt.sweep, now)
+        attempt.spoiled = self._spoilage.update(attempt.sweep, now)
         if reason := attempt.sweep.unproven or attempt.spoiled.reason:
             return reason
         if not kept:

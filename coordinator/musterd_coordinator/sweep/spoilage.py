@@ -77,7 +77,7 @@ class Spoilage:
         self._seen: Seconds = np.empty(0)
         self._said: Slots = _none()
 
-    def look(self, sweep: BeatBatch, now: float) -> Spoiled:
+    def update(self, sweep: BeatBatch, now: float) -> Spoiled:
         """Return what a complete ``sweep`` has of spoiled slots at ``now`` monotonic seconds."""
         patience = GIVEN_UP_AFTER * self._down_time()
         self._forget(sweep.beats.slot, now - patience)

@@ -59,7 +59,7 @@ class Standing:
             if earned := self._left.pop(identity, 0):
                 self._good[slot] = earned
 
-    def leave(self, slots: Slots, identities: Identities) -> None:
+    def remove(self, slots: Slots, identities: Identities) -> None:
         """Note that they sit there no longer. Must be told before another member sits there."""
         earned = self._good[slots]
         self._good[slots] = 0
@@ -86,7 +86,7 @@ class Standing:
         good = np.count_nonzero(heard & (self._good[: len(heard)] >= enough))
         return Spoils(spoiled, int(good) + len(spoiled))
 
-    def count(self, heard: Bools) -> None:
+    def end_sweep(self, heard: Bools) -> None:
         """Note that this sweep was complete."""
         self._reserve(len(heard))
         good = self._good[: len(heard)]

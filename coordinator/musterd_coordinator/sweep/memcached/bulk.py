@@ -60,13 +60,13 @@ class MemcachedBulk:
     async def values(self, lane: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the values of ``keys``."""
         make = partial(ValuesReply, self._server.name, keys)
-        reply = await self._ask(lane, b" ".join(keys), make)
+        reply = await self._call(lane, b" ".join(keys), make)
         return reply.values
 
     async def beats(self, lane: int, block: Block) -> BeatRecords:
         """Return the records in the slots of ``block``."""
         make = partial(BeatsReply, self._server.name, block, self._beat_prefix)
-        reply = await self._ask(lane, memoryview(block.text)[:-1], make)
+        reply = await self._call(lane, memoryview(block.text)[:-1], make)
         return reply.result
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class MemcachedBulk:
                 link.abort("closed by us")
         self._links = [None] * CONNECTIONS
 
-    async def _ask(self, lane: int, keys: bytes | memoryview, make: Callable[[], R]) -> R:
+    async def _call(self, lane: int, keys: bytes | memoryview, make: Callable[[], R]) -> R:
         """Return the whole reply. A value larger than any of ours is removed, and is not in it."""
         command = b"".join((b"get ", keys, b"\r\n"))
         removed: set[bytes] = set()
@@ -84,7 +84,7 @@ class MemcachedBulk:
             reply = make()
             link = await self._link(lane % CONNECTIONS)
             try:
-                await link.ask(command, reply)
+                await link.call(command, reply)
             except ReplyTooLong:
                 if reply.oversized and removed.issuperset(reply.oversized):
                     raise  # the server does not mean what it says
@@ -98,7 +98,7 @@ class MemcachedBulk:
         if keys:
             self.oversized += keys
             link = await self._link(lane % CONNECTIONS)
-            link.tell(b"".join(b"delete %b noreply\r\n" % key for key in keys))
+            link.send(b"".join(b"delete %b noreply\r\n" % key for key in keys))
 
     async def _link(self, number: int) -> BulkConnection:
         link = self._links[number]
@@ -121,7 +121,7 @@ class MemcachedBulk:
 
     async def _log_in(self, link: BulkConnection) -> None:
         try:
-            await link.ask(self._access.login, LoginReply(self._server.name))
+            await link.call(self._access.login, LoginReply(self._server.name))
         except ShardRefused as refused:
             raise login_refused(self._server.name, refused.reason) from None
 

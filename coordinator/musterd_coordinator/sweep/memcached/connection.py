@@ -32,7 +32,7 @@ class BulkConnection(asyncio.BufferedProtocol):
         """Say whether a command may be sent."""
         return self._failure is None
 
-    async def ask(self, command: bytes, reply: BulkReply) -> None:
+    async def call(self, command: bytes, reply: BulkReply) -> None:
         """Send ``command`` and wait until ``reply`` was read to its end."""
         if self._failure is not None or self._transport is None:
             raise self._fail_again()
@@ -45,7 +45,7 @@ class BulkConnection(asyncio.BufferedProtocol):
             self.abort("a read on the same connection was given up")
             raise
 
-    def tell(self, commands: bytes) -> None:
+    def send(self, commands: bytes) -> None:
         """Send what gets no reply."""
         if self.is_usable and self._transport is not None:
             self._transport.write(commands)
@@ -89,7 +89,7 @@ class BulkConnection(asyncio.BufferedProtocol):
             if not self._due:
                 raise self._unasked()
             reply, read = self._due[0]
-            taken, whole = reply.read(self._view[self._start : self._end])
+            taken, whole = reply.parse(self._view[self._start : self._end])
             self._start += taken
             if not whole:
                 self._let_gather()

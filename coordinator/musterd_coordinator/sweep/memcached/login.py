@@ -13,7 +13,7 @@ class LoginReply:
         self._shard = shard
         self.oversized: list[bytes] = []
 
-    def read(self, buffer: memoryview) -> tuple[int, bool]:
+    def parse(self, buffer: memoryview) -> tuple[int, bool]:
         """Read the line; raise ShardRefused for any other than that of a server that agrees."""
         line, end, _ = bytes(buffer[:LINE_LIMIT]).partition(b"\n")
         if not end and len(line) < LINE_LIMIT:

@@ -53,14 +53,14 @@ class BeatsReply:
         self._exact: ValuesReply | None = None
         self.oversized = []
 
-    def read(self, buffer: memoryview) -> tuple[int, bool]:
+    def parse(self, buffer: memoryview) -> tuple[int, bool]:
         """Read by stride while that holds, else value by value."""
         if self._exact is None:
             if len(buffer) < self._most and not self._may_be_all(buffer):
                 return 0, False
             count = self._count(buffer)
             end = count * self._stride
-            if bytes(buffer[end : end + len(END)]) == END and self._take(buffer, count):
+            if bytes(buffer[end : end + len(END)]) == END and self._accept(buffer, count):
                 return end + len(END), True
             self._exact = ValuesReply(self._shard, self._block.keys, SIZE)
             self.oversized = self._exact.oversized
@@ -80,7 +80,7 @@ class BeatsReply:
         others = np.flatnonzero(starts != _V)
         return int(others[0]) if len(others) else len(starts)
 
-    def _take(self, buffer: memoryview, count: int) -> bool:
+    def _accept(self, buffer: memoryview, count: int) -> bool:
         """Take ``count`` blocks if all of them are what they should be."""
         if not count:
             self.result = (
@@ -129,7 +129,7 @@ class BeatsReply:
         return slots if (np.diff(slots) > 0).all() else None
 
     def _read_exactly(self, exact: ValuesReply, buffer: memoryview) -> tuple[int, bool]:
-        taken, whole = exact.read(buffer)
+        taken, whole = exact.parse(buffer)
         if whole:
             exact.values |= dict.fromkeys(exact.flagged, b"")  # whatever it is, it is no record
             keys = self._block.keys

@@ -36,7 +36,7 @@ class BulkReply(Protocol):
 
     oversized: list[bytes]
 
-    def read(self, buffer: memoryview) -> tuple[int, bool]:
+    def parse(self, buffer: memoryview) -> tuple[int, bool]:
         """Return how many bytes of ``buffer`` this reply takes, and whether that is the rest of it.
 
         ``buffer`` begins with what is left of the reply. Raises ShardCorrupt or ShardRefused; then
@@ -62,7 +62,7 @@ class ValuesReply:
         self.flagged: set[bytes] = set()
         self.oversized: list[bytes] = []
 
-    def read(self, buffer: memoryview) -> tuple[int, bool]:
+    def parse(self, buffer: memoryview) -> tuple[int, bool]:
         """Read all at once if that can be, else value by value, as they come."""
         if not self._asked:
             text = bytes(buffer)

@@ -22,7 +22,7 @@ class RowCollector:
     Everything that is read of a row is copied out of it at once, into columns with room for all
     members that have seats. So nothing is left to do at the end that would block an event loop, and
     the rows themselves are never all in memory. One harvest serves one sweep after the other, as
-    :meth:`begin` says: new memory for a million beats costs a tenth of reading them.
+    :meth:`reset` says: new memory for a million beats costs a tenth of reading them.
     """
 
     def __init__(self, shard: str, seats: RowSlots, canary_slot: int) -> None:
@@ -30,9 +30,9 @@ class RowCollector:
         self._seats = seats
         self._canary_slot = canary_slot
         self._columns: Sequence[NDArray[Any]] = no_beats()
-        self.begin()
+        self.reset()
 
-    def begin(self, *, everything: bool = True) -> None:
+    def reset(self, *, everything: bool = True) -> None:
         """Start over. What :meth:`beats` returned is overwritten from now on.
 
         ``everything``: all rows are to come; else those that do not come are as they were.
@@ -62,7 +62,7 @@ class RowCollector:
         """
         return not self._strangers and not any(self.rejected)
 
-    def take(self, rows: NDArray[Any]) -> None:
+    def collect(self, rows: NDArray[Any]) -> None:
         """Take in some rows, with the fields ``slot`` and ``record``, in any order.
 
         Raises ShardCorrupt when there are more beats than members.

@@ -45,7 +45,7 @@ class SnapshotMark(NamedTuple):
     oldest: int  # the oldest transaction that was still under way
     life: int | None  # None: its number is not drawn yet, and the mark is like no other
 
-    def since(self, previous: "SnapshotMark | None") -> int | None:
+    def read_from(self, previous: "SnapshotMark | None") -> int | None:
         """Return the first transaction to read from, or None to read everything."""
         if previous is None or self.life is None or self.life != previous.life:
             return None

@@ -37,7 +37,7 @@ class MoveWatch:
         self._due = False
         self._until = -inf
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """See whether ``leader``, a new connection, leads where it did before. Raises StoreError."""
         async with self._leader.session() as session:
             server = str(await session.connection.fetchval(_SERVER))

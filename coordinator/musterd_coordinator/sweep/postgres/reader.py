@@ -122,7 +122,7 @@ class PostgresReader:
             async with self._canary_link.transaction() as connection:
                 await connection.execute(_NEW_CANARY, *row)
                 await connection.execute(_OLD_CANARIES)
-        self._scan.forget()  # where the canary is gone, others may be
+        self._scan.invalidate()  # where the canary is gone, others may be
         lost, self._has_canary = self._has_canary, True
         return not lost
 
@@ -130,7 +130,7 @@ class PostgresReader:
         """Have the canary connect and take its place in the table as a newcomer would."""
         async with self._tables():
             await self._canary_link.renew()
-            await self._move.look()
+            await self._move.check()
             async with self._canary_link.transaction() as connection:
                 await connection.execute(_MOVED_CANARY, self._canary_slot)
 
@@ -147,11 +147,11 @@ class PostgresReader:
         """Return the namespace's beats that are new since the last call, and the canary."""
         harvest, scan = self._harvest, self._scan
         async with self._tables(), self._link.transaction(begin=SNAPSHOT) as connection:
-            harvest.begin(everything=await scan.begin(connection))
+            harvest.reset(everything=await scan.start(connection))
             await scan.read(connection, self._seats.count(), self._take)
             marks = await connection.fetch(READ_MARKS, marks_key(self._namespace), MOST_RELAYS)
         if harvest.settled:
-            scan.settle()
+            scan.acknowledge()
         reason = self._move.reason(self._seats) or self._relays.judge(
             {slot: record for slot, record in marks},  # noqa: C416 (a Record is no tuple to mypy)
             self._seats.fingerprint(),
@@ -172,7 +172,7 @@ class PostgresReader:
     def _take(self, rows: NDArray[Any]) -> Steps[None] | None:
         if isinstance(self._harvest, SealedRowCollector):
             return self._harvest.check(rows, anyio.current_time())
-        self._harvest.take(rows)
+        self._harvest.collect(rows)
         return None
 
     def _signed(self, batch: BeatBatch, seals: SlotSeals) -> BeatBatch:

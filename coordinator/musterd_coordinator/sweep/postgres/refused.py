@@ -22,7 +22,7 @@ class RefusedRows:
     def __len__(self) -> int:
         return len(self._reasons)
 
-    def put(self, slot: int, reason: str) -> None:
+    def add(self, slot: int, reason: str) -> None:
         """Note that the row of ``slot`` is no member, for ``reason``."""
         if self._reasons.get(slot) != reason and len(self) < REMEMBERED:
             self._reasons[slot] = self._untold[slot] = reason
@@ -35,7 +35,7 @@ class RefusedRows:
         """Forget all rows: they are read anew."""
         self._reasons.clear()
 
-    def tell(self) -> None:
+    def log(self) -> None:
         """Write one line to the log for all rows that it does not have yet."""
         untold, self._untold = self._untold, {}
         if untold:

@@ -133,9 +133,9 @@ class RosterReader:
         another life of the database. Members that come later are read a step at each call, however
         many come, while those that are known are judged.
         """
-        reading = await self._begin()
+        reading = await self._current_reading()
         await self._step(reading)
-        self._refused.tell()
+        self._refused.log()
         seats, reading.seats = reading.seats, {}
         roster = self._seats.update(seats.values())
         if not reading.finished:
@@ -145,19 +145,19 @@ class RosterReader:
             roster = Roster(roster.seated, [*roster.vacated, *self._seats.vacate_unread()])
         return roster
 
-    async def _begin(self) -> _Reading:
+    async def _current_reading(self) -> _Reading:
         """Return the reading to go on with."""
         now = await self._now()
-        if self._reading is None or now.since(self._reading.mark) is None:
-            anew = now.since(self._mark) is None
+        if self._reading is None or now.read_from(self._reading.mark) is None:
+            anew = now.read_from(self._mark) is None
             if (anew or self._doubtful) and await self._catch_up():
                 now = await self._now()
-            since = None if self._doubtful else now.since(self._mark)
+            since = None if self._doubtful else now.read_from(self._mark)
             self._reading = _Reading(now, since, anew)
             self._doubtful = False
             if since is None:
                 self._refused.clear()
-            self._seats.begin()
+            self._seats.start_reading()
         return self._reading
 
     async def _step(self, reading: _Reading) -> None:
@@ -194,7 +194,7 @@ class RosterReader:
             else:
                 await self._pass_over(reading, error.reason)
             return 0
-        self._take(reading, rows)
+        self._collect(reading, rows)
         reading.finished = len(rows) < most
         reading.page = min(2 * most, self._rows)
         return len(rows)
@@ -205,7 +205,7 @@ class RosterReader:
         reading.finished = not rows
         for slot, version in rows:
             reading.position = int(version), slot
-            self._refused.put(slot, reason)
+            self._refused.add(slot, reason)
             if 0 <= slot < self._bound:
                 reading.seats[slot] = Seat(slot, _changed(version))
 
@@ -215,12 +215,12 @@ class RosterReader:
             count = await connection.fetchval(_COUNT)
             self._bound = min(MOST_SLOTS, max(ROOMY, SPARSE * count))
 
-    def _take(self, reading: _Reading, rows: list[asyncpg.Record]) -> None:
+    def _collect(self, reading: _Reading, rows: list[asyncpg.Record]) -> None:
         for row in rows:
             slot, changed = row["slot"], _changed(row["version"])
             reading.position = int(row["version"]), slot
             if not 0 <= slot < self._bound:
-                self._refused.put(
+                self._refused.add(
                     slot, f"slots are below {self._bound}, for as many rows as there are"
                 )
             elif reading.since is None or self._seats.is_news(slot, changed):
@@ -238,7 +238,7 @@ class RosterReader:
             if self._signing and (fault := self._signing.fault(member, row["mac"] or b"")):
                 raise ValueError(f"{member}: {fault}")
         except Exception as error:  # noqa: BLE001 (whatever is wrong with it is wrong with it alone)
-            self._refused.put(slot, str(error) or type(error).__name__)
+            self._refused.add(slot, str(error) or type(error).__name__)
             return Seat(slot, changed)
         self._refused.accept(slot)
         return Seat(slot, changed, its_id, member)

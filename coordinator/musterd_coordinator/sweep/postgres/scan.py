@@ -59,7 +59,7 @@ class Scan:
     """A `Scan` reads the beats with one namespace's ``key``.
 
     ``other`` is a link that is idle meanwhile. A scan is of one moment, in a transaction that
-    :data:`SNAPSHOT` began. :meth:`begin` comes first.
+    :data:`SNAPSHOT` began. :meth:`start` comes first.
     """
 
     def __init__(self, link: PgSession, other: PgSession, key: int) -> None:
@@ -72,21 +72,21 @@ class Scan:
         self._now: SnapshotMark | None = None
         self._changed = ""
 
-    async def begin(self, connection: Connection) -> bool:
+    async def start(self, connection: Connection) -> bool:
         """Look at the moment; say whether every row will be read, and not only those that changed."""
         self._now = await mark(connection, "musterd.beat")
-        oldest = self._now.since(self._read)
+        oldest = self._now.read_from(self._read)
         if oldest is None or self._now.oldest - oldest > _MOST_TRANSACTIONS:
             self._changed = ""
         else:
             self._changed = _CHANGED.format(oldest=oldest & _XID)
         return not self._changed
 
-    def settle(self) -> None:
+    def acknowledge(self) -> None:
         """Note that all that was read is understood: the next scan need not read it again."""
         self._read = self._now
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Have the next scan read all rows there are: some may be gone."""
         self._read = None
 

@@ -22,9 +22,9 @@ class SealedRowCollector(RowCollector):
         self._seals = seals
         super().__init__(shard, seats, canary_slot)
 
-    def begin(self, *, everything: bool = True) -> None:
+    def reset(self, *, everything: bool = True) -> None:
         """Start over."""
-        super().begin(everything=everything)
+        super().reset(everything=everything)
         self._seals.begin()
 
     def _most(self) -> int:

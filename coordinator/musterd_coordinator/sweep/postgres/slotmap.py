@@ -59,7 +59,7 @@ class RowSlots:
         """Say whether the row of ``slot`` that transaction ``changed`` wrote is not taken over yet."""
         return slot >= len(self._changed) or bool(self._changed[slot] != changed)
 
-    def begin(self) -> None:
+    def start_reading(self) -> None:
         """Begin a reading: no row was read in it yet."""
         self._read[:] = False
 
@@ -69,7 +69,7 @@ class RowSlots:
         Only those that were not vacant before are returned.
         """
         gone = np.flatnonzero(self._taken & ~self._read)
-        self._standing.leave(gone, self._id[gone])
+        self._standing.remove(gone, self._id[gone])
         self._taken[gone] = False
         self._heard[gone] = 0
         return gone.tolist()
@@ -84,7 +84,7 @@ class RowSlots:
         ids = np.fromiter((seat.member_id for seat in seats), np.uint64, len(seats))
         others = self._id[slots] != ids
         left = slots[self._taken[slots] & (others | ~taken)]
-        self._standing.leave(left, self._id[left])
+        self._standing.remove(left, self._id[left])
         came = taken & (others | ~self._taken[slots])
         self._standing.seat(slots[came], ids[came])
         self._taken[slots] = taken
@@ -112,7 +112,7 @@ class RowSlots:
         """Return what it means that a complete sweep ``refused`` what stands in these slots."""
         heard = self._heard != 0
         spoils = self._standing.spoils(heard, refused)
-        self._standing.count(heard)
+        self._standing.end_sweep(heard)
         return spoils
 
     @property

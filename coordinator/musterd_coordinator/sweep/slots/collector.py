@@ -23,7 +23,7 @@ _NOBODY = np.empty(0, np.uint64)
 
 
 class BeatCollector:
-    """A `BeatCollector` keeps the good beats of one sweep so far; :meth:`begin` starts the next.
+    """A `BeatCollector` keeps the good beats of one sweep so far; :meth:`reset` starts the next.
 
     ``size`` counts those that came. ``foreign`` are slots with a record of a member that does not
     sit there, ``restarted`` those with an incarnation that is not the one seen before, ``spoiled``
@@ -34,9 +34,9 @@ class BeatCollector:
         self._seats = seats
         self._slots = np.empty(0, np.int64)
         self._words = np.empty((WORDS, 0), np.uint64)
-        self.begin()
+        self.reset()
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Start over. What :meth:`beats` returned is overwritten from now on.
 
         Columns for a million members are new memory of the system's each time, and to get that
@@ -56,7 +56,7 @@ class BeatCollector:
         self._refused: list[Slots] = []
         self._strays: list[NDArray[np.uint64]] = []  # member_ids in slots of others
 
-    def take(self, slots: Slots, words: Words, odd: Slots) -> None:
+    def collect(self, slots: Slots, words: Words, odd: Slots) -> None:
         """Take in the records ``words`` (WORDS, n) from ``slots`` (n), which ascend.
 
         In the slots ``odd`` are more, without a record's size. No slot may come twice in a harvest.
@@ -88,7 +88,7 @@ class BeatCollector:
         """Note that all blocks were asked for and answered: what is not in here was not there."""
         self._seats.heard = self._heard
         self._seats.swept = True
-        self._seats.standing.count(self._heard)
+        self._seats.standing.end_sweep(self._heard)
 
     def _leave_out(self, odd: Slots) -> None:
         if len(odd):

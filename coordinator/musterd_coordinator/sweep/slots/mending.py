@@ -39,7 +39,7 @@ class Mender:
         if slot not in self.junk and len(self.free) < KNOWN_FREE:
             self.free.add(slot)
 
-    def forget(self, taken: Slots) -> None:
+    def discard(self, taken: Slots) -> None:
         """Note that good members took these slots."""
         for about in (self.junk, self.free):
             if about:
@@ -51,14 +51,14 @@ class Mender:
         self.hinted = dict.fromkeys(left[-MOST_HINTS:])
         return list(self.hinted)
 
-    async def settle(self) -> set[int]:
+    async def resolve_duplicates(self) -> set[int]:
         """Give members that were found in two slots the one that ``i`` says, or the newer one.
 
         Returns the slots where a member was moved by that.
         """
         moved = set()
         for identity, (slot, member, said) in list(islice(self.twice.items(), MEND_PORTION)):
-            chosen = await self._settle_one(identity, slot, member)
+            chosen = await self._resolve_one(identity, slot, member)
             if chosen == slot:
                 self._seats.seat(slot, identity, member, said)
             if chosen is not None:
@@ -66,7 +66,7 @@ class Mender:
             del self.twice[identity]
         return moved
 
-    async def _settle_one(self, identity: int, slot: int, member: Member) -> int | None:
+    async def _resolve_one(self, identity: int, slot: int, member: Member) -> int | None:
         """Return where ``member`` sits from now on; None: another was faster, and we come by again."""
         known = self._seats.slot_of.get(identity)
         index = self._keys.index(identity)

@@ -19,7 +19,7 @@ TEXT_LIMIT = 200  # characters of what is wrong
 
 
 class SlotQuarantine:
-    """A `SlotQuarantine` counts what one shard's reader refused since the last :meth:`take`.
+    """A `SlotQuarantine` counts what one shard's reader refused since the last :meth:`drain`.
 
     It counts by the fields of Rejected.
     """
@@ -47,7 +47,7 @@ class SlotQuarantine:
         """Note that the value of ``key`` is good: it is named again when it is not."""
         self._named.discard(key)
 
-    def take(self) -> Rejected:
+    def drain(self) -> Rejected:
         """Return what was refused since the last call."""
         if self._news:
             log.warning("values refused", shard=self._shard, count=self._news, first=self._first)

@@ -110,7 +110,7 @@ class SlotReader:
         did.
         """
         harvest = self._harvest
-        harvest.begin()
+        harvest.reset()
         try:
             with Deadline(self.name, self._timeout):
                 await self._gather(harvest)
@@ -137,7 +137,7 @@ class SlotReader:
 
     async def _gather(self, harvest: BeatCollector) -> None:
         async def read(lane: int, block: Block) -> None:
-            harvest.take(*await self._bulk.beats(lane, block))
+            harvest.collect(*await self._bulk.beats(lane, block))
 
         async def check(lane: int, block: Block) -> None:
             assert isinstance(harvest, SealedCollector)
@@ -166,7 +166,7 @@ class SlotReader:
         for key in self._bulk.oversized:
             self._quarantine.refuse("oversized", key, "larger than any value of ours: removed")
         self._bulk.oversized.clear()
-        rejected = harvest.rejected + self._quarantine.take()
+        rejected = harvest.rejected + self._quarantine.drain()
         spoils = harvest.spoils()
         batch = BeatBatch(
             *(beats, rejected, canary, not reason, reason),

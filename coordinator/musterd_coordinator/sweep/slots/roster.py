@@ -119,7 +119,7 @@ class RosterKeeper:
         suspects = np.union1d(self._rounds.some_quiet(), self._rounds.slice(self._count, most))
         await self._look(np.union1d(suspects, self._odd(most)))
         await self._seek(suspects)
-        self.doubtful |= await self._mender.settle()
+        self.doubtful |= await self._mender.resolve_duplicates()
         self._count = max(self._count, self._seats.top)
         if counter < self._count:
             await self._slots.raise_counter(self._count)
@@ -242,7 +242,7 @@ class RosterKeeper:
         for about in (self.foreign, self.doubtful):
             if about:
                 about.difference_update(taken.tolist())
-        self._mender.forget(taken)
+        self._mender.discard(taken)
         for identity in self._sought.keys() & identities.tolist() if self._sought else ():
             del self._sought[identity]
         return others

@@ -16,9 +16,9 @@ class SealedCollector(BeatCollector):
         self._seals = seals
         super().__init__(seats)
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Start over."""
-        super().begin()
+        super().reset()
         self._seals.begin()
 
     def check(self, slots: Slots, words: Words, odd: Slots, now: float) -> Steps[None]:

@@ -209,7 +209,7 @@ class SlotMap:
             return None
         self.slot_of.remove(identity)
         self.taken[slot] = self.heard[slot] = False
-        self.standing.leave(*_one(slot, identity))
+        self.standing.remove(*_one(slot, identity))
         return identity
 
     def _sit(self, slot: int, identity: int) -> None:
