@@ -74,6 +74,8 @@ async def _write_challenge(url: str) -> None:
             )
         link.close()
         return
-    server = MemcachedConnection(ServerAddress.of(*host_and_port(url.partition("://")[2])))
+    server = MemcachedConnection(
+        ServerAddress.from_host_port(*host_and_port(url.partition("://")[2]))
+    )
     await server.set(Keys(NAMESPACE).challenge, _CHALLENGE)
     server.close()

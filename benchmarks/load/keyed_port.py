@@ -34,7 +34,7 @@ class KeyedPort:
         self._connected = 0
         self._keys = Keys(namespace)
         self._ttl = ttl
-        self._shard = ConnectionPool(ServerAddress.of(*self._address))
+        self._shard = ConnectionPool(ServerAddress.from_host_port(*self._address))
         self._slots = SlotTable(self._shard, self._keys, ttl)
 
     def script(self, members: Seated) -> KeyedScript:

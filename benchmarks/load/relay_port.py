@@ -35,7 +35,7 @@ class RelayPort(KeyedPort):
         """Wait for the last member: the relay seats members in the order in which they came."""
         key = self._keys.beat(int(members.slots[-1]))
         record = members.records[-1].tobytes()
-        connection = MemcachedConnection(ServerAddress.of(*host_and_port(self.name)))
+        connection = MemcachedConnection(ServerAddress.from_host_port(*host_and_port(self.name)))
         try:
             with anyio.move_on_after(LONG):
                 found = False

@@ -77,7 +77,7 @@ def arguments_of(pid: int) -> str:
 
 async def record_in(memcached: Memcached) -> bytes:
     """The beat in the first slot, as it stands there."""
-    server = MemcachedConnection(ServerAddress.of(memcached.host, memcached.port))
+    server = MemcachedConnection(ServerAddress.from_host_port(memcached.host, memcached.port))
     value, _ = await server.gets(b"musterd:b:00000000")
     server.close()
     return value or b""

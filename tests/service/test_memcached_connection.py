@@ -293,7 +293,7 @@ async def test_renewal_finds_room_beside_the_old_connection(
 
 
 async def test_ipv6() -> None:
-    ours = MemcachedConnection(ServerAddress.of("::1", 1))
+    ours = MemcachedConnection(ServerAddress.from_host_port("::1", 1))
     assert ours.name == "[::1]:1"
     with pytest.raises(ShardUnavailable, match=r"\[::1\]:1: "):
         await ours.gets(KEY)

@@ -30,10 +30,10 @@ async def test_a_turn_is_one_callers_at_a_time_and_goes_to_who_waits_longest() -
 def test_what_came_to_one_who_is_cancelled_in_that_moment_goes_to_the_next() -> None:
     async def main() -> str:  # natively asyncio's: anyio itself never cancels so late
         pool = Pool(["the one"])
-        thing = await pool.take()
-        impatient, patient = (asyncio.ensure_future(pool.take()) for _ in range(2))
+        thing = await pool.acquire()
+        impatient, patient = (asyncio.ensure_future(pool.acquire()) for _ in range(2))
         await asyncio.sleep(0)
-        pool.give(thing)
+        pool.release(thing)
         impatient.cancel()
         return await asyncio.wait_for(patient, 5.0)
 
@@ -42,17 +42,17 @@ def test_what_came_to_one_who_is_cancelled_in_that_moment_goes_to_the_next() -> 
 
 async def test_who_gives_up_waiting_is_passed_over() -> None:
     pool = Pool(["the one"])
-    thing = await pool.take()
+    thing = await pool.acquire()
     assert pool.is_empty
     with anyio.move_on_after(1):
-        await pool.take()
-    pool.give(thing)
-    assert await pool.take() == thing
+        await pool.acquire()
+    pool.release(thing)
+    assert await pool.acquire() == thing
 
 
 async def test_who_waited_too_long_begins_nothing_and_the_next_is_served() -> None:
     pool = Pool(["the one"])
-    thing = await pool.take()
+    thing = await pool.acquire()
     served = list[str]()
 
     async def ask(name: str, within: float) -> None:
@@ -65,7 +65,7 @@ async def test_who_waited_too_long_begins_nothing_and_the_next_is_served() -> No
             await anyio.sleep(0.01)
             tasks.start_soon(ask, name, within)
         await anyio.sleep(9)
-        pool.give(thing)
+        pool.release(thing)
     assert served == ["in time"]
     assert await take_in_time(Pool(["free"])) == "free"
 

@@ -54,7 +54,7 @@ class Relay:
         self.shard = RecordingShard(name)
         self.writer = Way(self.shard)
 
-    async def leave(self) -> None:
+    async def abort(self) -> None:
         await self.writer.aclose()
         self.writer = Way(self.shard)
 

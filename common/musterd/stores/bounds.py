@@ -31,7 +31,7 @@ class Pool(Generic[_T]):
         """Say whether a caller that asks now has to wait."""
         return not self._free
 
-    async def take(self) -> _T:
+    async def acquire(self) -> _T:
         """Return one of the things; ask nothing of the event loop where one is free."""
         if self._free:
             return self._free.pop()
@@ -41,13 +41,13 @@ class Pool(Generic[_T]):
             await waiter.served.wait()
         except BaseException:
             if waiter.got:  # it came to us while we were being cancelled
-                self.give(waiter.got[0])
+                self.release(waiter.got[0])
             else:
                 self._queue.remove(waiter)
             raise
         return waiter.got[0]
 
-    def give(self, thing: _T) -> None:
+    def release(self, thing: _T) -> None:
         """Give a thing back, or add one."""
         if not self._queue:
             self._free.append(thing)
@@ -74,11 +74,11 @@ async def take_in_time(pool: Pool[_T]) -> _T:
     and costs the others nothing.
     """
     if not pool.is_empty:
-        return await pool.take()
+        return await pool.acquire()
     given = time_left()
-    thing = await pool.take()
+    thing = await pool.acquire()
     if time_left() < TOO_LITTLE_LEFT * given:
-        pool.give(thing)
+        pool.release(thing)
         await anyio.sleep_forever()
     return thing
 
@@ -101,10 +101,10 @@ class Mutex:
         return self._pool.is_empty
 
     async def __aenter__(self) -> None:
-        await self._pool.take()
+        await self._pool.acquire()
 
     async def __aexit__(self, *error: object) -> None:
-        self._pool.give(None)
+        self._pool.release(None)
 
 
 class Deadline:

@@ -106,7 +106,7 @@ class RelayRoute:
         self._options = namespace, timeout, beat_ttl, keyring
         self.writer = self._new_writer()
 
-    async def leave(self) -> None:
+    async def abort(self) -> None:
         """Abort what is under way there, and forget which members were announced.
 
         An aborted beat cannot overtake the beats that go another way from now on.
@@ -192,7 +192,7 @@ class RelayWriter:
     async def aclose(self) -> None:
         """Drop the connections."""
         for relay in self._relays:
-            await relay.leave()
+            await relay.abort()
 
     def _rank(self, identity: int) -> None:
         order = place(identity, [relay.name for relay in self._relays], len(self._relays))
@@ -203,7 +203,7 @@ class RelayWriter:
         if relay.writer is not writer:
             await writer.aclose()
             return
-        await relay.leave()
+        await relay.abort()
         if self._relays[self._at] is not relay:
             return
         self._reason = error.reason if isinstance(error, StoreError) else "no answer in time"
@@ -242,7 +242,7 @@ class RelayWriter:
             self._came_back = now
             self._reason = "favourite"
             self._at = 0
-            await away_at.leave()
+            await away_at.abort()
             return
-        await favourite.leave()
+        await favourite.abort()
         self._stay_away()

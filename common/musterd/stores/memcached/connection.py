@@ -52,7 +52,7 @@ class ServerAddress(NamedTuple):
     port: int
 
     @classmethod
-    def of(cls, host: str, port: int) -> "ServerAddress":
+    def from_host_port(cls, host: str, port: int) -> "ServerAddress":
         """Return the server, by the one spelling of its address that all agents agree on.
 
         Raises ValueError for what is neither a host name nor an IP address, and for port 0.
@@ -186,7 +186,7 @@ class _Replies(asyncio.StreamReader):
         self._unread -= n
         return data
 
-    async def begin(self, keys: tuple[bytes, ...]) -> None:
+    async def expect(self, keys: tuple[bytes, ...]) -> None:
         """Begin a call about ``keys``; whatever came unasked is an error, and read as one."""
         self._keys = keys
         if self._unread:
@@ -345,7 +345,7 @@ class MemcachedConnection:
     async def _exchange(self, keys: tuple[bytes, ...], command: _Command[_T]) -> _T:
         try:
             link = await self._linked()
-            await link.replies.begin(keys)
+            await link.replies.expect(keys)
             answer = await command(link.client)
             link.replies.finish()
             self._heard = link

@@ -92,16 +92,16 @@ class ConnectionPool:
 
     @asynccontextmanager
     async def _lane(self) -> AsyncIterator[MemcachedConnection]:
-        lane = await self._take()
+        lane = await self._acquire()
         try:
             yield lane
         finally:
-            self._idle.give(lane)
+            self._idle.release(lane)
 
-    async def _take(self) -> MemcachedConnection:
+    async def _acquire(self) -> MemcachedConnection:
         if self._idle.is_empty and len(self._lanes) < LANES:
             with anyio.move_on_after(PATIENCE):
-                return await self._idle.take()
+                return await self._idle.acquire()
             if len(self._lanes) < LANES:  # still
                 self._lanes.append(self._new_lane())
                 return self._lanes[-1]

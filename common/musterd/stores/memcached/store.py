@@ -129,7 +129,7 @@ class Parts:
             host, port = host_and_port(address, default_port=default_port)
             if address.startswith("[") and ":" not in host:
                 raise ValueError(host)
-            return ServerAddress.of(host, port)
+            return ServerAddress.from_host_port(host, port)
         except ValueError:
             raise self.error(
                 f"has {address!r} for a server; it must be host, host:port or [IPv6]:port"

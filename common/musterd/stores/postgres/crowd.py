@@ -109,12 +109,12 @@ class SharedStatements:
     async def _run(self) -> None:
         try:
             while self._beats or self._newcomers:
-                await self._settle(_take(self._beats, MOST_BEATS), self._store)
-                await self._settle(_take(self._newcomers, MOST_NEWCOMERS), self._seat)
+                await self._execute(_take(self._beats, MOST_BEATS), self._store)
+                await self._execute(_take(self._newcomers, MOST_NEWCOMERS), self._seat)
         finally:
             self._task = None
 
-    async def _settle(self, some: Sequence[_Waiting], do: _Do) -> None:
+    async def _execute(self, some: Sequence[_Waiting], do: _Do) -> None:
         """Do these at once, or in smaller parts where the database refuses: one may be to blame."""
         if not some:
             return
@@ -125,8 +125,8 @@ class SharedStatements:
                 some[0].fail(error)
                 return
             middle = len(some) // 2
-            await self._settle(some[:middle], do)
-            await self._settle(some[middle:], do)
+            await self._execute(some[:middle], do)
+            await self._execute(some[middle:], do)
         except StoreError as error:
             for waiting in some:
                 waiting.fail(error)
@@ -136,9 +136,9 @@ class SharedStatements:
             raise
         else:
             for waiting, answer in zip(some, answers, strict=True):
-                self._tell(waiting, answer)
+                self._resolve(waiting, answer)
 
-    def _tell(self, waiting: _Waiting, answer: Any) -> None:
+    def _resolve(self, waiting: _Waiting, answer: Any) -> None:
         if not waiting.answer.done():
             waiting.answer.set_result(answer)
         elif isinstance(answer, tuple):

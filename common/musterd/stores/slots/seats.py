@@ -48,7 +48,7 @@ class SlotTable:
         """
         identity = self._keys.identity(member)
         count = read_counter((await self._shard.gets(self._keys.counter))[0])
-        taken, slot = await self._find_or_take(identity, member, count)
+        taken, slot = await self._find_or_claim(identity, member, count)
         if taken is not None and taken != slot:
             await self.release(taken, member)
         if taken is None and slot >= count:
@@ -134,7 +134,7 @@ class SlotTable:
             return await self._shard.add(key, value, ttl)
         return await self._shard.cas(key, value, token, ttl)
 
-    async def _find_or_take(
+    async def _find_or_claim(
         self, identity: int, member: Member, count: int
     ) -> tuple[int | None, int]:
         """Return the slot that was taken on the way, if any, and the one that ``i`` says in the end."""
@@ -147,7 +147,7 @@ class SlotTable:
                 # nonsense in one key must not make every coordinator sweep millions of slots.
                 if await self.hold(slot, member, if_vacant=slot < count):
                     return taken, slot
-            taken = await self._take(identity, member, count)
+            taken = await self._claim(identity, member, count)
             if await self.store(index, write_slots(taken), pointer, token):
                 return taken, taken
 
@@ -163,7 +163,7 @@ class SlotTable:
             if await self.store(key, holder, value, token):
                 return True
 
-    async def _take(self, identity: int, member: Member, count: int) -> int:
+    async def _claim(self, identity: int, member: Member, count: int) -> int:
         """Return a slot that ``member`` holds from now on: its last one, a free one, or a new one."""
         remembered = self._remembered.get(identity)
         if remembered is not None and await self.hold(remembered, member):

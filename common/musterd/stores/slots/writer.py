@@ -77,7 +77,7 @@ class SlotWriter:
                 if seal is not None:
                     self._challenge.saw((await self._shard.gets(self._keys.challenge))[0])
             finally:
-                self._doors.give(None)
+                self._doors.release(None)
         self._seats[self._keys.identity(member)] = _Seat(
             slot, member, seal, self._announcement(member)
         )
