@@ -82,13 +82,13 @@ class Watch:
         """Note every change after ``version``, until cancelled."""
         await Follower(self._url, Changes(self, self._group, version), self).run()
 
-    def followed(self, address: Address) -> None:
+    def on_connect(self, address: Address) -> None:
         """Do nothing: the changes come in."""
 
-    def told(self) -> None:
+    def on_update(self) -> None:
         """Do nothing: one of the changes came."""
 
-    def lost(self, address: Address, error: MusterdError) -> None:
+    def on_disconnect(self, address: Address, error: MusterdError) -> None:
         """Do nothing: a busy coordinator is asked again, and nothing is missed by that."""
 
     async def aclose(self) -> None:

@@ -62,8 +62,8 @@ async def test_a_replica_that_slept_knows_how_old_its_view_is() -> None:
         b'"groups":{},"more":false}\n\n'
     )
     (event,) = EventParser().feed(told)
-    replica._view.begin()
-    replica._follower.take(replica._follower.addresses[0], event)
+    replica._view.restart()
+    replica._follower.apply(replica._follower.addresses[0], event)
     assert 0.5 <= replica.age < 5
     slept.slept += NIGHT
     assert NIGHT <= replica.age < NIGHT + 5

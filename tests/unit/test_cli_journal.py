@@ -111,7 +111,7 @@ def test_a_snapshot_in_between_tells_what_is_different() -> None:
     journal.apply(changes(change(2, "d", HELD, "beats", Mark.DISABLED)))
     journal.apply(changes(change(2, "c", HELD, "beats", Mark.DISABLED)))
     journal.news()
-    journal.begin()
+    journal.restart()
     journal.apply(snapshot(9, more=True, a=DOWN, c=HELD))
     assert journal.news() == []
     journal.apply(snapshot(9, d=UP, e=UP))
@@ -183,7 +183,7 @@ def test_a_stream_cut_anywhere_tells_each_change_once(
         some = rows[done : done + next(turns)]
         for row in some[: data.draw(st.integers(0, len(some) - 1))]:
             cut.apply(changes(row, more=True))
-        cut.begin()
+        cut.restart()
         for row in some[:-1]:
             cut.apply(changes(row, more=True))
         cut.apply(changes(some[-1]))

@@ -90,13 +90,13 @@ def test_a_snapshot_counts_when_it_is_whole(view: GroupView) -> None:
 
 def test_a_snapshot_that_was_cut_off_is_not_gone_on_with(view: GroupView) -> None:
     view.apply(snapshot(5, {"ghost": UP}, more=True))
-    view.begin()
+    view.restart()
     view.apply(snapshot(6, {"h1": UP}, more=False))
     assert set(view.members) == {"h1"}
 
 
 def test_a_snapshot_of_one_that_knows_less_is_refused(view: GroupView) -> None:
-    view.begin(oldest=3.0)
+    view.restart(oldest=3.0)
     for staleness in (None, 3.5):
         with pytest.raises(CoordinatorError, match="not heard its store"):
             view.apply(snapshot(5, {"h3": DOWN}, more=False, listening=False, staleness=staleness))

@@ -75,11 +75,11 @@ class Journal(FleetView):
         super().change(key, change)
         if not change.gone:
             self._said[key] = _Said(condition(change), change.reason)
-            self._tell(key, before, said, change)
+            self._note_change(key, before, said, change)
         elif before is not None:
             self._note(key, _condition(said, before), None, change.at, actor=change.actor)
 
-    def _tell(
+    def _note_change(
         self, name: Name, before: Verdict | None, said: _Said | None, change: MemberChange
     ) -> None:
         new = self._said[name]

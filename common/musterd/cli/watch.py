@@ -79,10 +79,10 @@ class EventPrinter:
         """Print changes for ever."""
         await self._follower.run()
 
-    def followed(self, address: "Address") -> None:
+    def on_connect(self, address: "Address") -> None:
         """Say which coordinator is followed, where that is news."""
         if self._followed is None:
-            self._begin(address)
+            self._print_heading(address)
         elif address != self._followed:
             complain(f"{address} is followed now")
         elif self._lost:
@@ -90,15 +90,15 @@ class EventPrinter:
         self._followed = address
         self._lost.clear()
 
-    def told(self) -> None:
+    def on_update(self) -> None:
         """Print what changed."""
-        self._tell()
+        self._print_changes()
         if self._journal.listening != self._listening:
             hears = "hears" if self._journal.listening else "does not hear"
             complain(f"the coordinator {hears} its store")
         self._listening = self._journal.listening
 
-    def lost(self, address: "Address", error: MusterdError) -> None:
+    def on_disconnect(self, address: "Address", error: MusterdError) -> None:
         """Say once of each coordinator why it is not followed. No token mends itself: that ends it."""
         if isinstance(error, AccessDenied):
             raise error
@@ -107,7 +107,7 @@ class EventPrinter:
         self._lost.add(address)
         if isinstance(error, NotFound):  # that is an answer: there is no such group
             self._journal.nobody()
-            self._tell()
+            self._print_changes()
 
     def _next(self, error: MusterdError) -> str:
         if self._several:
@@ -118,12 +118,12 @@ class EventPrinter:
     def _several(self) -> bool:
         return len(self._follower.addresses) > 1
 
-    def _begin(self, address: "Address") -> None:
+    def _print_heading(self, address: "Address") -> None:
         of = f" of {self._journal.group}" if self._journal.group else ""
         at = f" at {address}" if self._several else ""
         complain(f"watching {render.count(len(self._journal.members), 'member')}{of}{at}")
 
-    def _tell(self) -> None:
+    def _print_changes(self) -> None:
         for change in self._journal.news():
             self._show(change)
         sys.stdout.flush()

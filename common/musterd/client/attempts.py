@@ -77,7 +77,7 @@ def attempts(
         budget = max(0.0, deadline - now) / (len(order) - position)
         end = now + budget
         for _ in range(_TRIES):
-            again = asking.take(address, (yield Attempt(address, budget)))
+            again = asking.record_outcome(address, (yield Attempt(address, budget)))
             budget = end - clock()
             if not again or budget <= 0:
                 break
@@ -100,7 +100,7 @@ class _Asking(Generic[T]):
         self._failures: list[str] = []
         self._perhaps_done = False
 
-    def take(self, address: Address, outcome: HttpReply | Failure) -> bool:
+    def record_outcome(self, address: Address, outcome: HttpReply | Failure) -> bool:
         """Note the outcome of one try; say whether to ask the same coordinator again at once."""
         if isinstance(outcome, Failure):
             self._perhaps_done |= outcome.sent

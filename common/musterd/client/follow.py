@@ -48,13 +48,13 @@ _EVENTS: Call[bytes] = Call("GET", "/v1/events", bytes)
 class Audience(Protocol):
     """An ``Audience`` is told how the following goes; its methods return at once."""
 
-    def followed(self, address: Address) -> None:
+    def on_connect(self, address: Address) -> None:
         """Note that the view is as ``address`` knows it, and kept so from now on."""
 
-    def told(self) -> None:
+    def on_update(self) -> None:
         """Note that the view is as of another whole event."""
 
-    def lost(self, address: Address, error: MusterdError) -> None:
+    def on_disconnect(self, address: Address, error: MusterdError) -> None:
         """Note that ``address`` is followed no more, or could not be."""
 
 
@@ -106,7 +106,7 @@ class Follower:
                 tasks.start_soon(self._look_around_for_ever)
             await self._follow_for_ever()
 
-    def take(self, address: Address, event: Event) -> None:
+    def apply(self, address: Address, event: Event) -> None:
         """Apply an event that came from ``address``."""
         self._view.apply(event)
         if not event.id:  # a part: until the rest is here the view is as old as before
@@ -114,8 +114,8 @@ class Follower:
         self._heard_at, self._slept_before = anyio.current_time(), self._slept()
         if not self.connected:
             self.connected = True
-            self._audience.followed(address)
-        self._audience.told()
+            self._audience.on_connect(address)
+        self._audience.on_update()
 
     async def _follow_for_ever(self) -> None:
         pause, turn = FIRST_PAUSE, 0
@@ -148,12 +148,12 @@ class Follower:
         except _BROKEN as error:
             failed = CoordinatorUnreachable(failure_of(error, SILENCE_LIMIT).reason)
         heard, self.connected = self.connected, False
-        self._audience.lost(address, failed)
+        self._audience.on_disconnect(address, failed)
         return heard
 
     async def _listen(self, address: Address) -> None:
         parser = EventParser()
-        self._view.begin(self.age + FRESHER)
+        self._view.restart(self.age + FRESHER)
         async with (
             httpcore.AsyncConnectionPool(
                 context_of(self._tls), network_backend=self._backend
@@ -170,7 +170,7 @@ class Follower:
                 read_reply(_EVENTS, reply_of(response, body), address)
             async for piece in response.aiter_stream():
                 for event in parser.feed(piece):
-                    self.take(address, event)
+                    self.apply(address, event)
 
     def _target(self) -> str:
         given = {"group": self._view.group, "since": self._view.resume}

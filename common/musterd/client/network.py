@@ -112,7 +112,7 @@ class Deadlines(threading.local):
     def set(self, budget: float) -> None:
         self.until = time.monotonic() + budget
 
-    def left(self, late: type[Exception]) -> float:
+    def remaining(self, late: type[Exception]) -> float:
         left = self.until - time.monotonic()
         if left <= 0:
             raise late("the deadline has passed")
@@ -137,13 +137,13 @@ class DeadlineBackend(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         if (path := _path_of(host)) is not None:
-            left = self._deadlines.left(httpcore.ConnectTimeout)
+            left = self._deadlines.remaining(httpcore.ConnectTimeout)
             return _DeadlineStream(_connected(path, left), self._deadlines)
         way = self._ways.setdefault(host, Way(host))
         addresses = way.order(self._addresses(host))
         refused: Exception = httpcore.ConnectError(f"no address for {host}")
         for at, address in enumerate(addresses):
-            share = self._deadlines.left(httpcore.ConnectTimeout) / (len(addresses) - at)
+            share = self._deadlines.remaining(httpcore.ConnectTimeout) / (len(addresses) - at)
             try:
                 stream = self._backend.connect_tcp(
                     address, port, share, local_address, socket_options
@@ -157,7 +157,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
         raise refused
 
     def _addresses(self, host: str) -> Sequence[str]:
-        left = self._deadlines.left(httpcore.ConnectTimeout)
+        left = self._deadlines.remaining(httpcore.ConnectTimeout)
         try:
             return shared().addresses_within(host, left)
         except TimeoutError as error:
@@ -175,10 +175,10 @@ class _DeadlineStream(httpcore.NetworkStream):
         self._deadlines = deadlines
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._deadlines.left(httpcore.ReadTimeout))
+        return self._stream.read(max_bytes, self._deadlines.remaining(httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._deadlines.left(httpcore.WriteTimeout))
+        self._stream.write(buffer, self._deadlines.remaining(httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -186,7 +186,7 @@ class _DeadlineStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        left = self._deadlines.left(httpcore.ConnectTimeout)
+        left = self._deadlines.remaining(httpcore.ConnectTimeout)
         if self._tls is not None:
             ssl_context = for_http(self._tls.context())
         secured = self._stream.start_tls(ssl_context, server_hostname, left)

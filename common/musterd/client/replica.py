@@ -127,15 +127,15 @@ class _Report:
         self.problem: str | None = "not connected yet"
         self._group = group
 
-    def followed(self, address: Address) -> None:
+    def on_connect(self, address: Address) -> None:
         self.problem = None
         self.ready.set()
         log.info("replica follows", coordinator=str(address), group=self._group)
 
-    def told(self) -> None:
+    def on_update(self) -> None:
         """Do nothing: callers ask the replica themselves."""
 
-    def lost(self, address: Address, error: MusterdError) -> None:
+    def on_disconnect(self, address: Address, error: MusterdError) -> None:
         if self.problem is None:
             log.warning(
                 "replica lost", coordinator=str(address), group=self._group, reason=str(error)

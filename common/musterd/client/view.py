@@ -76,7 +76,7 @@ class View(ABC, Generic[Key]):
         self._changing: list[MemberChange] = []
         self._oldest = inf
 
-    def begin(self, oldest: float = inf) -> None:
+    def restart(self, oldest: float = inf) -> None:
         """Begin with a new connection; drop a snapshot or a version that was cut off.
 
         A snapshot of a coordinator that hears nothing, and has not for more than ``oldest`` seconds,
