@@ -222,7 +222,7 @@ class DictDesk:
             await self._news.wait()
         return self.version
 
-    async def told(self) -> None:
+    async def flushed(self) -> None:
         pass
 
     def changes_since(

@@ -37,9 +37,9 @@ async def test_what_a_lost_registry_missed_is_written_when_it_is_back() -> None:
 async def test_while_the_registry_is_lost_orders_fail_at_once_and_answers_tell_their_age() -> None:
     registry = Away()
     at = Bureau(registry)  # type: ignore[arg-type]
-    await at.recorder.read()
+    await at.recorder.pull()
     assert at.office.query("compute", ["a"]).facts_age == 0.0
-    at.recorder.health.heard(READING, "no answer within 2 s")
+    at.recorder.health.record(READING, "no answer within 2 s")
     at.stage.now += 31.0
     lost = "ask another coordinator: no answer within 2 s"
     with pytest.raises(RegistryError, match=lost):
@@ -52,7 +52,7 @@ async def test_while_the_registry_is_lost_orders_fail_at_once_and_answers_tell_t
     assert ("facts are old", 2) in [(hold.kind, hold.members) for hold in status.held]
     assert at.office.query("compute", ["a"]).facts_age == 31.0
     assert "in the last 31 s is not known here" in at.office.member("compute", "a").reason
-    await at.recorder.read()
+    await at.recorder.pull()
     assert at.office.status().registry_ok
     assert "not known here" not in at.office.member("compute", "a").reason
 

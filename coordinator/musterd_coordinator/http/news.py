@@ -109,7 +109,7 @@ class StreamFeed:
         if told := self._known(group, since):
             return told
         async with self._telling:
-            await self._desk.told()
+            await self._desk.flushed()
             return self._known(group, since) or await self._tell(group, since)
 
     async def _tell(self, group: str | None, since: int) -> StreamNews | None:

@@ -96,7 +96,7 @@ class CoordinatorApi(Protocol):
         that change a verdict, new and forgotten members, and ``listening`` becoming true or false.
         """
 
-    async def told(self) -> None:
+    async def flushed(self) -> None:
         """Return when everything up to :attr:`version` is at hand, a few milliseconds after it is seen."""
 
     def changes_since(

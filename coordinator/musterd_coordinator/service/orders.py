@@ -113,7 +113,7 @@ class CoordinatorService(Queries):
         """Return the version, as soon as it is another than ``after``."""
         return await self._view.changes.wait(after)
 
-    async def told(self) -> None:
+    async def flushed(self) -> None:
         """Return when all changes up to now are at hand."""
         await self._view.changes.flushed()
 

@@ -113,7 +113,7 @@ class RegistryWriter:
         """
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._keep, PERIOD, Work(READING, self.read))
+                tasks.start_soon(self._keep, PERIOD, Work(READING, self.pull))
                 tasks.start_soon(self._keep, PERIOD, Work(WRITING, self._write_all))
                 tasks.start_soon(self._keep, PRUNE_PERIOD, Work("pruning", self._prune))
                 if self._registry.shared:
@@ -144,14 +144,14 @@ class RegistryWriter:
         if reason := self.health.reason:
             raise RegistryError(f"the registry is lost, ask another coordinator: {reason}")
 
-    async def read(self) -> None:
+    async def pull(self) -> None:
         """Take over what other coordinators did. Raises RegistryError."""
         behind = self._is_behind
         async with self._reading:
             self._roll.merge(await self._registry.changed())
             if self._registry.shared:
                 await self._comparison.go_on(whole=behind)
-        self.health.heard(READING, "")
+        self.health.record(READING, "")
 
     async def flush(self, patience: float) -> None:
         """Write all that is unsaved, in batches, but newcomers of the last ``patience`` seconds.
@@ -181,7 +181,7 @@ class RegistryWriter:
         while True:
             reason = await self._tried(work)
             if work.name in (READING, WRITING):
-                self.health.heard(work.name, reason)
+                self.health.record(work.name, reason)
             elif reason and reason != work.failed:
                 log.warning("registry work failed", work=work.name, reason=reason)
             work.failed = reason
@@ -216,7 +216,7 @@ class RegistryWriter:
         with anyio.move_on_after(STOP_LIMIT):
             try:
                 if self._is_behind:
-                    await self.read()
+                    await self.pull()
                 await self.flush(patience=0.0)
             except RegistryError as error:
                 reason = str(error)

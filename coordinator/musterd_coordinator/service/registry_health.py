@@ -31,7 +31,7 @@ class RegistryHealth:
         at = self._read_at
         return None if at is None else max(0.0, self._clocks.monotonic() - at)
 
-    def heard(self, work: str, reason: str) -> None:
+    def record(self, work: str, reason: str) -> None:
         """Note that ``work`` failed for ``reason``, or succeeded if that is empty."""
         lost = bool(self._failures)
         if reason:
