@@ -135,7 +135,7 @@ class Churn:
         swept = await self._sweeper.once()
         if swept.sweep is None or not swept.sweep.complete:
             raise RuntimeError(f"sweep failed: {swept.reason}")
-        self._roll.take(0, swept)
+        self._roll.apply(0, swept)
 
     async def _each(
         self, members: list[Member], work: Callable[[Member], Awaitable[object]]

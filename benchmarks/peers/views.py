@@ -81,7 +81,7 @@ class Watcher:
 
     def _sweep(self) -> SweepOutcome:
         swept = self._portal.call(self._sweeper.once)
-        self._roll.take(0, swept)
+        self._roll.apply(0, swept)
         return swept
 
 

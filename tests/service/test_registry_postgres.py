@@ -224,10 +224,10 @@ async def test_coordinators_leave_word_for_each_other(database: Database) -> Non
     one = PostgresRegistry(parse_url(database.dsn), "fleet", TIMEOUT, "c1")
     two = PostgresRegistry(parse_url(database.dsn), "fleet", TIMEOUT, "c2")
     await one.open()
-    assert await one.report('{"n": 1}') == []
-    ((name, age, text),) = await two.report('{"n": 2}')
+    assert await one.exchange_reports('{"n": 1}') == []
+    ((name, age, text),) = await two.exchange_reports('{"n": 2}')
     assert (name, text) == ("c1", '{"n": 1}')
     assert 0 <= age < TIMEOUT
-    assert [name for name, _, _ in await one.report('{"n": 3}')] == ["c2"]
+    assert [name for name, _, _ in await one.exchange_reports('{"n": 3}')] == ["c2"]
     for each in (one, two):
         await each.aclose()

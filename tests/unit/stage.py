@@ -78,7 +78,7 @@ class Stage:
             self.now, self.now + 0.01, proven, "" if proven else "broken", Roster(seated, vacated),
             sweep, canary, 0.01,
         )  # fmt: skip
-        self.roll.take(shard, swept)
+        self.roll.apply(shard, swept)
 
     def state(self, name: str) -> State:
         return self.answers.member("compute", name).observed

@@ -176,7 +176,9 @@ class World:
         each.seen = seats
         beats = columns_of(records, 0) if records else no_beats()  # type: ignore[arg-type]
         sweep = BeatBatch(beats, Rejected(), complete=True)
-        each.roll.take(0, SweepOutcome(begin, begin + 0.0005, True, "", roster, sweep, 0.001, 0.01))
+        each.roll.apply(
+            0, SweepOutcome(begin, begin + 0.0005, True, "", roster, sweep, 0.001, 0.01)
+        )
 
     def start_write(self, each: Coordinator) -> None:
         if each.writing is None:

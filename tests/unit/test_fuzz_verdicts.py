@@ -61,7 +61,7 @@ class Watched(World):
             await self.beat(member)
         swept = await self._sweeper.once()
         assert swept.proven, swept.reason
-        self.roll.take(0, replace(swept, begin=self.at, end=self.at + 0.01))
+        self.roll.apply(0, replace(swept, begin=self.at, end=self.at + 0.01))
 
     def states(self) -> list[str]:
         rows = [self.roll.directory.row(member.group, member.name) for member in GOOD]

@@ -44,7 +44,7 @@ def test_who_asks_nothing_keeps_nobody_out(
             door.idle(guest)
             idle += [] if guest in idle else [guest]
         elif what == "go":
-            door.leave(guest)
+            door.release(guest)
             inside.pop(guest, None)
             idle = [one for one in idle if one != guest]
         assert len(door) == len(inside) <= total

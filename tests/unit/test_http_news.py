@@ -46,14 +46,14 @@ def desk() -> _CountingDesk:
 
 async def test_many_readers_share_a_snapshot_and_each_change(desk: _CountingDesk) -> None:
     news = StreamFeed(desk, "00000000", Turns(4))
-    first = await news.since(None, None)
-    assert [list((await news.since(None, None)).events) for _ in range(50)] == [
+    first = await news.news_since(None, None)
+    assert [list((await news.news_since(None, None)).events) for _ in range(50)] == [
         list(first.events)
     ] * 50
     assert (desk.snapshots, desk.healths) == (1, 1)
     version = first.version
     desk.put(Member("compute", "h7"), state=State.DOWN)
-    heard = [await news.since(None, version) for _ in range(900)]
+    heard = [await news.news_since(None, version) for _ in range(900)]
     assert all(one is heard[0] for one in heard)
     assert desk.healths == 2
 
@@ -62,18 +62,18 @@ async def test_a_snapshot_serves_later_readers_while_what_changed_can_follow(
     desk: _CountingDesk,
 ) -> None:
     news = StreamFeed(desk, "00000000", Turns(4))
-    before = await news.since("compute", None)
+    before = await news.news_since("compute", None)
     desk.put(Member("compute", "h7"), state=State.DOWN)
     desk.listen(False, 3.0)
     await anyio.sleep(1.0)
-    later = await news.since("compute", None)
+    later = await news.news_since("compute", None)
     assert (desk.snapshots, later.version) == (1, before.version)
     *_, last = later.events
     assert b'"listening":false,"staleness":3.0' in last  # as it is now
-    [change] = (await news.since("compute", later.version)).events
+    [change] = (await news.news_since("compute", later.version)).events
     assert b'"h7"' in change
     await anyio.sleep(SERVED)
-    assert (await news.since("compute", None)).version == desk.version
+    assert (await news.news_since("compute", None)).version == desk.version
     assert desk.snapshots == 2
 
 
@@ -81,18 +81,18 @@ async def test_a_snapshot_that_nothing_can_follow_is_not_given() -> None:
     desk = DictDesk(log_size=3)
     desk.put(Member("compute", "h0"))
     news = StreamFeed(desk, "00000000", Turns(4))
-    await news.since(None, None)
+    await news.news_since(None, None)
     for number in range(9):
         desk.put(Member("compute", f"h{number}"))
-    assert (await news.since(None, None)).version == desk.version
+    assert (await news.news_since(None, None)).version == desk.version
 
 
 async def test_a_reader_that_takes_no_snapshot_keeps_none(desk: _CountingDesk) -> None:
     news = StreamFeed(desk, "00000000", Turns(4))
-    events = iter((await news.since(None, None)).events)
+    events = iter((await news.news_since(None, None)).events)
     next(events)
     await anyio.sleep(KEPT)
-    await news.since(None, desk.version)
+    await news.news_since(None, desk.version)
     with pytest.raises(TooSlow):
         list(events)
     assert not news._taken

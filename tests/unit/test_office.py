@@ -126,7 +126,7 @@ async def test_other_coordinators_are_shown_and_whether_they_count_otherwise() -
     class Shared(Away):
         told: Sequence[tuple[str, float, str]] = ()
 
-        async def report(self, text: str) -> Sequence[tuple[str, float, str]]:
+        async def exchange_reports(self, text: str) -> Sequence[tuple[str, float, str]]:
             assert (
                 text
                 == '{"listening":true,"states":{"unknown":1,"up":1,"suspect":0,"down":0,"left":0}}'

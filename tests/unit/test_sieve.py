@@ -93,6 +93,6 @@ def test_many_are_named_by_their_number() -> None:
     quarantine = RowQuarantine("left out")
     with capture_logs() as lines:
         for number in range(100):
-            quarantine.put(f"m{number}", "odd")
+            quarantine.add(f"m{number}", "odd")
     assert [each.get("count") for each in lines[NAMED_SINGLY:]] == [40, 80]
     assert len(quarantine) == 100

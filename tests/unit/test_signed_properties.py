@@ -116,7 +116,7 @@ class Observed:
         swept = await self.sweeper.once()
         self.proven += swept.proven
         begin, end = self.now, self.now + 0.01
-        self.roll.take(0, replace(swept, begin=begin, end=end, canary_seconds=0.001))
+        self.roll.apply(0, replace(swept, begin=begin, end=end, canary_seconds=0.001))
 
     def heard_at(self, name: str) -> float:
         row = self.roll.view.row("compute", name)

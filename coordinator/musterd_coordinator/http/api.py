@@ -65,14 +65,14 @@ class Api:
         self._groups = Listing(desk)
 
     async def groups(self, request: Request) -> Response:
-        groups = await self._turns.take(holder_of(request.client), self._groups.answer())
+        groups = await self._turns.run(holder_of(request.client), self._groups.answer())
         if groups is None:
             self._must_know()
         return Response(memoryview(groups or self._groups.none()), media_type=JSON)
 
     async def group(self, request: Request) -> Response:
         steps = self._desk.group_steps(request.path_params["group"])
-        return StructResponse(await self._turns.take(holder_of(request.client), steps))
+        return StructResponse(await self._turns.run(holder_of(request.client), steps))
 
     async def member(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send_struct(send, self._desk.member(**scope["path_params"]))
@@ -84,7 +84,7 @@ class Api:
         )
         group = scope["path_params"]["group"]
         steps = self._desk.members_steps(group, filters, asked.after, asked.limit)
-        await send_struct(send, await self._turns.take(holder_of(scope.get("client")), steps))
+        await send_struct(send, await self._turns.run(holder_of(scope.get("client")), steps))
 
     async def query(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -141,7 +141,7 @@ class Api:
             readers=self._events.readers,
             form=form,
         )
-        text = await self._turns.take(holder_of(request.client), page)
+        text = await self._turns.run(holder_of(request.client), page)
         return Response(text, media_type=form.media)
 
     async def healthz(self, request: Request) -> Response:

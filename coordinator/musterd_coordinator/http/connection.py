@@ -82,7 +82,7 @@ class Connection(HttpToolsProtocol):
             self._turn_away()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._door.leave(self)
+        self._door.release(self)
         self._stop_head_timer()
         self._stop_body_timer()
         self._stop_take_timer()

@@ -35,7 +35,7 @@ class Door(Generic[G]):
             if leaving is None:
                 self.refused["address" if self._is_full_for(home) else "all"] += 1
                 return False, None
-            self.leave(leaving)
+            self.release(leaving)
             self.dismissed += 1
             self._shares.take(home)
         self._homes[guest] = home
@@ -57,7 +57,7 @@ class Door(Generic[G]):
             self._idle[guest] = None
             self._idle_of.setdefault(self._homes[guest], {})[guest] = None
 
-    def leave(self, guest: G) -> None:
+    def release(self, guest: G) -> None:
         """Note that ``guest`` is gone; more than once is no harm."""
         if guest in self._homes:
             self.busy(guest)

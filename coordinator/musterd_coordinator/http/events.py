@@ -71,7 +71,7 @@ class Events:
             told: bool | None = None
             ping_at = 0.0
             while True:
-                news = await self._news.since(group, version)
+                news = await self._news.news_since(group, version)
                 now = anyio.current_time()
                 for event in news.events:
                     told, ping_at = news.listening, now + self._ping_period
@@ -99,4 +99,4 @@ class Events:
             self._waves.discard(number)
             self._readers.give(caller)
             if not self._waves:
-                self._news.forget()
+                self._news.clear()

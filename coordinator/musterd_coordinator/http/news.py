@@ -78,7 +78,7 @@ class StreamFeed:
         self._making = anyio.Lock()
         self._telling = anyio.Lock()
 
-    async def since(self, group: str | None, version: int | None) -> StreamNews:
+    async def news_since(self, group: str | None, version: int | None) -> StreamNews:
         """Return what a reader that knows ``version`` is to hear; a snapshot if it knows none of use."""
         self._forget_old(anyio.current_time())
         if version is not None and (told := await self._changes(group, version)):
@@ -86,7 +86,7 @@ class StreamFeed:
         async with self._making:
             return await self._snapshot(group)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Keep nothing, as nobody listens."""
         self._snapshots.clear()
         self._taken.clear()

@@ -18,7 +18,7 @@ class Turns:
         self._shares = Shares(most, max(1, most // 2))
         self._lock = anyio.Lock()
 
-    async def take(self, holder: str, steps: Steps[T]) -> T:
+    async def run(self, holder: str, steps: Steps[T]) -> T:
         """Return what comes of ``steps`` when it is their turn; raise a Problem 503 where too many wait."""
         async with self.turn(holder):
             return await in_steps(steps)

@@ -157,7 +157,7 @@ class Registry(Protocol):
     async def look_up(self, names: Sequence[tuple[str, str]]) -> Sequence[Entry | Gone]:
         """Return what stands there of each of ``names`` that is there."""
 
-    async def report(self, text: str) -> Sequence[tuple[str, float, str]]:
+    async def exchange_reports(self, text: str) -> Sequence[tuple[str, float, str]]:
         """Leave ``text`` (JSON) for other coordinators; return what they left.
 
         That is their names, the ages of their texts in seconds, and the texts.

@@ -208,7 +208,7 @@ class PostgresRegistry:
         """Drop history older than ``before``; return how many rows went."""
         return await self._prune(sql.PRUNE, before)
 
-    async def report(self, text: str) -> Sequence[tuple[str, float, str]]:
+    async def exchange_reports(self, text: str) -> Sequence[tuple[str, float, str]]:
         """Leave ``text`` for other coordinators, and read theirs."""
         me = self._namespace, self._coordinator
         async with self._transaction(self._news) as connection:

@@ -31,7 +31,7 @@ class RowQuarantine:
     def __contains__(self, name: str) -> bool:
         return name in self._times
 
-    def put(self, name: str, reason: str) -> None:
+    def add(self, name: str, reason: str) -> None:
         """Note that ``name`` was left out for ``reason``; log it the first time."""
         if name not in self._times and len(self._times) >= REMEMBERED:
             return

@@ -69,7 +69,7 @@ def readable(rows: Iterable[Sequence[Any]], quarantine: RowQuarantine) -> list[E
         try:
             entries.append(entry_of(row))
         except RegistryError as error:
-            quarantine.put(f"{shown(row[0])}/{shown(row[1])}", str(error))
+            quarantine.add(f"{shown(row[0])}/{shown(row[1])}", str(error))
     return entries
 
 
@@ -135,7 +135,7 @@ def lines_in(rows: Iterable[Sequence[Any]], quarantine: RowQuarantine) -> list[T
         try:
             lines.append(transition_of(row))
         except RegistryError as error:
-            quarantine.put(f"history of {shown(row[2])}/{shown(row[3])}", str(error))
+            quarantine.add(f"history of {shown(row[2])}/{shown(row[3])}", str(error))
     return lines
 
 

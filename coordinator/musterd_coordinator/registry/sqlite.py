@@ -167,7 +167,7 @@ class SqliteRegistry:
         """Return nothing."""
         return ()
 
-    async def report(self, text: str) -> Sequence[tuple[str, float, str]]:
+    async def exchange_reports(self, text: str) -> Sequence[tuple[str, float, str]]:
         """Return nothing: there are no other coordinators."""
         return ()
 

@@ -64,7 +64,7 @@ def tokens_in(rows: Iterable[Row], quarantine: RowQuarantine) -> KeptTokens:
         try:
             usable.append(_token(row))
         except _NONSENSE as error:
-            quarantine.put(f"token {row[0]!r:.80}", str(error) or type(error).__name__)
+            quarantine.add(f"token {row[0]!r:.80}", str(error) or type(error).__name__)
     return KeptTokens(count, usable)
 
 

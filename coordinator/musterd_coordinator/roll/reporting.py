@@ -52,7 +52,7 @@ class _Lines(NamedTuple):
     rows: Rows
     names: list[str]
 
-    def say(self, at: int) -> None:
+    def log(self, at: int) -> None:
         """Say line ``at``."""
         reason = self.told.reason(self.rows.item(at))
         self.speak(self.event, member=self.names[at], was=self.was, reason=reason)
@@ -81,7 +81,7 @@ class ChangeReporter:
         self._reasons: NDArray[np.object_] = np.empty(0, object)  # by row: words, or what has them
         self._order = 0, -1, UNTOLD  # the newest: in which version, of which row, and whose
 
-    def begin(self, rows: Rows, reasons: Iterable[str]) -> None:
+    def add(self, rows: Rows, reasons: Iterable[str]) -> None:
         """Begin with new members in ``rows`` (n), for these ``reasons`` (n or more)."""
         self.reserve(int(rows.max()) + 1)
         self._reasons[rows] = list(islice(reasons, len(rows)))
@@ -115,7 +115,7 @@ class ChangeReporter:
         """Return whose order changed the member of ``row`` in ``version``; nobody's if none did."""
         return self._order[2] if self._order[:2] == (version, row) else UNTOLD
 
-    def tell(self, changes: StateChanges, shard: ShardState) -> ChangeSet:
+    def record(self, changes: StateChanges, shard: ShardState) -> ChangeSet:
         """Tell the history, and readers that follow, all that a sweep of ``shard`` changed."""
         now = wall_instant(self._clocks.wall())
         told = ChangeSet(self._changes.version + 1, now, changes, self._evidence(changes, shard))
@@ -185,7 +185,7 @@ _LASTING: Mapping[int, str] = {**PLAIN, Cause.CONFLICT_OVER: BEATING}
 def _say(lines: Sequence[_Lines]) -> Iterator[None]:
     for each in lines:
         for at in range(len(each.rows)):
-            each.say(at)
+            each.log(at)
             if at % _AT_ONCE == _AT_ONCE - 1:
                 yield
         yield

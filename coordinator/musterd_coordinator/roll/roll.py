@@ -104,13 +104,13 @@ class Roll:
 
     # -- what sweeps bring ---------------------------------------------------------------
 
-    def take(self, index: int, swept: SweepOutcome) -> None:
+    def apply(self, index: int, swept: SweepOutcome) -> None:
         """Take in one sweep of shard ``index``: seats, beats, and, if it is proven, verdicts."""
         for _ in self.steps(index, swept):
             pass
 
     def steps(self, index: int, swept: SweepOutcome) -> Iterator[None]:
-        """Do :meth:`take` in steps of a millisecond or two; questions can be answered between them.
+        """Do :meth:`apply` in steps of a millisecond or two; questions can be answered between them.
 
         Seats are taken step by step. All states change in one step; after it, that is logged.
         """
@@ -221,4 +221,4 @@ class Roll:
         rows = changes.rows if others.all() else changes.rows[others]
         self.detector.members.since[rows] = self.clocks.wall()
         self.unsaved.rows.add(changes.rows)
-        return self.reporter.tell(changes, shard)
+        return self.reporter.record(changes, shard)

@@ -40,7 +40,7 @@ class RowKeeper:
         rows = self._detector.add_all(states, places, quiet)
         self._directory.add(members, rows)
         self._placement.add(members, places)
-        self._parts.reporter.begin(rows, reasons)
+        self._parts.reporter.add(rows, reasons)
         self._lives.add(rows)
         zones = [
             self._directory.zones.acquire((sample.group, sample.zone), holders) if holders else 0

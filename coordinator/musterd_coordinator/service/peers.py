@@ -42,7 +42,9 @@ class Peers:
         """Leave a report, and read theirs."""
         listening, states = self._office.summary()
         try:
-            told = await self._registry.report(_encode(PeerReport(listening, states)).decode())
+            told = await self._registry.exchange_reports(
+                _encode(PeerReport(listening, states)).decode()
+            )
         except RegistryError as error:
             log.debug("peers not read", reason=str(error))
             return

@@ -45,7 +45,7 @@ class RefusalFilter:
             await self._registry.record(members, [row for is_line, row in items if is_line], known)
         except RegistryRefused as refusal:
             if len(items) == 1:
-                self.quarantine.put(_name(items[0]), str(refusal))
+                self.quarantine.add(_name(items[0]), str(refusal))
             for half in _halves(items):
                 await self._record(half, known)
 
