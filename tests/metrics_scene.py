@@ -66,5 +66,5 @@ def _gauges(desk: DictDesk) -> HttpGauges:
     gauges.refused.update({"rate": 3})
     gauges.door.refused.update({"all": 8})
     gauges.door.dismissed = 9
-    gauges.room.unsent.take("here", 70_000)
+    gauges.room.unsent.acquire("here", 70_000)
     return gauges

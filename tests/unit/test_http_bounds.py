@@ -70,16 +70,16 @@ def test_shares_are_kept_to(steps: list[tuple[str, int]], total: int, each: int)
     for holder, amount in steps:
         if amount >= 0:
             fits = held[holder] + amount <= each and held.total() + amount <= total
-            assert shares.take(holder, amount) == fits
+            assert shares.acquire(holder, amount) == fits
             held[holder] += amount if fits else 0
         else:
             back = min(-amount, held[holder])
-            shares.give(holder, back)
+            shares.release(holder, back)
             held[holder] -= back
         assert shares.taken == held.total()
         assert shares.held(holder) == held[holder]
     for holder in held:
-        shares.give(holder, held[holder])
+        shares.release(holder, held[holder])
     assert not shares._held
 
 
@@ -106,7 +106,7 @@ def test_orders_come_no_faster_than_they_may(calls: list[tuple[float, str, int]]
     for pause, who, times in calls:
         now[0] += pause
         for _ in range(times):
-            wait = pace.wait(who)
+            wait = pace.retry_after(who)
             if not wait:
                 passed[who] += 1
             else:
@@ -118,16 +118,16 @@ def test_orders_come_no_faster_than_they_may(calls: list[tuple[float, str, int]]
 def test_who_waits_as_told_goes_on_and_others_are_not_held_up() -> None:
     now = [0.0]
     pace = Pace(Rate(10.0, 100.0), Rate(1.0, 5.0), lambda: now[0])
-    assert [pace.wait("flood") for _ in range(7)] == [0, 0, 0, 0, 0, 1, 1]
-    assert pace.wait("other") == 0
+    assert [pace.retry_after("flood") for _ in range(7)] == [0, 0, 0, 0, 0, 1, 1]
+    assert pace.retry_after("other") == 0
     now[0] += 1.0
-    assert pace.wait("flood") == 0
-    assert pace.wait("flood") == 1
+    assert pace.retry_after("flood") == 0
+    assert pace.retry_after("flood") == 1
 
 
 def test_who_is_forgotten_is_held_by_the_bound_for_all() -> None:
     pace = Pace(Rate(1.0, 5000.0), Rate(1.0, 1.0), lambda: 0.0)
-    passed = sum(pace.wait(number) == 0 for number in range(2 * KNOWN))
+    passed = sum(pace.retry_after(number) == 0 for number in range(2 * KNOWN))
     assert passed == 5000
     assert len(pace._buckets) == KNOWN
 

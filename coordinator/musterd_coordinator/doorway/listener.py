@@ -135,7 +135,7 @@ class Listener:
 
     def _receive(self, connection: socket.socket, peer: tuple[str, int] | None) -> None:
         holder = holder_of(peer and peer[:2])
-        if not self._shares.take(holder):
+        if not self._shares.acquire(holder):
             self._greedy.warn(server=self._called, client=holder, shaking=self._shares.each)
             connection.close()
             return
@@ -144,7 +144,7 @@ class Listener:
 
         def done(ended: asyncio.Task[None]) -> None:
             self._tasks.discard(ended)
-            self._shares.give(holder)
+            self._shares.release(holder)
             if not ended.cancelled() and (error := ended.exception()) is not None:
                 log.error("connection lost", server=self._called, exc_info=error)
 

@@ -30,14 +30,14 @@ class Door(Generic[G]):
     def admit(self, guest: G, home: str) -> tuple[bool, G | None]:
         """Say whether ``guest`` from the address ``home`` may come in, and which one is to leave for it."""
         leaving = None
-        if not self._shares.take(home):
+        if not self._shares.acquire(home):
             leaving = self._idlest(home)
             if leaving is None:
                 self.refused["address" if self._is_full_for(home) else "all"] += 1
                 return False, None
             self.release(leaving)
             self.dismissed += 1
-            self._shares.take(home)
+            self._shares.acquire(home)
         self._homes[guest] = home
         self.idle(guest)
         return True, leaving
@@ -61,7 +61,7 @@ class Door(Generic[G]):
         """Note that ``guest`` is gone; more than once is no harm."""
         if guest in self._homes:
             self.busy(guest)
-            self._shares.give(self._homes.pop(guest))
+            self._shares.release(self._homes.pop(guest))
 
     def _is_full_for(self, home: str) -> bool:
         return self._shares.held(home) >= self._shares.each

@@ -89,7 +89,7 @@ class Events:
     @contextmanager
     def _reading(self, caller: str) -> Iterator[int]:
         """Count one reader; its number is the least that is free."""
-        if not self._readers.take(caller):
+        if not self._readers.acquire(caller):
             raise Problem(503, "too many readers follow the events already; try later")
         number = next(each for each in range(len(self._waves) + 1) if each not in self._waves)
         self._waves.add(number)
@@ -97,6 +97,6 @@ class Events:
             yield number
         finally:
             self._waves.discard(number)
-            self._readers.give(caller)
+            self._readers.release(caller)
             if not self._waves:
                 self._news.clear()

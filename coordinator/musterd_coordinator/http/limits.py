@@ -84,18 +84,18 @@ class BodyRoom:
         """Note that the body has ``size`` bytes by now; say whether there is room for that."""
         more_first = min(size, FIRST_BYTES) - min(self._size, FIRST_BYTES)
         more_rest = max(size - FIRST_BYTES, 0) - max(self._size - FIRST_BYTES, 0)
-        if not self._first.take(self._holder, more_first):
+        if not self._first.acquire(self._holder, more_first):
             return False
-        if not self._rest.take(self._holder, more_rest):
-            self._first.give(self._holder, more_first)
+        if not self._rest.acquire(self._holder, more_rest):
+            self._first.release(self._holder, more_first)
             return False
         self._size = size
         return True
 
     def close(self) -> None:
         """Give all of it back."""
-        self._first.give(self._holder, min(self._size, FIRST_BYTES))
-        self._rest.give(self._holder, max(self._size - FIRST_BYTES, 0))
+        self._first.release(self._holder, min(self._size, FIRST_BYTES))
+        self._rest.release(self._holder, max(self._size - FIRST_BYTES, 0))
         self._size = 0
 
 

@@ -24,7 +24,7 @@ class Orders:
     def check(self, request: Request) -> None:
         """Raise the Problem that keeps this order out."""
         self._refuse_browsers(request)
-        if wait := self._pace.wait(holder_of(request.client)):
+        if wait := self._pace.retry_after(holder_of(request.client)):
             self._refused("rate", request)
             raise Problem(
                 429,

@@ -101,7 +101,7 @@ class _Answer:
             holder_of(self._scope.get("client")),
             len(body),
         )
-        if not unsent.take(holder, size):
+        if not unsent.acquire(holder, size):
             await _UNREAD.answer()(self._scope, self._receive, self)
             return
         try:
@@ -110,4 +110,4 @@ class _Answer:
                 more = at + PIECE < size
                 await self._send({"type": BODY, "body": body[at : at + PIECE], "more_body": more})
         finally:
-            unsent.give(holder, size)
+            unsent.release(holder, size)

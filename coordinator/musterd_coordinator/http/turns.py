@@ -26,7 +26,7 @@ class Turns:
     @asynccontextmanager
     async def turn(self, holder: str) -> AsyncIterator[None]:
         """Wait for a turn, and have it."""
-        if not self._shares.take(holder):
+        if not self._shares.acquire(holder):
             raise Problem(
                 503,
                 "too many questions about many members wait to be answered; try again",
@@ -36,7 +36,7 @@ class Turns:
             async with self._lock:
                 yield
         finally:
-            self._shares.give(holder)
+            self._shares.release(holder)
 
     async def alone(self, steps: Steps[T]) -> T:
         """Return what comes of ``steps`` when no others are going on, for a caller that may always wait."""

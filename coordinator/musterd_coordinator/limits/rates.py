@@ -48,7 +48,7 @@ class Pace:
         self._all = Bucket(total, clock())
         self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
 
-    def wait(self, who: Hashable) -> int:
+    def retry_after(self, who: Hashable) -> int:
         """Return 0 if ``who`` may go on, else the whole seconds to wait for."""
         now = self._clock()
         theirs = self._buckets.get(who)

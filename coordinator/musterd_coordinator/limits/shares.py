@@ -14,7 +14,7 @@ class Shares:
         self.taken = 0
         self._held: dict[Hashable, int] = {}
 
-    def take(self, holder: Hashable, amount: int = 1) -> bool:
+    def acquire(self, holder: Hashable, amount: int = 1) -> bool:
         """Take ``amount`` for ``holder``, if there is enough for it; say whether there was."""
         held = self.held(holder) + amount
         if held > self.each or self.taken + amount > self.total:
@@ -24,7 +24,7 @@ class Shares:
         self.taken += amount
         return True
 
-    def give(self, holder: Hashable, amount: int = 1) -> None:
+    def release(self, holder: Hashable, amount: int = 1) -> None:
         """Give back what was taken."""
         self.taken -= amount
         left = self.held(holder) - amount

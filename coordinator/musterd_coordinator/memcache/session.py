@@ -73,7 +73,7 @@ class Clients:
 
     def _has_room(self, address: str) -> bool:
         """Take a connection for ``address``, if there is one; it never keeps out all others."""
-        if self._shares.take(address):
+        if self._shares.acquire(address):
             return True
         if self._shares.taken >= self._shares.total:
             self._full.warn(server=self.called, connections=self._shares.taken)
@@ -85,7 +85,7 @@ class Clients:
         """Take note that a connection has ended."""
         if link in self.links:
             self.links.remove(link)
-            self._shares.give(link.address)
+            self._shares.release(link.address)
         if not self.links:
             self._emptied.set()
 
