@@ -24,7 +24,7 @@ class Standby(Postgres):
         command = [program, "-D", str(self.data), "-d", primary.dsn]
         with (self.directory / "log").open("ab") as log:
             options = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
-            copying = spawn([*command, *options], self.directory, self._account, log.fileno())
+            copying = spawn([*command, *options], self.directory, self.account, log.fileno())
         if copying.wait(START_TIMEOUT):
             raise ServerError(f"pg_basebackup failed:\n{self.log}")
 

@@ -1,7 +1,8 @@
 """``musterd init-db`` creates musterd's tables in PostgreSQL, or prints the SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from musterd.cli.arguments import Parser, add_env_file, add_options, settings_of
 from musterd.cli.arguments import parser as new_parser
@@ -19,6 +20,7 @@ _ROLES = {
     " musterd_coordinators.",
 }
 
+_AUTHORITY = "/etc/musterd/ca.crt"
 TIMEOUT = 30.0  # seconds; an upgrade may have to wait for a lock
 
 
@@ -47,7 +49,8 @@ def run(name: str, argv: Sequence[str]) -> int:
     if args.print:
         print(postgres_schema.init_sql(**given), end="")
         return 0
-    url = database_of(settings_of(args).settings)
+    settings = settings_of(args).settings
+    url = database_of(settings)
     import anyio
 
     try:
@@ -57,7 +60,34 @@ def run(name: str, argv: Sequence[str]) -> int:
     for remark in remarks:
         print(remark)
     print(f"the tables in {without_secret(url)} are ready")
+    for line in urls_to_use(url, given, settings.ca_file or _AUTHORITY):
+        print(line)
     return 0
+
+
+def urls_to_use(url: str, roles: Mapping[str, str], authority: str) -> Iterator[str]:
+    """Yield what those with ``roles`` name as their store; nothing where the database is on this host.
+
+    By each of them the server's certificate is checked, and the name in it. ``authority`` is the file
+    of the authority that signed it.
+    """
+    parts = urlsplit(url)
+    hosts = parts.netloc.rpartition("@")[2]
+    if not hosts or all(is_of_this_host(host) for host in hosts.split(",")):
+        return
+    options = {"sslmode": "verify-full", "sslrootcert": authority, **dict(parse_qsl(parts.query))}
+    for use, role in {"owner": unquote(parts.username or ""), **roles}.items():
+        if role:
+            login = parts._replace(
+                netloc=f"{quote(role)}@{hosts}", query=urlencode(options, safe="/")
+            )
+            yield f"{use.replace('_', ' ')}: {without_secret(login.geturl())}"
+
+
+def is_of_this_host(host: str) -> bool:
+    """Say whether ``host``, perhaps with a port, is an address or a name for this host only."""
+    bare = host.rpartition(":")[0].strip("[]") if ":" in host.strip("[]") else host
+    return bare in ("localhost", "::1", "[::1]") or bare.startswith("127.")
 
 
 def database_of(settings: Settings) -> str:

@@ -88,8 +88,8 @@ class Server(ABC):
     def __init__(self) -> None:
         self._held = HeldPort()
         self._process: subprocess.Popen[bytes] | None = None
-        self._account = account_of(self.users)
-        self.directory = owned_directory(self._account)
+        self.account = account_of(self.users)
+        self.directory = owned_directory(self.account)
 
     @property
     def port(self) -> int:
@@ -128,7 +128,7 @@ class Server(ABC):
         if self.is_running:
             raise ServerError(f"{type(self).__name__} on {self.address} runs already")
         with (self.directory / "log").open("ab") as log:
-            self._process = spawn(self._command(), self.directory, self._account, log.fileno())
+            self._process = spawn(self._command(), self.directory, self.account, log.fileno())
         _keep(f"watch {self.pid}")
         _wait_until(lambda: not self.is_running or self._is_ready(), START_TIMEOUT, self._failure)
         if not self.is_running:

@@ -200,8 +200,8 @@ class PgBouncer(Server):
     def _write(self, name: str, lines: list[str]) -> None:
         path = self.directory / name
         path.write_text("\n".join(lines) + "\n")
-        if self._account:
-            os.chown(path, self._account.pw_uid, self._account.pw_gid)
+        if self.account:
+            os.chown(path, self.account.pw_uid, self.account.pw_gid)
 
     def _is_ready(self) -> bool:
         return self.accepts()
