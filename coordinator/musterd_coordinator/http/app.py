@@ -45,7 +45,7 @@ class App(Router):
         events = Events(desk, run, ping_period, readers, turns)
         orders = Orders(limits.pace(), gauges, limits.clock)
         api = Api(desk, events, gauges, room, turns, orders, stopping=self._stopping)
-        table = routes(api, openapi=self._openapi, dashboard=self._dashboard)
+        table = routes(api, openapi=self._openapi, dashboard=dashboard_answer())
         super().__init__(
             table,
             redirect_slashes=False,
@@ -59,13 +59,9 @@ class App(Router):
         )
         shapes = EVENT_SHAPES.values()
         self._description = StructResponse(describe(table, version=version(), extra_shapes=shapes))
-        self._page = dashboard_answer()
 
     async def _openapi(self, request: Request) -> Response:
         return self._description
-
-    async def _dashboard(self, request: Request) -> Response:
-        return self._page
 
     def stop(self) -> None:
         """End the streams of events, so that a server that is to stop need not wait for them."""

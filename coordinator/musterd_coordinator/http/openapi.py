@@ -10,7 +10,7 @@ import msgspec
 
 from musterd.model import ProblemDetails
 from musterd_coordinator.http.inputs import NoParameters
-from musterd_coordinator.http.routes import Operation, ReplyShape
+from musterd_coordinator.http.routes import Operation
 
 _REF = "#/components/schemas/{name}"
 _NAME_IN_PATH = re.compile(r"{(\w+)}")
@@ -63,7 +63,7 @@ def describe(routes: Sequence[Operation], *, version: str, extra_shapes: Iterabl
 
 
 def _shapes(routes: Iterable[Operation]) -> set[type]:
-    replies = {reply.shape for route in routes for reply in route.replies}
+    replies = {route.shape for route in routes}
     bodies = {route.body for route in routes if route.body}
     return {shape for shape in replies | bodies if isinstance(shape, type)}
 
@@ -78,7 +78,7 @@ def _operation(route: Operation) -> Json:
         "operationId": _operation_id(route),
         "summary": route.summary,
         "parameters": [*_path_parameters(route.path), *_query_parameters(route.parameters)],
-        "responses": {str(reply.status): _reply(reply) for reply in route.replies},
+        "responses": {"204" if route.shape is None else "200": _reply(route)},
     }
     if route.body is not None:
         operation["requestBody"] = {
@@ -123,17 +123,17 @@ def _ref(shape: type) -> Json:
     return {"$ref": _REF.format(name=shape.__name__)}
 
 
-def _reply(reply: ReplyShape) -> Json:
-    if reply.shape is None:
-        return {"description": reply.means}
-    if isinstance(reply.shape, str):
+def _reply(route: Operation) -> Json:
+    if route.shape is None:
+        return {"description": route.means}
+    if isinstance(route.shape, str):
         return {
-            "description": reply.means,
-            "content": {reply.shape: {"schema": {"type": _TYPES.get(reply.shape, "string")}}},
+            "description": route.means,
+            "content": {route.shape: {"schema": {"type": _TYPES.get(route.shape, "string")}}},
         }
     return {
-        "description": reply.means,
-        "content": {"application/json": {"schema": _ref(reply.shape)}},
+        "description": route.means,
+        "content": {"application/json": {"schema": _ref(route.shape)}},
     }
 
 

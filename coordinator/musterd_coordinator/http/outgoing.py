@@ -17,10 +17,7 @@ START, BODY = "http.response.start", "http.response.body"
 Headers = tuple[tuple[bytes, bytes], ...]
 
 # What is alive changes from one second to the next: no proxy or browser may keep an answer.
-WHOLE: Headers = (
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-)
+WHOLE: Headers = (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")
 # A proxy that compresses or collects answers would keep events until it has enough of them.
 _STREAM: Headers = (
     (b"cache-control", b"no-store, no-transform"),

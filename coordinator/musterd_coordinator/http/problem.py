@@ -41,11 +41,6 @@ class Problem(HTTPException):
         """Return the status in words."""
         return HTTPStatus(self.status_code).phrase
 
-    def closing(self) -> "Problem":
-        """Return the same with the end of the connection: nobody knows where what came ends."""
-        headers = {**self.headers, "connection": "close"}
-        return Problem(self.status_code, self.detail, self.field, headers, self.kind)
-
     def answer(self) -> Response:
         """Return the problem details."""
         # "about:blank" says that the status tells all there is to tell a program (RFC 9457, 4.2.1).
@@ -81,7 +76,9 @@ class Problems:
         try:
             await self._app(scope, receive, send)
         except Problem as problem:
-            told = problem.closing() if scope.get("unwanted") else problem
-            await told.answer()(scope, receive, send)
+            answer = problem.answer()
+            if scope.get("unwanted"):  # nobody knows where what came ends
+                answer.headers["connection"] = "close"
+            await answer(scope, receive, send)
         except MusterdError as error:
             await problem_of(self._in_doubt(error)).answer()(scope, receive, send)

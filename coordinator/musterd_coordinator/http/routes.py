@@ -1,7 +1,6 @@
 """Starlette's routes say here what they take and give, so that one table serves and documents."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from starlette.convertors import Convertor
@@ -14,14 +13,6 @@ from musterd_coordinator.http.inputs import NoParameters, read_parameters
 from musterd_coordinator.http.problem import Problem
 
 Handler = Callable[[Request], Awaitable[Response]]
-
-
-class ReplyShape(NamedTuple):
-    """A `ReplyShape` is an answer that a route can give: a struct, or the media type of other text."""
-
-    status: int
-    shape: type | str | None
-    means: str
 
 
 class _Name(Convertor[str]):
@@ -40,15 +31,19 @@ _NAME = _Name()
 
 
 class Operation(Route):
-    """An `Operation` is one method of one path, as it is served and as it is documented."""
+    """An `Operation` is one method of one path, as it is served and as it is documented.
+
+    Its answer is a struct or text of a media type: ``shape``; without one it is 204, and empty.
+    """
 
     def __init__(
         self,
         method: str,
         path: str,
-        endpoint: "Handler | Hot",
+        endpoint: "Endpoint",
         summary: str,
-        replies: Sequence[ReplyShape],
+        shape: type | str | None,
+        means: str,
         *,
         parameters: type = NoParameters,
         body: type | None = None,
@@ -56,12 +51,9 @@ class Operation(Route):
     ) -> None:
         super().__init__(path, endpoint, methods=[method])
         self.param_convertors = dict.fromkeys(self.param_convertors, _NAME)
-        self.method = method
-        self.summary = summary
-        self.replies = replies
-        self.parameters = parameters
-        self.body = body
-        self.problems = problems
+        self.method, self.summary = method, summary
+        self.shape, self.means = shape, means
+        self.parameters, self.body, self.problems = parameters, body, problems
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what this route does not take; then answer."""
@@ -82,6 +74,9 @@ class Hot:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         return self._app(scope, receive, send)
+
+
+Endpoint = Handler | Hot | Response
 
 
 async def no_such_path(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,5 +1,7 @@
 """The table has everything that can be asked over HTTP."""
 
+from functools import partial
+
 from musterd.model import (
     EventChanges,
     EventPing,
@@ -21,7 +23,7 @@ from musterd_coordinator.http.inputs import (
     HistoryParameters,
     MembersParameters,
 )
-from musterd_coordinator.http.routes import Handler, Hot, Operation, ReplyShape
+from musterd_coordinator.http.routes import Endpoint, Hot, Operation
 
 GROUP = "/v1/groups/{group}"
 MEMBER = GROUP + "/members/{member}"
@@ -29,65 +31,51 @@ MEMBER = GROUP + "/members/{member}"
 # The shapes of the events' data, for the description of /v1/events.
 EVENT_SHAPES = {"snapshot": EventSnapshot, "changes": EventChanges, "ping": EventPing}
 
+_get, _post = partial(Operation, "GET"), partial(Operation, "POST")
+_patch, _delete = partial(Operation, "PATCH"), partial(Operation, "DELETE")
 
-def routes(api: Api, *, openapi: Handler, dashboard: Handler) -> list[Operation]:
-    """Return every route."""
+
+def routes(api: Api, *, openapi: Endpoint, dashboard: Endpoint) -> list[Operation]:
+    """Return every route. Those that are asked most stand first: they are tried one after the other."""
     return [*_queries(api), *_orders(api), *_observation(api), *_pages(openapi, dashboard)]
 
 
 def _queries(api: Api) -> list[Operation]:
-    return [  # those that are asked most stand first, as routes are tried one after the other
-        Operation(
-            "GET",
-            MEMBER,
-            Hot(api.member),
-            "One member",
-            [ReplyShape(200, MemberAnswer, "the member")],
-            problems=[404],
-        ),
-        Operation(
-            "POST",
+    return [
+        _get(MEMBER, Hot(api.member), "One member", MemberAnswer, "the member", problems=[404]),
+        _post(
             GROUP + "/query",
             Hot(api.query),
             "Verdicts on up to 10000 named members",
-            [ReplyShape(200, QueryAnswer, "verdicts by name, and the names that are no members")],
+            QueryAnswer,
+            "verdicts by name, and the names that are no members",
             body=Query,
             problems=[404, 408, 413, 415],
         ),
-        Operation(
-            "GET",
+        _get(
             GROUP + "/members",
             Hot(api.members),
             "Members of a group by name, at most 1000 a page",
-            [
-                ReplyShape(
-                    200, MemberPage, "a page; next is the after of the following one, or null"
-                )
-            ],
+            MemberPage,
+            "a page; next is the after of the following one, or null",
             parameters=MembersParameters,
             problems=[404],
         ),
-        Operation(
-            "GET",
-            "/v1/groups",
-            api.groups,
-            "All groups, counted by state",
-            [ReplyShape(200, GroupList, "the groups")],
-        ),
-        Operation(
-            "GET",
+        _get("/v1/groups", api.groups, "All groups, counted by state", GroupList, "the groups"),
+        _get(
             GROUP,
             api.group,
             "One group, counted by state and zone",
-            [ReplyShape(200, GroupAnswer, "the group")],
+            GroupAnswer,
+            "the group",
             problems=[404],
         ),
-        Operation(
-            "GET",
+        _get(
             MEMBER + "/history",
             api.history,
             "State changes of a member, newest first",
-            [ReplyShape(200, History, "the changes")],
+            History,
+            "the changes",
             parameters=HistoryParameters,
             problems=[404, 503],
         ),
@@ -96,21 +84,21 @@ def _queries(api: Api) -> list[Operation]:
 
 def _orders(api: Api) -> list[Operation]:
     return [
-        Operation(
-            "PATCH",
+        _patch(
             MEMBER,
             api.change_facts,
             "Disable, force down, or override zone, owner and metadata; null takes back the latter",
-            [ReplyShape(200, MemberAnswer, "the member as it is now, durably")],
+            MemberAnswer,
+            "the member as it is now, durably",
             body=FactsChange,
             problems=[403, 404, 408, 413, 415, 429],
         ),
-        Operation(
-            "DELETE",
+        _delete(
             MEMBER,
             api.forget,
             "Forget a member; refused while it is up, unless forced",
-            [ReplyShape(204, None, "forgotten")],
+            None,
+            "forgotten",
             parameters=ForgetParameters,
             problems=[403, 404, 409, 429],
         ),
@@ -119,69 +107,43 @@ def _orders(api: Api) -> list[Operation]:
 
 def _observation(api: Api) -> list[Operation]:
     return [
-        Operation(
-            "GET",
+        _get(
             "/v1/events",
             api.events,
             "Server-sent events: a snapshot or a resume, then every change, and pings between",
-            [
-                ReplyShape(
-                    200,
-                    "text/event-stream",
-                    "events whose data is JSON, see EventSnapshot, EventChanges and EventPing",
-                )
-            ],
+            "text/event-stream",
+            "events whose data is JSON, see EventSnapshot, EventChanges and EventPing",
             parameters=EventsParameters,
             problems=[404, 503],
         ),
-        Operation(
-            "GET",
+        _get(
             "/v1/status",
             api.status,
             "This coordinator, its shards and the storms it holds",
-            [ReplyShape(200, StatusAnswer, "the status")],
+            StatusAnswer,
+            "the status",
         ),
-        Operation(
-            "GET",
+        _get(
             "/metrics",
             api.metrics,
             "Prometheus metrics",
-            [
-                ReplyShape(
-                    200,
-                    "text/plain",
-                    "exposition format 0.0.4, or OpenMetrics for whoever accepts that",
-                )
-            ],
+            "text/plain",
+            "exposition format 0.0.4, or OpenMetrics for whoever accepts that",
         ),
-        Operation(
-            "GET", "/healthz", api.healthz, "Alive", [ReplyShape(200, "text/plain", "it is alive")]
-        ),
-        Operation(
-            "GET",
+        _get("/healthz", api.healthz, "Alive", "text/plain", "it is alive"),
+        _get(
             "/readyz",
             api.readyz,
             "Whether it has listened long enough to answer",
-            [ReplyShape(200, "text/plain", "it is ready")],
+            "text/plain",
+            "it is ready",
             problems=[503],
         ),
     ]
 
 
-def _pages(openapi: Handler, dashboard: Handler) -> list[Operation]:
+def _pages(openapi: Endpoint, dashboard: Endpoint) -> list[Operation]:
     return [
-        Operation(
-            "GET",
-            "/openapi.json",
-            openapi,
-            "This description",
-            [ReplyShape(200, "application/json", "OpenAPI 3.1")],
-        ),
-        Operation(
-            "GET",
-            "/",
-            dashboard,
-            "The dashboard",
-            [ReplyShape(200, "text/html", "a page for people")],
-        ),
+        _get("/openapi.json", openapi, "This description", "application/json", "OpenAPI 3.1"),
+        _get("/", dashboard, "The dashboard", "text/html", "a page for people"),
     ]
