@@ -60,11 +60,14 @@ class Reader:
         self._parser = EventParser()
         self._send, self._receive = anyio.create_memory_object_stream[bytes](0)
         self._events: list[Event] = []
+        self.ended = anyio.Event()
 
     async def send(self, message: Message) -> None:
         """The app's side: waits until the reader wants more, as a full connection does."""
         if message.get("more_body"):
             await self._send.send(message["body"])
+        elif "body" in message:
+            self.ended.set()
 
     async def next(self) -> tuple[str, Any]:
         """The next event's name and data."""

@@ -68,7 +68,7 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
         async with running(settings) as office, anyio.create_task_group() as tasks:
             hosts = hosts_of(host for host, _ in settings.listen_addresses)
             hosts.allow(settings.allowed_hosts.split(","))
-            app = make_app(office, hosts=hosts, limits=_limits(settings))
+            app = make_app(office, office.access, hosts=hosts, limits=_limits(settings))
             serving = partial(serve_http, app, settings.listen, tls=tls)
             urls: list[str] = await tasks.start(serving)
             _say_started(office, urls)

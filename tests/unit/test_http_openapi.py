@@ -14,7 +14,7 @@ from tests.http_desk import DictDesk, shard_status
 Json = dict[str, Any]
 GROUP = "/v1/groups/{group}"
 MEMBER = "/v1/groups/{group}/members/{member}"
-HOST = {"group": "compute", "member": "h1"}
+HOST = {"group": "compute", "member": "h1", "name": "ci"}
 
 
 @pytest.fixture

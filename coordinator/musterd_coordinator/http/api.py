@@ -1,6 +1,7 @@
 """The handlers of the API read what is asked, ask the desk, and encode what it says."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -10,8 +11,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from musterd.errors import MusterdError, NotFound, NotReady
-from musterd.model import FactsChange, Query, ShardStatus
+from musterd.model import FactsChange, GroupList, Query, ShardStatus
 from musterd.orders import OrderError
+from musterd.tokens import Rank
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.answers import JSON, EventStream, StructResponse, send_struct
 from musterd_coordinator.http.events import Events
@@ -29,12 +31,15 @@ from musterd_coordinator.http.inputs import (
 )
 from musterd_coordinator.http.limits import Room
 from musterd_coordinator.http.listing import Listing
+from musterd_coordinator.http.login import Caller, Login
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.http.turns import Turns, in_steps
 from musterd_coordinator.limits.shares import holder_of
+from musterd_coordinator.service.access import Grant
 from musterd_coordinator.service.contract import CoordinatorApi
 from musterd_coordinator.service.paging import Filters
+from musterd_coordinator.steps import Steps
 
 _query_decoder = msgspec.json.Decoder(Query)
 _change_decoder = msgspec.json.Decoder(FactsChange)
@@ -53,6 +58,7 @@ class Api:
         turns: Turns,
         orders: Orders,
         *,
+        login: Login,
         stopping: anyio.Event,
     ) -> None:
         self._desk = desk
@@ -61,14 +67,25 @@ class Api:
         self._room = room
         self._turns = turns
         self._orders = orders
+        self._login = login
         self._stopping = stopping
         self._groups = Listing(desk)
 
     async def groups(self, request: Request) -> Response:
-        groups = await self._turns.run(holder_of(request.client), self._groups.answer())
+        caller, grant = holder_of(request.client), request.scope["caller"].grant
+        if grant.groups is not None:
+            return StructResponse(await self._turns.run(caller, self._of(grant)))
+        groups = await self._turns.run(caller, self._groups.answer())
         if groups is None:
             self._must_know()
         return Response(memoryview(groups or self._groups.none()), media_type=JSON)
+
+    def _of(self, grant: Grant) -> Steps[GroupList]:
+        listed = yield from self._desk.groups_steps()
+        listed.groups[:] = [one for one in listed.groups if grant.sees(one.group)]
+        if not listed.groups:
+            self._must_know()
+        return listed
 
     async def group(self, request: Request) -> Response:
         steps = self._desk.group_steps(request.path_params["group"])
@@ -101,19 +118,21 @@ class Api:
         await send_struct(send, answer)
 
     async def change_facts(self, request: Request) -> Response:
-        self._orders.check(request)
+        origin = self._orders.check(request)
         change = await read_json(request, _change_decoder, FACTS_BYTES, self._room)
+        names = request.path_params
         try:
-            return StructResponse(
-                await self._desk.change_facts(**request.path_params, change=change)
-            )
+            changed = await self._desk.change_facts(**names, change=change, origin=origin)
+            return StructResponse(changed)
         except OrderError as error:
             raise Problem(400, str(error), error.field) from None
 
     async def forget(self, request: Request) -> Response:
-        self._orders.check(request)
+        origin = self._orders.check(request)
         asked = read_parameters(request.scope["query_string"], ForgetParameters)
-        await self._desk.forget(**request.path_params, force=asked.force)
+        if asked.force:
+            self._login.must_be(request.scope, request.scope["caller"], Rank.ADMIN)
+        await self._desk.forget(**request.path_params, force=asked.force, origin=origin)
         return Response(status_code=204)
 
     async def history(self, request: Request) -> Response:
@@ -126,8 +145,20 @@ class Api:
             self._must_know()
         # A browser that reconnects repeats the address, and says in the header how far it came.
         since = request.headers.get("last-event-id") or _given(asked.since)
-        chunks = self._events.stream(_given(asked.group), since, holder_of(request.client))
+        caller = request.scope["caller"]
+        group = self._group_of(request, _given(asked.group))
+        welcome = partial(self._login.holds, caller)
+        chunks = self._events.stream(group, since, holder_of(request.client), welcome)
         return EventStream(chunks, self._stopping)
+
+    def _group_of(self, request: Request, group: str | None) -> str | None:
+        """Return the group to follow: the only one of the caller's, where it names none."""
+        caller: Caller = request.scope["caller"]
+        groups = caller.grant.groups
+        if group is None and groups is not None and len(groups) == 1:
+            group = next(iter(groups))
+        self._login.must_see(request.scope, caller, group)
+        return group
 
     async def status(self, request: Request) -> Response:
         return StructResponse(await in_steps(self._desk.status_steps()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from secrets import token_hex
+from time import monotonic, time
 
 import anyio
 from starlette.middleware import Middleware
@@ -18,15 +19,18 @@ from musterd_coordinator.http.events import PING_PERIOD, Events
 from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.heads import HeadCheck, Hosts
 from musterd_coordinator.http.limits import HttpLimits, Room
+from musterd_coordinator.http.login import Login
 from musterd_coordinator.http.openapi import describe
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.outgoing import Outgoing
 from musterd_coordinator.http.problem import Problems
 from musterd_coordinator.http.routes import no_such_path
 from musterd_coordinator.http.table import EVENT_SHAPES, routes
+from musterd_coordinator.http.token_api import TokenApi
 from musterd_coordinator.http.turns import Turns
 from musterd_coordinator.limits.rates import Repeats
 from musterd_coordinator.limits.shares import Shares
+from musterd_coordinator.service.access import Access, NoShelf
 from musterd_coordinator.service.contract import CoordinatorApi
 
 
@@ -34,7 +38,14 @@ class App(Router):
     """An `App` is the ASGI application over one desk."""
 
     def __init__(
-        self, desk: CoordinatorApi, *, ping_period: float, hosts: Hosts, limits: HttpLimits
+        self,
+        desk: CoordinatorApi,
+        access: Access,
+        *,
+        ping_period: float,
+        hosts: Hosts,
+        limits: HttpLimits,
+        anonymous_read: bool,
     ) -> None:
         self.door = Door[Hashable](limits.connections, limits.each)
         self.refusals = Repeats(limits.clock)
@@ -44,13 +55,16 @@ class App(Router):
         readers = Shares(limits.readers, limits.readers_each)
         events = Events(desk, run, ping_period, readers, turns)
         orders = Orders(limits.pace(), gauges, limits.clock)
-        api = Api(desk, events, gauges, room, turns, orders, stopping=self._stopping)
-        table = routes(api, openapi=self._openapi, dashboard=dashboard_answer())
+        self.login = login = Login(access, gauges, limits.clock, anonymous_read=anonymous_read)
+        stopping = self._stopping
+        api = Api(desk, events, gauges, room, turns, orders, login=login, stopping=stopping)
+        tokens = TokenApi(access, room, orders)
+        table = routes(api, tokens, login, openapi=self._openapi, dashboard=dashboard_answer())
         super().__init__(
             table,
             redirect_slashes=False,
             default=no_such_path,
-            # The outermost first. Who may ask is to be decided between the last and the routes.
+            # The outermost first. Who may ask is decided by the route that is found.
             middleware=[
                 Middleware(Outgoing, run=run, gauges=gauges, room=room),
                 Middleware(Problems, in_doubt=api.in_doubt),
@@ -70,13 +84,23 @@ class App(Router):
 
 def make_app(
     desk: CoordinatorApi,
+    access: Access | None = None,
     *,
     ping_period: float = PING_PERIOD,
     hosts: Hosts | None = None,
     limits: HttpLimits | None = None,
+    anonymous_read: bool = False,
 ) -> App:
     """Make the whole HTTP API over ``desk``; a stream that is quiet pings every ``ping_period`` s.
 
-    It answers to addresses, localhost and ``hosts``.
+    It answers to addresses, localhost and ``hosts``, and asks for the tokens of ``access``: without
+    one it is open.
     """
-    return App(desk, ping_period=ping_period, hosts=hosts or Hosts(), limits=limits or HttpLimits())
+    return App(
+        desk,
+        access or Access(NoShelf(), time, monotonic),
+        ping_period=ping_period,
+        hosts=hosts or Hosts(),
+        limits=limits or HttpLimits(),
+        anonymous_read=anonymous_read,
+    )

@@ -8,7 +8,7 @@ An event's id is ``RUN-VERSION``: versions count within one run of one coordinat
 that resumes at another coordinator, or after a restart, must not mistake one for the other.
 """
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import anyio
@@ -47,8 +47,17 @@ class Events:
         """Return how many readers follow."""
         return len(self._waves)
 
-    def stream(self, group: str | None, since: str | None, caller: str) -> AsyncGenerator[bytes]:
-        """Return events from now on, or from ``since``; raise NotFound for a group without members."""
+    def stream(
+        self,
+        group: str | None,
+        since: str | None,
+        caller: str,
+        welcome: Callable[[], bool] = lambda: True,
+    ) -> AsyncGenerator[bytes]:
+        """Return events from now on, or from ``since``, while the reader is ``welcome``.
+
+        Raises NotFound for a group without members.
+        """
         if group is not None:
             self._desk.freshness(group)
         if self._readers.held(caller) >= self._readers.each:
@@ -57,7 +66,7 @@ class Events:
             raise Problem(
                 503, f"{self._readers.total} readers follow the events already; try later"
             )
-        return self._events(group, self._version_of(since), caller)
+        return self._events(group, self._version_of(since), caller, welcome)
 
     def _version_of(self, since: str | None) -> int | None:
         run, _, version = (since or "").rpartition("-")
@@ -65,12 +74,12 @@ class Events:
         return int(version) if usable and run in ("", self._run) else None
 
     async def _events(
-        self, group: str | None, version: int | None, caller: str
+        self, group: str | None, version: int | None, caller: str, welcome: Callable[[], bool]
     ) -> AsyncGenerator[bytes]:
         with self._reading(caller) as number, suppress(TooSlow):
             told: bool | None = None
             ping_at = 0.0
-            while True:
+            while welcome():
                 news = await self._news.news_since(group, version)
                 now = anyio.current_time()
                 for event in news.events:

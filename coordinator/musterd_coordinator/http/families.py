@@ -234,4 +234,10 @@ def _callers(gauges: HttpGauges, readers: int) -> Iterator[Metric]:
         "reason",
         gauges.refused,
     )
+    yield counted(
+        "musterd_requests_refused_total",
+        "Requests refused, as they came without a token that may do that.",
+        "reason",
+        gauges.requests_refused,
+    )
     yield _gauge("musterd_event_readers", "Readers of /v1/events connected.", readers)

@@ -15,6 +15,7 @@ from musterd_coordinator.http.routes import Operation
 _REF = "#/components/schemas/{name}"
 _NAME_IN_PATH = re.compile(r"{(\w+)}")
 
+_SCHEME = "token"
 _TYPES = {"application/json": "object"}
 
 Json = dict[str, Any]
@@ -57,7 +58,8 @@ def describe(routes: Sequence[Operation], *, version: str, extra_shapes: Iterabl
         "components": {
             "schemas": {
                 name: _tidy(schema) | _ALSO.get(name, {}) for name, schema in schemas.items()
-            }
+            },
+            "securitySchemes": {_SCHEME: {"type": "http", "scheme": "bearer"}},
         },
     }
 
@@ -86,7 +88,14 @@ def _operation(route: Operation) -> Json:
             "content": {"application/json": {"schema": _ref(route.body)}},
         }
     # A wrong parameter, body or host is possible everywhere, and so is that it is not ready yet.
-    for status in sorted({400, 417, 421, 500, 503, *route.problems}):
+    problems = {400, 417, 421, 500, 503, *route.problems}
+    if route.needs is not None:
+        operation["security"] = [{_SCHEME: []}, {}]  # while there is no token, none is asked for
+        operation["description"] = (
+            f"Where there are tokens it takes one with the role {route.needs.rank}."
+        )
+        problems |= {401, 403}
+    for status in sorted(problems):
         operation["responses"][str(status)] = _problem(status)
     return operation
 

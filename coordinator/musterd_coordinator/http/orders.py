@@ -5,7 +5,9 @@ from collections.abc import Callable
 import structlog
 from starlette.requests import Request
 
+from musterd.orders import Origin
 from musterd_coordinator.http.gauges import HttpGauges
+from musterd_coordinator.http.login import origin_of
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.limits.rates import Pace, Repeats
 from musterd_coordinator.limits.shares import holder_of
@@ -21,8 +23,8 @@ class Orders:
         self._gauges = gauges
         self._repeats = Repeats(clock)
 
-    def check(self, request: Request) -> None:
-        """Raise the Problem that keeps this order out."""
+    def check(self, request: Request) -> Origin:
+        """Return whose order it is; raise the Problem that keeps it out."""
         self._refuse_browsers(request)
         if wait := self._pace.retry_after(holder_of(request.client)):
             self._refused("rate", request)
@@ -31,17 +33,17 @@ class Orders:
                 f"too many orders at once; go on in {wait} s",
                 headers={"retry-after": str(wait)},
             )
+        return origin_of(request.scope)
 
     def _refuse_browsers(self, request: Request) -> None:
-        # There is no authentication yet, so a page on any site, or a name rebound to this address,
-        # could make an operator's browser write here. Programs send neither header.
+        # Where no token is asked for, a page on any site, or a name rebound to this address, could make
+        # an operator's browser write here. Programs send neither header.
         site = request.headers.get("sec-fetch-site", "none")
         if site != "none" or "origin" in request.headers:
             self._refused("browser", request)
             raise Problem(
                 403,
-                "browsers may read but not write here, as there is no authentication yet;"
-                " use the musterd command or another program",
+                "browsers may read but not write here: use the musterd command or another program",
             )
 
     def _refused(self, reason: str, request: Request) -> None:

@@ -89,6 +89,8 @@ class _Answer:
         head = self._head
         self._outgoing.answered[head["status"]] += 1
         head["headers"] = [*head["headers"], *headers]
+        if (made := self._scope.get("request_id")) is not None:
+            head["headers"].append((b"x-request-id", made.encode()))
         return head
 
     async def _send_large(self, body: bytes | memoryview) -> None:

@@ -1,6 +1,7 @@
 """Starlette's routes say here what they take and give, so that one table serves and documents."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Self
 from urllib.parse import unquote_to_bytes
 
 from starlette.convertors import Convertor
@@ -9,7 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from musterd.tokens import Rank
 from musterd_coordinator.http.inputs import NoParameters, read_parameters
+from musterd_coordinator.http.login import READER, Login, Needs, request_id
 from musterd_coordinator.http.problem import Problem
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -33,8 +36,12 @@ _NAME = _Name()
 class Operation(Route):
     """An `Operation` is one method of one path, as it is served and as it is documented.
 
-    Its answer is a struct or text of a media type: ``shape``; without one it is 204, and empty.
+    Its answer is a struct or text of a media type: ``shape``; without one it is 204, and empty. It is
+    open where it ``needs`` nothing; else ``login`` says who may come.
     """
+
+    login: Login
+    needs: Needs | None = READER
 
     def __init__(
         self,
@@ -55,10 +62,23 @@ class Operation(Route):
         self.shape, self.means = shape, means
         self.parameters, self.body, self.problems = parameters, body, problems
 
+    def taking(self, needs: Needs | None) -> Self:
+        """Return the same operation, which takes this of its caller; None: nothing."""
+        self.needs = needs
+        return self
+
+    @property
+    def is_order(self) -> bool:
+        """Say whether it changes anything."""
+        return self.needs is not None and self.needs.rank is not Rank.READER
+
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what this route does not take; then answer."""
         if self.methods is None or scope["method"] not in self.methods:
             raise _wrong_method(scope)
+        if self.is_order:
+            scope["request_id"] = request_id(scope)
+        scope["caller"] = self.login.admit(scope, self.needs)
         if scope["unwanted"] is not None:
             raise scope["unwanted"]
         if scope["query_string"] and self.parameters is NoParameters:

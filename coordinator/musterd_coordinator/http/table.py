@@ -16,6 +16,7 @@ from musterd.model import (
     QueryAnswer,
     StatusAnswer,
 )
+from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder
 from musterd_coordinator.http.api import Api
 from musterd_coordinator.http.inputs import (
     EventsParameters,
@@ -23,10 +24,13 @@ from musterd_coordinator.http.inputs import (
     HistoryParameters,
     MembersParameters,
 )
+from musterd_coordinator.http.login import ADMIN, OPERATOR, READER_OF_ALL, Login
 from musterd_coordinator.http.routes import Endpoint, Hot, Operation
+from musterd_coordinator.http.token_api import TokenApi
 
 GROUP = "/v1/groups/{group}"
 MEMBER = GROUP + "/members/{member}"
+TOKENS = "/v1/tokens"
 
 # The shapes of the events' data, for the description of /v1/events.
 EVENT_SHAPES = {"snapshot": EventSnapshot, "changes": EventChanges, "ping": EventPing}
@@ -35,9 +39,21 @@ _get, _post = partial(Operation, "GET"), partial(Operation, "POST")
 _patch, _delete = partial(Operation, "PATCH"), partial(Operation, "DELETE")
 
 
-def routes(api: Api, *, openapi: Endpoint, dashboard: Endpoint) -> list[Operation]:
+def routes(
+    api: Api, tokens: TokenApi, login: Login, *, openapi: Endpoint, dashboard: Endpoint
+) -> list[Operation]:
     """Return every route. Those that are asked most stand first: they are tried one after the other."""
-    return [*_queries(api), *_orders(api), *_observation(api), *_pages(openapi, dashboard)]
+    table = [
+        *_queries(api),
+        *(each.taking(OPERATOR) for each in _orders(api)),
+        *(each.taking(ADMIN) for each in _tokens(tokens)),
+        *(each.taking(READER_OF_ALL) for each in _observation(api)),
+        *(each.taking(None) for each in _health(api)),
+        *_pages(openapi, dashboard),
+    ]
+    for operation in table:
+        operation.login = login
+    return table
 
 
 def _queries(api: Api) -> list[Operation]:
@@ -79,6 +95,15 @@ def _queries(api: Api) -> list[Operation]:
             parameters=HistoryParameters,
             problems=[404, 503],
         ),
+        _get(
+            "/v1/events",
+            api.events,
+            "Server-sent events: a snapshot or a resume, then every change, and pings between",
+            "text/event-stream",
+            "events whose data is JSON, see EventSnapshot, EventChanges and EventPing",
+            parameters=EventsParameters,
+            problems=[404, 503],
+        ),
     ]
 
 
@@ -96,7 +121,7 @@ def _orders(api: Api) -> list[Operation]:
         _delete(
             MEMBER,
             api.forget,
-            "Forget a member; refused while it is up, unless forced",
+            "Forget a member; refused while it is up, unless an admin forces it",
             None,
             "forgotten",
             parameters=ForgetParameters,
@@ -105,17 +130,37 @@ def _orders(api: Api) -> list[Operation]:
     ]
 
 
-def _observation(api: Api) -> list[Operation]:
+def _tokens(api: TokenApi) -> list[Operation]:
     return [
         _get(
-            "/v1/events",
-            api.events,
-            "Server-sent events: a snapshot or a resume, then every change, and pings between",
-            "text/event-stream",
-            "events whose data is JSON, see EventSnapshot, EventChanges and EventPing",
-            parameters=EventsParameters,
-            problems=[404, 503],
+            TOKENS,
+            api.tokens,
+            "All tokens, without their secrets",
+            TokenList,
+            "the tokens by name, those revoked and expired too",
         ),
+        _post(
+            TOKENS,
+            api.create,
+            "Make a token; from the first on one is asked for",
+            NewToken,
+            "the token; its text is told this once",
+            body=TokenOrder,
+            problems=[403, 408, 409, 413, 415, 429],
+        ),
+        _delete(
+            TOKENS + "/{name}",
+            api.revoke,
+            "Let a token be good for nothing any more",
+            TokenFacts,
+            "the token as it is now",
+            problems=[403, 404, 429],
+        ),
+    ]
+
+
+def _observation(api: Api) -> list[Operation]:
+    return [
         _get(
             "/v1/status",
             api.status,
@@ -130,6 +175,11 @@ def _observation(api: Api) -> list[Operation]:
             "text/plain",
             "exposition format 0.0.4, or OpenMetrics for whoever accepts that",
         ),
+    ]
+
+
+def _health(api: Api) -> list[Operation]:
+    return [
         _get("/healthz", api.healthz, "Alive", "text/plain", "it is alive"),
         _get(
             "/readyz",
@@ -145,5 +195,5 @@ def _observation(api: Api) -> list[Operation]:
 def _pages(openapi: Endpoint, dashboard: Endpoint) -> list[Operation]:
     return [
         _get("/openapi.json", openapi, "This description", "application/json", "OpenAPI 3.1"),
-        _get("/", dashboard, "The dashboard", "text/html", "a page for people"),
+        _get("/", dashboard, "The dashboard", "text/html", "a page for people").taking(None),
     ]

@@ -24,7 +24,7 @@ from musterd.tokens import (
     fits,
     parts,
 )
-from musterd_coordinator.registry.tokens import KeptToken, TokenShelf
+from musterd_coordinator.registry.tokens import KeptToken, KeptTokens, TokenShelf
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +56,19 @@ class NoGrant(Exception):
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
         self.reason = reason
+
+
+class NoShelf:
+    """A `NoShelf` is a :class:`TokenShelf` that has no token and takes none."""
+
+    async def all(self) -> KeptTokens:
+        return KeptTokens(0, ())
+
+    async def add(self, token: KeptToken) -> bool:
+        raise RegistryError("there is no registry to keep tokens in")
+
+    async def revoke(self, name: str, at: datetime) -> bool:
+        return False
 
 
 class _Checked(NamedTuple):
