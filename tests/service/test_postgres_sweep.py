@@ -9,7 +9,7 @@ import pytest
 from musterd.errors import ShardCorrupt
 from musterd.stores.postgres.session import Connection
 from musterd.testing.servers import Database, PgBouncer
-from musterd_coordinator.sweep.postgres.scan import Scan, Take
+from musterd_coordinator.sweep.postgres.scan import Collect, Scan
 from tests.conftest import StartPgBouncer
 from tests.service.postgres_fleet import beat_of, both, canary, host, sequences
 
@@ -22,9 +22,9 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     queries: list[str] = []
     copy = Scan._copy
 
-    async def note(self: Scan, connection: Connection, query: str, take: Take) -> None:
+    async def note(self: Scan, connection: Connection, query: str, collect: Collect) -> None:
         queries.append(query)
-        await copy(self, connection, query, take)
+        await copy(self, connection, query, collect)
 
     monkeypatch.setattr(Scan, "_copy", note)
     return queries
@@ -121,9 +121,11 @@ async def test_a_row_that_moves_between_the_halves_is_read_once(
     """An update that finds no room in the page of its row writes it anew at the end."""
     copy, turn = Scan._copy, anyio.Lock()
 
-    async def copy_then_move(self: Scan, connection: Connection, query: str, take: Take) -> None:
+    async def copy_then_move(
+        self: Scan, connection: Connection, query: str, collect: Collect
+    ) -> None:
         async with turn:
-            await copy(self, connection, query, take)
+            await copy(self, connection, query, collect)
             database.execute(_MOVED)
 
     async with both(database.dsn) as (writer, reader):

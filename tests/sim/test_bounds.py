@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from musterd.errors import ShardUnavailable
-from musterd.stores.bounds import Deadline, Mutex, Pool, take_in_time
+from musterd.stores.bounds import Deadline, Mutex, Pool, acquire_in_time
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +57,7 @@ async def test_who_waited_too_long_begins_nothing_and_the_next_is_served() -> No
 
     async def ask(name: str, within: float) -> None:
         with anyio.move_on_after(within):
-            await take_in_time(pool)
+            await acquire_in_time(pool)
             served.append(name)
 
     async with anyio.create_task_group() as tasks:
@@ -67,7 +67,7 @@ async def test_who_waited_too_long_begins_nothing_and_the_next_is_served() -> No
         await anyio.sleep(9)
         pool.release(thing)
     assert served == ["in time"]
-    assert await take_in_time(Pool(["free"])) == "free"
+    assert await acquire_in_time(Pool(["free"])) == "free"
 
 
 async def test_a_deadline_says_which_shard_did_not_answer() -> None:

@@ -73,7 +73,7 @@ class Slots:
 
     def challenge_seen(self) -> None:
         challenge = self.seals.challenge
-        value = challenge.look(self.challenge, self.now)
+        value = challenge.update(self.challenge, self.now)
         if value is not None:
             self.challenge = value
             challenge.written(value)

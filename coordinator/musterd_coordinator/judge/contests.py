@@ -28,8 +28,8 @@ class Contests:
         self._since: list[float | None] = [None] * shards
         self._noted = [0.0] * shards  # the listening times of the last ones
 
-    def note(self, shard: int, rows: Rows, now: float) -> None:
-        """Note that new records that are not theirs stand for ``rows`` in ``shard``."""
+    def add(self, shard: int, rows: Rows, now: float) -> None:
+        """Add ``rows`` for which new records stand in ``shard`` that are not theirs."""
         if not len(rows):
             return
         members, self.any = self._members, True

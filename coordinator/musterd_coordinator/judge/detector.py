@@ -142,7 +142,7 @@ class Detector:
     def ingest(
         self, rows: Rows, beats: Beats, now: float
     ) -> tuple[list[StateChanges], StateClaims]:
-        """Take in beats that changed in the store: row ``rows[i]`` sent ``beats[i]``.
+        """Ingest beats that changed in the store: row ``rows[i]`` sent ``beats[i]``.
 
         Each row appears at most once. ``now`` is monotonic seconds. No state changes: what asks for
         another one by this is for :attr:`claims`.
@@ -174,7 +174,7 @@ class Detector:
         They are held. Those in ``contested`` are called a conflict: somebody without their key writes.
         Those in ``unfresh`` signed for an old challenge.
         """
-        self.silences.contests.note(shard, np.concatenate([contested, unfresh]), now)
+        self.silences.contests.add(shard, np.concatenate([contested, unfresh]), now)
         flagged = runs.count_flips(self.members, contested, now, CONFLICT_FLIPS)
         return self._unchanged(flagged, Cause.CONTESTED)
 

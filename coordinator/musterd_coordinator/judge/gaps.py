@@ -98,7 +98,7 @@ class Gaps:
         self._shards[shard].unseen = True
 
     def reset(self, rows: Rows) -> None:
-        """Take in new beats of members in ``rows``: what they were spared is over."""
+        """Reset what members in ``rows`` are spared: they have new beats."""
         if self.marks:
             self._members.chances[:, rows] = 0
             self._members.put_off[rows] = False

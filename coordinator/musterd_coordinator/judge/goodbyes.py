@@ -40,7 +40,7 @@ class Goodbyes:
         self._said: list[_Said] = []
 
     def add(self, rows: Rows, times: Seconds, *, held: bool) -> None:
-        """Note that members in ``rows`` say goodbye now.
+        """Add the goodbyes of members in ``rows``, said now.
 
         ``times`` are the listening times of all shards.
         """

@@ -6,7 +6,7 @@ from ipaddress import IPv6Address, ip_address
 
 
 class Shares:
-    """`Shares` are amounts taken and given back; one holder has at most ``each`` of ``total``."""
+    """`Shares` are amounts acquired and released; one holder has at most ``each`` of ``total``."""
 
     def __init__(self, total: int, each: int) -> None:
         self.total = total
@@ -15,7 +15,7 @@ class Shares:
         self._held: dict[Hashable, int] = {}
 
     def acquire(self, holder: Hashable, amount: int = 1) -> bool:
-        """Take ``amount`` for ``holder``, if there is enough for it; say whether there was."""
+        """Acquire ``amount`` for ``holder``, if there is enough for it; say whether there was."""
         held = self.held(holder) + amount
         if held > self.each or self.taken + amount > self.total:
             return False
@@ -25,7 +25,7 @@ class Shares:
         return True
 
     def release(self, holder: Hashable, amount: int = 1) -> None:
-        """Give back what was taken."""
+        """Release what was acquired."""
         self.taken -= amount
         left = self.held(holder) - amount
         if left:

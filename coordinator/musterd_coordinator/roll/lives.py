@@ -53,7 +53,7 @@ class ForgottenLives:
         return list(self._numbers)
 
     def add(self, rows: Rows) -> None:
-        """Note that new members sit in ``rows`` (n)."""
+        """Add new members, which sit in ``rows`` (n)."""
         if not len(rows):
             return
         self.reserve(int(rows.max()) + 1)

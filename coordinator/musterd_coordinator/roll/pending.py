@@ -96,7 +96,7 @@ class PendingRows:
         self._unsaved.rows.add(self._lives.begun_after(rows, known.epoch))
 
     def add(self, rows: Rows) -> None:
-        """Have the members of ``rows`` saved, whatever the registry was told of them."""
+        """Add the members of ``rows``, to be saved whatever the registry was told of them."""
         self._unsaved.rows.add(rows)
 
     def saved_among(self, begin: int, end: int) -> Rows:

@@ -82,7 +82,7 @@ class ChangeReporter:
         self._order = 0, -1, UNTOLD  # the newest: in which version, of which row, and whose
 
     def add(self, rows: Rows, reasons: Iterable[str]) -> None:
-        """Begin with new members in ``rows`` (n), for these ``reasons`` (n or more)."""
+        """Add new members, which sit in ``rows`` (n), for these ``reasons`` (n or more)."""
         self.reserve(int(rows.max()) + 1)
         self._reasons[rows] = list(islice(reasons, len(rows)))
         self._changes.touch_all(rows)

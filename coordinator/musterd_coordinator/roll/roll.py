@@ -105,7 +105,7 @@ class Roll:
     # -- what sweeps bring ---------------------------------------------------------------
 
     def apply(self, index: int, swept: SweepOutcome) -> None:
-        """Take in one sweep of shard ``index``: seats, beats, and, if it is proven, verdicts."""
+        """Apply one sweep of shard ``index``: seats, beats, and, if it is proven, verdicts."""
         for _ in self.steps(index, swept):
             pass
 

@@ -19,7 +19,7 @@ class RowSet:
         return bool(self._marked.any())
 
     def add(self, rows: Rows) -> None:
-        """Put ``rows`` (n) in."""
+        """Add ``rows`` (n)."""
         self.reserve(int(rows.max(initial=-1)) + 1)
         self._marked[rows] = True
 

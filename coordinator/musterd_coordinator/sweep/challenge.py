@@ -82,7 +82,7 @@ class Challenge:
         self.fresh: tuple[bytes, ...] = ()
         self.stale: tuple[bytes, ...] = ()
 
-    def look(self, value: bytes | None, now: float) -> bytes | None:
+    def update(self, value: bytes | None, now: float) -> bytes | None:
         """Take in the value that stands in the shard; return what must stand there, if another."""
         self._draw_if_due(now)
         entries = list(_entries(value or b""))
@@ -134,7 +134,7 @@ async def keep(challenge: Challenge, shard: ChallengeValue, now: float) -> bool:
     could = True
     for _ in range(TRIES):
         old, token = await shard.read()
-        value = challenge.look(old, now)
+        value = challenge.update(old, now)
         could &= not challenge.missing
         if value is None:
             break

@@ -60,7 +60,7 @@ class Standing:
                 self._good[slot] = earned
 
     def remove(self, slots: Slots, identities: Identities) -> None:
-        """Note that they sit there no longer. Must be told before another member sits there."""
+        """Note that they sit there no longer, before another member sits there."""
         earned = self._good[slots]
         self._good[slots] = 0
         some = earned > 0

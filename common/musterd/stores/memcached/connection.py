@@ -267,7 +267,7 @@ class MemcachedConnection:
             return None, 0
         return value, token or 0
 
-    async def look(self, *keys: bytes) -> Sequence[bytes | None]:
+    async def get_many(self, *keys: bytes) -> Sequence[bytes | None]:
         """Return the value of each key; remove one that is larger than any of ours, unread."""
         try:
             return await self._call(keys, lambda client: client.multi_get(*keys))

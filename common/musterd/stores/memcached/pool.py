@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from musterd.stores.bounds import Pool, take_in_time
+from musterd.stores.bounds import Pool, acquire_in_time
 from musterd.stores.memcached.access import OPEN, Access
 from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
 from musterd.ways import Way
@@ -42,10 +42,10 @@ class ConnectionPool:
         async with self._lane() as lane:
             return await lane.gets(key)
 
-    async def look(self, *keys: bytes) -> Sequence[bytes | None]:
+    async def get_many(self, *keys: bytes) -> Sequence[bytes | None]:
         """Return the value of each key."""
         async with self._lane() as lane:
-            return await lane.look(*keys)
+            return await lane.get_many(*keys)
 
     async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:
         """Store the value."""
@@ -105,7 +105,7 @@ class ConnectionPool:
             if len(self._lanes) < LANES:  # still
                 self._lanes.append(self._new_lane())
                 return self._lanes[-1]
-        return await take_in_time(self._idle)
+        return await acquire_in_time(self._idle)
 
     def _new_lane(self) -> MemcachedConnection:
         return MemcachedConnection(self._server, self._way, self._access)

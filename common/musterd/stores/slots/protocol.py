@@ -66,7 +66,7 @@ class KeyValue(Protocol):
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
         """Return the value, None when absent, and the token that :meth:`cas` wants."""
 
-    async def look(self, *keys: bytes) -> Sequence[bytes | None]:
+    async def get_many(self, *keys: bytes) -> Sequence[bytes | None]:
         """Return the value of each key, None when absent, in one round trip."""
 
     async def set(self, key: bytes, value: bytes, ttl: int = 0) -> None:

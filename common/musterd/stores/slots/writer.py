@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from musterd.beat import Beat, pack
 from musterd.keys import Keyring, Seal
 from musterd.model import Member
-from musterd.stores.bounds import Deadline, Pool, take_in_time
+from musterd.stores.bounds import Deadline, Pool, acquire_in_time
 from musterd.stores.signing import Challenge, Patience
 from musterd.stores.slots.protocol import (
     HolderError,
@@ -70,7 +70,7 @@ class SlotWriter:
     async def announce(self, member: Member) -> None:
         """Take or find a slot, and restore whatever of the member's keys was lost."""
         with Deadline(self.name, self._timeout):
-            await take_in_time(self._doors)
+            await acquire_in_time(self._doors)
             try:
                 slot = await self._slots.seat(member)
                 seal = self._seal_of(member)
@@ -114,7 +114,7 @@ class SlotWriter:
         if seat.seal is None:
             return await self._slots.is_held(seat.slot, seat.member)
         keys = self._keys.holder(seat.slot), self._keys.challenge
-        holder, challenge = await self._shard.look(*keys)
+        holder, challenge = await self._shard.get_many(*keys)
         self._challenge.saw(challenge)
         if holder == seat.holder:
             return True

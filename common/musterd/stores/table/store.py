@@ -73,7 +73,7 @@ class TableConnection:
         item = self.table.get((key,))[0]
         return (None, 0) if item is None else (item.value, item.cas)
 
-    async def look(self, *keys: bytes) -> list[bytes | None]:
+    async def get_many(self, *keys: bytes) -> list[bytes | None]:
         """Return the value of each key."""
         await checkpoint()
         return [None if item is None else item.value for item in self.table.get(keys)]

@@ -63,7 +63,7 @@ class RowCollector:
         return not self._strangers and not any(self.rejected)
 
     def collect(self, rows: NDArray[Any]) -> None:
-        """Take in some rows, with the fields ``slot`` and ``record``, in any order.
+        """Collect some rows, with the fields ``slot`` and ``record``, in any order.
 
         Raises ShardCorrupt when there are more beats than members.
         """

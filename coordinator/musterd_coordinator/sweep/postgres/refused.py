@@ -23,7 +23,7 @@ class RefusedRows:
         return len(self._reasons)
 
     def add(self, slot: int, reason: str) -> None:
-        """Note that the row of ``slot`` is no member, for ``reason``."""
+        """Add the row of ``slot``, which is no member for ``reason``."""
         if self._reasons.get(slot) != reason and len(self) < REMEMBERED:
             self._reasons[slot] = self._untold[slot] = reason
 

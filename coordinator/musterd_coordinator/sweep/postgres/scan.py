@@ -51,8 +51,8 @@ _MOST_TRANSACTIONS = 1 << 30  # an age has 31 bits
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 """Begins a transaction all of whose queries see one moment, that of its first."""
 
-Take = Callable[[NDArray[Any]], Steps[None] | None]
-"""Takes rows with the fields ``slot`` and ``record``, which come in no order; at once, or in steps."""
+Collect = Callable[[NDArray[Any]], Steps[None] | None]
+"""Collects rows with the fields ``slot`` and ``record``, which come in no order; at once, or in steps."""
 
 
 class Scan:
@@ -83,44 +83,44 @@ class Scan:
         return not self._changed
 
     def acknowledge(self) -> None:
-        """Note that all that was read is understood: the next scan need not read it again."""
+        """Acknowledge that all that was read is understood: the next scan need not read it again."""
         self._read = self._now
 
     def invalidate(self) -> None:
         """Have the next scan read all rows there are: some may be gone."""
         self._read = None
 
-    async def read(self, connection: Connection, members: int, take: Take) -> None:
-        """Give the rows to ``take``; ``connection`` is the link's.
+    async def read(self, connection: Connection, members: int, collect: Collect) -> None:
+        """Give the rows to ``collect``; ``connection`` is the link's.
 
         About so many ``members`` are expected. Raises StoreError and the driver's errors.
         """
         if members >= HALVES_FROM and self._can_halve(connection):
-            await self._read_halves(connection, take)
+            await self._read_halves(connection, collect)
         else:
-            await self._copy(connection, "", take)
+            await self._copy(connection, "", collect)
 
     def _can_halve(self, connection: Connection) -> bool:
         # A pooler may have no other connection for us until we give back the one we have.
         return self._link.is_direct and connection.get_server_version().major >= _RANGES_SINCE
 
-    async def _read_halves(self, connection: Connection, take: Take) -> None:
+    async def _read_halves(self, connection: Connection, collect: Collect) -> None:
         snapshot, middle = await connection.fetchrow(_SPLIT) or ("", 0)
         first, second = (half.format(middle=middle) for half in (_FIRST_HALF, _SECOND_HALF))
         same = f"{SNAPSHOT}; SET TRANSACTION SNAPSHOT '{snapshot}'"
         async with self._other.transaction(begin=same) as other:
             try:
                 async with anyio.create_task_group() as both:
-                    both.start_soon(self._copy, connection, first, take)
-                    both.start_soon(self._copy, other, second, take)
+                    both.start_soon(self._copy, connection, first, collect)
+                    both.start_soon(self._copy, other, second, collect)
             except ExceptionGroup as group:  # both fail for one reason, and the callers know it
                 raise group.exceptions[0] from None
 
-    async def _copy(self, connection: Connection, part: str, take: Take) -> None:
+    async def _copy(self, connection: Connection, part: str, collect: Collect) -> None:
         copy, query = Copy(self._link.name), self._beats + self._changed + part
 
         async def parse(chunk: bytes) -> None:
-            if (steps := take(copy.rows(chunk))) is not None:
+            if (steps := collect(copy.rows(chunk))) is not None:
                 await in_steps(steps)
             if len(chunk) < GULP:
                 await anyio.sleep(PAUSE)

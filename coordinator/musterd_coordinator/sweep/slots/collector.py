@@ -57,7 +57,7 @@ class BeatCollector:
         self._strays: list[NDArray[np.uint64]] = []  # member_ids in slots of others
 
     def collect(self, slots: Slots, words: Words, odd: Slots) -> None:
-        """Take in the records ``words`` (WORDS, n) from ``slots`` (n), which ascend.
+        """Collect the records ``words`` (WORDS, n) from ``slots`` (n), which ascend.
 
         In the slots ``odd`` are more, without a record's size. No slot may come twice in a harvest.
         """

@@ -40,7 +40,7 @@ class Mender:
             self.free.add(slot)
 
     def discard(self, taken: Slots) -> None:
-        """Note that good members took these slots."""
+        """Discard what was noted of these slots, which good members took."""
         for about in (self.junk, self.free):
             if about:
                 about.difference_update(taken.tolist())

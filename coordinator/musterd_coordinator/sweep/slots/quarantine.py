@@ -48,7 +48,7 @@ class SlotQuarantine:
         self._named.discard(key)
 
     def drain(self) -> Rejected:
-        """Return what was refused since the last call."""
+        """Return what was refused since the last call, and count from zero."""
         if self._news:
             log.warning("values refused", shard=self._shard, count=self._news, first=self._first)
         counts, self._counts = self._counts, Counter()
