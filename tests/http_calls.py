@@ -33,6 +33,8 @@ async def ask(
     body: bytes | object = b"",
     headers: dict[str, str] | None = None,
     caller: str = "127.0.0.1",
+    *,
+    state: dict[str, str] | None = None,
 ) -> Reply:
     """One request; a body that is not bytes is sent as JSON, in two pieces."""
     data = body if isinstance(body, bytes) else msgspec.json.encode(body)
@@ -47,7 +49,8 @@ async def ask(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await app(_scope(target, method, given, caller), receive, send)
+    scope = {**_scope(target, method, given, caller), "state": state or {}}
+    await app(scope, receive, send)
     start, *parts = sent
     fields = {name.decode(): value.decode() for name, value in start["headers"]}
     return Reply(start["status"], fields, b"".join(part.get("body", b"") for part in parts))

@@ -14,8 +14,8 @@ from musterd.settings.reload import Reloading, Reread
 from musterd.settings.settings import Settings
 from musterd.systemd import Systemd
 from musterd.tls import Tls, server_tls
-from musterd_coordinator.http.app import make_app
-from musterd_coordinator.http.heads import Hosts, hosts_of
+from musterd_coordinator.http.app import App, make_app
+from musterd_coordinator.http.heads import hosts_of
 from musterd_coordinator.http.limits import HttpLimits
 from musterd_coordinator.http.server import serve_http
 from musterd_coordinator.limits.descriptors import allow_all, allowed, for_callers
@@ -68,7 +68,13 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
         async with running(settings) as office, anyio.create_task_group() as tasks:
             hosts = hosts_of(host for host, _ in settings.listen_addresses)
             hosts.allow(settings.allowed_hosts.split(","))
-            app = make_app(office, office.access, hosts=hosts, limits=_limits(settings))
+            app = make_app(
+                *(office, office.access),
+                hosts=hosts,
+                limits=_limits(settings),
+                anonymous_read=settings.anonymous_read,
+                certificates=settings.tls_client_ca_file is not None,
+            )
             serving = partial(serve_http, app, settings.listen, tls=tls)
             urls: list[str] = await tasks.start(serving)
             _say_started(office, urls)
@@ -76,7 +82,7 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
             systemd.notify(READY="1")
             tasks.start_soon(lasting, "settle", partial(settle, lambda: office.ready))
             if reread:
-                tasks.start_soon(reloading(settings, reread, office, hosts, tls).run, systemd)
+                tasks.start_soon(reloading(settings, reread, office, app, tls).run, systemd)
             await keep_telling(systemd, partial(_summary, office))
 
 
@@ -89,20 +95,21 @@ def reloading(
     settings: Settings,
     reread: Reread,
     office: CoordinatorService,
-    hosts: Hosts,
+    app: App,
     tls: Tls | None = None,
 ) -> Reloading:
     """Return what SIGHUP does to a coordinator."""
 
     def apply(fresh: Settings) -> None:
         office.adopt(fresh)
-        hosts.allow(fresh.allowed_hosts.split(","))
+        app.hosts.allow(fresh.allowed_hosts.split(","))
+        app.login.anonymous_read = fresh.anonymous_read
 
     def renew() -> None:
         if tls is not None:
             tls.look(patient=False)
 
-    live = [*LIVE, "allowed_hosts"]
+    live = [*LIVE, "allowed_hosts", "anonymous_read"]
     return Reloading(settings, reread, Role.COORDINATOR, live=live, apply=apply, renew=renew)
 
 

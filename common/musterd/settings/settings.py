@@ -305,6 +305,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             when_unset="none",
         ),
     ] = ""
+    anonymous_read: Annotated[
+        bool,
+        Option(
+            "Whether questions are answered without a token, where there are tokens: to whoever reaches"
+            " the coordinator. Orders take one all the same.",
+            Switch(),
+            "true",
+            Role.COORDINATOR,
+            when_unset="false",
+        ),
+    ] = False
     connections_per_address: Annotated[
         int | None,
         Option(

@@ -46,8 +46,10 @@ class App(Router):
         hosts: Hosts,
         limits: HttpLimits,
         anonymous_read: bool,
+        certificates: bool,
     ) -> None:
         self.door = Door[Hashable](limits.connections, limits.each)
+        self.hosts = hosts
         self.refusals = Repeats(limits.clock)
         self._stopping = anyio.Event()
         run, room, turns = token_hex(4), Room(limits), Turns(limits.heavy)
@@ -55,7 +57,11 @@ class App(Router):
         readers = Shares(limits.readers, limits.readers_each)
         events = Events(desk, run, ping_period, readers, turns)
         orders = Orders(limits.pace(), gauges, limits.clock)
-        self.login = login = Login(access, gauges, limits.clock, anonymous_read=anonymous_read)
+        self.login = login = Login(
+            *(access, gauges, limits.clock),
+            anonymous_read=anonymous_read,
+            certificates=certificates,
+        )
         stopping = self._stopping
         api = Api(desk, events, gauges, room, turns, orders, login=login, stopping=stopping)
         tokens = TokenApi(access, room, orders)
@@ -90,11 +96,12 @@ def make_app(
     hosts: Hosts | None = None,
     limits: HttpLimits | None = None,
     anonymous_read: bool = False,
+    certificates: bool = False,
 ) -> App:
     """Make the whole HTTP API over ``desk``; a stream that is quiet pings every ``ping_period`` s.
 
     It answers to addresses, localhost and ``hosts``, and asks for the tokens of ``access``: without
-    one it is open.
+    one it is open, unless callers show ``certificates``.
     """
     return App(
         desk,
@@ -103,4 +110,5 @@ def make_app(
         hosts=hosts or Hosts(),
         limits=limits or HttpLimits(),
         anonymous_read=anonymous_read,
+        certificates=certificates,
     )

@@ -1,8 +1,9 @@
 """A caller is let in by its token, where there are any: to what its role does, in its groups."""
 
+import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from secrets import token_hex
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from starlette.types import Scope
 
 from musterd.orders import Origin
 from musterd.tokens import Rank
+from musterd_coordinator.doorway.peer import CLIENT_CN, LOCAL_USER, user_name
 from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.limits.rates import Repeats
@@ -25,6 +27,7 @@ ADDRESSES = 1024
 LOGGED = 100
 """Refusals, of all addresses, that have a line in the log within a minute."""
 
+_RANKS = [rank.value for rank in Rank]
 _SANE = re.compile(rb"[A-Za-z0-9._:+/=-]{1,64}")
 _REALM = 'Bearer realm="musterd"'
 _SEND = (
@@ -34,10 +37,11 @@ _SEND = (
 
 
 class Caller(NamedTuple):
-    """A `Caller` is who asks: what it may do, and by which token, if by any."""
+    """A `Caller` is who asks: what it may do, and by which token, or by what its connection proves."""
 
     grant: Grant
     token: str | None = None
+    proven: Mapping[str, str] | None = None
 
 
 OPEN = Caller(Grant(ANONYMOUS, Rank.ADMIN))
@@ -56,7 +60,13 @@ OPERATOR, ADMIN = Needs(Rank.OPERATOR), Needs(Rank.ADMIN, of_all=True)
 
 
 class Login:
-    """A `Login` knows who may come in. Questions are open to all where ``anonymous_read``."""
+    """A `Login` knows who may come in. Questions are open to all where ``anonymous_read``.
+
+    Where callers show ``certificates``, everybody has to be known, by one or by a token. A certificate
+    is good for the role that is its common name, or for what the token of that name is. On a Unix
+    socket root and the coordinator's own user are admins, as they have the registry anyway; another
+    user is what the token of that name is.
+    """
 
     def __init__(
         self,
@@ -65,16 +75,19 @@ class Login:
         clock: Callable[[], float],
         *,
         anonymous_read: bool = False,
+        certificates: bool = False,
     ) -> None:
         self.anonymous_read = anonymous_read
+        self._certificates = certificates
+        self._masters = {user_name(0), user_name(os.geteuid())}
         self._access = access
         self._refused = gauges.requests_refused
         self._lines = _Lines(clock)
 
     def admit(self, scope: Scope, needs: Needs | None) -> Caller:
         """Return who asks; raise the Problem that keeps it out. What is open needs nothing."""
-        if needs is None or not self._access.locked:
-            return OPEN
+        if needs is None or not self._is_locked:
+            return OPEN if needs in (None, READER) else _open_to(scope)
         caller = self._caller(scope, needs.rank)
         self.must_be(scope, caller, needs.rank)
         group = scope["path_params"].get("group")
@@ -102,33 +115,50 @@ class Login:
 
     def holds(self, caller: Caller) -> bool:
         """Say whether ``caller``, who was let in some time ago, would be let in still."""
+        if caller.proven is not None:
+            return self._proven(caller.proven) == caller
         if caller.token is None:
-            return not self._access.locked or self.anonymous_read
+            return not self._is_locked or self.anonymous_read
         try:
             return self._access.check(caller.token) == caller.grant
         except NoGrant:
             return False
 
+    @property
+    def _is_locked(self) -> bool:
+        return self._access.locked or self._certificates
+
+    def _proven(self, state: Mapping[str, str]) -> Caller | None:
+        """Return the caller that a connection proves, if it proves one that is known here."""
+        if (user := state.get(LOCAL_USER)) in self._masters:
+            return Caller(Grant(user, Rank.ADMIN), proven=state)
+        name = state.get(CLIENT_CN)
+        if name in _RANKS:
+            return Caller(Grant(name, Rank(name)), proven=state)
+        grant = self._access.named(name or user or "")
+        return None if grant is None else Caller(grant, proven=state)
+
     def _caller(self, scope: Scope, needed: Rank) -> Caller:
-        token = self._token(scope, needed)
+        token = self._token(scope)
         if token is None:
-            return READS
+            known = self._proven(scope.get("state", {}))
+            if known is None and not (self.anonymous_read and needed is Rank.READER):
+                text = f"this takes a token with the role {needed}: {_SEND}"
+                raise self._unknown(scope, "missing", text)
+            return known or READS
         try:
             return Caller(self._access.check(token), token)
         except NoGrant as refused:
             raise self._unknown(scope, refused.reason, str(refused), "invalid_token") from None
 
-    def _token(self, scope: Scope, needed: Rank) -> str | None:
+    def _token(self, scope: Scope) -> str | None:
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         given = [value for name, value in headers if name == b"authorization"]
         if not given:
-            if self.anonymous_read and needed is Rank.READER:
-                return None
-            text = f"this takes a token with the role {needed}: {_SEND}"
-            raise self._unknown(scope, "missing", text)
+            return None
         scheme, _, token = given[0].partition(b" ")
         if len(given) > 1 or scheme.lower() != b"bearer":
-            text = f"one header Authorization: Bearer with a token of role {needed} is taken here"
+            text = "one header Authorization is taken here, of the form Bearer and a token"
             raise self._unknown(scope, "malformed", text, "invalid_request")
         return token.strip().decode("latin-1")
 
@@ -185,5 +215,11 @@ def address_of(scope: Scope) -> str:
     return client[0] if client else ""
 
 
+def _open_to(scope: Scope) -> Caller:
+    state = scope.get("state", {})
+    name = state.get(LOCAL_USER) or state.get(CLIENT_CN) or ANONYMOUS
+    return Caller(Grant(name, Rank.ADMIN))
+
+
 def _named(caller: Caller) -> str:
-    return "nobody" if caller.token is None else f"the token {caller.grant.name}"
+    return f"the {'token' if caller.token else 'caller'} {caller.grant.name}"

@@ -105,6 +105,14 @@ class Access:
         self._checked[text] = _Checked(grant, self._monotonic() + left)
         return grant
 
+    def named(self, name: str) -> Grant | None:
+        """Return what the token of this name is good for, whoever proved to be the one it is for."""
+        now = self._wall()
+        for facts, _ in self._tokens.values():
+            if facts.name == name and facts.revoked is None and _seconds_left(facts, now) > 0:
+                return _granted(facts)
+        return None
+
     def tokens(self) -> TokenList:
         """Return all tokens by name."""
         return TokenList(sorted((kept.facts for kept in self._tokens.values()), key=_name))
