@@ -1,4 +1,8 @@
-"""The module tries one call at one coordinator after another, and says what comes of it: no I/O."""
+"""The module tries one call at one coordinator after another, and says what comes of it: no I/O.
+
+So `Client` and `AsyncClient` share it, and only carry what it asks for. A `Client` that ran an
+`AsyncClient` in anyio's portal would need a thread, and 120 µs of CPU more for each call.
+"""
 
 from collections.abc import Callable, Generator
 from http import HTTPStatus

@@ -2,6 +2,9 @@
 
 A file is TOML (``/etc/musterd/musterd.toml`` is read when it is there), or a ``nova.conf`` as it
 stands (:mod:`musterd.settings.novaconf`). Nothing here connects anywhere.
+
+It is written by hand, for no library says where each value is from. To import pydantic-settings takes
+130 ms of CPU and 13 MB, on every host; this package with all that it imports takes 40 ms and 3 MB.
 """
 
 import re

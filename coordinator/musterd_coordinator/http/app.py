@@ -23,7 +23,6 @@ from musterd_coordinator.http.login import Login
 from musterd_coordinator.http.openapi import describe
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.outgoing import Outgoing
-from musterd_coordinator.http.problem import Problems
 from musterd_coordinator.http.routes import no_such_path
 from musterd_coordinator.http.table import EVENT_SHAPES, routes
 from musterd_coordinator.http.token_api import TokenApi
@@ -72,8 +71,7 @@ class App(Router):
             default=no_such_path,
             # The outermost first. Who may ask is decided by the route that is found.
             middleware=[
-                Middleware(Outgoing, run=run, gauges=gauges, room=room),
-                Middleware(Problems, in_doubt=api.in_doubt),
+                Middleware(Outgoing, run=run, gauges=gauges, room=room, in_doubt=api.in_doubt),
                 Middleware(HeadCheck, hosts=hosts),
             ],
         )

@@ -3,6 +3,9 @@
 They are for how long and how large a head may be, how long a body may go on that nobody wants, how many
 requests may wait on one connection, how long an answer may stay unread, and who may be connected at
 all.
+
+Hypercorn has some of these bounds itself, and takes 280 µs of CPU for an answer of a few bytes that
+uvicorn gives for 45.
 """
 
 import asyncio

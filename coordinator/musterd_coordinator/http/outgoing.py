@@ -1,12 +1,15 @@
 """Every answer leaves through here: with the headers that all have, counted, and in pieces if large."""
 
+from collections.abc import Callable
+
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from musterd.errors import MusterdError
 from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.limits import Room
-from musterd_coordinator.http.problem import Problem
+from musterd_coordinator.http.problem import Problem, problem_of
 from musterd_coordinator.limits.shares import holder_of
 
 log = structlog.get_logger(__name__)
@@ -29,15 +32,26 @@ _UNREAD = Problem(
     "too many large answers wait for their readers; take yours, and ask again",
     headers={"retry-after": "2"},
 )
-_FAILED = Problem(500, "the coordinator failed to answer; its log has the cause")
 _NOTHING = {"type": BODY, "body": b""}
 
 
 class Outgoing:
-    """An `Outgoing` is the ASGI middleware that sends answers; ``run`` names this run of the coordinator."""
+    """An `Outgoing` is the ASGI middleware that sends answers, to errors too.
 
-    def __init__(self, app: ASGIApp, *, run: str, gauges: HttpGauges, room: Room) -> None:
+    ``run`` names this run of the coordinator; ``in_doubt`` replaces an error that cannot be told yet.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        run: str,
+        gauges: HttpGauges,
+        room: Room,
+        in_doubt: Callable[[MusterdError], MusterdError],
+    ) -> None:
         self._app = app
+        self._in_doubt = in_doubt
         self.answered = gauges.answered
         self.unsent = room.unsent
         mark = ((b"musterd-run", run.encode()),)  # versions count within one run
@@ -50,13 +64,22 @@ class Outgoing:
         answer = _Answer(self, scope, receive, send)
         try:
             await self._app(scope, receive, answer)
+            return
         except ClientDisconnect:
             return
+        except Problem as raised:
+            problem = raised
+        except MusterdError as error:
+            problem = problem_of(self._in_doubt(error))
         except Exception:
             if answer.begun:
                 raise
             log.exception("request failed", method=scope["method"], path=scope["path"])
-            await _FAILED.answer()(scope, receive, answer)
+            problem = Problem(500, "the coordinator failed to answer; its log has the cause")
+        told = problem.answer()
+        if scope.get("unwanted"):
+            told.headers["connection"] = "close"  # nobody knows where what came ends
+        await told(scope, receive, answer)
 
 
 class _Answer:

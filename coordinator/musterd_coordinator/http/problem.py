@@ -1,12 +1,11 @@
 """Refusals are RFC 9457 problem details; their ``detail`` says what to change."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from musterd.errors import ConfigError, Conflict, MusterdError, NotFound, NotReady, RegistryError
 from musterd.model import NOT_READY, ProblemDetails
@@ -60,25 +59,3 @@ def problem_of(error: MusterdError) -> Problem:
     if isinstance(error, NotReady):
         return Problem(503, str(error), headers={"retry-after": "2"}, kind=NOT_READY)
     return Problem(_STATUS.get(type(error), 500), str(error))
-
-
-class Problems:
-    """A `Problems` is the ASGI middleware that answers with the problem that anything inside raises.
-
-    ``in_doubt`` replaces an error that cannot be told yet.
-    """
-
-    def __init__(self, app: ASGIApp, *, in_doubt: Callable[[MusterdError], MusterdError]) -> None:
-        self._app = app
-        self._in_doubt = in_doubt
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._app(scope, receive, send)
-        except Problem as problem:
-            answer = problem.answer()
-            if scope.get("unwanted"):  # nobody knows where what came ends
-                answer.headers["connection"] = "close"
-            await answer(scope, receive, send)
-        except MusterdError as error:
-            await problem_of(self._in_doubt(error)).answer()(scope, receive, send)
