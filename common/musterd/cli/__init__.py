@@ -32,7 +32,7 @@ DONE, NO, WRONG_USE, OUT_OF_REACH = 0, 1, 2, 3
 INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + the number of the signal
 
 # What the extra brings, by import name; a missing one deserves a hint and not a traceback.
-EXTRA = ("numpy", "uvicorn", "uvloop", "httptools", "tqdm", "prometheus_client")
+EXTRA = ("numpy", "starlette", "uvicorn", "uvloop", "httptools", "tqdm", "prometheus_client")
 
 
 class Command(NamedTuple):
