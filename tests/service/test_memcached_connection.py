@@ -29,6 +29,7 @@ class Scripted:
         self._greeting = greeting
         self._hang_up = hang_up
         self.connections = 0
+        self.said: list[bytes] = []
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[MemcachedConnection]:
@@ -50,6 +51,7 @@ class Scripted:
         writer.write(self._greeting)
         with suppress(ConnectionError, asyncio.CancelledError):
             while self._replies and (line := await reader.readline()):
+                self.said.append(line)
                 if line.startswith(b"set"):
                     await reader.readline()
                 writer.write(self._replies.pop(0))
@@ -151,12 +153,34 @@ async def test_replies_that_make_no_sense(reply: bytes, complaint: str) -> None:
             await ours.gets(KEY)
         assert await ours.gets(KEY) == (None, 0)  # on a new connection
         assert scripted.connections == 2
+    scripted = Scripted(reply.replace(b" 5 9\r\n", b" 5\r\n"), b"END\r\n")
+    async with scripted.serve() as ours:
+        with pytest.raises(ShardCorrupt, match=complaint):
+            await ours.get_many(KEY)
+        assert await ours.get_many(KEY) == [None]
 
 
 async def test_flags_are_no_fault_of_the_server() -> None:
     """Anybody may have set them; what is said is the value."""
-    async with Scripted(b"VALUE " + KEY + b" 7 5 9\r\nother\r\nEND\r\n").serve() as ours:
+    reply = b"VALUE " + KEY + b" 7 5 9\r\nother\r\nEND\r\n"
+    async with Scripted(reply, reply.replace(b" 9", b"")).serve() as ours:
         assert await ours.gets(KEY) == (b"other", 9)
+        assert await ours.get_many(KEY) == [b"other"]
+
+
+async def test_many_keys_is_one_round_trip() -> None:
+    found = b"VALUE " + OTHER + b" 0 5\r\nEND\r\n\r\nEND\r\n"
+    async with Scripted(found, b"END\r\n").serve() as ours:
+        assert await ours.get_many(KEY, OTHER) == [None, b"END\r\n"]
+        assert await ours.get_many(KEY, OTHER) == [None, None]
+
+
+async def test_the_value_that_is_too_large_is_the_one_that_is_removed() -> None:
+    found = b"VALUE " + OTHER + b" 0 70000\r\n" + bytes(70_000)
+    scripted = Scripted(found, b"DELETED\r\n")
+    async with scripted.serve() as ours:
+        assert await ours.get_many(KEY, OTHER) == [None, None]
+    assert scripted.said[1] == b"delete " + OTHER + b"\r\n"
 
 
 @pytest.mark.parametrize("size", [70_000, 99_999_999])
