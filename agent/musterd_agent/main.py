@@ -95,6 +95,8 @@ def _say_started(store: Store, settings: Settings, agent: Agent) -> None:
     if len(members) == 1:
         facts["member"] = f"{members[0].group}/{members[0].member}"
         facts["interval"] = members[0].interval
+    if settings.has_key:
+        facts["signed"] = True
     say(log.info, "agent started", **facts, incarnation=f"{agent.incarnation:016x}")
 
 

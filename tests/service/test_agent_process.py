@@ -66,6 +66,7 @@ async def test_an_agent_with_a_key_signs_and_shows_its_key_nowhere(
             words = arguments_of(agent.pid)
             assert agent.stop()[0] == 0
             assert text[4:] not in agent.output + words
+            assert '"signed":true' in agent.output.replace(": ", ":")
     with AgentProcess(memcached.url, *FAST, "--signatures", "require") as agent:
         assert agent.wait_exit()[0] == 2
         assert "musterd key GROUP MEMBER --fleet-key FILE" in agent.output

@@ -95,8 +95,7 @@ def _refuse_slow_sweeps(settings: Settings, sources: Mapping[str, str]) -> None:
 
 
 def _refuse_unchecked_signatures(settings: Settings, sources: Mapping[str, str]) -> None:
-    keys = settings.fleet_key_file, settings.member_key_file, settings.member_key
-    if settings.signatures == "require" and not any(keys):
+    if settings.signatures == "require" and not settings.has_key:
         raise ConfigError(
             f"signatures = require ({sources['signatures']}), and there is no key: a coordinator or"
             " relay needs a fleet_key_file, which `musterd keygen --output FILE` makes; an agent"

@@ -579,6 +579,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.signatures or ("require" if self.fleet_key_file else "off")
 
     @property
+    def has_key(self) -> bool:
+        """Say whether an agent with these settings signs."""
+        return any((self.member_key, self.member_key_file, self.fleet_key_file))
+
+    @property
     def storm_hold_seconds(self) -> float:
         """Return the seconds of listening time that a mass silence is held as suspect."""
         return 2 * self.service_down_time if self.storm_hold is None else self.storm_hold
