@@ -167,8 +167,7 @@ def test_where_no_servers_are_named_an_agent_would_beat_to_nobody(tmp_path: Path
 @pytest.mark.parametrize(
     ("line", "named"),
     [
-        ("tls_enabled = true", "[cache] tls_enabled is set, and musterd speaks no TLS"),
-        ("memcache_sasl_enabled = yes", "[cache] memcache_sasl_enabled is set"),
+        ("memcache_sasl_enabled = yes", "[cache] memcache_sasl_enabled is set, and musterd speaks"),
         ("backend = oslo_cache.dict", "[cache] backend is oslo_cache.dict"),
     ],
 )
@@ -180,12 +179,24 @@ def test_a_cache_that_musterd_cannot_use_is_refused(tmp_path: Path, line: str, n
     assert load_text(tmp_path, head, {"MUSTERD_STORE": "memory:"}).settings.store == "memory:"
 
 
+def test_a_cache_by_tls_is_used_with_its_files(tmp_path: Path) -> None:
+    text = (
+        "[DEFAULT]\nservicegroup_driver = mc\n[cache]\nmemcache_servers = m:11212\ntls_cafile = /ca\n"
+        "tls_certfile = /cert\ntls_keyfile = /key\n"
+    )
+    by_tls = load_text(tmp_path, f"{text}tls_enabled = true\n").settings
+    assert by_tls.store == "memcached+tls://m:11212"
+    assert (by_tls.ca_file, by_tls.cert_file, by_tls.key_file) == ("/ca", "/cert", "/key")
+    plain = load_text(tmp_path, text).settings
+    assert (plain.store, plain.ca_file, plain.cert_file) == ("memcached://m:11212", None, None)
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "[database]\nconnection = mysql+pymysql://nova:s3cret@db/nova\n",
         "[DEFAULT]\nhost = a\n",
-        "[DEFAULT]\nservicegroup_driver = mc\n[cache]\ntls_enabled = 1\n",
+        "[DEFAULT]\nservicegroup_driver = mc\n[cache]\nmemcache_sasl_enabled = 1\n",
     ],
 )
 def test_nobody_is_told_to_change_nova(tmp_path: Path, text: str) -> None:

@@ -63,7 +63,7 @@ metadata = {{ device = "nvme0" }}
 `musterd agent --config /etc/nova/nova.conf --store memcached://mc1:11211` takes host name, interval
 and down time from Nova's own file, and the store from you. Nova's file need not change, and should
 not: its `servicegroup_driver` decides where Nova's own services report to. Without `--store` or
-`MUSTERD_STORE` the store is what the file names, where that is PostgreSQL or memcached without TLS.
+`MUSTERD_STORE` the store is what the file names, where that is PostgreSQL or memcached.
 
 A file whose name ends in `.conf`, or that has a section `[DEFAULT]`, `[database]` or `[cache]`, is
 read as Nova reads it: quotes, lines that go on, and `$name` included. `nova-compute.conf` beside a
@@ -76,7 +76,8 @@ command line still win.
 | `[DEFAULT] servicegroup_driver = mc` | `store`: the memcached servers below |
 | `[DEFAULT] servicegroup_driver = db` (Nova's default) | `store`: the database below |
 | `[cache] memcache_servers`, else `[DEFAULT] memcached_servers` (with a warning: Nova no longer reads it) | `memcached://…`; `<None>` or empty: `{EMBEDDED}`, with a warning; neither there: the same for a coordinator, an error for an agent |
-| `[cache] tls_enabled`, `memcache_sasl_enabled`, or a `backend` within one process | refused, where memcached is to be the store |
+| `[cache] tls_enabled`, `tls_cafile`, `tls_certfile`, `tls_keyfile` | `memcached+tls://…`, `ca_file`, `cert_file`, `key_file` |
+| `[cache] memcache_sasl_enabled`, or a `backend` within one process | refused, where memcached is to be the store |
 | `[database] connection` | `postgresql://…`; options that only Nova's driver knows (`connect_timeout`, `client_encoding`, …) are left out with a warning; another database is refused |
 | `[DEFAULT] service_down_time` | `service_down_time` |
 | `[DEFAULT] report_interval` | `interval` |

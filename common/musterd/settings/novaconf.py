@@ -27,6 +27,11 @@ _CACHE_SERVERS = ("cache", "memcache_servers")
 _OLD_SERVERS = ("DEFAULT", "memcached_servers")
 _CONNECTION = ("database", "connection")
 _TLS = ("cache", "tls_enabled")
+_TLS_FILES = {
+    "ca_file": ("cache", "tls_cafile"),
+    "cert_file": ("cache", "tls_certfile"),
+    "key_file": ("cache", "tls_keyfile"),
+}
 _SASL = ("cache", "memcache_sasl_enabled")
 _BACKEND = ("cache", "backend")
 
@@ -87,7 +92,8 @@ def read(file: str, texts: Sequence[tuple[str, str]]) -> Found:
     """
     sections = {name: value for one, text in texts for name, value in assignments(one, text)}
     try:
-        values = {key: Value(_text(sections, name), label(name)) for key, name in _PLAIN.items()}
+        names = {**_PLAIN, **(_TLS_FILES if _is_true(sections, _TLS) else {})}
+        values = {key: Value(_text(sections, name), label(name)) for key, name in names.items()}
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
     found = {key: value for key, value in values.items() if value.text}
@@ -130,17 +136,17 @@ def _memcached(sections: Sections) -> _Store:
     new, old = _servers(sections, _CACHE_SERVERS), _servers(sections, _OLD_SERVERS)
     for name, servers in ((_CACHE_SERVERS, new), (_OLD_SERVERS, old)):
         if servers:
-            value = Value(f"memcached://{','.join(servers)}", label(name))
+            scheme = "memcached+tls" if _is_true(sections, _TLS) else "memcached"
+            value = Value(f"{scheme}://{','.join(servers)}", label(name))
             return _Store(value, _old_servers_warning(new, old))
     return _nobody_named(sections)
 
 
 def _refuse_other_caches(sections: Sections) -> None:
-    for name, lacks in ((_TLS, "TLS"), (_SASL, "SASL")):
-        if _is_true(sections, name):
-            raise ConfigError(
-                f"{label(name)} is set, and musterd speaks no {lacks} to memcached; {INSTEAD}"
-            )
+    if _is_true(sections, _SASL):
+        raise ConfigError(
+            f"{label(_SASL)} is set, and musterd speaks no SASL to memcached; {INSTEAD}"
+        )
     if (backend := _text(sections, _BACKEND)) in ("oslo_cache.dict", "dogpile.cache.memory"):
         raise ConfigError(
             f"{label(_BACKEND)} is {backend}, which keeps everything in one process, and"
