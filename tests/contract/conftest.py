@@ -16,12 +16,16 @@ from tests.contract.labs import (
     MemoryLab,
     memcached_lab,
     postgres_lab,
+    secured_lab,
 )
 from tests.contract.relay_lab import RELAYS, relay_lab
 
 KEYED_SERVERS = ("memcached", "three-memcacheds", "embedded")
+LOCKED = "memcached-locked"
+"""By TLS and with a password: what breaks on its way to others breaks the whole of TLS there."""
+
 SERVERS = (*KEYED_SERVERS, "postgresql")
-DIRECT = ("memory", *SERVERS)
+DIRECT = ("memory", *SERVERS, LOCKED)
 """Where all that agents say is in the store at once.
 
 A relay tells of a member with its first beat, and leaves one that retires to coordinators.
@@ -72,6 +76,9 @@ def lab(store_kind: str, request: pytest.FixtureRequest) -> Iterator[Lab]:
         make = relay_lab if store_kind == "relay" else postgres_lab
         with make(server, "musterd_template") as postgres:
             yield postgres
+    elif store_kind == LOCKED:
+        with secured_lab(request.getfixturevalue("authority")) as locked:
+            yield locked
     else:
         with memcached_lab(1 if store_kind == "memcached" else 3) as memcached:
             yield memcached

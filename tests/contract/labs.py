@@ -13,15 +13,20 @@ from musterd.keys import Keyring
 from musterd.model import Member
 from musterd.stores import ShardWriter, Store, open_store
 from musterd.stores.base import Driver
+from musterd.stores.memcached.access import login_command
 from musterd.stores.postgres.store import PostgresDriver
 from musterd.stores.slots.protocol import Keys, read_slots
 from musterd.stores.table.store import forget_table, named_table
+from musterd.testing.authority import Authority
 from musterd.testing.processes import Server
+from musterd.testing.secured import SecuredMemcached
 from musterd.testing.servers import SUPERUSER, Database, Memcached, Postgres, memcached_url
+from musterd.tls import Tls, client_tls_of
 
 NAMESPACE = "fleet"
 COORDINATOR = "c1"
 BEAT_TTL = 600.0
+USER, PASSWORD = "fleet", "secret"
 AGENTS = "musterd_agents"
 """The role by which the writers of a PostgreSQL lab log in."""
 
@@ -38,6 +43,7 @@ class Lab(ABC):
     losses: Sequence[str]
     asks_anew = False
     servers: Sequence[Server] = ()
+    tls: Tls | None = None
 
     def open(
         self,
@@ -54,6 +60,7 @@ class Lab(ABC):
             timeout=timeout,
             beat_ttl=BEAT_TTL,
             keyring=keyring,
+            tls=self.tls,
         )
 
     @abstractmethod
@@ -212,11 +219,35 @@ class MemcachedLab(KeyedLab):
 
     def _ask(self, shard: int, command: bytes, end: bytes) -> bytes:
         server, reply = self.servers[shard], b""
-        with closing(socket.create_connection((server.host, server.port), 5.0)) as connection:
+        with closing(self._connected(server)) as connection:
             connection.sendall(command)
             while not reply.endswith((end, b"DELETED\r\n", b"NOT_FOUND\r\n")):
                 reply += connection.recv(65536)
         return reply
+
+    def _connected(self, server: Server) -> socket.socket:
+        return socket.create_connection((server.host, server.port), 5.0)
+
+
+class SecuredLab(MemcachedLab):
+    """A memcached by TLS, where everybody logs in."""
+
+    scheme = "memcached+tls"
+
+    def __init__(self, server: SecuredMemcached, authority: Authority) -> None:
+        super().__init__([server])
+        self.tls = client_tls_of(authority.file)
+
+    def url_to(self, addresses: Sequence[str]) -> str:
+        return f"{self.scheme}://{USER}:{PASSWORD}@{','.join(addresses)}"
+
+    def _connected(self, server: Server) -> socket.socket:
+        assert self.tls is not None
+        plain = super()._connected(server)
+        connection = self.tls.context().wrap_socket(plain, server_hostname=server.host)
+        connection.sendall(login_command(f"{USER}:{PASSWORD}"))
+        assert connection.recv(100) == b"STORED\r\n"
+        return connection
 
 
 class EmbeddedServer(Server):
@@ -319,6 +350,14 @@ def memcached_lab(number: int) -> Iterator[MemcachedLab]:
         lab = MemcachedLab(servers)
         assert lab.url == memcached_url(*servers)
         yield lab
+
+
+@contextmanager
+def secured_lab(authority: Authority) -> Iterator[SecuredLab]:
+    """A memcached of the test's own that is locked."""
+    made, users = authority.issue("memcached"), {USER: PASSWORD}
+    with SecuredMemcached("-m", "32", "-t", "1", certificate=made, passwords=users) as server:
+        yield SecuredLab(server, authority)
 
 
 @contextmanager

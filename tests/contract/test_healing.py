@@ -4,11 +4,11 @@ import pytest
 
 from musterd.stores.slots.writer import ASSURE_EVERY
 from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, run, settle
-from tests.contract.conftest import KEYED_SERVERS, SERVERS, STORES
+from tests.contract.conftest import KEYED_SERVERS, LOCKED, SERVERS, STORES
 from tests.contract.labs import KeyedLab, Lab, PostgresLab
 
 LOSSES = [
-    *((store, loss) for store in ("memory", *KEYED_SERVERS) for loss in KeyedLab.losses),
+    *((store, loss) for store in ("memory", *KEYED_SERVERS, LOCKED) for loss in KeyedLab.losses),
     *((store, loss) for store in ("postgresql", "relay") for loss in PostgresLab.losses),
 ]
 KEYED = ("memory", *KEYED_SERVERS)
