@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import anyio
 import pytest
 
+from musterd.keys import fleet_key_text
 from musterd.stores.postgres.schema import init_db
 from musterd.testing.servers import Postgres
 from tests.contract.labs import (
@@ -19,6 +21,7 @@ from tests.contract.labs import (
     secured_lab,
 )
 from tests.contract.relay_lab import RELAYS, relay_lab
+from tests.contract.signing import FLEET
 
 KEYED_SERVERS = ("memcached", "three-memcacheds", "embedded")
 LOCKED = "memcached-locked"
@@ -32,6 +35,8 @@ A relay tells of a member with its first beat, and leaves one that retires to co
 """
 
 STORES = (*DIRECT, "relay")
+
+SIGNED_RELAY = "relay with the fleet key"
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +65,13 @@ def store_kind(request: pytest.FixtureRequest) -> str:
     return kind
 
 
+def _fleet_key_in(folder: Path) -> Path:
+    path = folder / "fleet.key"
+    path.touch(mode=0o600)
+    path.write_text(fleet_key_text(FLEET))
+    return path
+
+
 @pytest.fixture
 def lab(store_kind: str, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """Give an empty store."""
@@ -71,9 +83,11 @@ def lab(store_kind: str, request: pytest.FixtureRequest) -> Iterator[Lab]:
         embedded = EmbeddedLab([request.getfixturevalue("embedded_server")])
         yield embedded
         embedded.close()
-    elif store_kind in ("postgresql", "relay"):
+    elif store_kind in ("postgresql", "relay", SIGNED_RELAY):
         server = request.getfixturevalue("contract_postgres")
-        make = relay_lab if store_kind == "relay" else postgres_lab
+        make = postgres_lab if store_kind == "postgresql" else relay_lab
+        if store_kind == SIGNED_RELAY:
+            make = partial(relay_lab, fleet_key=_fleet_key_in(request.getfixturevalue("tmp_path")))
         with make(server, "musterd_template") as postgres:
             yield postgres
     elif store_kind == LOCKED:

@@ -2,6 +2,8 @@
 
 import json
 
+import anyio
+
 from musterd.beat import HEAD, SIZE, member_id
 from musterd.keys import (
     FleetKeys,
@@ -15,6 +17,7 @@ from musterd.model import Member
 from musterd.stores.postgres.writer import signed
 from musterd.stores.slots.protocol import Keys, read_announcement, write_holder
 from tests.contract.labs import NAMESPACE, KeyedLab, Lab, PostgresLab
+from tests.contract.relay_lab import RelayLab
 
 FLEET = bytes(range(32))
 KEYRING = Keyring(NAMESPACE, fleet=FleetKeys(FLEET))
@@ -105,6 +108,16 @@ def challenge(lab: Lab, value: bytes | None) -> None:
             lab.delete(shard, [KEYS.challenge])
         else:
             lab.put(shard, KEYS.challenge, value)
+
+
+async def passed_on(lab: Lab) -> None:
+    """Wait until agents are shown the challenge that coordinators keep."""
+    if not isinstance(lab, RelayLab):
+        return
+    text = lab.database.execute("SELECT encode(value, 'hex') FROM musterd.challenge")
+    with anyio.fail_after(20.0):
+        while lab.challenge != bytes.fromhex(text):  # noqa: ASYNC110 (it is another thread's)
+            await anyio.sleep(0.02)
 
 
 def _places(lab: KeyedLab, member: Member) -> list[tuple[int, int]]:

@@ -10,16 +10,17 @@ from musterd.keys import FleetKeys, beat_mac, challenge_digest, member_key
 from musterd.model import Member
 from musterd_coordinator.sweep.signed.signing import Signing
 from tests.contract.cast import Agent, Coordinator, Look, closing_all, host, run
-from tests.contract.conftest import DIRECT
+from tests.contract.conftest import DIRECT, SIGNED_RELAY
 from tests.contract.labs import COORDINATOR, NAMESPACE, Lab
-from tests.contract.signing import FLEET, KEYRING, mac_of, overwrite, records, tamper
+from tests.contract.signing import FLEET, KEYRING, mac_of, overwrite, passed_on, records, tamper
 
 HOSTS = [host(number, "rack-1") for number in range(1, 4)]
 VICTIM, OTHER, _ = HOSTS
 OTHERS = {"host-0002", "host-0003"}
 SETTLED = 6
 
-pytestmark = pytest.mark.parametrize("store_kind", DIRECT)
+on_all = pytest.mark.parametrize("store_kind", [*DIRECT, SIGNED_RELAY])
+on_direct = pytest.mark.parametrize("store_kind", DIRECT)
 
 
 def signing(*, required: bool = True, keys: FleetKeys | None = None) -> Signing:
@@ -40,6 +41,9 @@ class Scene:
     coordinator: Coordinator
 
     async def settle(self) -> Look:
+        """Let agents see the challenge, and beat for it."""
+        await run([self.agent], self.coordinator, 1)
+        await passed_on(self.lab)
         return await run([self.agent], self.coordinator, SETTLED)
 
     async def look_without(self, victim: Member) -> Look:
@@ -55,10 +59,11 @@ def scene(lab: Lab) -> Scene:
     return Scene(lab, agent, Coordinator(lab.open(), signing=signing()))
 
 
+@on_all
 async def test_who_signs_is_believed_once_it_has_seen_the_challenge(lab: Lab) -> None:
     one = scene(lab)
     async with closing_all(one.agent, one.coordinator):
-        look = await run([one.agent], one.coordinator, 1)
+        look = await one.coordinator.look()
         assert not look.proven
         look = await one.settle()
         assert look.proven
@@ -82,6 +87,7 @@ def forged(record: bytes) -> bytes:
     return head + beat_mac(key, head, mac_of(VICTIM), challenge_digest(b""))
 
 
+@on_direct
 @pytest.mark.parametrize("deed", [stripped, goodbye, forged])
 async def test_a_record_that_its_member_did_not_sign_is_nothing(lab: Lab, deed: object) -> None:
     assert callable(deed)
@@ -100,6 +106,7 @@ async def test_a_record_that_its_member_did_not_sign_is_nothing(lab: Lab, deed: 
         assert look.sequences[VICTIM.name] == one.agent.sequence
 
 
+@on_direct
 async def test_a_record_of_another_member_is_nothing(lab: Lab) -> None:
     one = scene(lab)
     async with closing_all(one.agent, one.coordinator):
@@ -112,6 +119,7 @@ async def test_a_record_of_another_member_is_nothing(lab: Lab) -> None:
         await one.settle()
 
 
+@on_direct
 @pytest.mark.parametrize("restarted", ["neither", "agent", "coordinator", "both"])
 async def test_a_recorded_beat_is_never_news(lab: Lab, restarted: str) -> None:
     one = scene(lab)
@@ -141,6 +149,7 @@ async def test_a_recorded_beat_is_never_news(lab: Lab, restarted: str) -> None:
             assert look.sequences[VICTIM.name] == one.agent.sequence
 
 
+@on_direct
 @pytest.mark.parametrize("signed", [False, True])
 async def test_what_others_announce_of_a_member_changes_nothing(lab: Lab, signed: bool) -> None:
     one = scene(lab)
@@ -161,6 +170,7 @@ async def test_what_others_announce_of_a_member_changes_nothing(lab: Lab, signed
             assert one.coordinator.member(VICTIM.name) == VICTIM
 
 
+@on_direct
 async def test_facts_that_a_beat_vouches_for_are_taken(lab: Lab) -> None:
     one = scene(lab)
     moved = Member(VICTIM.group, VICTIM.name, "rack-2")
@@ -179,6 +189,7 @@ async def test_facts_that_a_beat_vouches_for_are_taken(lab: Lab) -> None:
         assert one.coordinator.member(VICTIM.name) == moved
 
 
+@on_direct
 async def test_who_has_no_key_is_in_no_answer_unless_that_is_accepted(lab: Lab) -> None:
     keyless = Agent(lab.open(), [host(9)])
     strict = Coordinator(lab.open(), signing=signing())
@@ -193,6 +204,7 @@ async def test_who_has_no_key_is_in_no_answer_unless_that_is_accepted(lab: Lab) 
         assert sum(look.rejected) == 0
 
 
+@on_all
 async def test_a_fleet_that_changes_its_key_is_heard_all_the_time(lab: Lab) -> None:
     one = scene(lab)
     keys = FleetKeys(b"n" * 32, FLEET)

@@ -300,7 +300,7 @@ async def test_relays_write_for_everybody_and_agents_cannot_take_their_members(
     newcomer = Newcomer(NAMESPACE, host(1), b"")
     agent = writer_of(as_role(database, one))
     await agent.announce(host(2))
-    await relay_database.mark(link, NAMESPACE, "r1", canary(1))
+    await relay_database.mark(link, NAMESPACE, -9, 1, pack(canary(1)))
     async with both(database.dsn) as (_, reader):
         slots = await relay_database.announce(link, [newcomer])
         assert len(slots) == 1

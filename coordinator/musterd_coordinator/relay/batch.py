@@ -9,10 +9,16 @@ from musterd_coordinator.relay.waiting import NEXT, PendingBeats
 from musterd_coordinator.sweep.columns import RECORD
 
 Rows = NDArray[np.int64]
+Good = NDArray[np.bool_]
 STORED, LOST = range(2)
 
 Mark = tuple[int, int]
 """The run and the sequence of a beat."""
+
+
+def records_in(waiting: Sequence[PendingBeats]) -> NDArray[np.void]:
+    """Return all records of ``waiting``, of RECORD, in the order they came."""
+    return np.frombuffer(b"".join([one.records for one in waiting]), RECORD)
 
 
 class Batch:
@@ -20,16 +26,24 @@ class Batch:
 
     ``identity`` and ``records`` are theirs. ``newest`` are the rows to write, one a member; of
     those, ``fate`` is to be set to STORED where they were written; the others are LOST, of no known
-    member. ``mark_of`` gives what was last written of a member, by member_id.
+    member. ``mark_of`` gives what was last written of a member, by member_id. Rows that are not
+    ``good`` (n), where that is known, are LOST whatever comes of others.
     """
 
-    def __init__(self, waiting: Sequence[PendingBeats], mark_of: Callable[[int], Mark]) -> None:
-        self.records = np.frombuffer(b"".join([one.records for one in waiting]), RECORD)
+    def __init__(
+        self,
+        waiting: Sequence[PendingBeats],
+        mark_of: Callable[[int], Mark],
+        good: Good | None = None,
+    ) -> None:
+        self.records = records_in(waiting)
         self.identity: NDArray[np.uint64] = np.ascontiguousarray(self.records["member_id"])
         self.fate = np.full(len(self.records), LOST, np.uint8)
         self._waiting = waiting
+        self._good = np.ones(len(self.records), np.bool_) if good is None else good
         self._winners = self._find_winners(mark_of)
-        self.newest: Rows = np.flatnonzero(self._winners == np.arange(len(self.records)))
+        own = self._winners == np.arange(len(self.records))
+        self.newest: Rows = np.flatnonzero(own & self._good)
 
     def acknowledge(self, words: Sequence[bytes]) -> Iterator[None]:
         """Tell all agents, one at each step; ``words`` are what each fate is called."""
@@ -54,6 +68,9 @@ class Batch:
         edges = np.searchsorted(ids, twice, "left"), np.searchsorted(ids, twice, "right")
         for identity, begin, end in zip(twice.tolist(), *edges, strict=True):
             rows, mark = order[begin:end], mark_of(identity)
+            rows = rows[self._good[rows]]
+            if not len(rows):
+                continue
             held, *rest = rows.tolist()
             for row in rest:
                 if _outdoes(self._mark(row), self._mark(held), mark):

@@ -13,13 +13,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.beat import Beat, pack
-from musterd.model import Member
 from musterd.sqlfiles import folder, statement
 from musterd.stores.postgres.session import PgSession, again, milliseconds
 from musterd.stores.postgres.writer import namespace_key, signed
 from musterd_coordinator.relay.waiting import Newcomer
-from musterd_coordinator.sweep.postgres.relays import WRITE_MARK, mark_slot, marks_key
+from musterd_coordinator.sweep.postgres.relays import WRITE_MARK, marks_key
 
 _KEEP_ORDER = """
 SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off
@@ -31,6 +29,7 @@ _SIT = """
 SELECT b.member_id FROM musterd.beat b JOIN unnest($1::integer[], $2::bigint[]) n (slot, member_id)
     ON b.slot = n.slot AND b.member_id = n.member_id
 """
+_CHALLENGE = "SELECT value FROM musterd.challenge WHERE namespace = $1"
 _FIND = _statement("find")
 _ONE_ANNOUNCES = "SELECT FROM musterd.turn WHERE what = 'announce' FOR UPDATE"
 _ANNOUNCE = _statement("announce")
@@ -47,9 +46,16 @@ class Rows(NamedTuple):
     record: NDArray[np.void]  # musterd_coordinator.sweep.columns.RECORD
 
 
-async def mark(link: PgSession, namespace: str, relay: str, beat: Beat) -> None:
-    """Overwrite the row by which coordinators know that the relay of this name is at work."""
-    row = signed(beat.member_id), mark_slot(namespace, relay), marks_key(namespace), pack(beat)
+async def challenge(link: PgSession, namespace: str) -> bytes:
+    """Return the value that agents of ``namespace`` sign; it is empty where there is none."""
+    async with link.transaction() as connection:
+        value: bytes | None = await connection.fetchval(_CHALLENGE, namespace)
+    return value or b""
+
+
+async def mark(link: PgSession, namespace: str, slot: int, identity: int, record: bytes) -> None:
+    """Overwrite the row in ``slot`` by which coordinators know that a relay is at work."""
+    row = signed(identity), slot, marks_key(namespace), record
     async with link.transaction() as connection:
         await connection.execute(WRITE_MARK, *row)
 
@@ -84,7 +90,7 @@ async def find_seats(link: PgSession, newcomers: Sequence[Newcomer]) -> dict[int
     The slot is None where the member has to be announced all the same, because it tells other
     facts or its row of beats was lost. They are in the order of their slots.
     """
-    wanted = {newcomer.identity: newcomer.member for newcomer in newcomers}
+    wanted = {newcomer.identity: newcomer for newcomer in newcomers}
     async with link.transaction() as connection:
         found = await connection.fetch(_FIND, [signed(identity) for identity in wanted])
     seats: dict[int, int | None] = {}
@@ -110,18 +116,21 @@ async def _announce_all(link: PgSession, columns: list[list[object]]) -> list[tu
 
 
 def _facts(newcomer: Newcomer) -> tuple[object, ...]:
-    namespace, member, _ = newcomer
+    namespace, member, *_ = newcomer
     return (
         signed(newcomer.identity),
         *(namespace, member.group, member.name, member.zone, member.owner),
         msgspec.json.encode(member.metadata).decode(),
         namespace_key(namespace),
+        newcomer.mac or None,
     )
 
 
-def _tells(member: Member, zone: str, owner: str, metadata: str) -> bool:
-    same = msgspec.json.decode(metadata) == member.metadata
-    return same and (zone, owner) == (member.zone, member.owner)
+def _tells(newcomer: Newcomer, zone: str, owner: str, metadata: str, mac: bytes | None) -> bool:
+    member = newcomer.member
+    if msgspec.json.decode(metadata) != member.metadata or newcomer.mac not in (b"", mac):
+        return False
+    return (zone, owner) == (member.zone, member.owner)
 
 
 def _unsigned(number: int) -> int:

@@ -55,12 +55,14 @@ class Path:
 class RelayGauges:
     """These are counts since the start.
 
-    ``lost`` are beats of members that the database did not know.
+    ``lost`` are beats of members that the database did not know, ``unsigned`` those that were not
+    signed with their member's key.
     """
 
     clock: Callable[[], float]
     stored: int = 0
     lost: int = 0
+    unsigned: int = 0
     batches: int = 0
     seconds: float = 0.0  # that the last batch took
     beats: Path = field(init=False)
@@ -88,6 +90,7 @@ class RelayGauges:
         return {
             "beats_stored": self.stored,
             "beats_not_stored": self.lost,
+            "beats_unsigned": self.unsigned,
             "beats_refused": self.beats.refused + self.newcomers.refused,
             "batches": self.batches,
             "last_batch_seconds": round(self.seconds, 6),

@@ -12,10 +12,17 @@ from functools import partial
 import anyio
 
 from musterd.beat import SIZE
-from musterd.stores.slots.protocol import HolderError, Keys, read_holder, read_slots, write_slots
+from musterd.stores.slots.protocol import (
+    HolderError,
+    Keys,
+    read_announcement,
+    read_slots,
+    write_slots,
+)
 from musterd.stores.table.items import Outcome
 from musterd.stores.table.table import Table
 from musterd_coordinator.memcache.commands import PendingReply, Store, StoreCommand
+from musterd_coordinator.relay.checking import RelayChecks
 from musterd_coordinator.relay.runs import find_run
 from musterd_coordinator.relay.seats import RelaySlots
 from musterd_coordinator.relay.waiting import (
@@ -32,7 +39,10 @@ MOST_MEMBERS = 2_000_000
 
 _FULL = b"SERVER_ERROR this relay has no room for more members"
 _NOBODYS = b"SERVER_ERROR nobody announced the member of this beat here"
-_BEAT, _HOLDER = b":b:", b":m:"
+_UNSIGNED = b"SERVER_ERROR the member of this beat was not announced with its key"
+_FORGED = b"SERVER_ERROR this beat is not signed with its member's key, or for an old challenge"
+_NOT_YOURS = b"SERVER_ERROR coordinators write the challenge"
+_BEAT, _HOLDER, _CHALLENGE = b":b:", b":m:", b":e"
 _DIGITS = 8  # of a slot, at the end of a key
 _USUAL = re.compile(
     rb"replace [!-~]+:b:[0-9a-f]{8} 0 [1-9][0-9]{0,9} 64\r\nBM[\x01\x02].{5}(.{8}).{48}\r\n",
@@ -111,11 +121,20 @@ class Inbox:
     """An `Inbox` is what the server asks about every storage command."""
 
     def __init__(
-        self, table: Table, clock: Callable[[], float], service_down_time: float = 60.0
+        self,
+        table: Table,
+        clock: Callable[[], float],
+        service_down_time: float = 60.0,
+        checks: RelayChecks | None = None,
     ) -> None:
         self.known = BeatQueue(clock)
         self.new = NewcomerQueue()
-        self.seats = RelaySlots(born=clock(), service_down_time=service_down_time)
+        self.seats = RelaySlots(
+            born=clock(),
+            service_down_time=service_down_time,
+            seal_words=checks.seal_words if checks else 0,
+        )
+        self.checks = checks
         self._table = table
         self._clock = clock
         self._closed: bytes | None = None
@@ -124,7 +143,7 @@ class Inbox:
         """Return what takes this command's data; None: the table."""
         key = command.key
         if key[-_DIGITS - len(_BEAT) : -_DIGITS] != _BEAT:
-            return None
+            return _keep_out if self.checks and key.endswith(_CHALLENGE) else None
         if command.verb == b"replace":
             return self._take_next
         return partial(self._take_first, key) if command.verb == b"set" else None
@@ -157,8 +176,8 @@ class Inbox:
 
     def seat(self, beat: FirstBeat, slot: int) -> None:
         """Note the database's slot for a newcomer; its beat now goes the way of all others."""
-        holder, now = beat.newcomer.holder, self._clock()
-        self.seats.put(beat.identity, slot, holder, beat.key, now)
+        newcomer, now = beat.newcomer, self._clock()
+        self.seats.put(beat.identity, slot, newcomer.holder, beat.key, now, newcomer.seals)
         if self._closed is not None:
             beat.acknowledge(self._closed)
         else:
@@ -209,6 +228,12 @@ class Inbox:
         newcomer = _newcomer(key, holder)
         if newcomer is None or newcomer.identity != identity:
             return _NOBODYS
+        if self.checks is not None:
+            if self.checks.fault(newcomer.member, newcomer.mac):
+                return _UNSIGNED
+            newcomer = newcomer._replace(seals=self.checks.seals(newcomer.member))
+            if not self.checks.fits(record, newcomer.seals):
+                return _FORGED
         first = FirstBeat(identity, record, key, newcomer)
         self.new.put(first)
         return first
@@ -221,13 +246,19 @@ class Inbox:
 def _newcomer(key: bytes, holder: bytes | None) -> Newcomer | None:
     """Return what ``holder`` names; None if it names no member."""
     try:
-        member = None if holder is None else read_holder(holder)
+        said = None if holder is None else read_announcement(holder)
     except HolderError:
         return None
-    if holder is None or member is None:
+    if holder is None or said is None:
         return None
     namespace = key[: -_DIGITS - len(_BEAT)].decode("ascii", "replace")
-    return Newcomer(namespace, member, holder)
+    member, mac = said
+    return Newcomer(namespace, member, holder, mac)
+
+
+def _keep_out(value: bytes) -> bytes:
+    del value
+    return _NOT_YOURS
 
 
 def _holder_key(key: bytes) -> bytes:

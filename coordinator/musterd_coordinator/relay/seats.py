@@ -34,12 +34,19 @@ class RelaySlots:
     ``slot`` is the database's, ``used`` when a beat was last written. ``holders`` are what agents
     announced, ``keys`` what they beat under. Arrays have room for more places than are taken; those
     of others mean nothing. The relay was ``born`` at an instant of its clock; intervals count for
-    ``service_down_time`` seconds at most, whatever beats promise.
+    ``service_down_time`` seconds at most, whatever beats promise. ``seals`` (words, places) are what
+    signed beats are checked with, if anything is.
     """
 
     def __init__(
-        self, room: int = 1024, *, born: float = 0.0, service_down_time: float = 60.0
+        self,
+        room: int = 1024,
+        *,
+        born: float = 0.0,
+        service_down_time: float = 60.0,
+        seal_words: int = 0,
     ) -> None:
+        self.seals = np.zeros((seal_words, room), np.uint64)
         self.slot = np.zeros(room, np.int32)
         self.used = np.zeros(room)
         self._since = np.zeros(room)  # when it began to beat here without a break
@@ -69,7 +76,9 @@ class RelaySlots:
         """Return the places of member_ids (n), -1 where there is none."""
         return self._places.get_all(identities)
 
-    def put(self, identity: int, slot: int, holder: bytes, key: bytes, now: float) -> None:
+    def put(
+        self, identity: int, slot: int, holder: bytes, key: bytes, now: float, seals: bytes = b""
+    ) -> None:
         """Give the member this seat, in place of any that it had."""
         place = self._places.get(identity)
         if place is None:
@@ -78,6 +87,7 @@ class RelaySlots:
         self.slot[place], self.used[place] = slot, now
         self._since[place], self._interval[place], self._run[place] = now, 0.0, 0
         self.holders[place], self.keys[place] = holder, key
+        self.seals[:, place] = np.frombuffer(seals, np.uint64)
 
     def remove(self, identity: int) -> None:
         """Forget the member, if it is here."""
@@ -147,6 +157,7 @@ class RelaySlots:
             self._interval = np.resize(self._interval, 2 * place)
             self._run = np.resize(self._run, 2 * place)
             self._sequence = np.resize(self._sequence, 2 * place)
+            self.seals = np.hstack([self.seals, np.zeros_like(self.seals)])
             self._places.reserve(2 * place)
         self.holders.append(b"")
         self.keys.append(b"")

@@ -10,11 +10,13 @@ from socket import gethostname
 import anyio
 import structlog
 
-from musterd.beat import Beat, Status, member_id, new_incarnation
+from musterd.beat import Beat, Status, member_id, new_incarnation, pack
 from musterd.errors import ConfigError, StoreError
+from musterd.settings.keyring import fleet_keys_of
 from musterd.settings.settings import Settings
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
+from musterd.stores.slots.protocol import Keys
 from musterd.stores.table.table import Table
 from musterd.tls import server_tls
 from musterd.urls import host_and_port, without_secret
@@ -22,11 +24,14 @@ from musterd_coordinator.doorway.guard import check_beats
 from musterd_coordinator.doorway.renewal import keep_looking
 from musterd_coordinator.process.daemon import lasting
 from musterd_coordinator.relay import database
+from musterd_coordinator.relay.checking import RelayChecks
 from musterd_coordinator.relay.gauges import RelayGauges
 from musterd_coordinator.relay.promptness import LatencyFigures, LatencyReport
 from musterd_coordinator.relay.reception import Inbox
 from musterd_coordinator.relay.server import TABLE_MEMORY, RelayServer
 from musterd_coordinator.relay.writer import BeatWriter, SlotAllocator
+from musterd_coordinator.sweep.postgres.relays import mark_slot
+from musterd_coordinator.sweep.signed.signing import Signing
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +63,8 @@ class RelayService:
         self.links = [PgSession(self._target, self._timeout) for _ in range(2)]
         self.gauges = RelayGauges(anyio.current_time)
         table = Table(TABLE_MEMORY)
-        self.reception = Inbox(table, anyio.current_time, self._service_down_time)
+        self.table, self._checks = table, _checks(settings)
+        self.reception = Inbox(table, anyio.current_time, self._service_down_time, self._checks)
         host, port = host_and_port(settings.relay_listen)
         self.tls = server_tls(settings)
         self.server = RelayServer(host, port, table, self.reception, self.gauges, self.tls)
@@ -90,6 +96,7 @@ class RelayService:
         """
         while True:
             try:
+                await self._pass_challenge_on()
                 await self._mark(self._report())
             except StoreError as error:
                 self.gauges.beats.failed(error, 0)
@@ -99,6 +106,14 @@ class RelayService:
             due = anyio.current_time() + uniform(0.8, 1.0) * self._mark_period
             await anyio.sleep_until(due)
             self.promptness.waited(anyio.current_time() - due)
+
+    async def _pass_challenge_on(self) -> None:
+        """Show agents the challenge that coordinators keep in the database."""
+        if self._checks is None:
+            return
+        value = await database.challenge(self.links[0], self._namespace)
+        self._checks.saw(value)
+        self.table.set(Keys(self._namespace).challenge, value)
 
     def _report(self) -> LatencyFigures:
         now = anyio.current_time()
@@ -112,7 +127,9 @@ class RelayService:
             missed=report.missed,
             lag_ms=report.lag_ms,
         )
-        await database.mark(self.links[0], self._namespace, name, beat)
+        slot = mark_slot(self._namespace, name)
+        record = pack(beat) if self._checks is None else self._checks.sign_mark(beat, slot)
+        await database.mark(self.links[0], self._namespace, slot, identity, record)
 
     async def keep_fresh(self) -> None:
         """Connect to the database anew time and again, until cancelled: its name may have moved."""
@@ -146,6 +163,16 @@ class RelayService:
             if self._reached.is_set():
                 await self._mark(self._report()._replace(status=Status.LEAVING))
         await self.server.aclose()
+
+
+def _checks(settings: Settings) -> RelayChecks | None:
+    """Return what beats are checked with; None where signatures are off. Raises ConfigError."""
+    keys = fleet_keys_of(settings)
+    if keys is None:
+        return None
+    required, down_time = settings.signatures_in_force == "require", settings.service_down_time
+    names = settings.namespace, gethostname()
+    return RelayChecks(Signing(keys, *names, required=required, down_time=lambda: down_time))
 
 
 @asynccontextmanager

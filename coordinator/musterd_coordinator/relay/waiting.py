@@ -66,11 +66,16 @@ class PendingBeats(PendingReply):
 
 
 class Newcomer(NamedTuple):
-    """A `Newcomer` is a member that shall have a seat, and the bytes by which its agent announced it."""
+    """A `Newcomer` is a member that shall have a seat, and the bytes by which its agent announced it.
+
+    ``mac`` came with them, and ``seals`` are what its beats are checked with.
+    """
 
     namespace: str
     member: Member
     holder: bytes
+    mac: bytes = b""
+    seals: bytes = b""
 
     @property
     def identity(self) -> int:

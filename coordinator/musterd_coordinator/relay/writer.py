@@ -15,12 +15,14 @@ from musterd.errors import ShardRefused, StoreError
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.table.items import Outcome
 from musterd_coordinator.relay import database
-from musterd_coordinator.relay.batch import LOST, STORED, Batch, Rows
+from musterd_coordinator.relay.batch import LOST, STORED, Batch, Good, Rows, records_in
 from musterd_coordinator.relay.gauges import RelayGauges
 from musterd_coordinator.relay.promptness import LatencyReport
 from musterd_coordinator.relay.reception import Inbox
 from musterd_coordinator.relay.waiting import FirstBeat, Newcomer, PendingBeats
 from musterd_coordinator.sweep.columns import RECORD
+from musterd_coordinator.sweep.signed.macs import words_of
+from musterd_coordinator.sweep.turns import in_steps
 
 Identities = NDArray[np.uint64]
 Records = NDArray[np.void]  # of RECORD
@@ -73,7 +75,8 @@ class BeatWriter:
         """
         parts = list(portions(waiting, MOST_ROWS))
         for at, part in enumerate(parts):
-            batch = Batch([one for one in part if one.is_wanted], self._reception.seats.mark_of)
+            wanted = [one for one in part if one.is_wanted]
+            batch = Batch(wanted, self._reception.seats.mark_of, await self._check(wanted))
             try:
                 await self._store(batch)
             except StoreError as error:
@@ -84,6 +87,19 @@ class BeatWriter:
                 await acknowledge_all(rest, refusal(error))
                 return
             await self._acknowledge(part, batch)
+
+    async def _check(self, waiting: Sequence[PendingBeats]) -> Good | None:
+        """Return which of these beats were signed with their members' keys; None: any will do."""
+        checks, seats = self._reception.checks, self._reception.seats
+        if checks is None:
+            return None
+        words = words_of(records_in(waiting))
+        places = seats.find_all(words[1])
+        good, seated = places >= 0, places[places >= 0]
+        steps = checks.check(np.ascontiguousarray(words[:, good]), seats.seals[:, seated])
+        good[good] = await in_steps(steps)
+        self._gauges.unsigned += int(np.count_nonzero(~good & (places >= 0)))
+        return good
 
     async def _acknowledge(self, part: Sequence[PendingBeats], batch: Batch) -> None:
         """Tell the agents of a ``part`` what became of their beats, which ``batch`` knows."""

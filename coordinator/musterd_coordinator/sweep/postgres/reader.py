@@ -98,7 +98,7 @@ class PostgresReader:
         self._challenge = RowChallenge(self._canary_link, namespace)
         self._could_sign = True  # could agents see a challenge that makes their beats fresh?
         self._harvest = self._collector()
-        self._relays = RelayWatch()
+        self._relays = RelayWatch(self._seals.is_relays if self._seals else None)
         self._roster = RosterReader(
             self._link, namespace, self._seats, page=page, portion=portion, signing=signing
         )

@@ -7,7 +7,7 @@ also says when its agents give their beats up before it answers, for whatever re
 are silent, and may be alive.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from math import inf
 
@@ -55,10 +55,12 @@ def mark_slot(namespace: str, relay: str) -> int:
 class RelayWatch:
     """A `RelayWatch` keeps what one coordinator saw of the relays' rows.
 
-    Instants are of its own monotonic clock.
+    Instants are of its own monotonic clock. ``is_ours`` says whether the row of a slot was signed with
+    the fleet key; None: rows are not signed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_ours: Callable[[int, bytes], bool] | None = None) -> None:
+        self._is_ours = is_ours
         self._marks: Mapping[int, bytes] = {}
         self._changed: dict[int, float] = {}  # -inf: not since we began
         self._beats = 0
@@ -88,6 +90,8 @@ class RelayWatch:
         """
         read = {slot: beat_in(record) for slot, record in marks.items()}
         rows = {slot: row for slot, row in read.items() if row and 0 < _period(row) <= MOST_PERIOD}
+        if self._is_ours is not None:
+            rows = {slot: row for slot, row in rows.items() if self._is_ours(slot, marks[slot])}
         refused = marks.keys() - rows.keys()
         if not refused <= self._refused:
             news = sorted(refused - self._refused)

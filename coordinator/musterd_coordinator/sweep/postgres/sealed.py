@@ -9,10 +9,8 @@ from musterd_coordinator.steps import Steps
 from musterd_coordinator.sweep.columns import WORDS, Rejected, from_words, sift
 from musterd_coordinator.sweep.postgres.collector import RowCollector
 from musterd_coordinator.sweep.postgres.slotmap import Believed, RowSlots
-from musterd_coordinator.sweep.signed.macs import RECORD_WORDS, Words
+from musterd_coordinator.sweep.signed.macs import words_of
 from musterd_coordinator.sweep.signed.seals import SlotSeals
-
-_WORD = np.dtype("<u8")
 
 
 class SealedRowCollector(RowCollector):
@@ -50,7 +48,7 @@ class SealedRowCollector(RowCollector):
         strangers = int(np.count_nonzero(~seated & (slots >= 0)))
         # Members that took their slot and did not beat yet have zeros in it.
         known = seated & ((records["magic"] != 0) | (records["incarnation"] != 0))
-        read, words = slots[known], _words_in(records[known])
+        read, words = slots[known], words_of(records[known])
         good, rejected = sift(words[:WORDS])
         self._seals.spoil(read[~good])
         refused = read[~good]
@@ -67,9 +65,3 @@ class SealedRowCollector(RowCollector):
         beats = from_words(kept[checked.good], own)
         self._seats.hear(read, beats)
         return Believed(beats, rejected, strangers, refused)
-
-
-def _words_in(records: NDArray[np.void]) -> Words:
-    """Return the words of n ``records``, (8, n)."""
-    data = np.ascontiguousarray(records).view(_WORD).reshape(-1, RECORD_WORDS)
-    return np.ascontiguousarray(data.T)

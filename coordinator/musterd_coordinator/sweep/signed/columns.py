@@ -46,11 +46,14 @@ class SealColumns:
         for name in ("member", "identity", "seals", "key", "last", "record", *_HEARD):
             setattr(self, name, pages.grown(getattr(self, name), room))
 
-    def seals_of(self, key: NDArray[np.int64], slots: Slots) -> Words:
-        """Return what records in ``slots`` (n) are checked with, by their ``key`` (n): (3, n)."""
-        by_key = self.seals.reshape(self.keys, SEAL_WORDS, -1)
-        seals: Words = by_key[key, :, slots].T
+    def seals_of(self, slots: Slots) -> Words:
+        """Return what records in ``slots`` (n) are checked with, by each key: (keys, 3, n)."""
+        seals: Words = self.seals[:, slots].reshape(self.keys, SEAL_WORDS, -1)
         return seals
+
+    def keys_of(self, slots: Slots) -> NDArray[np.int64]:
+        """Return the numbers of the keys that signed last in ``slots`` (n)."""
+        return self.key[slots].astype(np.int64)
 
     def put(self, slots: Slots, identities: NDArray[np.uint64], seals: bytes, state: int) -> None:
         """Have members ``identities`` (n) with these ``seals`` in ``slots`` (n), in that ``state``."""

@@ -1,12 +1,14 @@
 """The module checks the macs of many beats at once: keyed BLAKE2s of one block each, as hashlib has it."""
 
+from collections.abc import Sequence
 from hashlib import blake2s
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.beat import SIZE
+from musterd.beat import SIGNED, SIZE
 from musterd.keys import KEY_SIZE, MAC_SIZE
+from musterd_coordinator.steps import Steps
 from musterd_coordinator.sweep.columns import Bools
 
 RECORD_WORDS = SIZE // 8
@@ -15,7 +17,13 @@ RECORD_WORDS = SIZE // 8
 SEAL_WORDS = 3
 """Words of what a record is checked with: a key, and what it vouches for of an announcement."""
 
+PORTION = 500
+"""Records that are checked in one step, with one key and for one challenge: less than a millisecond."""
+
+NO_KEY = -1
+
 _HEAD = 6
+_VERSION, _SIGNED = np.uint64(0xFF << 16), np.uint64(SIGNED << 16)
 _WORD = np.dtype("<u8")
 _BLOCK, _KEY = np.dtype(f"V{SIZE}"), np.dtype(f"V{KEY_SIZE}")
 
@@ -37,3 +45,37 @@ def fit(records: Words, seals: Words, challenge: bytes) -> Bools:
     expected = np.frombuffer(macs, _WORD).reshape(count, 2)
     fits: Bools = (expected == records[_HEAD:].T).all(axis=1)
     return fits
+
+
+def words_of(records: NDArray[np.void]) -> Words:
+    """Return the words of n ``records``, (8, n)."""
+    data = np.ascontiguousarray(records).view(_WORD).reshape(-1, RECORD_WORDS)
+    return np.ascontiguousarray(data.T)
+
+
+def are_signed(records: Words) -> Bools:
+    """Say which of n ``records`` say that they are signed."""
+    signed: Bools = (records[0] & _VERSION) == _SIGNED
+    return signed
+
+
+def find_keys(
+    records: Words, seals: Words, challenges: Sequence[bytes], first: NDArray[np.int64]
+) -> Steps[NDArray[np.int64]]:
+    """Return the number of the key that each of n ``records`` was signed with, or NO_KEY.
+
+    ``seals`` are (keys, 3, n), of which that of the number in ``first`` (n) is tried first, and
+    ``challenges`` those for which a record may be signed. There is a step for each try.
+    """
+    found = np.full(records.shape[1], NO_KEY)
+    left = np.arange(records.shape[1])
+    for challenge in challenges:
+        for turn in range(len(seals)):
+            if not len(left):
+                return found
+            key = (first[left] + turn) % len(seals)
+            fits = fit(records[:, left], seals[key, :, left].T, challenge)
+            found[left[fits]] = key[fits]
+            left = left[~fits]
+            yield
+    return found

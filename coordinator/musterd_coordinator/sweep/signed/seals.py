@@ -10,15 +10,16 @@ nothing.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.beat import SIGNED
+from musterd.beat import VERSION
 from musterd.model import Member
-from musterd_coordinator.steps import Steps
+from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.sweep.base import BeatBatch, Roster, Signatures
 from musterd_coordinator.sweep.challenge import UNSEEN, Challenge
 from musterd_coordinator.sweep.columns import Bools, Rejected, Slots, as_index
@@ -26,6 +27,7 @@ from musterd_coordinator.sweep.signed import macs
 from musterd_coordinator.sweep.signed.claims import Claims, Seated
 from musterd_coordinator.sweep.signed.columns import (
     BAD,
+    CLAIMED,
     DOUBTED,
     GOOD,
     LATE,
@@ -33,14 +35,8 @@ from musterd_coordinator.sweep.signed.columns import (
     OLD,
     PROVEN,
 )
-from musterd_coordinator.sweep.signed.macs import Words
+from musterd_coordinator.sweep.signed.macs import NO_KEY, PORTION, Words
 from musterd_coordinator.sweep.signed.signing import Signing, as_columns
-
-PORTION = 500
-"""Records that are checked in one step, with one key and for one challenge: less than a millisecond."""
-
-_NONE = -1
-_VERSION, _SIGNED = np.uint64(0xFF << 16), np.uint64(SIGNED << 16)
 
 
 class Checked(NamedTuple):
@@ -68,6 +64,7 @@ class SlotSeals:
     def __init__(self, signing: Signing, challenge: Challenge) -> None:
         self.challenge = challenge
         self.required = signing.required
+        self._signing = signing
         self._claims = Claims(signing)
         self._columns = self._claims.columns
         self._began = False  # was the shard swept in full?
@@ -122,6 +119,16 @@ class SlotSeals:
         """Take in a ``roster`` that nobody signed; return what of it is so at ``now``."""
         return (yield from self._claims.tell(roster, now))
 
+    def is_relays(self, slot: int, record: bytes) -> bool:
+        """Say whether a relay with the fleet key wrote its own row ``record`` in ``slot`` of late.
+
+        When this coordinator has just begun, no relay has seen its nonce.
+        """
+        if not self.required and record[2] == VERSION:
+            return True
+        challenges = *self.challenge.fresh, *self.challenge.stale
+        return self._signing.fits_mark(slot, record, challenges)
+
     def staying(self) -> Slots:
         """Return slots that the roster vacated, and that are read nonetheless."""
         return self._claims.staying()
@@ -173,7 +180,7 @@ class SlotSeals:
         columns = self._columns
         columns.last[:, slots] = records
         columns.record[slots] = BAD
-        signed = (records[0] & _VERSION) == _SIGNED
+        signed = macs.are_signed(records)
         if not self._began:
             columns.record[slots] = OLD if self.required else np.where(signed, OLD, GOOD)
             return
@@ -181,9 +188,10 @@ class SlotSeals:
             self._take_unsigned(slots[~signed])
             slots, records = slots[signed], records[:, signed]
         here = (columns.member[slots] != NOBODY) & (columns.identity[slots] == records[1])
-        keys = np.full(len(slots), _NONE)
-        keys[here] = yield from self._keys(slots[here], records[:, here])
-        fit = keys != _NONE
+        keys = np.full(len(slots), NO_KEY)
+        fresh = self.challenge.fresh
+        keys[here] = yield from self._keys(slots[here], records[:, here], fresh)
+        fit = keys != NO_KEY
         self._take(slots[fit], records[:, fit], keys[fit], now)
         left = np.flatnonzero(~fit)
         if not len(left):
@@ -192,21 +200,11 @@ class SlotSeals:
         if len(left):
             yield from self._refuse(slots[left], records[:, left], here[left])
 
-    def _keys(self, slots: Slots, records: Words) -> Steps[NDArray[np.int64]]:
-        """Return which of the keys each of ``records`` was signed with, for a fresh challenge."""
-        found = np.full(len(slots), _NONE)
-        left = np.arange(len(slots))
-        for challenge in self.challenge.fresh:
-            for turn in range(self._columns.keys):
-                if not len(left):
-                    return found
-                key = (self._columns.key[slots[left]].astype(np.int64) + turn) % self._columns.keys
-                seals = self._columns.seals_of(key, slots[left])
-                fit = macs.fit(records[:, left], seals, challenge)
-                found[left[fit]] = key[fit]
-                left = left[~fit]
-                yield
-        return found
+    def _keys(
+        self, slots: Slots, records: Words, challenges: Sequence[bytes]
+    ) -> Steps[NDArray[np.int64]]:
+        seals, first = self._columns.seals_of(slots), self._columns.keys_of(slots)
+        return macs.find_keys(records, seals, challenges, first)
 
     def _take(self, slots: Slots, records: Words, keys: NDArray[np.int64], now: float) -> None:
         """Take in records that were signed by the members in their slots."""
@@ -245,33 +243,26 @@ class SlotSeals:
 
     def _bear_out(self, slots: Slots, records: Words, now: float) -> Bools:
         """Say which of ``records`` bear out what was announced in their slots, and take those in."""
-        borne_out = np.zeros(len(slots), np.bool_)
+        borne_out, first = np.zeros(len(slots), np.bool_), np.zeros(1, np.int64)
         for at, slot in enumerate(slots.tolist()):
             claim = self._claims.claims.get(slot)
             if claim is None or claim.identity != records.item(1, at):
                 continue
+            if self._columns.member[slot] == CLAIMED:
+                continue  # it was tried already
             seals = as_columns(claim.seals, self._columns.keys)
-            for key in range(self._columns.keys):
-                if any(self._fits(records[:, [at]], seals[key], c) for c in self.challenge.fresh):
-                    self._take_one(slot, records[:, at], now, claim.seals)
-                    self._columns.key[slot] = key
-                    borne_out[at] = True
-                    break
+            key = whole(macs.find_keys(records[:, [at]], seals, self.challenge.fresh, first))[0]
+            if key != NO_KEY:
+                self._take_one(slot, records[:, at], now, claim.seals)
+                self._columns.key[slot] = key
+                borne_out[at] = True
         return borne_out
-
-    def _fits(self, record: Words, seals: Words, challenge: bytes) -> bool:
-        return bool(macs.fit(record, seals, challenge)[0])
 
     def _refuse(self, slots: Slots, records: Words, here: Bools) -> Steps[None]:
         """Count records that nobody announced here signed now, by what is wrong with them."""
-        columns = self._columns
-        stale = np.zeros(len(slots), np.bool_)
-        for challenge in self.challenge.stale:
-            tried = np.flatnonzero(here & ~stale)
-            if len(tried):
-                seals = columns.seals_of(columns.key[slots[tried]].astype(np.int64), slots[tried])
-                stale[tried] = macs.fit(records[:, tried], seals, challenge)
-                yield
+        columns, stale = self._columns, np.zeros(len(slots), np.bool_)
+        keys = yield from self._keys(slots[here], records[:, here], self.challenge.stale)
+        stale[here] = keys != NO_KEY
         self._counts["stale"] += int(np.count_nonzero(stale))
         self._counts["mac"] += int(np.count_nonzero(here & ~stale))
         columns.record[slots[stale]] = LATE

@@ -7,8 +7,15 @@ from hmac import compare_digest
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.beat import member_digests, member_id
-from musterd.keys import DIGEST_SIZE, FleetKeys, announcement_mac, member_key
+from musterd.beat import HEAD, SIGNED, Beat, head, member_digests, member_id
+from musterd.keys import (
+    DIGEST_SIZE,
+    FleetKeys,
+    announcement_mac,
+    beat_mac,
+    member_key,
+    relay_key,
+)
 from musterd.model import Member
 from musterd_coordinator.sweep.challenge import NONCE_LIFE, Challenge
 
@@ -19,6 +26,7 @@ MOST_ENDED = 1 << 18
 """Runs that ended and are remembered: the newest."""
 
 _WORD = np.dtype("<u8")
+_NO_FACTS = bytes(DIGEST_SIZE)
 
 
 class EndedRuns:
@@ -119,6 +127,22 @@ class Signing:
             mac = announcement_mac(key, self._namespace, member)
             seals.append(key + mac[:DIGEST_SIZE])
         return b"".join(seals)
+
+    def sign_mark(self, beat: Beat, slot: int, challenge: bytes) -> bytes:
+        """Return the record of a relay's own row in ``slot``, for a challenge with this digest."""
+        record = head(beat, SIGNED)
+        key = relay_key(self._keys[0], self._namespace, str(slot))
+        return record + beat_mac(key, record, _NO_FACTS, challenge)
+
+    def fits_mark(self, slot: int, record: bytes, challenges: Sequence[bytes]) -> bool:
+        """Say whether a relay with the fleet key wrote ``record`` there, for one of ``challenges``."""
+        keys = [relay_key(key, self._namespace, str(slot)) for key in self._keys]
+        macs = (
+            beat_mac(key, record[:HEAD], _NO_FACTS, challenge)
+            for challenge in challenges
+            for key in keys
+        )
+        return any(compare_digest(mac, record[HEAD:]) for mac in macs)
 
     def fault(self, member: Member, mac: bytes) -> str:
         """Return why an announcement with this ``mac`` is not the member's; empty if it is."""
