@@ -1,6 +1,8 @@
 """The files that an operator copies: they must be as good as they look."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,26 @@ def test_every_daemon_has_a_hardened_unit(daemon: str) -> None:
     wanted = {line for line in hardening if not line.startswith("#")}
     assert len(wanted) > 20
     assert wanted <= set(lines)
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_every_unit_shows_how_secrets_and_networks_are_kept(daemon: str) -> None:
+    text = (DEPLOY / f"musterd-{daemon}.service").read_text()
+    for example in ("# LoadCredential=", "# IPAddressDeny=any\n", "# IPAddressAllow="):
+        assert example in text
+    assert "\nMemoryMax=" in text
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_systemd_finds_little_exposed(daemon: str) -> None:
+    """Where systemd is; its score says how much of the system a unit could still reach, of ten."""
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        return
+    unit = DEPLOY / f"musterd-{daemon}.service"
+    command = [program, "security", "--offline=true", "--threshold=12", str(unit)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout.splitlines()[-1:]
 
 
 @pytest.mark.parametrize("daemon", ["coordinator", "relay"])
