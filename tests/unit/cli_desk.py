@@ -11,6 +11,7 @@ from anyio.from_thread import BlockingPortal
 from musterd.model import Member, State
 from musterd_coordinator.http.app import make_app
 from musterd_coordinator.http.server import serve_http
+from musterd_coordinator.service.access import Access
 from tests.http_desk import DictDesk
 
 
@@ -34,9 +35,11 @@ def a_desk() -> DictDesk:
     return desk
 
 
-async def serve(desk: DictDesk, *, task_status: TaskStatus[str]) -> None:
+async def serve(
+    desk: DictDesk, access: Access | None = None, *, task_status: TaskStatus[str]
+) -> None:
     async with anyio.create_task_group() as tasks:
-        (url,) = await tasks.start(serve_http, make_app(desk), "127.0.0.1:0")
+        (url,) = await tasks.start(serve_http, make_app(desk, access), "127.0.0.1:0")
         task_status.started(url)
         await anyio.sleep_forever()
 
