@@ -9,6 +9,7 @@ agent     what one agent costs its host
 peers     Nova's own drivers on the same servers
 growth    cost against the number of members
 steps     how long the event loop is taken at once
+verify    what it costs to check whose beats were read
 answers   what one answer costs in CPU, without a server
 churn     names that come and go for ever
 simulate  how often the detector errs, and how soon it finds a death
@@ -30,6 +31,7 @@ BENCHMARKS = (
     "peers",
     "growth",
     "steps",
+    "verify",
     "answers",
     "churn",
     "simulate",

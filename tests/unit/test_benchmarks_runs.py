@@ -58,13 +58,20 @@ def test_steps() -> None:
     assert figures["query of 1,000 names: 99 of 100 steps"] > 0
 
 
+def test_verify() -> None:
+    told = run("verify --members 3000 --repeats 2")
+    figures = {figure["figure"]: figure["median"] for figure in told["figures"]}
+    assert figures["a changed beat, signed"] > figures["an unchanged beat, signed"] > 0
+    assert figures["memory of one member"] < 200
+
+
 def test_agent() -> None:
     told = run("agent --agents 1 --duration 1")
     assert told["pushes missed"] == 0
 
 
 @pytest.mark.parametrize(
-    "name", ["sweep", "query", "growth", "steps", "churn", "agent", "simulate"]
+    "name", ["sweep", "query", "growth", "steps", "verify", "churn", "agent", "simulate"]
 )
 def test_help_has_an_example(name: str) -> None:
     argv = [sys.executable, "-m", "benchmarks", name, "--help"]

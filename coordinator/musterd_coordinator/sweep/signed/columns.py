@@ -37,13 +37,18 @@ class SealColumns:
         self.sequence = np.zeros(0, np.uint64)
         self.heard_at = np.zeros(0)
 
+    @property
+    def size(self) -> int:
+        """Return the bytes of all columns."""
+        return sum(getattr(self, name).nbytes for name in _COLUMNS)
+
     def reserve(self, size: int) -> None:
         """Have rows for slots below ``size``."""
         have = len(self.member)
         if size <= have:
             return
         room = max(size, have + have // 4)
-        for name in ("member", "identity", "seals", "key", "last", "record", *_HEARD):
+        for name in _COLUMNS:
             setattr(self, name, pages.grown(getattr(self, name), room))
 
     def seals_of(self, slots: Slots) -> Words:
@@ -83,3 +88,4 @@ class SealColumns:
 
 
 _HEARD = ("run", "sequence", "heard_at")
+_COLUMNS = ("member", "identity", "seals", "key", "last", "record", *_HEARD)

@@ -85,6 +85,11 @@ class SlotSeals:
         self._began = True
 
     @property
+    def size(self) -> int:
+        """Return the bytes of what is kept of all members."""
+        return self._columns.size
+
+    @property
     def proven(self) -> list[Seated]:
         """Return who was proven in this sweep; none where members need no proof."""
         return self._claims.proven if self.required else []
