@@ -320,6 +320,12 @@ async def test_a_registry_that_fails_is_said() -> None:
     assert reply.json()["detail"].startswith("musterd.db: the disk is full")
 
 
+async def test_the_dashboard_keeps_a_token_in_its_tab_and_in_no_cookie(app: App) -> None:
+    page = (await ask(app, "/")).body.decode()
+    assert 'sessionStorage.getItem("token")' in page
+    assert not [word for word in ("cookie =", "localStorage", "EventSource") if word in page]
+
+
 async def test_the_dashboard_may_load_and_run_nothing_but_itself(app: App) -> None:
     reply = await ask(app, "/")
     assert reply.headers["content-type"] == "text/html; charset=utf-8"

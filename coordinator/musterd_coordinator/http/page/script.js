@@ -4,6 +4,8 @@ const PERIOD = 2000;
 const TIMEOUT = 5000;
 const PAGE = 50;
 const STATES = ["up", "suspect", "down", "left", "unknown"];
+const TOKEN = /^mt_[0-9a-f]{8}_[\w-]{43}$/;
+const SHOWN = ["about", "banners", "groups", "shards", "members", "member", "zones"];
 const FILTERS = ["state", "zone", "up", "mark", "after"];
 // By kind of badge; these are said in words wherever somebody bears them.
 const MARKS = {
@@ -15,6 +17,7 @@ const at = (id) => document.getElementById(id);
 const filters = at("filters");
 let clockSkew = 0; // milliseconds that the coordinator's clock is ahead of this browser's
 let heardAt = null;
+let token = remembered();
 let nextAfter = null;
 let generation = 0;
 
@@ -74,14 +77,34 @@ function address(changes) {
   return `#${new URLSearchParams(kept)}`;
 }
 
+// The token is in this tab alone, and goes with it: no cookie takes it to a request of another page.
+function remembered() {
+  try { return sessionStorage.getItem("token"); } catch { return null; }
+}
+
+function remember(text) {
+  token = text;
+  try {
+    if (text === null) sessionStorage.removeItem("token");
+    else sessionStorage.setItem("token", text);
+  } catch { /* then it is asked for again when the page is loaded again */ }
+}
+
 async function ask(path) {
-  const answer = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT) });
+  const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+  const answer = await fetch(path, { headers, signal: AbortSignal.timeout(TIMEOUT) });
   const date = Date.parse(answer.headers.get("date"));
   if (Math.abs(date - Date.now()) > 2000) clockSkew = date - Date.now();
   if (answer.ok) return answer.json();
   const problem = await answer.json().catch(() => ({}));
   throw Object.assign(new Error(problem.detail ?? `status ${answer.status}`), { status: answer.status });
 }
+
+const orNull = (promise) =>
+  promise.catch((error) => {
+    if (error.status === 403) return null; // a token of groups is not told what is of all of them
+    throw error;
+  });
 
 const orMissing = (promise) =>
   promise.catch((error) => {
@@ -104,29 +127,50 @@ async function refresh() {
   const get = (one) => (one ? orMissing(ask(one)) : null);
   try {
     const [status, groups, group, members, member, history] = await Promise.all([
-      ask("/v1/status"), ask("/v1/groups"), get(path.group), get(path.members),
+      orNull(ask("/v1/status")), ask("/v1/groups"), get(path.group), get(path.members),
       get(path.member), get(path.member && `${path.member}/history?limit=20`),
     ]);
     if (mine !== generation) return; // something else was chosen meanwhile
     heardAt = performance.now();
-    drawStatus(status);
+    drawLogin(null);
+    drawStatus(status ?? groups);
     drawGroups(groups.groups, want);
     drawGroup(group, members, want);
     drawMember(member, history);
     drawBanners(status, null);
   } catch (error) {
-    if (mine === generation) drawBanners(null, error);
+    if (mine !== generation) return;
+    if (error.status === 401) drawLogin(error.message);
+    else drawBanners(null, error);
   }
+}
+
+function drawLogin(reason) {
+  const asks = reason !== null;
+  if (asks && token !== null) at("login-note").textContent = `${reason}.`;
+  if (asks) {
+    remember(null);
+    fill(at("health"), badge("asks for a token", "warn"));
+    for (const id of SHOWN) fill(at(id));
+  }
+  at("login").hidden = !asks;
+  document.querySelector("main").hidden = asks;
+  at("leave").hidden = token === null;
 }
 
 function drawStatus(status) {
   const [text, kind] = !status.listening ? ["not listening", "bad"]
-    : status.redundancy_lost.length ? ["redundancy lost", "warn"] : ["listening", "good"];
+    : status.redundancy_lost?.length ? ["redundancy lost", "warn"] : ["listening", "good"];
   fill(at("health"),
     badge(text, kind),
-    status.ready ? null : badge("not ready yet", "warn"),
+    status.ready === false ? badge("not ready yet", "warn") : null,
     " ", make("span", { class: "soft" },
       status.staleness === null ? "no proven sweep yet" : `last proven sweep ${seconds(status.staleness)} ago`));
+  if (!status.shards) { // to a token of groups
+    fill(at("about"), `version ${status.version}`);
+    fill(at("shards"), empty("Your token is for some groups: shards are shown to those of all groups."));
+    return;
+  }
   fill(at("about"),
     `${status.coordinator} · musterd ${status.musterd} · up for ${ago(status.started)}`, make("br"),
     `${status.store} · down after ${seconds(status.service_down_time)} · version ${status.version}`);
@@ -275,7 +319,9 @@ function drawHistory(changes) {
     cell(instant(change.at), "nowrap"),
     make("td", {}, change.old === change.new ? badge(change.new, change.new)
       : [badge(change.old, change.old), " → ", badge(change.new, change.new)],
-      make("div", { class: "why" }, change.reason))));
+      make("div", { class: "why" }, change.reason),
+      change.actor ? make("div", { class: "soft" }, `by ${change.actor}`,
+        change.address ? ` from ${change.address}` : "") : null)));
   return make("div", { class: "scroll" }, table(["When", "Change"], rows));
 }
 
@@ -287,6 +333,10 @@ function drawBanners(status, error) {
     const age = heardAt === null ? "" : `What you see is ${seconds((performance.now() - heardAt) / 1000)} old. `;
     fill(at("health"), badge("no answer", "bad"));
     fill(at("banners"), banner("bad", "The coordinator does not answer.", `${age}${error.message}`));
+    return;
+  }
+  if (status === null) {
+    fill(at("banners"));
     return;
   }
   const lost = new Set(status.redundancy_lost);
@@ -320,12 +370,28 @@ filters.addEventListener("reset", (event) => {
 });
 at("first").addEventListener("click", () => { location.hash = address({ after: "" }); });
 at("next").addEventListener("click", () => { location.hash = address({ after: nextAfter }); });
-addEventListener("hashchange", () => { showFilters(); refresh(); });
-document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+at("login").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const field = at("login").elements.token;
+  const text = field.value.trim();
+  field.value = "";
+  at("login-note").textContent = TOKEN.test(text) ? "" : "That is no token: it begins with mt_ and has 55 characters.";
+  if (!TOKEN.test(text)) return;
+  remember(text);
+  refresh();
+});
+at("leave").addEventListener("click", () => { remember(null); refresh(); });
+addEventListener("hashchange", () => { showFilters(); look(); });
+document.addEventListener("visibilitychange", look);
+
+// Nothing is asked without a token, once one was asked for.
+async function look() {
+  if (!document.hidden && at("login").hidden) await refresh();
+}
 
 async function run() {
   for (;;) {
-    if (!document.hidden) await refresh();
+    await look();
     await new Promise((resolve) => setTimeout(resolve, PERIOD));
   }
 }
