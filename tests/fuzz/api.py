@@ -15,6 +15,7 @@ from musterd.errors import MusterdError
 from musterd.model import State
 from musterd.testing.daemons import Agent, Coordinator
 from musterd.testing.servers import Memcached
+from musterd.tokens import Rank, TokenOrder
 
 NAMES = ["h1", "h2", "h3"]
 EXAMPLES = 60
@@ -28,11 +29,14 @@ def main() -> int:
         coordinator = stack.enter_context(Coordinator(store))
         stack.enter_context(Agent(store, *NAMES))
         wait_for(coordinator)
+        # Before it makes the first one itself: nothing would be answered after that.
+        token = coordinator.client.create_token(TokenOrder("fuzz", Rank.ADMIN)).text
         url = f"http://{coordinator.address}"
         program = Path(sys.executable).with_name("schemathesis")
         command = [
             *(str(program), "run", f"{url}/openapi.json", "--url", url),
             *("--exclude-path", EVENTS, "--max-examples", str(EXAMPLES), "--workers", "1"),
+            *("--header", f"Authorization: Bearer {token}"),
             *("--request-timeout", "10", "--no-color"),
             *sys.argv[1:],
         ]
