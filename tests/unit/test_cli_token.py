@@ -117,8 +117,11 @@ def test_while_a_coordinator_has_the_file_it_is_asked(token: Run, tmp_path: Path
 
     status, out, err = anyio.run(held)
     assert (status, out) == (3, "")
-    assert "in use: another coordinator runs on it" in err
-    assert "name it with --coordinator" in err
+    assert (
+        f"a coordinator has the registry {url} to itself, and has to do it: no answer from" in err
+    )
+    assert "name another one, with --coordinator" in err
+    assert "locked" not in err
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pwd
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -122,10 +122,9 @@ def run(name: str, argv: Sequence[str]) -> int:
         return anyio.run(_do, work, args, partial(_coordinator, loaded))
     if args.verb != "create":
         _refuse_no_registry(loaded.settings.registry_url)
-    try:
+    with suppress(RegistryInUse):
         return anyio.run(_do, work, args, partial(_registry, loaded))
-    except RegistryInUse as held:
-        return _ask_its_holder(work, args, loaded, held)
+    return _ask_its_holder(work, args, loaded)
 
 
 def asks_coordinator(loaded: Loaded) -> bool:
@@ -144,14 +143,15 @@ def _refuse_no_registry(url: str) -> None:
         )
 
 
-def _ask_its_holder(work: "_Work", args: Namespace, loaded: Loaded, held: RegistryInUse) -> int:
+def _ask_its_holder(work: "_Work", args: Namespace, loaded: Loaded) -> int:
     import anyio
 
     try:
         return anyio.run(_do, work, args, partial(_coordinator, loaded))
     except CoordinatorUnreachable as error:
         raise CoordinatorUnreachable(
-            f"{held}, so the coordinator that has it is asked: {error}; name it with --coordinator"
+            f"a coordinator has the registry {loaded.settings.registry_url} to itself, and has to do it:"
+            f" {error}, with --coordinator"
         ) from None
 
 
