@@ -11,6 +11,7 @@ growth    cost against the number of members
 steps     how long the event loop is taken at once
 verify    what it costs to check whose beats were read
 answers   what one answer costs in CPU, without a server
+tls       what TLS costs a beat, a question and a connection
 churn     names that come and go for ever
 simulate  how often the detector errs, and how soon it finds a death
 """
@@ -33,6 +34,7 @@ BENCHMARKS = (
     "steps",
     "verify",
     "answers",
+    "tls",
     "churn",
     "simulate",
 )

@@ -28,6 +28,7 @@ FULL = {
     "query-1000000": "query --members 1000000 --repeats 3 --duration 4 --sweep-period 4",
     "agent-memcached": "agent --store memcached --agents 30 --duration 8",
     "agent-postgresql": "agent --store postgresql --agents 30 --duration 8",
+    "tls": "tls --repeats 9",
     "load-memcached": "load --store memcached --agents 100000 --interval 4 --duration 21"
     " --service-down-time 8",
     "load-relay": "load --store relay --agents 50000 --connections 5000 --interval 4 --duration 21"
@@ -40,6 +41,7 @@ QUICK = {
     "sweep-postgresql": "sweep --store postgresql --members 20000 --repeats 3",
     "query": "query --members 5000 --repeats 1 --duration 1 --interval 1",
     "agent": "agent --agents 3 --duration 3",
+    "tls": "tls --repeats 2",
     "load": "load --store memcached --agents 1000 --interval 1 --duration 6 --service-down-time 2",
     "growth": "growth --members 3000 --repeats 3 --interval 1 --steady 1",
 }
