@@ -29,8 +29,10 @@ from musterd_coordinator.sweep.slots.slotmap import Block
 from tests.fuzz.feed import Feed
 from tests.unit.keyed_world import BAD_UTF8, GOOD, KEYS, NESTED, ROUNDS_TO_HEAL, World
 from tests.unit.postgres_rows import copy_of, seats_of
+from tests.unit.sealed import Signer, Slots, host
 
 GOOD_RECORD = pack(Beat(5, 7, 9, 1000))
+SIGNED_RECORD = Signer(host(0)).record(b"")
 NEXT = b"VALUE fleet:b:00000000 0 3\r\nodd\r\nEND\r\n"
 """The reply to another command, which comes after the one that is read."""
 
@@ -58,6 +60,27 @@ def records(data: bytes) -> None:
         unpack(data)
     except BeatError as error:
         assert str(error)
+
+
+def signed_records(data: bytes) -> None:
+    """Whatever stands in slots, only what was signed with a member's key is its beat."""
+    world = Slots()
+    agents = [Signer(host(number)) for number in range(4)]
+    world.sweep()
+    for slot, agent in enumerate(agents):
+        world.announce(slot, agent.member)
+        world.records[slot] = agent.record(world.challenge)
+    assert world.sweep() == set(range(4))
+    known = dict(world.records)
+    pieces = [data[at : at + SIZE] for at in range(0, len(data) // SIZE * SIZE, SIZE)]
+    for number, piece in enumerate(pieces):
+        if beat_in(piece) is not None:
+            world.records[number % 4] = piece
+    good = world.sweep()
+    assert good == {slot for slot in range(4) if world.records[slot] == known[slot]}
+    assert set(world.seals.contested) <= set(range(4)) - good
+    world.records = {slot: agent.record(world.challenge) for slot, agent in enumerate(agents)}
+    assert world.sweep() == set(range(4))
 
 
 def memcached_values(data: bytes) -> None:
@@ -265,6 +288,7 @@ NOVA = b"[DEFAULT]\nservicegroup_driver = mc\nhost = $a\na = b\n[cache]\nmemcach
 
 TARGETS = {
     "records": Target(records, [GOOD_RECORD, GOOD_RECORD * 3, bytes(SIZE)]),
+    "signed_records": Target(signed_records, [SIGNED_RECORD * 4, GOOD_RECORD * 5], cost=4),
     "holders": Target(holders, [write_holder(GOOD[0]), BAD_UTF8, NESTED, b"17", b"0000002a"]),
     "memcached_values": Target(memcached_values, [b"\0" + TWO_HOLDERS + b"END\r\n"]),
     "memcached_beats": Target(memcached_beats, [b"\0" + TWO_BEATS + b"END\r\n"]),

@@ -97,6 +97,7 @@ class Slots:
         words = np.frombuffer(data, "<u8").reshape(-1, 8).T.copy()
         checked = whole(self.seals.check(slots, words, self.now))
         self.foreign = set(slots[checked.foreign].tolist())
+        self.bad = set(slots[checked.bad].tolist())
         self.seals.finish()
         self.told = self.seals.told(BeatBatch(no_beats(), Rejected()), could_sign=True)
         self.seated |= dict(self.told.seated)

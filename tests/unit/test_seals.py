@@ -165,6 +165,12 @@ def test_a_copy_that_is_ahead_of_the_original_makes_a_member_beat_in_two_slots()
     slots.records[0] = one.record(slots.challenge)
     assert 0 in slots.sweep()
     assert dict(slots.seals.proven) == {0: one.member}, "the newest beat is where it sits"
+    slots.records[5] = altered(slots.records[5], 50)
+    assert slots.sweep() == {0}
+    assert slots.bad == set(), "where it beats no longer, nothing is missed"
+    slots.records[0] = altered(slots.records[0], 50)
+    slots.sweep()
+    assert slots.bad == {0}
 
 
 def test_an_agent_that_takes_another_slot_is_followed() -> None:

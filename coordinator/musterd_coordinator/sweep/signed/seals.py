@@ -42,8 +42,8 @@ from musterd_coordinator.sweep.signed.signing import Signing, as_columns
 class Checked(NamedTuple):
     """A `Checked` says which of n records are ``good``: fresh beats of the members in their slots.
 
-    ``bad`` are those that were written since this coordinator began, and are none; ``foreign`` those
-    of them of members that are not announced there.
+    ``bad`` are those that were written since this coordinator began, and are none, where a member sits
+    or shall sit; ``foreign`` those of them that say they are another's.
     """
 
     good: Bools
@@ -164,7 +164,7 @@ class SlotSeals:
             rows = changed[begin : begin + PORTION]
             yield from self._look(slots[rows], records[:, rows], now)
         kinds = columns.record[at]
-        bad = kinds > GOOD
+        bad = (kinds > GOOD) & np.isin(columns.member[at], (CLAIMED, PROVEN))
         if bad.any():
             self._tell_of_bad(slots[bad])
         return Checked(kinds == GOOD, bad, self._are_foreign(slots, records, bad))
@@ -177,7 +177,7 @@ class SlotSeals:
 
     def _are_foreign(self, slots: Slots, records: Words, bad: Bools) -> Bools:
         other = self._columns.identity[slots] != records[1]
-        foreign: Bools = bad & (other | (self._columns.member[slots] == NOBODY))
+        foreign: Bools = bad & other
         return foreign
 
     def _look(self, slots: Slots, records: Words, now: float) -> Steps[None]:
