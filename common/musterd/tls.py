@@ -321,6 +321,11 @@ def _element(der: bytes, at: int) -> tuple[int, int, int]:
     return kind, begin, begin + length
 
 
+UNASKED = "; perhaps it wants a certificate of ours (cert_file, key_file), or another one"
+"""What it may mean that a server shook hands by TLS and then said nothing: by TLS 1.3 it looks at a
+client's certificate after the client believes that all is well."""
+
+
 def why(error: ssl.SSLError) -> str:
     """Say in a few words why no TLS came about, and what may mend that."""
     if isinstance(error, ssl.SSLCertVerificationError):

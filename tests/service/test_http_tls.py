@@ -114,7 +114,7 @@ async def test_a_client_shows_its_certificate(
         mine = shown(authority.issue("scheduler"))
         assert await ask(url, ca_file=authority.file, **mine) == 2
         for files in ({}, shown(strangers), shown(authority.issue("late", days=-1))):
-            with pytest.raises(CoordinatorUnreachable):
+            with pytest.raises(CoordinatorUnreachable, match="perhaps it wants a certificate"):
                 await ask(url, ca_file=authority.file, **files)
 
 

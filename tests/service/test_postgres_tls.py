@@ -5,10 +5,23 @@ from contextlib import ExitStack
 import pytest
 
 from musterd.cli.init_db import urls_to_use
+from musterd.errors import StoreError
+from musterd.settings.settings import Settings
 from musterd.stores.postgres.schema import init_db
 from musterd.testing.authority import Authority
 from musterd.testing.secured import SecuredPostgres
-from tests.service.secured import beats_at, opened, refused_at, seen_at
+from musterd.testing.servers import Database
+from musterd.tls import client_tls_of
+from musterd_coordinator.relay.service import running
+from tests.service.secured import (
+    HOST,
+    NAMESPACE,
+    beat,
+    beats_at,
+    opened,
+    refused_at,
+    seen_at,
+)
 
 
 async def test_a_certificate_of_our_authority_is_believed_for_its_name(
@@ -30,6 +43,37 @@ async def test_a_certificate_of_our_authority_is_believed_for_its_name(
         ):
             for reason in await refused_at(opened(url)):
                 assert words in reason
+
+
+async def test_agents_beat_to_a_relay_by_tls(authority: Authority, ready: Database) -> None:
+    made, mine = authority.issue("relay"), authority.issue("agent")
+    settings = Settings(
+        store=ready.dsn,
+        namespace=NAMESPACE,
+        relay_listen="127.0.0.1:0",
+        relay_period=0.01,
+        tls_cert_file=made.cert,
+        tls_key_file=made.key,
+        tls_client_ca_file=authority.file,
+    )
+    async with running(settings) as relay:
+        url = f"relay+tls://{relay.server.address}"
+        writer = opened(url, client_tls_of(authority.file, mine.cert, mine.key)).writer(0)
+        await writer.announce(HOST)
+        assert await writer.beat(beat())
+        await writer.aclose()
+        assert await seen_at(opened(ready.dsn)) == ["host-1"]
+        for store, words in (
+            (
+                opened(f"relay://{relay.server.address}"),
+                "this port speaks TLS: name the store relay",
+            ),
+            (opened(url, client_tls_of(authority.file)), "perhaps it wants a certificate of ours"),
+        ):
+            stranger = store.writer(0)
+            with pytest.raises(StoreError, match=words):
+                await stranger.announce(HOST)
+            await stranger.aclose()
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,8 @@ async def test_who_shows_no_certificate_or_a_strange_one_is_refused_and_named(
         url = f"embedded+tls://127.0.0.1:{server.port}"
         await beats_at(opened(url, client_tls_of(authority.file, mine.cert, mine.key)))
         with capture_logs() as logs:
-            await refused_at(opened(url, client_tls_of(authority.file)))
+            agent, _ = await refused_at(opened(url, client_tls_of(authority.file)))
+        assert "perhaps it wants a certificate of ours (cert_file, key_file)" in agent
         assert [line["event"] for line in logs] == ["handshake failed"]
         assert logs[0]["reason"] == "it shows no certificate"
         await refused_at(opened(url, client_tls_of(authority.file, strangers.cert, strangers.key)))

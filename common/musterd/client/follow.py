@@ -146,7 +146,9 @@ class Follower:
         except MusterdError as error:
             failed = error
         except _BROKEN as error:
-            failed = CoordinatorUnreachable(failure_of(error, SILENCE_LIMIT).reason)
+            failed = CoordinatorUnreachable(
+                failure_of(error, SILENCE_LIMIT, by_tls=address.scheme == "https").reason
+            )
         heard, self.connected = self.connected, False
         self._audience.on_disconnect(address, failed)
         return heard

@@ -19,7 +19,7 @@ from musterd.client.attempts import Attempt, Failure, HttpReply
 from musterd.client.calls import Call, login
 from musterd.client.choice import Address
 from musterd.client.network import DeadlineBackend, Deadlines, NamedBackend, context_of, root_of
-from musterd.tls import Tls, why
+from musterd.tls import UNASKED, Tls, why
 
 IDLE_LIMIT = 30.0  # seconds; less than the coordinator keeps an idle connection
 CONNECTIONS = 32
@@ -90,12 +90,14 @@ def _add(body: bytearray, chunk: bytes) -> None:
         raise TooLarge
 
 
-def failure_of(error: Exception, budget: float) -> Failure:
-    """Say in a few words why nothing came back."""
+def failure_of(error: Exception, budget: float, *, by_tls: bool = False) -> Failure:
+    """Say in a few words why nothing came back; ``by_tls``: from an address that is reached so."""
     sent = not isinstance(error, _NEVER_CONNECTED)
     if isinstance(error, (TimeoutError, httpcore.TimeoutException)):
         return Failure(f"no answer within {budget:.3g} s", sent=sent)
-    return Failure(_in_words(root_of(error)), stale=isinstance(error, _BROKEN), sent=sent)
+    broken = isinstance(error, _BROKEN)
+    hint = UNASKED if broken and by_tls else ""
+    return Failure(_in_words(root_of(error)).rstrip(".") + hint, stale=broken, sent=sent)
 
 
 def _in_words(reason: BaseException) -> str:
@@ -135,7 +137,7 @@ class PlainTransport:
             ) as response:
                 return reply_of(response, whole(response.iter_stream()))
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-            return failure_of(error, attempt.budget)
+            return failure_of(error, attempt.budget, by_tls=attempt.address.scheme == "https")
 
     def close(self) -> None:
         """Close all connections."""
@@ -180,7 +182,7 @@ class AsyncTransport:
                 ) as response:
                     return reply_of(response, await whole_async(response.aiter_stream()))
         except (TimeoutError, httpcore.NetworkError, httpcore.ProtocolError) as error:
-            return failure_of(error, attempt.budget)
+            return failure_of(error, attempt.budget, by_tls=attempt.address.scheme == "https")
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -31,7 +31,7 @@ from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreEr
 from musterd.stores.bounds import Mutex
 from musterd.stores.memcached.access import OPEN, Access
 from musterd.stores.readings import read_little
-from musterd.tls import why
+from musterd.tls import UNASKED, why
 from musterd.ways import Way
 
 LINE_LIMIT = 2048
@@ -365,8 +365,10 @@ class MemcachedConnection:
             self._heard = link
             return answer
         except (OSError, EOFError) as error:
+            unheard = self._link is not None and self._link is not self._heard
+            hint = UNASKED if unheard and self._access.tls is not None else ""
             self.close()
-            raise ShardUnavailable(self.name, unreachable(error)) from None
+            raise ShardUnavailable(self.name, unreachable(error) + hint) from None
         except (ClientException, ValueError, IndexError):
             text = shown(self._link.replies.last_line) if self._link else ""
             self.close()
