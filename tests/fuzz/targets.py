@@ -262,15 +262,24 @@ def quoted(text: str) -> str:
 
 def holders(data: bytes) -> None:
     """A holder is read, or refused; what was read is written and read again."""
-    from musterd.stores.slots.protocol import HolderError, read_counter, read_holder, read_slots
+    from musterd.stores.slots.protocol import (
+        HolderError,
+        read_announcement,
+        read_counter,
+        read_holder,
+        read_slots,
+    )
 
     read_counter(data)
     assert all(0 <= slot < SLOT_LIMIT for slot in read_slots(data))
     try:
         member = read_holder(data)
+        said = read_announcement(data)  # which may find fault with the mac
     except HolderError as error:
         assert "\n" not in str(error)
         return
+    assert said is None or read_announcement(write_holder(*said)) == said
+    assert (said and said[0]) == member
     assert member is None or read_holder(write_holder(member)) == member
 
 
@@ -289,7 +298,17 @@ NOVA = b"[DEFAULT]\nservicegroup_driver = mc\nhost = $a\na = b\n[cache]\nmemcach
 TARGETS = {
     "records": Target(records, [GOOD_RECORD, GOOD_RECORD * 3, bytes(SIZE)]),
     "signed_records": Target(signed_records, [SIGNED_RECORD * 4, GOOD_RECORD * 5], cost=4),
-    "holders": Target(holders, [write_holder(GOOD[0]), BAD_UTF8, NESTED, b"17", b"0000002a"]),
+    "holders": Target(
+        holders,
+        [
+            write_holder(GOOD[0]),
+            write_holder(GOOD[0], bytes(16)),
+            BAD_UTF8,
+            NESTED,
+            b"17",
+            b"0000002a",
+        ],
+    ),
     "memcached_values": Target(memcached_values, [b"\0" + TWO_HOLDERS + b"END\r\n"]),
     "memcached_beats": Target(memcached_beats, [b"\0" + TWO_BEATS + b"END\r\n"]),
     "keyed_store": Target(keyed_store, [b"\3\0\5hello\1\7goodbye"], cost=20),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from musterd.beat import SIZE, Beat, pack
 from musterd.errors import StoreError
+from musterd.keys import Keyring
 from musterd.model import Member
 from musterd.stores.slots.protocol import SLOT_LIMIT, Keys, write_holder, write_slots
 from musterd.stores.slots.writer import SlotWriter
@@ -31,10 +32,10 @@ class World:
     Slots beyond reason begin at ``room``: soon, so that to read all below them takes no time.
     """
 
-    def __init__(self, room: int = 6000) -> None:
+    def __init__(self, room: int = 6000, keyring: Keyring | None = None) -> None:
         self.table = Table()
         self.now = 1
-        self._writer = SlotWriter(self._connect(), "fleet", 60.0, 600.0)
+        self._writer = SlotWriter(self._connect(), "fleet", 60.0, 600.0, keyring)
         self.reader = SlotReader(
             self._connect(), TableBulk(self.table), "fleet", "c1", 60.0, 600.0, room=room
         )
@@ -86,7 +87,7 @@ names = st.one_of(
     st.builds(KEYS.holder, slots),
     st.builds(KEYS.beat, slots),
     st.sampled_from([KEYS.index(KEYS.identity(member)) for member in GOOD]),
-    st.sampled_from([KEYS.counter, KEYS.free]),
+    st.sampled_from([KEYS.counter, KEYS.free, KEYS.challenge]),
 )
 
 
@@ -95,6 +96,7 @@ contents = st.one_of(
     st.binary(min_size=SIZE, max_size=SIZE),
     st.sampled_from([b"", BAD_UTF8, NESTED, HUGE_COUNT, b"\xc0", b"\xc1", spoiled_record()]),
     st.sampled_from([*GOOD, Member("other", "stranger"), Member("", "")]).map(write_holder),
+    st.sampled_from(GOOD).map(lambda member: write_holder(member, bytes(16))),
     st.lists(slots, max_size=3).map(lambda some: write_slots(*some)),
     st.integers(0, 2 * SLOT_LIMIT).map(b"%d".__mod__),
     st.recursive(st.none() | st.text(max_size=4), lambda s: st.lists(s, max_size=3)).map(

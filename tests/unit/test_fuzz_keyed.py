@@ -8,6 +8,7 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
+from musterd.keys import FleetKeys, Keyring
 from musterd.model import Member
 from musterd.stores.slots.protocol import (
     RETIRED,
@@ -52,6 +53,36 @@ def test_anything_anywhere(portions: list[list[tuple[bytes, bytes]]]) -> None:
         assert everybody <= heard
         check_healed(world)
         assert len(world.reader._seats.taken) <= 2 * 6000
+
+    anyio.run(live)
+
+
+KEYRING = Keyring("fleet", fleet=FleetKeys(bytes(32)))
+
+
+@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(st.lists(st.lists(st.tuples(names, contents), max_size=8), max_size=3))
+@example([[(KEYS.holder(slot), write_holder(GOOD[slot], bytes(16))) for slot in range(6)]])
+@example([[(KEYS.challenge, bytes(129)), (KEYS.holder(1), BAD_UTF8)]])
+def test_anything_anywhere_leaves_agents_that_sign_their_announcements(
+    portions: list[list[tuple[bytes, bytes]]],
+) -> None:
+    async def live() -> None:
+        world = World(keyring=KEYRING)
+        await world.round()
+        for portion in portions:
+            for key, value in portion:
+                world.table.set(key, value)
+            for _ in range(3):  # a look of each
+                await world.round()
+        for _ in range(3 * (1 + 2 + 4)):
+            heard = await world.round()
+        assert heard >= {member.name for member in GOOD}
+        check_healed(world)
+        for slot, member in world.seats.items():
+            seal = KEYRING.seal(member)
+            if member in GOOD and seal:
+                assert world.value(KEYS.holder(slot)) == write_holder(member, seal.mac)
 
     anyio.run(live)
 
