@@ -3,7 +3,7 @@
 from musterd.keys import CHALLENGE_LIMIT, challenge_digest
 
 LOOK_EVERY = 3
-"""Beats from one look at the challenge, where it does not come with each, and at the announcement."""
+"""Beats from one look at the challenge, and at what an agent announced, to the next."""
 
 LONGEST_PAUSE = 16
 """Looks at an announcement before an agent writes it again, where others always change it."""

@@ -125,15 +125,17 @@ class PostgresWriter:
         return bool(await again(lambda: self._write(row)))
 
     def _signed_row(self, seat: _Seat, beat: Beat) -> BeatRow:
-        """Return what is said with a beat; now and then what its agent announced is asked for too."""
-        looks = seat.beats % LOOK_EVERY == LOOK_EVERY - 1
-        namespace = self._namespace if looks or self._link.is_direct else ""
+        """Return what is said with a beat.
+
+        Now and then that asks for the challenge, and for what the agent announced.
+        """
         digest = self._challenge.digest
         record = seat.seal.record(beat, digest) if seat.seal else pack(beat)
-        row = seat.slot, signed(beat.member_id), record, namespace
-        if looks and seat.seal and seat.patience.is_over():
-            return *row, *seat.told
-        return *row, None, None
+        row = seat.slot, signed(beat.member_id), record
+        if seat.beats % LOOK_EVERY != LOOK_EVERY - 1:
+            return *row, "", None, None
+        told = seat.told if seat.told and seat.patience.is_over() else (None, None)
+        return *row, self._namespace, *told
 
     async def _store(self, row: BeatRow) -> Any:
         if len(self._members) > 1:

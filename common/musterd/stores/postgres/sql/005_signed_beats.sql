@@ -5,7 +5,7 @@
 -- mac takes the mac away.
 --
 -- A challenge is a value by which each coordinator knows what was signed after it began: coordinators
--- write it, and agents have it with each beat that they send. Its size is known to musterd.keys too.
+-- write it, and agents have it with every third beat that they send. Its size is known to musterd.keys too.
 
 CREATE TABLE musterd.challenge (
     namespace text PRIMARY KEY CHECK (octet_length(namespace) <= 1020),
@@ -125,8 +125,8 @@ CREATE FUNCTION musterd.announce_signed(
 $$;
 
 -- The challenge, which may be empty; NULL where the member has to be announced again: because its
--- row is gone, or no longer says what it announced. Now and then an agent asks for that: elsewhere
--- `its_mac` is NULL. `its_facts` are zone, owner and metadata. It runs as step 3 says of `beat`,
+-- row is gone, or no longer says what it announced. An agent asks for both now and then: elsewhere
+-- `its_namespace` is empty, and `its_mac` NULL. `its_facts` are zone, owner and metadata. It runs as step 3 says of `beat`,
 -- whose text it has again: a call would cost as much as all that it does besides.
 CREATE FUNCTION musterd.beat_signed(
     its_slot integer, its_id bigint, its_record bytea, its_namespace text, its_mac bytea,
@@ -149,6 +149,8 @@ BEGIN
                     OPERATOR(pg_catalog.=) its_facts)
     THEN
         RETURN NULL;
+    ELSIF its_namespace OPERATOR(pg_catalog.=) '' THEN
+        RETURN '';
     END IF;
     RETURN coalesce((
         SELECT c.value FROM musterd.challenge AS c
