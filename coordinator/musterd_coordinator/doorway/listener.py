@@ -27,6 +27,7 @@ from musterd_coordinator.limits.shares import Shares, holder_of
 log = structlog.get_logger(__name__)
 
 ACCEPTED_AT_ONCE = 64  # before others have their turn
+_LOOKUPS = 4  # of users' names, in threads: a server of names that hangs holds up nothing else
 PAUSE = 0.2  # seconds without accepting, where there are no files or too many shake hands
 _GOODBYE = 1.0  # seconds for one that spoke no TLS to take what it is told
 _RECORD = b"\x16"  # of a handshake: the first byte of TLS (RFC 8446, 5.1)
@@ -72,6 +73,7 @@ class Listener:
         self._failed = Seldom("handshake failed", monotonic)
         self._greedy = Seldom("handshakes refused", monotonic)
         self._lacking = Seldom("connections not accepted", monotonic)
+        self._lookups = anyio.CapacityLimiter(_LOOKUPS)
         self._loop = asyncio.get_running_loop()
         self._waking: asyncio.TimerHandle | None = None
         self._closed = False
@@ -164,7 +166,9 @@ class Listener:
     async def _connect(self, connection: socket.socket) -> None:
         if connection.family == socket.AF_UNIX:
             # Here, since a name may have to be asked for: the protocol finds it at once.
-            await anyio.to_thread.run_sync(user_name, user_of(connection), abandon_on_cancel=True)
+            await anyio.to_thread.run_sync(
+                user_name, user_of(connection), abandon_on_cancel=True, limiter=self._lookups
+            )
         if self._tls is None or connection.family == socket.AF_UNIX:
             await self._loop.connect_accepted_socket(self._make, connection)
             return
