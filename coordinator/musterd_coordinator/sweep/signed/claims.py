@@ -67,6 +67,7 @@ class Claims:
         """Take in a ``roster`` that nobody signed; return what of it is so at ``now``."""
         seated = iter(roster.seated)
         while part := list(islice(seated, _PORTION)):
+            yield from self.columns.make_room(1 + max(slot for slot, _ in part))
             self._claim(part)
             yield
         if not self._signing.required:
@@ -88,7 +89,6 @@ class Claims:
     def _claim(self, part: Sequence[Seated]) -> None:
         columns = self.columns
         slots = np.array([slot for slot, _ in part], np.int64)
-        columns.reserve(1 + int(slots.max()))
         identities = self._signing.identities([member for _, member in part])
         seals = [self._signing.seals(member) for _, member in part]
         new = np.ones(len(part), np.bool_)
