@@ -10,6 +10,9 @@ from msgspec.structs import fields
 from musterd.errors import ConfigError
 from musterd.model import FactsChange, check_metadata, check_text
 
+ANONYMOUS = "anonymous"
+"""The actor where nobody is asked who it is."""
+
 
 class Origin(NamedTuple):
     """An ``Origin`` is who gave an order, from which address, and the id of the request."""

@@ -9,10 +9,11 @@ import anyio
 import pytest
 
 from musterd import cli
-from musterd.cli.token import asks_coordinator
+from musterd.cli import render
+from musterd.cli.token import asks_coordinator, note_on
 from musterd.orders import Origin
 from musterd.settings.sources import load
-from musterd.tokens import parts
+from musterd.tokens import Rank, TokenFacts, parts
 from musterd_coordinator.service.token_office import token_office
 
 pytestmark = pytest.mark.usefixtures("no_configuration")
@@ -122,6 +123,19 @@ def test_while_a_coordinator_has_the_file_it_is_asked(token: Run, tmp_path: Path
     )
     assert "name another one, with --coordinator" in err
     assert "locked" not in err
+
+
+@pytest.mark.parametrize(
+    ("by", "rank", "noted"),
+    [
+        ("anonymous", Rank.READER, True),
+        ("anonymous", Rank.ADMIN, False),
+        ("me", Rank.READER, False),
+    ],
+)
+def test_a_first_token_that_makes_no_others_has_a_note(by: str, rank: Rank, *, noted: bool) -> None:
+    made = TokenFacts(name="a", role=rank, id="0" * 8, created=render.now(), created_by=by)
+    assert ("none of an admin was made" in note_on(made)) == noted
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from musterd.cli.arguments import (
     take_options,
 )
 from musterd.errors import ConfigError, CoordinatorUnreachable, RegistryInUse
-from musterd.orders import Origin
+from musterd.orders import ANONYMOUS, Origin
 from musterd.settings.login import token_of
 from musterd.settings.options import Number, Role
 from musterd.settings.sources import Loaded
@@ -203,6 +203,17 @@ async def _create(office: Office, args: Namespace, place: str) -> None:
     print(
         f"musterd: token {described(made.token)}, in {place}; it is shown this once",
         file=sys.stderr,
+    )
+    if note := note_on(made.token):
+        print(f"musterd: note: {note}", file=sys.stderr)
+
+
+def note_on(token: TokenFacts) -> str:
+    """Return what to think of where nobody was asked for a token, and one is from now on."""
+    if token.created_by != ANONYMOUS or token.role is Rank.ADMIN:
+        return ""
+    return (
+        "from now on a token is asked for, and none of an admin was made: make one with --registry"
     )
 
 

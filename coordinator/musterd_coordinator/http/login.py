@@ -10,7 +10,7 @@ from typing import NamedTuple
 import structlog
 from starlette.types import Scope
 
-from musterd.orders import Origin
+from musterd.orders import ANONYMOUS, Origin
 from musterd.tokens import Rank
 from musterd_coordinator.doorway.peer import CLIENT_CN, LOCAL_USER, user_name
 from musterd_coordinator.http.gauges import HttpGauges
@@ -20,7 +20,6 @@ from musterd_coordinator.service.access import Access, Grant, NoGrant
 
 log = structlog.get_logger(__name__)
 
-ANONYMOUS = "anonymous"
 ADDRESSES = 1024
 """Addresses of which it is remembered that a refusal was logged."""
 
