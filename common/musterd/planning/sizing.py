@@ -107,7 +107,8 @@ def _relay(question: Question, period: float, costs: Coefficients) -> Need:
         wal=beats * costs["relay.beat_wal_bytes"],
         relays=relays,
         relay_cores=relay_cores / working,
-        relay_memory=costs["relay.base_bytes"] + each * costs["relay.connection_bytes"],
+        relay_memory=costs["relay.base_bytes"]
+        + each * (costs["relay.connection_bytes"] + _by_tls(costs)),
         **_coordinators(question, period, costs, "postgresql"),
         **_network(question, period, costs, "relay", 1),
     )
@@ -120,7 +121,7 @@ def _embedded(question: Question, period: float, costs: Coefficients) -> Need:
     sizes["coordinators"] = 1
     cores = _US * beats * costs["embedded.beat_us"]
     cores += _US * question.members / period * costs["embedded.swept_us"]
-    each = costs["embedded.member_bytes"] + costs["embedded.connection_bytes"]
+    each = costs["embedded.member_bytes"] + costs["embedded.connection_bytes"] + _by_tls(costs)
     memory = question.members * each
     sizes["coordinator_cores"] += cores
     sizes["coordinator_memory"] += memory
@@ -137,6 +138,11 @@ def _embedded(question: Question, period: float, costs: Coefficients) -> Need:
         **sizes,
         **_network(question, period, costs, "embedded", 1),
     )
+
+
+def _by_tls(costs: Coefficients) -> float:
+    """Return the bytes that a connection takes more where it is by TLS, as settings of a plan have it."""
+    return 1000 * costs.assumed("tls_connection_kb")
 
 
 def _no_relays() -> dict[str, Any]:
