@@ -73,9 +73,14 @@ def find_keys(
         for turn in range(len(seals)):
             if not len(left):
                 return found
-            key = (first[left] + turn) % len(seals)
-            fits = fit(records[:, left], seals[key, :, left].T, challenge)
+            key = (first + turn) % len(seals)
+            # To pick out what is all of it takes half as long as the macs.
+            tried = seals[0] if len(seals) == 1 else seals[key, :, np.arange(len(left))].T
+            fits = fit(records, tried, challenge)
             found[left[fits]] = key[fits]
-            left = left[~fits]
             yield
+            if fits.all():
+                return found
+            records, seals = records[:, ~fits], seals[:, :, ~fits]
+            first, left = first[~fits], left[~fits]
     return found

@@ -161,7 +161,8 @@ class SlotSeals:
         columns.record[still[columns.record[still] == DOUBTED]] = BAD
         changed = np.flatnonzero(is_new)
         for begin in range(0, len(changed), PORTION):
-            rows = changed[begin : begin + PORTION]
+            end = begin + PORTION
+            rows = slice(begin, end) if len(changed) == len(slots) else changed[begin:end]
             yield from self._look(slots[rows], records[:, rows], now)
         kinds = columns.record[at]
         bad = (kinds > GOOD) & np.isin(columns.member[at], (CLAIMED, PROVEN))
@@ -183,7 +184,7 @@ class SlotSeals:
     def _look(self, slots: Slots, records: Words, now: float) -> Steps[None]:
         """Say of changed ``records`` (8, n) what they are."""
         columns = self._columns
-        columns.last[:, slots] = records
+        columns.last[:, as_index(slots)] = records
         columns.record[slots] = BAD
         signed = macs.are_signed(records)
         if not self._began:
@@ -195,8 +196,14 @@ class SlotSeals:
         here = (columns.member[slots] != NOBODY) & (columns.identity[slots] == records[1])
         keys = np.full(len(slots), NO_KEY)
         fresh = self.challenge.fresh
-        keys[here] = yield from self._keys(slots[here], records[:, here], fresh)
+        if here.all():
+            keys = yield from self._keys(slots, records, fresh)
+        else:
+            keys[here] = yield from self._keys(slots[here], records[:, here], fresh)
         fit = keys != NO_KEY
+        if fit.all():
+            self._take(slots, records, keys, now)
+            return
         self._take(slots[fit], records[:, fit], keys[fit], now)
         left = np.flatnonzero(~fit)
         if not len(left):
@@ -214,14 +221,16 @@ class SlotSeals:
     def _take(self, slots: Slots, records: Words, keys: NDArray[np.int64], now: float) -> None:
         """Take in records that were signed by the members in their slots."""
         columns = self._columns
-        columns.key[slots] = keys
-        run, sequence = records[2], records[3]
-        usual = (columns.member[slots] == PROVEN) & (columns.run[slots] == run)
-        usual &= sequence >= columns.sequence[slots]
+        at, run, sequence = as_index(slots), records[2], records[3]
+        columns.key[at] = keys
+        usual = (columns.member[at] == PROVEN) & (columns.run[at] == run)
+        usual &= sequence >= columns.sequence[at]
+        if usual.all():
+            self._note(slots, run, sequence, now)
+            return
         self._note(slots[usual], run[usual], sequence[usual], now)
-        others = np.flatnonzero(~usual)
-        for at in others.tolist():
-            self._take_one(slots.item(at), records[:, at], now)
+        for each in np.flatnonzero(~usual).tolist():
+            self._take_one(slots.item(each), records[:, each], now)
 
     def _take_one(self, slot: int, record: Words, now: float, seals: bytes | None = None) -> None:
         """Take in a record of a member that was not proven here, or of another run, or an old one.
@@ -242,9 +251,10 @@ class SlotSeals:
         self, slots: Slots, run: NDArray[np.uint64], sequence: NDArray[np.uint64], now: float
     ) -> None:
         columns = self._columns
-        newer = slots[(columns.run[slots] != run) | (columns.sequence[slots] != sequence)]
-        columns.heard_at[newer] = now
-        columns.record[slots], columns.run[slots], columns.sequence[slots] = GOOD, run, sequence
+        at = as_index(slots)
+        newer = (columns.run[at] != run) | (columns.sequence[at] != sequence)
+        columns.heard_at[slots[newer]] = now
+        columns.record[at], columns.run[at], columns.sequence[at] = GOOD, run, sequence
 
     def _bear_out(self, slots: Slots, records: Words, now: float) -> Bools:
         """Say which of ``records`` bear out what was announced in their slots, and take those in."""
