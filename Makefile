@@ -16,11 +16,11 @@ demo:  ## watch a small fleet fail and recover, e.g. ARGS='--members 500'
 	@scripts/setup.sh demo
 	@.venv/bin/musterd demo $(ARGS)
 
-test:  ## run all tests on real servers, e.g. ARGS='-k memcached'
+test:  ## run all tests on real servers, and measure; or some, e.g. ARGS='-k memcached'
 	@scripts/setup.sh test
-	.venv/bin/pytest -n 4 $(ARGS)
+	$(if $(strip $(ARGS)),,MEASURE=build/coverage.json) .venv/bin/pytest -n 4 $(ARGS)
 
-coverage:  ## run all tests and say which lines and branches none of them takes, ten minutes
+coverage:  ## run all tests and say what no test takes, daemons included, twice as slow
 	@scripts/setup.sh test
 	rm -rf build/coverage
 	mkdir -p build/coverage

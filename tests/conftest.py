@@ -11,6 +11,7 @@ import structlog
 from musterd.testing import keeper
 from musterd.testing.authority import Authority
 from musterd.testing.servers import Database, Memcached, PgBouncer, Postgres
+from tests import measuring
 from tests.time_limit import limited
 
 # How long an example takes says more about the machine than about the code.
@@ -19,7 +20,9 @@ hypothesis.settings.load_profile("musterd")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep no worker of pytest-xdist, nor its servers, when its controller was killed."""
+    """Measure, if asked; keep no worker of pytest-xdist nor its servers if its controller dies."""
+    if measuring is not None:
+        config.pluginmanager.register(measuring, "measuring")
     if hasattr(config, "workerinput"):
         keeper.end_with_parent()
 
