@@ -12,14 +12,14 @@ _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc")
 
 
 class Certificate(NamedTuple):
-    """Where a certificate and its key are."""
+    """A `Certificate` says where a certificate and its key are."""
 
     cert: str
     key: str
 
 
 class Authority:
-    """One that signs what it is asked to; its files are gone when we are."""
+    """An `Authority` signs what it is asked to; its files are gone when we are."""
 
     def __init__(self, name: str = "authority") -> None:
         self._directory = owned_directory(None)
@@ -32,7 +32,7 @@ class Authority:
 
     @property
     def file(self) -> str:
-        """The authority's own certificate."""
+        """Return the authority's own certificate."""
         return self._own.cert
 
     def issue(self, name: str = "server", *names: str, days: int = 5) -> Certificate:

@@ -1,4 +1,4 @@
-"""Memcached and PostgreSQL behind TLS and passwords, as a platform runs them."""
+"""The module starts memcached and PostgreSQL behind TLS and passwords, as a platform runs them."""
 
 import shutil
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ def own_file(server: Server, name: str, content: bytes) -> str:
 
 
 class SecuredPostgres(Postgres):
-    """One PostgreSQL that speaks TLS with ``certificate`` to whoever wants that."""
+    """A `SecuredPostgres` speaks TLS with ``certificate`` to whoever wants that."""
 
     def __init__(self, certificate: Certificate, **settings: object) -> None:
         super().__init__(**settings)
@@ -32,7 +32,7 @@ class SecuredPostgres(Postgres):
 
 
 class SecuredMemcached(Memcached):
-    """One memcached that takes TLS only, with ``certificate``, or user and password, or both.
+    """A `SecuredMemcached` takes TLS only, with ``certificate``, or user and password, or both.
 
     ``client_ca`` is the authority's file that must have signed its clients' certificates.
     """

@@ -1,4 +1,4 @@
-"""Unix sockets for tools of this host: made safely, and removed in the end."""
+"""The module makes Unix sockets for tools of this host safely, and removes them in the end."""
 
 import os
 import socket

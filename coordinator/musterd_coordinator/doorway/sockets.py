@@ -1,4 +1,4 @@
-"""Sockets that listen: on every address of a name that this host has, at one port."""
+"""The module has sockets listen on every address of a name that this host has, at one port."""
 
 import errno
 import socket
