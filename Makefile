@@ -18,7 +18,7 @@ demo:  ## watch a small fleet fail and recover, e.g. ARGS='--members 500'
 
 test:  ## run all tests on real servers, and measure; or some, e.g. ARGS='-k memcached'
 	@scripts/setup.sh test
-	$(if $(strip $(ARGS)),,MEASURE=build/coverage.json) .venv/bin/pytest -n 4 $(ARGS)
+	$(if $(strip $(ARGS)),,MEASURE=build/coverage.json) .venv/bin/pytest -n 4 --dist worksteal $(ARGS)
 
 coverage:  ## run all tests and say what no test takes, daemons included, twice as slow
 	@scripts/setup.sh test

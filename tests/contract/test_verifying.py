@@ -212,5 +212,7 @@ async def test_a_fleet_that_changes_its_key_is_heard_all_the_time(lab: Lab) -> N
         rotated = Coordinator(lab.open(), "c2", signing=signing(keys=keys))
         async with closing_all(rotated):
             await one.settle()
+            await rotated.look()
+            await passed_on(lab)
             look = await run([one.agent], rotated, SETTLED)
             assert look.sequences == dict.fromkeys({m.name for m in HOSTS}, one.agent.sequence)

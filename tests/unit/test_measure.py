@@ -120,5 +120,5 @@ def test_what_runs_elsewhere_is_there_and_has_a_reason() -> None:
 def test_only_a_whole_run_is_measured(args: str, measured: bool) -> None:
     argv = ["make", "--dry-run", "test", f"ARGS={args}"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert f".venv/bin/pytest -n 4 {args}".rstrip() in done.stdout
+    assert f".venv/bin/pytest -n 4 --dist worksteal {args}".rstrip() in done.stdout
     assert ("MEASURE=" in done.stdout) is measured
