@@ -16,6 +16,7 @@ from musterd.testing.servers import Memcached
 from tests.faults.conftest import StartLab
 from tests.faults.lab import GROUP, SERVICE_DOWN_TIME, Lab
 from tests.faults.proxied import Proxied
+from tests.faults.trail import unless_silent
 
 ONE = "one memcached"
 HOUR = 3600
@@ -131,7 +132,10 @@ def test_agent_paused_for_long(memcached: Memcached, start_lab: StartLab) -> Non
 def test_agent_killed_and_restarted_five_times(memcached: Memcached, start_lab: StartLab) -> None:
     lab = start_lab(memcached.url, kind=ONE)
     agent = lab.start(lab.agent(NAME), NAME)
-    with lab.fault("an agent killed and restarted five times in a row"):
+    with (
+        unless_silent(lab, memcached, NAME),
+        lab.fault("an agent killed and restarted five times in a row"),
+    ):
         for _ in range(5):
             agent.kill()
             agent.start()
@@ -144,7 +148,11 @@ def test_agent_killed_and_restarted_five_times(memcached: Memcached, start_lab: 
 def test_host_starved_of_cpu(memcached: Memcached, start_lab: StartLab) -> None:
     lab = start_lab(memcached.url, kind=ONE)
     agent = lab.start(lab.agent(NAME), NAME)
-    with lab.fault("a host starved of CPU for 12 s"), starved(agent.pid):
+    with (
+        unless_silent(lab, memcached, NAME),
+        lab.fault("a host starved of CPU for 12 s"),
+        starved(agent.pid),
+    ):
         lab.last(12)
     lab.verify()
 
