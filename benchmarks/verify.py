@@ -84,7 +84,7 @@ class Shard:
         slots = np.arange(len(self.members))
         self._seats.seat_newcomers(slots, self.identities, self.members, [0] * len(slots))
         roster = self._seats.changes(more=False)
-        return sum(timed(self.seals.tell(roster, 0.0))) / 1000
+        return sum(timed(self.seals.filter_roster(roster, 0.0))) / 1000
 
     def beats(self) -> list[Block]:
         """Return everybody's next beat, in blocks."""

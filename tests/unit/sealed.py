@@ -84,11 +84,11 @@ class Slots:
     def sweep(self) -> set[int]:
         """Look at all slots; return those with good beats."""
         self.now += 1.0
-        self.seals.begin()
+        self.seals.reset()
         self.challenge_seen()
         roster = Roster(list(self.announced.items()), self.vacated)
         self.announced, self.vacated = {}, []
-        told = whole(self.seals.tell(roster, self.now))
+        told = whole(self.seals.filter_roster(roster, self.now))
         self.seated |= dict(told.seated)
         for slot in told.vacated:
             self.seated.pop(slot, None)
@@ -99,7 +99,7 @@ class Slots:
         self.foreign = set(slots[checked.foreign].tolist())
         self.bad = set(slots[checked.bad].tolist())
         self.seals.finish()
-        self.told = self.seals.told(BeatBatch(no_beats(), Rejected()), could_sign=True)
+        self.told = self.seals.with_signatures(BeatBatch(no_beats(), Rejected()))
         self.seated |= dict(self.told.seated)
         self.rejected += self.told.rejected
         return set(slots[checked.good].tolist())

@@ -98,7 +98,7 @@ class Challenge:
         return b"".join([self._tag + self._nonces[0], *others][:MOST_ENTRIES])
 
     def written(self, value: bytes) -> None:
-        """Note that ``value``, which :meth:`look` returned, stands in the shard."""
+        """Note that ``value``, which :meth:`update` returned, stands in the shard."""
         self._is_in = True
         self._note(value, self._nonces[0])
 

@@ -18,7 +18,6 @@ from musterd.stores.postgres.url import Target
 from musterd.stores.postgres.writer import PostgresWriter, namespace_key, retire, signed
 from musterd_coordinator.steps import Steps
 from musterd_coordinator.sweep.base import BeatBatch, Roster, ShardReader
-from musterd_coordinator.sweep.challenge import keep
 from musterd_coordinator.sweep.columns import Rejected
 from musterd_coordinator.sweep.postgres.challenge import RowChallenge
 from musterd_coordinator.sweep.postgres.collector import RowCollector
@@ -96,7 +95,6 @@ class PostgresReader:
         self._seats = RowSlots()
         self._seals = SlotSeals(signing, signing.challenge()) if signing else None
         self._challenge = RowChallenge(self._canary_link, namespace)
-        self._could_sign = True  # could agents see a challenge that makes their beats fresh?
         self._harvest = self._collector()
         self._relays = RelayWatch(self._seals.is_relays if self._seals else None)
         self._roster = RosterReader(
@@ -114,7 +112,7 @@ class PostgresReader:
         async with self._tables():
             if self._seals is not None:
                 now = anyio.current_time()
-                self._could_sign = await keep(self._seals.challenge, self._challenge, now)
+                await self._seals.keep_challenge(self._challenge, now)
             if await self._canary.write(self._canary_slot, beat):
                 self._has_canary = True
                 return True
@@ -141,7 +139,7 @@ class PostgresReader:
             roster = await self._roster.read()
         if self._seals is None:
             return roster
-        return await in_steps(self._seals.tell(roster, anyio.current_time()))
+        return await in_steps(self._seals.filter_roster(roster, anyio.current_time()))
 
     async def sweep(self) -> BeatBatch:
         """Return the namespace's beats that are new since the last call, and the canary."""
@@ -178,7 +176,7 @@ class PostgresReader:
     def _signed(self, batch: BeatBatch, seals: SlotSeals) -> BeatBatch:
         if batch.complete:
             seals.finish()
-        return seals.told(batch, could_sign=self._could_sign)
+        return seals.with_signatures(batch)
 
     async def retire(self, member: Member) -> None:
         """Remove a forgotten member's beat and vacate its slot."""

@@ -23,7 +23,7 @@ class SealedRowCollector(RowCollector):
     def reset(self, *, everything: bool = True) -> None:
         """Start over."""
         super().reset(everything=everything)
-        self._seals.begin()
+        self._seals.reset()
 
     def _most(self) -> int:
         return super()._most() + len(self._seals.staying())
@@ -34,7 +34,7 @@ class SealedRowCollector(RowCollector):
         return super().settled and not self._refused
 
     def check(self, rows: NDArray[Any], now: float) -> Steps[None]:
-        """Do as :meth:`take`, for rows that were read at ``now``, in steps."""
+        """Do as :meth:`collect`, for rows that were read at ``now``, in steps."""
         slots = rows["slot"].astype(np.int64)
         believed = yield from self._check(slots, rows["record"], now)
         self._take_in(believed)

@@ -42,7 +42,7 @@ class Claims:
     """These are the claims of a shard, and the members that are proven; both by slot.
 
     ``claims`` are those that no beat bore out yet. ``proven`` are the members that were proven, or
-    proven elsewhere or with other facts, since :meth:`begin`.
+    proven elsewhere or with other facts, since :meth:`reset`.
     """
 
     def __init__(self, signing: Signing) -> None:
@@ -57,13 +57,13 @@ class Claims:
         ] = {}  # slots of the proven that the roster vacated, and when
         self._left: OrderedDict[int, Run] = OrderedDict()
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Forget who was proven so far."""
         self.proven = []
 
     # -- what a roster says --------------------------------------------------------------
 
-    def tell(self, roster: Roster, now: float) -> Steps[Roster]:
+    def filter_roster(self, roster: Roster, now: float) -> Steps[Roster]:
         """Take in a ``roster`` that nobody signed; return what of it is so at ``now``."""
         seated = iter(roster.seated)
         while part := list(islice(seated, _PORTION)):

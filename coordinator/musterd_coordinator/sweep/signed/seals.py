@@ -21,7 +21,7 @@ from musterd.beat import VERSION
 from musterd.model import Member
 from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.sweep.base import BeatBatch, Roster, Signatures
-from musterd_coordinator.sweep.challenge import UNSEEN, Challenge
+from musterd_coordinator.sweep.challenge import UNSEEN, Challenge, ChallengeValue, keep
 from musterd_coordinator.sweep.columns import Bools, Rejected, Slots, as_index
 from musterd_coordinator.sweep.signed import macs
 from musterd_coordinator.sweep.signed.claims import Claims, Seated
@@ -54,7 +54,7 @@ class Checked(NamedTuple):
 class SlotSeals:
     """A `SlotSeals` checks the records of one shard, for a coordinator with these keys.
 
-    Since :meth:`begin`, ``proven`` are members whose first beat was read in a slot, or the first
+    Since :meth:`reset`, ``proven`` are members whose first beat was read in a slot, or the first
     with other facts; ``contested`` are slots of proven members with a record that is not theirs,
     ``unfresh`` those with one of theirs that was signed for an old challenge; ``rejected`` counts
     such records when they are new. ``doubtful`` are slots with a record that may vouch for other
@@ -68,12 +68,13 @@ class SlotSeals:
         self._claims = Claims(signing)
         self._columns = self._claims.columns
         self._began = False  # was the shard swept in full?
+        self._could_sign = True  # could agents see a challenge that makes their beats fresh?
         self._suspects: set[int] = set()
-        self.begin()
+        self.reset()
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Begin another sweep."""
-        self._claims.begin()
+        self._claims.reset()
         self._counts: Counter[str] = Counter()
         self.contested: list[int] = []
         self.unfresh: list[int] = []
@@ -99,18 +100,19 @@ class SlotSeals:
         """Return what was refused in this sweep."""
         return Rejected(**self._counts)
 
-    def told(self, batch: BeatBatch, *, could_sign: bool) -> BeatBatch:
-        """Return ``batch`` with what is to be said of signatures.
+    async def keep_challenge(self, value: ChallengeValue, now: float) -> None:
+        """Look at the challenge ``value`` of the shard, and put the nonce in. Raises StoreError."""
+        self._could_sign = await keep(self.challenge, value, now)
 
-        ``could_sign``: agents could see a challenge that makes their beats fresh.
-        """
+    def with_signatures(self, batch: BeatBatch) -> BeatBatch:
+        """Return ``batch`` with what is to be said of signatures."""
         return replace(
             batch,
             rejected=batch.rejected + self.rejected,
             seated=self.proven,
             contested=self.contested,
             unfresh=self.unfresh,
-            unproven="" if could_sign else UNSEEN,
+            unproven="" if self._could_sign else UNSEEN,
             signatures=Signatures(self._with_old_key(), self.challenge.put_back),
         )
 
@@ -120,9 +122,9 @@ class SlotSeals:
             return 0
         return int(np.count_nonzero((columns.member == PROVEN) & (columns.key > 0)))
 
-    def tell(self, roster: Roster, now: float) -> Steps[Roster]:
+    def filter_roster(self, roster: Roster, now: float) -> Steps[Roster]:
         """Take in a ``roster`` that nobody signed; return what of it is so at ``now``."""
-        return (yield from self._claims.tell(roster, now))
+        return (yield from self._claims.filter_roster(roster, now))
 
     def is_relays(self, slot: int, record: bytes) -> bool:
         """Say whether a relay with the fleet key wrote its own row ``record`` in ``slot`` of late.
@@ -191,7 +193,7 @@ class SlotSeals:
             columns.record[slots] = OLD if self.required else np.where(signed, OLD, GOOD)
             return
         if not signed.all():
-            self._take_unsigned(slots[~signed])
+            self._accept_unsigned(slots[~signed])
             slots, records = slots[signed], records[:, signed]
         here = (columns.member[slots] != NOBODY) & (columns.identity[slots] == records[1])
         keys = np.full(len(slots), NO_KEY)
@@ -202,9 +204,9 @@ class SlotSeals:
             keys[here] = yield from self._keys(slots[here], records[:, here], fresh)
         fit = keys != NO_KEY
         if fit.all():
-            self._take(slots, records, keys, now)
+            self._accept(slots, records, keys, now)
             return
-        self._take(slots[fit], records[:, fit], keys[fit], now)
+        self._accept(slots[fit], records[:, fit], keys[fit], now)
         left = np.flatnonzero(~fit)
         if not len(left):
             return
@@ -218,7 +220,7 @@ class SlotSeals:
         seals, first = self._columns.seals_of(slots), self._columns.keys_of(slots)
         return macs.find_keys(records, seals, challenges, first)
 
-    def _take(self, slots: Slots, records: Words, keys: NDArray[np.int64], now: float) -> None:
+    def _accept(self, slots: Slots, records: Words, keys: NDArray[np.int64], now: float) -> None:
         """Take in records that were signed by the members in their slots."""
         columns = self._columns
         at, run, sequence = as_index(slots), records[2], records[3]
@@ -230,9 +232,9 @@ class SlotSeals:
             return
         self._note(slots[usual], run[usual], sequence[usual], now)
         for each in np.flatnonzero(~usual).tolist():
-            self._take_one(slots.item(each), records[:, each], now)
+            self._accept_one(slots.item(each), records[:, each], now)
 
-    def _take_one(self, slot: int, record: Words, now: float, seals: bytes | None = None) -> None:
+    def _accept_one(self, slot: int, record: Words, now: float, seals: bytes | None = None) -> None:
         """Take in a record of a member that was not proven here, or of another run, or an old one.
 
         It vouches for the facts behind ``seals``, if those are others than before.
@@ -268,7 +270,7 @@ class SlotSeals:
             seals = as_columns(claim.seals, self._columns.keys)
             key = whole(macs.find_keys(records[:, [at]], seals, self.challenge.fresh, first))[0]
             if key != NO_KEY:
-                self._take_one(slot, records[:, at], now, claim.seals)
+                self._accept_one(slot, records[:, at], now, claim.seals)
                 self._columns.key[slot] = key
                 borne_out[at] = True
         return borne_out
@@ -297,7 +299,7 @@ class SlotSeals:
             columns.record[slot] = DOUBTED
         self.doubtful.add(slot)
 
-    def _take_unsigned(self, slots: Slots) -> None:
+    def _accept_unsigned(self, slots: Slots) -> None:
         if not self.required:
             self._columns.record[slots] = GOOD
             return

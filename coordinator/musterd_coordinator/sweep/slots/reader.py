@@ -8,7 +8,6 @@ from musterd.model import Member
 from musterd.stores.bounds import Deadline
 from musterd.stores.slots.protocol import Keys, KeyValue, whole_ttl
 from musterd_coordinator.sweep.base import BeatBatch, Roster
-from musterd_coordinator.sweep.challenge import keep
 from musterd_coordinator.sweep.columns import WORDS
 from musterd_coordinator.sweep.signed.macs import RECORD_WORDS
 from musterd_coordinator.sweep.signed.seals import SlotSeals
@@ -62,7 +61,6 @@ class SlotReader:
         )
         self._seals = SlotSeals(signing, signing.challenge()) if signing else None
         self._challenge = KeyedChallenge(shard, keys)
-        self._could_sign = True  # could agents see a challenge that makes their beats fresh?
         self._harvest = self._collector()
 
     def _collector(self) -> BeatCollector:
@@ -79,7 +77,7 @@ class SlotReader:
                 await self._shard.set(self._canary, record, self._ttl)
             if self._seals is not None:
                 now = anyio.current_time()
-                self._could_sign = await keep(self._seals.challenge, self._challenge, now)
+                await self._seals.keep_challenge(self._challenge, now)
         kept = kept or not self._wrote_canary
         self._wrote_canary = True
         return kept
@@ -100,8 +98,7 @@ class SlotReader:
         roster = self._seats.changes(more=more)
         if self._seals is None:
             return roster
-        telling = self._seals.tell(roster, anyio.current_time())
-        return await in_steps(telling)
+        return await in_steps(self._seals.filter_roster(roster, anyio.current_time()))
 
     async def sweep(self) -> BeatBatch:
         """Read every beat, then the canary.
@@ -178,4 +175,4 @@ class SlotReader:
     def _signed(self, batch: BeatBatch, seals: SlotSeals) -> BeatBatch:
         self._keeper.doubtful.update(seals.doubtful)
         self._keeper.knock(seals.lost)
-        return seals.told(batch, could_sign=self._could_sign)
+        return seals.with_signatures(batch)

@@ -19,10 +19,10 @@ class SealedCollector(BeatCollector):
     def reset(self) -> None:
         """Start over."""
         super().reset()
-        self._seals.begin()
+        self._seals.reset()
 
     def check(self, slots: Slots, words: Words, odd: Slots, now: float) -> Steps[None]:
-        """Do as :meth:`take`, with all eight words of each record, read at ``now``, in steps."""
+        """Do as :meth:`collect`, with all eight words of each record, read at ``now``, in steps."""
         self.size += len(slots)
         self._leave_out(odd)
         self._seals.spoil(odd)
