@@ -12,7 +12,8 @@ from musterd.beat import Beat, member_id
 from musterd.keys import FleetKeys, Keyring, new_fleet_key
 from musterd.model import Member
 from musterd.stores import ShardWriter, open_store
-from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
+from musterd.stores.memcached.address import ServerAddress
+from musterd.stores.memcached.connection import MemcachedConnection
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.slots.protocol import Keys

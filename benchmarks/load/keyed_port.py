@@ -13,7 +13,8 @@ from benchmarks.load.lane import Lane
 from benchmarks.load.port import TIMEOUT
 from musterd.errors import ShardUnavailable
 from musterd.model import Member
-from musterd.stores.memcached.connection import ServerAddress, unreachable
+from musterd.stores.memcached.address import ServerAddress
+from musterd.stores.memcached.connection import unreachable
 from musterd.stores.memcached.pool import ConnectionPool
 from musterd.stores.slots.protocol import Keys
 from musterd.stores.slots.seats import SlotTable

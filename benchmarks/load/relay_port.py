@@ -7,7 +7,8 @@ from benchmarks.load.keyed_port import KeyedPort
 from benchmarks.load.port import LONG
 from benchmarks.load.postgres_port import PostgresPort
 from musterd.errors import ShardUnavailable
-from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
+from musterd.stores.memcached.address import ServerAddress
+from musterd.stores.memcached.connection import MemcachedConnection
 from musterd.urls import host_and_port
 
 _PAUSE = 0.2

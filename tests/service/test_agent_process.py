@@ -14,7 +14,8 @@ from musterd.beat import Status, unpack
 from musterd.keyfiles import make_fleet_key_file, read_fleet_keys
 from musterd.keys import Seal, challenge_digest, member_key, member_key_text
 from musterd.model import Member
-from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
+from musterd.stores.memcached.address import ServerAddress
+from musterd.stores.memcached.connection import MemcachedConnection
 from musterd.testing.agent_process import COMMAND, AgentProcess
 from musterd.testing.servers import HOST, Memcached, Postgres, held_port, memcached_url
 from tests.conftest import StartMemcached, StartPostgres

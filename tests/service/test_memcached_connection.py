@@ -13,7 +13,8 @@ import anyio
 import pytest
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
+from musterd.stores.memcached.address import ServerAddress
+from musterd.stores.memcached.connection import MemcachedConnection
 from musterd.testing.servers import Memcached
 from tests.conftest import StartMemcached
 

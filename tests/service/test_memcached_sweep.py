@@ -12,7 +12,7 @@ import pytest
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores import open_store
-from musterd.stores.memcached.connection import ServerAddress
+from musterd.stores.memcached.address import ServerAddress
 from musterd.testing import CuttingProxy
 from musterd.testing.servers import Memcached
 from musterd_coordinator.sweep.base import ShardReader, open_reader

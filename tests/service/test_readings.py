@@ -3,7 +3,8 @@
 import asyncio
 import socket
 
-from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
+from musterd.stores.memcached.address import ServerAddress
+from musterd.stores.memcached.connection import MemcachedConnection
 from musterd.stores.postgres.names import NamedLoop
 from musterd.stores.readings import READ_SIZE, read_little
 from musterd.testing.servers import Memcached

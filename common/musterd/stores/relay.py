@@ -19,7 +19,7 @@ from musterd.logger import get_logger
 from musterd.model import Member
 from musterd.stores.base import Guarantees, Store, place
 from musterd.stores.memcached.access import OPEN, Access
-from musterd.stores.memcached.connection import ServerAddress
+from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.memcached.pool import ConnectionPool
 from musterd.stores.memcached.store import Parts
 from musterd.stores.slots.writer import SlotWriter

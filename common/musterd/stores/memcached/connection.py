@@ -13,7 +13,6 @@ whatever ends a call other than its whole reply, cancellation included, aborts t
 """
 
 import asyncio
-import ipaddress
 import os
 import re
 import socket
@@ -30,6 +29,7 @@ from aiomcache.pool import Connection, MemcachePool
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.bounds import Mutex
 from musterd.stores.memcached.access import OPEN, Access
+from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.readings import read_little
 from musterd.tls import UNASKED, why
 from musterd.ways import Way
@@ -37,40 +37,12 @@ from musterd.ways import Way
 LINE_LIMIT = 2048
 VALUE_LIMIT = 64 << 10  # bytes; none of ours is a third as large
 _ERROR_LINE = re.compile(rb"(ERROR|CLIENT_ERROR|SERVER_ERROR)\b")
-_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 _TEXT_LIMIT = 200
 _END = b"END\r\n"
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 _T = TypeVar("_T")
 _Command = Callable[[aiomcache.Client], Awaitable[_T]]
-
-
-class ServerAddress(NamedTuple):
-    """A ``ServerAddress`` is where one memcached listens."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def from_host_port(cls, host: str, port: int) -> "ServerAddress":
-        """Return the server, by the one spelling of its address that all agents agree on.
-
-        Raises ValueError for what is neither a host name nor an IP address, and for port 0.
-        """
-        if not port:
-            raise ValueError(port)
-        if ":" in host:
-            return cls(str(ipaddress.IPv6Address(host)), port)
-        if not _HOST.fullmatch(host):
-            raise ValueError(host)
-        return cls(host.lower().removesuffix("."), port)
-
-    @property
-    def name(self) -> str:
-        """Return the name of the shard: ``host:port`` or ``[IPv6]:port``."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
 
 
 def refusal(line: bytes) -> str | None:

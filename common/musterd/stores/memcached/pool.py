@@ -16,7 +16,8 @@ import anyio
 
 from musterd.stores.bounds import Pool, acquire_in_time
 from musterd.stores.memcached.access import OPEN, Access
-from musterd.stores.memcached.connection import MemcachedConnection, ServerAddress
+from musterd.stores.memcached.address import ServerAddress
+from musterd.stores.memcached.connection import MemcachedConnection
 from musterd.ways import Way
 
 LANES = 8

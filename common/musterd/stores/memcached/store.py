@@ -8,7 +8,7 @@ from musterd.errors import ConfigError
 from musterd.keys import Keyring
 from musterd.stores.base import Guarantees, ShardWriter, Store
 from musterd.stores.memcached.access import Access, login_command
-from musterd.stores.memcached.connection import ServerAddress
+from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.memcached.pool import ConnectionPool
 from musterd.stores.slots.writer import SlotWriter
 from musterd.tls import Tls, client_tls_of

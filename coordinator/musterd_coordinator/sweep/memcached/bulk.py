@@ -14,12 +14,8 @@ import anyio
 
 from musterd.errors import ShardRefused, ShardUnavailable
 from musterd.stores.memcached.access import OPEN, Access
-from musterd.stores.memcached.connection import (
-    ServerAddress,
-    keep_alive,
-    login_refused,
-    unreachable,
-)
+from musterd.stores.memcached.address import ServerAddress
+from musterd.stores.memcached.connection import keep_alive, login_refused, unreachable
 from musterd.stores.slots.protocol import Keys
 from musterd.ways import Way
 from musterd_coordinator.sweep.memcached.connection import BulkConnection
