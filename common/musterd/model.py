@@ -43,7 +43,7 @@ class Mark(StrEnum):
     DISABLED = "disabled"  # by an operator: no new work
     FORCED_DOWN = "forced_down"  # by an operator: down, whatever its beats say
     DRAINING = "draining"  # its agent asks for no new work
-    CONFLICT = "conflict"  # two agents beat under its name
+    CONFLICT = "conflict"  # others than its agent write its beats, too
     CHECK_FAILING = "check_failing"  # its agent says so
 
 
@@ -195,7 +195,8 @@ class MemberAnswer(msgspec.Struct, frozen=True):
 
     ``state`` is what holds, and ``observed`` what its beats say: they differ while an operator
     forces it down. ``down_after`` is how many seconds it may be silent: the service_down_time, or two
-    and a half intervals of its own where that is longer.
+    and a half intervals of its own where that is longer. ``conflict_reason`` is what made it a
+    conflict, in words.
     """
 
     group: str
@@ -221,6 +222,7 @@ class MemberAnswer(msgspec.Struct, frozen=True):
     marks: Sequence[Mark] = ()
     down_after: float = 0.0
     facts_age: float | None = None
+    conflict_reason: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -315,7 +317,7 @@ class MemberChange(msgspec.Struct, frozen=True, gc=False):
     """A ``MemberChange`` is what a member became in ``version``: a verdict and reason, or gone.
 
     A member seen for the first time is a change too. With ``gone`` it was forgotten, and the other
-    fields are the last that were true of it. ``marks`` and the reasons for two of them are as in
+    fields are the last that were true of it. ``marks`` and the reasons for three of them are as in
     MemberAnswer. ``actor``, ``address`` and ``request`` are as in Transition: of an order that the
     coordinator took itself.
     """
@@ -336,6 +338,7 @@ class MemberChange(msgspec.Struct, frozen=True, gc=False):
     actor: str = ""
     address: str = ""
     request: str = ""
+    conflict_reason: str = ""
 
 
 class EventSnapshot(msgspec.Struct, frozen=True):

@@ -140,6 +140,7 @@ def test_each_field_of_an_answer_says_what_its_name_says() -> None:
         "marks": (Mark.DISABLED, Mark.FORCED_DOWN),
         "down_after": stage.roll.detector.members.down_after[0],
         "facts_age": None,
+        "conflict_reason": "",
     }
     assert stage.answers.members("compute").members == [answer]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from musterd.beat import Status
+from musterd.cli.render import marks
 from musterd.model import Mark, State
 from musterd_coordinator.judge.contests import PATIENCE
 from musterd_coordinator.judge.members import Code
@@ -73,7 +74,7 @@ def test_the_flag_goes_when_nobody_writes_any_more() -> None:
     assert fleet.detector.conflict(one)
     fleet.run(4 * DOWN_TIME, [one], sequence)
     assert not fleet.detector.conflict(one)
-    assert fleet.causes_of(one)[-1] == Cause.CONFLICT_OVER
+    assert fleet.causes_of(one)[-1] == Cause.CONTESTED_OVER
 
 
 def test_numbers_of_signed_beats_only_grow() -> None:
@@ -126,6 +127,38 @@ def test_status_names_who_is_held_since_when_and_until_when() -> None:
     assert Mark.CONFLICT in answer.marks
     assert answer.state is State.UP
     assert "overwritten by somebody without its key" in answer.reason
+
+
+def test_a_conflict_says_what_it_is() -> None:
+    stage = contested_stage()
+    stage.sweep({1: (7, 4), 2: (7, 4)}, contested=(0,))
+    for sequence in range(5, 14):
+        stage.sweep({1: (7, sequence), 2: (sequence % 2 + 1, sequence)})
+    told = {name: stage.answers.member("compute", name) for name in ("h0", "h1", "h2")}
+    reasons = {name: answer.conflict_reason for name, answer in told.items()}
+    assert reasons == {
+        "h0": "its record is overwritten by somebody without its key",
+        "h1": "",
+        "h2": "several agents beat under this name",
+    }
+    for name in ("h0", "h2"):
+        row = stage.roll.view.row("compute", name)
+        assert row is not None
+        change = stage.roll.view.change(row)
+        assert change.conflict_reason == reasons[name]
+        assert marks(told[name]) == marks(change) == [reasons[name]]
+
+
+def test_a_conflict_that_is_over_leaves_the_reason_of_a_death_alone() -> None:
+    stage = contested_stage()
+    last = 4 + 2 * int(PATIENCE * DOWN_TIME) + 2
+    for sequence in range(4, last + 8 * int(DOWN_TIME)):
+        contested = (0,) if sequence < last else ()
+        stage.sweep({1: (7, sequence), 2: (7, sequence)}, contested=contested)
+    answer = stage.answers.member("compute", "h0")
+    assert not answer.conflict
+    assert answer.state is State.DOWN
+    assert "silent" in answer.reason
 
 
 def test_it_goes_down_saying_why() -> None:

@@ -17,6 +17,7 @@ from musterd.model import Facts, GroupList, Member, State
 from musterd_coordinator.http import make_app
 from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.judge.members import Code
+from musterd_coordinator.judge.transitions import Cause
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.storms import SHOWN
@@ -168,7 +169,8 @@ def test_the_largest_storms_are_told() -> None:
 def test_a_page_says_of_each_what_is_said_of_it_alone() -> None:
     stage = fleet(lambda n: "g", lambda n: f"z{n % 2}")
     members = stage.roll.detector.members
-    members.orders[3], members.put_off[4], members.flips[5] = FORCED_DOWN, True, 200
+    members.orders[3], members.put_off[4] = FORCED_DOWN, True
+    members.flips[5], members.flipped_by[5] = 200, Cause.CONFLICT
     members.lag_ms[6], members.missed[7], members.incarnation[8] = 9000, 2, 2**64 - 1
     stage.roll.facts[3] = Facts(forced_down=True, forced_down_reason="psu", zone="z9")
     page = stage.answers.members("g", limit=1000).members

@@ -109,7 +109,7 @@ def test_a_conflict_by_numbers_is_over_in_time() -> None:
     for sequence in range(12, 40):
         assert heard(fleet, row, sequence)
     assert not fleet.detector.conflict(row)
-    assert fleet.causes_of(row)[-1] == Cause.CONFLICT_OVER
+    assert fleet.causes_of(row)[-1] == Cause.STRANGE_NUMBERS_OVER
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(1, 2**62), st.just(HUGE)), max_size=40))

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from musterd.beat import Status
 from musterd.model import Facts, Mark, Member, State
-from musterd_coordinator.judge.incarnations import CONFLICT_FLIPS
+from musterd_coordinator.judge.incarnations import CONFLICT_FLIPS, count_flips
 from musterd_coordinator.judge.members import STATES, Code
+from musterd_coordinator.judge.transitions import Cause
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.verdicts import decide, orders_of, stated, verdict_of, verdicts_of
 from musterd_coordinator.service.paging import NO_FILTERS, Filters
@@ -75,7 +76,8 @@ def test_answers_counts_filters_and_verdicts_agree(
         row = stage.roll.directory.row(group, f"h{slot}")
         assert row is not None
         members.state[row], members.status[row] = code, status
-        members.flips[row] = CONFLICT_FLIPS if conflict else 0
+        if conflict:
+            count_flips(members, np.array([row]), 0.0, Cause.CONTESTED, CONFLICT_FLIPS)
         stage.roll.set_facts(row, said, "")
     stage.roll.changes.notice()
     stage.roll.changes.publish()

@@ -157,7 +157,7 @@ def marks(member: MemberAnswer | MemberChange) -> list[str]:
     if Mark.CHECK_FAILING in member.marks:
         told.append("its own check fails")
     if Mark.CONFLICT in member.marks:
-        told.append("two agents beat under this name")
+        told.append(member.conflict_reason or "conflict")
     return told
 
 

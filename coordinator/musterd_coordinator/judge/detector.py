@@ -28,7 +28,7 @@ from musterd_coordinator.judge.listening import ListeningClock, Step
 from musterd_coordinator.judge.members import NO_SHARD, Code, Mask, Members, Rows, Seconds, slices
 from musterd_coordinator.judge.rules import Rules
 from musterd_coordinator.judge.silences import SilenceJudge
-from musterd_coordinator.judge.transitions import Cause, StateChanges, StateClaims
+from musterd_coordinator.judge.transitions import OVER, Cause, StateChanges, StateClaims
 from musterd_coordinator.steps import Steps
 from musterd_coordinator.sweep.columns import Beats
 
@@ -98,7 +98,7 @@ class Detector:
         return self.silences.silence_of(row)
 
     def conflict(self, row: int) -> bool:
-        """Say whether two agents beat under this member's name."""
+        """Say whether others than this member's agent write its beats, too."""
         return self.members.flips.item(row) >= CONFLICT_FLIPS
 
     def conflicts(self, rows: Rows | slice) -> Mask:
@@ -156,7 +156,9 @@ class Detector:
             new |= self._take_turns(rows, beats, ~same, now, changes)
         strange = same & (told.corrected | told.beyond | told.later)
         if strange.any():
-            flagged = runs.count_flips(members, rows[strange], now, CONFLICT_FLIPS)
+            flagged = runs.count_flips(
+                members, rows[strange], now, Cause.STRANGE_NUMBERS, CONFLICT_FLIPS
+            )
             changes += self._unchanged(flagged, Cause.STRANGE_NUMBERS)
         if (later := same & told.later).any():
             kept = np.where(later, members.sequence[rows], beats.sequence)
@@ -175,7 +177,7 @@ class Detector:
         Those in ``unfresh`` signed for an old challenge.
         """
         self.silences.contests.add(shard, np.concatenate([contested, unfresh]), now)
-        flagged = runs.count_flips(self.members, contested, now, CONFLICT_FLIPS)
+        flagged = runs.count_flips(self.members, contested, now, Cause.CONTESTED, CONFLICT_FLIPS)
         return self._unchanged(flagged, Cause.CONTESTED)
 
     def _record_first_beats(self, rows: Rows) -> None:
@@ -205,7 +207,12 @@ class Detector:
         """End the conflicts of ``rows`` that are still over."""
         over = rows[self.conflicts(rows) & self._are_quiet(rows, now)]
         self.members.flips[over] = 0
-        return self._unchanged(over, Cause.CONFLICT_OVER)
+        by = self.members.flipped_by[over]
+        return [
+            each
+            for cause, then in OVER.items()
+            for each in self._unchanged(over[by == cause], then)
+        ]
 
     def _are_quiet(self, rows: Rows, now: float) -> Mask:
         quiet = now - self.members.flipped_at[rows]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd_coordinator.judge.members import OLDER_RUNS, Mask, Members, Rows
+from musterd_coordinator.judge.transitions import Cause
 
 CONFLICT_FLIPS = 3
 """How often runs must have returned to be called several agents with one name.
@@ -57,17 +58,23 @@ def take_turns(
     restarted, returned = rows[strangers], rows[back | came_back]
     flagged = members.flips[restarted] >= CONFLICT_FLIPS
     members.flips[restarted[~flagged]] = 0
-    return Turned(first | back | older, restarted[~flagged], count_flips(members, returned, now))
+    conflicts = count_flips(members, returned, now, Cause.CONFLICT)
+    return Turned(first | back | older, restarted[~flagged], conflicts)
 
 
-def count_flips(members: Members, rows: Rows, now: float, by: int = 1) -> Rows:
-    """Count ``by`` signs more of several agents in ``rows``; return those that are a conflict by that."""
+def count_flips(members: Members, rows: Rows, now: float, cause: Cause, by: int = 1) -> Rows:
+    """Count ``by`` signs more that others write the beats of ``rows``, of this ``cause``.
+
+    Returns those that are a conflict by that.
+    """
     if not len(rows):
         return rows
     before = members.flips[rows]
     members.flips[rows] = np.minimum(before.astype(np.int64) + by, np.iinfo(np.uint8).max)
     members.flipped_at[rows] = now
-    return rows[(before < CONFLICT_FLIPS) & (members.flips[rows] >= CONFLICT_FLIPS)]
+    flagged = members.flips[rows] >= CONFLICT_FLIPS
+    members.flipped_by[rows[flagged]] = cause
+    return rows[(before < CONFLICT_FLIPS) & flagged]
 
 
 def _recall(members: Members, rows: Rows, incarnation: Incarnations) -> Mask:

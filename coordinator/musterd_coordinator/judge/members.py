@@ -67,6 +67,7 @@ _COLUMNS: dict[str, tuple[Any, Any]] = {
     **dict.fromkeys(OLDER_RUNS, (np.uint64, 0)),
     "flips": (np.uint8, 0),
     "flipped_at": (np.float64, 0.0),
+    "flipped_by": (np.uint8, 0),
     "missed": (np.uint16, 0),
     "lag_ms": (np.uint32, 0),
     "heard_at": (np.float64, np.nan),
@@ -95,7 +96,7 @@ class Members:
     time at which a record was read last that is not the member's (0: never; see
     :mod:`~musterd_coordinator.judge.contests`). ``since`` is in seconds of the wall
     clock, ``flipped_at`` and ``heard_at`` (when the last new beat was seen; NaN: none yet) of the
-    caller's monotonic one.
+    caller's monotonic one. ``flipped_by`` is the cause of the newest sign that made it a conflict.
 
     ``interval_ms`` and ``push_timeout_ms`` are as the last beat had them; ``interval`` (0: not known),
     ``push_timeout`` and ``down_after`` are what follows from them, in seconds, ``clamped`` where that
@@ -126,6 +127,7 @@ class Members:
     odd_sequence: NDArray[np.uint64]
     flips: NDArray[np.uint8]
     flipped_at: Seconds
+    flipped_by: NDArray[np.uint8]
     missed: NDArray[np.uint16]
     lag_ms: NDArray[np.uint32]
     heard_at: Seconds

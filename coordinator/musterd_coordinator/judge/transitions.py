@@ -28,6 +28,16 @@ class Cause(IntEnum):
     GOODBYE_OVER = 13
     CONTESTED = 14
     OVERWRITTEN = 15
+    STRANGE_NUMBERS_OVER = 16
+    CONTESTED_OVER = 17
+
+
+OVER = {
+    Cause.CONFLICT: Cause.CONFLICT_OVER,
+    Cause.STRANGE_NUMBERS: Cause.STRANGE_NUMBERS_OVER,
+    Cause.CONTESTED: Cause.CONTESTED_OVER,
+}
+"""By what made a member a conflict: what is said when that is over."""
 
 
 @dataclass(frozen=True, slots=True)

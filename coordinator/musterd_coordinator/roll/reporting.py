@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from musterd.model import State, Transition
 from musterd.orders import UNTOLD, Origin
 from musterd_coordinator.judge.detector import Detector
-from musterd_coordinator.judge.members import STATES, Mask, Rows
-from musterd_coordinator.judge.transitions import Cause, StateChanges
+from musterd_coordinator.judge.members import STATES, Code, Mask, Rows
+from musterd_coordinator.judge.transitions import OVER, Cause, StateChanges
 from musterd_coordinator.roll.changeset import ChangeSet, Evidence
 from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.outbox import Outbox
@@ -128,6 +128,8 @@ class ChangeReporter:
         changes = told.changes
         for cause in np.flatnonzero(np.bincount(changes.cause)).tolist():
             of_it = changes.cause == cause
+            if cause in _ENDED:
+                of_it &= changes.new == Code.UP  # what is not up has its own reasons
             rows = changes.rows if of_it.all() else changes.rows[of_it]
             self._reasons[rows] = _LASTING.get(cause, told)
 
@@ -178,7 +180,8 @@ class ChangeReporter:
         )
 
 
-_LASTING: Mapping[int, str] = {**PLAIN, Cause.CONFLICT_OVER: BEATING}
+_ENDED = frozenset(OVER.values())
+_LASTING: Mapping[int, str] = {**PLAIN, **dict.fromkeys(_ENDED, BEATING)}
 """Reasons that are the same for all members."""
 
 

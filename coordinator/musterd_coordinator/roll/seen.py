@@ -22,6 +22,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     status: int
     orders: int
     conflict: bool
+    flipped_by: int
     interval: float
     since: float
     silence: float
@@ -41,6 +42,7 @@ def seen_of(detector: Detector, row: int) -> Seen:
         members.status.item(row),
         members.orders.item(row),
         detector.conflict(row),
+        members.flipped_by.item(row),
         _rounded(members.interval.item(row)),
         members.since.item(row),
         floor(detector.silence_of(row) * 1000 + 0.5) / 1000,
@@ -61,6 +63,7 @@ def seen(detector: Detector, rows: Rows) -> Iterator[Seen]:
         members.status[rows],
         members.orders[rows],
         detector.conflicts(rows),
+        members.flipped_by[rows],
         members.interval[rows].astype(np.float64).round(3),
         members.since[rows],
         detector.silence(rows).round(3),

@@ -24,7 +24,7 @@ from musterd_coordinator.roll.verdicts import (
     verdicts_of,
 )
 from musterd_coordinator.roll.versions import FollowedChanges
-from musterd_coordinator.roll.wording import forced_text
+from musterd_coordinator.roll.wording import conflict_text, forced_text
 from musterd_coordinator.steps import Steps
 
 
@@ -221,7 +221,7 @@ class RollView:
         member, members = self._directory.member(row), self._detector.members
         status, orders = members.status.item(row), members.orders.item(row)
         verdict = verdict_of(members.state.item(row), status, orders)
-        facts = self._facts.get(row, NO_FACTS)
+        facts, conflict = self._facts.get(row, NO_FACTS), self._detector.conflict(row)
         return MemberChange(
             version=version,
             at=wall_instant(self.clocks.wall()),
@@ -232,8 +232,9 @@ class RollView:
             schedulable=verdict.schedulable,
             down=verdict.down,
             reason=self.in_force(row, self.reason(row)),
-            marks=marks_of(status, orders, self._detector.conflict(row)),
+            marks=marks_of(status, orders, conflict),
             disabled_reason=facts.disabled_reason,
             forced_down_reason=facts.forced_down_reason,
+            conflict_reason=conflict_text(conflict, members.flipped_by.item(row)),
             **self._parts.reporter.origin(row, version)._asdict(),
         )

@@ -16,12 +16,20 @@ PLAIN: Mapping[int, str] = {
     Cause.LEAVING: "its agent said that it is leaving",
     Cause.CHECK_FAILING: "its agent reports a failing check",
     Cause.CONFLICT_OVER: "only one agent beats under this name now",
+    Cause.STRANGE_NUMBERS_OVER: "its beats are numbered as an agent numbers them again",
+    Cause.CONTESTED_OVER: "nobody overwrites its record any more",
     Cause.STRANGE_NUMBERS: "its beats are numbered as no agent numbers them: somebody else writes"
     " them too, or they are spoiled on their way",
     Cause.CONTESTED: OVERWRITTEN,
     Cause.GOODBYE_OVER: "its agent still says goodbye, or that its check fails, after the hold of a"
     " mass goodbye",
 }
+CONFLICTS: Mapping[int, str] = {
+    Cause.CONFLICT: "several agents beat under this name",
+    Cause.STRANGE_NUMBERS: PLAIN[Cause.STRANGE_NUMBERS],
+    Cause.CONTESTED: OVERWRITTEN,
+}
+"""By what made a member a conflict: the words while it is one."""
 
 
 def hexadecimal(incarnation: int) -> str | None:
@@ -62,9 +70,14 @@ def cause_text(cause: Cause, evidence: str, incarnations: tuple[int, int], hold:
         Cause.HOLD_OVER: f"{evidence}; the hold of a mass silence is over",
         Cause.NEVER_BEAT: evidence,
         Cause.OVERWRITTEN: f"{evidence}; {OVERWRITTEN}",
-        Cause.CONFLICT: f"several agents beat under this name: incarnations {now} and {before}",
+        Cause.CONFLICT: f"{CONFLICTS[Cause.CONFLICT]}: incarnations {now} and {before}",
     }
     return texts[cause]
+
+
+def conflict_text(conflict: bool, cause: int) -> str:
+    """Return why a member is a conflict; empty where it is none."""
+    return CONFLICTS[cause] if conflict else ""
 
 
 def examples(names: Sequence[str], count: int) -> str:

@@ -28,7 +28,7 @@ from musterd_coordinator.roll.shard import wall_instant
 from musterd_coordinator.roll.tally import Tally
 from musterd_coordinator.roll.verdicts import FORCED_DOWN, NO_FACTS, marks_of, overlaid, verdict_of
 from musterd_coordinator.roll.view import RollView
-from musterd_coordinator.roll.wording import hexadecimal, up_text
+from musterd_coordinator.roll.wording import conflict_text, hexadecimal, up_text
 from musterd_coordinator.service.contract import PAGE_LIMIT
 from musterd_coordinator.service.paging import FEW, Filters, chosen
 from musterd_coordinator.service.status import OLD_FACTS
@@ -267,6 +267,7 @@ class Queries:
             marks_of(seen.status, seen.orders, seen.conflict),
             seen.down_after,
             behind.facts_age,
+            conflict_text(seen.conflict, seen.flipped_by),
         )
 
     def _reason(self, row: int, seen: Seen, behind: _Behind) -> str:

@@ -303,7 +303,7 @@ function drawMember(member, history) {
     ["Zone", member.zone], ["Owner", member.owner],
     ["Disabled", member.disabled ? member.disabled_reason || "yes" : ""],
     ["Forced down", member.forced_down ? member.forced_down_reason || "yes" : ""],
-    ["Conflict", member.conflict ? "two agents beat under this name" : ""],
+    ["Conflict", member.conflict ? member.conflict_reason || "yes" : ""],
     ...Object.entries(member.metadata),
   ].filter(([, value]) => value !== "");
   fill(at("member"),
