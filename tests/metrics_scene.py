@@ -53,6 +53,7 @@ async def _desk() -> DictDesk:
             rejected=rejected,
             sweeps=12_345_678,
             with_old_key=2,
+            beating_unsigned=5,
             challenges_put_back=4,
         ),
     ]

@@ -398,7 +398,8 @@ class ShardStatus(msgspec.Struct, frozen=True):
 
     ``reason`` is plain words for an operator. Where beats are signed, ``with_old_key`` members signed
     their newest with the key before the current one, and ``challenges_put_back`` is how often the
-    challenge that they sign was overwritten.
+    challenge that they sign was overwritten. Where unsigned beats are accepted, too,
+    ``beating_unsigned`` members wrote such a one last.
     """
 
     shard: str
@@ -416,6 +417,7 @@ class ShardStatus(msgspec.Struct, frozen=True):
     rejected: dict[str, int]
     with_old_key: int = 0
     challenges_put_back: int = 0
+    beating_unsigned: int = 0
 
 
 class StormStatus(msgspec.Struct, frozen=True):
@@ -469,7 +471,7 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     ``listening`` is false where members are ``uncovered``: none of the shards that they beat to is
     listening. Shards have ``redundancy_lost`` instead if their members are heard on another one.
     ``signatures`` is what is made of beats without one: ``off``, ``accept`` or ``require``;
-    ``with_old_key`` is that of the shard where most are.
+    ``with_old_key`` and ``beating_unsigned`` are those of the shard where most are.
     """
 
     coordinator: str
@@ -504,3 +506,4 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     redundancy_lost: list[str] = []
     signatures: str = "off"
     with_old_key: int = 0
+    beating_unsigned: int = 0

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -173,3 +175,14 @@ def test_a_mass_silence_and_a_start_are_among_what_is_held() -> None:
 
 def shown(status: StatusAnswer, stage: Stage) -> str:
     return status_command.text(status, render.paint(), stage.roll.clocks.instant(stage.now))
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "0 members without one"), (3, "3 members without one")]
+)
+def test_status_says_how_many_do_not_sign_where_they_need_not(count: int, said: str) -> None:
+    stage = Stage()
+    signed = msgspec.structs.replace(told(stage), signatures="accept", beating_unsigned=count)
+    assert said in shown(signed, stage)
+    required = msgspec.structs.replace(signed, signatures="require")
+    assert "without one" not in shown(required, stage)

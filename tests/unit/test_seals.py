@@ -306,10 +306,13 @@ def test_while_all_is_accepted_only_what_is_signed_must_be_signed_well() -> None
     slots.records[0] = pack(agent.beat())
     assert slots.sweep() == {0}
     assert slots.seated == {0: agent.member}
+    assert slots.told.signatures == Signatures(beating_unsigned=1)
     slots.records[0] = pack(agent.beat())
     assert slots.sweep() == {0}
+    assert slots.told.signatures == Signatures(beating_unsigned=1)
     slots.records[0] = agent.record(slots.challenge)
     assert slots.sweep() == {0}
+    assert slots.told.signatures == Signatures()
     slots.records[0] = altered(agent.record(slots.challenge), SIZE - 1)
     assert slots.sweep() == set()
     assert slots.rejected == Rejected(mac=1)

@@ -103,6 +103,10 @@ def _down_after(answer: StatusAnswer) -> str:
 
 def _signatures(answer: StatusAnswer, paint: render.Paint) -> str:
     text = {"accept": "checked where there are any", "require": "required"}[answer.signatures]
+    if answer.signatures == "accept":
+        members = render.count(answer.beating_unsigned, "member")
+        colour = "yellow" if answer.beating_unsigned else "green"
+        text += paint(f"; {members} without one", colour)
     if answer.with_old_key:
         old = render.count(answer.with_old_key, "member")
         text += paint(f"; {old} signed with the key before the current one", "yellow")

@@ -165,6 +165,7 @@ _SHARD_GAUGES = (
     ("members", "Members that have a slot on it.", "members"),
     ("beats", "Beats that its last sweep read.", "beats"),
     ("members_with_old_key", "Members that signed with the key before.", "with_old_key"),
+    ("members_beating_unsigned", "Members that beat without a signature.", "beating_unsigned"),
 )
 _SHARD_COUNTERS = (
     ("sweeps_total", "Sweeps begun.", "sweeps"),

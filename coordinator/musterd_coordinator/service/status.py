@@ -87,6 +87,7 @@ def status(
         judged_later=hearing.judged_later,
         signatures=identity.signatures,
         with_old_key=max(shard.signatures.with_old_key for shard in hearing.shards),
+        beating_unsigned=max(shard.signatures.beating_unsigned for shard in hearing.shards),
         latest_down_after=round(hearing.latest_down_after, 3),
         uncovered=hearing.uncovered(),
         redundancy_lost=hearing.redundancy_lost(),

@@ -49,6 +49,7 @@ class Signatures(NamedTuple):
 
     with_old_key: int = 0
     challenges_put_back: int = 0
+    beating_unsigned: int = 0
 
 
 @dataclass(frozen=True, slots=True)

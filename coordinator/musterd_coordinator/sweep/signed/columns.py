@@ -14,10 +14,10 @@ NOBODY, CLAIMED, PROVEN, AWAY = range(4)
 """What a slot's member is: none; one that was announced here, of which no fresh signed beat was read
 yet; one that beats here; one that did, and beats elsewhere now."""
 
-UNREAD, OLD, GOOD, DOUBTED, LATE, BAD = range(6)
+UNREAD, OLD, UNSIGNED, GOOD, DOUBTED, LATE, BAD = range(7)
 """What a slot's record is: none was read; one that stood there when this coordinator began, and says
-nothing; its member's own; one that may be its member's, with other facts that are read soon; its
-member's, signed for an old challenge; any other."""
+nothing; one without a signature, where none is required; its member's own; one that may be its
+member's, with other facts that are read soon; its member's, signed for an old challenge; any other."""
 
 
 class SealColumns:

@@ -34,6 +34,7 @@ from musterd_coordinator.sweep.signed.columns import (
     NOBODY,
     OLD,
     PROVEN,
+    UNSIGNED,
 )
 from musterd_coordinator.sweep.signed.macs import NO_KEY, PORTION, Words
 from musterd_coordinator.sweep.signed.signing import Signing, as_columns
@@ -113,7 +114,9 @@ class SlotSeals:
             contested=self.contested,
             unfresh=self.unfresh,
             unproven="" if self._could_sign else UNSEEN,
-            signatures=Signatures(self._with_old_key(), self.challenge.put_back),
+            signatures=Signatures(
+                self._with_old_key(), self.challenge.put_back, self._beating_unsigned()
+            ),
         )
 
     def _with_old_key(self) -> int:
@@ -121,6 +124,12 @@ class SlotSeals:
         if columns.keys == 1:
             return 0
         return int(np.count_nonzero((columns.member == PROVEN) & (columns.key > 0)))
+
+    def _beating_unsigned(self) -> int:
+        columns = self._columns
+        if self.required:
+            return 0
+        return int(np.count_nonzero((columns.record == UNSIGNED) & (columns.member != NOBODY)))
 
     def filter_roster(self, roster: Roster, now: float) -> Steps[Roster]:
         """Take in a ``roster`` that nobody signed; return what of it is so at ``now``."""
@@ -170,7 +179,8 @@ class SlotSeals:
         bad = (kinds > GOOD) & np.isin(columns.member[at], (CLAIMED, PROVEN))
         if bad.any():
             self._tell_of_bad(slots[bad])
-        return Checked(kinds == GOOD, bad, self._are_foreign(slots, records, bad))
+        good = (kinds == GOOD) | (kinds == UNSIGNED)
+        return Checked(good, bad, self._are_foreign(slots, records, bad))
 
     def _tell_of_bad(self, slots: Slots) -> None:
         columns = self._columns
@@ -190,7 +200,7 @@ class SlotSeals:
         columns.record[slots] = BAD
         signed = macs.are_signed(records)
         if not self._began:
-            columns.record[slots] = OLD if self.required else np.where(signed, OLD, GOOD)
+            columns.record[slots] = OLD if self.required else np.where(signed, OLD, UNSIGNED)
             return
         if not signed.all():
             self._accept_unsigned(slots[~signed])
@@ -301,6 +311,6 @@ class SlotSeals:
 
     def _accept_unsigned(self, slots: Slots) -> None:
         if not self.required:
-            self._columns.record[slots] = GOOD
+            self._columns.record[slots] = UNSIGNED
             return
         self._counts["unsigned"] += len(slots)
