@@ -8,28 +8,20 @@ from datetime import UTC, datetime
 import anyio
 import msgspec
 
-from musterd.errors import Conflict, NotFound
-from musterd.model import (
-    Facts,
-    FactsChange,
+from musterd.answers import (
     GroupAnswer,
     GroupList,
     GroupSummary,
     History,
-    Mark,
-    Member,
     MemberAnswer,
     MemberChange,
     MemberPage,
     QueryAnswer,
-    ShardStatus,
-    State,
-    StatusAnswer,
-    StormStatus,
-    Transition,
-    Verdict,
 )
+from musterd.errors import Conflict, NotFound
+from musterd.model import Facts, FactsChange, Mark, Member, State, Transition, Verdict
 from musterd.orders import UNTOLD, Origin, check_change
+from musterd.status import ShardStatus, StatusAnswer, StormStatus
 from musterd_coordinator.service.paging import Filters
 from musterd_coordinator.steps import Steps
 

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from musterd.model import FactsChange, Hold, Member, PeerStatus, State, StatusAnswer, StormStatus
+from musterd.model import FactsChange, Member, State
+from musterd.status import Hold, PeerStatus, StatusAnswer, StormStatus
 from musterd_coordinator.http import make_app
 from musterd_coordinator.http.gauges import HttpGauges
 from tests.http_desk import NOW, DictDesk, shard_status

@@ -6,12 +6,14 @@ from time import monotonic
 
 import anyio
 
+from musterd.answers import MemberChange
 from musterd.client import AsyncClient
 from musterd.client.choice import Address
 from musterd.client.follow import Follower
 from musterd.client.view import GroupView
 from musterd.errors import CoordinatorError, CoordinatorUnreachable, MusterdError
-from musterd.model import MemberChange, State, StatusAnswer, Verdict
+from musterd.model import State, Verdict
+from musterd.status import StatusAnswer
 
 PERIOD = 1.0
 PATIENCE = 30.0

@@ -8,22 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from musterd.client import AsyncClient, Client, Replica
-    from musterd.model import (
-        FactsChange,
+    from musterd.answers import (
         GroupAnswer,
         GroupList,
         GroupSummary,
         History,
-        Mark,
         MemberAnswer,
         MemberPage,
         QueryAnswer,
-        State,
-        StatusAnswer,
-        Transition,
-        Verdict,
     )
+    from musterd.client import AsyncClient, Client, Replica
+    from musterd.model import FactsChange, Mark, State, Transition, Verdict
+    from musterd.status import StatusAnswer
 
 __all__ = [
     "AsyncClient",

@@ -18,9 +18,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
+from musterd.answers import MemberAnswer
 from musterd.client import Client
 from musterd.errors import MusterdError
-from musterd.model import MemberAnswer, State, StatusAnswer
+from musterd.model import State
+from musterd.status import StatusAnswer
 from musterd.testing.daemons import Agent, Coordinator, Setting
 
 SERVICE_DOWN_TIME = 4.0

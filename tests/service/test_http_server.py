@@ -10,9 +10,10 @@ from functools import partial
 import anyio
 import pytest
 
+from musterd.answers import MemberAnswer
 from musterd.client import AsyncClient
 from musterd.errors import CannotListen, CoordinatorUnreachable
-from musterd.model import FactsChange, Member, MemberAnswer
+from musterd.model import FactsChange, Member
 from musterd.orders import UNTOLD, Origin
 from musterd_coordinator.http import make_app, serve_http
 from musterd_coordinator.http.connection import Connection

@@ -6,7 +6,8 @@ from typing import TypedDict, Unpack
 import numpy as np
 
 from musterd.beat import Status
-from musterd.model import Facts, Member, State, StatusAnswer
+from musterd.model import Facts, Member, State
+from musterd.status import StatusAnswer
 from musterd_coordinator.registry.base import Entry
 from musterd_coordinator.roll.placement import Place
 from musterd_coordinator.roll.roll import Roll

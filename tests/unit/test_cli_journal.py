@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from musterd.answers import EventChanges, EventSnapshot, MemberChange
 from musterd.cli.journal import Change, Journal
 from musterd.client.view import Event
-from musterd.model import EventChanges, EventSnapshot, Mark, MemberChange, State, Verdict
+from musterd.model import Mark, State, Verdict
 
 THEN = datetime(2026, 3, 1, tzinfo=UTC)
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

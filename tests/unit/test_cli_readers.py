@@ -9,7 +9,8 @@ import anyio
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from musterd.model import Member, State, StormStatus
+from musterd.model import Member, State
+from musterd.status import StormStatus
 from tests.http_desk import shard_status
 from tests.unit.cli_desk import NOBODY, Coordinator, Run
 

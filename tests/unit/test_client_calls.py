@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from musterd.answers import NOT_READY, QueryAnswer
 from musterd.client import calls
 from musterd.client.attempts import Failure, HttpReply, attempts
 from musterd.client.calls import Call
@@ -22,7 +23,7 @@ from musterd.errors import (
     NotFound,
     NotReady,
 )
-from musterd.model import NOT_READY, FactsChange, QueryAnswer, State, Verdict
+from musterd.model import FactsChange, State, Verdict
 
 C1, C2 = read_addresses("http://c1:8420, http://c2:8420/")
 UP = Verdict(up=True, schedulable=True, down=False, state=State.UP)

@@ -8,16 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from musterd.answers import EventChanges, EventPing, EventSnapshot, MemberChange
 from musterd.client.view import EVENT_LIMIT, Event, EventParser, GroupView
 from musterd.errors import CoordinatorError
-from musterd.model import (
-    EventChanges,
-    EventPing,
-    EventSnapshot,
-    MemberChange,
-    State,
-    Verdict,
-)
+from musterd.model import State, Verdict
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 UP = Verdict(up=True, schedulable=True, down=False, state=State.UP)

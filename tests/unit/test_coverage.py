@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from musterd.beat import member_id
 from musterd.cli import render
 from musterd.cli import status as status_command
-from musterd.model import State, StatusAnswer
+from musterd.model import State
+from musterd.status import StatusAnswer
 from musterd_coordinator.roll.coverage import Coverage, oldest, redundancy_lost, uncovered
 from tests.unit.stage import NAMESPACE, Stage, host, told
 

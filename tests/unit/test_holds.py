@@ -6,10 +6,12 @@ from datetime import timedelta
 
 from structlog.testing import capture_logs
 
+from musterd.answers import MemberAnswer
 from musterd.cli import render
 from musterd.cli import show as show_command
 from musterd.cli import status as status_command
-from musterd.model import Hold, MemberAnswer, State
+from musterd.model import State
+from musterd.status import Hold
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.gauges import HttpGauges

@@ -3,8 +3,9 @@
 import pytest
 from structlog.testing import capture_logs
 
+from musterd.answers import MemberAnswer
 from musterd.errors import RegistryError
-from musterd.model import FactsChange, Member, MemberAnswer, State
+from musterd.model import FactsChange, Member, State
 from musterd.orders import UNTOLD, Origin
 from musterd_coordinator.http import App, make_app
 from tests.http_calls import JSON, ask

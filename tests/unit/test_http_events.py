@@ -7,7 +7,8 @@ import anyio
 import pytest
 import trio.testing
 
-from musterd.model import FactsChange, Member, MemberChange, State
+from musterd.answers import MemberChange
+from musterd.model import FactsChange, Member, State
 from musterd_coordinator.http import make_app
 from musterd_coordinator.http.limits import HttpLimits
 from tests.http_calls import ask, reading

@@ -8,7 +8,8 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from musterd.model import FactsChange, Member, State, StatusAnswer, StormStatus
+from musterd.model import FactsChange, Member, State
+from musterd.status import StatusAnswer, StormStatus
 from musterd_coordinator.http import families, make_app, metrics
 from musterd_coordinator.http.metrics import PLAIN as FORM
 from musterd_coordinator.http.metrics import Form, form_of, render

@@ -2,11 +2,12 @@
 
 import pytest
 
+from musterd.answers import NOT_READY
 from musterd.client.attempts import HttpReply, read_reply
 from musterd.client.calls import Call
 from musterd.client.choice import Address
 from musterd.errors import NotReady
-from musterd.model import NOT_READY, Member
+from musterd.model import Member
 from musterd_coordinator.http import App, make_app
 from tests.http_calls import ask
 from tests.http_desk import DictDesk, shard_status

@@ -13,7 +13,8 @@ import pytest
 import musterd_coordinator.http.listing as listing_module
 import musterd_coordinator.http.metrics as metrics_module
 import musterd_coordinator.service.queries as answers_module
-from musterd.model import Facts, GroupList, Member, State
+from musterd.answers import GroupList
+from musterd.model import Facts, Member, State
 from musterd_coordinator.http import make_app
 from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.judge.members import Code

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 from benchmarks.load.watch import Change, Changes, Watch
 
+from musterd.answers import EventChanges, EventSnapshot, MemberChange
 from musterd.client.view import Event
-from musterd.model import EventChanges, EventSnapshot, MemberChange, State, Verdict
+from musterd.model import State, Verdict
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 GONE = MemberChange(8, AT, "g", "m1", State.DOWN, False, False, True, "silent")

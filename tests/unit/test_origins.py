@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 from structlog.testing import capture_logs
 
+from musterd.answers import History
 from musterd.cli import history, watch
 from musterd.cli.journal import Change
 from musterd.cli.render import plain
-from musterd.model import FactsChange, History, State, Transition
+from musterd.model import FactsChange, State, Transition
 from musterd.orders import Origin
 from tests.unit.bureau import START, bureau
 

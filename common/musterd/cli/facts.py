@@ -4,12 +4,13 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from musterd.answers import MemberAnswer
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_group, add_json, add_members
 from musterd.cli.arguments import parser as new_parser
 from musterd.cli.orders import each
 from musterd.errors import ConfigError
-from musterd.model import FactsChange, MemberAnswer, check_text
+from musterd.model import FactsChange, check_text
 from musterd.settings.options import Role
 
 if TYPE_CHECKING:

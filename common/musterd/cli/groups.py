@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from musterd.answers import GroupList
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_json
 from musterd.cli.arguments import parser as new_parser
-from musterd.model import GroupList, State
+from musterd.model import State
 from musterd.settings.options import Role
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from musterd.answers import History
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_group, add_json, add_members, number
 from musterd.cli.arguments import parser as new_parser
-from musterd.model import History, Transition
+from musterd.model import Transition
 from musterd.settings.options import Number, Role
 
 

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from musterd.answers import MemberChange
 from musterd.cli import render
 from musterd.client.view import FleetView, verdict_of
-from musterd.model import Mark, MemberChange, Verdict
+from musterd.model import Mark, Verdict
 
 Name = tuple[str, str]
 """A group and a member."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from musterd.answers import MemberAnswer, MemberPage
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_group, add_json
 from musterd.cli.arguments import parser as new_parser
-from musterd.model import Mark, MemberAnswer, MemberPage, State
+from musterd.model import Mark, State
 from musterd.settings.options import Role
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from musterd.planning import Coefficients, PlanAnswer, Question, StoreKind, plan
 from musterd.planning.coefficients import Source
 from musterd.planning.model import Need
 from musterd.planning.settings import server_advice
-from musterd.settings.options import Number, Seconds
-from musterd.settings.settings import DAY
+from musterd.settings.options import DAY, Number, Seconds
 
 _MILLION = 1_000_000
 _EXAMPLE = """\

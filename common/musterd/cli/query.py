@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from musterd.answers import QueryAnswer
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_group, add_json, add_members
 from musterd.cli.arguments import parser as new_parser
-from musterd.model import QueryAnswer, Verdict
+from musterd.model import Verdict
 from musterd.settings.options import Role
 
 

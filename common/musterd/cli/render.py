@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol, TextIO
 
-from musterd.model import Mark, MemberAnswer, MemberChange, State
+from musterd.answers import MemberAnswer, MemberChange
+from musterd.model import Mark, State
 from musterd.terminal import may_colour
 
 _COLOURS = {"green": 32, "yellow": 33, "red": 31, "grey": 90}

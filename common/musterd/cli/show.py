@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from musterd.answers import MemberAnswer
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_group, add_json, add_members
 from musterd.cli.arguments import parser as new_parser
-from musterd.model import MemberAnswer
 from musterd.settings.options import Role
 
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_json
 from musterd.cli.arguments import parser as new_parser
-from musterd.model import Hold, ShardStatus, State, StatusAnswer, StormStatus
+from musterd.model import State
 from musterd.settings.options import Role
+from musterd.status import Hold, ShardStatus, StatusAnswer, StormStatus
 
 
 def parser(name: str) -> Parser:

@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple
 
 import msgspec
 
+from musterd.answers import NOT_READY, ProblemDetails
 from musterd.client.calls import Call
 from musterd.client.choice import Address, Rotation, T, best_informed, is_listening
 from musterd.errors import (
@@ -20,7 +21,6 @@ from musterd.errors import (
     NotFound,
     NotReady,
 )
-from musterd.model import NOT_READY, ProblemDetails
 
 _PROBLEM = "application/problem+json"
 _ERRORS: dict[int, type[CoordinatorError]] = {

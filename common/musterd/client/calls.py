@@ -9,21 +9,19 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from musterd.client.choice import T
-from musterd.errors import CoordinatorError
-from musterd.model import (
-    FactsChange,
+from musterd.answers import (
     GroupAnswer,
     GroupList,
     History,
-    Mark,
     MemberAnswer,
     MemberPage,
     Query,
     QueryAnswer,
-    State,
-    StatusAnswer,
 )
+from musterd.client.choice import T
+from musterd.errors import CoordinatorError
+from musterd.model import FactsChange, Mark, State
+from musterd.status import StatusAnswer
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder, check_token
 
 QUERY_LIMIT = 10_000

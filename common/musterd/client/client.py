@@ -7,22 +7,20 @@ from typing import Self
 
 import anyio
 
+from musterd.answers import (
+    GroupAnswer,
+    GroupList,
+    History,
+    MemberAnswer,
+    MemberPage,
+    QueryAnswer,
+)
 from musterd.client import calls
 from musterd.client.attempts import Attempt, Failure, HttpReply, attempts
 from musterd.client.calls import Call
 from musterd.client.choice import Rotation, T, read_addresses, tls_for
-from musterd.model import (
-    FactsChange,
-    GroupAnswer,
-    GroupList,
-    History,
-    Mark,
-    MemberAnswer,
-    MemberPage,
-    QueryAnswer,
-    State,
-    StatusAnswer,
-)
+from musterd.model import FactsChange, Mark, State
+from musterd.status import StatusAnswer
 from musterd.tls import client_tls_of
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder
 

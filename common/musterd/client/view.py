@@ -7,8 +7,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from musterd.answers import EventChanges, EventPing, EventSnapshot, MemberChange
 from musterd.errors import CoordinatorError
-from musterd.model import EventChanges, EventPing, EventSnapshot, MemberChange, Verdict
+from musterd.model import Verdict
 
 # A thousand members of the longest names are well below this.
 EVENT_LIMIT = 16 * 1024 * 1024

@@ -1,6 +1,6 @@
 """An option is declared by what it is for, what values it takes, and how it is read.
 
-:class:`musterd.settings.settings.Settings` declares every option once, as the annotation of a field.
+:mod:`musterd.settings.declared` declares every option once; fields of ``Settings`` are annotated with them.
 Command line, environment, files, checks and the reference in ``docs/`` all follow from that.
 """
 
@@ -17,6 +17,9 @@ from musterd.urls import host_and_port, listen_parts, socket_path
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
 _LONGEST_NAMESPACE = 32
+
+DAY = 86400.0
+"""The seconds of a day."""
 
 TLS = "tls"
 """What a store's scheme ends with, after a plus, where the store is reached by TLS."""
@@ -274,3 +277,7 @@ def check_registry(text: str) -> str:
     if not text.startswith(("sqlite:///", "postgresql://", "postgres://")) or text == "sqlite:///":
         raise ValueError("no registry can be there")
     return text
+
+
+FILE = Text("the path of a file", "FILE", check_path)
+"""The kind of every option that names a file."""

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 import anyio
 from tqdm import tqdm
 
-from musterd.model import GroupAnswer, State, StatusAnswer
+from musterd.answers import GroupAnswer
+from musterd.model import State
+from musterd.status import StatusAnswer
 from musterd_coordinator.demo.cast import GROUP
 from musterd_coordinator.service.contract import CoordinatorApi
 

@@ -10,9 +10,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from musterd.answers import GroupList, Query
 from musterd.errors import MusterdError, NotFound, NotReady
-from musterd.model import FactsChange, GroupList, Query, ShardStatus
+from musterd.model import FactsChange
 from musterd.orders import OrderError
+from musterd.status import ShardStatus
 from musterd.tokens import Rank
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.answers import JSON, EventStream, StructResponse, send_struct

@@ -6,7 +6,9 @@ from typing import Any
 from prometheus_client import GC_COLLECTOR, PROCESS_COLLECTOR
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from musterd.model import GroupSummary, ShardStatus, State, StatusAnswer
+from musterd.answers import GroupSummary
+from musterd.model import State
+from musterd.status import ShardStatus, StatusAnswer
 from musterd_coordinator.http.gauges import HttpGauges
 
 GROUPS_AT_ONCE = 20

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from musterd.model import GroupList
+from musterd.answers import GroupList
 from musterd_coordinator.service.contract import CoordinatorApi
 from musterd_coordinator.steps import Steps
 

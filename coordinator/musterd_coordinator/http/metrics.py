@@ -15,7 +15,9 @@ from prometheus_client.exposition import (
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from musterd.model import GroupList, GroupSummary, Mark, State, StatusAnswer
+from musterd.answers import GroupList, GroupSummary
+from musterd.model import Mark, State
+from musterd.status import StatusAnswer
 from musterd_coordinator.http.families import families
 from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.steps import Steps

@@ -8,8 +8,8 @@ import anyio
 import msgspec
 from anyio.lowlevel import checkpoint
 
+from musterd.answers import EventPing, EventSnapshot, MemberChange
 from musterd.errors import NotFound
-from musterd.model import EventPing, EventSnapshot, MemberChange
 from musterd_coordinator.http.turns import Turns
 from musterd_coordinator.service.contract import CoordinatorApi
 from musterd_coordinator.steps import Steps
@@ -41,7 +41,7 @@ class StreamNews(NamedTuple):
 
 
 class _Changes(msgspec.Struct, frozen=True):
-    """A `_Changes` is a `musterd.model.EventChanges` with changes that are encoded already."""
+    """A `_Changes` is a `musterd.answers.EventChanges` with changes that are encoded already."""
 
     version: int
     listening: bool

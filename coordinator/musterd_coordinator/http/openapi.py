@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from musterd.model import ProblemDetails
+from musterd.answers import ProblemDetails
 from musterd_coordinator.http.inputs import NoParameters
 from musterd_coordinator.http.routes import Operation
 

@@ -7,8 +7,8 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from musterd.answers import NOT_READY, ProblemDetails
 from musterd.errors import ConfigError, Conflict, MusterdError, NotFound, NotReady, RegistryError
-from musterd.model import NOT_READY, ProblemDetails
 
 _STATUS: dict[type[MusterdError], int] = {
     NotFound: 404,

@@ -14,7 +14,7 @@ import msgspec
 import uvicorn
 from anyio.abc import TaskStatus
 
-from musterd.model import ProblemDetails
+from musterd.answers import ProblemDetails
 from musterd.tls import Tls
 from musterd.urls import host_and_port, listen_parts, socket_path
 from musterd_coordinator.doorway.listener import Listener

@@ -2,11 +2,10 @@
 
 from functools import partial
 
-from musterd.model import (
+from musterd.answers import (
     EventChanges,
     EventPing,
     EventSnapshot,
-    FactsChange,
     GroupAnswer,
     GroupList,
     History,
@@ -14,8 +13,9 @@ from musterd.model import (
     MemberPage,
     Query,
     QueryAnswer,
-    StatusAnswer,
 )
+from musterd.model import FactsChange
+from musterd.status import StatusAnswer
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder
 from musterd_coordinator.http.api import Api
 from musterd_coordinator.http.inputs import (

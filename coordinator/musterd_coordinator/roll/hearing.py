@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musterd.model import StormStatus
+from musterd.status import StormStatus
 from musterd_coordinator.judge.contests import PATIENCE
 from musterd_coordinator.judge.members import IS_UNDECIDED, Rows, Seconds
 from musterd_coordinator.roll import coverage

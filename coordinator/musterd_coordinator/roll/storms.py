@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from musterd.model import StormStatus
+from musterd.status import StormStatus
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.members import Code
 from musterd_coordinator.roll.shard import wall_instant

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import anyio
 
-from musterd.model import MemberChange
+from musterd.answers import MemberChange
 from musterd_coordinator.judge.members import Rows
 
 LOG_LIMIT = 10_000

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from musterd.model import Facts, Mark, Member, MemberChange, State, Verdict
+from musterd.answers import MemberChange
+from musterd.model import Facts, Mark, Member, State, Verdict
 from musterd_coordinator.judge.members import STATES, Code, Mask, Rows, Seconds
 from musterd_coordinator.judge.promises import canary_time
 from musterd_coordinator.roll.hearing import Hearing

@@ -8,22 +8,18 @@ NotFound with a text that names the group's size.
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from musterd.model import (
-    FactsChange,
+from musterd.answers import (
     GroupAnswer,
     GroupList,
     History,
-    Mark,
     MemberAnswer,
     MemberChange,
     MemberPage,
     QueryAnswer,
-    ShardStatus,
-    State,
-    StatusAnswer,
-    Verdict,
 )
+from musterd.model import FactsChange, Mark, State, Verdict
 from musterd.orders import UNTOLD, Origin
+from musterd.status import ShardStatus, StatusAnswer
 from musterd_coordinator.steps import Steps
 
 if TYPE_CHECKING:

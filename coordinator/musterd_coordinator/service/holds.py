@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from musterd.model import Hold, StormStatus
+from musterd.status import Hold, StormStatus
 from musterd_coordinator.judge.members import Rows
 from musterd_coordinator.roll.hearing import Hearing
 from musterd_coordinator.roll.shard import ShardHealth, wall_instant

@@ -7,21 +7,12 @@ import structlog
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from musterd.answers import History, MemberAnswer, MemberChange
 from musterd.errors import Conflict, NotFound
-from musterd.model import (
-    Facts,
-    FactsChange,
-    History,
-    Member,
-    MemberAnswer,
-    MemberChange,
-    PeerStatus,
-    ShardStatus,
-    State,
-    StatusAnswer,
-)
+from musterd.model import Facts, FactsChange, Member, State
 from musterd.orders import UNTOLD, Origin, check_change
 from musterd.settings.settings import Settings
+from musterd.status import PeerStatus, ShardStatus, StatusAnswer
 from musterd_coordinator.limits.rates import Repeats
 from musterd_coordinator.registry.base import Registry
 from musterd_coordinator.roll import tally

@@ -5,7 +5,8 @@ import msgspec
 import structlog
 
 from musterd.errors import RegistryError
-from musterd.model import PeerStatus, State
+from musterd.model import State
+from musterd.status import PeerStatus
 from musterd_coordinator.registry.base import Registry
 from musterd_coordinator.service.orders import CoordinatorService
 

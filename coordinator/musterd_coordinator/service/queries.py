@@ -8,18 +8,16 @@ from itertools import compress, repeat
 
 from msgspec.structs import replace
 
-from musterd.errors import NotFound
-from musterd.model import (
+from musterd.answers import (
     GroupAnswer,
     GroupList,
     GroupSummary,
-    Mark,
     MemberAnswer,
     MemberPage,
     QueryAnswer,
-    State,
-    Verdict,
 )
+from musterd.errors import NotFound
+from musterd.model import Mark, State, Verdict
 from musterd_coordinator.judge.members import STATES, Code, Rows
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.names import NOBODY

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from musterd.about import version
-from musterd.model import Hold, PeerStatus, ShardStatus, StatusAnswer
+from musterd.status import Hold, PeerStatus, ShardStatus, StatusAnswer
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.hearing import Hearing
 from musterd_coordinator.roll.shard import wall_instant
