@@ -144,7 +144,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--duration", type=float, default=30.0, help="seconds of beating")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between beats")
     parser.add_argument("--store", choices=STORES, default="memcached")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     args = parser.parse_args(argv)
     with STORES[args.store](2 * args.agents, 1) as server:
         measured = measure(server.url, args.agents, args.duration, args.interval)

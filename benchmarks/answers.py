@@ -80,7 +80,6 @@ def arguments() -> argparse.ArgumentParser:
     parser = parser_of("answers", __doc__, EXAMPLE)
     parser.add_argument("--members", type=positive, default=20_000)
     parser.add_argument("--repeats", type=positive, default=9, help="runs of each kind of question")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
 

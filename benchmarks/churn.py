@@ -33,7 +33,6 @@ def arguments() -> argparse.ArgumentParser:
     parser = parser_of("churn", __doc__, EXAMPLE)
     parser.add_argument("--names", type=positive, default=1_000_000, help="all that ever join")
     parser.add_argument("--rate", type=positive, default=1000, help="that join in one turn")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
 

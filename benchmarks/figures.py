@@ -143,13 +143,15 @@ def rounded(value: float) -> float:
 def parser_of(
     name: str, description: str | None, example: str | None = None
 ) -> argparse.ArgumentParser:
-    """Return the parser of ``python -m benchmarks name``, without options yet."""
-    return argparse.ArgumentParser(
+    """Return the parser of ``python -m benchmarks name``, with the option that they all have."""
+    parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks {name}",
         description=description,
         epilog=example,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    return parser
 
 
 def command_of(benchmark: str, argv: Sequence[str] | None) -> str:

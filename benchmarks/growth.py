@@ -49,7 +49,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--interval", type=float, default=10.0, help="seconds between two beats")
     parser.add_argument("--repeats", type=positive, default=5, help="measured sweeps of each size")
     parser.add_argument("--steady", type=float, default=5.0, help="seconds of watching, each time")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
 

@@ -98,7 +98,6 @@ def arguments() -> argparse.ArgumentParser:
         default=3.0,
         help="seconds of each run at a rate; half of it, as fast as answered",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
 

@@ -55,7 +55,6 @@ def arguments() -> argparse.ArgumentParser:
         action="store_true",
         help="judge the same run also by a clock that never stands still",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--plot", type=Path, metavar="DIR", help="draw PNG files into DIR")
     return parser
 

@@ -56,7 +56,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--members", type=positive, default=200_000)
     parser.add_argument("--groups", type=positive, default=20_000)
     parser.add_argument("--repeats", type=positive, default=3, help="fleets, each from nothing")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
 

@@ -72,7 +72,6 @@ def arguments() -> argparse.ArgumentParser:
         "--repeats", type=positive, default=5, help="measured sweeps of each client"
     )
     parser.add_argument("--threads", type=positive, default=1, help="threads of memcached")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
 

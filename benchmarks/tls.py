@@ -158,7 +158,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and print."""
     parser = parser_of("tls", __doc__)
     parser.add_argument("--repeats", type=positive, default=9, help="rounds, plain and TLS in turn")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     args = parser.parse_args(argv)
     figures = list(measure(args.repeats))
     result = Result("tls", "What TLS costs", figures, command=command_of("tls", argv))

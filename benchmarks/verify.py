@@ -112,7 +112,6 @@ def arguments() -> argparse.ArgumentParser:
     parser = parser_of("verify", __doc__, EXAMPLE)
     parser.add_argument("--members", type=positive, default=100_000)
     parser.add_argument("--repeats", type=positive, default=7, help="sweeps of each kind")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
 

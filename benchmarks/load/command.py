@@ -157,6 +157,5 @@ def _parser() -> argparse.ArgumentParser:
     add("--ramp", action="store_true", help="shorten the interval until something gives way")
     add("--p99", type=seconds, default=0.5, metavar="S", help="latency at which a ramp ends")
     add("--plot", type=Path, metavar="FILE", help="write the plots of a ramp to this PNG")
-    add("--json", action="store_true", help="print one JSON object")
     add("--keep", action="store_true", help="leave the members in the user's store")
     return parser
