@@ -1,8 +1,9 @@
 # Every target brings what it needs (scripts/setup.sh), skips what is there, and says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage faults attacks siege fuzz bench lint format clean
+.PHONY: help setup install demo test coverage faults attacks siege fuzz bench wheel lint format clean
 
 ARGS ?=
+PREFIX ?= /opt/musterd
 export PYTHON
 
 help:  ## list these commands
@@ -11,6 +12,10 @@ help:  ## list these commands
 setup:  ## bring everything: .venv, pinned packages, servers for the tests
 	@scripts/setup.sh test
 	@echo "setup: all there; go on with make demo, make test or make lint"
+
+install:  ## put musterd into /opt/musterd, or e.g. PREFIX=/srv/musterd
+	@scripts/setup.sh install $(PREFIX)
+	@echo "install: there is $(PREFIX)/bin/musterd"
 
 demo:  ## watch a small fleet fail and recover, e.g. ARGS='--members 500'
 	@scripts/setup.sh demo
@@ -51,6 +56,11 @@ fuzz:  ## arbitrary bytes for all that reads, ten minutes each, e.g. ARGS='--sec
 bench:  ## measure everything, ten minutes, and write docs/benchmarks.md; ARGS=--quick takes one
 	@scripts/setup.sh bench
 	@.venv/bin/python -m benchmarks.every $(ARGS)
+
+wheel:  ## build dist/: a wheel, with an SBOM in it, and a source archive
+	@scripts/setup.sh lint
+	rm -rf dist
+	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true .venv/bin/python -m hatchling build
 
 lint:  ## check style, types and the arrows between packages
 	@scripts/setup.sh lint

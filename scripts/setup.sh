@@ -6,9 +6,11 @@
 #   setup.sh bench  the same with what draws the pictures, and the peers of benchmarks
 #   setup.sh faults the same with faketime
 #   setup.sh fuzz   the same as bench, with fuzzers
+#   setup.sh install FOLDER  musterd as it is now, in a virtual environment for hosts that run it
 # Asks no questions, and leaves no server running that was not running before.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+venv=$PWD/.venv
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -73,36 +75,59 @@ ensure_venv_module() {
 }
 
 # A virtual environment knows its own path: one that was moved, or whose Python went, is of no use.
-venv_is_sound() { .venv/bin/python -c '' 2>/dev/null && grep -qF "$PWD/.venv" .venv/pyvenv.cfg; }
+venv_is_sound() { "$venv/bin/python" -c '' 2>/dev/null && grep -qF "$venv" "$venv/pyvenv.cfg"; }
 
 fingerprint() {
-    { pwd; readlink -f .venv/bin/python; cat pyproject.toml constraints.txt scripts/setup.sh; } | sha256sum
+    { pwd; readlink -f "$venv/bin/python"; cat pyproject.toml constraints.txt scripts/setup.sh; } | sha256sum
 }
 
-is_done() { cmp -s ".venv/done-$1" <(fingerprint); }
+is_done() { cmp -s "$venv/done-$1" <(fingerprint); }
 
-pip_install() { .venv/bin/python -m pip --disable-pip-version-check install -q -c constraints.txt "$@"; }
+pip_install() { "$venv/bin/python" -m pip --disable-pip-version-check install -q "$@"; }
 
-ensure_venv() { # demo | lint | bench | fuzz, each with all that is in the ones before it
-    local python kind more="demo lint bench fuzz" groups=()
-    for kind in "$1" ${more#*"$1"}; do
-        if is_done "$kind"; then return; fi
-    done
+# What is not in constraints.txt, or is not the file that it was, pip names, and installs nothing.
+pip_install_checked() { pip_install --require-hashes "$@"; }
+
+pin_of() { sed -n "/^$1==/,/[^\\\\]\$/p" constraints.txt; }
+
+needs_of_musterd() { # a list, since pip refuses folders where it checks hashes
+    "$venv/bin/python" -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+print(*project["dependencies"], *project["optional-dependencies"]["coordinator"], sep="\n")'
+}
+
+make_venv() { # with pip as pinned: older ones take no hashes from -c
+    local python
     if ! venv_is_sound; then
         python=$(find_python)
         ensure_venv_module "$python"
-        say "making .venv with $("$python" --version) ($python)"
-        "$python" -m venv --clear .venv
+        say "making $venv with $("$python" --version) ($python)"
+        "$python" -m venv --clear "$venv"
     fi
-    say "installing Python packages into .venv, as pinned in constraints.txt"
-    if [ "$1" != demo ]; then groups=(--group test --group lint); fi
+    pip_install_checked -r <(pin_of pip)
+}
+
+install_packages() { # what musterd needs, and groups of pyproject.toml
+    say "installing Python packages into $venv, as pinned in constraints.txt"
+    pip_install_checked -c constraints.txt --build-constraint constraints.txt \
+        -r <(needs_of_musterd) --group build "$@"
+}
+
+install_musterd() { pip_install --no-deps --no-build-isolation "$@"; } # with what the group build brought
+
+ensure_venv() { # demo | lint | bench | fuzz, each with all that is in the ones before it
+    local kind more="demo lint bench fuzz" groups=()
+    for kind in "$1" ${more#*"$1"}; do
+        if is_done "$kind"; then return; fi
+    done
+    if [ "$1" != demo ]; then groups=(--group sbom --group test --group lint); fi
     case $1 in
         bench) groups+=(--group bench) ;;
         fuzz) groups+=(--group bench --group fuzz) ;;
     esac
-    pip_install pip
-    pip_install --build-constraint constraints.txt -e '.[coordinator]' ${groups[@]+"${groups[@]}"}
-    fingerprint >".venv/done-$1"
+    make_venv
+    install_packages ${groups[@]+"${groups[@]}"}
+    install_musterd -e .
+    fingerprint >"$venv/done-$1"
 }
 
 ensure_servers() {
@@ -134,7 +159,13 @@ main() {
             ensure_venv fuzz
             ensure_servers
             ;;
-        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|fuzz' ;;
+        install)
+            venv=${2:?a folder}
+            make_venv
+            install_packages
+            install_musterd .
+            ;;
+        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|fuzz, or install FOLDER' ;;
     esac
 }
 
