@@ -2,7 +2,7 @@
 # Brings what a make target needs, and skips what is there:
 #   setup.sh demo   the virtual environment with what musterd itself needs
 #   setup.sh lint   the same with the tools of developers
-#   setup.sh test   the same with memcached, PostgreSQL and PgBouncer
+#   setup.sh test   the same with memcached, PostgreSQL, PgBouncer and Chromium
 #   setup.sh bench  the same with what draws the pictures, and the peers of benchmarks
 #   setup.sh faults the same with faketime
 #   setup.sh fuzz   the same as bench, with fuzzers
@@ -24,6 +24,11 @@ missing_servers() { # as Debian and Ubuntu call the packages
     on_path pgbouncer || echo pgbouncer
     on_path openssl || echo openssl
     on_path initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
+}
+
+missing_for_tests() {
+    missing_servers
+    on_path chromedriver || echo chromium-driver # which brings the Chromium of its version
 }
 
 is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
@@ -130,11 +135,18 @@ ensure_venv() { # demo | lint | bench | fuzz, each with all that is in the ones 
     fingerprint >"$venv/done-$1"
 }
 
-ensure_servers() {
+ensure_packages() { # those that the function of this name prints
     local packages
-    mapfile -t packages < <(missing_servers)
+    mapfile -t packages < <("$1")
     [ ${#packages[@]} = 0 ] || install_system_packages "${packages[@]}"
-    [ -z "$(missing_servers)" ] || fail "still not found after the installation: $(missing_servers)"
+    [ -z "$("$1")" ] || fail "still not found after the installation: $("$1")"
+}
+
+refuse_snap() {
+    if ! on_path chromedriver && grep -qsx 'ID=ubuntu' /etc/os-release; then
+        fail "no chromedriver on PATH, and Ubuntu has Chromium only as a snap, which tests cannot drive:" \
+            "install Google Chrome, and the chromedriver of its version from Chrome for Testing, and try again"
+    fi
 }
 
 main() {
@@ -144,20 +156,21 @@ main() {
         demo | lint) ensure_venv "$1" ;;
         test)
             ensure_venv lint
-            ensure_servers
+            refuse_snap
+            ensure_packages missing_for_tests
             ;;
         bench)
             ensure_venv bench
-            ensure_servers
+            ensure_packages missing_servers
             ;;
         faults)
             ensure_venv bench
-            ensure_servers
+            ensure_packages missing_servers
             compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || install_system_packages faketime
             ;;
         fuzz)
             ensure_venv fuzz
-            ensure_servers
+            ensure_packages missing_servers
             ;;
         install)
             venv=${2:?a folder}

@@ -10,6 +10,7 @@ Nothing that runs in production imports it.
 | `processes`, `keeper` | what these stand on: a held port, and an end however we end |
 | `proxy`, `lane` | a TCP proxy that breaks the way between a client and a real server, on command |
 | `names` | a name service in the place of the system's |
+| `browser` | a real Chromium, driven through chromedriver |
 
 The proxy::
 

@@ -13,6 +13,12 @@ const MARKS = {
   check_failing: ["check failing", "bad"], conflict: ["conflict", "bad"],
 };
 
+// What fetch says where there is no answer.
+const WHY = {
+  TypeError: "Nobody is there, or the network does not lead there.",
+  TimeoutError: `It takes more than ${TIMEOUT / 1000} s.`,
+};
+
 const at = (id) => document.getElementById(id);
 const filters = at("filters");
 let clockSkew = 0; // milliseconds that the coordinator's clock is ahead of this browser's
@@ -42,6 +48,8 @@ function fill(element, ...children) {
   if (focused) element.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
+// In the middle of a sentence, whose order it leaves alone, in whatever direction it is written.
+const apart = (text) => make("bdi", {}, text);
 const badge = (text, kind) => make("span", { class: `badge ${kind}` }, text);
 const cell = (value, kind = "") => make("td", { class: kind }, value);
 const count = (number, kind) =>
@@ -147,9 +155,11 @@ async function refresh() {
 
 function drawLogin(reason) {
   const asks = reason !== null;
-  if (asks && token !== null) at("login-note").textContent = `${reason}.`;
+  if (asks && token !== null) at("login-note").textContent = `${reason[0].toUpperCase()}${reason.slice(1)}.`;
   if (asks) {
     remember(null);
+    document.title = "musterd";
+    document.body.classList.remove("away");
     fill(at("health"), badge("asks for a token", "warn"));
     for (const id of SHOWN) fill(at(id));
   }
@@ -167,6 +177,7 @@ function drawStatus(status) {
     " ", make("span", { class: "soft" },
       status.staleness === null ? "no proven sweep yet" : `last proven sweep ${seconds(status.staleness)} ago`));
   if (!status.shards) { // to a token of groups
+    document.title = "musterd";
     fill(at("about"), `version ${status.version}`);
     fill(at("shards"), empty("Your token is for some groups: shards are shown to those of all groups."));
     return;
@@ -320,19 +331,21 @@ function drawHistory(changes) {
     make("td", {}, change.old === change.new ? badge(change.new, change.new)
       : [badge(change.old, change.old), " → ", badge(change.new, change.new)],
       make("div", { class: "why" }, change.reason),
-      change.actor ? make("div", { class: "soft" }, `by ${change.actor}`,
+      change.actor ? make("div", { class: "soft" }, "by ", apart(change.actor),
         change.address ? ` from ${change.address}` : "") : null)));
   return make("div", { class: "scroll" }, table(["When", "Change"], rows));
 }
 
 const banner = (kind, title, text) =>
-  make("div", { class: `banner ${kind}` }, `${title} `, make("span", {}, text));
+  make("div", { class: `banner ${kind}` }, title, " ", make("span", {}, text));
 
 function drawBanners(status, error) {
+  document.body.classList.toggle("away", error !== null); // what was good then may not be so now
   if (error) {
     const age = heardAt === null ? "" : `What you see is ${seconds((performance.now() - heardAt) / 1000)} old. `;
+    document.title = "musterd: no answer";
     fill(at("health"), badge("no answer", "bad"));
-    fill(at("banners"), banner("bad", "The coordinator does not answer.", `${age}${error.message}`));
+    fill(at("banners"), banner("bad", "The coordinator does not answer.", `${age}${WHY[error.name] ?? error.message}`));
     return;
   }
   if (status === null) {
@@ -348,7 +361,7 @@ function drawBanners(status, error) {
         `${shard.reason.replace(/[.\s]+$/, "")}. ${status.uncovered || "No"} members are heard nowhere now; `
         + "nobody is declared down for silence there meanwhile."));
   const storms = status.storms.map((storm) =>
-    banner("warn", `Mass silence in ${storm.group}${storm.zone && `, zone ${storm.zone}`}:`,
+    banner("warn", ["Mass silence in ", storm.group, storm.zone && [", zone ", apart(storm.zone)], ":"].flat(),
       `${storm.silent} of ${storm.living} members fell silent together ${ago(storm.since)} ago;`
       + ` they are suspect, and down in ${seconds(storm.ends_in)} of listening unless they beat.`));
   fill(at("banners"), deaf, storms);

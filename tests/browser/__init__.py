@@ -1,0 +1,1 @@
+"""What a real Chromium takes part in."""
