@@ -100,7 +100,9 @@ function remember(text) {
 
 async function ask(path) {
   const headers = token === null ? {} : { authorization: `Bearer ${token}` };
-  const answer = await fetch(path, { headers, signal: AbortSignal.timeout(TIMEOUT) });
+  const answer = await fetch(path, { headers, signal: AbortSignal.timeout(TIMEOUT) }).catch((error) => {
+    throw new Error(WHY[error.name] ?? error.message);
+  });
   const date = Date.parse(answer.headers.get("date"));
   if (Math.abs(date - Date.now()) > 2000) clockSkew = date - Date.now();
   if (answer.ok) return answer.json();
@@ -345,7 +347,7 @@ function drawBanners(status, error) {
     const age = heardAt === null ? "" : `What you see is ${seconds((performance.now() - heardAt) / 1000)} old. `;
     document.title = "musterd: no answer";
     fill(at("health"), badge("no answer", "bad"));
-    fill(at("banners"), banner("bad", "The coordinator does not answer.", `${age}${WHY[error.name] ?? error.message}`));
+    fill(at("banners"), banner("bad", "The coordinator does not answer.", `${age}${error.message}`));
     return;
   }
   if (status === null) {
