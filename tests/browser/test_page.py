@@ -26,6 +26,13 @@ STRUCK = (
     "return [globalThis.struck ?? null, document.querySelectorAll('main img, main script').length]"
 )
 
+PRESSED = """
+globalThis.link = document.querySelector("#groups a");
+link.dispatchEvent(new PointerEvent("pointerdown", {bubbles: true}));
+await refresh();
+return link.isConnected;
+"""
+
 FIRST_EVENT = """
 const answer = await fetch("/v1/events", {headers: {authorization: `Bearer ${arguments[0]}`}});
 const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -33,6 +40,9 @@ const {value} = await reader.read();
 await reader.cancel();
 return value;
 """
+
+
+RELEASED = 'link.dispatchEvent(new PointerEvent("pointerup", {bubbles: true}))'
 
 
 @pytest.fixture
@@ -69,6 +79,9 @@ def test_on_a_laptop_nobody_is_asked_for_a_token(browser: Browser, api: Api) -> 
     is_told(browser, "#health", "listening")
     assert not browser.run(f"return {IS_SHOWN}", "#login")
     assert not browser.run(f"return {IS_SHOWN}", "#leave")
+    assert browser.run(PRESSED)  # what is drawn anew while the button is down gets no click
+    browser.run(RELEASED)
+    browser.until("!link.isConnected")
     browser.click("#groups a")
     is_told(browser, "#members", "h1")
     browser.click("#members a")

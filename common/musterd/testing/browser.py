@@ -107,11 +107,11 @@ class Browser(Server):
 
     def click(self, css: str) -> None:
         """Click where a user would; raise ServerError where something is in the way."""
-        self._post(f"/element/{self._element(css)}/click")
+        self._act(css, "click")
 
     def type(self, css: str, text: str) -> None:
         """Type into a field."""
-        self._post(f"/element/{self._element(css)}/value", text=text)
+        self._act(css, "value", text=text)
 
     def cookies(self) -> list[dict[str, Any]]:
         """Return the cookies that go to this page's host."""
@@ -127,6 +127,15 @@ class Browser(Server):
         """Write what is seen to a PNG."""
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b64decode(self._call("GET", "/screenshot")))
+
+    def _act(self, css: str, command: str, **values: object) -> None:
+        while True:
+            try:
+                self._post(f"/element/{self._element(css)}/{command}", **values)
+                return
+            except ServerError as error:
+                if "stale element" not in str(error):  # which was drawn anew meanwhile
+                    raise
 
     def _element(self, css: str) -> str:
         found = self._post("/element", using="css selector", value=css)

@@ -26,6 +26,7 @@ let heardAt = null;
 let token = remembered();
 let nextAfter = null;
 let generation = 0;
+let pressed = null; // where the pointer is down: it is a click only if it goes up on the same
 
 // Every text goes in as a text node: names and reasons come from hosts and are never markup.
 function make(tag, attributes = {}, ...children) {
@@ -38,7 +39,8 @@ function make(tag, attributes = {}, ...children) {
 }
 
 function fill(element, ...children) {
-  // Neither a selection being copied nor the focus of the keyboard is taken away by a refresh.
+  // Neither a click, a selection being copied nor the focus of the keyboard is taken away by a refresh.
+  if (pressed !== null && element.contains(pressed)) return;
   const selection = getSelection();
   if (!selection.isCollapsed && element.contains(selection.anchorNode)) return;
   const focused = element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
@@ -396,6 +398,8 @@ at("login").addEventListener("submit", (event) => {
   refresh();
 });
 at("leave").addEventListener("click", () => { remember(null); refresh(); });
+addEventListener("pointerdown", (event) => { pressed = event.target; });
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => { pressed = null; });
 addEventListener("hashchange", () => { showFilters(); look(); });
 document.addEventListener("visibilitychange", look);
 
