@@ -52,6 +52,7 @@ fuzz:  ## arbitrary bytes for all that reads, ten minutes each, e.g. ARGS='--sec
 	@scripts/setup.sh fuzz
 	.venv/bin/python -m tests.fuzz $(ARGS)
 	.venv/bin/python -m tests.fuzz.api
+	.venv/bin/pytest -n 4 tests/unit tests/sim tests/service tests/fuzz --hypothesis-profile thorough
 
 bench:  ## measure everything, ten minutes, and write docs/benchmarks.md; ARGS=--quick takes one
 	@scripts/setup.sh bench

@@ -12,10 +12,12 @@ from musterd.testing import keeper
 from musterd.testing.authority import Authority
 from musterd.testing.servers import Database, Memcached, PgBouncer, Postgres
 from tests import measuring
+from tests.examples import THOROUGH
 from tests.time_limit import limited
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("musterd", deadline=None)
+hypothesis.settings.register_profile(THOROUGH, deadline=None)
 hypothesis.settings.load_profile("musterd")
 
 

@@ -23,7 +23,8 @@ from tests.contract.labs import (
 from tests.contract.relay_lab import RELAYS, relay_lab
 from tests.contract.signing import FLEET
 
-KEYED_SERVERS = ("memcached", "three-memcacheds", "embedded")
+THREE = "three-memcacheds"
+KEYED_SERVERS = ("memcached", THREE, "embedded")
 LOCKED = "memcached-locked"
 """By TLS and with a password: what breaks on its way to others breaks the whole of TLS there."""
 
@@ -35,6 +36,9 @@ A relay tells of a member with its first beat, and leaves one that retires to co
 """
 
 STORES = (*DIRECT, "relay")
+
+UNLOCKED = tuple(store for store in DIRECT if store != LOCKED)
+"""For what is decided from what was read, however that came: TLS and a password change none of it."""
 
 SIGNED_RELAY = "relay with the fleet key"
 

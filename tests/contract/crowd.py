@@ -42,7 +42,7 @@ class Crowd:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._agents = [
-            Agent(store, [host(100 * number + at) for at in range(5)]) for number in range(CALLS)
+            Agent(store, [host(100 * number + at) for at in range(3)]) for number in range(CALLS)
         ]
         self._coordinators = [Coordinator(store, f"c{number}") for number in range(CALLS)]
         self._exits = AsyncExitStack()

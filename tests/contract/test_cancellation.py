@@ -11,6 +11,10 @@ from tests.contract.cast import Agent, Coordinator, closing_all, hosts
 from tests.contract.crowd import calls
 from tests.contract.labs import Lab
 
+MEMBERS = (
+    6  # on each of three servers some; each round after a cancellation is one beat of every one
+)
+
 
 async def cancel_after(steps: int, call: Callable[[], Awaitable[object]]) -> bool:
     """Run ``call`` and cancel it after so many turns of the event loop; whether it had ended."""
@@ -34,12 +38,12 @@ async def cancel_after(steps: int, call: Callable[[], Awaitable[object]]) -> boo
 async def test_cancelled_at_any_turn_of_the_loop(lab: Lab, which: int) -> None:
     """Cancelled earlier and later in its course, until it ends by itself."""
     store = lab.open()
-    agent, coordinator = Agent(store, hosts(30)), Coordinator(store)
+    agent, coordinator = Agent(store, hosts(MEMBERS)), Coordinator(store)
     async with closing_all(agent, coordinator):
         await agent.tick()
         await coordinator.look()
         ended = False
-        for steps in (*range(12), *range(12, 60, 5), *range(60, 2000, 60)):
+        for steps in (*range(8), *range(8, 60, 8), *range(60, 2000, 120)):
             if ended:
                 break
             name, call = list(calls(agent, coordinator))[which]
@@ -52,7 +56,7 @@ async def test_cancelled_after_any_time(lab: Lab) -> None:
     """Any call, cancelled while bytes are on their way, with others going on beside it."""
     dice = random.Random(7)
     store = lab.open()
-    agent, coordinator = Agent(store, hosts(30)), Coordinator(store)
+    agent, coordinator = Agent(store, hosts(MEMBERS)), Coordinator(store)
     async with closing_all(agent, coordinator):
         await agent.tick()
         await coordinator.look()

@@ -91,7 +91,7 @@ async def test_connections_cut_in_mid_reply(lab: Lab, ending: str) -> None:
     """At any byte: an error or an incomplete sweep, never a wrong answer."""
     async with proxies(lab) as (url, ways), Crowd(lab.open(timeout=TIMEOUT, url=url)) as crowd:
         await crowd.is_right()
-        for count in (0, 1, 3, 7, 20, 60, 100, 500, 1000, 2000):
+        for count in (0, 1, 7, 60, 500, 1000):  # nothing, a letter, a word, a line, some lines
             for call in range(CALLS):
                 for way in ways:
                     getattr(way.replies, ending)(count)
@@ -112,6 +112,8 @@ GARBAGE: dict[str, Garbler] = {
     "other digits": lambda chunk: chunk.replace(b"0", b"1"),
     "zeros": lambda chunk: bytes(len(chunk)),
 }
+# One client reads memcached's replies and those of the embedded store, whose own make other garbage.
+OF_ITS_OWN_REPLIES = ("short", "twice", "other digits")
 # asyncpg trusts its server further: on the others it raises inside the callbacks of the event loop
 # (which the test runner would report), and it never gets over a message of length zero.
 POSTGRES_GARBAGE = ("bits", "text", "long line", "short", "nothing but ends")
@@ -120,7 +122,8 @@ POSTGRES_GARBAGE = ("bits", "text", "long line", "short", "nothing but ends")
 @pytest.mark.parametrize(
     ("store_kind", "garbage"),
     [
-        *((store, garbage) for store in ("memcached", "embedded") for garbage in GARBAGE),
+        *(("memcached", garbage) for garbage in GARBAGE),
+        *(("embedded", garbage) for garbage in OF_ITS_OWN_REPLIES),
         *(("postgresql", garbage) for garbage in POSTGRES_GARBAGE),
     ],
 )

@@ -4,11 +4,14 @@ import pytest
 
 from musterd.stores.slots.writer import ASSURE_EVERY
 from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, run, settle
-from tests.contract.conftest import KEYED_SERVERS, LOCKED, SERVERS, STORES
+from tests.contract.conftest import KEYED_SERVERS, LOCKED, SERVERS, STORES, THREE
 from tests.contract.labs import KeyedLab, Lab, PostgresLab
 
 LOSSES = [
-    *((store, loss) for store in ("memory", *KEYED_SERVERS, LOCKED) for loss in KeyedLab.losses),
+    *((store, loss) for store in ("memory", "memcached", THREE) for loss in KeyedLab.losses),
+    # The embedded store keeps the table of `memory`, and loses one thing or all as memcached does.
+    *(("embedded", loss) for loss in KeyedLab.losses if " and " not in loss),
+    (LOCKED, "everything"),  # what heals is not told how it came: the connection alone is another
     *((store, loss) for store in ("postgresql", "relay") for loss in PostgresLab.losses),
 ]
 KEYED = ("memory", *KEYED_SERVERS)

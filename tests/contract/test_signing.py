@@ -7,7 +7,7 @@ from musterd.beat import HEAD, NO_MAC, SIGNED, VERSION, unpack
 from musterd.keys import CHALLENGE_LIMIT, FleetKeys, Keyring
 from musterd.model import Member
 from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, run
-from tests.contract.conftest import DIRECT, KEYED_SERVERS
+from tests.contract.conftest import KEYED_SERVERS, UNLOCKED
 from tests.contract.labs import NAMESPACE, KeyedLab, Lab
 from tests.contract.signing import (
     KEYRING,
@@ -24,7 +24,7 @@ OTHERS = Keyring(NAMESPACE, fleet=FleetKeys(b"another fleet key".ljust(32)))
 HOST = Member("compute", "host-0001", "rack-1", "ü", {"cpu": "epyc", "a": "b"})
 MOVED = Member("compute", "host-0001", "rack-2", "ü", {"cpu": "epyc", "a": "b"})
 
-on_direct = pytest.mark.parametrize("store_kind", DIRECT)
+on_direct = pytest.mark.parametrize("store_kind", UNLOCKED)
 
 
 async def ticks(agent: Agent, number: int) -> None:

@@ -54,10 +54,14 @@ async def test_a_beat_needs_an_announcement(lab: Lab) -> None:
         assert not await agent.writers[0].beat(agent.beat_of(host(1)))
 
 
-async def test_many_members(lab: Lab) -> None:
-    """More than two commands of a thousand, joining from several agents at once."""
+MANY = {"memory": 2500, "memcached": 2500}
+"""Three commands of a thousand, for the one reader of all keyed stores; each join takes some calls."""
+
+
+async def test_many_members(lab: Lab, store_kind: str) -> None:
+    """They join from several agents at once."""
     store = lab.open()
-    members = hosts(2500)
+    members = hosts(MANY.get(store_kind, 300))
     agents = [Agent(store, members[at::4]) for at in range(4)]
     coordinator = Coordinator(store)
     async with closing_all(*agents, coordinator):
@@ -67,7 +71,7 @@ async def test_many_members(lab: Lab) -> None:
         look = await coordinator.look()
         assert look.proven
         assert look.sequences == {member.name: 1 for member in members}
-        assert max(coordinator.slots) < 2500  # dense
+        assert max(coordinator.slots) < len(members)  # dense
         again = await coordinator.look()
         assert not again.seated
         assert not again.vacated

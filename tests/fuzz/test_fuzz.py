@@ -1,9 +1,10 @@
-"""A minute of arbitrary bytes for everything that reads what others wrote; `make fuzz` takes hours."""
+"""Seconds of arbitrary bytes for everything that reads what others wrote; `make fuzz` takes hours."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.fuzz.targets import TARGETS
 
 EXAMPLES = 600
@@ -16,7 +17,7 @@ def test_nothing_that_comes_is_more_than_it_can_read(name: str) -> None:
         target.run(seed)
 
     @settings(
-        max_examples=EXAMPLES // target.cost,
+        max_examples=examples(EXAMPLES // target.cost),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from musterd.stores.table.table import Table
 from musterd.testing.servers import HOST, Memcached
 from musterd_coordinator.memcache.server import serve
+from tests.examples import examples
 
 # Blank lines fill up whatever a data block of a wrong length left open.
 TAIL = b"\r\n" * 40 + b"stats reset\r\n"
@@ -176,7 +177,7 @@ def ports() -> Iterator[tuple[int, int]]:
 
 
 @given(scripts=scripts, cuts=cuts)
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 def test_answers_as_memcached_does(
     ports: tuple[int, int], scripts: list[list[bytes]], cuts: list[int]
 ) -> None:

@@ -21,6 +21,7 @@ from musterd_coordinator.sweep.postgres.limits import MOST_SLOTS
 from musterd_coordinator.sweep.postgres.relays import marks_key
 from musterd_coordinator.sweep.postgres.roster import Doubts
 from tests.conftest import StartPostgres
+from tests.examples import examples
 from tests.service.postgres_fleet import (
     NAMESPACE,
     TIMEOUT,
@@ -162,7 +163,7 @@ _FAR = Row(2**31 - 1, 7, NAMESPACE, "far", "", "{}", 1, b"", 0)
 @example([_DEEP])
 @example([_LONG])
 @example([_FAR])
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_rows_there_are_good_members_are_heard(yard: Yard, rows: list[Row]) -> None:
     heard = yard.heard_beside(rows)
     sequence = yard.sequence

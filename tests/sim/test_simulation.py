@@ -13,6 +13,8 @@ from benchmarks.simulation.run import AlwaysCounting, Outcome, detection_bound, 
 from benchmarks.simulation.scenario import Scenario
 from benchmarks.simulation.statistics import Estimate, mean
 
+from tests.examples import seeds
+
 DELAYS = (
     "constant:0.25",
     "exponential:1",
@@ -104,7 +106,7 @@ def test_the_closed_form_becomes_that_of_nfd_s(loss: float, down_time: float) ->
     assert 1 - ours.accuracy == pytest.approx(1 - theirs.accuracy, rel=0.005)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", seeds(5))
 def test_faults_alone_call_nobody_down_and_a_clock_that_always_counts_does(seed: int) -> None:
     scenario = replace(FAULTY, seed=seed)
     own, naive = simulate(scenario), simulate(scenario, AlwaysCounting)
@@ -122,7 +124,7 @@ def test_a_store_that_hangs_at_every_beat_of_some_members_lets_nobody_be_judged(
     assert simulate(scenario, AlwaysCounting, faults=faults).ledger.count(Blame.FAULT) > 100
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_faults_add_no_mistakes_to_those_of_loss(seed: int) -> None:
     """Each beat that a fault swallows needs no loss; but then its time does not count."""
     lossy = replace(FAULTY, members=2000, down_time=30.0, loss=0.1, seed=seed)
@@ -134,7 +136,7 @@ def test_faults_add_no_mistakes_to_those_of_loss(seed: int) -> None:
     assert naive.count(Blame.FAULT) + naive.count(Blame.BOTH) > 10 * own.count(Blame.BOTH)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_every_death_is_found_within_the_bound_of_listening(seed: int) -> None:
     scenario = replace(FAULTY, members=5000, loss=0.05, crashes=0.5, seed=seed)
     outcome = simulate(scenario)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from musterd.cli import reference
@@ -14,6 +14,7 @@ from musterd.errors import ConfigError
 from musterd.settings.options import Number, Unusable, variable
 from musterd.settings.settings import OPTIONS
 from musterd.settings.sources import Loaded, Settings, environment_in, load
+from tests.examples import examples
 
 NUMBERS = {key: option.kind for key, option in OPTIONS.items() if isinstance(option.kind, Number)}
 NOT_NUMBERS = ["ten", "", "1e20", "-1e20", "nan", "inf", "-inf", "true", "1,5", "10s", "--1"]
@@ -137,6 +138,7 @@ def test_a_number_is_taken_exactly_when_it_is_in_range(key: str, value: float) -
     assert outcome(kind.read_text, repr(value)) == expected
 
 
+@settings(max_examples=examples(100))
 @given(text=st.text(), key=st.sampled_from(sorted(OPTIONS)))
 def test_no_text_in_the_environment_is_a_crash(text: str, key: str) -> None:
     loaded = outcome(lambda environ: load({}, environ), {variable(key): text})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musterd.beat import member_id
@@ -14,6 +14,7 @@ from musterd.cli import status as status_command
 from musterd.model import State
 from musterd.status import StatusAnswer
 from musterd_coordinator.roll.coverage import Coverage, oldest, redundancy_lost, uncovered
+from tests.examples import examples
 from tests.unit.stage import NAMESPACE, Stage, host, told
 
 
@@ -54,6 +55,7 @@ def age_of(fleet: Fleet, shards: tuple[int, ...]) -> float:
     return min((age for age in ages if age is not None), default=math.inf)
 
 
+@settings(max_examples=examples(100))
 @given(fleets())
 def test_uncovered_is_who_has_no_listening_shard(fleet: Fleet) -> None:
     coverage = counted(fleet)
@@ -66,6 +68,7 @@ def test_uncovered_is_who_has_no_listening_shard(fleet: Fleet) -> None:
     assert covered == (not deaf)
 
 
+@settings(max_examples=examples(100))
 @given(fleets())
 def test_staleness_is_that_of_the_member_that_is_worst_off(fleet: Fleet) -> None:
     _, shard = oldest(counted(fleet).all, fleet.listening, fleet.ages)
@@ -73,6 +76,7 @@ def test_staleness_is_that_of_the_member_that_is_worst_off(fleet: Fleet) -> None
     assert (math.inf if shard is None else fleet.ages[shard]) == worst
 
 
+@settings(max_examples=examples(100))
 @given(fleets())
 def test_redundancy_is_lost_where_a_shard_is_away_and_another_hears_its_members(
     fleet: Fleet,
@@ -86,6 +90,7 @@ def test_redundancy_is_lost_where_a_shard_is_away_and_another_hears_its_members(
     assert redundancy_lost(counted(fleet).all, fleet.listening) == sorted(lost)
 
 
+@settings(max_examples=examples(100))
 @given(fleets())
 def test_who_goes_is_counted_no_more(fleet: Fleet) -> None:
     coverage = counted(fleet)

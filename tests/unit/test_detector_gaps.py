@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from musterd_coordinator.judge.gaps import ENOUGH, WHOLE
 from musterd_coordinator.judge.members import Code
+from tests.examples import examples
 from tests.unit.fleet import Fleet
 
 PERIOD = 0.25
@@ -92,7 +93,7 @@ class World:
 @example(interval=2.0, timeout=0.1, gaps=[(6, 2)], again=12, took=[0.0] * MEMBERS)
 @example(interval=2.0, timeout=0.5, gaps=[(14, 1)], again=6, took=[0.0] * MEMBERS)
 @example(interval=1.0, timeout=0.8, gaps=[(8, 4)], again=12, took=[1.0] * MEMBERS)  # in step
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_between_gaps_the_living_are_never_accused_and_the_dead_are_found(
     interval: float, timeout: float, gaps: list[tuple[int, int]], again: int, took: list[float]
 ) -> None:

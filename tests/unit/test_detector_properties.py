@@ -17,6 +17,7 @@ from musterd_coordinator.judge.listening import LONGEST_STEP, Step
 from musterd_coordinator.judge.members import CODES, STATES, Code
 from musterd_coordinator.judge.sweep import News
 from musterd_coordinator.judge.transitions import StateChanges
+from tests.examples import examples
 from tests.unit.fleet import Fleet
 
 PERIOD = 0.5
@@ -205,7 +206,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestLife.settings = settings(max_examples=examples(80), stateful_step_count=40, deadline=None)
 
 
 # What Hypothesis found when a rule was wrong or missing: allowance, proven sweeps only.

@@ -1,7 +1,7 @@
 """Who is in which row, and what they announced, in little memory and none that is left behind."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musterd.model import Member
@@ -10,6 +10,7 @@ from musterd_coordinator.roll.batch import alike
 from musterd_coordinator.roll.interning import Interner
 from musterd_coordinator.roll.names import NOBODY, Group, NameIndex
 from musterd_coordinator.steps import whole
+from tests.examples import examples
 
 names = st.sampled_from(["a", "b", "c", "d"])
 members = st.builds(
@@ -22,6 +23,7 @@ members = st.builds(
 )
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(st.tuples(st.booleans(), st.lists(members, max_size=6)), max_size=15))
 def test_it_says_of_everyone_what_they_announced_last(
     steps: list[tuple[bool, list[Member]]],

@@ -20,6 +20,7 @@ from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.sweep.base import BeatBatch, Roster
 from musterd_coordinator.sweep.columns import Rejected, no_beats
 from musterd_coordinator.sweep.loop import SweepOutcome
+from tests.examples import examples
 from tests.unit.stage import Stage, columns_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -243,7 +244,7 @@ FORGOTTEN_TWICE = [
 ]
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @example(FORGOTTEN_TWICE)
 @example(SEAT_TAKEN_BEFORE_IT_WAS_FORGOTTEN)
 @given(

@@ -19,6 +19,7 @@ from musterd.stores.slots.protocol import (
 )
 from musterd.stores.slots.writer import COUNT_EVERY
 from musterd_coordinator.sweep.slots.roster import ROOM
+from tests.examples import examples
 from tests.unit.keyed_world import (
     BAD_UTF8,
     GOOD,
@@ -32,7 +33,7 @@ from tests.unit.keyed_world import (
 )
 
 
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(25), deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(st.lists(st.lists(st.tuples(names, contents), max_size=8), max_size=3))
 @example([[(KEYS.holder(50), BAD_UTF8), (KEYS.holder(51), NESTED)]])
 @example([[(KEYS.holder(slot), NESTED) for slot in range(6)]])
@@ -60,7 +61,7 @@ def test_anything_anywhere(portions: list[list[tuple[bytes, bytes]]]) -> None:
 KEYRING = Keyring("fleet", fleet=FleetKeys(bytes(32)))
 
 
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(25), deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(st.lists(st.lists(st.tuples(names, contents), max_size=8), max_size=3))
 @example([[(KEYS.holder(slot), write_holder(GOOD[slot], bytes(16))) for slot in range(6)]])
 @example([[(KEYS.challenge, bytes(129)), (KEYS.holder(1), BAD_UTF8)]])

@@ -14,6 +14,7 @@ from musterd_coordinator.sweep.memcached.connection import BulkConnection
 from musterd_coordinator.sweep.memcached.replies import BeatsReply
 from musterd_coordinator.sweep.memcached.values import BulkReply, ValuesReply
 from musterd_coordinator.sweep.slots.slotmap import Block
+from tests.examples import examples
 
 KEYS = Keys("fleet")
 SLOTS = range(4)
@@ -72,7 +73,7 @@ pieces = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(pieces, max_size=12), st.lists(st.integers(1, 500_000), max_size=8))
 def test_any_answer_ends_well(pieces: Sequence[bytes], cuts: Sequence[int]) -> None:
     asyncio.run(answer(b"".join(pieces), cuts))

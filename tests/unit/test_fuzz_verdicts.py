@@ -10,6 +10,7 @@ from musterd.stores.slots.protocol import SLOT_LIMIT
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import Clocks
 from musterd_coordinator.sweep.loop import Sweeper
+from tests.examples import examples
 from tests.unit.fleet import rules
 from tests.unit.keyed_world import BAD_UTF8, GOOD, HUGE_COUNT, KEYS, NESTED, World, contents
 
@@ -68,7 +69,7 @@ class Watched(World):
         return [str(self.roll.view.state(row)) for row in rows if row is not None]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     st.lists(
         st.lists(st.one_of(holders, st.tuples(unowned, contents)), max_size=6),

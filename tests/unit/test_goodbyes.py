@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from musterd.beat import Status
 from musterd_coordinator.judge.members import Code
 from musterd_coordinator.judge.transitions import Cause
+from tests.examples import examples
 from tests.unit.fleet import Fleet
 
 GOODBYES = [Status.LEAVING, Status.CHECK_FAILING]
@@ -124,7 +125,7 @@ def test_a_goodbye_after_one_that_was_taken_back_has_a_hold_of_its_own() -> None
     assert fleet.states(some) == {Code.DOWN}
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     runs=st.lists(
         st.tuples(st.sampled_from([*GOODBYES, Status.OK]), st.integers(1, 20)), max_size=5
@@ -154,6 +155,7 @@ def test_a_hold_lasts_from_the_first_goodbye_that_was_not_taken_back(
             assert left == pytest.approx([began + HOLD - now] * 8)
 
 
+@settings(max_examples=examples(100))
 @given(
     said=st.lists(
         st.tuples(st.sets(st.integers(0, 11)), st.sampled_from([*GOODBYES, Status.OK])),

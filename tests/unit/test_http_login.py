@@ -12,6 +12,7 @@ from musterd.model import Member, State
 from musterd.orders import Origin
 from musterd.tokens import Rank, TokenOrder
 from musterd_coordinator.http import make_app
+from tests.examples import examples
 from tests.http_calls import Reader, Reply, ask, reading
 from tests.http_desk import DictDesk
 from tests.unit.token_shelf import Door
@@ -278,7 +279,7 @@ async def test_whatever_is_sent_in_place_of_a_token_is_refused(api: Api, header:
     method=st.sampled_from(["GET", "HEAD", "PATCH", "DELETE"]),
     target=st.sampled_from([HOST, "/v1/groups", "/v1/tokens", "/metrics", "/v1/events"]),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(200))
 async def test_no_header_is_a_fault(header: str, method: str, target: str) -> None:
     api = Api()
     await api.token(Rank.READER)

@@ -17,6 +17,7 @@ from musterd.stores.table.store import TableConnection
 from musterd.stores.table.table import Table
 from musterd_coordinator.sweep.slots.reader import SlotReader
 from musterd_coordinator.sweep.table import TableBulk
+from tests.examples import examples
 
 KEYS = Keys("fleet")
 MEMBERS = [Member("compute", f"host-{number}") for number in range(4)]
@@ -182,14 +183,14 @@ async def play(dice: Random, steps: int) -> None:
         assert {s: m for s, m in world.seats[number].items() if s in slots} == slots
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.integers(0, 2**64), st.integers(1, 25))
 def test_it_comes_right_whatever_happened(seed: int, steps: int) -> None:
     """Each member in one slot, seen by every coordinator, when the bad luck is over."""
     anyio.run(play, Random(seed), steps)  # luck of our own: Hypothesis prefers simple numbers
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.randoms(use_true_random=False), st.integers(2, 8))
 def test_newcomers_with_one_name_always_share_a_slot(dice: Random, number: int) -> None:
     async def announce() -> None:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musterd_coordinator.judge.mass import ESTABLISHED_AFTER
 from musterd_coordinator.judge.members import Code
+from tests.examples import examples
 from tests.unit.fleet import Fleet
 
 DOWN_TIME = 4.0
@@ -62,6 +63,7 @@ def test_where_few_are_established_everybody_is_counted() -> None:
     assert fleet.states([*rows, *new[:8]]) == {Code.SUSPECT}
 
 
+@settings(max_examples=examples(100))
 @given(
     dying=st.sets(st.integers(0, 11)),
     fakes=st.integers(0, 60),

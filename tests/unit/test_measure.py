@@ -1,6 +1,7 @@
 """A whole run of the tests tells which lines and branches they took, and fails if those are few."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,7 @@ def test_one():
 def test_none():
     assert sign(0) == 0
 """
+WITH_XDIST_ALONE = ("-p", "no:cacheprovider", "-p", "xdist")
 BELOW = "\ndef test_below():\n    assert sign(-1) == -1\n"
 
 
@@ -48,8 +50,11 @@ def run(folder: Path, tests: str) -> "subprocess.CompletedProcess[str]":
     (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = . {ROOT}\nfilterwarnings = error\n")
     (folder / "conftest.py").write_text(HOOKS)
     (folder / "test_it.py").write_text(tests)
-    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", str(folder)]
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    argv = [sys.executable, "-m", "pytest", *WITH_XDIST_ALONE, "-n", "2", str(folder)]
+    alone = os.environ | {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"
+    }  # Hypothesis takes three times as long
+    return subprocess.run(argv, cwd=folder, env=alone, capture_output=True, text=True, check=False)
 
 
 def test_what_all_workers_took_is_told_before_the_closing_line(tmp_path: Path) -> None:

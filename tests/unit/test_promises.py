@@ -9,6 +9,7 @@ from musterd.beat import Status
 from musterd.limits import MAX_INTERVAL, MIN_INTERVAL, MIN_PUSH_TIMEOUT
 from musterd_coordinator.judge import promises
 from musterd_coordinator.judge.members import Code
+from tests.examples import examples
 from tests.unit.fleet import Fleet
 
 PATIENT, HASTY = 0.8, 0.04  # push timeouts, in seconds
@@ -212,7 +213,7 @@ promise = st.tuples(
     canaries=st.lists(st.sampled_from([0.0, 0.01, 0.2, 0.7]), min_size=1, max_size=5),
     gap=st.integers(0, 6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_what_some_promise_changes_no_verdict_on_another(
     hostile: list[list[tuple[int, int, Status]]], canaries: list[float], gap: int
 ) -> None:

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from musterd.resolving import NAMES, PATIENCE, THREADS, Book, Resolver, is_address
 from musterd.testing import FakeNames
 from musterd.ways import Way
+from tests.examples import examples
 
 
 class Books(RuleBasedStateMachine):
@@ -59,7 +60,7 @@ class Books(RuleBasedStateMachine):
 
 
 TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestBooks.settings = settings(max_examples=examples(40), stateful_step_count=20, deadline=None)
 
 
 def test_names_that_are_remembered_are_bounded() -> None:

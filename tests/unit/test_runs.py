@@ -1,11 +1,12 @@
 """Several agents with one name are a conflict, however many; a restart is none."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musterd_coordinator.judge.members import OLDER_RUNS
 from musterd_coordinator.judge.transitions import Cause
+from tests.examples import examples
 from tests.unit.fleet import Fleet
 
 
@@ -44,6 +45,7 @@ def test_a_conflict_of_many_is_over_when_one_is_left() -> None:
     assert fleet.causes_of(row)[-1] == Cause.CONFLICT_OVER
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(st.integers(1, 12), max_size=60))
 def test_no_run_is_remembered_twice(runs: list[int]) -> None:
     fleet, row = taking_turns(runs)

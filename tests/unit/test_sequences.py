@@ -1,12 +1,13 @@
 """Numbers of beats that somebody else wrote: who beats is alive, whatever they say."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musterd_coordinator.judge.members import Code
 from musterd_coordinator.judge.sequences import REACH
 from musterd_coordinator.judge.transitions import Cause
+from tests.examples import examples
 from tests.unit.fleet import Fleet
 
 HUGE = 2**63  # a float that is a whole number
@@ -63,6 +64,7 @@ def test_whose_record_was_sent_later_lives_whatever_its_number() -> None:
     assert fleet.detector.conflict(row)
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(st.integers(1, HUGE), min_size=1, max_size=30))
 def test_who_beats_is_never_down_though_each_of_its_beats_gets_another_number(
     forged: list[int],
@@ -74,6 +76,7 @@ def test_who_beats_is_never_down_though_each_of_its_beats_gets_another_number(
     assert fleet.state(row) == Code.UP
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(st.tuples(st.integers(1, 100), st.integers(0, 50)), max_size=12))
 def test_the_dead_go_down_though_copies_of_the_beats_of_its_last_day_come_back(
     old: list[tuple[int, int]],
@@ -112,6 +115,7 @@ def test_a_conflict_by_numbers_is_over_in_time() -> None:
     assert fleet.causes_of(row)[-1] == Cause.STRANGE_NUMBERS_OVER
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(st.one_of(st.none(), st.integers(1, 2**62), st.just(HUGE)), max_size=40))
 def test_who_beats_is_never_down_whatever_is_written_between(forged: list[int | None]) -> None:
     """Single forged records among honest beats: never more than two of these go unheard in a row."""
@@ -125,6 +129,7 @@ def test_who_beats_is_never_down_whatever_is_written_between(forged: list[int | 
         assert fleet.state(row) == Code.UP
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(st.integers(1, 99), max_size=12))
 def test_the_dead_go_down_though_old_records_come_back_in_falling_order(old: list[int]) -> None:
     fleet, row = up(100)
@@ -135,6 +140,7 @@ def test_the_dead_go_down_though_old_records_come_back_in_falling_order(old: lis
     assert fleet.state(row) == Code.DOWN
 
 
+@settings(max_examples=examples(100))
 @given(
     numbers=st.lists(st.lists(st.integers(1, 2**62), min_size=4, max_size=4), max_size=8),
 )

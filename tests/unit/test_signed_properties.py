@@ -18,6 +18,7 @@ from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import Clocks
 from musterd_coordinator.service.queries import Queries
 from musterd_coordinator.sweep.loop import Sweeper
+from tests.examples import examples
 from tests.unit.fleet import rules
 from tests.unit.signed_world import FLEET, NAMES, NAMESPACE, SignedWorld
 
@@ -182,7 +183,7 @@ async def beat(world: SignedWorld, silent: Member | None) -> None:
 deeds = st.tuples(st.booleans(), st.integers(0, 127), st.integers(0, 10), st.integers(0, 10**6))
 
 
-@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(12), deadline=None, phases=[Phase.explicit, Phase.generate])
 @example(
     [
         *([], []),

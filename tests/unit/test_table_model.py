@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from musterd.stores.table.table import ITEM_OVERHEAD, Outcome
+from tests.examples import examples
 from tests.unit.tables import Clock, table_of, value_of
 
 ALL_KEYS = (b"a", b"b", b"c")
@@ -94,4 +95,4 @@ class SameAsADictionary(RuleBasedStateMachine):
 
 
 TestSameAsADictionary = SameAsADictionary.TestCase
-TestSameAsADictionary.settings = settings(max_examples=50, stateful_step_count=30)
+TestSameAsADictionary.settings = settings(max_examples=examples(50), stateful_step_count=30)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musterd.beat import Status
@@ -13,6 +13,7 @@ from musterd_coordinator.judge.transitions import Cause
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.verdicts import decide, orders_of, stated, verdict_of, verdicts_of
 from musterd_coordinator.service.paging import NO_FILTERS, Filters
+from tests.examples import examples
 from tests.unit.stage import Stage
 
 facts = st.builds(Facts, disabled=st.booleans(), forced_down=st.booleans())
@@ -63,6 +64,7 @@ fleets = st.lists(
 )
 
 
+@settings(max_examples=examples(100))
 @given(fleets)
 def test_answers_counts_filters_and_verdicts_agree(
     fleet: list[tuple[str, str, int, Status, Facts, bool]],
