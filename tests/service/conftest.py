@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from musterd.stores.postgres.schema import init_db
 from musterd.testing.servers import Database
 from tests.conftest import StartPgBouncer
 
@@ -23,9 +22,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def ready(database: Database) -> Database:
+def ready(tables: str, database: Database) -> Database:
     """Give a database with musterd's tables."""
-    await init_db(database.dsn, 30.0)
     return database
 
 

@@ -12,6 +12,8 @@ from musterd_agent.agent import Agent
 from tests.agent_support import running, settings_of
 from tests.service.postgres_fleet import TIMEOUT, beat_of, everybody, host, writer_of
 
+pytestmark = pytest.mark.usefixtures("tables")
+
 MEMBERS = 120
 INTERVAL = 1.5  # so that no beat is late because the machine is busy
 

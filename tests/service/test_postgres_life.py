@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import anyio
 import asyncpg
+import pytest
 
 from musterd.errors import StoreError
 from musterd.stores import ShardWriter
@@ -24,6 +25,8 @@ from tests.service.postgres_fleet import (
     sequences,
 )
 from tests.service.registries import entry, opened, record
+
+pytestmark = pytest.mark.usefixtures("tables")
 
 LAZY = {**Postgres.cheap, "wal_writer_delay": "10s", "autovacuum": "off"}
 """It loses what was committed in the last seconds without waiting for the disk."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import anyio
+import pytest
 
 from musterd.stores import ShardWriter
 from musterd.testing.servers import Database
@@ -11,6 +12,8 @@ from musterd_coordinator.sweep.base import ShardReader
 from musterd_coordinator.sweep.postgres.roster import Doubts
 from tests.service import postgres_fleet
 from tests.service.postgres_fleet import beat_of, canary, host, reader_of, rows_of
+
+pytestmark = pytest.mark.usefixtures("tables")
 
 KNOWN = 3
 STEP = 4  # rows that one call reads here

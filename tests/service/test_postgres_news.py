@@ -9,7 +9,7 @@ from musterd_coordinator.sweep.base import BeatBatch, ShardReader
 from musterd_coordinator.sweep.postgres.mark import SnapshotMark
 from tests.service.postgres_fleet import beat_of, both, canary, host, sequences
 
-pytestmark = pytest.mark.usefixtures("reading")
+pytestmark = pytest.mark.usefixtures("reading", "tables")
 
 _SPOIL = "UPDATE musterd.beat SET record = set_byte(record, 8, 1) WHERE slot = {}"
 

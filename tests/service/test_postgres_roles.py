@@ -33,6 +33,8 @@ from tests.service.postgres_fleet import (
     writer_of,
 )
 
+pytestmark = pytest.mark.usefixtures("tables")
+
 _RECORD = "decode(repeat('00', 64), 'hex')"
 _MARK = f"1, now(), -5, {marks_key(NAMESPACE)}, {_RECORD}"
 FORBIDDEN = {

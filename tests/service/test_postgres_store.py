@@ -4,6 +4,7 @@ import random
 
 import anyio
 import asyncpg
+import pytest
 
 from musterd.model import Member
 from musterd.stores.postgres.schema import init_db
@@ -19,6 +20,8 @@ from tests.service.postgres_fleet import (
     sequences,
     writer_of,
 )
+
+pytestmark = pytest.mark.usefixtures("tables")
 
 
 async def test_slots_are_dense_and_used_again(database: Database) -> None:

@@ -13,7 +13,7 @@ from musterd_coordinator.sweep.postgres.scan import Collect, Scan
 from tests.conftest import StartPgBouncer
 from tests.service.postgres_fleet import beat_of, both, canary, host, sequences
 
-pytestmark = pytest.mark.usefixtures("reading")
+pytestmark = pytest.mark.usefixtures("reading", "tables")
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_cancelled_at_any_moment_the_next_call_is_right(
     async with both(url) as (writer, reader):
         await writer.announce(host(1))
         await reader.roster()
-        for sequence in range(1, 61):
+        for sequence in range(1, 31):
             calls = (
                 lambda: writer.beat(beat_of(host(1), sequence)),  # noqa: B023
                 lambda: writer.announce(host(1)),

@@ -34,6 +34,8 @@ from tests.service.registries import (
     set_facts,
 )
 
+pytestmark = pytest.mark.usefixtures("tables")
+
 
 @pytest.fixture
 async def registry(url: str) -> AsyncIterator[Registry]:

@@ -15,6 +15,8 @@ from musterd_coordinator.registry.base import Registry
 from musterd_coordinator.registry.tokens import KeptToken
 from tests.service.registries import T0, change, opened, record
 
+pytestmark = pytest.mark.usefixtures("tables")
+
 DAY = timedelta(days=1)
 
 
