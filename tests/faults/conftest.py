@@ -34,7 +34,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def start_lab(storm_min: int) -> Iterator[StartLab]:
-    """`start_lab(url, kind="one memcached")` starts a fleet; all of it ends with the test."""
+def start_lab(storm_min: int, request: pytest.FixtureRequest) -> Iterator[StartLab]:
+    """`start_lab(url, kind="one memcached")` starts a fleet; all of it ends with the test.
+
+    In the short form all who stay alive are one agent's: each process takes most of a second to start.
+    """
+    crowds = 3 if request.config.getoption("--faults") == "full" else 1
     with ExitStack() as stack:
-        yield lambda store, **how: stack.enter_context(Lab(store, storm_min=storm_min, **how))
+        yield lambda store, **how: stack.enter_context(
+            Lab(store, storm_min=storm_min, crowds=crowds, **how)
+        )

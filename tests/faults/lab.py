@@ -141,6 +141,7 @@ class Lab:
         agents_store: str | None = None,
         program: list[str] | None = None,
         open_files: int | None = None,
+        crowds: int = 3,
         **settings: Setting,
     ) -> None:
         self.store = store
@@ -150,7 +151,7 @@ class Lab:
         self.coordinator.program = program or self.coordinator.program
         self.coordinator.open_files = open_files
         self.agents = {name: self.agent(name) for name in (DURING, AFTER)}
-        self.crowds = [self.agent(*CROWD[first::3]) for first in range(3)]
+        self.crowds = [self.agent(*CROWD[first::crowds]) for first in range(crowds)]
         self._stack = ExitStack()
         self._epoch = time.monotonic()
         self.observer = Observer(f"http://{self.coordinator.address}", self._epoch)
