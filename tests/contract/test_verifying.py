@@ -119,8 +119,14 @@ async def test_a_record_of_another_member_is_nothing(lab: Lab) -> None:
         await one.settle()
 
 
-@on_direct
-@pytest.mark.parametrize("restarted", ["neither", "agent", "coordinator", "both"])
+# One reader judges all keyed stores, and each restart alone is gone through on every one of them.
+RESTARTS = [
+    *((store, one) for store in UNLOCKED for one in ("neither", "agent", "coordinator")),
+    *((store, "both") for store in ("memcached", "postgresql")),
+]
+
+
+@pytest.mark.parametrize(("store_kind", "restarted"), RESTARTS)
 async def test_a_recorded_beat_is_never_news(lab: Lab, restarted: str) -> None:
     one = scene(lab)
     async with closing_all(one.agent, one.coordinator):

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from musterd.cli import reference
@@ -138,7 +139,7 @@ def test_a_number_is_taken_exactly_when_it_is_in_range(key: str, value: float) -
     assert outcome(kind.read_text, repr(value)) == expected
 
 
-@settings(max_examples=examples(100))
+@hypothesis.settings(max_examples=examples(100))
 @given(text=st.text(), key=st.sampled_from(sorted(OPTIONS)))
 def test_no_text_in_the_environment_is_a_crash(text: str, key: str) -> None:
     loaded = outcome(lambda environ: load({}, environ), {variable(key): text})

@@ -1,5 +1,6 @@
 """A test that hangs fails in time, and says where; a busy machine is given more of it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -70,11 +71,14 @@ def run(folder: Path, hooks: str, tests: str, *more: str) -> str:
     (folder / "conftest.py").write_text(hooks)
     (folder / "test_it.py").write_text(tests)
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rfp", *more, str(folder)]
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False).stdout
+    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(
+        argv, cwd=folder, env=alone, capture_output=True, text=True, check=False
+    ).stdout
 
 
 def test_a_test_that_hangs_fails_where_it_waits_and_the_next_one_runs(tmp_path: Path) -> None:
-    told = run(tmp_path, OUR_HOOKS, TESTS)
+    told = run(tmp_path, OUR_HOOKS, TESTS, "-p", "anyio")
     assert "FAILED test_it.py::test_a_thread_hangs - Failed: it hangs" in told
     assert "FAILED test_it.py::test_a_task_hangs - Failed: it hangs" in told
     assert "in forever\n    await anyio.sleep_forever()" in told
@@ -82,5 +86,5 @@ def test_a_test_that_hangs_fails_where_it_waits_and_the_next_one_runs(tmp_path: 
 
 
 def test_a_test_that_does_not_even_fail_ends_with_its_process(tmp_path: Path) -> None:
-    told = run(tmp_path, HASTE, STUBBORN, "-n", "1", "--max-worker-restart", "0")
+    told = run(tmp_path, HASTE, STUBBORN, "-p", "xdist", "-n", "1", "--max-worker-restart", "0")
     assert "crashed while running 'test_it.py::test_hears_nothing'" in told
