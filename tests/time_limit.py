@@ -28,7 +28,8 @@ def allowed(limit: float, load: float, processors: int) -> float:
     return limit * max(1.0, load / processors)
 
 
-def _allowed_now(limit: float) -> float:
+def allowed_now(limit: float) -> float:
+    """Seconds for what takes ``limit`` at most on an idle machine, as busy as this one is now."""
     return allowed(limit, os.getloadavg()[0], os.cpu_count() or 1)
 
 
@@ -42,7 +43,7 @@ def limited(limit: float, grace: float = GRACE) -> Iterator[None]:
     begin = time.monotonic()
 
     def look(_signal: int, _frame: FrameType | None) -> None:
-        now, seconds = time.monotonic() - begin, _allowed_now(limit)
+        now, seconds = time.monotonic() - begin, allowed_now(limit)
         if now < seconds:
             signal.setitimer(signal.ITIMER_REAL, seconds - now)
             return

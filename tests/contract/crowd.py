@@ -10,9 +10,10 @@ from musterd.errors import StoreError
 from musterd.stores import Store
 from musterd_coordinator.sweep.base import BeatBatch
 from tests.contract.cast import Agent, Coordinator, closing_all, host
+from tests.time_limit import allowed_now
 
 TIMEOUT = 1.0
-SLACK = 2.0  # the machine may be busy
+SLACK = 2.0  # and more where the machine is busy
 PATIENCE = 10.0
 Call = Callable[[], Awaitable[object]]
 
@@ -92,7 +93,7 @@ class Crowd:
         """What a call returns or fails with; a sweep that is not complete has failed."""
         _, call = list(calls(self._agents[number], self._coordinators[number]))[number]
         try:
-            with anyio.fail_after(TIMEOUT + SLACK):
+            with anyio.fail_after(allowed_now(TIMEOUT + SLACK)):
                 outcome = await call()
         except StoreError as error:
             outcome = error
@@ -138,7 +139,7 @@ async def _repeat(call: Call) -> None:
         try:
             await call()
         except StoreError:
-            if anyio.current_time() - begin > PATIENCE:
+            if anyio.current_time() - begin > allowed_now(PATIENCE):
                 raise
             await anyio.sleep(0.02)
         else:

@@ -12,6 +12,7 @@ from tests.contract.cast import Agent, closing_all, host, hosts
 from tests.contract.conftest import SERVERS
 from tests.contract.crowd import CALLS, SLACK, TIMEOUT, Crowd
 from tests.contract.labs import Lab
+from tests.time_limit import allowed_now
 
 on_servers = pytest.mark.parametrize("store_kind", SERVERS)
 
@@ -52,7 +53,7 @@ async def test_calls_that_wait_for_each_other_end_in_time(lab: Lab) -> None:
             with pytest.raises(ShardUnavailable):
                 await agent.writers[0].announce(host(number))
 
-        with anyio.fail_after(TIMEOUT + SLACK):
+        with anyio.fail_after(allowed_now(TIMEOUT + SLACK)):
             async with anyio.create_task_group() as group:
                 for number in range(40):
                     group.start_soon(push, number)
@@ -153,7 +154,7 @@ async def test_a_writer_closed_in_mid_call(lab: Lab) -> None:
             with pytest.raises(StoreError):
                 await agent.writers[shard].beat(agent.beat_of(host(1)))
 
-        with anyio.fail_after(SLACK):
+        with anyio.fail_after(allowed_now(SLACK)):
             async with anyio.create_task_group() as group:
                 group.start_soon(push)
                 await anyio.wait_all_tasks_blocked()

@@ -16,21 +16,23 @@ from tests.faults.postgres_standby import Standby
 from tests.service.postgres_fleet import NAMESPACE, TIMEOUT, beat_of, canary, host
 from tests.service.registries import opened
 from tests.swallowing import swallowing
+from tests.time_limit import allowed_now
 
 PUSH = 1.0
 
 
 async def test_memcached_by_the_second_address(memcached: Memcached) -> None:
+    push = allowed_now(PUSH)
     port = int(memcached.address.rpartition(":")[2])
     with swallowing("127.0.0.9", port), FakeNames({"cache.test": ["127.0.0.9", "127.0.0.1"]}):
         url = f"memcached://cache.test:{port}"
-        store = open_store(url, namespace=NAMESPACE, timeout=PUSH, beat_ttl=600)
+        store = open_store(url, namespace=NAMESPACE, timeout=push, beat_ttl=600)
         writer, reader = store.writer(0), open_reader(store, 0, "c1")
         began = time.monotonic()
         await writer.announce(host(1))
         assert await writer.beat(beat_of(host(1)))
         assert await writer.renew() == ""  # where it is already
-        assert time.monotonic() - began < 4 * PUSH
+        assert time.monotonic() - began < 4 * push
         await reader.renew()
         assert await reader.write_canary(canary(1))
         await reader.roster()
@@ -40,11 +42,12 @@ async def test_memcached_by_the_second_address(memcached: Memcached) -> None:
 
 
 async def test_postgresql_by_the_second_address(database: Database) -> None:
+    push = allowed_now(PUSH)
     await init_db(database.dsn, TIMEOUT)
     address, _, port = database.server.address.rpartition(":")
     with swallowing("127.0.0.9", int(port)), FakeNames({"pg.test": ["127.0.0.9", address]}):
         url = database.dsn.replace(address, "pg.test")
-        store = open_store(url, namespace=NAMESPACE, timeout=PUSH, beat_ttl=600)
+        store = open_store(url, namespace=NAMESPACE, timeout=push, beat_ttl=600)
         writer, reader = store.writer(0), open_reader(store, 0, "c1")
         await writer.announce(host(1))
         assert await writer.beat(beat_of(host(1)))

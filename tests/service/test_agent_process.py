@@ -20,11 +20,12 @@ from musterd.testing.agent_process import COMMAND, AgentProcess
 from musterd.testing.servers import HOST, Memcached, Postgres, held_port, memcached_url
 from tests.conftest import StartMemcached, StartPostgres
 from tests.service.beats import beats_in
+from tests.time_limit import allowed_now
 
 FAST = ("--member", "h1", "--interval", "0.2")
 STATUS_ALL = "STATUS=beating to 1 of 1 shards"
 
-# Seconds, with half a second for a machine that is busy with other tests.
+# Seconds, with half a second for what else the machine does, and more where it is busy.
 AT_ONCE = 0.5
 WITHIN_TWO_SECONDS = 2.0 + 0.5
 
@@ -41,7 +42,7 @@ async def test_a_signal_makes_it_leave(memcached: Memcached, number: signal.Sign
         assert [beat.status for beat in await beats_in(memcached.url)] == [Status.OK]
         status, seconds = agent.stop(number)
         output = agent.output
-    assert (status, seconds < 1.0 + AT_ONCE) == (0, True)
+    assert (status, seconds < allowed_now(1.0 + AT_ONCE)) == (0, True)
     assert [beat.status for beat in await beats_in(memcached.url)] == [Status.LEAVING]
     assert [line.count("agent started") for line in output.splitlines()] == [1, 0]
     assert "agent left" in output
@@ -133,7 +134,7 @@ def test_it_ends_within_two_seconds_without_its_store(
         trouble(memcached)
         agent.wait_for("STATUS=waiting for")
         status, seconds = agent.stop()
-        assert (status, seconds < WITHIN_TWO_SECONDS) == (0, True), agent.output
+        assert (status, seconds < allowed_now(WITHIN_TWO_SECONDS)) == (0, True), agent.output
 
 
 async def test_it_leaves_one_shard_while_another_hangs(start_memcached: StartMemcached) -> None:
@@ -143,7 +144,7 @@ async def test_it_leaves_one_shard_while_another_hangs(start_memcached: StartMem
         hung.pause()
         agent.wait_for("STATUS=beating to 1 of 2 shards; ")
         status, seconds = agent.stop()
-        assert (status, seconds < WITHIN_TWO_SECONDS) == (0, True), agent.output
+        assert (status, seconds < allowed_now(WITHIN_TWO_SECONDS)) == (0, True), agent.output
     assert [beat.status for beat in await beats_in(good.url)] == [Status.LEAVING]
 
 
@@ -167,7 +168,7 @@ async def test_it_beats_into_postgresql(postgres_store: Postgres) -> None:
         assert server.password not in agent.output
         server.pause()
         status, seconds = agent.stop()
-        assert (status, seconds < WITHIN_TWO_SECONDS) == (0, True), agent.output
+        assert (status, seconds < allowed_now(WITHIN_TWO_SECONDS)) == (0, True), agent.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -178,7 +179,7 @@ def test_a_second_signal_ends_it_at_once(memcached: Memcached, number: signal.Si
         agent.send(number)
         agent.wait_for("STOPPING=1")
         status, seconds = agent.stop(number)
-        assert (status, seconds < AT_ONCE) == (-number, True)
+        assert (status, seconds < allowed_now(AT_ONCE)) == (-number, True)
 
 
 def test_a_name_lookup_that_hangs_does_not_hold_up_the_end() -> None:
@@ -194,7 +195,7 @@ def test_a_name_lookup_that_hangs_does_not_hold_up_the_end() -> None:
         agent.wait_for("READY=1")
         after(0.3)
         status, seconds = agent.stop()
-        assert (status, seconds < WITHIN_TWO_SECONDS) == (0, True), agent.output
+        assert (status, seconds < allowed_now(WITHIN_TWO_SECONDS)) == (0, True), agent.output
 
 
 async def test_it_waits_for_a_store_that_is_not_there_yet() -> None:
@@ -206,7 +207,7 @@ async def test_it_waits_for_a_store_that_is_not_there_yet() -> None:
             agent.wait_for("WATCHDOG=1")  # an absent store must not get it killed
             server.start()
             came = time.monotonic()
-            assert agent.wait_for(STATUS_ALL) - came < 0.2 + AT_ONCE
+            assert agent.wait_for(STATUS_ALL) - came < allowed_now(0.2 + AT_ONCE)
             (beat,) = await beats_in(server.url)
             assert beat.sequence > 1
     finally:
@@ -217,7 +218,7 @@ def test_the_watchdog_is_fed_at_half_its_time(memcached: Memcached) -> None:
     with AgentProcess(memcached.url, *FAST, environ={"WATCHDOG_USEC": "400000"}) as agent:
         agent.wait_for(STATUS_ALL)
         came = [agent.wait_for("WATCHDOG=1") for _ in range(6)]
-        assert 1.0 - AT_ONCE < came[-1] - came[0] < 1.0 + AT_ONCE
+        assert 1.0 - AT_ONCE < came[-1] - came[0] < allowed_now(1.0 + AT_ONCE)
 
 
 async def test_a_restart_of_memcached_costs_no_beat(memcached: Memcached) -> None:

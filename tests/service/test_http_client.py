@@ -23,6 +23,9 @@ from tests.http_desk import DictDesk
 from tests.http_serving import served, until
 from tests.service.strangers import answering
 
+PATIENCE = 60.0
+"""Seconds for a call that takes milliseconds on an idle machine."""
+
 in_thread = anyio.to_thread.run_sync
 
 
@@ -41,7 +44,7 @@ async def test_plain_calls(desk: DictDesk) -> None:
 
 
 def _all_calls(url: str) -> None:
-    with Client(url) as client:
+    with Client(url, timeout=PATIENCE) as client:
         assert [group.group for group in client.groups().groups] == ["compute"]
         assert client.group("compute").members == 2500
         assert len(list(client.members("compute"))) == 2500
@@ -65,7 +68,7 @@ def _all_calls(url: str) -> None:
 
 
 async def test_async_calls(desk: DictDesk) -> None:
-    async with served(desk) as url, AsyncClient(url) as client:
+    async with served(desk) as url, AsyncClient(url, timeout=PATIENCE) as client:
         assert (await client.group("compute")).members == 2500
         assert len([one async for one in client.members("compute")]) == 2500
         assert len([one async for one in client.members("compute", up=False)]) == 1

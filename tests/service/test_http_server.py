@@ -20,6 +20,7 @@ from musterd_coordinator.http.connection import Connection
 from musterd_coordinator.http.limits import HttpLimits
 from tests.http_desk import DictDesk
 from tests.http_serving import served, served_app
+from tests.time_limit import allowed_now
 
 
 @pytest.fixture
@@ -196,7 +197,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off(desk: DictDesk) -> None:
 
 
 async def _readers(url: str, number: int) -> None:
-    with anyio.fail_after(8.0):
+    with anyio.fail_after(allowed_now(8.0)):
         while f"musterd_event_readers {number}.0\n".encode() not in await _metrics(url):  # noqa: ASYNC110
             await anyio.sleep(0.05)
 

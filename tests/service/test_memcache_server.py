@@ -15,6 +15,7 @@ from musterd.errors import CannotListen, ConfigError
 from musterd.stores.table.table import Table
 from musterd.testing.servers import HOST
 from musterd_coordinator.memcache.server import ClientLimits, MemcacheServer, serve
+from tests.time_limit import allowed_now
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -36,11 +37,11 @@ class Client:
         self.heard = b""
 
     async def say(self, text: bytes) -> None:
-        with anyio.fail_after(10):
+        with anyio.fail_after(allowed_now(10)):
             await self.stream.send(text)
 
     async def hear_until(self, end: bytes) -> bytes:
-        with anyio.fail_after(10):
+        with anyio.fail_after(allowed_now(10)):
             while not self.heard.endswith(end):
                 self.heard += await self.stream.receive()
         heard, self.heard = self.heard, b""
@@ -51,7 +52,7 @@ class Client:
         return await self.hear_until(end)
 
     async def is_hung_up_on(self) -> bool:
-        with anyio.fail_after(10):
+        with anyio.fail_after(allowed_now(10)):
             try:
                 while True:
                     self.heard += await self.stream.receive()
@@ -168,7 +169,7 @@ async def test_all_that_waits_has_a_common_limit() -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
                 tasks.start_soon(upload_half, server)
-            with anyio.fail_after(10):
+            with anyio.fail_after(allowed_now(10)):
                 while await stat(honest, "total_connections") < 11:
                     await anyio.lowlevel.checkpoint()
                 while await stat(honest, "curr_connections") > 4:

@@ -12,7 +12,9 @@ from musterd.stores.postgres.rights import MEMBERS_OF_A_HOST
 from musterd.stores.postgres.schema import STEPS, VERSION, init_db
 from musterd.testing.processes import environment, find_program
 from musterd.testing.servers import Database, Postgres
-from tests.service.postgres_fleet import TIMEOUT
+
+PATIENCE = 60.0
+"""Seconds for what takes less than one on an idle machine."""
 
 FOLDER = Path(musterd.stores.postgres.__path__[0]) / "sql"
 AGENTS, ONE_LOGIN, LOGIN_EACH, LOCK_DOWN, RELAYS, COORDINATORS = (
@@ -43,7 +45,7 @@ def run(program: str, *arguments: object) -> str:
         capture_output=True,
         text=True,
         env=environment(),
-        timeout=60,
+        timeout=PATIENCE,
     )
     return done.stdout
 
@@ -72,7 +74,7 @@ async def test_files_run_by_psql_make_what_musterd_makes(
     with postgres.database() as one, postgres.database() as other:
         await init_db(
             one.dsn,
-            TIMEOUT,
+            PATIENCE,
             agents=roles["a"],
             agents_each=roles["e"],
             relays=roles["r"],
@@ -85,7 +87,7 @@ async def test_files_run_by_psql_make_what_musterd_makes(
         by_hand(other, RELAYS, role=roles["r"])
         by_hand(other, RELAYS, COORDINATORS, role=roles["c"])
         assert dump(one) == dump(other)
-        assert await init_db(other.dsn, TIMEOUT) == []
+        assert await init_db(other.dsn, PATIENCE) == []
 
 
 @pytest.mark.parametrize("version", range(1, VERSION))
@@ -93,7 +95,7 @@ async def test_tables_of_every_version_are_upgraded_to_the_same(
     postgres: Postgres, version: int
 ) -> None:
     with postgres.database() as fresh, postgres.database() as old:
-        await init_db(fresh.dsn, TIMEOUT)
+        await init_db(fresh.dsn, PATIENCE)
         old.execute("CREATE SCHEMA musterd;" + "".join(STEPS[:version]))
-        await init_db(old.dsn, TIMEOUT)
+        await init_db(old.dsn, PATIENCE)
         assert dump(fresh) == dump(old)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Self
 
 COMMAND = (sys.executable, "-m", "musterd")
-TIMEOUT = 10.0
+TIMEOUT = 60.0
+"""Seconds to wait for what takes a few on an idle machine."""
 
 
 class AgentProcess:
