@@ -1,11 +1,12 @@
 """What a browser meets: a coordinator's API that comes and goes, and a site of somebody else's."""
 
+import socket
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
 
 from anyio.from_thread import BlockingPortal
 
@@ -69,13 +70,32 @@ class Stranger:
 
     def __enter__(self) -> Self:
         handler = partial(_OnePage, self._page, self.asked)
-        self._server = ThreadingHTTPServer((HOST, self._port), handler)
+        self._server = _Site((HOST, self._port), handler)
         threading.Thread(target=self._server.serve_forever, args=[0.01]).start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Site(ThreadingHTTPServer):
+    """A `_Site` leaves no connection that a browser made in advance, on which it would still answer."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._connections: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._connections.append(connection)
+        return connection, address
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in self._connections:
+            with suppress(OSError):  # most are closed
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _OnePage(BaseHTTPRequestHandler):
@@ -87,8 +107,9 @@ class _OnePage(BaseHTTPRequestHandler):
         self._asked.append(self.path)
         self.send_response(200)
         self.send_header("content-type", "text/html")
-        self.end_headers()
-        self.wfile.write(self._page)
+        with suppress(ConnectionError):  # the site is gone, or the browser is
+            self.end_headers()
+            self.wfile.write(self._page)
 
     do_POST = do_GET  # noqa: N815  # the server's word
 

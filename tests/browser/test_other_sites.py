@@ -117,9 +117,7 @@ def test_a_page_of_another_origin_reads_and_orders_nothing(
         assert browser.run(ANOTHER_ORIGIN, api.url, HOST) == NOTHING
     assert api.ordered == []
     gauges = api.app.gauges
-    assert (
-        gauges.answered[200] == 6
-    )  # the questions came, and their answers were kept from the page
+    assert gauges.answered[200] == 6  # the questions came; the page did not get the answers
     assert gauges.answered[405] == 2  # nobody may ask whether it may change or remove
     assert gauges.refused["browser"] == 2
 
