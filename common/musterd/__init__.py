@@ -40,11 +40,17 @@ __all__ = [
     "Verdict",
 ]
 
-_ASK = frozenset({"AsyncClient", "Client", "Replica"})
+_HOMES = {
+    "musterd.client": {"AsyncClient", "Client", "Replica"},
+    "musterd.model": {"FactsChange", "Mark", "State", "Transition", "Verdict"},
+    "musterd.status": {"StatusAnswer"},
+}
+"""Where names come from; the others are in ``musterd.answers``."""
 
 
 def __getattr__(name: str) -> object:
     """Import a name only when it is asked for: an agent asks for none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("musterd.client" if name in _ASK else "musterd.model"), name)
+    home = next((home for home, names in _HOMES.items() if name in names), "musterd.answers")
+    return getattr(import_module(home), name)

@@ -45,7 +45,7 @@ class Roster:
 
 
 class Signatures(NamedTuple):
-    """These are figures of what is signed on a shard: see ShardStatus in :mod:`musterd.model`."""
+    """These are figures of what is signed on a shard: see ShardStatus in :mod:`musterd.status`."""
 
     with_old_key: int = 0
     challenges_put_back: int = 0
