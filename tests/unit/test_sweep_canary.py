@@ -112,6 +112,17 @@ async def test_a_shard_that_lost_the_last_canary_proves_nothing() -> None:
     assert (swept.proven, "lost the canary" in swept.reason) == (False, True)
 
 
+async def test_a_shard_that_lost_the_challenge_with_the_canary_lost_everything() -> None:
+    shard = Shard()
+    shard.read = lambda sweep: replace(sweep, unproven="somebody overwrote the challenge")
+    assert "overwrote" in (await outcome(shard)).reason
+    shard.kept = False
+    swept = await outcome(shard)
+    assert "lost the canary" in swept.reason
+    assert swept.sweep is not None
+    assert swept.sweep.unproven  # so that agents are given the time to see another one
+
+
 async def test_an_incomplete_sweep_proves_nothing_and_keeps_what_it_brought() -> None:
     shard = Shard()
     shard.read = lambda sweep: replace(sweep, complete=False, reason="cut off")

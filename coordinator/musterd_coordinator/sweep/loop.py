@@ -147,10 +147,10 @@ class Sweeper:
             return attempt.sweep.reason
         now = anyio.current_time()
         attempt.spoiled = self._spoilage.update(attempt.sweep, now)
+        if not kept:  # and the challenge with it, if there was one: this is why
+            return "the shard lost the canary of the last sweep: restarted, flushed or evicting"
         if reason := attempt.sweep.unproven or attempt.spoiled.reason:
             return reason
-        if not kept:
-            return "the shard lost the canary of the last sweep: restarted, flushed or evicting"
         if attempt.sweep.canary is None:
             return "the canary was accepted and did not come back"
         if (attempt.sweep.canary.incarnation, attempt.sweep.canary.sequence) != (
