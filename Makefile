@@ -33,14 +33,14 @@ coverage:  ## run all tests and say what no test takes, daemons included, twice 
 	.venv/bin/coverage combine -q
 	.venv/bin/coverage report
 
-faults:  ## break everything there is to break, for an hour, and write docs/faults.md
+faults:  ## break all there is to break, for an hour, and write docs/faults.md; or ARGS=--locked
 	@scripts/setup.sh faults
 	rm -rf build/faults
 	mkdir -p build/faults
 	FAULTS_RESULTS="$(CURDIR)/build/faults" .venv/bin/pytest -n 4 tests/faults tests/attacks --faults full $(ARGS)
 	.venv/bin/python -m tests.faults.report build/faults docs
 
-attacks:  ## do what one hostile or clumsy neighbour can do, five minutes
+attacks:  ## do what one hostile or clumsy neighbour can do, five minutes; or ARGS=--locked
 	@scripts/setup.sh test
 	.venv/bin/pytest -n 3 tests/attacks --faults full $(ARGS)
 

@@ -1,5 +1,21 @@
 """Attacks run on the fleet of the fault lab, and like it in a short form and in full."""
 
-from tests.faults.conftest import pytest_collection_modifyitems, pytest_generate_tests, start_lab
+from tests.faults.conftest import (
+    locks,
+    pytest_collection_modifyitems,
+    pytest_generate_tests,
+    start_lab,
+    start_memcached,
+    start_pgbouncer,
+    start_postgres,
+)
 
-__all__ = ["pytest_collection_modifyitems", "pytest_generate_tests", "start_lab"]
+__all__ = [
+    "locks",
+    "pytest_collection_modifyitems",
+    "pytest_generate_tests",
+    "start_lab",
+    "start_memcached",
+    "start_pgbouncer",
+    "start_postgres",
+]

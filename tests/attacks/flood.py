@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import cycle, islice
 
+from musterd.testing.processes import Server
+
 SOURCE = "127.0.0.9"
 """Where most of this comes from: not from the address of those who mean well."""
 
@@ -23,15 +25,13 @@ def allow_descriptors(number: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def connect(address: str, timeout: float = 2.0, source: str = SOURCE) -> socket.socket:
-    """A connection to ``host:port``."""
-    host, port = address.rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout, source_address=(source, 0))
-
-
 @contextmanager
 def idle_connections(
-    address: str, number: int, greeting: bytes = KEEP_ALIVE, sources: Sequence[str] = (SOURCE,)
+    server: Server,
+    number: int,
+    greeting: bytes = KEEP_ALIVE,
+    sources: Sequence[str] = (SOURCE,),
+    port: int | None = None,
 ) -> Iterator[None]:
     """Connections that ask once, or send what ``greeting`` says, and then stay."""
     allow_descriptors(number + 200)
@@ -39,7 +39,7 @@ def idle_connections(
     try:
         for source in islice(cycle(sources), number):
             with suppress(OSError):
-                client = connect(address, source=source)
+                client = server.connect(2.0, source=source, port=port)
                 opened.append(client)
                 client.setblocking(False)
                 client.send(greeting)
@@ -58,19 +58,18 @@ def half_a_body(length: int, sent: int) -> bytes:
     return head + b" " * sent
 
 
-def request(address: str, text: bytes, timeout: float = 5.0) -> bytes:
+def request(server: Server, text: bytes, timeout: float = 5.0) -> bytes:
     """Send ``text`` and read the first piece of the answer; nothing when there is none."""
-    with suppress(OSError), connect(address, timeout) as client:
-        client.settimeout(timeout)
+    with suppress(OSError), server.connect(timeout, source=SOURCE) as client:
         client.sendall(text)
         return client.recv(65536)
     return b""
 
 
-def order(address: str, member: str, body: bytes) -> bytes:
+def order(server: Server, member: str, body: bytes) -> bytes:
     """One PATCH of one member."""
     head = (
         b"PATCH /v1/groups/compute/members/%b HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     )
-    return request(address, head % (member.encode(), len(body)) + body)
+    return request(server, head % (member.encode(), len(body)) + body)

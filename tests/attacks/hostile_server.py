@@ -1,6 +1,7 @@
 """A memcached that is none: it takes every store order and answers every read without end."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,9 +13,13 @@ CHUNK = b"VALUE musterd:m:00000001 0 1000000\r\n" + b"x" * 1_000_000 + b"\r\n"
 
 
 class EndlessServer:
-    """Listens on a loopback port of its own; ``chunk`` is what it repeats to whoever reads."""
+    """Listens on a loopback port of its own; ``chunk`` is what it repeats to whoever reads.
 
-    def __init__(self, chunk: bytes = CHUNK) -> None:
+    With ``tls`` it has the certificate of a good one, too.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None, chunk: bytes = CHUNK) -> None:
+        self._tls = tls
         self._listener = socket.create_server((HOST, 0))
         self._chunk = chunk
         self.address = "{}:{}".format(*self._listener.getsockname()[:2])
@@ -34,11 +39,14 @@ class EndlessServer:
                 threading.Thread(target=self._serve, args=[client], daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with suppress(OSError, ValueError), client:
-            client.settimeout(20.0)
-            lines = client.makefile("rb")
+        with suppress(OSError, ValueError), client, self._through_locks(client) as within:
+            lines = within.makefile("rb")
             while line := lines.readline():
-                self._answer(client, lines.read, line.split())
+                self._answer(within, lines.read, line.split())
+
+    def _through_locks(self, client: socket.socket) -> socket.socket:
+        client.settimeout(20.0)
+        return self._tls.wrap_socket(client, server_side=True) if self._tls else client
 
     def _answer(
         self, client: socket.socket, read: Callable[[int], bytes], words: list[bytes]

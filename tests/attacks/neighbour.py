@@ -1,22 +1,21 @@
 """Whoever reaches the same memcached: he reads and overwrites what is there, keys of others too."""
 
-import socket
 from typing import Self
 
 import msgspec
 
 from musterd.beat import Beat, member_id, pack, unpack
-from tests.faults.lab import GROUP
+from musterd.testing.processes import Server
+from tests.faults.locks import GROUP
 
 NAMESPACE = "musterd"
 
 
 class Neighbour:
-    """One connection to ``host:port`` in memcached's text protocol."""
+    """One connection in memcached's text protocol, through the locks that there are, without a key."""
 
-    def __init__(self, address: str) -> None:
-        host, port = address.rsplit(":", 1)
-        self._socket = socket.create_connection((host, int(port)), 5.0)
+    def __init__(self, server: Server) -> None:
+        self._socket = server.connect()
         self._replies = self._socket.makefile("rb")
 
     def __enter__(self) -> Self:
@@ -56,16 +55,20 @@ class Neighbour:
         assert value is not None, f"{member} has no slot here"
         return int(value[:8], 16)
 
+    def key_of(self, member: str) -> bytes:
+        """Where its beats are."""
+        return b"musterd:b:%08x" % self.slot_of(member)
+
     def beat_of(self, member: str) -> Beat | None:
         """Its newest beat."""
-        record = self.get(b"musterd:b:%08x" % self.slot_of(member))
+        record = self.get(self.key_of(member))
         return unpack(record) if record else None
 
     def forge(self, member: str, **changes: object) -> None:
         """Overwrite its newest beat with one that differs in ``changes``."""
         if (beat := self.beat_of(member)) is not None:
             forged = msgspec.structs.replace(beat, **changes)
-            self.set(b"musterd:b:%08x" % self.slot_of(member), pack(forged), 600)
+            self.set(self.key_of(member), pack(forged), 600)
 
     def seat(self, slot: int, holder: bytes, record: bytes = b"") -> None:
         """Put a holder into a slot of one's own choice, and a beat if there is one."""

@@ -26,7 +26,7 @@ from musterd.testing.servers import Memcached
 from tests.attacks import flood
 from tests.attacks.hostile_server import EndlessServer
 from tests.attacks.neighbour import Neighbour, beat_of, holder
-from tests.faults.lab import GROUP
+from tests.faults.locks import GROUP
 
 INTERVAL, DOWN_TIME, SWEEP_PERIOD = 30.0, 90.0, 1.0
 FOUND_WITHIN = DOWN_TIME + INTERVAL + 5.0
@@ -97,7 +97,7 @@ def agent_of(store: str, names: Sequence[str]) -> Agent:
 def until_all_are_up(coordinator: Coordinator, members: int) -> None:
     """Wait for a whole fleet's first minute."""
     deadline = time.monotonic() + 240
-    with Client(f"http://{coordinator.address}", timeout=10) as client:
+    with coordinator.another_client(10) as client:
         while (up := client.status().states.get(State.UP, 0)) < members:
             assert time.monotonic() < deadline, f"only {up} of {members} are up"
             time.sleep(1)
@@ -116,16 +116,16 @@ def besieged(coordinator: Coordinator, memcached: Memcached) -> Iterator[dict[st
         "invented members": (invent(memcached), 0.5),
         "spoiled beats": (spoil(memcached), 0.5),
         "orders": (orders(coordinator), 0.0),
-        "lists": (lambda: flood.request(coordinator.address, LIST), 0.0),
+        "lists": (lambda: flood.request(coordinator, LIST), 0.0),
     }
     threads = [
         threading.Thread(target=repeat, args=[over, counts, name, *deed], daemon=True)
         for name, deed in deeds.items()
     ]
     with (
-        flood.idle_connections(coordinator.address, 5000),
-        flood.idle_connections(coordinator.address, 500, EVENTS),
-        flood.idle_connections(coordinator.address, 200, flood.half_a_body(4_000_000, 500_000)),
+        flood.idle_connections(coordinator, 5000),
+        flood.idle_connections(coordinator, 500, EVENTS),
+        flood.idle_connections(coordinator, 200, flood.half_a_body(4_000_000, 500_000)),
     ):
         for thread in threads:
             thread.start()
@@ -156,7 +156,7 @@ def poison(memcached: Memcached) -> Callable[[], object]:
     kinds = cycle(range(4))
 
     def deed() -> None:
-        with Neighbour(memcached.address) as him:
+        with Neighbour(memcached) as him:
             match next(kinds):
                 case 0:
                     him.seat(him.new_slot(), POISON)
@@ -175,7 +175,7 @@ def invent(memcached: Memcached) -> Callable[[], object]:
     numbers = iter(range(1, 10**9))
 
     def deed() -> None:
-        with Neighbour(memcached.address) as him:
+        with Neighbour(memcached) as him:
             for _ in range(10):
                 number = next(numbers)
                 name, promised = f"fake-{number}", (1, 1000, 2**32 - 1)[number % 3]
@@ -190,7 +190,7 @@ def spoil(memcached: Memcached) -> Callable[[], object]:
     names = cycle([f"host-{at:05d}" for at in range(0, 1000, 7)])
 
     def deed() -> None:
-        with Neighbour(memcached.address) as him:
+        with Neighbour(memcached) as him:
             him.forge(next(names), sequence=2**64 - 1)
 
     return deed
@@ -203,7 +203,7 @@ def orders(coordinator: Coordinator) -> Callable[[], object]:
     def deed() -> None:
         number = next(numbers)
         body = b'{"owner": "mallory-%d"}' % number
-        flood.order(coordinator.address, f"host-{number % 1000:05d}", body)
+        flood.order(coordinator, f"host-{number % 1000:05d}", body)
 
     return deed
 
@@ -218,7 +218,7 @@ def watch(
     seen, killed = Seen(), dict[str, float]()
     began = time.monotonic()
     deaths = [began + 10 + at * (seconds - FOUND_WITHIN - 20) / MORTALS for at in range(MORTALS)]
-    with Client(f"http://{coordinator.address}", timeout=10) as client:
+    with coordinator.another_client(10) as client:
         while time.monotonic() < began + seconds:
             for (name, agent), at in zip(mortals.items(), deaths, strict=True):
                 if name not in killed and time.monotonic() > at:

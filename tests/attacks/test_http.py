@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from musterd.client import Client
 from musterd.testing.processes import held_port
 from musterd.testing.servers import Memcached
 from tests.attacks import flood
 from tests.attacks.attack import under_attack
 from tests.faults.conftest import StartLab
 from tests.faults.lab import CROWD, Lab
+from tests.faults.locks import GROUP, Open
 
 KIND = "one memcached, hostile clients"
 EMBEDDED = "embedded, hostile clients"
@@ -46,12 +46,12 @@ def test_more_idle_connections_than_descriptors(
     assert lab.coordinator.is_running
 
 
-def test_idle_connections_to_api_and_embedded_store(start_lab: StartLab) -> None:
+def test_idle_connections_to_api_and_embedded_store(start_lab: StartLab, locks: Open) -> None:
     with held_port() as port:
-        lab: Lab = start_lab(f"embedded://127.0.0.1:{port}", kind=EMBEDDED, open_files=256)
+        lab: Lab = start_lab(locks.embedded(port), kind=EMBEDDED, open_files=256)
         with (
             idle_from_everywhere(lab, 300),
-            flood.idle_connections(f"127.0.0.1:{port}", 300, b"version\r\n"),
+            flood.idle_connections(lab.coordinator, 300, b"version\r\n", port=port),
         ):
             name = "300 idle connections each to API and embedded store, 256 open files"
             under_attack(lab, name, another_asks(lab), least=12)
@@ -59,14 +59,14 @@ def test_idle_connections_to_api_and_embedded_store(start_lab: StartLab) -> None
 
 def idle_from_everywhere(lab: Lab, number: int) -> AbstractContextManager[None]:
     """Connections that no share of one address bounds."""
-    return flood.idle_connections(lab.coordinator.address, number, sources=flood.SOURCES)
+    return flood.idle_connections(lab.coordinator, number, sources=flood.SOURCES)
 
 
 def another_asks(lab: Lab) -> Callable[[], object]:
     """Somebody who was not connected asks, and is answered."""
 
     def ask() -> None:
-        with Client(f"http://{lab.coordinator.address}") as client:
+        with lab.coordinator.another_client() as client:
             client.status()
 
     return ask
@@ -78,14 +78,14 @@ def test_thousands_of_idle_connections(lab: Lab) -> None:
 
 
 def test_silent_connections(lab: Lab) -> None:
-    with flood.idle_connections(lab.coordinator.address, 3000, b"GET / HT"):
+    with flood.idle_connections(lab.coordinator, 3000, b"GET / HT"):
         under_attack(lab, "3,000 connections that never finish a request", lambda: None)
 
 
 def test_bodies_that_never_end(lab: Lab) -> None:
     before = peak_memory(lab)
     body = flood.half_a_body(4_000_000, 3_900_000)
-    with flood.idle_connections(lab.coordinator.address, 300, body):
+    with flood.idle_connections(lab.coordinator, 300, body):
         under_attack(lab, "300 bodies of 4 MB that never end", lambda: None)
     assert peak_memory(lab) < before + 300_000_000
 
@@ -93,6 +93,8 @@ def test_bodies_that_never_end(lab: Lab) -> None:
 def test_orders_without_end(lab: Lab) -> None:
     deed = orders_of_everything(lab)
     under_attack(lab, "a flood of orders", deed, every=0.0)
+    owners = {member.owner for member in lab.coordinator.client.members(GROUP)}
+    assert (owners == {""}) is lab.locks.are_on  # without a token it orders nothing
 
 
 def orders_of_everything(lab: Lab) -> Callable[[], object]:
@@ -101,13 +103,13 @@ def orders_of_everything(lab: Lab) -> Callable[[], object]:
     def give() -> None:
         for name in CROWD:
             body = b'{"owner": "mallory-%d"}' % next(numbers)
-            flood.order(lab.coordinator.address, name, body)
+            flood.order(lab.coordinator, name, body)
 
     return give
 
 
 def test_followers_that_never_read(lab: Lab) -> None:
-    with flood.idle_connections(lab.coordinator.address, 900, EVENTS):
+    with flood.idle_connections(lab.coordinator, 900, EVENTS):
         under_attack(lab, "900 followers that never read", lambda: None)
 
 
@@ -116,7 +118,7 @@ def test_lists_without_end(lab: Lab) -> None:
 
     def ask() -> None:
         while not over.is_set():
-            flood.request(lab.coordinator.address, LIST)
+            flood.request(lab.coordinator, LIST)
 
     clients = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
     for client in clients:

@@ -6,14 +6,15 @@ from itertools import chain, count, repeat
 
 import pytest
 
-from musterd.beat import member_id
+from musterd.beat import Beat, member_id, pack
 from musterd.stores.postgres.writer import namespace_key, signed
 from musterd.testing.processes import environment, find_program
 from musterd.testing.servers import Database, Postgres
 from tests.attacks.attack import under_attack
 from tests.conftest import StartPostgres
 from tests.faults.conftest import StartLab
-from tests.faults.lab import Lab
+from tests.faults.lab import CROWD, DURING, Lab
+from tests.faults.locks import GROUP
 from tests.faults.postgres_others import fleets_database, ways_into
 
 pytestmark = [pytest.mark.full_only, pytest.mark.parametrize("storm_min", [0])]
@@ -72,7 +73,8 @@ def test_newcomers_without_end(lab: Lab, database: Database) -> None:
         psql(ways_into(database)["agents_store"], announcements(names))
 
     under_attack(lab, "newcomers without end", announce)
-    assert lab.coordinator.client.status().members > FIRST_CROWD
+    seated = lab.coordinator.client.status().members > FIRST_CROWD
+    assert seated is not lab.locks.are_on  # without a key nobody takes a seat
 
 
 def announcements(names: Iterable[str]) -> str:
@@ -86,11 +88,44 @@ def announcements(names: Iterable[str]) -> str:
     )
 
 
-def psql(url: str, sql: str) -> None:
-    """Let somebody run SQL; that it is refused is his own affair."""
+@pytest.mark.locked_only
+def test_beats_for_the_dead(lab: Lab, database: Database) -> None:
+    """By the role that they share: only the key is theirs alone."""
+    lab.overwritten = [DURING]
+    identity = member_id(NAMESPACE, GROUP, DURING)
+    numbers = count(100)
+    slot = database.execute(f"SELECT slot FROM musterd.beat WHERE member_id = {signed(identity)}")
+
+    def beat() -> None:
+        run = lab.coordinator.client.member(GROUP, DURING).incarnation
+        assert run is not None
+        record = pack(Beat(identity, int(run, 16), next(numbers), interval_ms=1000))
+        say = f"musterd.beat({slot}, {signed(identity)}, decode('{record.hex()}', 'hex'))"
+        assert psql(ways_into(database)["agents_store"], f"SELECT {say}") == "t"
+
+    under_attack(lab, "beats for the dead by their role", beat)
+
+
+@pytest.mark.locked_only
+def test_facts_of_others(lab: Lab, database: Database) -> None:
+    def lie() -> None:
+        for name in CROWD[:4]:
+            identity = signed(member_id(NAMESPACE, GROUP, name))
+            psql(
+                ways_into(database)["agents_store"],
+                f"SELECT musterd.announce({identity}, '{NAMESPACE}', '{GROUP}', '{name}', 'rack-9',"
+                f" 'mallory', '{{}}', {namespace_key(NAMESPACE)}, 1000)",
+            )
+        assert lab.coordinator.client.member(GROUP, CROWD[0]).zone == "rack-1"
+
+    under_attack(lab, "facts of others by their role", lie)
+
+
+def psql(url: str, sql: str) -> str:
+    """Let somebody run SQL, and say what came of it; that it is refused is his own affair."""
     program = find_program("initdb", "postgresql").with_name("psql")  # not Debian's wrapper
     command = [str(program), "-XAtq", url]
-    subprocess.run(
+    done = subprocess.run(
         command,
         input=sql,
         text=True,
@@ -99,6 +134,7 @@ def psql(url: str, sql: str) -> None:
         env=environment(),
         timeout=60,
     )
+    return done.stdout.strip()
 
 
 def test_many_members_of_one_agent_after_a_hang(database: Database, lab: Lab) -> None:

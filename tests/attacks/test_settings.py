@@ -5,22 +5,25 @@ from contextlib import ExitStack
 import pytest
 
 from musterd.model import State
-from musterd.testing.daemons import Agent, Coordinator, Watch, all_in
+from musterd.testing.daemons import Watch, all_in
 from musterd.testing.servers import Memcached
 from tests.attacks.attack import under_attack
 from tests.faults.conftest import StartLab
-from tests.faults.lab import CROWD, GROUP, Lab
+from tests.faults.lab import CROWD, Lab
+from tests.faults.locks import GROUP, Open
 from tests.faults.proxied import Proxied
 
 pytestmark = [pytest.mark.full_only, pytest.mark.parametrize("storm_min", [0])]
 KIND = "one memcached"
 
 
-def test_a_down_time_shorter_than_the_agents_interval(memcached: Memcached, storm_min: int) -> None:
+def test_a_down_time_shorter_than_the_agents_interval(
+    memcached: Memcached, storm_min: int, locks: Open
+) -> None:
     with ExitStack() as stack:
-        coordinator = Coordinator(memcached.url, service_down_time=2.0, storm_min=storm_min)
+        coordinator = locks.coordinator(memcached.url, service_down_time=2.0, storm_min=storm_min)
         stack.enter_context(coordinator)
-        agent = Agent(memcached.url, "a", "b", interval=4.0, service_down_time=60.0)
+        agent = locks.agent(memcached.url, "a", "b", interval=4.0, service_down_time=60.0)
         stack.enter_context(agent)
         watch = Watch(coordinator)
         watch.until(all_in(State.UP, "a", "b"), "both up")

@@ -6,13 +6,14 @@ import pytest
 
 from musterd.beat import Status
 from musterd.model import State
-from musterd.testing.servers import Memcached
+from musterd.testing.servers import Memcached, memcached_url
 from tests.attacks.attack import under_attack
 from tests.attacks.hostile_server import EndlessServer
 from tests.attacks.neighbour import Neighbour, beat_of, holder
 from tests.conftest import StartMemcached
 from tests.faults.conftest import StartLab
-from tests.faults.lab import CROWD, DURING, GROUP, Lab
+from tests.faults.lab import CROWD, DURING, Lab
+from tests.faults.locks import GROUP, Open
 
 ONE = "one memcached, hostile neighbour"
 full_only = pytest.mark.full_only
@@ -166,7 +167,7 @@ def many_names(_: Lab, him: Neighbour) -> Callable[[], object]:
 )
 def test_a_neighbour_in_memcached(memcached: Memcached, start_lab: StartLab, deed: Deed) -> None:
     lab = start_lab(memcached.url, kind=ONE)
-    with Neighbour(memcached.address) as him:
+    with Neighbour(memcached) as him:
         under_attack(lab, deed.__name__.replace("_", " "), deed(lab, him))
 
 
@@ -176,7 +177,7 @@ def test_turncoats_hold_up_verdicts_for_a_while_only(
     memcached: Memcached, start_lab: StartLab
 ) -> None:
     lab = start_lab(memcached.url, kind=ONE)
-    with Neighbour(memcached.address) as him:
+    with Neighbour(memcached) as him:
         under_attack(lab, "turncoats", turncoats(lab, him), deaf=0.9)
 
 
@@ -187,7 +188,7 @@ def test_values_that_fill_the_readers_memory(
 ) -> None:
     memcached = start_memcached("-m", "1024")
     lab = start_lab(memcached.url, kind=ONE)
-    with Neighbour(memcached.address) as him:
+    with Neighbour(memcached) as him:
         under_attack(lab, "large values", large_values(lab, him), deaf=0.6)
 
 
@@ -197,11 +198,15 @@ def test_values_that_fill_the_readers_memory(
 def test_a_forged_goodbye_of_everybody(
     memcached: Memcached, start_lab: StartLab, status: Status
 ) -> None:
-    """What a beat says is believed at once, so that those who come first go before there are many."""
+    """What a beat says is believed at once, so that those who come first go before there are many.
+
+    Without a key, nothing of it is believed of anybody.
+    """
     lab = start_lab(memcached.url, kind=ONE)
-    lab.guilty_suspects = lab.may_hold_the_dead = True
-    lab.believed = 4  # storm_min is 5
-    with Neighbour(memcached.address) as him:
+    if not lab.locks.are_on:
+        lab.guilty_suspects = lab.may_hold_the_dead = True
+        lab.believed = 4  # storm_min is 5
+    with Neighbour(memcached) as him:
 
         def say_goodbye() -> None:
             for name in CROWD:
@@ -213,14 +218,13 @@ def test_a_forged_goodbye_of_everybody(
 @full_only
 @pytest.mark.parametrize("storm_min", [0])
 def test_one_of_three_servers_answers_without_end(
-    start_memcached: StartMemcached, start_lab: StartLab
+    start_memcached: StartMemcached, start_lab: StartLab, locks: Open
 ) -> None:
     servers = [start_memcached() for _ in range(2)]
-    with EndlessServer() as hostile:
-        addresses = ",".join([*(server.address for server in servers), hostile.address])
-        lab = start_lab(
-            f"memcached://{addresses}?replicas=2", kind="two memcacheds and a hostile one"
-        )
+    with EndlessServer(locks.inside.server) as hostile:
+        last = servers[-1].address
+        url = memcached_url(*servers, replicas=2).replace(last, f"{last},{hostile.address}")
+        lab = start_lab(url, kind="two memcacheds and a hostile one")
         under_attack(lab, "answers without end", lambda: None, deaf=1.0)
         assert lab.coordinator.is_running
         assert hostile.sent < 4_000_000_000
@@ -232,7 +236,7 @@ def test_somebodys_hands_on_one_members_beats_are_told(
     memcached: Memcached, start_lab: StartLab
 ) -> None:
     lab = start_lab(memcached.url, kind=ONE)
-    with Neighbour(memcached.address) as him:
+    with Neighbour(memcached) as him:
 
         def is_flagged() -> bool:
             him.forge(CROWD[0], sequence=2**64 - 1)  # a beat may follow before the next sweep

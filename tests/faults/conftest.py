@@ -5,7 +5,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.conftest import StartMemcached, StartPgBouncer, StartPostgres
 from tests.faults.lab import Lab
+from tests.faults.locks import Locked, Open
 
 StartLab = Callable[..., Lab]
 
@@ -26,15 +28,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "start_lab" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.time_limit(TIME_LIMIT))
-    if config.getoption("--faults") == "full":
-        return
-    chosen = [item for item in items if not item.get_closest_marker("full_only")]
+    left_out = set()
+    if config.getoption("--faults") != "full":
+        left_out.add("full_only")
+    if not config.getoption("--locked"):
+        left_out.add("locked_only")
+    chosen = [item for item in items if not any(map(item.get_closest_marker, left_out))]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
 
 
+@pytest.fixture(scope="session")
+def locks(request: pytest.FixtureRequest) -> Open:
+    """Give what a fleet is locked with: with `--locked` everything is, else nothing."""
+    if request.config.getoption("--locked"):
+        return Locked(request.getfixturevalue("authority"))
+    return Open()
+
+
 @pytest.fixture
-def start_lab(storm_min: int, request: pytest.FixtureRequest) -> Iterator[StartLab]:
+def start_lab(storm_min: int, locks: Open, request: pytest.FixtureRequest) -> Iterator[StartLab]:
     """`start_lab(url, kind="one memcached")` starts a fleet; all of it ends with the test.
 
     In the short form all who stay alive are one agent's: each process takes most of a second to start.
@@ -42,5 +55,23 @@ def start_lab(storm_min: int, request: pytest.FixtureRequest) -> Iterator[StartL
     crowds = 3 if request.config.getoption("--faults") == "full" else 1
     with ExitStack() as stack:
         yield lambda store, **how: stack.enter_context(
-            Lab(store, storm_min=storm_min, crowds=crowds, **how)
+            Lab(store, locks=locks, storm_min=storm_min, crowds=crowds, **how)
         )
+
+
+@pytest.fixture
+def start_memcached(servers: ExitStack, locks: Open) -> StartMemcached:
+    """Start as many memcached servers as the test likes, locked as the fleet is."""
+    return lambda *args: servers.enter_context(locks.memcached(*args))
+
+
+@pytest.fixture
+def start_postgres(servers: ExitStack, locks: Open) -> StartPostgres:
+    """Start PostgreSQL servers, locked as the fleet is."""
+    return lambda **settings: servers.enter_context(locks.postgres(**settings))
+
+
+@pytest.fixture
+def start_pgbouncer(servers: ExitStack, locks: Open) -> StartPgBouncer:
+    """Start PgBouncers in transaction mode, locked as the fleet is."""
+    return lambda postgres, **how: servers.enter_context(locks.pgbouncer(postgres, **how))

@@ -18,43 +18,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
-from musterd.answers import MemberAnswer
-from musterd.client import Client
-from musterd.errors import MusterdError
 from musterd.model import State
-from musterd.status import StatusAnswer
 from musterd.testing.daemons import Agent, Coordinator, Setting
+from tests.faults.locks import GROUP, Open
+from tests.faults.observer import INTERVAL, POLL, Observer, Sample
+from tests.time_limit import allowed_now
 
 SERVICE_DOWN_TIME = 4.0
 SWEEP_PERIOD = 0.5
-INTERVAL = 1.0
 STORM_HOLD = 2 * SERVICE_DOWN_TIME
 BOUND = SERVICE_DOWN_TIME + SWEEP_PERIOD + INTERVAL
-POLL = 0.15  # seconds: six to seven times a second
 RESULTS = "FAULTS_RESULTS"
-GROUP = "compute"
 DURING, AFTER = "dies-during", "dies-after"
 CROWD = [f"host-{number:02d}" for number in range(12)]
 DEAD = (State.DOWN, State.LEFT)
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What one coordinator answered at one moment; ``at`` is seconds since the lab began.
-
-    ``fresh`` counts members whose silence is shorter than two intervals, ``heard`` the shards that
-    are listened to; ``listening`` says whether that is all of them. ``run`` counts how often the
-    coordinator was started.
-    """
-
-    at: float
-    states: dict[str, str]
-    fresh: int
-    listening: bool
-    heard: int
-    reasons: tuple[str, ...]
-    listening_time: float
-    run: int = 0
 
 
 @dataclass(slots=True)
@@ -64,6 +41,8 @@ class Outcome:
     fault: str
     store: str
     guard: bool
+    locked: bool = False
+    kept: bool = False  # every promise
     false_downs: int = 0
     suspects: int = 0
     not_listening: float = 0.0
@@ -78,57 +57,6 @@ class Outcome:
     nova: str = ""
 
 
-class Observer(threading.Thread):
-    """Asks one coordinator for everything, again and again, and keeps the answers."""
-
-    def __init__(self, url: str, epoch: float) -> None:
-        super().__init__(daemon=True)
-        self.samples: list[Sample] = []
-        self.asked_at: list[float] = []
-        self._client = Client(url, timeout=1.0)
-        self._epoch = epoch
-        self._over = threading.Event()
-        self._listened = 0.0  # before the coordinator was last restarted
-        self._last = 0.0
-        self._run = 0
-
-    def run(self) -> None:
-        """Ask until told to stop; a coordinator that does not answer accuses nobody."""
-        while not self._over.wait(POLL):
-            self.asked_at.append(time.monotonic() - self._epoch)
-            try:
-                status = self._client.status()
-                members = list(self._client.members(GROUP)) if status.members else []
-            except MusterdError:
-                continue
-            self.samples.append(self._sample(status, members))
-        self._client.close()
-
-    def stop(self) -> None:
-        """Ask no more."""
-        self._over.set()
-        self.join()
-
-    def _sample(self, status: StatusAnswer, members: Sequence[MemberAnswer]) -> Sample:
-        now = max((shard.listening_time for shard in status.shards), default=0.0)
-        if now < self._last:
-            self._listened += self._last
-            self._run += 1
-        self._last = now
-        return Sample(
-            at=time.monotonic() - self._epoch,
-            states={
-                member.member: State.DOWN if member.down else member.state for member in members
-            },
-            fresh=sum(member.silent_for < 2 * INTERVAL for member in members),
-            listening=status.listening,
-            heard=sum(shard.listening for shard in status.shards),
-            reasons=tuple(shard.reason for shard in status.shards if not shard.listening),
-            listening_time=self._listened + now,
-            run=self._run,
-        )
-
-
 class Lab:
     """One fleet and one fault. ``store`` is the URL for the coordinator, ``agents_store`` for agents."""
 
@@ -137,6 +65,7 @@ class Lab:
         store: str,
         *,
         kind: str,
+        locks: Open,
         storm_min: int = 0,
         agents_store: str | None = None,
         program: list[str] | None = None,
@@ -146,21 +75,24 @@ class Lab:
     ) -> None:
         self.store = store
         self.agents_store = agents_store or store
-        self.outcome = Outcome("", kind, guard=storm_min > 0)
-        self.coordinator = Coordinator(store, storm_min=storm_min, **settings)
+        self.locks = locks
+        self.outcome = Outcome("", kind, guard=storm_min > 0, locked=locks.are_on)
+        self.coordinator = locks.coordinator(store, storm_min=storm_min, **settings)
         self.coordinator.program = program or self.coordinator.program
         self.coordinator.open_files = open_files
+        self._agents_of: dict[str, Agent] = {}
         self.agents = {name: self.agent(name) for name in (DURING, AFTER)}
         self.crowds = [self.agent(*CROWD[first::crowds]) for first in range(crowds)]
         self._stack = ExitStack()
         self._epoch = time.monotonic()
-        self.observer = Observer(f"http://{self.coordinator.address}", self._epoch)
+        self.observer = Observer(self.coordinator, self._epoch)
         self.everybody = list(CROWD)  # whom only death may bring down, beside the victims
         self.others: list[Observer] = []  # of further coordinators
         self.mortal: set[str] = set()
         self.guilty_suspects = False  # a mass silence is what this fault is about
         self.believed = 0  # forged goodbyes at most that come before there are many
         self.may_hold_the_dead = False  # for so many living fall silent beside them
+        self.overwritten: Sequence[str] = ()  # who has three times as long to be silent
         self._killed_at: dict[str, float] = {}
         self._shards = store.partition("?")[0].count(",") + 1
         self._lost_shards = 0
@@ -170,7 +102,9 @@ class Lab:
         fleet: dict[str, Setting] = {
             "interval": INTERVAL, "service_down_time": SERVICE_DOWN_TIME, "zone": "rack-1"
         }  # fmt: skip
-        return Agent(self.agents_store, *names, **{**fleet, **settings})
+        made = self.locks.agent(self.agents_store, *names, **{**fleet, **settings})
+        self._agents_of |= dict.fromkeys(names, made)
+        return made
 
     def __enter__(self) -> Self:
         try:
@@ -208,14 +142,18 @@ class Lab:
         self.everybody += names
         return agent
 
-    def start_another(self, coordinator: Coordinator) -> Observer:
+    def start_another(self) -> tuple[Coordinator, Observer]:
         """Start another coordinator on the same store, and ask it too."""
-        self._stack.enter_context(coordinator)
-        observer = Observer(f"http://{coordinator.address}", self._epoch)
+        coordinator = self._stack.enter_context(
+            self.locks.coordinator(
+                self.store, service_down_time=SERVICE_DOWN_TIME, sweep_period=SWEEP_PERIOD
+            )
+        )
+        observer = Observer(coordinator, self._epoch)
         observer.start()
         self._stack.callback(observer.stop)
         self.others.append(observer)
-        return observer
+        return coordinator, observer
 
     def all_up(self, *names: str) -> bool:
         """Are all of these answered up, now?"""
@@ -223,10 +161,14 @@ class Lab:
         return latest is not None and all(latest.states.get(n) == State.UP for n in names)
 
     def wait(self, true: Callable[[], bool], within: float, what: str) -> None:
-        """Wait for something to be answered; AssertionError when it is not in time."""
-        deadline = time.monotonic() + within
+        """Wait for something to be answered; AssertionError when it is not in time.
+
+        That is ``within`` seconds where the machine is not busy.
+        """
+        began = time.monotonic()
         while not true():
-            assert time.monotonic() < deadline, f"not {what} within {within} s: {self.latest}"
+            in_time = time.monotonic() - began < allowed_now(within)
+            assert in_time, f"not {what} within {within} s: {self.latest}"
             time.sleep(POLL / 3)
 
     def last(self, seconds: float) -> None:
@@ -266,11 +208,20 @@ class Lab:
 
     def verify(self) -> Outcome:
         """Hold what was answered against the promises; the outcome, also written for the report."""
-        outcome = self.outcome
         self.observer.stop()
         for other in self.others:
             other.stop()
         alive = [name for name in self.everybody if name not in self.mortal]
+        try:
+            self._verify(alive, self._take_down(alive))
+            self.outcome.kept = True
+        finally:
+            self._write()
+        return self.outcome
+
+    def _take_down(self, alive: Sequence[str]) -> set[str]:
+        """Fill in the outcome; whom it accuses though they live."""
+        outcome = self.outcome
         outcome.polls = len(self.observer.asked_at)
         asked = self.observer.asked_at
         outcome.longest_between_polls = max(b - a for a, b in pairwise(asked))
@@ -285,17 +236,33 @@ class Lab:
         )
         outcome.found_during = self._found(DURING)
         outcome.found_after = self._found(AFTER)
-        self._write()
+        return accused
+
+    def _verify(self, alive: Sequence[str], accused: set[str]) -> None:
+        outcome = self.outcome
         assert len(accused) <= self.believed, f"alive and answered down or left: {accused}"
         self._verify_history([name for name in alive if name not in accused])
         assert outcome.suspects == 0 or self.guilty_suspects, "alive and answered suspect"
         for name, found in ((DURING, outcome.found_during), (AFTER, outcome.found_after)):
             assert found is not None, f"{name} was never found"
             held = STORM_HOLD if self.may_hold_the_dead and self._was_suspect(name) else 0.0
-            assert found <= BOUND + held + POLL * 2, (
+            more = 2 * SERVICE_DOWN_TIME if name in self.overwritten else 0.0
+            assert self._at_least(name) <= BOUND + held + more, (
                 f"{name} was found after {found:.2f} s of listening"
             )
-        return outcome
+        if self.locks.are_on:
+            self._verify_identity()
+
+    def _verify_identity(self) -> None:
+        """Nobody is there but who has a key, and of each only what its agent says."""
+        own = self._agents_of.keys()
+        strangers = {name for s in self.observer.samples for name in s.states} - own
+        assert not strangers, f"without a key, and yet members: {strangers}"
+        client = self.coordinator.client
+        assert client.status().members <= len(own)
+        for member in client.members(GROUP):
+            zone = self._agents_of[member.member].settings["zone"]
+            assert (member.zone, member.owner, member.metadata) == (zone, "", {}), member
 
     def _recovered(self) -> bool:
         latest = self.latest
@@ -337,16 +304,29 @@ class Lab:
         silence. What a long sweep adds to the listening time may have passed before the death: it is
         never more than has passed by the clock.
         """
+        if not (samples := self._until_found(name)):
+            return None
+        before, found = samples[0], samples[-1]
+        listened = found.listening_time - before.listening_time
+        return min(listened, found.at - max(self._killed_at[name], before.at))
+
+    def _at_least(self, name: str) -> float:
+        """Of that, what passed between polls that both saw it dead and not yet found.
+
+        How far polls are apart says how busy the machine is.
+        """
+        between = self._until_found(name)[1:-1]
+        return between[-1].listening_time - between[0].listening_time if between else 0.0
+
+    def _until_found(self, name: str) -> list[Sample]:
+        """What was answered from the last time before it was to be found until it was."""
         samples, killed = self.observer.samples, self._killed_at[name]
         found = [s for s in samples if s.at > killed and s.states.get(name) in DEAD]
         if not found:
-            return None
+            return []
         earlier = [s for s in samples if s.at < found[0].at]
         before = [s for s in earlier if s.at <= killed or not s.heard or s.run < found[0].run]
-        if not before:
-            return None
-        listened = found[0].listening_time - before[-1].listening_time
-        return min(listened, found[0].at - max(killed, before[-1].at))
+        return [s for s in earlier if s.at >= before[-1].at] + found[:1] if before else []
 
     def _not_listening(self) -> float:
         pairs = pairwise(self.observer.samples)

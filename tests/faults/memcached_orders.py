@@ -1,6 +1,5 @@
 """Orders to a memcached, and what a coordinator says of them."""
 
-import socket
 from collections.abc import Sequence
 
 from musterd.testing.servers import Memcached
@@ -13,6 +12,6 @@ def explains(reasons: Sequence[str], *words: str) -> bool:
 
 def order(memcached: Memcached, command: bytes) -> None:
     """Send one command and wait for its answer."""
-    with socket.create_connection((memcached.host, memcached.port), 5) as connection:
+    with memcached.connect() as connection:
         connection.sendall(command + b"\r\n")
         assert connection.recv(100) == b"OK\r\n"

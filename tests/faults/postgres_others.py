@@ -28,14 +28,19 @@ def fleets_database(server: Postgres) -> Database:
 
 
 def ways_into(database: Database, at: str | None = None, options: str = "") -> dict[str, str]:
-    """The URLs of a lab's store, ``at`` other addresses than the server's own."""
+    """The URLs of a lab's store, ``at`` other addresses than the server's own, with ``options``."""
     server = database.server
     roles = {"store": COORDINATORS, "agents_store": AGENTS}
+    ways = {which: server.dsn_of(database.name, role) for which, role in roles.items()}
     return {
-        which: server.dsn_of(database.name, role).replace(server.address, at or server.address)
-        + options
-        for which, role in roles.items()
+        which: with_options(way.replace(server.address, at or server.address), options)
+        for which, way in ways.items()
     }
+
+
+def with_options(url: str, options: str) -> str:
+    """A URL that says this too."""
+    return f"{url}{'&' if '?' in url else '?'}{options}" if options else url
 
 
 def terminate(server: Postgres, *roles: str) -> None:

@@ -8,14 +8,19 @@ from typing import Self
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from musterd.testing import CuttingProxy
-from musterd.testing.processes import Server
+from musterd.testing.proxy import Inside
+from musterd.testing.servers import Memcached
 
 
 class Proxied:
-    """The way to ``server`` that a test can cut; all verbs take effect before they return."""
+    """The way to ``server`` that a test can cut; all verbs take effect before they return.
 
-    def __init__(self, server: Server) -> None:
+    TLS passes it as it is, unless it stands ``inside``.
+    """
+
+    def __init__(self, server: Memcached, inside: Inside | None = None) -> None:
         self._server = server
+        self._inside = inside
         self._stack = ExitStack()
         self._portal: BlockingPortal
         self._proxy: CuttingProxy
@@ -23,7 +28,7 @@ class Proxied:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._portal = stack.enter_context(start_blocking_portal("asyncio"))
-            proxy = CuttingProxy(self._server.host, self._server.port)
+            proxy = CuttingProxy(self._server.host, self._server.port, inside=self._inside)
             self._proxy = stack.enter_context(self._portal.wrap_async_context_manager(proxy))
             self._stack = stack.pop_all()
         return self
@@ -38,8 +43,8 @@ class Proxied:
 
     @property
     def url(self) -> str:
-        """The store URL of the server by way of the proxy, if it is a memcached."""
-        return f"memcached://{self._proxy.address}"
+        """The store URL of the server by way of the proxy."""
+        return self._server.url.replace(self._server.address, self._proxy.address)
 
     def do(self, verb: Callable[[CuttingProxy], None]) -> None:
         """Let the proxy do something: ``do(lambda proxy: proxy.limit(3))``."""

@@ -1,10 +1,13 @@
 """Writes `docs/faults.md` and its pictures from what the fault lab left: see `make faults`.
 
 python -m tests.faults.report RESULTS docs
+
+What was run with `--locked` is a section of that page, and leaves the rest of it as it is.
 """
 
 import json
 import platform
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -42,10 +45,44 @@ every member, more than six times a second.
 
 """
 
+LOCKED, LOCKED_END = "<!-- locked -->\n", "<!-- end of locked -->\n"
+LOCKED_HEAD = """\
+## With everything locked
+
+The same list against a fleet that nothing is open of: memcached by TLS and password, PostgreSQL by
+TLS with `sslmode=verify-full`, embedded stores and relays by TLS, beats signed with a key for each
+member and `signatures = require`, and the coordinator's API by TLS with tokens. Whoever is hostile
+there has certificates, password and role, and no member's key (`make faults ARGS=--locked`).
+
+"""
+
 
 def main(results: Path, docs: Path) -> None:
-    """Write the page and one picture for each fault."""
+    """Write what was run into the page: all of it, or the section of those that were locked."""
     runs = [json.loads(file.read_text()) for file in sorted(results.glob("*.json"))]
+    file = docs / "faults.md"
+    page = file.read_text()
+    if all(run["outcome"]["locked"] for run in runs):
+        file.write_text(with_section(page, locked_section(runs)))
+    else:
+        file.write_text(with_section(open_page(runs, docs), section_of(page)))
+
+
+def section_of(page: str) -> str:
+    """What the page says of locked runs."""
+    _, begins, rest = page.partition(LOCKED)
+    return begins + "".join(rest.partition(LOCKED_END)[:2])
+
+
+def with_section(page: str, section: str) -> str:
+    """The page with this section, before those of the faults."""
+    bare = page.replace("\n" + (section_of(page) or LOCKED), "")
+    before, begins, after = bare.partition("\n## ")
+    return before + ("\n" + section if section else "") + begins + after
+
+
+def open_page(runs: Sequence[dict[str, Any]], docs: Path) -> str:
+    """The page of runs that were not locked, whose pictures are written."""
     pictures = docs / "faults"
     pictures.mkdir(exist_ok=True)
     for old in pictures.glob("*.png"):
@@ -59,7 +96,37 @@ def main(results: Path, docs: Path) -> None:
         name = f"{plain(store)}-{plain(fault)}.png"
         draw(variants[0], pictures / name)
         page.append(section(store, fault, variants, f"faults/{name}"))
-    (docs / "faults.md").write_text("\n".join(page))
+    return "\n".join(page)
+
+
+def locked_section(runs: Sequence[dict[str, Any]]) -> str:
+    """Locked runs, a line for each kind of store."""
+    stores: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        stores.setdefault(run["outcome"]["store"], []).append(run["outcome"])
+    rows = [
+        (
+            store,
+            len({outcome["fault"] for outcome in outcomes}),
+            len(outcomes),
+            sum(outcome["kept"] for outcome in outcomes),
+            sum(outcome["false_downs"] for outcome in outcomes),
+            worst(outcomes, "found_during"),
+            worst(outcomes, "found_after"),
+        )
+        for store, outcomes in sorted(stores.items())
+    ]
+    rows.append(("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:5]), "", ""))
+    head = ["store", "faults", "runs", "kept all promises", "false downs", "found during", "after"]
+    told = tabulate(rows, head, tablefmt="github", disable_numparse=True)
+    return f"{LOCKED}{LOCKED_HEAD}{told}\n\n{commit()}{machine(runs)}{LOCKED_END}"
+
+
+def commit() -> str:
+    """Which commit ran."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return f"Commit {done.stdout.strip()}: "
 
 
 def plain(text: str) -> str:

@@ -7,16 +7,17 @@ import pytest
 from musterd.testing.processes import held_port
 from tests.faults.conftest import StartLab
 from tests.faults.lab import SERVICE_DOWN_TIME, Lab
+from tests.faults.locks import Open
 
 KIND = "embedded"
 RECORDED = 1.5  # seconds after which the registry has whoever came
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
+def url(locks: Open) -> Iterator[str]:
     """Where the store will be."""
     with held_port() as port:
-        yield f"embedded://127.0.0.1:{port}"
+        yield locks.embedded(port)
 
 
 def test_coordinator_restarted(url: str, start_lab: StartLab) -> None:

@@ -14,7 +14,8 @@ from musterd.testing import CuttingProxy, keeper
 from musterd.testing.daemons import Agent
 from musterd.testing.servers import Memcached
 from tests.faults.conftest import StartLab
-from tests.faults.lab import GROUP, SERVICE_DOWN_TIME, Lab
+from tests.faults.lab import SERVICE_DOWN_TIME, Lab
+from tests.faults.locks import GROUP
 from tests.faults.proxied import Proxied
 from tests.faults.trail import unless_silent
 

@@ -1,7 +1,6 @@
 """What can happen to a memcached."""
 
 import random
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -178,7 +177,7 @@ def meanwhile(work: Callable[[], None], every: float) -> Iterator[None]:
 @contextmanager
 def filled(memcached: Memcached, sizes: tuple[int, int], rate: int) -> Iterator[None]:
     """Others write so many values a second; the keys are as long as those of beats."""
-    with socket.create_connection((memcached.host, memcached.port), 10) as connection:
+    with memcached.connect(10) as connection:
         numbers, chance = count(), random.Random(1)
 
         def write() -> None:
@@ -200,8 +199,7 @@ def crowded(memcached: Memcached) -> Iterator[None]:
 
         def take() -> None:
             with suppress(OSError), ExitStack() as new:
-                address = memcached.host, memcached.port
-                connection = new.enter_context(socket.create_connection(address, 0.5))
+                connection = new.enter_context(memcached.connect(0.5))
                 connection.sendall(b"version\r\n")
                 if connection.recv(100).startswith(b"VERSION"):
                     held.enter_context(new.pop_all())

@@ -10,6 +10,7 @@ from musterd.testing import CuttingProxy
 from musterd.testing.servers import Memcached
 from tests.faults.conftest import StartLab
 from tests.faults.lab import Lab
+from tests.faults.locks import Open
 from tests.faults.memcached_orders import explains, order
 from tests.faults.proxied import Proxied
 
@@ -24,6 +25,13 @@ VALUE = re.compile(rb"VALUE \S+:b:([0-9a-f]{8}) 0 64\r\n")
 def way(memcached: Memcached) -> Iterator[Proxied]:
     """The way to a memcached."""
     with Proxied(memcached) as way:
+        yield way
+
+
+@pytest.fixture
+def inner_way(memcached: Memcached, locks: Open) -> Iterator[Proxied]:
+    """The way to a memcached of somebody who has its certificate."""
+    with Proxied(memcached, locks.inside) as way:
         yield way
 
 
@@ -154,12 +162,12 @@ SHORT = "replies with the keys of other beats"
 @pytest.mark.parametrize(
     "what", [name if name == SHORT else pytest.param(name, marks=full_only) for name in CHANGES]
 )
-def test_changed_replies(way: Proxied, start_lab: StartLab, what: str) -> None:
-    lab: Lab = start_lab(way.url, kind=KIND)
+def test_changed_replies(inner_way: Proxied, start_lab: StartLab, what: str) -> None:
+    lab: Lab = start_lab(inner_way.url, kind=KIND)
     function, word = CHANGES[what]
     with lab.fault(what):
-        way.change(function)
+        inner_way.change(function)
         lab.last(LAST)
-        way.heal()
+        inner_way.heal()
     # Which command met it first is chance: all but a plain set know the reply for nonsense.
     assert explains(lab.verify().explained, word, *([NONSENSE] if word == REFUSED else []))

@@ -5,10 +5,9 @@ import signal
 import pytest
 
 from musterd.testing import keeper
-from musterd.testing.daemons import Coordinator
 from musterd.testing.servers import Memcached
 from tests.faults.conftest import StartLab
-from tests.faults.lab import SERVICE_DOWN_TIME, SWEEP_PERIOD
+from tests.faults.lab import SERVICE_DOWN_TIME
 
 ONE = "one memcached"
 
@@ -68,10 +67,7 @@ def test_coordinator_restarted_while_the_store_is_away(
 @pytest.mark.full_only
 def test_one_of_two_coordinators_paused(memcached: Memcached, start_lab: StartLab) -> None:
     lab = start_lab(memcached.url, kind=ONE)
-    other = Coordinator(
-        memcached.url, service_down_time=SERVICE_DOWN_TIME, sweep_period=SWEEP_PERIOD
-    )
-    observer = lab.start_another(other)
+    other, observer = lab.start_another()
     lab.wait(lambda: bool(observer.samples), 10, "both coordinators answering")
     with lab.fault("one of two coordinators paused 16 s"):
         other.pause()
@@ -86,9 +82,7 @@ def test_two_coordinators_and_the_store_restarted(
     memcached: Memcached, start_lab: StartLab
 ) -> None:
     lab = start_lab(memcached.url, kind=ONE)
-    observer = lab.start_another(
-        Coordinator(memcached.url, service_down_time=SERVICE_DOWN_TIME, sweep_period=SWEEP_PERIOD)
-    )
+    _, observer = lab.start_another()
     lab.wait(lambda: bool(observer.samples), 10, "both coordinators answering")
     with lab.fault("store restarted under two coordinators"):
         memcached.kill()

@@ -10,7 +10,7 @@ from tests.faults.conftest import StartLab
 from tests.faults.postgres_others import assert_explained, fleets_database, ways_into
 from tests.faults.postgres_standby import Standby
 
-READ_WRITE = "?target_session_attrs=read-write"
+READ_WRITE = "target_session_attrs=read-write"
 
 
 @pytest.mark.full_only

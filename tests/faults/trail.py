@@ -1,6 +1,5 @@
 """When beats of one member got through, seen in the store: a machine without free CPU silences agents."""
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +9,8 @@ from musterd.beat import unpack
 from musterd.model import Member
 from musterd.stores.slots.protocol import Keys, read_slots
 from musterd.testing.servers import Memcached
-from tests.faults.lab import GROUP, SERVICE_DOWN_TIME, Lab
+from tests.faults.lab import SERVICE_DOWN_TIME, Lab
+from tests.faults.locks import GROUP
 
 KEYS = Keys("musterd")
 LOOK = 0.05  # seconds from one look into the store to the next
@@ -22,7 +22,7 @@ class Trail(threading.Thread):
     def __init__(self, server: Memcached, name: str) -> None:
         super().__init__(daemon=True)
         self.longest = 0.0
-        self._socket = socket.create_connection(("127.0.0.1", server.port), timeout=30.0)
+        self._socket = server.connect(timeout=30.0)
         self._index = KEYS.index(KEYS.identity(Member(GROUP, name)))
         self._over = threading.Event()
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from musterd.testing import CuttingProxy
 from musterd.testing.authority import Authority
+from musterd.testing.proxy import Inside
 from musterd.testing.secured import SecuredMemcached
 from musterd.testing.servers import Memcached
 from musterd.tls import Tls, client_tls_of
@@ -44,6 +46,28 @@ async def test_they_log_in_by_tls(authority: Authority, start: Start) -> None:
     store = opened(f"memcached+tls://fleet:p%40ss:w/rd@{server.address}", trusting(authority))
     await beats_at(store)
     assert await seen_at(store) == ["host-1"]
+
+
+async def test_a_proxy_that_has_the_certificate_treats_what_tls_hides(
+    authority: Authority, start: Start
+) -> None:
+    made = authority.issue("memcached")
+    server = start(certificate=made, passwords={"fleet": "secret"})
+    inside = Inside(made.serving(), made.trusting())
+    async with CuttingProxy(server.host, server.port, inside=inside) as proxy:
+        store = opened(server.url.replace(server.address, proxy.address), trusting(authority))
+        await beats_at(store)
+        assert await seen_at(store) == ["host-1"]
+        proxy.replies.change(lambda chunk: chunk.replace(b"STORED", b"STIRRED"))
+        for reason in await refused_at(store):
+            assert "STIRRED" in reason
+
+
+def test_a_tests_own_connection_passes_the_locks(authority: Authority, start: Start) -> None:
+    server = start(certificate=authority.issue("memcached"), passwords={"fleet": "p@ss"})
+    with server.connect() as connection:
+        connection.sendall(b"set a 0 0 1\r\nb\r\n")
+        assert connection.recv(100) == b"STORED\r\n"
 
 
 async def test_they_log_in_without_tls_too(start: Start) -> None:

@@ -1,6 +1,7 @@
 """A certificate authority of our own, for tests, benchmarks and the demo: openssl's, in a directory."""
 
 import shutil
+import ssl
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,18 @@ class Certificate(NamedTuple):
 
     cert: str
     key: str
+
+    def serving(self) -> ssl.SSLContext:
+        """Return what a server shows it with."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, self.key)
+        return context
+
+    def trusting(self) -> ssl.SSLContext:
+        """Return what a client has that trusts this certificate, whoever signed it."""
+        context = ssl.create_default_context(cafile=self.cert)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return context
 
 
 class Authority:

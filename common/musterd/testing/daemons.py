@@ -1,14 +1,17 @@
 """The module runs coordinators, agents, relays and embedded stores as separate processes."""
 
 import json
+import ssl
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import ClassVar, Self
 
 from musterd.client import Client
 from musterd.errors import AccessDenied, CoordinatorUnreachable, NotReady
 from musterd.model import State
+from musterd.testing.authority import Certificate
 from musterd.testing.processes import Server
 
 PATIENCE = 60.0
@@ -38,6 +41,13 @@ class Daemon(Server):
         """Use this file and these arguments instead of the settings."""
         self._file, self._arguments = (name, text), arguments
         return self
+
+    @cached_property
+    def client_tls(self) -> ssl.SSLContext | None:
+        """Return what clients of its port speak TLS with, if it has a certificate."""
+        files = (_text(self.settings.get(name)) for name in ("tls_cert_file", "tls_key_file"))
+        cert, key = files
+        return Certificate(cert, key).trusting() if cert and key else None
 
     def _command(self) -> list[str]:
         name, text = self._file or ("musterd.toml", toml(self.settings))
@@ -69,18 +79,32 @@ def _text(setting: Setting | None) -> str | None:
 
 
 class Coordinator(Daemon):
-    """A `Coordinator` has its registry in its own directory, so that it survives a restart."""
+    """A `Coordinator` has its registry in its own directory, so that it survives a restart.
+
+    Its clients show ``token``.
+    """
 
     subcommand = "coordinator"
 
-    def __init__(self, store: str, **settings: Setting) -> None:
+    def __init__(self, store: str, token: str | None = None, /, **settings: Setting) -> None:
         fleet: Mapping[str, Setting] = {"service_down_time": 4.0, "sweep_period": 0.5}
         super().__init__(**{**fleet, **settings, "store": store})
         self.settings = {"listen": self.address, **self.settings}
+        self._token = token
+        self.client = self.another_client()
+
+    def another_client(self, timeout: float = 5.0) -> Client:
+        """Return a client of its own, for the caller to close."""
         scheme = "https" if "tls_cert_file" in self.settings else "http"
         ca, cert, key = (_text(self.settings.get(name)) for name in _FILES)
-        url = f"{scheme}://{self.address}"
-        self.client = Client(url, ca_file=ca, cert_file=cert, key_file=key)
+        return Client(
+            f"{scheme}://{self.address}",
+            timeout,
+            token=self._token,
+            ca_file=ca,
+            cert_file=cert,
+            key_file=key,
+        )
 
     def states(self, group: str = "compute") -> dict[str, State]:
         """Return the state of every member, by name.
@@ -131,6 +155,12 @@ class Relay(Daemon):
     def __init__(self, store: str, **settings: Setting) -> None:
         super().__init__(**{**settings, "store": store})
         self.settings = {"relay_listen": self.address, **self.settings}
+
+    @property
+    def url(self) -> str:
+        """Return the store URL for agents."""
+        scheme = "relay+tls" if "tls_cert_file" in self.settings else "relay"
+        return f"{scheme}://{self.address}"
 
     def _is_ready(self) -> bool:
         return self.accepts()

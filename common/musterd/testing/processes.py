@@ -11,6 +11,7 @@ import pwd
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -116,6 +117,28 @@ class Server(ABC):
     def log(self) -> str:
         """Return what the server printed since it was made."""
         return (self.directory / "log").read_text(errors="replace")
+
+    @property
+    def client_tls(self) -> ssl.SSLContext | None:
+        """Return what its clients speak TLS with, if it does."""
+        return None
+
+    def connect(
+        self, timeout: float = 5.0, *, source: str = "", port: int | None = None
+    ) -> socket.socket:
+        """Return a connection as its clients have one, to this ``port`` of its host if it has more.
+
+        ``source`` is the address to connect from. Raises OSError.
+        """
+        where = self.host, port or self.port
+        plain = socket.create_connection(where, timeout, (source, 0) if source else None)
+        if self.client_tls is None:
+            return plain
+        try:
+            return self.client_tls.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise
 
     def accepts(self) -> bool:
         """Say whether anything accepts connections on its port."""

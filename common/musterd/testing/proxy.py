@@ -2,10 +2,11 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -21,15 +22,31 @@ _LINGER_NOT = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close sends 
 _Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+class Inside(NamedTuple):
+    """An `Inside` is what a proxy opens TLS with, so that it treats what is said by it.
+
+    It shows ``server`` to clients, and connects as ``client``.
+    """
+
+    server: ssl.SSLContext | None = None
+    client: ssl.SSLContext | None = None
+
+
 class CuttingProxy:
     """A `CuttingProxy` listens on ``port`` (0: a free one).
 
-    It leads to ``target_host:target_port``. ``requests`` and ``replies`` are its two directions;
-    ``accepted`` counts connections.
+    It leads to ``target_host:target_port``, and TLS passes it as it is unless it stands ``inside``.
+    ``requests`` and ``replies`` are its two directions; ``accepted`` counts connections.
     """
 
     def __init__(
-        self, target_host: str, target_port: int, *, listen_host: str = "127.0.0.1", port: int = 0
+        self,
+        target_host: str,
+        target_port: int,
+        *,
+        listen_host: str = "127.0.0.1",
+        port: int = 0,
+        inside: "Inside | None" = None,
     ) -> None:
         self.host = listen_host
         self.port = port
@@ -37,6 +54,7 @@ class CuttingProxy:
         self.requests = Lane()
         self.replies = Lane()
         self._target = (target_host, target_port)
+        self._inside = inside or Inside()
         self._limit: int | None = None
         self._pairs: set[_Pair] = set()
         self._held: socket.socket
@@ -117,7 +135,7 @@ class CuttingProxy:
                 return
             self.accepted += 1
             client.setblocking(False)
-            pair = _Pair(client)
+            pair = _Pair(client, self._inside)
             self._pairs.add(pair)
             self._tasks.start_soon(self._serve, pair)
 
@@ -132,9 +150,11 @@ class CuttingProxy:
 class _Pair:
     """A `_Pair` is a client's connection and the one that it leads to."""
 
-    def __init__(self, client: socket.socket) -> None:
+    def __init__(self, client: socket.socket, inside: Inside) -> None:
         self._client = client
+        self._inside = inside
         self._writers: list[asyncio.StreamWriter] = []
+        self._sockets: list[socket.socket] = []  # TLS that has ended does not tell its own
         self._scope = anyio.CancelScope()
 
     async def join(self, target: tuple[str, int], requests: Lane, replies: Lane) -> None:
@@ -142,8 +162,9 @@ class _Pair:
         with self._scope:
             try:
                 with anyio.fail_after(TIMEOUT):
-                    client = self._keep(await asyncio.open_connection(sock=self._client))
-                    server = self._keep(await asyncio.open_connection(*target))
+                    client = self._keep(await _accepted(self._client, self._inside.server))
+                    tls = self._inside.client
+                    server = self._keep(await asyncio.open_connection(*target, ssl=tls))
             except OSError:  # TimeoutError is one
                 self.cut(Ending.RESET)
             else:
@@ -153,11 +174,11 @@ class _Pair:
 
     def cut(self, ending: Ending) -> None:
         """End both connections now."""
-        for writer in self._writers:
+        for writer, its_socket in zip(self._writers, self._sockets, strict=True):
             if ending is Ending.CLOSE:
                 writer.close()
                 continue
-            _reset_on_close(writer.get_extra_info("socket"))
+            _reset_on_close(its_socket)
             writer.transport.abort()
         if not self._writers:
             _reset_on_close(self._client)
@@ -176,6 +197,7 @@ class _Pair:
     def _keep(self, stream: _Stream) -> _Stream:
         stream[1].transport.set_write_buffer_limits(high=0)  # so that drain empties the buffer
         self._writers.append(stream[1])
+        self._sockets.append(stream[1].get_extra_info("socket"))
         return stream
 
     async def _lead(
@@ -204,7 +226,21 @@ class _Pair:
             if ending is not None:
                 self.cut(ending)
         if not lane.dropping and not sink.is_closing():
-            sink.write_eof()
+            _end(sink)
+
+
+async def _accepted(client: socket.socket, tls: ssl.SSLContext | None) -> _Stream:
+    loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, client, ssl=tls)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+def _end(sink: asyncio.StreamWriter) -> None:
+    if sink.can_write_eof():
+        sink.write_eof()
+    else:  # TLS knows no half of a connection
+        sink.close()
 
 
 async def _listen(
@@ -226,5 +262,5 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _reset_on_close(connection: socket.socket) -> None:
-    with suppress(OSError):  # it may be closed already
+    with suppress(OSError, ValueError):  # it may be closed already
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)

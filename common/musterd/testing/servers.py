@@ -49,6 +49,8 @@ class Memcached(Server):
 
     stop_signal = signal.SIGKILL  # it has nothing to save, and SIGTERM takes it a second
     users = ("memcache", "memcached", "nobody")
+    scheme = "memcached"
+    login = ""  # what stands before its address in a URL
 
     def __init__(self, *args: str) -> None:
         super().__init__()
@@ -215,9 +217,10 @@ class PgBouncer(Server):
 
 
 def memcached_url(*servers: Memcached, replicas: int | None = None) -> str:
-    """Return the store URL of some memcached servers."""
+    """Return the store URL of some memcached servers, which have the same locks."""
     query = f"?replicas={replicas}" if replicas else ""
-    return f"memcached://{','.join(server.address for server in servers)}{query}"
+    addresses = ",".join(server.address for server in servers)
+    return f"{servers[0].scheme}://{servers[0].login}{addresses}{query}"
 
 
 def _dsn(address: str, database: str, user: str, password: str) -> str:
