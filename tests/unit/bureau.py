@@ -9,7 +9,7 @@ import anyio
 
 from musterd.errors import RegistryError
 from musterd.model import Member, Transition
-from musterd_coordinator.registry.base import Entry, Registry, Row, open_registry
+from musterd_coordinator.registry.base import Entry, Gone, Registry, Row, open_registry
 from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import transition_of
 from musterd_coordinator.service.deletion_clock import DeletionClock
@@ -87,6 +87,30 @@ class Away:
 
     async def prune(self, before: datetime) -> int:
         return 0
+
+
+class Shared(Away):
+    """A registry that other coordinators write to: ``entries`` stand there, whatever we record."""
+
+    shared = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = False
+        self.entries: dict[tuple[str, str], Entry] = {}
+        self.tidied = anyio.Event()
+
+    async def lacking(self, names: Sequence[tuple[str, str]]) -> Sequence[Gone]:
+        return [Gone(*name, 0) for name in names if name not in self.entries]
+
+    async def names_after(self, group: str, name: str, limit: int) -> Sequence[tuple[str, str]]:
+        return sorted(each for each in self.entries if each > (group, name))[:limit]
+
+    async def look_up(self, names: Sequence[tuple[str, str]]) -> Sequence[Entry]:
+        return [self.entries[name] for name in names if name in self.entries]
+
+    async def prune_forgotten(self, keep: timedelta) -> None:
+        self.tidied.set()
 
 
 def written(registry: Away) -> list[tuple[str, str]]:
