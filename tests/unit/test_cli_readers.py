@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 import anyio
 import pytest
 from anyio.from_thread import start_blocking_portal
+from msgspec.structs import replace
 
+from musterd.cli import status as status_command
 from musterd.model import Member, State
-from musterd.status import StormStatus
+from musterd.status import PeerStatus, StormStatus
 from tests.http_desk import shard_status
 from tests.unit.cli_desk import NOBODY, Coordinator, Run
 
@@ -202,3 +204,38 @@ async def _answer_nonsense(server: socket.socket) -> None:
     server.close()
     connection.sendall(b"220 mail.example ESMTP\r\n")
     connection.close()
+
+
+def plain(text: str, colour: str) -> str:
+    return text
+
+
+def test_a_status_says_all_that_is_amiss(coordinator: Coordinator) -> None:
+    usual = coordinator.desk.status()
+    amiss = replace(
+        usual,
+        peers=[PeerStatus("c2", 0.4, True, {State.UP: 3, State.DOWN: 0}, True)],
+        shards=[replace(shard_status("mc1:11211"), challenges_put_back=2)],
+        quarantined=1,
+        not_seated=2,
+        registry_ok=False,
+        registry_reason="no answer within 2 s",
+        facts_age=31.0,
+        unsaved=5,
+        signatures="require",
+        with_old_key=1,
+    )
+    text = status_command.text(amiss, plain, datetime.now(UTC))
+    for words in (
+        "c2, 0.4 s ago: 3 up (counts differ)",
+        "1 row that it could not keep or read",
+        "; 2 newcomers found no room",
+        "lost: no answer within 2 s; orders as of 31 s ago, 5 changes not written yet",
+        "required; 1 member signed with the key before the current one",
+        "the challenge was overwritten 2 times",
+    ):
+        assert words in text
+    untold = replace(amiss, registry_reason="", facts_age=None, signatures="off")
+    assert "lost: it does not answer, 5" in status_command.text(
+        untold, lambda text, _: text, datetime.now(UTC)
+    )
