@@ -1,6 +1,8 @@
 """What keeps a daemon alive beside its work."""
 
 import errno
+import signal
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +18,7 @@ from musterd_coordinator.process.daemon import (
     keep_starting,
     keep_telling,
     lasting,
+    stop_on_signal,
 )
 
 
@@ -49,6 +52,27 @@ async def test_a_start_goes_on_as_long_as_the_loop_does() -> None:
     with anyio.move_on_after(100 * STATUS_PERIOD - 1):
         await keep_starting(told)
     assert told.times == 100
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_stops_all_and_is_told(number: signal.Signals) -> None:
+    class Told(Systemd):
+        words: Mapping[str, str] = {}
+
+        def notify(self, **words: str) -> None:
+            self.words = words
+
+    before, told = signal.getsignal(number), Told()
+    with anyio.fail_after(5), capture_logs() as lines:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stop_on_signal, "relay stopping", tasks.cancel_scope, told)
+            await trio.testing.wait_all_tasks_blocked()
+            assert signal.getsignal(number) != before
+            signal.raise_signal(number)
+            await anyio.sleep_forever()
+    assert [(line["event"], line["signal"]) for line in lines] == [("relay stopping", number.name)]
+    assert told.words["STOPPING"] == "1"
+    assert signal.getsignal(number) == before
 
 
 async def test_a_status_that_fails_ends_nothing_and_is_logged_once() -> None:

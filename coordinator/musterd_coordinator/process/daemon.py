@@ -19,10 +19,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 async def stop_on_signal(event: str, scope: anyio.CancelScope, systemd: Systemd) -> None:
     """Cancel ``scope`` on SIGTERM or SIGINT; ``event`` is what the log says then."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            log.info(event, signal=signal.Signals(number).name)
-            systemd.notify(STOPPING="1", STATUS="stopping")
-            scope.cancel()
+        number = await anext(signals)
+        log.info(event, signal=signal.Signals(number).name)
+        systemd.notify(STOPPING="1", STATUS="stopping")
+        scope.cancel()
 
 
 START_WORDS = {"EXTEND_TIMEOUT_USEC": "60000000", "STATUS": "starting: reads its registry"}
