@@ -80,7 +80,7 @@ def _stat(pid: int) -> Iterator[tuple[int, str]]:
         yield int(parent), state
 
 
-def _keep() -> None:
+def _keep() -> None:  # pragma: no cover  # as a process of its own
     pids: set[int] = set()
     directories: list[str] = []
     for line in sys.stdin:
