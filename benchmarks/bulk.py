@@ -14,7 +14,7 @@ from musterd.beat import MAGIC, SIZE, VERSION
 from musterd.errors import ShardRefused, ShardUnavailable
 from musterd.model import Member
 from musterd.stores.memcached.connection import unreachable
-from musterd.stores.postgres.writer import namespace_key
+from musterd.stores.rowwriter import namespace_key
 from musterd.stores.slots.protocol import Keys
 from musterd.urls import host_and_port
 from musterd_coordinator.sweep.columns import RECORD

@@ -25,7 +25,7 @@ from benchmarks.bulk import TIMEOUT
 from benchmarks.fleet import NAMESPACE, TTL, Fleet
 from musterd.beat import Beat, new_incarnation
 from musterd.stores import open_store
-from musterd.stores.postgres.writer import namespace_key
+from musterd.stores.rowwriter import namespace_key
 from musterd.stores.slots.protocol import Keys
 from musterd_coordinator.sweep.base import BeatBatch, ShardReader, open_reader
 from musterd_coordinator.sweep.columns import RECORD, Beats, check_records

@@ -12,10 +12,11 @@ from benchmarks.load.port import LONG, TIMEOUT
 from benchmarks.load.postgres_script import STATEMENT, PostgresScript
 from musterd.errors import ShardRefused
 from musterd.model import Member
+from musterd.stores.link import milliseconds
 from musterd.stores.postgres.crowd import UNSIGNED
-from musterd.stores.postgres.session import Connection, PgSession, milliseconds
+from musterd.stores.postgres.session import Connection, PgSession
 from musterd.stores.postgres.url import parse_url
-from musterd.stores.postgres.writer import namespace_key, signed
+from musterd.stores.rowwriter import namespace_key, signed
 
 
 class _Owner(NamedTuple):

@@ -7,7 +7,7 @@ from itertools import chain, count, repeat
 import pytest
 
 from musterd.beat import Beat, member_id, pack
-from musterd.stores.postgres.writer import namespace_key, signed
+from musterd.stores.rowwriter import namespace_key, signed
 from musterd.testing.processes import environment, find_program
 from musterd.testing.servers import Database, Postgres
 from tests.attacks.attack import under_attack

@@ -14,7 +14,7 @@ from musterd.keys import (
     member_key,
 )
 from musterd.model import Member
-from musterd.stores.postgres.writer import signed
+from musterd.stores.rowwriter import signed
 from musterd.stores.slots.protocol import Keys, read_announcement, write_holder
 from tests.contract.labs import NAMESPACE, KeyedLab, Lab, PostgresLab
 from tests.contract.relay_lab import RelayLab

@@ -11,7 +11,8 @@ from musterd.model import Member
 from musterd.stores import ShardWriter
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
-from musterd.stores.postgres.writer import PostgresWriter, namespace_key, signed
+from musterd.stores.postgres.writer import PostgresWriter
+from musterd.stores.rowwriter import namespace_key, signed
 from musterd.testing.servers import Database
 from musterd_coordinator.sweep.base import ShardReader
 from musterd_coordinator.sweep.postgres.reader import PostgresReader

@@ -9,7 +9,7 @@ import pytest
 from musterd.stores import ShardWriter
 from musterd.testing.servers import Database
 from musterd_coordinator.sweep.base import ShardReader
-from musterd_coordinator.sweep.postgres.roster import Doubts
+from musterd_coordinator.sweep.rows.doubts import Doubts
 from tests.service import postgres_fleet
 from tests.service.postgres_fleet import beat_of, canary, host, reader_of, rows_of
 

@@ -14,12 +14,12 @@ from musterd.beat import Beat, Status, member_id, pack
 from musterd.model import Member
 from musterd.stores import ShardWriter
 from musterd.stores.postgres.schema import init_db
-from musterd.stores.postgres.writer import namespace_key, signed
+from musterd.stores.rowwriter import namespace_key, signed
 from musterd.testing.servers import Database, Postgres
 from musterd_coordinator.sweep.base import ShardReader
-from musterd_coordinator.sweep.postgres.limits import MOST_SLOTS
 from musterd_coordinator.sweep.postgres.relays import marks_key
-from musterd_coordinator.sweep.postgres.roster import Doubts
+from musterd_coordinator.sweep.rows.doubts import Doubts
+from musterd_coordinator.sweep.rows.limits import MOST_SLOTS
 from tests.conftest import StartPostgres
 from tests.examples import examples
 from tests.service.postgres_fleet import (

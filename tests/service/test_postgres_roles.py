@@ -12,7 +12,7 @@ from musterd.stores.postgres.rights import MEMBERS_OF_A_HOST
 from musterd.stores.postgres.schema import init_db
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
-from musterd.stores.postgres.writer import namespace_key
+from musterd.stores.rowwriter import namespace_key
 from musterd.testing.servers import Database
 from musterd_coordinator.relay import database as relay_database
 from musterd_coordinator.relay.waiting import Newcomer

@@ -11,7 +11,8 @@ from musterd.errors import ShardRefused
 from musterd.keys import beat_mac, challenge_digest
 from musterd.model import Member
 from musterd.stores.postgres.schema import STEPS, init_db
-from musterd.stores.postgres.writer import PostgresWriter, namespace_key
+from musterd.stores.postgres.writer import PostgresWriter
+from musterd.stores.rowwriter import namespace_key
 from musterd.testing.servers import Database, PgBouncer
 from tests.contract.signing import KEYRING, key_of, mac_of
 from tests.service.postgres_fleet import (

@@ -5,7 +5,7 @@ import socket
 
 from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.memcached.connection import MemcachedConnection
-from musterd.stores.postgres.names import NamedLoop
+from musterd.stores.named_loop import NamedLoop
 from musterd.stores.readings import READ_SIZE, read_little
 from musterd.testing.servers import Memcached
 

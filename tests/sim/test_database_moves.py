@@ -1,17 +1,13 @@
 """The database's name leads elsewhere: nobody is judged while agents may beat at the server before."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, cast
 
 import anyio
 import pytest
 
 from musterd.errors import ShardUnavailable
-from musterd.stores.postgres.session import LONGEST_CONNECTED, PgSession
-from musterd_coordinator.sweep.postgres.moves import MoveWatch
+from musterd.stores.link import LONGEST_CONNECTED
+from musterd_coordinator.sweep.rows.moves import MoveWatch
 
 OLD, NEW = "2026-01-01 00:00:00+00", "2026-02-02 00:00:00+00"
 
@@ -20,20 +16,15 @@ class Link:
     """A `Link` is a session that reaches ``server``; None is gone, and "" hangs."""
 
     def __init__(self, server: str | None, *, direct: bool = True) -> None:
-        self.server, self.direct, self.renewals = server, direct, 0
+        self.reached, self.direct, self.renewals = server, direct, 0
 
-    async def fetchval(self, query: str) -> str:
+    async def server(self) -> tuple[str, bool]:
         """Tell when the server started."""
-        if self.server is None:
+        if self.reached is None:
             raise ShardUnavailable("db1:5432/fleet", "the connection was lost")
-        if not self.server:
+        if not self.reached:
             await anyio.sleep_forever()
-        return self.server
-
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator[Any]:
-        """Lend the connection."""
-        yield SimpleNamespace(connection=self, direct=self.direct)
+        return self.reached, self.direct
 
     async def renew(self) -> None:
         """Connect anew."""
@@ -59,10 +50,10 @@ class Seats:
 async def moved(follower: Link, *, direct: bool = True) -> tuple[MoveWatch, Link]:
     """A watch that saw its leader reach the old server, and then the new one."""
     leader = Link(OLD, direct=direct)
-    watch = MoveWatch(cast(PgSession, leader), cast(PgSession, follower))
+    watch = MoveWatch(leader, follower)
     await watch.check()
     assert watch.reason(Seats()) == ""
-    leader.server = NEW
+    leader.reached = NEW
     await watch.check()
     return watch, leader
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from musterd.beat import Beat, pack
 from musterd.model import Member
 from musterd_coordinator.sweep.columns import RECORD
-from musterd_coordinator.sweep.postgres.slotmap import RowSlots, Seat
+from musterd_coordinator.sweep.rows.slotmap import RowSlots, Seat
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 

@@ -6,8 +6,8 @@ import pytest
 
 from musterd.beat import Beat, pack
 from musterd.errors import ShardCorrupt
-from musterd_coordinator.sweep.postgres.collector import RowCollector
 from musterd_coordinator.sweep.postgres.copy import Copy
+from musterd_coordinator.sweep.rows.collector import RowCollector
 from tests.unit.postgres_rows import copy_of, seats_of
 
 CANARY_SLOT = -77

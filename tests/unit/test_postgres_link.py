@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from musterd.beat import Beat
 from musterd.errors import ConfigError, ShardCorrupt, ShardRefused, ShardUnavailable
 from musterd.stores import open_store
+from musterd.stores.named_loop import NamedLoop
 from musterd.stores.postgres.errors import translate
-from musterd.stores.postgres.names import NamedLoop
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
-from musterd.stores.postgres.writer import namespace_key, signed
+from musterd.stores.rowwriter import namespace_key, signed
 from musterd_coordinator.sweep.base import open_reader
 
 BASE = "postgresql://user:s3cret@"

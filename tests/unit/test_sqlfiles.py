@@ -14,7 +14,7 @@ from musterd.stores.postgres.schema import STEPS, VERSION, init_sql
 from musterd_coordinator.registry import postgres_sql as registry_postgres_sql
 from musterd_coordinator.registry import sqlite_sql as registry_sqlite_sql
 from musterd_coordinator.relay.waiting import NEXT
-from musterd_coordinator.sweep.postgres.limits import METADATA_BYTES, MOST_SLOTS, NAME_BYTES
+from musterd_coordinator.sweep.rows.limits import METADATA_BYTES, MOST_SLOTS, NAME_BYTES
 
 
 def test_steps_come_by_number(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.sqlfiles import folder, statement
-from musterd.stores.postgres.session import PgSession, again, milliseconds
-from musterd.stores.postgres.writer import namespace_key, signed
+from musterd.stores.link import again, milliseconds
+from musterd.stores.postgres.session import PgSession
+from musterd.stores.rowwriter import namespace_key, signed
 from musterd_coordinator.relay.waiting import Newcomer
 from musterd_coordinator.sweep.postgres.relays import WRITE_MARK, marks_key
 

@@ -1,21 +1,11 @@
-"""The module sends what is due of many members to PostgreSQL together, on one connection.
+"""The module says to PostgreSQL what is due of many members: see :mod:`musterd.stores.crowd`."""
 
-If each member of an agent process had to wait for the others' round trips, a process of hundreds
-could not beat to a database some milliseconds away. And each caller waits under a deadline of its
-own: if the shared work were cut off with the first caller that runs out of time, then after a stall
-no caller would ever get through again. So the talking is done by a task that belongs to no caller.
-"""
-
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from musterd.errors import ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.postgres.session import PgSession, Session, again
-
-MOST_BEATS = 500  # in one round trip, which is one transaction
-MOST_NEWCOMERS = 32
+from musterd.stores.crowd import BeatRow, Newcomer, Seated
+from musterd.stores.postgres.session import PgSession, Session
 
 
 class Statements(NamedTuple):
@@ -41,110 +31,22 @@ SIGNED = Statements(
     "musterd_beat_signed",
 )
 
-BeatRow = tuple[Any, ...]  # the arguments of the beat: slot, member_id as a bigint, record, …
-Newcomer = tuple[Any, ...]  # the arguments of the announcement; member_id comes first
-Seated = tuple[Any, ...]  # what the announcement returns; the slot comes first
-_Do = Callable[[Sequence[Any]], Awaitable[Sequence[Any]]]
 Update = Callable[[Session, BeatRow, float], Awaitable[Any]]
 
 
-class _Waiting(NamedTuple):
-    row: Any
-    answer: "asyncio.Future[Any]"
+class ManyStatements:
+    """``ManyStatements`` says ``statements`` for many members over one link, in one round trip.
 
-    def fail(self, error: StoreError) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(type(error)(error.shard, error.reason))
-            self.answer.exception()  # its caller may be gone in the same instant
-
-
-_Queue = dict[int, _Waiting]  # by member; a newer one takes the place of the one before
-
-
-class SharedStatements:
-    """``SharedStatements`` sends beats and announcements of many members over one link.
-
-    ``statements`` are what is said, and ``update`` writes one beat where nothing can be prepared, as
-    behind a pooler. A caller may be cancelled: then its request is not done, or no caller is told.
+    ``update`` writes one beat where nothing can be prepared, as behind a pooler.
     """
 
     def __init__(self, link: PgSession, statements: Statements, update: Update) -> None:
         self._link = link
         self._statements = statements
         self._update = update
-        self._beats: _Queue = {}
-        self._newcomers: _Queue = {}
-        self._late: dict[int, Seated] = {}  # seats that were given when no caller waited any more
-        self._task: asyncio.Task[None] | None = None
 
-    async def beat(self, row: BeatRow) -> Any:
-        """Store the beat; return what the statement does."""
-        return await self._ask(self._beats, row[1], row)
-
-    async def announce(self, row: Newcomer) -> Seated:
-        """Announce the member; return its slot, and what came with it."""
-        seated = self._late.pop(row[0], None)
-        if seated is None:
-            seated = await self._ask(self._newcomers, row[0], row)
-        return seated
-
-    def close(self) -> None:
-        """Give everything up."""
-        if self._task is not None:
-            self._task.cancel()
-        for waiting in (*self._beats.values(), *self._newcomers.values()):
-            waiting.fail(ShardUnavailable(self._link.name, "closed by this process"))
-
-    async def _ask(self, queue: _Queue, member: int, row: object) -> Any:
-        loop = asyncio.get_running_loop()
-        waiting = queue[member] = _Waiting(row, loop.create_future())
-        if self._task is None:
-            self._task = loop.create_task(self._run())
-        try:
-            return await waiting.answer
-        finally:
-            if queue.get(member) is waiting:
-                del queue[member]
-
-    async def _run(self) -> None:
-        try:
-            while self._beats or self._newcomers:
-                await self._execute(_take(self._beats, MOST_BEATS), self._store)
-                await self._execute(_take(self._newcomers, MOST_NEWCOMERS), self._seat)
-        finally:
-            self._task = None
-
-    async def _execute(self, some: Sequence[_Waiting], do: _Do) -> None:
-        """Do these at once, or in smaller parts where the database refuses: one may be to blame."""
-        if not some:
-            return
-        try:
-            answers = await again(lambda: do([waiting.row for waiting in some]))
-        except ShardRefused as error:
-            if len(some) == 1:
-                some[0].fail(error)
-                return
-            middle = len(some) // 2
-            await self._execute(some[:middle], do)
-            await self._execute(some[middle:], do)
-        except StoreError as error:
-            for waiting in some:
-                waiting.fail(error)
-        except BaseException:
-            for waiting in some:
-                waiting.fail(ShardUnavailable(self._link.name, "given up by this process"))
-            raise
-        else:
-            for waiting, answer in zip(some, answers, strict=True):
-                self._resolve(waiting, answer)
-
-    def _resolve(self, waiting: _Waiting, answer: Any) -> None:
-        if not waiting.answer.done():
-            waiting.answer.set_result(answer)
-        elif isinstance(answer, tuple):
-            self._late[waiting.row[0]] = answer
-
-    async def _store(self, rows: Sequence[BeatRow]) -> Sequence[Any]:
+    async def store(self, rows: Sequence[BeatRow]) -> Sequence[Any]:
+        """Store the beats; return what the statement does for each."""
         async with self._link.session() as session:
             if not session.direct:
                 limit = self._link.timeout
@@ -158,7 +60,8 @@ class SharedStatements:
         answers = {row[1]: answer for row, (answer,) in zip(in_order, done, strict=True)}
         return [answers[row[1]] for row in rows]
 
-    async def _seat(self, rows: Sequence[Newcomer]) -> Sequence[Seated]:
+    async def seat(self, rows: Sequence[Newcomer]) -> Sequence[Seated]:
+        """Announce the members; return the slot of each, and what comes with it."""
         async with self._link.session() as session:
             if not session.direct:
                 return [await announce(session, self._statements, row) for row in rows]
@@ -179,11 +82,3 @@ async def announce(session: Session, statements: Statements, row: Newcomer) -> S
 
 async def _one_row(session: Session, statement: str, arguments: Sequence[Any]) -> Any:
     return await session.connection.fetchrow(statement, *arguments)
-
-
-def _take(queue: _Queue, most: int) -> list[_Waiting]:
-    """Take the requests that wait longest; pass over those that were given up."""
-    some = [(member, queue[member]) for member in list(queue)[:most]]
-    for member, _ in some:
-        del queue[member]
-    return [waiting for _, waiting in some if not waiting.answer.done()]

@@ -7,6 +7,7 @@ import ssl
 import asyncpg
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
+from musterd.stores.link import Collision
 
 _NO_FUNCTION = "42883"
 _NO_TABLES = ("42P01", _NO_FUNCTION, "3F000")  # undefined table, function, no such schema
@@ -15,10 +16,6 @@ _WAITED_TOO_LONG = ("57014", "55P03", "25P03")  # statement, lock, idle in trans
 # Serialization failure, deadlock, duplicate key, duplicate schema, table and function.
 _COLLISIONS = ("40001", "40P01", "23505", "42P06", "42P07", "42723")
 _NO_SERVICE = ("08", "57")  # connection exceptions; starting up, shutting down, terminated
-
-
-class Collision(ShardRefused):
-    """Another session did the same at the same time; done again, it may well go through."""
 
 
 def translate(shard: str, error: Exception, limit: float) -> StoreError | None:

@@ -8,8 +8,9 @@ before must survive.
 
 from musterd.errors import ConfigError, ShardRefused
 from musterd.sqlfiles import folder, steps
+from musterd.stores.link import again
 from musterd.stores.postgres.rights import MAY_FILL_DISKS, Roles, quoted
-from musterd.stores.postgres.session import Connection, PgSession, again
+from musterd.stores.postgres.session import Connection, PgSession
 from musterd.stores.postgres.url import parse_url
 
 STEPS = steps(folder(__package__, "sql"))

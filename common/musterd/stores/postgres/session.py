@@ -1,4 +1,4 @@
-"""The module keeps one connection to one PostgreSQL database, made anew after anything unclean.
+"""The module keeps one connection to one PostgreSQL database: see :class:`musterd.stores.link.Link`.
 
 It works connected directly and through PgBouncer in transaction mode. There, no state may be kept
 in the session and no startup parameter may be sent, so :attr:`Session.direct` says which it is, and
@@ -6,21 +6,19 @@ in the session and no startup parameter may be sent, so :attr:`Session.direct` s
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import uniform
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio
 import asyncpg
 
-from musterd.errors import MusterdError, ShardUnavailable
-from musterd.resolving import shared
-from musterd.stores.bounds import TOO_LITTLE_LEFT, Deadline, Mutex, time_left
-from musterd.stores.errand import Errand
-from musterd.stores.postgres.errors import Collision, translate
-from musterd.stores.postgres.names import NamedLoop, Ways
+from musterd.errors import StoreError
+from musterd.stores.link import LONGEST_CONNECTED, Link, milliseconds
+from musterd.stores.named_loop import NamedLoop
+from musterd.stores.postgres.errors import translate
 from musterd.stores.postgres.url import Target
 
 if TYPE_CHECKING:
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
-
-T = TypeVar("T")
 
 # Only a pooler gives its clients another number than the backend's own. Keepalives are asked of
 # the server: its backend would otherwise outlive a host that lost its power by two hours.
@@ -46,13 +42,7 @@ SELECT CASE WHEN pg_backend_pid() = $1 THEN concat(
 
 _WRONG_SERVER = ("25006", "0A000", "55000", "57P03")
 """Read-only, as a standby is (the next two, too, of what it cannot do); or not ready for anybody."""
-
-LONGEST_CONNECTED = 300.0
-"""Seconds after which :meth:`PgSession.freshen` connects anew to the address that it has. A proxy may
-lead elsewhere by now; but a backend of PostgreSQL costs some milliseconds, and the agent as many."""
-
-LEAST_TO_CONNECT = 5.0
-"""Seconds that a connect may take at least, whoever asked for it, where there is no other host."""
+_SERVER = "SELECT pg_postmaster_start_time()::text"
 
 
 @dataclass(slots=True)
@@ -72,62 +62,17 @@ class Session:
     many: "PreparedStatement[asyncpg.Record] | None" = None
 
 
-async def again(call: Callable[[], Awaitable[T]], attempts: int = 4) -> T:
-    """Return what ``call`` returns, and make it again when it collides. Raises what the last one does."""
-    for _ in range(attempts - 1):
-        with suppress(Collision):
-            return await call()
-    return await call()
-
-
-class PgSession:
-    """A ``PgSession`` is at most one connection, used by one call at a time, within its deadline.
-
-    All callers share a connection that is being made: it has a deadline of its own, and a caller that
-    gives up leaves it to the next in line. It ends with its caller only where not ``patient``.
-    """
+class PgSession(Link[Session]):
+    """A ``PgSession`` is a :class:`~musterd.stores.link.Link` to a PostgreSQL database."""
 
     def __init__(self, target: Target, timeout: float, *, patient: bool = True) -> None:
-        self.name = target.name
-        self.timeout = timeout
+        super().__init__(target.name, timeout, target.hosts, patient=patient)
         self._target = target
-        self._patient = patient
-        self._lock = Mutex()
-        self._session: Session | None = None
-        self._connecting = Errand(self._connect)
-        self._renewing = Errand(self._connect)
-        self._ways: Ways = {}
-        self._turn = 0
-        self._closed = False
 
     @property
     def is_direct(self) -> bool:
         """Say whether it is connected now, and to the server itself: not to a pooler."""
         return self._session is not None and self._session.direct
-
-    @asynccontextmanager
-    async def session(self, limit: float | None = None) -> AsyncIterator[Session]:
-        """Yield the connection, for the caller alone; connect if there is none.
-
-        Waiting for it, connecting and what is done with it share one deadline. Whatever goes
-        wrong, cancellation included, ends the connection, and raises StoreError if it came from
-        the driver.
-        """
-        limit = self.timeout if limit is None else limit
-        waits = self._lock.is_taken
-        with self._in_words(limit), Deadline(self.name, limit):
-            asked, given = anyio.current_time(), time_left()
-            async with self._lock:
-                if waits and time_left() < TOO_LITTLE_LEFT * given:
-                    waited = anyio.current_time() - asked
-                    raise ShardUnavailable(self.name, f"other calls took {waited:.1f} s before it")
-                session = await self._connected()
-                try:
-                    yield session
-                except BaseException as error:
-                    self._doubt(session, error)
-                    self.drop()
-                    raise
 
     @asynccontextmanager
     async def transaction(
@@ -143,80 +88,10 @@ class PgSession:
             yield session.connection
             await session.connection.execute("COMMIT")
 
-    async def renew(self) -> None:
-        """Connect anew, and end the old connection only after that. Raises StoreError.
-
-        So it takes what a newcomer takes: a server with no connection to spare refuses it. Calls
-        go on over the old connection meanwhile.
-        """
-        with self._in_words(self.timeout), Deadline(self.name, self.timeout):
-            session = await self._made(self._renewing)
-            async with self._lock:
-                self.drop()
-                self._session = session
-
-    async def freshen(self) -> str:
-        """Renew if its host's name has lost the address, or it is connected for very long.
-
-        Returns the new address if it is another one, else an empty text. Raises StoreError.
-        """
-        session = self._session
-        if session is None:
-            return ""
-        with self._in_words(self.timeout), Deadline(self.name, self.timeout):
-            if anyio.current_time() < session.renewed_by and not await _has_moved(session):
-                return ""
-        await self.renew()
-        now = self._session.reached if self._session else None
-        return now[1] if now is not None and now != session.reached else ""
-
-    def drop(self) -> None:
-        """End the connection without waiting for the network; the next call connects anew."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.connection.terminate()
-
-    def close(self) -> None:
-        """End the connection as :meth:`drop` does, for good."""
-        self._closed = True
-        self.drop()
-        for errand in self._connecting, self._renewing:
-            self._give_up(errand)
-
-    async def _connected(self) -> Session:
-        while self._session is None or self._session.connection.is_closed():
-            self.drop()
-            self._session = await self._made(self._connecting)
-        return self._session
-
-    async def _made(self, errand: Errand[Session]) -> Session:
-        if self._closed:
-            raise ShardUnavailable(self.name, "closed by this process")
-        joins = errand.is_under_way
-        try:
-            return await errand.outcome()
-        except Exception:
-            if not joins:
-                raise
-            return await errand.outcome()  # what failed was begun earlier, for another caller
-        finally:
-            if not self._patient:
-                self._give_up(errand)
-
-    def _give_up(self, errand: Errand[Session]) -> None:
-        session = errand.give_up()
-        if session is not None:
-            session.connection.terminate()
-
-    async def _connect(self) -> Session:
-        alone = self._target.hosts == 1
-        limit = max(self.timeout, LEAST_TO_CONNECT) if alone else self.timeout
-        try:
-            with anyio.fail_after(limit):
-                return await self._open(limit)
-        except BaseException:
-            self._turn += 1  # a host that hangs must not be first in line again
-            raise
+    async def server(self) -> tuple[str, bool]:
+        """Return what tells the server from any other, and whether it is reached directly."""
+        async with self.session() as session:
+            return str(await session.connection.fetchval(_SERVER)), session.direct
 
     async def _open(self, limit: float) -> Session:
         loop = asyncio.get_running_loop()
@@ -240,34 +115,14 @@ class PgSession:
             raise
         return session
 
-    def _doubt(self, session: Session, error: BaseException) -> None:
-        """Begin elsewhere next time, if ``error`` means that this is not the server to be at."""
-        if getattr(error, "sqlstate", None) in _WRONG_SERVER:
-            self._turn += 1
-            if session.reached:
-                host, address = session.reached
-                self._ways[host].failed(address)
+    def _end(self, session: Session) -> None:
+        session.connection.terminate()
 
-    @contextmanager
-    def _in_words(self, limit: float) -> Iterator[None]:
-        try:
-            yield
-        except MusterdError:
-            raise
-        except Exception as error:
-            translated = translate(self.name, error, limit)
-            if translated is None:
-                raise
-            raise translated from None
+    def _has_ended(self, session: Session) -> bool:
+        return bool(session.connection.is_closed())
 
+    def _translate(self, error: Exception, limit: float) -> StoreError | None:
+        return translate(self.name, error, limit)
 
-async def _has_moved(session: Session) -> bool:
-    if session.reached is None:
-        return False
-    host, address = session.reached
-    return address not in await shared().addresses(host)
-
-
-def milliseconds(seconds: float) -> int:
-    """Return a time limit as PostgreSQL takes it, where 0 would mean none."""
-    return max(1, int(seconds * 1000))
+    def _is_wrong_server(self, error: BaseException) -> bool:
+        return getattr(error, "sqlstate", None) in _WRONG_SERVER

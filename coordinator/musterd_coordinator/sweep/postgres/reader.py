@@ -15,18 +15,20 @@ from musterd.stores.postgres.schema import ensure_schema
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.store import PostgresDriver
 from musterd.stores.postgres.url import Target
-from musterd.stores.postgres.writer import PostgresWriter, namespace_key, retire, signed
+from musterd.stores.postgres.writer import PostgresWriter, retire
+from musterd.stores.rowwriter import namespace_key, signed
 from musterd_coordinator.steps import Steps
 from musterd_coordinator.sweep.base import BeatBatch, Roster, ShardReader
 from musterd_coordinator.sweep.columns import Rejected
 from musterd_coordinator.sweep.postgres.challenge import RowChallenge
-from musterd_coordinator.sweep.postgres.collector import RowCollector
-from musterd_coordinator.sweep.postgres.moves import MoveWatch
 from musterd_coordinator.sweep.postgres.relays import MOST_RELAYS, READ_MARKS, RelayWatch, marks_key
-from musterd_coordinator.sweep.postgres.roster import PAGE, PORTION, Doubts, RosterReader
+from musterd_coordinator.sweep.postgres.roster import PAGE, PORTION, RosterReader
 from musterd_coordinator.sweep.postgres.scan import SNAPSHOT, Scan
-from musterd_coordinator.sweep.postgres.sealed import SealedRowCollector
-from musterd_coordinator.sweep.postgres.slotmap import RowSlots
+from musterd_coordinator.sweep.rows.collector import RowCollector
+from musterd_coordinator.sweep.rows.doubts import Doubts
+from musterd_coordinator.sweep.rows.moves import MoveWatch
+from musterd_coordinator.sweep.rows.sealed import SealedRowCollector
+from musterd_coordinator.sweep.rows.slotmap import RowSlots
 from musterd_coordinator.sweep.signed.seals import SlotSeals
 from musterd_coordinator.sweep.signed.signing import Signing
 from musterd_coordinator.sweep.turns import in_steps

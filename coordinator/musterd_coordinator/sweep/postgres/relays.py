@@ -14,7 +14,7 @@ from math import inf
 import structlog
 
 from musterd.beat import Beat, Status, beat_in
-from musterd.stores.postgres.writer import namespace_key
+from musterd.stores.rowwriter import namespace_key
 
 log = structlog.get_logger(__name__)
 

@@ -12,12 +12,12 @@ from musterd.errors import ShardCorrupt, ShardRefused
 from musterd.model import Member, check_member
 from musterd.sqlfiles import folder, statement
 from musterd.stores.postgres.session import Connection, PgSession
-from musterd.stores.postgres.writer import signed
+from musterd.stores.rowwriter import signed
 from musterd_coordinator.sweep.base import Roster
-from musterd_coordinator.sweep.postgres.limits import MOST_SLOTS
 from musterd_coordinator.sweep.postgres.mark import SnapshotMark, catch_up, living_mark
-from musterd_coordinator.sweep.postgres.refused import RefusedRows
-from musterd_coordinator.sweep.postgres.slotmap import RowSlots, Seat
+from musterd_coordinator.sweep.rows.limits import MOST_SLOTS
+from musterd_coordinator.sweep.rows.refused import RefusedRows
+from musterd_coordinator.sweep.rows.slotmap import RowSlots, Seat
 from musterd_coordinator.sweep.signed.signing import Signing
 
 PAGE = 500
@@ -62,31 +62,6 @@ class _Reading:
 
     def __post_init__(self) -> None:
         self.position = (self.since or 0, -1)
-
-
-class Doubts:
-    """A `Doubts` says when wrong records mean that the roster is to be read anew.
-
-    Wrong is a record that is no beat of its slot's member. The roster, read in full, may still say
-    the same: so it is asked for after ever more sweeps.
-    """
-
-    FIRST = 4
-    MOST = 4096
-
-    def __init__(self) -> None:
-        self._sweeps, self._patience = 0, self.FIRST
-
-    def are_raised(self, rejected: int) -> bool:
-        """Note that another sweep ``rejected`` so many; say whether now is the time."""
-        if not rejected:
-            self._sweeps, self._patience = 0, self.FIRST
-            return False
-        self._sweeps += 1
-        if self._sweeps < self._patience:
-            return False
-        self._sweeps, self._patience = 0, min(2 * self._patience, self.MOST)
-        return True
 
 
 class RosterReader:

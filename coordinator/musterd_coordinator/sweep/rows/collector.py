@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from musterd.beat import SIZE, Beat, beat_in
 from musterd.errors import ShardCorrupt
 from musterd_coordinator.sweep.columns import Beats, Rejected, no_beats
-from musterd_coordinator.sweep.postgres.slotmap import Believed, RowSlots
+from musterd_coordinator.sweep.rows.slotmap import Believed, RowSlots
 from musterd_coordinator.sweep.standing import Spoils
 
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from musterd_coordinator.steps import Steps
 from musterd_coordinator.sweep.columns import WORDS, Rejected, from_words, sift
-from musterd_coordinator.sweep.postgres.collector import RowCollector
-from musterd_coordinator.sweep.postgres.slotmap import Believed, RowSlots
+from musterd_coordinator.sweep.rows.collector import RowCollector
+from musterd_coordinator.sweep.rows.slotmap import Believed, RowSlots
 from musterd_coordinator.sweep.signed.macs import words_of
 from musterd_coordinator.sweep.signed.seals import SlotSeals
 

@@ -1,7 +1,7 @@
-"""The module leads asyncpg to a host by name: we look the name up, and try its addresses in turn.
+"""The module leads a driver to a host by name: we look the name up, and try its addresses in turn.
 
-asyncpg has an argument for the event loop that it connects by, and this is what we give it; nothing
-of asyncpg is changed.
+asyncpg has an argument for the event loop that it connects by, and asyncmy an attribute; this is what
+they get. Nothing of them is changed.
 """
 
 import asyncio

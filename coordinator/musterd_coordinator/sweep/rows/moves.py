@@ -11,9 +11,8 @@ from typing import Protocol
 import anyio
 
 from musterd.errors import StoreError
-from musterd.stores.postgres.session import LONGEST_CONNECTED, PgSession
+from musterd.stores.link import LONGEST_CONNECTED
 
-_SERVER = "SELECT pg_postmaster_start_time()::text"
 _BRIEF = 0.5  # seconds that a server which lives takes to say so, at most
 
 
@@ -27,10 +26,20 @@ class Present(Protocol):
         """Return how many of them have a beat in it."""
 
 
+class Reaching(Protocol):
+    """A `Reaching` is a connection to a database's server."""
+
+    async def server(self) -> tuple[str, bool]:
+        """Return what tells the server from any other, and whether it is reached directly."""
+
+    async def renew(self) -> None:
+        """Connect anew."""
+
+
 class MoveWatch:
     """A `MoveWatch` renews the link ``follower`` after ``leader``, and sees whether they parted."""
 
-    def __init__(self, leader: PgSession, follower: PgSession) -> None:
+    def __init__(self, leader: Reaching, follower: Reaching) -> None:
         self._leader = leader
         self._follower = follower
         self._server = ""
@@ -39,9 +48,7 @@ class MoveWatch:
 
     async def check(self) -> None:
         """See whether ``leader``, a new connection, leads where it did before. Raises StoreError."""
-        async with self._leader.session() as session:
-            server = str(await session.connection.fetchval(_SERVER))
-            direct = session.direct
+        server, direct = await self._leader.server()
         before, self._server = self._server, server
         self._due = True
         # Behind a pooler a change of the server is the pooler's affair, and agents' share it.
@@ -74,8 +81,7 @@ class MoveWatch:
         """Say whether ``follower``, which is still connected to ``server``, reaches it."""
         with anyio.move_on_after(_BRIEF):
             try:
-                async with self._follower.session() as session:
-                    return str(await session.connection.fetchval(_SERVER)) == server
+                return (await self._follower.server())[0] == server
             except StoreError:
                 pass
         return False
