@@ -1,13 +1,17 @@
 """Who comes in by which token, and for how long."""
 
+from datetime import datetime
+from unittest.mock import patch
+
 import pytest
 from structlog.testing import capture_logs
 
 from musterd.errors import ConfigError, Conflict, NotFound, RegistryError
 from musterd.tokens import Rank, TokenOrder
+from musterd_coordinator.registry.tokens import KeptToken
 from musterd_coordinator.service import access
 from musterd_coordinator.service.access import Grant
-from tests.unit.token_shelf import OPS, Door
+from tests.unit.token_shelf import OPS, Door, Shelf
 
 
 async def test_the_door_is_open_until_there_is_a_token_and_locked_for_good_then() -> None:
@@ -114,3 +118,34 @@ async def test_what_is_done_to_tokens_is_in_the_log_without_their_secrets() -> N
     assert made.text[12:] not in repr(lines)
     assert [facts] == door.access.tokens().tokens
     assert (facts.created_by, facts.revoked is not None) == ("root", True)
+
+
+async def test_a_token_that_the_registry_does_not_take_is_none() -> None:
+    class Refusing(Shelf):
+        async def add(self, token: KeptToken) -> bool:
+            return False
+
+    door = Door(Refusing())
+    with pytest.raises(RegistryError, match="did not take the token ci"):
+        await door.make("ci")
+    assert not door.access.locked
+
+
+async def test_a_damaged_row_that_is_revoked_is_told_of() -> None:
+    class Damaged(Shelf):
+        damaged = 1
+
+        async def revoke(self, name: str, at: datetime) -> bool:
+            return True
+
+    with pytest.raises(RegistryError, match="row of the token ci is damaged"):
+        await Door(Damaged()).access.revoke("ci")
+
+
+async def test_more_tokens_than_are_remembered_are_checked_anew() -> None:
+    door = Door()
+    texts = [(await door.make(f"ci{number}")).text for number in range(3)]
+    with patch.object(access, "REMEMBERED", 2):
+        for text in texts:
+            assert door.access.check(text).rank is Rank.READER
+    assert len(door.access._checked) == 1

@@ -12,7 +12,7 @@ from musterd_coordinator.roll.batch import alike
 from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.loop import SweepOutcome
-from tests.unit.stage import Stage
+from tests.unit.stage import Stage, told
 
 
 def crowd(first: int, count: int) -> tuple[tuple[int, Member], ...]:
@@ -30,6 +30,7 @@ def test_newcomers_beyond_the_limit_wait_until_there_is_room() -> None:
     stage = full_stage(10, 15)
     roll = stage.roll
     assert (len(roll.directory), roll.admission.not_seated) == (10, 5)
+    assert [hold.members for hold in told(stage).held if hold.kind == "no room"] == [5]
     stage.sweep(dict.fromkeys(range(15), (7, 1)))
     stage.sweep(dict.fromkeys(range(15), (7, 2)))
     assert stage.state("h9") == "up"

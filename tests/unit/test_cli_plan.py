@@ -3,10 +3,13 @@
 import json
 import subprocess
 import sys
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from musterd import cli
+from musterd.cli import plan
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -68,3 +71,55 @@ def test_a_plan_needs_no_numpy() -> None:
     code = "import sys; sys.modules['numpy'] = None; from musterd.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "plan", "--members", "1000", "--json"]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("store", "server"),
+    [
+        ("memcached", "# memcached -m "),
+        ("embedded", "# no server; raise the coordinator's limit of open files"),
+        ("postgresql", "# PostgreSQL with max_connections = "),
+    ],
+)
+def test_each_store_has_its_settings_and_its_server(
+    store: str, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--members", "1000", "--store", store, "--sweep-period", "2")
+    status, out, _ = told(capsys, *words)
+    assert status == 0
+    assert server in out
+    assert "sweep_period = 2" in out
+    assert "every 2 s, each takes" in out
+
+
+def test_a_fleet_that_no_store_carries_is_to_be_split(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = told(capsys, "--members", "100000000", "--interval", "0.1")
+    assert status == 1
+    assert err.splitlines()[-1].endswith("split the fleet, or ask for less")
+
+
+def test_costs_of_a_file_are_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.json"
+    file.write_bytes(files("musterd.planning").joinpath("coefficients.json").read_bytes())
+    words = ("--members", "1000", "--coefficients", str(file))
+    assert told(capsys, *words) == told(capsys, "--members", "1000")
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(12.0, "12 B"), (1500.0, "1.5 kB"), (2e6, "2 MB"), (3e9, "3 GB")]
+)
+def test_sizes_as_people_say_them(size: float, text: str) -> None:
+    assert plan._size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("a_day", "text"),
+    [
+        (4.0, "4 a day"),
+        (0.1, "one in 10 days"),
+        (1 / 3650, "one in 10 years"),
+        (1e-12, "less than one in a million years"),
+    ],
+)
+def test_chances_as_people_say_them(a_day: float, text: str) -> None:
+    assert plan._rare(a_day) == text

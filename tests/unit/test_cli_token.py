@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
@@ -11,9 +12,10 @@ import pytest
 from musterd import cli
 from musterd.cli import render
 from musterd.cli.token import asks_coordinator, note_on
+from musterd.cli.token import text as listed
 from musterd.orders import Origin
 from musterd.settings.sources import load
-from musterd.tokens import Rank, TokenFacts, parts
+from musterd.tokens import Rank, TokenFacts, TokenList, parts
 from musterd_coordinator.service.token_office import token_office
 
 pytestmark = pytest.mark.usefixtures("no_configuration")
@@ -152,3 +154,15 @@ def test_a_coordinator_is_asked_where_it_was_named(
     argv: dict[str, str], environ: dict[str, str], *, expected: bool
 ) -> None:
     assert asks_coordinator(load(argv, environ)) == expected
+
+
+def test_a_list_says_until_when_each_is_good() -> None:
+    now = render.now()
+    days = {"ever": None, "soon": now + timedelta(days=1), "late": now - timedelta(days=1)}
+    tokens = [
+        TokenFacts(name=name, role=Rank.READER, id="0" * 8, created=now, expires=until)
+        for name, until in days.items()
+    ]
+    lines = listed(TokenList(tokens), lambda text, colour: text).splitlines()[1:]
+    for line, words in zip(lines, (" good ", " good until ", " expired "), strict=True):
+        assert words in line

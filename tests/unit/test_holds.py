@@ -4,6 +4,7 @@ import re
 from collections.abc import Hashable
 from datetime import timedelta
 
+import numpy as np
 from structlog.testing import capture_logs
 
 from musterd.answers import MemberAnswer
@@ -18,6 +19,10 @@ from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.limits import HttpLimits, Room
 from musterd_coordinator.registry.base import portion_of
 from musterd_coordinator.steps import whole
+from musterd_coordinator.sweep.base import BeatBatch, Roster
+from musterd_coordinator.sweep.columns import Rejected, no_beats
+from musterd_coordinator.sweep.loop import SweepOutcome
+from musterd_coordinator.sweep.spoilage import Spoiled
 from tests.unit.stage import Stage, entry, host, telling, told
 
 
@@ -192,3 +197,22 @@ def test_the_dead_of_long_intervals_are_no_mass_silence_after_a_restart() -> Non
     for _ in range(60):
         stage.sweep()
     assert stage.state("h10") is State.DOWN
+
+
+def test_what_is_spoiled_and_who_is_given_up_are_held_apart() -> None:
+    stage = beaten(3)
+    for spoiled in (
+        Spoiled(np.array([1]), records=3, since=stage.now, until=stage.now + 60.0),
+        Spoiled(given_up=np.array([2, 9]), records=3, given_up_since=stage.now),
+    ):
+        stage.now += 0.5
+        swept = SweepOutcome(
+            *(stage.now, stage.now, not spoiled.reason, spoiled.reason, Roster()),
+            *(BeatBatch(no_beats(), Rejected(), complete=True), 0.001, 0.01, spoiled),
+        )
+        stage.roll.apply(0, swept)
+        found = {hold.kind: hold for hold in held(stage)}
+        if spoiled.until is not None:
+            assert found["spoiled"].until == stage.roll.clocks.instant(spoiled.until)
+    assert (found["given up"].members, found["given up"].until) == (1, None)
+    assert "compute/h2" in found["given up"].reason

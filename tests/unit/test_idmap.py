@@ -97,3 +97,27 @@ def test_it_grows_with_what_it_holds() -> None:
         ours.put(number, slot)
     assert [ours.get(number) for number in numbers] == list(range(20_000))
     assert ours.get(1) is None
+
+
+def test_many_who_come_while_it_grows_are_there_afterwards() -> None:
+    ours, first, later = IdMap(), np.arange(1, 31), np.arange(31, 1001)
+    ours.put_all(first.astype(np.uint64), first)
+    with patch.object(idmap, "_STEP", 3):
+        growing = ours.make_room(2000)
+        for _ in range(5):
+            next(growing)
+        ours.put_all(later.astype(np.uint64), later + 5000)
+        list(growing)
+    everybody = np.arange(1, 1001, dtype=np.uint64)
+    assert ours.get_all(everybody).tolist() == [*range(1, 31), *range(5031, 6001)]
+    assert len(ours) == 1000
+
+
+def test_one_that_grew_beyond_its_heir_meanwhile_keeps_what_it_has() -> None:
+    ours = IdMap(places=8)
+    growing = ours.make_room(8)
+    next(growing)
+    for slot in range(100):
+        ours.put(slot + 1, slot)
+    list(growing)
+    assert [ours.get(slot + 1) for slot in range(100)] == list(range(100))

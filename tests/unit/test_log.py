@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -116,3 +117,15 @@ def test_it_works_without_rich() -> None:
     )
     assert "ZeroDivisionError: division by zero" in done.stderr
     assert done.stdout == ""
+
+
+def test_lines_to_a_file_go_through_a_thread_and_those_that_are_lost_are_counted() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as read, os.fdopen(writing, "w") as written:
+        for form in ("console", "json"):  # the second goes on with the thread of the first
+            log.configure("info", form, written)
+        structlog.get_logger().info("agent started")
+        log.flush()
+        assert json.loads(read.readline())["event"] == "agent started"
+        lost = json.loads(log._writers.pop(writing).say_lost(3))
+    assert (lost["event"], lost["lines"], lost["level"]) == ("log lines lost", 3, "warning")

@@ -3,9 +3,11 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 import structlog
 from hypothesis import given
@@ -19,6 +21,7 @@ from musterd.settings.settings import OPTIONS, Settings
 from musterd.systemd import Systemd
 from musterd_coordinator.http.heads import Hosts
 from musterd_coordinator.wiring import LIVE as COORDINATORS
+from tests.agent_support import settings_of
 
 
 @pytest.fixture(autouse=True)
@@ -173,3 +176,46 @@ def test_hosts_that_are_allowed_anew_take_the_place_of_those_before() -> None:
     assert [hosts.known(name) for name in ("control", "api.example:8420", "other")] == [1, 1, 0]
     hosts.allow(["other"])
     assert [hosts.known(name) for name in ("control", "api.example:8420", "other")] == [1, 0, 1]
+
+
+async def test_a_hangup_while_it_runs_is_obeyed_and_doubts_are_said(coordinator: Daemon) -> None:
+    before = signal.getsignal(signal.SIGHUP)
+
+    def doubtful() -> config.Loaded:
+        return coordinator.load()._replace(warnings=("interval is odd",))
+
+    reloading = Reloading(coordinator.load().settings, doubtful, Role.COORDINATOR)
+    told = Told()
+    try:
+        with capture_logs() as lines, anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(reloading.run, told)
+                while signal.getsignal(signal.SIGHUP) == before:  # noqa: ASYNC110  # no event
+                    await anyio.sleep(0.001)
+                os.kill(os.getpid(), signal.SIGHUP)
+                await told.done.wait()
+                tasks.cancel_scope.cancel()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert ("configuration doubtful", "interval is odd") in [
+        (line["event"], line.get("detail")) for line in lines
+    ]
+
+
+class Told(Systemd):
+    """It says when a reload is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done = anyio.Event()
+
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        yield
+        self.done.set()
+
+
+def test_what_members_of_a_list_do_not_read_is_no_change() -> None:
+    listed = settings_of("h1")
+    other = msgspec.structs.replace(listed, zone="r2", interval=5.0)
+    assert set(differing(listed, other, Role.AGENT)) == {"interval"}

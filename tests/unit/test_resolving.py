@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from math import inf
+from unittest.mock import patch
 
 import anyio
 import pytest
@@ -240,3 +241,13 @@ def test_every_address_is_tried_and_none_that_failed_before_one_that_did_not(
     assert sorted(order) == sorted(found)
     failed = [last.get(address) is False for address in order]
     assert failed == sorted(failed)
+
+
+def test_without_a_thread_to_be_had_a_look_up_fails_at_once() -> None:
+    resolver = Resolver(lambda name: ["10.0.0.1"])
+    with (
+        patch.object(threading.Thread, "start", side_effect=RuntimeError("no more threads")),
+        pytest.raises(OSError, match="no thread for a name look-up"),
+    ):
+        resolver.addresses_within("db.test", 30.0)
+    assert resolver.addresses_within("db.test", 30.0) == ("10.0.0.1",)

@@ -10,10 +10,12 @@ from structlog.testing import capture_logs
 
 from musterd.errors import RegistryError
 from musterd.model import Facts, State
+from musterd_coordinator.service.access import PERIOD as LOOKED_FOR
 from musterd_coordinator.service.comparison import PORTION
 from musterd_coordinator.service.recorder import KEEP_FORGOTTEN, LONG, RETRY
 from tests.unit.bureau import Away, Bureau, Shared, written
 from tests.unit.stage import entry, host
+from tests.unit.token_shelf import Door
 
 LONG_AGO = KEEP_FORGOTTEN.total_seconds()
 
@@ -132,3 +134,18 @@ async def test_the_next_batch_is_smaller_after_a_slow_one_and_larger_after_a_qui
         await at.recorder.flush(patience=0.0)
         sizes.append(at.recorder._batch)
     assert sizes == [2000, 2000, 4000]
+
+
+async def test_tokens_of_others_are_looked_for_though_the_registry_was_lost() -> None:
+    there = Door()
+    door = Door(there.shelf)
+    made = await there.make("ci")
+    there.shelf.away = True
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(door.access.run)
+        await anyio.sleep(1.5 * LOOKED_FOR)
+        assert door.refusal(made.text) == "unknown"
+        there.shelf.away = False
+        await anyio.sleep(LOOKED_FOR)
+        assert door.access.check(made.text).name == "ci"
+        tasks.cancel_scope.cancel()

@@ -149,6 +149,7 @@ class Listener:
             self._shares.release(holder)
             if not ended.cancelled() and (error := ended.exception()) is not None:
                 log.error("connection lost", server=self._called, exc_info=error)
+                connection.close()  # no protocol has it
 
         task.add_done_callback(done)
 
