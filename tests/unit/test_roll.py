@@ -126,12 +126,15 @@ def test_restored_members_keep_state_facts_and_since() -> None:
     assert (b.state, b.reason, b.since.year) == (State.DOWN, "as it was", 2026)
 
 
-def test_a_restored_dead_member_is_not_raised_by_its_last_record() -> None:
+@pytest.mark.parametrize("gone", [State.DOWN, State.LEFT])
+def test_who_had_gone_before_this_coordinator_began_is_not_raised_by_its_last_record(
+    gone: State,
+) -> None:
     stage = Stage()
-    stage.roll.restore(portion_of([entry("a", State.DOWN)]))
+    stage.roll.restore(portion_of([entry("a", gone)]))
     for _ in range(3):
         stage.sweep({0: (7, 40)}, seated=((0, host("a")),))
-    assert stage.state("a") is State.DOWN
+    assert stage.state("a") is gone
 
 
 def test_an_announced_zone_is_taken_over() -> None:
