@@ -124,9 +124,15 @@ class Link(ABC, Generic[S]):
         """
         with self._in_words(self.timeout), Deadline(self.name, self.timeout):
             session = await self._made(self._renewing)
-            async with self._lock:
-                self.drop()
-                self._session = session
+            try:
+                async with self._lock:
+                    if self._closed:
+                        raise ShardUnavailable(self.name, "closed by this process")
+                    self.drop()
+                    self._session = session
+            finally:
+                if self._session is not session:
+                    self._end(session)
 
     async def freshen(self) -> str:
         """Renew if its host's name has lost the address, or it is connected for very long.
