@@ -10,7 +10,9 @@ import anyio
 from musterd import ages
 from musterd.ages import Slept
 from musterd.beat import Status, member_id, new_incarnation
+from musterd.keys import Keyring
 from musterd.loop_clock import clock_of_loop
+from musterd.renewal import Renewable, keep_looking
 from musterd.settings.settings import MemberSettings, Settings
 from musterd.stores.base import Store
 from musterd_agent.beating import Beating
@@ -27,9 +29,10 @@ class Agent:
     """An ``Agent`` beats for all members of ``settings`` until told to leave.
 
     It is made inside a running loop. ``changed`` is called whenever :attr:`summary` may have
-    changed. ``rng`` jitters retries; ``wall_clock`` gives Unix seconds, which are carried for
-    people and decide nothing; ``incarnation`` is drawn at random where None. ``slept`` gives the
-    seconds that the host was asleep.
+    changed. ``keys`` are those of the store, and taken when they are renewed. ``rng`` jitters
+    retries; ``wall_clock`` gives Unix seconds, which are carried for people and decide nothing;
+    ``incarnation`` is drawn at random where None. ``slept`` gives the seconds that the host was
+    asleep.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Agent:
         store: Store,
         settings: Settings,
         *,
+        keys: Renewable[Keyring] | None = None,
         changed: Callable[[], None] = lambda: None,
         rng: Random | None = None,
         wall_clock: Callable[[], float] = time.time,
@@ -45,6 +49,7 @@ class Agent:
     ) -> None:
         self._store = store
         self._settings = settings
+        self._keys = keys
         self._changed = changed
         self._rng = rng or Random()
         self._wall_clock = wall_clock
@@ -77,6 +82,8 @@ class Agent:
         async with anyio.create_task_group() as tasks:
             for loop in self.loops:
                 tasks.start_soon(loop.run)
+            if self._keys is not None and self._keys.paths:
+                tasks.start_soon(keep_looking, self._keys)
 
     def overdue(self) -> float:
         """Return the seconds by which the latest member's loop is late: what tells a stuck one."""

@@ -6,9 +6,11 @@ import signal
 import anyio
 
 from musterd.errors import ConfigError
+from musterd.keys import Keyring
 from musterd.log import flush
 from musterd.logger import get_logger
-from musterd.settings.keyring import keyring_of
+from musterd.renewal import Renewable
+from musterd.settings.keyring import renewable_keyring
 from musterd.settings.options import Role
 from musterd.settings.reload import Reloading, Reread
 from musterd.settings.settings import Settings
@@ -31,38 +33,46 @@ def run(settings: Settings, reread: Reread | None = None) -> int:
     ``reread`` loads the settings anew when SIGHUP asks for it. Raises ConfigError for a store that
     cannot be used. A store that does not answer is no error: the agent starts, and waits for it.
     """
-    store = open_agent_store(settings)
+    keys = renewable_keyring(settings)
+    store = open_agent_store(settings, keys)
     if Guarantees.SHARED not in store.guarantees:
         raise ConfigError(
             f"store {store.url} is inside one process, so that no coordinator would see this"
             " agent's beats; use memcached://, postgresql:// or embedded://"
         )
-    anyio.run(_serve, store, settings, reread)
+    anyio.run(_serve, store, settings, keys, reread)
     signal.setitimer(signal.ITIMER_REAL, 0.0)  # no thread is left that could hold up the end
     return 0
 
 
-def open_agent_store(settings: Settings) -> Store:
+def open_agent_store(settings: Settings, keys: Renewable[Keyring] | None) -> Store:
     """Open the store of ``settings`` with the deadlines of an agent. Raises ConfigError."""
     return open_store(
         settings.store,
         namespace=settings.namespace,
         timeout=settings.effective_push_timeout,
         beat_ttl=settings.beat_ttl,
-        keyring=keyring_of(settings),
+        keyring=keys.current() if keys else None,
         tls=client_tls(settings),
     )
 
 
-async def _serve(store: Store, settings: Settings, reread: Reread | None) -> None:
+async def _serve(
+    store: Store, settings: Settings, keys: Renewable[Keyring] | None, reread: Reread | None
+) -> None:
     systemd = Systemd.from_environment(os.environ)
-    agent = Agent(store, settings, changed=lambda: systemd.notify(STATUS=agent.summary))
+    agent = Agent(store, settings, keys=keys, changed=lambda: systemd.notify(STATUS=agent.summary))
+
+    def renew() -> None:
+        if keys is not None:
+            keys.look(patient=False)
+
     with anyio.open_signal_receiver(*_STOP) as signals:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(agent.run)
             tasks.start_soon(feed_watchdog, systemd, agent)
             if reread:
-                tasks.start_soon(Reloading(settings, reread, Role.AGENT).run, systemd)
+                tasks.start_soon(Reloading(settings, reread, Role.AGENT, renew=renew).run, systemd)
             systemd.notify(READY="1", STATUS="sending the first beats")
             _say_started(store, settings, agent)
             number = await anext(signals)

@@ -14,6 +14,7 @@ from musterd import ages
 from musterd.beat import Status
 from musterd.errors import ConfigError
 from musterd.model import Member
+from musterd.settings.keyring import renewable_keyring
 from musterd.settings.options import Unusable
 from musterd.settings.rules import consistent
 from musterd.settings.settings import OPTIONS, Settings, aloud
@@ -121,7 +122,8 @@ class join:  # noqa: N801  # a verb, as its user reads it
 
     def __init__(self, store: str, **options: Unpack[JoinOptions]) -> None:
         self._settings = _settings(store, options)
-        self._store = open_agent_store(self._settings)
+        keys = renewable_keyring(self._settings)  # of no file: nothing to look at later
+        self._store = open_agent_store(self._settings, keys)
         self._agent: Agent
         self._tasks: TaskGroup
         self._process = 0

@@ -46,6 +46,10 @@ class FleetKeys:
     current: bytes
     previous: bytes | None = None
 
+    def given(self) -> tuple[bytes, ...]:
+        """Return the one or two keys, the one in force first."""
+        return (self.current,) if self.previous is None else (self.current, self.previous)
+
 
 def member_key(fleet_key: bytes, namespace: str, group: str, member: str) -> bytes:
     """Return the key of one member, 16 bytes. Names have no ``/``, so no two have the same text."""
@@ -118,7 +122,7 @@ class Keyring:
     """A ``Keyring`` has the keys of the members that an agent beats for.
 
     They follow from the fleet key, or are given by ``GROUP/MEMBER``; one without a name is for
-    whichever member there is.
+    whichever member there is. ``version`` grows when they become others.
     """
 
     def __init__(
@@ -129,14 +133,21 @@ class Keyring:
         keys: Mapping[str, bytes] | None = None,
     ) -> None:
         self._namespace = namespace
-        self._fleet = fleet
-        self._keys = keys or {}
+        self.given = fleet, keys or {}
+        self.version = 0
+
+    def adopt(self, other: "Keyring") -> None:
+        """Have the keys of ``other`` from now on."""
+        if self.given != other.given:
+            self.given = other.given
+            self.version += 1
 
     def key_of(self, member: Member) -> bytes | None:
         """Return the key of ``member``; None: it has none here, and is not signed for."""
-        if self._fleet is not None:
-            return member_key(self._fleet.current, self._namespace, member.group, member.name)
-        return self._keys.get(str(member)) or self._keys.get(_ANY)
+        fleet, keys = self.given
+        if fleet is not None:
+            return member_key(fleet.current, self._namespace, member.group, member.name)
+        return keys.get(str(member)) or keys.get(_ANY)
 
     def seal(self, member: Member) -> Seal | None:
         """Return what signs the announcement and the beats of ``member``; None without a key."""

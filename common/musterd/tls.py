@@ -1,24 +1,19 @@
-"""The module makes the TLS contexts of servers and clients out of PEM files, and takes renewed files.
-
-A context is made whole and then replaces the one before, which serves the connections that it
-began. So files that do not fit together, as in the middle of a renewal, never serve anybody.
-"""
+"""The module makes the TLS contexts of servers and clients out of PEM files, and takes renewed files."""
 
 import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol
 
 from musterd.errors import ConfigError
 from musterd.logger import get_logger
+from musterd.renewal import Renewable
 
 log = get_logger(__name__)
-
-LOOK_EVERY = 2.0
-"""Seconds from one look at the files to the next."""
 
 _PEM = re.compile(
     r"-----BEGIN CERTIFICATE-----\s.+?\s-----END CERTIFICATE-----", re.DOTALL | re.ASCII
@@ -65,11 +60,10 @@ class HasTlsFiles(Protocol):
     def tls_client_ca_file(self) -> str | None: ...
 
 
-class Tls:
+class Tls(Renewable[ssl.SSLContext]):
     """A ``Tls`` has the context of one side, which is made when it is first needed.
 
-    Raises ConfigError then, in clear words. Files that are renewed later are taken by :meth:`look`;
-    where they cannot be used the context stays as it is, and the log says why.
+    One that files were renewed for serves the connections that it began.
     """
 
     def __init__(
@@ -78,53 +72,18 @@ class Tls:
         make: Callable[[TlsFiles], ssl.SSLContext],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        paths = [path for _, path in files.given()]
+        super().__init__("certificate", paths, partial(make, files), clock=clock)
         self.files = files
-        self._make = make
-        self._clock = clock
-        self._context: ssl.SSLContext | None = None
-        self._stamp: object = None
-        self._failed: object = None
-        self._told: object = None
-        self._looked = 0.0
 
     def context(self) -> ssl.SSLContext:
         """Return the context for one more connection."""
-        if self._context is None:
-            self._looked, self._stamp = self._clock(), _stamp(self.files)
-            self._context = self._make(self.files)
-            self.warn()
-        elif self._clock() - self._looked >= LOOK_EVERY:
-            self.look()
-        return self._context
-
-    def look(self, *, patient: bool = True) -> None:
-        """Take the files if they changed.
-
-        Files that cannot be used may be half of a renewal: where ``patient`` the log speaks of them
-        when they still cannot at the next look.
-        """
-        self._looked, stamp = self._clock(), _stamp(self.files)
-        if stamp in (self._stamp, self._told):
-            return
-        try:
-            self._context = self._make(self.files)
-        except ConfigError as error:
-            if not patient or stamp == self._failed:
-                self._refuse(stamp, str(error))
-            self._failed = stamp
-            return
-        self._stamp, self._told = stamp, None
-        log.info("certificate renewed", files=[path for _, path in self.files.given()])
-        self.warn()
+        return self.current()
 
     def warn(self) -> None:
         """Say in the log what is doubtful about the files."""
         for warning in warnings(self.files):
             log.warning("certificate doubtful", detail=warning)
-
-    def _refuse(self, stamp: object, reason: str) -> None:
-        self._told = stamp
-        log.error("renewed certificate refused", reason=reason, note="the one before is kept")
 
 
 def server_tls(settings: HasTlsFiles) -> Tls | None:
@@ -246,18 +205,6 @@ def _read(option: str, path: str) -> str:
         return Path(path).read_text("latin-1")
     except OSError as error:
         raise ConfigError(f"{option}: cannot read {path}: {error.strerror}") from None
-
-
-def _stamp(files: TlsFiles) -> tuple[object, ...]:
-    return tuple(_mark(path) for _, path in files.given())
-
-
-def _mark(path: str) -> tuple[int, int, int] | None:
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def warnings(files: TlsFiles, now: datetime | None = None) -> list[str]:

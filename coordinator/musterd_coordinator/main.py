@@ -108,6 +108,7 @@ def reloading(
     def renew() -> None:
         if tls is not None:
             tls.look(patient=False)
+        office.renew()
 
     live = [*LIVE, "allowed_hosts", "anonymous_read"]
     return Reloading(settings, reread, Role.COORDINATOR, live=live, apply=apply, renew=renew)

@@ -19,13 +19,13 @@ from musterd.errors import ConfigError, StoreError
 from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
 from musterd.loop_clock import clock_of_loop
 from musterd.model import Member
+from musterd.renewal import keep_looking
 from musterd.settings.keyring import fleet_keys_of
 from musterd.settings.sources import Settings
 from musterd.stores import Store, open_store
 from musterd.tls import Tls, client_tls, own_tls, server_tls
 from musterd.urls import host_and_port
 from musterd_coordinator.doorway.guard import check_api, check_beats
-from musterd_coordinator.doorway.renewal import keep_looking
 from musterd_coordinator.judge.members import Seconds
 from musterd_coordinator.judge.rules import Rules
 from musterd_coordinator.limits.descriptors import allowed, for_embedded_store
@@ -38,6 +38,7 @@ from musterd_coordinator.roll.shard import Clocks, wall_instant
 from musterd_coordinator.service.access import Access
 from musterd_coordinator.service.deletion_clock import DeletionClock
 from musterd_coordinator.service.expiry import LeftReaper
+from musterd_coordinator.service.fleet_keys import FleetKeyFile
 from musterd_coordinator.service.orders import CoordinatorService
 from musterd_coordinator.service.peers import Peers
 from musterd_coordinator.service.recorder import RegistryWriter
@@ -80,7 +81,8 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
             roll.restore(entries)
         newest = await registry.newest()
         clock = careful_clock(newest, clocks)
-        sweepers = make_sweepers(settings, store, roll)
+        keys = fleet_keys(settings, roll)
+        sweepers = make_sweepers(settings, store, roll, keys.signing if keys else None)
         recorder = RegistryWriter(
             roll, registry, history=timedelta(days=settings.history_days), clock=clock
         )
@@ -98,6 +100,9 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
             tasks.start_soon(lasting, "peers", Peers(registry, office).run)
             tasks.start_soon(lasting, "tokens", access.run)
         office.adopt = partial(_adopt, roll, recorder, farewell)
+        if keys is not None:
+            tasks.start_soon(lasting, "renewed keys", partial(keep_looking, keys.file))
+            office.renew = partial(keys.file.look, patient=False)
         yield office
 
 
@@ -163,13 +168,14 @@ def _push_timeouts(settings: Settings, intervals: Seconds) -> Seconds:
     return np.minimum(USUAL_PUSH_TIMEOUT, PUSH_SHARE * intervals)
 
 
-def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]:
+def make_sweepers(
+    settings: Settings, store: Store, roll: Roll, signing: Signing | None = None
+) -> list[Sweeper]:
     """Make one sweeper for each shard.
 
     A canary gets the time that nearly all agents give their beats.
     """
-    name, signing = coordinator_name(settings), make_signing(settings, roll)
-
+    name = coordinator_name(settings)
     return [
         Sweeper(
             open_reader(store, index, name, signing),
@@ -184,21 +190,14 @@ def make_sweepers(settings: Settings, store: Store, roll: Roll) -> list[Sweeper]
     ]
 
 
-def make_signing(settings: Settings, roll: Roll) -> Signing | None:
+def fleet_keys(settings: Settings, roll: Roll) -> FleetKeyFile | None:
     """Return the keys that beats are checked with; None where signatures are off.
 
-    Raises ConfigError where the fleet key cannot be read. Nonces last for as long as whoever beats
-    most seldom needs to see them.
+    Raises ConfigError where there is no fleet key, or it cannot be read.
     """
-    keys = fleet_keys_of(settings)
-    if keys is None:
+    if fleet_keys_of(settings) is None:
         return None
-    view = roll.view
-    return Signing(
-        *(keys, settings.namespace, coordinator_name(settings)),
-        required=settings.signatures_in_force == "require",
-        down_time=lambda: max(view.down_time, view.hearing.latest_down_after),
-    )
+    return FleetKeyFile(settings, coordinator_name(settings), roll.view)
 
 
 def make_office(

@@ -10,6 +10,7 @@ from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, ru
 from tests.contract.conftest import KEYED_SERVERS, UNLOCKED
 from tests.contract.labs import NAMESPACE, KeyedLab, Lab
 from tests.contract.signing import (
+    FLEET,
     KEYRING,
     announcements,
     challenge,
@@ -64,6 +65,22 @@ async def test_an_announcement_is_signed_as_its_beats_are(lab: Lab) -> None:
 def set_of(said: list[tuple[Member, bytes]]) -> set[bytes]:
     """What was said, where metadata may come in any order."""
     return {msgspec.json.encode(one, order="deterministic") for one in said}
+
+
+@on_direct
+async def test_other_keys_are_announced_with_the_next_beat(lab: Lab) -> None:
+    keyring = Keyring(NAMESPACE, fleet=FleetKeys(FLEET))
+    agent = Agent(lab.open(keyring=keyring), [HOST])
+    async with closing_all(agent):
+        await agent.tick()
+        keyring.adopt(OTHERS)
+        await agent.tick()
+        assert not fit(lab, HOST)
+        said = set_of(announcements(lab, HOST))
+        keyring.adopt(KEYRING)
+        await agent.tick()
+        assert fit(lab, HOST)
+        assert set_of(announcements(lab, HOST)) == set_of([(HOST, mac_of(HOST))]) != said
 
 
 async def test_without_a_key_nothing_is_signed(lab: Lab) -> None:

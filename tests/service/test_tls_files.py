@@ -10,7 +10,7 @@ from musterd.cli import main
 from musterd.errors import ConfigError
 from musterd.settings.settings import Settings
 from musterd.testing.authority import Authority, Certificate
-from musterd.tls import Tls, client_tls_of, expiries, server_tls, warnings
+from musterd.tls import Tls, client_tls_of, expiries, server_context, server_tls, warnings
 
 
 class Clock:
@@ -98,7 +98,7 @@ def test_every_certificate_of_a_file_is_looked_at(authority: Authority, tmp_path
 
 def test_renewed_files_are_taken_when_a_look_is_due(authority: Authority) -> None:
     made, clock = authority.issue("renewed"), Clock()
-    tls = Tls(tls_of(made).files, tls_of(made)._make, clock)
+    tls = Tls(tls_of(made).files, server_context, clock)
     first = tls.context()
     authority.renew(made)
     clock.now += 1.9

@@ -52,7 +52,7 @@ async def test_a_forgotten_member_leaves_its_own_store_and_the_others_are_known_
             tls_key_file=made.key,
         )
         async with coordinating(settings) as office:
-            agent = Agent(open_agent_store(settings), settings)
+            agent = Agent(open_agent_store(settings, None), settings)
             async with running(agent):
                 await until(lambda: up(office) == {"h1", "h2"}, 10)
             await agent.aclose()

@@ -62,7 +62,12 @@ class Slots:
 
     def restart(self, keys: FleetKeys = KEYS, *, required: bool = True) -> None:
         """Begin with another coordinator."""
-        signing = Signing(keys, NAMESPACE, "c1", required=required, down_time=lambda: DOWN_TIME)
+        signing = Signing(
+            *(keys, NAMESPACE, "c1"),
+            required=required,
+            down_time=lambda: DOWN_TIME,
+            members_in=lambda shard, slots: [self.seated.get(slot) for slot in slots],
+        )
         self.signing = signing
         self.seals = SlotSeals(signing, signing.challenge())
         self.announced = dict(self.seated)

@@ -38,9 +38,20 @@ class SignedWorld:
 
     def begin(self) -> None:
         """Begin with another coordinator."""
-        signing = Signing(FLEET, NAMESPACE, "c1", required=self.required, down_time=lambda: 60.0)
+        self.signing = Signing(
+            *(FLEET, NAMESPACE, "c1"),
+            required=self.required,
+            down_time=lambda: 60.0,
+            members_in=lambda shard, slots: [self.seats.get(slot) for slot in slots],
+        )
         self.reader = SlotReader(
-            self._connect(), TableBulk(self.table), NAMESPACE, "c1", 60.0, 600.0, signing=signing
+            self._connect(),
+            TableBulk(self.table),
+            NAMESPACE,
+            "c1",
+            60.0,
+            600.0,
+            signing=self.signing,
         )
         self.seats: dict[int, Member] = {}
         self.swept = 0

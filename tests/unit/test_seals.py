@@ -316,3 +316,42 @@ def test_while_all_is_accepted_only_what_is_signed_must_be_signed_well() -> None
     slots.records[0] = altered(agent.record(slots.challenge), SIZE - 1)
     assert slots.sweep() == set()
     assert slots.rejected == Rejected(mac=1)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_keys_are_exchanged_while_agents_beat(known: bool) -> None:
+    agents = [Signer(host(number)) for number in range(3)]
+    slots = stage(*agents)
+    if not known:  # as where a coordinator keeps other facts than were announced
+        slots.signing.members_in = lambda shard, numbers: [host(9, "z9")] * len(numbers)
+    slots.signing.keys = FleetKeys(OTHERS.current, KEYS.current)
+    for with_old_key in (3, 2, 1, 0):
+        for slot, agent in enumerate(agents):
+            slots.records[slot] = agent.record(slots.challenge)
+        heard, contested = slots.sweep(), slots.seals.contested
+        if known:
+            assert (heard, contested) == ({0, 1, 2}, [])
+            assert slots.told.signatures == Signatures(with_old_key=with_old_key)
+        if not with_old_key:
+            break
+        changed = 3 - with_old_key
+        agents[changed] = Signer(host(changed), OTHERS, sequence=agents[changed].sequence)
+        slots.announce(changed, host(changed))
+    slots.signing.keys = OTHERS
+    for slot, agent in enumerate(agents):
+        slots.records[slot] = agent.record(slots.challenge)
+    assert slots.sweep() == {0, 1, 2}
+    slots.records[0] = Signer(host(0), sequence=agents[0].sequence).record(slots.challenge)
+    assert slots.sweep() == {1, 2}
+
+
+def test_a_key_that_goes_at_once_signs_for_nobody() -> None:
+    old, new = Signer(host(1)), Signer(host(1), OTHERS, sequence=1)
+    slots = stage(old)
+    slots.signing.keys = OTHERS
+    slots.records[0] = old.record(slots.challenge)
+    assert slots.sweep() == set()
+    slots.records[0] = new.record(slots.challenge)
+    new.record(slots.challenge)
+    slots.records[0] = new.record(slots.challenge)
+    assert slots.sweep() == {0}

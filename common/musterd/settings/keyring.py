@@ -1,11 +1,12 @@
-"""The module finds the keys that settings name. Files are read anew at each call."""
+"""The module finds the keys that settings name, and takes those of files that are renewed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from musterd.errors import ConfigError
 from musterd.keyfiles import read_fleet_keys, read_member_keys
 from musterd.keys import FleetKeys, Keyring, parse_member_keys
+from musterd.renewal import Renewable
 from musterd.settings.settings import Settings
 
 
@@ -41,6 +42,35 @@ def keyring_of(settings: Settings) -> Keyring | None:
     if settings.signatures == "require":
         raise _no_key(str(settings.members[0].announced()))
     return None
+
+
+def renewable_keyring(settings: Settings) -> Renewable[Keyring] | None:
+    """Return :func:`keyring_of`, which has other keys when its file was renewed; None without keys."""
+    keyring = keyring_of(settings)
+    if keyring is None:
+        return None
+
+    def make() -> Keyring:
+        keyring.adopt(keyring_of(settings) or keyring)
+        return keyring
+
+    files = settings.member_key_file or settings.fleet_key_file
+    paths = [files] if files is not None and settings.member_key is None else []
+    return Renewable("key", paths, make)
+
+
+def renewable_fleet_keys(
+    settings: Settings, take: Callable[[FleetKeys], None]
+) -> Renewable[FleetKeys]:
+    """Return :func:`fleet_keys_of` where there are some; ``take`` is given those of renewed files."""
+    assert settings.fleet_key_file is not None
+
+    def make() -> FleetKeys:
+        return read_fleet_keys(Path(str(settings.fleet_key_file)))
+
+    keys = Renewable("key", [settings.fleet_key_file], make, take)
+    keys.current()
+    return keys
 
 
 def _member_keys(settings: Settings) -> Mapping[str, bytes] | None:

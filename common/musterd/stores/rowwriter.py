@@ -43,6 +43,7 @@ class RowWriter(ABC):
         self._link = link
         self._namespace = namespace
         self._keyring = keyring
+        self._version = keyring.version if keyring else 0
         self._challenge = Challenge()
         self._seats: dict[int, _Seat] = {}
         self._members: set[int] = set()  # where they are many, they share what they say
@@ -93,6 +94,7 @@ class RowWriter(ABC):
 
     async def beat(self, beat: Beat) -> bool:
         """Overwrite the member's beat; return False when the row is gone, or somebody changed it."""
+        self._follow_keys()
         seat = self._seats.get(beat.member_id)
         if seat is None:
             return False
@@ -111,6 +113,12 @@ class RowWriter(ABC):
         """Overwrite the beat in ``slot``, with the mac it has, if it is this member's; else False."""
         row = slot, signed(beat.member_id), pack(beat)
         return bool(await again(lambda: self._write(row)))
+
+    def _follow_keys(self) -> None:
+        """Have every member announced anew, with its next beat, where the keys are others now."""
+        if self._keyring is not None and self._keyring.version != self._version:
+            self._version = self._keyring.version
+            self._seats.clear()
 
     def _signed_row(self, seat: _Seat, beat: Beat) -> BeatRow:
         """Return what is said with a beat.

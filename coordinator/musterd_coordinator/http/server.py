@@ -15,11 +15,11 @@ import uvicorn
 from anyio.abc import TaskStatus
 
 from musterd.answers import ProblemDetails
+from musterd.renewal import keep_looking
 from musterd.tls import Tls
 from musterd.urls import host_and_port, listen_parts, socket_path
 from musterd_coordinator.doorway.listener import Listener
 from musterd_coordinator.doorway.local import remove
-from musterd_coordinator.doorway.renewal import keep_looking
 from musterd_coordinator.http.app import App
 from musterd_coordinator.http.connection import Connection
 from musterd_coordinator.http.listen import bind, url_of

@@ -10,7 +10,7 @@ from collections import deque
 import numpy as np
 
 from musterd.beat import Beat
-from musterd.keys import challenge_digest
+from musterd.keys import FleetKeys, challenge_digest
 from musterd.model import Member
 from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.sweep.challenge import REMEMBERED
@@ -23,7 +23,10 @@ from musterd_coordinator.sweep.signed.macs import (
     SEAL_WORDS,
     Words,
 )
-from musterd_coordinator.sweep.signed.signing import Signing
+from musterd_coordinator.sweep.signed.signing import KEYS, Signing
+
+SEALS = KEYS * SEAL_WORDS
+"""Words of what the records of one member are checked with."""
 
 _WORD = np.dtype("<u8")
 
@@ -32,10 +35,17 @@ class RelayChecks:
     """A `RelayChecks` says whose announcements and beats were signed with their keys."""
 
     def __init__(self, signing: Signing) -> None:
-        self.seal_words = signing.count * SEAL_WORDS
-        self._keys = signing.count
         self._signing = signing
         self._seen: deque[bytes] = deque(maxlen=REMEMBERED)  # newest first
+
+    @property
+    def keys(self) -> FleetKeys:
+        """Return the keys that are checked with; :meth:`seals` follow from them."""
+        return self._signing.keys
+
+    def adopt(self, keys: FleetKeys) -> None:
+        """Check with these ``keys`` from now on."""
+        self._signing.keys = keys
 
     def saw(self, value: bytes) -> None:
         """Note that this is the database's challenge."""
@@ -58,23 +68,24 @@ class RelayChecks:
     def fits(self, record: bytes, seals: bytes) -> bool:
         """Say whether one ``record`` of 64 bytes was signed with one of these ``seals``."""
         records = np.frombuffer(record, _WORD).reshape(RECORD_WORDS, 1)
-        columns = np.frombuffer(seals, _WORD).reshape(self.seal_words, 1)
+        columns = np.frombuffer(seals, _WORD).reshape(SEALS, 1)
         return bool(whole(self.check(records, columns))[0])
 
     def check(self, records: Words, seals: Words) -> Steps[Bools]:
         """Return which of ``records`` (8, n) are good, in steps.
 
-        ``seals`` (seal_words, n) are those of their members.
+        ``seals`` (SEALS, n) are those of their members.
         """
         signed = macs.are_signed(records)
         good: Bools = ~signed & (not self._signing.required)
-        left, by_key = np.flatnonzero(signed), seals.reshape(self._keys, SEAL_WORDS, -1)
+        left, keys = np.flatnonzero(signed), len(self._signing.keys.given())
+        by_key = seals.reshape(KEYS, SEAL_WORDS, -1)[:keys]
         for begin in range(0, len(left), PORTION):
             some = left[begin : begin + PORTION]
             first = np.zeros(len(some), np.int64)
             challenges = tuple(self._seen)
-            keys = yield from macs.find_keys(
+            found = yield from macs.find_keys(
                 records[:, some], by_key[:, :, some], challenges, first
             )
-            good[some] = keys != NO_KEY
+            good[some] = found != NO_KEY
         return good

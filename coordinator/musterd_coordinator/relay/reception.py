@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 import anyio
+import numpy as np
 
 from musterd.beat import SIZE
 from musterd.stores.slots.protocol import (
@@ -22,7 +23,7 @@ from musterd.stores.slots.protocol import (
 from musterd.stores.table.items import Outcome
 from musterd.stores.table.table import Table
 from musterd_coordinator.memcache.commands import PendingReply, Store, StoreCommand
-from musterd_coordinator.relay.checking import RelayChecks
+from musterd_coordinator.relay.checking import SEALS, RelayChecks
 from musterd_coordinator.relay.runs import find_run
 from musterd_coordinator.relay.seats import RelaySlots
 from musterd_coordinator.relay.waiting import (
@@ -32,6 +33,7 @@ from musterd_coordinator.relay.waiting import (
     PendingBeats,
     identity_in,
 )
+from musterd_coordinator.steps import Steps
 
 NOT_A_BEAT = b"CLIENT_ERROR bad data chunk: not a beat"
 MOST_MEMBERS = 2_000_000
@@ -48,6 +50,7 @@ _USUAL = re.compile(
     rb"replace [!-~]+:b:[0-9a-f]{8} 0 [1-9][0-9]{0,9} 64\r\nBM[\x01\x02].{5}(.{8}).{48}\r\n",
     re.DOTALL,
 ).fullmatch
+_SEALED_AT_ONCE = 250  # members, in one step
 _HINTS = 64  # slots that the key of free ones names
 
 
@@ -132,12 +135,21 @@ class Inbox:
         self.seats = RelaySlots(
             born=clock(),
             service_down_time=service_down_time,
-            seal_words=checks.seal_words if checks else 0,
+            seal_words=SEALS if checks else 0,
         )
         self.checks = checks
         self._table = table
         self._clock = clock
         self._closed: bytes | None = None
+
+    def seal_anew(self, checks: RelayChecks) -> Steps[None]:
+        """Check the beats of all members that have a seat by the keys of now, in steps."""
+        for place, holder in enumerate(self.seats.holders):
+            said = read_announcement(holder) if holder else None
+            if said is not None:
+                self.seats.seals[:, place] = np.frombuffer(checks.seals(said[0]), np.uint64)
+            if not (place + 1) % _SEALED_AT_ONCE:
+                yield
 
     def storer(self, command: StoreCommand) -> Store | None:
         """Return what takes this command's data; None: the table."""

@@ -12,7 +12,8 @@ import structlog
 
 from musterd.beat import Beat, Status, member_id, new_incarnation, pack
 from musterd.errors import ConfigError, StoreError
-from musterd.settings.keyring import fleet_keys_of
+from musterd.renewal import LOOK_EVERY, keep_looking
+from musterd.settings.keyring import fleet_keys_of, renewable_fleet_keys
 from musterd.settings.settings import Settings
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
@@ -21,7 +22,6 @@ from musterd.stores.table.table import Table
 from musterd.tls import server_tls
 from musterd.urls import host_and_port, without_secret
 from musterd_coordinator.doorway.guard import check_beats
-from musterd_coordinator.doorway.renewal import keep_looking
 from musterd_coordinator.process.daemon import lasting
 from musterd_coordinator.relay import database
 from musterd_coordinator.relay.checking import RelayChecks
@@ -32,6 +32,7 @@ from musterd_coordinator.relay.server import TABLE_MEMORY, RelayServer
 from musterd_coordinator.relay.writer import BeatWriter, SlotAllocator
 from musterd_coordinator.sweep.postgres.relays import mark_slot
 from musterd_coordinator.sweep.signed.signing import Signing
+from musterd_coordinator.sweep.turns import in_steps
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +65,7 @@ class RelayService:
         self.gauges = RelayGauges(anyio.current_time)
         table = Table(TABLE_MEMORY)
         self.table, self._checks = table, _checks(settings)
+        self._keys = renewable_fleet_keys(settings, self._checks.adopt) if self._checks else None
         self.reception = Inbox(table, anyio.current_time, self._service_down_time, self._checks)
         host, port = host_and_port(settings.relay_listen)
         self.tls = server_tls(settings)
@@ -81,9 +83,11 @@ class RelayService:
         return self._target.url
 
     def renew(self) -> None:
-        """Take renewed certificates now."""
+        """Take renewed certificates and keys now."""
         if self.tls is not None:
             self.tls.look(patient=False)
+        if self._keys is not None:
+            self._keys.look(patient=False)
 
     async def reached(self) -> None:
         """Wait until the database was reached, however long that takes."""
@@ -118,6 +122,18 @@ class RelayService:
     def _report(self) -> LatencyFigures:
         now = anyio.current_time()
         return self.promptness.summarize(self.reception.seats.active(now), now)
+
+    async def keep_keys(self) -> None:
+        """Take the keys of a renewed file, until cancelled."""
+        if self._checks is None or self._keys is None:
+            return
+        used = self._checks.keys
+        while True:
+            await anyio.sleep(LOOK_EVERY)
+            self._keys.look()
+            if self._checks.keys != used:
+                used = self._checks.keys
+                await in_steps(self.reception.seal_anew(self._checks))
 
     async def _mark(self, report: LatencyFigures) -> None:
         name = f"{gethostname()}-{self.server.port}"
@@ -192,6 +208,7 @@ async def running(settings: Settings) -> AsyncIterator[RelayService]:
             tasks.start_soon(relay.keep_marking)
             tasks.start_soon(relay.keep_fresh)
             tasks.start_soon(lasting, "tidy", relay.keep_tidy)
+            tasks.start_soon(lasting, "renewed keys", relay.keep_keys)
             if relay.tls is not None:
                 tasks.start_soon(lasting, "renewed certificates", partial(keep_looking, relay.tls))
             try:

@@ -147,6 +147,12 @@ class RollView:
         """Return the numbers of the shards that such a member is placed on, known or not."""
         return self._parts.placement.shards_of(group, member)
 
+    def members_in(self, shard: str, slots: Sequence[int]) -> list[Member | None]:
+        """Return the members in ``slots`` of ``shard``, as announced; None where none sits."""
+        (seats,) = (each.seats for each in self._parts.shards if each.name == shard)
+        rows = map(seats.row_in, slots)
+        return [None if row is None else self.member(row) for row in rows]
+
     # -- zones, by the numbers that tallies have --------------------------------------------
 
     def group_number(self, group: str) -> int | None:

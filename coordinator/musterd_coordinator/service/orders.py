@@ -67,6 +67,7 @@ class CoordinatorService(Queries):
         self._alone = registry.url.startswith("sqlite:")
         self._lines = Repeats(roll.view.clocks.monotonic, ORDERS_LOGGED)
         self.adopt: Callable[[Settings], None] = _adopt_nothing
+        self.renew: Callable[[], None] = lambda: None  # take a renewed key now
 
     @property
     def ready(self) -> bool:

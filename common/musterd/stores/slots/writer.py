@@ -61,6 +61,7 @@ class SlotWriter:
         self._timeout = timeout
         self._ttl = whole_ttl(beat_ttl)
         self._keyring = keyring
+        self._version = keyring.version if keyring else 0
         self._seals: dict[int, Seal] = {}
         self._challenge = Challenge()
         self._slots = SlotTable(shard, self._keys, self._ttl, self._announcement)
@@ -69,6 +70,7 @@ class SlotWriter:
 
     async def announce(self, member: Member) -> None:
         """Take or find a slot, and restore whatever of the member's keys was lost."""
+        self._follow_keys()
         with Deadline(self.name, self._timeout):
             await acquire_in_time(self._doors)
             try:
@@ -84,6 +86,7 @@ class SlotWriter:
 
     async def beat(self, beat: Beat) -> bool:
         """Overwrite the beat; return False when the shard lost it, or the member has no slot."""
+        self._follow_keys()
         seat = self._seats.get(beat.member_id)
         if seat is None:
             return False
@@ -136,6 +139,13 @@ class SlotWriter:
             return True
         seat.patience.wrote()
         return await self._slots.hold(seat.slot, seat.member)
+
+    def _follow_keys(self) -> None:
+        """Have every member announced anew, with its next beat, where the keys are others now."""
+        if self._keyring is not None and self._keyring.version != self._version:
+            self._version = self._keyring.version
+            self._seals.clear()
+            self._seats.clear()
 
     def _seal_of(self, member: Member) -> Seal | None:
         if self._keyring is None:

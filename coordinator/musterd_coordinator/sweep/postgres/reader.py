@@ -95,7 +95,7 @@ class PostgresReader:
         self._scan = Scan(self._link, self._canary_link, self._key)
         self._has_tables = self._has_canary = False
         self._seats = RowSlots()
-        self._seals = SlotSeals(signing, signing.challenge()) if signing else None
+        self._seals = SlotSeals(signing, signing.challenge(), self.name) if signing else None
         self._challenge = RowChallenge(self._canary_link, namespace)
         self._harvest = self._collector()
         self._relays = RelayWatch(self._seals.is_relays if self._seals else None)

@@ -18,6 +18,10 @@ from musterd_coordinator.sweep.signed.signing import Signing
 REMEMBERED = 1 << 16
 """Members without a slot of which the newest beat is remembered: the latest."""
 
+RENEWED = 20_000
+"""Members for which another key is taken in one sweep: a fifth of a second. The key of before is good
+for them until then."""
+
 _PORTION = 250  # members that are told of in one step
 
 Seated = tuple[int, Member]
@@ -28,7 +32,6 @@ class Claim(NamedTuple):
 
     identity: int
     member: Member
-    seals: bytes
 
 
 class Run(NamedTuple):
@@ -45,11 +48,14 @@ class Claims:
     proven elsewhere or with other facts, since :meth:`reset`.
     """
 
-    def __init__(self, signing: Signing) -> None:
-        self.columns = SealColumns(signing.count)
+    def __init__(self, signing: Signing, shard: str) -> None:
+        self.columns = SealColumns(signing.keys)
         self.claims: dict[int, Claim] = {}
         self.proven: list[Seated] = []
         self._signing = signing
+        self._shard = shard
+        self._behind: Slots = np.empty(0, np.int64)  # with no seals for a key that came
+        self._stay: list[int] = []  # the places of keys that were known before
         self._home = IdMap()  # of the proven
         self._away: dict[int, Member] = {}
         self._leaving: dict[
@@ -65,6 +71,7 @@ class Claims:
 
     def filter_roster(self, roster: Roster, now: float) -> Steps[Roster]:
         """Take in a ``roster`` that nobody signed; return what of it is so at ``now``."""
+        yield from self._follow_keys()
         seated = iter(roster.seated)
         while part := list(islice(seated, _PORTION)):
             yield from self.columns.make_room(1 + max(slot for slot, _ in part))
@@ -86,11 +93,43 @@ class Claims:
         if slot is not None:
             self._leaving[slot] = -np.inf
 
+    def seals(self, member: Member) -> bytes:
+        """Return what records of ``member`` are checked with here."""
+        return self._signing.seals(member, self.columns.keys)
+
+    def _follow_keys(self) -> Steps[None]:
+        """Check with the keys of now: a part of the members are seen to in each sweep."""
+        columns, keys = self.columns, self._signing.keys
+        if keys != columns.keys and not len(self._behind):
+            before = columns.keys.given()
+            self._stay = [at for at, key in enumerate(keys.given()) if key in before]
+            yield from columns.exchange(keys)
+            if len(self._stay) < columns.count:
+                self._behind = np.flatnonzero(columns.member != NOBODY)
+        for _ in range(0, min(len(self._behind), RENEWED), _PORTION):
+            self._renew(self._behind[:_PORTION].tolist())
+            self._behind = self._behind[_PORTION:]
+            yield
+
+    def _renew(self, slots: Sequence[int]) -> None:
+        columns = self.columns
+        for slot, seated in zip(slots, self._signing.members_in(self._shard, slots), strict=True):
+            member = seated
+            if columns.member[slot] == CLAIMED:
+                member = self.claims[slot].member
+            elif columns.member[slot] == AWAY:
+                member = self._away[slot]
+            if member is None or self._signing.identity(member) != columns.identity[slot]:
+                continue
+            seals = self.seals(member)
+            if columns.agree(slot, seals, self._stay):
+                columns.change_seals(slot, seals)
+
     def _claim(self, part: Sequence[Seated]) -> None:
         columns = self.columns
         slots = np.array([slot for slot, _ in part], np.int64)
         identities = self._signing.identities([member for _, member in part])
-        seals = [self._signing.seals(member) for _, member in part]
+        seals = [self.seals(member) for _, member in part]
         new = np.ones(len(part), np.bool_)
         states = columns.member[slots].tolist()
         for at, ((slot, member), identity) in enumerate(
@@ -100,7 +139,7 @@ class Claims:
                 new[at] = False
                 self.claims.pop(slot, None)
                 continue
-            self.claims[slot] = Claim(identity, member, seals[at])
+            self.claims[slot] = Claim(identity, member)
             if states[at] in (PROVEN, AWAY):
                 new[at] = False
                 columns.look_again(slot)
@@ -146,7 +185,7 @@ class Claims:
             kept.pop(slot, None)
         if claim is not None:
             identity = np.array([claim.identity], np.uint64)
-            self.columns.put(np.array([slot]), identity, claim.seals, CLAIMED)
+            self.columns.put(np.array([slot]), identity, self.seals(claim.member), CLAIMED)
             self.claims[slot] = claim
 
     # -- what beats say ------------------------------------------------------------------

@@ -1,14 +1,16 @@
 """The module keeps by slot what a shard's records are checked with, and the record read last."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from secrets import token_bytes
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musterd.keys import FleetKeys
 from musterd_coordinator.process import pages
 from musterd_coordinator.sweep.columns import Slots
 from musterd_coordinator.sweep.signed.macs import RECORD_WORDS, SEAL_WORDS, Words
-from musterd_coordinator.sweep.signed.signing import as_columns
+from musterd_coordinator.sweep.signed.signing import KEYS, as_columns
 
 NOBODY, CLAIMED, PROVEN, AWAY = range(4)
 """What a slot's member is: none; one that was announced here, of which no fresh signed beat was read
@@ -21,17 +23,18 @@ member's, with other facts that are read soon; its member's, signed for an old c
 
 
 class SealColumns:
-    """A `SealColumns` has a row for each slot; what there are ``keys`` of is there as often.
+    """A `SealColumns` has a row for each slot, to check records with ``keys``.
 
     ``run`` and ``sequence`` are of the newest good beat, which was first read at ``heard_at``,
     monotonic seconds. ``key`` says which of the keys it was signed with.
     """
 
-    def __init__(self, keys: int) -> None:
+    def __init__(self, keys: FleetKeys) -> None:
         self.keys = keys
+        self.count = len(keys.given())
         self.member = np.zeros(0, np.uint8)
         self.identity = np.zeros(0, np.uint64)
-        self.seals: Words = np.zeros((keys * SEAL_WORDS, 0), np.uint64)
+        self.seals: Words = np.zeros((KEYS * SEAL_WORDS, 0), np.uint64)
         self.key = np.zeros(0, np.uint8)
         self.last: Words = np.zeros((RECORD_WORDS, 0), np.uint64)
         self.record = np.zeros(0, np.uint8)
@@ -69,7 +72,8 @@ class SealColumns:
 
     def seals_of(self, slots: Slots) -> Words:
         """Return what records in ``slots`` (n) are checked with, by each key: (keys, 3, n)."""
-        seals: Words = self.seals[:, slots].reshape(self.keys, SEAL_WORDS, -1)
+        words = self.seals[: self.count * SEAL_WORDS]
+        seals: Words = words[:, slots].reshape(self.count, SEAL_WORDS, -1)
         return seals
 
     def keys_of(self, slots: Slots) -> NDArray[np.int64]:
@@ -80,18 +84,43 @@ class SealColumns:
         """Have members ``identities`` (n) with these ``seals`` in ``slots`` (n), in that ``state``."""
         self.reserve(1 + int(slots.max(initial=-1)))
         self.member[slots], self.identity[slots], self.key[slots] = state, identities, 0
-        self.seals[:, slots] = as_columns(seals, self.keys).reshape(-1, len(slots))
+        self.seals[:, slots] = as_columns(seals).reshape(-1, len(slots))
         self.record[slots], self.last[:, slots] = UNREAD, 0
         for name in _HEARD:
             getattr(self, name)[slots] = 0
 
     def change_seals(self, slot: int, seals: bytes) -> None:
         """Check the records of the member in ``slot`` with other ``seals``: it announced other facts."""
-        self.seals[:, slot] = as_columns(seals, self.keys).ravel()
+        self.seals[:, slot] = as_columns(seals).ravel()
+
+    def exchange(self, keys: FleetKeys) -> Iterator[None]:
+        """Check with other ``keys`` from now on, in steps, during which nothing else may change.
+
+        What is checked with a key that stays goes on to be. For a key that comes there is that of
+        one that stays, until :meth:`change_seals`; if none stays, nobody's.
+        """
+        old, room = self.keys.given(), self.seals.shape[1]
+        stay = [old.index(key) for key in keys.given() if key in old]
+        seals = pages.zeros((KEYS * SEAL_WORDS, room), np.uint64)
+        for at, key in enumerate(_filled(keys)):
+            source = old.index(key) if key in old else next(iter(stay), None)
+            for word in range(SEAL_WORDS):
+                found = None if source is None else self.seals[source * SEAL_WORDS + word]
+                seals[at * SEAL_WORDS + word] = _nobodys(room) if found is None else found
+                yield
+        new = keys.given()
+        places = [new.index(key) if key in new else 0 for key in old]
+        self.key = np.array(places, np.uint8)[self.key]
+        self.seals, self.keys, self.count = seals, keys, len(new)
 
     def are_seals(self, slot: int, seals: bytes) -> bool:
         """Say whether records in ``slot`` are checked with these ``seals``."""
-        return bool((self.seals[:, slot] == as_columns(seals, self.keys).ravel()).all())
+        return bool((self.seals[:, slot] == as_columns(seals).ravel()).all())
+
+    def agree(self, slot: int, seals: bytes, places: Sequence[int]) -> bool:
+        """Say whether ``seals`` are those in ``slot``, by the keys at ``places``."""
+        told, known = as_columns(seals)[places, :, 0], self.seals[:, slot].reshape(KEYS, -1)
+        return bool((told == known[places]).all())
 
     def look_again(self, slot: int) -> None:
         """Have the record in ``slot`` checked once more: it may be another member's, by now."""
@@ -101,6 +130,15 @@ class SealColumns:
         """Have no member in ``slot``."""
         self.member[slot], self.record[slot] = NOBODY, UNREAD
         self.last[:, slot] = 0
+
+
+def _filled(keys: FleetKeys) -> tuple[bytes, ...]:
+    given = keys.given()
+    return given * (KEYS // len(given))
+
+
+def _nobodys(room: int) -> NDArray[np.uint64]:
+    return np.frombuffer(token_bytes(8 * room), np.uint64)
 
 
 _HEARD = ("run", "sequence", "heard_at")

@@ -62,11 +62,11 @@ class SlotSeals:
     facts than are known, and ``lost`` those whose members should announce themselves anew.
     """
 
-    def __init__(self, signing: Signing, challenge: Challenge) -> None:
+    def __init__(self, signing: Signing, challenge: Challenge, shard: str = "") -> None:
         self.challenge = challenge
         self.required = signing.required
         self._signing = signing
-        self._claims = Claims(signing)
+        self._claims = Claims(signing, shard)
         self._columns = self._claims.columns
         self._began = False  # was the shard swept in full?
         self._could_sign = True  # could agents see a challenge that makes their beats fresh?
@@ -121,7 +121,7 @@ class SlotSeals:
 
     def _with_old_key(self) -> int:
         columns = self._columns
-        if columns.keys == 1:
+        if columns.count == 1:
             return 0
         return int(np.count_nonzero((columns.member == PROVEN) & (columns.key > 0)))
 
@@ -277,10 +277,11 @@ class SlotSeals:
                 continue
             if self._columns.member[slot] == CLAIMED:
                 continue  # it was tried already
-            seals = as_columns(claim.seals, self._columns.keys)
+            sealed = self._claims.seals(claim.member)
+            seals = as_columns(sealed)[: self._columns.count]
             key = whole(macs.find_keys(records[:, [at]], seals, self.challenge.fresh, first))[0]
             if key != NO_KEY:
-                self._accept_one(slot, records[:, at], now, claim.seals)
+                self._accept_one(slot, records[:, at], now, sealed)
                 self._columns.key[slot] = key
                 borne_out[at] = True
         return borne_out

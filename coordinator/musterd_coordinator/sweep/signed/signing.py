@@ -25,6 +25,11 @@ BEATS_TO_RETURN = 3
 MOST_ENDED = 1 << 18
 """Runs that ended and are remembered: the newest."""
 
+KEYS = 2
+"""Seals of each member: for the key in force and the one before. Where there is one key, they are alike."""
+
+MembersIn = Callable[[str, Sequence[int]], Sequence[Member | None]]
+
 _WORD = np.dtype("<u8")
 _NO_FACTS = bytes(DIGEST_SIZE)
 
@@ -82,8 +87,9 @@ class _Ended:
 class Signing:
     """A `Signing` has the keys of one namespace, and says whether everything must be signed.
 
-    ``keys`` are tried in their order. What is remembered of runs is shared by all shards.
-    ``down_time()`` is in seconds.
+    ``keys`` are tried in their order; others may take their place at any time, which each shard
+    follows with its next sweep. ``members_in`` returns who is seated in slots of a shard, by its
+    name. What is remembered of runs is shared by all shards. ``down_time()`` is in seconds.
     """
 
     def __init__(
@@ -94,10 +100,11 @@ class Signing:
         *,
         required: bool,
         down_time: Callable[[], float],
+        members_in: MembersIn = lambda shard, slots: [None] * len(slots),
     ) -> None:
         self.required = required
-        self.count = 1 + (keys.previous is not None)
-        self._keys = (keys.current, keys.previous or b"")[: self.count]
+        self.keys = keys
+        self.members_in = members_in
         self._namespace = namespace
         self._coordinator = coordinator
         self._down_time = down_time
@@ -119,24 +126,27 @@ class Signing:
         """Return those of n ``members``."""
         return np.frombuffer(b"".join(member_digests(self._namespace, members)), _WORD)
 
-    def seals(self, member: Member) -> bytes:
-        """Return what records of ``member``, with these facts, are checked with: by key."""
+    def seals(self, member: Member, keys: FleetKeys | None = None) -> bytes:
+        """Return what records of ``member``, with these facts, are checked with, by each of ``keys``.
+
+        They are those in force, if none are given.
+        """
         seals = []
-        for fleet_key in self._keys:
+        for fleet_key in (keys or self.keys).given():
             key = member_key(fleet_key, self._namespace, member.group, member.name)
             mac = announcement_mac(key, self._namespace, member)
             seals.append(key + mac[:DIGEST_SIZE])
-        return b"".join(seals)
+        return b"".join(seals) * (KEYS // len(seals))
 
     def sign_mark(self, beat: Beat, slot: int, challenge: bytes) -> bytes:
         """Return the record of a relay's own row in ``slot``, for a challenge with this digest."""
         record = head(beat, SIGNED)
-        key = relay_key(self._keys[0], self._namespace, str(slot))
+        key = relay_key(self.keys.current, self._namespace, str(slot))
         return record + beat_mac(key, record, _NO_FACTS, challenge)
 
     def fits_mark(self, slot: int, record: bytes, challenges: Sequence[bytes]) -> bool:
         """Say whether a relay with the fleet key wrote ``record`` there, for one of ``challenges``."""
-        keys = [relay_key(key, self._namespace, str(slot)) for key in self._keys]
+        keys = [relay_key(key, self._namespace, str(slot)) for key in self.keys.given()]
         macs = (
             beat_mac(key, record[:HEAD], _NO_FACTS, challenge)
             for challenge in challenges
@@ -148,16 +158,16 @@ class Signing:
         """Return why an announcement with this ``mac`` is not the member's; empty if it is."""
         if not mac:
             return "it is not signed" if self.required else ""
-        for fleet_key in self._keys:
+        for fleet_key in self.keys.given():
             key = member_key(fleet_key, self._namespace, member.group, member.name)
             if compare_digest(announcement_mac(key, self._namespace, member), mac):
                 return ""
         return "its mac is not that of its member's key"
 
 
-def as_columns(seals: bytes, keys: int) -> NDArray[np.uint64]:
-    """Return the seals of n members, end to end, of so many ``keys`` each, as (keys, 3, n)."""
+def as_columns(seals: bytes) -> NDArray[np.uint64]:
+    """Return the seals of n members, end to end, as (KEYS, 3, n)."""
     columns: NDArray[np.uint64] = (
-        np.frombuffer(seals, _WORD).reshape(-1, keys, 3).transpose(1, 2, 0)
+        np.frombuffer(seals, _WORD).reshape(-1, KEYS, 3).transpose(1, 2, 0)
     )
     return columns

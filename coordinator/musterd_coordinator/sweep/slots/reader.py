@@ -59,7 +59,7 @@ class SlotReader:
             room=room,
             signing=signing,
         )
-        self._seals = SlotSeals(signing, signing.challenge()) if signing else None
+        self._seals = SlotSeals(signing, signing.challenge(), self.name) if signing else None
         self._challenge = KeyedChallenge(shard, keys)
         self._harvest = self._collector()
 
