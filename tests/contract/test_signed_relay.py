@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+import anyio
 import pytest
 from msgspec.structs import replace
 
@@ -16,7 +17,7 @@ from tests.contract.cast import Agent, Coordinator, closing_all, host, run
 from tests.contract.conftest import SIGNED_RELAY
 from tests.contract.labs import COORDINATOR, NAMESPACE
 from tests.contract.relay_lab import RelayLab
-from tests.contract.signing import FLEET, KEYRING, KEYS, key_of, passed_on, records
+from tests.contract.signing import FLEET, KEYRING, KEYS, announcements, key_of, passed_on, records
 
 pytestmark = pytest.mark.parametrize("store_kind", [SIGNED_RELAY])
 VICTIM, OTHER = host(1), host(2)
@@ -123,6 +124,20 @@ async def test_a_first_beat_that_its_member_did_not_sign_gets_no_seat(lab: Relay
     answer = lab.say(b"set fleet:b:00000063 0 600 %d\r\n%b\r\n" % (SIZE, pack(_beat_of(VICTIM))))
     assert answer.startswith(b"SERVER_ERROR this beat is not signed")
     assert lab.database.execute("SELECT count(*) FROM musterd.member") == "0"
+
+
+@pytest.mark.parametrize("lie", ["zone = 'elsewhere'", "metadata = '{\"a\": 1}'", "mac = NULL"])
+async def test_a_row_that_somebody_rewrote_is_written_again(lab: RelayLab, lie: str) -> None:
+    agent = Agent(lab.open(keyring=KEYRING), [VICTIM, OTHER])
+    async with closing_all(agent):
+        await agent.tick()
+        before = [announcements(lab, member) for member in (VICTIM, OTHER)]
+        lab.database.execute(f"UPDATE musterd.member SET {lie} WHERE name = '{VICTIM.name}'")
+        assert announcements(lab, VICTIM) != before[0]
+        with anyio.fail_after(20.0):
+            while announcements(lab, VICTIM) != before[0]:
+                await agent.tick()
+        assert announcements(lab, OTHER) == before[1]
 
 
 async def test_nobody_writes_the_challenge_but_the_relay(lab: RelayLab) -> None:

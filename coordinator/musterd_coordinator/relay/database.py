@@ -6,6 +6,7 @@ come in, which only a nested loop keeps; and one relay announces at a time.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from musterd.model import Member
 from musterd.sqlfiles import folder, statement
 from musterd.stores.link import again, milliseconds
 from musterd.stores.postgres.session import PgSession
@@ -100,6 +102,28 @@ async def find_seats(link: PgSession, newcomers: Sequence[Newcomer]) -> dict[int
         settled = has_beat and _tells(wanted[identity], *facts)
         seats[identity] = slot if settled else None
     return seats
+
+
+async def rows_of(
+    link: PgSession, newcomers: Sequence[Newcomer]
+) -> dict[int, tuple[Member, bytes]]:
+    """Return what the rows of members say of them, and their macs, by member_id.
+
+    Of a row that is gone, or has no facts at all, there is nothing.
+    """
+    names = {each.identity: each.member for each in newcomers}
+    if not names:
+        return {}
+    async with link.transaction() as connection:
+        found = await connection.fetch(_FIND, [signed(identity) for identity in names])
+    rows = {}
+    for its_id, _, _, zone, owner, metadata, mac in found:
+        identity = _unsigned(its_id)
+        with suppress(msgspec.ValidationError):  # that metadata no agent announced
+            facts = zone, owner, msgspec.json.decode(metadata, type=dict[str, str])
+            member = names[identity]
+            rows[identity] = Member(member.group, member.name, *facts), mac or b""
+    return rows
 
 
 async def announce(link: PgSession, newcomers: Sequence[Newcomer]) -> dict[int, int]:

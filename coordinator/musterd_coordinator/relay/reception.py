@@ -151,6 +151,19 @@ class Inbox:
             if not (place + 1) % _SEALED_AT_ONCE:
                 yield
 
+    def signed(self, place: int, most: int) -> list[Newcomer]:
+        """Return who sits at ``place`` and the ``most - 1`` after it, and was announced with its key."""
+        seats, end = self.seats, place + most
+        pairs = zip(seats.keys[place:end], seats.holders[place:end], strict=True)
+        known = (_newcomer(key, holder) for key, holder in pairs if holder)
+        return [each for each in known if each is not None and each.mac]
+
+    def unseat(self, newcomer: Newcomer) -> None:
+        """Have its agent announce it again with its next beat, unless it did so since."""
+        place = self.seats.find(newcomer.identity)
+        if place is not None and self.seats.holders[place] == newcomer.holder:
+            self.seats.remove(newcomer.identity)
+
     def storer(self, command: StoreCommand) -> Store | None:
         """Return what takes this command's data; None: the table."""
         key = command.key

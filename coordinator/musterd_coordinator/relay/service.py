@@ -26,6 +26,7 @@ from musterd_coordinator.process.daemon import lasting
 from musterd_coordinator.relay import database
 from musterd_coordinator.relay.checking import RelayChecks
 from musterd_coordinator.relay.gauges import RelayGauges
+from musterd_coordinator.relay.healing import keep_announced
 from musterd_coordinator.relay.promptness import LatencyFigures, LatencyReport
 from musterd_coordinator.relay.reception import Inbox
 from musterd_coordinator.relay.server import TABLE_MEMORY, RelayServer
@@ -135,6 +136,11 @@ class RelayService:
                 used = self._checks.keys
                 await in_steps(self.reception.seal_anew(self._checks))
 
+    async def keep_announced(self) -> None:
+        """Have members announced again whose rows somebody changed, until cancelled."""
+        if self._checks is not None:
+            await keep_announced(self.reception, self._checks, self.links[1])
+
     async def _mark(self, report: LatencyFigures) -> None:
         name = f"{gethostname()}-{self.server.port}"
         identity, interval = member_id(self._namespace, "", f"relay {name}"), self._mark_period
@@ -209,6 +215,7 @@ async def running(settings: Settings) -> AsyncIterator[RelayService]:
             tasks.start_soon(relay.keep_fresh)
             tasks.start_soon(lasting, "tidy", relay.keep_tidy)
             tasks.start_soon(lasting, "renewed keys", relay.keep_keys)
+            tasks.start_soon(lasting, "announcements", relay.keep_announced)
             if relay.tls is not None:
                 tasks.start_soon(lasting, "renewed certificates", partial(keep_looking, relay.tls))
             try:
