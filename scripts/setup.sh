@@ -22,6 +22,7 @@ on_path() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
 missing_servers() { # as Debian and Ubuntu call the packages
     on_path memcached || echo memcached
     on_path pgbouncer || echo pgbouncer
+    on_path mariadbd || echo mariadb-server
     on_path openssl || echo openssl
     on_path initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
 }

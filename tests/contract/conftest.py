@@ -9,6 +9,7 @@ import pytest
 
 from musterd.keys import fleet_key_text
 from musterd.stores.postgres.schema import init_db
+from musterd.testing.mariadb import MariaDb
 from musterd.testing.servers import Postgres
 from tests.contract.labs import (
     AGENTS,
@@ -20,6 +21,7 @@ from tests.contract.labs import (
     postgres_lab,
     secured_lab,
 )
+from tests.contract.mariadb_lab import mariadb_lab, prepare
 from tests.contract.relay_lab import RELAYS, relay_lab
 from tests.contract.signing import FLEET
 
@@ -28,7 +30,7 @@ KEYED_SERVERS = ("memcached", THREE, "embedded")
 LOCKED = "memcached-locked"
 """By TLS and with a password: what breaks on its way to others breaks the whole of TLS there."""
 
-SERVERS = (*KEYED_SERVERS, "postgresql")
+SERVERS = (*KEYED_SERVERS, "postgresql", "mariadb")
 DIRECT = ("memory", *SERVERS, LOCKED)
 """Where all that agents say is in the store at once.
 
@@ -59,6 +61,14 @@ def contract_postgres() -> Iterator[Postgres]:
             server.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{server.password}'")
         prepare = partial(init_db, agents=AGENTS, relays=RELAYS)
         anyio.run(prepare, server.dsn_of("musterd_template"), 30.0)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def contract_mariadb() -> Iterator[MariaDb]:
+    """Run a MariaDB that the contract tests may pause and stop."""
+    with MariaDb(**MariaDb.cheap, max_connections=100) as server:
+        prepare(server)
         yield server
 
 
@@ -94,6 +104,9 @@ def lab(store_kind: str, request: pytest.FixtureRequest) -> Iterator[Lab]:
             make = partial(relay_lab, fleet_key=_fleet_key_in(request.getfixturevalue("tmp_path")))
         with make(server, "musterd_template") as postgres:
             yield postgres
+    elif store_kind == "mariadb":
+        with mariadb_lab(request.getfixturevalue("contract_mariadb")) as maria:
+            yield maria
     elif store_kind == LOCKED:
         with secured_lab(request.getfixturevalue("authority")) as locked:
             yield locked

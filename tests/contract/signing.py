@@ -17,6 +17,7 @@ from musterd.model import Member
 from musterd.stores.rowwriter import signed
 from musterd.stores.slots.protocol import Keys, read_announcement, write_holder
 from tests.contract.labs import NAMESPACE, KeyedLab, Lab, PostgresLab
+from tests.contract.mariadb_lab import MariaLab
 from tests.contract.relay_lab import RelayLab
 
 FLEET = bytes(range(32))
@@ -35,6 +36,8 @@ def mac_of(member: Member) -> bytes:
 
 def records(lab: Lab, member: Member) -> list[bytes]:
     """The beat that stands on each shard of ``member``."""
+    if isinstance(lab, MariaLab):
+        return [lab.record(member)]
     if isinstance(lab, PostgresLab):
         where = f"WHERE member_id = {_bigint(member)}"
         text = lab.database.execute(f"SELECT encode(record, 'hex') FROM musterd.beat {where}")
@@ -55,6 +58,8 @@ def fit(lab: Lab, member: Member, challenge: bytes = b"") -> bool:
 
 def announcements(lab: Lab, member: Member) -> list[tuple[Member, bytes]]:
     """What each shard says of ``member``, and the mac of that."""
+    if isinstance(lab, MariaLab):
+        return [lab.announcement(member)]
     if isinstance(lab, PostgresLab):
         text = lab.database.execute(
             "SELECT json_build_array(zone, owner, metadata, encode(coalesce(mac, ''), 'hex'))"
@@ -70,6 +75,9 @@ def announcements(lab: Lab, member: Member) -> list[tuple[Member, bytes]]:
 
 def tamper(lab: Lab, told: Member, mac: bytes) -> None:
     """Say this of the member of that name, on each of its shards, as one who may write there can."""
+    if isinstance(lab, MariaLab):
+        lab.tamper(told, mac)
+        return
     if isinstance(lab, PostgresLab):
         lab.database.execute(
             f"UPDATE musterd.member SET zone = '{told.zone}', owner = '{told.owner}',"
@@ -84,6 +92,9 @@ def tamper(lab: Lab, told: Member, mac: bytes) -> None:
 
 def overwrite(lab: Lab, member: Member, written: list[bytes]) -> None:
     """Write these in place of its beats, one for each shard, as whoever may write there can."""
+    if isinstance(lab, MariaLab):
+        lab.overwrite(member, written[0])
+        return
     if isinstance(lab, PostgresLab):
         where = f"WHERE member_id = {_bigint(member)}"
         lab.database.execute(f"UPDATE musterd.beat SET record = '\\x{written[0].hex()}' {where}")
@@ -95,6 +106,9 @@ def overwrite(lab: Lab, member: Member, written: list[bytes]) -> None:
 
 def challenge(lab: Lab, value: bytes | None) -> None:
     """Write the challenge on every shard, as a coordinator does; None: lose it."""
+    if isinstance(lab, MariaLab):
+        lab.challenge(value)
+        return
     if isinstance(lab, PostgresLab):
         lab.database.execute("DELETE FROM musterd.challenge")
         if value is not None:

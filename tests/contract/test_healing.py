@@ -6,6 +6,7 @@ from musterd.stores.slots.writer import ASSURE_EVERY
 from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, run, settle
 from tests.contract.conftest import KEYED_SERVERS, LOCKED, SERVERS, STORES, THREE
 from tests.contract.labs import KeyedLab, Lab, PostgresLab
+from tests.contract.mariadb_lab import MariaLab
 
 LOSSES = [
     *((store, loss) for store in ("memory", "memcached", THREE) for loss in KeyedLab.losses),
@@ -13,6 +14,7 @@ LOSSES = [
     *(("embedded", loss) for loss in KeyedLab.losses if " and " not in loss),
     (LOCKED, "everything"),  # what heals is not told how it came: the connection alone is another
     *((store, loss) for store in ("postgresql", "relay") for loss in PostgresLab.losses),
+    *(("mariadb", loss) for loss in MariaLab.losses),
 ]
 KEYED = ("memory", *KEYED_SERVERS)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from musterd.beat import Beat
 from musterd_coordinator.sweep.columns import RECORD
-from musterd_coordinator.sweep.postgres.reader import canary_slot
+from musterd_coordinator.sweep.rows.canary import canary_slot
 from musterd_coordinator.sweep.rows.slotmap import RowSlots, Seat
 from tests.unit.postgres_rows import records, seat, seats_of
 

@@ -1,7 +1,9 @@
-"""``musterd init-db`` creates musterd's tables in PostgreSQL, or prints the SQL."""
+"""``musterd init-db`` creates musterd's tables in PostgreSQL or MariaDB, or prints the SQL."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from importlib import import_module
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from musterd.cli.arguments import Parser, add_env_file, add_options, settings_of
@@ -21,6 +23,7 @@ _ROLES = {
 }
 
 _AUTHORITY = "/etc/musterd/ca.crt"
+MYSQL = ("mysql:", "mariadb:")
 TIMEOUT = 30.0  # seconds; an upgrade may have to wait for a lock
 
 
@@ -42,27 +45,50 @@ def parser(name: str) -> Parser:
 def run(name: str, argv: Sequence[str]) -> int:
     """Create or upgrade the tables, or print how; return 0."""
     args = parser(name).parse(argv)
-    from musterd.stores.postgres import schema as postgres_schema  # brings asyncpg
-
     roles = {option: getattr(args, option.replace("-", "_")) for option in _ROLES}
     given = {option.replace("-", "_"): role for option, role in roles.items() if role}
     if args.print:
-        print(postgres_schema.init_sql(**given), end="")
+        print(_sql(args.store or "", given), end="")
         return 0
     settings = settings_of(args).settings
     url = database_of(settings)
     import anyio
 
     try:
-        remarks = anyio.run(partial(postgres_schema.init_db, url, TIMEOUT, **given))
+        remarks = anyio.run(partial(_schema_of(url, given).init_db, url, TIMEOUT, **given))
     except ShardRefused as error:  # such as a role that does not exist: trying again is no help
         raise ConfigError(str(error)) from None
     for remark in remarks:
         print(remark)
     print(f"the tables in {without_secret(url)} are ready")
+    if url.startswith(MYSQL):
+        return 0
     for line in urls_to_use(url, given, settings.ca_file or _AUTHORITY):
         print(line)
     return 0
+
+
+def _sql(url: str, given: Mapping[str, str]) -> str:
+    schema = _schema_of(url, given)
+    if not url.startswith(MYSQL):
+        return str(schema.init_sql(**given))
+    from musterd.stores.mysql.url import parse_url
+
+    return str(schema.init_sql(**given, database=parse_url(url).database))
+
+
+def _schema_of(url: str, given: Mapping[str, str]) -> Any:
+    """Return the module that makes the tables in the database of ``url``; it brings the driver."""
+    if not url.startswith(MYSQL):
+        return import_module("musterd.stores.postgres.schema")
+    for role in given.keys() - {"agents", "coordinators"}:
+        raise ConfigError(
+            f"--{role.replace('_', '-')} is for PostgreSQL: MariaDB has no such rights"
+        )
+    from musterd.stores.mysql.store import check_driver
+
+    check_driver()
+    return import_module("musterd.stores.mysql.schema")
 
 
 def urls_to_use(url: str, roles: Mapping[str, str], authority: str) -> Iterator[str]:
@@ -91,9 +117,9 @@ def is_of_this_host(host: str) -> bool:
 
 
 def database_of(settings: Settings) -> str:
-    """Return the PostgreSQL URL that the store or the registry names; else raise ConfigError."""
+    """Return the database that the store or the registry names; else raise ConfigError."""
     for url in (settings.store, settings.registry_url):
-        if url.startswith(("postgresql:", "postgres:")):
+        if url.startswith(("postgresql:", "postgres:", *MYSQL)):
             return url
     raise ConfigError(
         f"store {without_secret(settings.store)} needs no tables; name a database with --store"

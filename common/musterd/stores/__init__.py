@@ -3,6 +3,7 @@
 ==============================================  ==============================================
 ``memcached://h1:11211,h2:11211?replicas=2``    each server is one shard
 ``postgresql://user@host:5432/db``              one database is one shard
+``mysql://user@host:3306/db``                   the same in MariaDB or MySQL (extra ``mysql``)
 ``relay://r1:11411,r2:11411``                   relays that write to PostgreSQL; for agents
 ``embedded://127.0.0.1:11311``                  the coordinator is the memcached server there
 ``memory:`` or ``memory:name``                  a table in this process
@@ -30,6 +31,8 @@ _DRIVERS = {
     "embedded+tls": "musterd.stores.memcached.store",
     "postgresql": "musterd.stores.postgres.store",
     "postgres": "musterd.stores.postgres.store",
+    "mysql": "musterd.stores.mysql.store",
+    "mariadb": "musterd.stores.mysql.store",
     "relay": "musterd.stores.relay",
     "relay+tls": "musterd.stores.relay",
     "memory": "musterd.stores.table.store",

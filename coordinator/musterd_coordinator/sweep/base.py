@@ -23,6 +23,8 @@ _HOMES = {
     "embedded": "musterd_coordinator.sweep.memcached.reader",
     "embedded+tls": "musterd_coordinator.sweep.memcached.reader",
     "postgresql": "musterd_coordinator.sweep.postgres.reader",
+    "mysql": "musterd_coordinator.sweep.mysql.reader",
+    "mariadb": "musterd_coordinator.sweep.mysql.reader",
     "memory": "musterd_coordinator.sweep.table",
     "relay": "musterd_coordinator.sweep.relay",
     "relay+tls": "musterd_coordinator.sweep.relay",

@@ -16,7 +16,8 @@ SIGNATURE_MODES = ("off", "accept", "require")
 
 STORE = Option(
     "Where beats go: memcached://h1:11211,h2:11211?replicas=2,"
-    " postgresql://user@host:5432/db, relay://r1:11411,r2:11411 (agents only: relays that"
+    " postgresql://user@host:5432/db, mysql://user@host:3306/db (MariaDB; with the extra mysql),"
+    " relay://r1:11411,r2:11411 (agents only: relays that"
     " write to PostgreSQL), embedded://host:port (the coordinator itself listens there) or"
     " memory: (one process only). memcached+tls://, relay+tls:// and embedded+tls:// are the"
     " same by TLS; memcached://user:password@h1 logs in.",

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from hashlib import blake2b
 from typing import Any
 
 import anyio
@@ -24,6 +23,7 @@ from musterd_coordinator.sweep.postgres.challenge import RowChallenge
 from musterd_coordinator.sweep.postgres.relays import MOST_RELAYS, READ_MARKS, RelayWatch, marks_key
 from musterd_coordinator.sweep.postgres.roster import PAGE, PORTION, RosterReader
 from musterd_coordinator.sweep.postgres.scan import SNAPSHOT, Scan
+from musterd_coordinator.sweep.rows.canary import canary_slot
 from musterd_coordinator.sweep.rows.collector import RowCollector
 from musterd_coordinator.sweep.rows.doubts import Doubts
 from musterd_coordinator.sweep.rows.moves import MoveWatch
@@ -203,13 +203,3 @@ class PostgresReader:
         except ShardRefused:
             self._has_tables = False
             raise
-
-
-def canary_slot(namespace: str, coordinator: str) -> int:
-    """Return the slot, below zero, of a coordinator's canary.
-
-    Two coordinators with one name share it, as do two in 2**31 with different names; neither can
-    prove a sweep then.
-    """
-    digest = blake2b(f"{namespace}/{coordinator}".encode(), digest_size=4).digest()
-    return -1 - (int.from_bytes(digest) >> 1)

@@ -7,15 +7,13 @@ import anyio
 import asyncpg
 import msgspec
 
-from musterd.beat import member_id
 from musterd.errors import ShardCorrupt, ShardRefused
-from musterd.model import Member, check_member
 from musterd.sqlfiles import folder, statement
 from musterd.stores.postgres.session import Connection, PgSession
-from musterd.stores.rowwriter import signed
 from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.postgres.mark import SnapshotMark, catch_up, living_mark
 from musterd_coordinator.sweep.rows.limits import MOST_SLOTS
+from musterd_coordinator.sweep.rows.members import Told, member_in
 from musterd_coordinator.sweep.rows.refused import RefusedRows
 from musterd_coordinator.sweep.rows.slotmap import RowSlots, Seat
 from musterd_coordinator.sweep.signed.signing import Signing
@@ -206,24 +204,22 @@ class RosterReader:
             self._refused.accept(slot)
             return Seat(slot, changed)
         try:
-            member = _member(row)
-            its_id = member_id(self._namespace, member.group, member.name)
-            if signed(its_id) != row["member_id"]:
-                raise ValueError(f"its member_id is not that of {member}")
-            if self._signing and (fault := self._signing.fault(member, row["mac"] or b"")):
-                raise ValueError(f"{member}: {fault}")
+            told = _told(row)
+            member = member_in(told, self._namespace, self._signing)
         except Exception as error:  # noqa: BLE001 (whatever is wrong with it is wrong with it alone)
             self._refused.add(slot, str(error) or type(error).__name__)
             return Seat(slot, changed)
         self._refused.accept(slot)
-        return Seat(slot, changed, its_id, member)
+        return Seat(slot, changed, told.its_id, member)
 
 
-def _member(row: asyncpg.Record) -> Member:
+def _told(row: asyncpg.Record) -> Told:
     if not row["fits"]:
         raise ValueError("a name is longer than 255 characters, or metadata than 32 kB")
     metadata = msgspec.json.decode(row["metadata"], type=dict[str, str])
-    return check_member(Member(row["group"], row["name"], row["zone"], row["owner"], metadata))
+    its_id = row["member_id"] % (1 << 64)
+    group, name, zone, owner = (row[column] for column in ("group", "name", "zone", "owner"))
+    return Told(its_id, group, name, zone, owner, metadata, row["mac"] or b"")
 
 
 def _at(reading: _Reading) -> tuple[str, int]:

@@ -1,0 +1,1 @@
+"""The package is MariaDB, and MySQL, as a store for agents."""

@@ -1,0 +1,96 @@
+"""The module puts failures of MariaDB, its driver and the network into musterd's words; pure."""
+
+import os
+import socket
+import struct
+
+from asyncmy.errors import InternalError, MySQLError
+
+from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
+from musterd.stores.link import Collision
+
+_NO_DATABASE = 1049
+_NO_TABLES = (1146, 1305, 1318, 1054)  # no table, no procedure, or another one; no such column
+_LOGIN = (1044, 1045, 1698)
+_NO_RIGHTS = (1142, 1143, 1227, 1370)
+# Deadlock, as a conflict of Galera's is one too; row changed meanwhile; duplicate key; prepare anew.
+_COLLISIONS = (1213, 1020, 1062, 1615)
+_WAITED_TOO_LONG = (1205, 1317, 1969, 3024)  # for a lock; ended, by its time limit or by hand
+_GONE = (1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2006, 2013, 2055)
+WRONG_SERVER = (1047, 1290, 1792, 1836)
+"""A node that is cut off from its cluster, or not ready; or read-only, as a replica is."""
+
+
+def number_of(error: BaseException) -> int:
+    """Return the number of a server's or the driver's error; 0: it has none."""
+    if isinstance(error, MySQLError) and error.args and isinstance(error.args[0], int):
+        return error.args[0]
+    return 0
+
+
+def translate(shard: str, error: Exception, limit: float) -> StoreError | None:
+    """Return what a failure of the driver or the network means; None for a fault of our own."""
+    if isinstance(error, TimeoutError):
+        return ShardUnavailable(shard, f"no answer within {limit:g} s")
+    if isinstance(error, MySQLError):
+        return _translate_driver(shard, error, limit)
+    if isinstance(error, OSError):
+        return ShardUnavailable(shard, _network_reason(error))
+    if isinstance(
+        error,
+        ValueError
+        | LookupError
+        | AssertionError
+        | struct.error
+        | TypeError
+        | OverflowError
+        | MemoryError,
+    ):
+        return ShardCorrupt(shard, f"unreadable answer ({type(error).__name__}: {error})"[:300])
+    return None
+
+
+def _translate_driver(shard: str, error: MySQLError, limit: float) -> StoreError:
+    number, text, cause = number_of(error), _text(error), error.__cause__
+    if isinstance(cause, OSError):  # a time that was up is one
+        translated = translate(shard, cause, limit)
+        assert translated is not None
+        return translated
+    if number in _COLLISIONS:
+        return Collision(shard, text)
+    if number in _WAITED_TOO_LONG:
+        return ShardUnavailable(shard, f"no answer within {limit:g} s ({text})")
+    if number in _GONE:
+        return ShardUnavailable(shard, "connection lost")
+    if not number and isinstance(error, InternalError):
+        return ShardCorrupt(shard, f"unreadable answer ({text})")
+    return ShardRefused(shard, _refusal(number, text))
+
+
+def _refusal(number: int, text: str) -> str:
+    if number == _NO_DATABASE:
+        return f"{text}: let its server's owner CREATE DATABASE first"
+    if number in _NO_TABLES:
+        return (
+            "no musterd tables of this version in this database: run 'musterd init-db' or start the"
+            " coordinator"
+        )
+    if number in _LOGIN:
+        return f"login refused: {text}"
+    if number in _NO_RIGHTS:
+        return f"{text}: grant what 'musterd init-db --print' shows"
+    return text
+
+
+def _text(error: MySQLError) -> str:
+    text = str(error.args[-1]) if error.args else type(error).__name__
+    kept = "".join(letter for letter in text.partition("\n")[0] if letter.isprintable())
+    return kept[:300] or type(error).__name__
+
+
+def _network_reason(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"host name not found ({error.strerror})"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return os.strerror(error.errno) if error.errno else str(error) or "connection lost"

@@ -1,0 +1,131 @@
+"""The module makes and upgrades musterd's tables in MariaDB or MySQL, and grants their use.
+
+Its steps are the numbered files in ``sql``, each of which notes its number as the schema's version at
+its end. An order that changes tables cannot be taken back there, so each statement of a step may be run
+again. A step is never edited once released.
+"""
+
+from collections.abc import Iterator
+
+from musterd.errors import ConfigError, ShardRefused
+from musterd.sqlfiles import folder, steps
+from musterd.stores.link import Collision, again
+from musterd.stores.mysql.session import MySqlSession, Session
+from musterd.stores.mysql.url import parse_url
+
+STEPS = steps(folder(__package__, "sql"))
+VERSION = len(STEPS)
+
+_OF_AGENTS = ("musterd_announce", "musterd_beat", "musterd_beat_look", "musterd_retire")
+_TABLES = ("musterd_member", "musterd_beat", "musterd_challenge")
+_HAS_VERSION = """
+SELECT COUNT(*) FROM information_schema.TABLES
+WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'musterd_schema'
+"""
+_TURN = "CONCAT('musterd/', MD5(DATABASE()))"  # one program at a time makes the tables
+
+
+def init_sql(
+    agents: str | None = None, coordinators: str = "musterd_coordinators", database: str = "musterd"
+) -> str:
+    """Return all that :func:`init_db` does in a new ``database``, for the server's own client."""
+    given = [f"{one};" for one in grants(agents or "musterd_agents", coordinators, database)]
+    return "\n".join([f"USE {quoted(database)};", *STEPS, "DELIMITER ;", *given]) + "\n"
+
+
+def grants(agents: str | None, coordinators: str | None, database: str) -> Iterator[str]:
+    """Yield the statements that give these accounts their rights; None: leave that one alone."""
+    where = quoted(database)
+    for account, rights in (agents, ""), (coordinators, "SELECT, INSERT, UPDATE, DELETE"):
+        if account is None:
+            continue
+        for name in _OF_AGENTS:
+            yield f"GRANT EXECUTE ON PROCEDURE {where}.{name} TO {account_of(account)}"
+        if rights:
+            yield f"GRANT SELECT ON {where}.musterd_schema TO {account_of(account)}"
+            yield from (f"GRANT {rights} ON {where}.{t} TO {account_of(account)}" for t in _TABLES)
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL takes it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def account_of(name: str) -> str:
+    """Return the account ``name`` or ``name@host`` as SQL takes it; without a host it is of all hosts."""
+    user, at, host = name.rpartition("@")
+    return f"{quoted(user if at else host)}@{quoted(host if at else '%')}"
+
+
+async def init_db(
+    url: str,
+    timeout: float,  # noqa: ASYNC109 (a default for all calls)
+    *,
+    agents: str | None = None,
+    coordinators: str | None = None,
+) -> list[str]:
+    """Create or upgrade musterd's tables in the database of ``url``; return what is left to do.
+
+    Idempotent. Raises ConfigError for a bad URL and for accounts that cannot be given their rights,
+    StoreError when the database cannot be reached, its user may not do this, or a newer musterd made
+    the tables.
+    """
+    target = parse_url(url)
+    link = MySqlSession(target, timeout)
+    try:
+        await ensure_schema(link)
+        for statement in grants(agents, coordinators, target.database):
+            try:
+                async with link.session() as session:
+                    await session.order(statement)
+            except ShardRefused as error:
+                raise ConfigError(
+                    f"{error}: CREATE USER first, and give it its rights as a user that may"
+                ) from None
+    finally:
+        link.close()
+    return []
+
+
+async def ensure_schema(link: MySqlSession) -> None:
+    """Create or upgrade musterd's tables, where they are not up to date. Raises StoreError."""
+    version = await again(lambda: _ensure(link))
+    if version > VERSION:
+        raise ShardRefused(
+            link.name,
+            f"its tables are of version {version}, made by a newer musterd; this one knows"
+            f" {VERSION}: upgrade this musterd",
+        )
+
+
+async def _ensure(link: MySqlSession) -> int:
+    """Upgrade the tables; return the version that was found."""
+    async with link.session() as session:
+        version = await _version(session)
+        if version >= VERSION:
+            return version
+        wait = max(1, int(link.timeout / 2))
+        [(turn,)] = (await session.once(f"SELECT GET_LOCK({_TURN}, {wait})")).rows
+        if turn != 1:
+            raise Collision(link.name, "another program makes the tables")
+        for step in STEPS[await _version(session) :]:
+            for statement in statements(step):
+                await session.order(statement)
+        await session.once(f"SELECT RELEASE_LOCK({_TURN})")
+    link.drop()  # it has the modes in which procedures are made
+    return version
+
+
+async def _version(session: Session) -> int:
+    [(there,)] = (await session.once(_HAS_VERSION)).rows
+    if not there:
+        return 0
+    [(version,)] = (await session.once("SELECT COALESCE(MAX(version), 0) FROM musterd_schema")).rows
+    return int(version)
+
+
+def statements(step: str) -> Iterator[str]:
+    """Yield the statements of a file that begins with ``DELIMITER //``, without their comments."""
+    lines = (line for line in step.splitlines() if not line.lstrip().startswith("--"))
+    text = "\n".join(line for line in lines if not line.startswith("DELIMITER"))
+    return filter(None, map(str.strip, text.split("//")))

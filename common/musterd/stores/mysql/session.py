@@ -1,0 +1,152 @@
+"""The module keeps one connection to MariaDB or MySQL: see :class:`musterd.stores.link.Link`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import uniform
+from typing import Any
+
+import anyio
+from asyncmy.connection import Connection, PreparedStatement
+from asyncmy.constants.CLIENT import FOUND_ROWS
+
+from musterd.errors import StoreError
+from musterd.stores.link import LONGEST_CONNECTED, Link
+from musterd.stores.mysql.errors import WRONG_SERVER, number_of, translate
+from musterd.stores.mysql.url import Target
+from musterd.stores.named_loop import NamedLoop
+
+# A host that lost its power would otherwise keep its connection for eight hours. Only a node of Galera
+# heeds the last: it answers a read once it has what was written anywhere before.
+_GREET = (
+    "SET SESSION wait_timeout = 900, SESSION innodb_lock_wait_timeout = {wait},"
+    " SESSION group_concat_max_len = 16777216, SESSION time_zone = '+00:00'"
+    " /*M!100201 , SESSION max_statement_time = {limit}, SESSION wsrep_sync_wait = {sync} */"
+)
+# All nodes of a Galera cluster are one place.
+_SERVER = """
+SELECT COALESCE(NULLIF(({cluster}), ''), CONCAT_WS('/', @@hostname, @@port, @@server_id))
+"""
+_CLUSTER = """
+SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS
+WHERE VARIABLE_NAME = 'wsrep_cluster_state_uuid'
+"""
+_BEGIN = ("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION")
+_NEVER = 31536000  # seconds: asyncmy's own deadlines never strike before those around it
+
+
+@dataclass(slots=True)
+class Session:
+    """A ``Session`` is a live connection, with the statements that were prepared on it.
+
+    ``reached`` and ``renewed_by`` are as :class:`~musterd.stores.link.Connected` says.
+    """
+
+    connection: Connection
+    reached: tuple[str, str] | None
+    renewed_by: float
+    prepared: dict[str, PreparedStatement] = field(default_factory=dict)
+
+    @property
+    def is_mariadb(self) -> bool:
+        """Say whether the server is MariaDB, and not MySQL."""
+        return "MariaDB" in self.connection.get_server_info()
+
+    async def execute(self, statement: str, values: Sequence[object] = ()) -> Any:
+        """Execute a statement that is worth preparing; return asyncmy's result."""
+        prepared = self.prepared.get(statement)
+        if prepared is None:
+            prepared = self.prepared[statement] = await self.connection.prepare(statement)
+        return await prepared.execute(values)
+
+    async def once(self, statement: str, values: Sequence[object] = ()) -> Any:
+        """Execute a statement that is seldom needed; return asyncmy's result."""
+        prepared = await self.connection.prepare(statement)
+        try:
+            return await prepared.execute(values)
+        finally:
+            await prepared.close()
+
+    async def order(self, statement: str) -> None:
+        """Execute a statement without values, whatever it is."""
+        await self.connection.query(statement)
+
+
+class MySqlSession(Link[Session]):
+    """A ``MySqlSession`` is a :class:`~musterd.stores.link.Link` to one database of a server."""
+
+    def __init__(self, target: Target, timeout: float, *, patient: bool = True) -> None:
+        super().__init__(target.name, timeout, target.hosts, patient=patient)
+        self._target = target
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """Yield the connection within a transaction."""
+        async with self.session() as session:
+            for statement in _BEGIN:
+                await session.order(statement)
+            yield session
+            await session.order("COMMIT")
+
+    async def server(self) -> tuple[str, bool]:
+        """Return what tells the server from any other, and True: no pooler is known of."""
+        async with self.session() as session:
+            cluster = _CLUSTER if session.is_mariadb else "SELECT ''"
+            rows = (await session.once(_SERVER.format(cluster=cluster))).rows
+        return str(rows[0][0]), True
+
+    async def _open(self, limit: float) -> Session:
+        loop, target = asyncio.get_running_loop(), self._target
+        named = NamedLoop(loop, self._ways, target.hosts, self.timeout)
+        where: dict[str, object] = {"unix_socket": target.unix_socket}
+        if target.addresses:
+            host, port = target.address(self._turn)
+            where = {"host": host, "port": port}
+        connection = Connection(
+            user=target.user,
+            password=target.password,
+            database=target.database,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=_NEVER,
+            client_flag=FOUND_ROWS,
+            program_name="musterd",
+            **where,
+        )
+        if target.addresses:
+            connection._loop = named.loop  # noqa: SLF001  # to find the host by its name
+        try:
+            await connection.connect()
+            connection._loop = loop  # noqa: SLF001  # from now on names mean nothing
+            await connection.query(self._greeting())
+        except BaseException:
+            _abort(connection)
+            raise
+        renewed_by = anyio.current_time() + uniform(0.5, 1.0) * LONGEST_CONNECTED
+        return Session(connection, named.reached, renewed_by)
+
+    def _greeting(self) -> str:
+        wait = max(1, round(self.timeout))
+        return _GREET.format(wait=wait, limit=max(0.001, round(self.timeout, 3)), sync=1)
+
+    def _end(self, session: Session) -> None:
+        _abort(session.connection)
+
+    def _has_ended(self, session: Session) -> bool:
+        connection = session.connection
+        return not connection.connected or bool(connection._stream_broken)  # noqa: SLF001
+
+    def _translate(self, error: Exception, limit: float) -> StoreError | None:
+        return translate(self.name, error, limit)
+
+    def _is_wrong_server(self, error: BaseException) -> bool:
+        return number_of(error) in WRONG_SERVER
+
+
+def _abort(connection: Connection) -> None:
+    """End the connection without waiting for the network."""
+    transport = connection._transport  # noqa: SLF001
+    connection.close()
+    if transport is not None:
+        transport.abort()

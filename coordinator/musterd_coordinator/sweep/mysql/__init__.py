@@ -1,0 +1,1 @@
+"""The package is the coordinator's side of MariaDB as a store."""

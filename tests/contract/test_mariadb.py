@@ -1,0 +1,136 @@
+"""What MariaDB alone does as a store."""
+
+import anyio
+import pytest
+
+from musterd.errors import ConfigError, ShardRefused, StoreError
+from musterd.stores import open_store
+from musterd.stores.mysql.schema import init_db
+from musterd.stores.mysql.session import MySqlSession
+from musterd.stores.mysql.url import parse_url
+from musterd.testing.mariadb import MariaDb
+from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, run
+from tests.contract.labs import AGENTS
+from tests.contract.mariadb_lab import MariaLab
+
+on_mariadb = pytest.mark.parametrize("store_kind", ["mariadb"])
+
+
+@on_mariadb
+async def test_a_server_that_answers_reads_and_refuses_writes_is_not_listened_to(
+    lab: MariaLab,
+) -> None:
+    store = lab.open()
+    agent, coordinator = Agent(store, hosts(3)), Coordinator(store)
+    async with closing_all(agent, coordinator):
+        assert (await run([agent], coordinator, 1)).proven
+        lab.database.execute("SET GLOBAL read_only = 1")
+        try:
+            with pytest.raises(ShardRefused, match="read-only"):
+                await coordinator.look()
+            with pytest.raises(ShardRefused, match="read-only"):
+                await agent.tick()
+        finally:
+            lab.database.execute("SET GLOBAL read_only = 0")
+        assert (await run([agent], coordinator, 1)).proven
+
+
+@on_mariadb
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM musterd_beat",
+        "UPDATE musterd_beat SET record = ''",
+        "DELETE FROM musterd_member",
+        "SELECT * FROM musterd_challenge",
+        "CREATE TABLE mine (a INT)",
+    ],
+)
+async def test_agents_touch_no_table(lab: MariaLab, statement: str) -> None:
+    link = MySqlSession(parse_url(lab.database.server.url_of(lab.database.name, AGENTS)), 5.0)
+    try:
+        with pytest.raises(ShardRefused, match="denied"):
+            async with link.session() as session:
+                await session.order(statement)
+    finally:
+        link.close()
+
+
+@on_mariadb
+async def test_a_member_belongs_to_the_account_that_announced_it(lab: MariaLab) -> None:
+    server = lab.database.server
+    agent = Agent(lab.open(), [host(1)])
+    foreign = Agent(
+        open_store(
+            server.url_of(lab.database.name), namespace="fleet", timeout=5.0, beat_ttl=600.0
+        ),
+        [host(1)],
+    )
+    async with closing_all(agent, foreign):
+        await agent.tick()
+        with pytest.raises(ShardRefused, match="belongs to another account"):
+            await foreign.tick()
+        await foreign.writers[0].retire(host(1))
+        assert await agent.writers[0].beat(agent.beat_of(host(1)))
+
+
+async def test_the_tables_are_made_once_whoever_makes_them(contract_mariadb: MariaDb) -> None:
+    with contract_mariadb.database() as database:
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(init_db, database.url, 30.0)
+        await init_db(database.url, 30.0)
+        assert database.execute("SELECT * FROM musterd_schema") == "1"
+        with pytest.raises(ConfigError, match="CREATE USER first"):
+            await init_db(database.url, 30.0, agents="nobody_yet")
+        database.execute("INSERT INTO musterd_schema VALUES (99)")
+        with pytest.raises(ShardRefused, match="upgrade this musterd"):
+            await init_db(database.url, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("user", "database", "reason"),
+    [
+        ("nobody", "mysql", "login refused"),
+        ("musterd_dba", "nowhere", "CREATE DATABASE"),
+        ("musterd_dba", "information_schema", "init-db"),
+    ],
+)
+async def test_what_is_refused_says_what_to_do(
+    contract_mariadb: MariaDb, user: str, database: str, reason: str
+) -> None:
+    url = contract_mariadb.url_of(database, user)
+    agent = Agent(open_store(url, namespace="fleet", timeout=5.0, beat_ttl=600.0), [host(1)])
+    async with closing_all(agent):
+        with pytest.raises(StoreError, match=reason) as caught:
+            await agent.tick()
+    assert caught.value.shard == f"{contract_mariadb.address}/{database}"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("mysql://u@h", "names no database"),
+        ("mysql://h/db", "names no user"),
+        ("mysql://u:p/w@h/db", "mean something else"),
+        ("mysql://u@/db", "needs a host or a unix_socket"),
+        ("mysql://u@h:x/db", "no host or host:port"),
+        ("mysql://u@h/db?charset=utf8", "option 'charset' is not one of"),
+        ("mariadb://u@/db?unix_socket=run", "no absolute path"),
+    ],
+)
+def test_a_url_that_cannot_be_used_says_why(url: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why) as caught:
+        parse_url(url)
+    assert "p/w" not in str(caught.value)
+
+
+def test_a_url_leads_to_several_hosts_or_to_a_socket() -> None:
+    target = parse_url("mysql://u:p%2Fw@db1,[::1]:3307/fleet")
+    assert target.name == "db1:3306,[::1]:3307/fleet"
+    assert (target.password, target.address(1), target.address(2)) == (
+        "p/w",
+        ("::1", 3307),
+        ("db1", 3306),
+    )
+    assert parse_url("mariadb://u@/fleet?unix_socket=/run/m").name == "/run/m/fleet"
