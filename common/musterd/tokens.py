@@ -70,7 +70,7 @@ class TokenOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
     name: _Name
     role: Rank
-    groups: tuple[_Name, ...] = ()
+    groups: Annotated[tuple[_Name, ...], msgspec.Meta(extra_json_schema={"uniqueItems": True})] = ()
     days: Annotated[float, msgspec.Meta(gt=0, le=MOST_DAYS)] | None = None
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from musterd.errors import ConfigError
 from musterd.model import Member
+from musterd.tokens import Rank, TokenOrder, check_token_order
 from musterd_coordinator.http import App, make_app
 from tests.http_calls import ask, reading
 from tests.http_desk import DictDesk, shard_status
@@ -172,6 +174,20 @@ async def test_so_are_the_names_of_metadata(app: App, document: Json, key: str) 
     fits = errors(change, document["components"]["schemas"]["FactsChange"], document) == []
     reply = await ask(app, MEMBER.format(**HOST), "PATCH", change)
     assert reply.status == (200 if fits else 400)
+
+
+async def test_tokens_that_are_refused_are_none_of_the_description(document: Json) -> None:
+    schema = document["components"]["schemas"]["TokenOrder"]
+    assert schema["properties"]["groups"]["uniqueItems"]
+    [some_or_all] = schema["allOf"]
+    of_some, of_all = some_or_all["anyOf"]
+    assert of_all["properties"]["groups"] == {"maxItems": 0}
+    for rank in Rank:
+        if rank in of_some["properties"]["role"]["enum"]:
+            check_token_order(TokenOrder("ci", rank, ("compute",)))
+        else:
+            with pytest.raises(ConfigError, match="all groups"):
+                check_token_order(TokenOrder("ci", rank, ("compute",)))
 
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]

@@ -34,7 +34,18 @@ _ALSO: dict[str, Json] = {
                 ],
             }
         ],
-    }
+    },
+    "TokenOrder": {
+        "allOf": [
+            {
+                "description": "an admin's token is good for all groups",
+                "anyOf": [
+                    {"properties": {"role": {"enum": ["reader", "operator"]}}},
+                    {"properties": {"groups": {"maxItems": 0}}},
+                ],
+            }
+        ],
+    },
 }
 """What the structs do not say, by name."""
 
