@@ -1,7 +1,9 @@
-"""The module knows what may be said aloud about a URL, and how addresses are written."""
+"""The module knows what may be said aloud about a URL, and how URLs and addresses are written."""
 
 import re
-from urllib.parse import unquote
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from musterd.errors import ConfigError
 
 # Greedy up to the last "@": an unescaped "/", "?" or "@" inside a password must not end it early.
 # A URL that has an "@" elsewhere loses more than it had to, and nothing that should stay hidden.
@@ -53,6 +55,23 @@ def has_secret(url: str) -> bool:
 
 UNIX = "unix:"
 _LONGEST_PATH = 107  # bytes: unix(7)
+
+
+def database_parts(url: str, form: str) -> tuple[SplitResult, dict[str, str]]:
+    """Return the parts of a database's URL, and its options.
+
+    Raises ConfigError, without the password and with the usual ``form``, for one that is not well formed.
+    """
+    shown = without_secret(url)
+    try:
+        parts = urlsplit(url)
+        options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
+    except ValueError:
+        raise ConfigError(f"{shown} is not well formed: {form}") from None
+    # Anything after an unescaped / ? or # in a password would be taken for a name, and be shown.
+    if parts.fragment or "@" in parts.path + parts.query:
+        raise ConfigError(f"{shown} has / ? # or @ where they mean something else: {form}")
+    return parts, options
 
 
 def listen_parts(listen: str) -> list[str]:

@@ -51,6 +51,20 @@ async def again(call: Callable[[], Awaitable[T]], attempts: int = 4) -> T:
     return await call()
 
 
+async def ensure_version(name: str, known: int, upgrade: Callable[[], Awaitable[int]]) -> None:
+    """Have ``upgrade`` bring the tables of shard ``name`` up to the version that is ``known``.
+
+    It returns the version that it found. Raises StoreError, also where that is a newer one.
+    """
+    version = await again(upgrade)
+    if version > known:
+        raise ShardRefused(
+            name,
+            f"its tables are of version {version}, made by a newer musterd; this one knows"
+            f" {known}: upgrade this musterd",
+        )
+
+
 class Link(ABC, Generic[S]):
     """A ``Link`` is at most one connection, used by one call at a time, within its deadline.
 

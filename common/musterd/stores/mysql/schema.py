@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from musterd.errors import ConfigError, ShardRefused
 from musterd.sqlfiles import folder, steps
-from musterd.stores.link import Collision, again
+from musterd.stores.link import Collision, ensure_version
 from musterd.stores.mysql.session import MySqlSession, Session
 from musterd.stores.mysql.url import parse_url
 
@@ -89,13 +89,7 @@ async def init_db(
 
 async def ensure_schema(link: MySqlSession) -> None:
     """Create or upgrade musterd's tables, where they are not up to date. Raises StoreError."""
-    version = await again(lambda: _ensure(link))
-    if version > VERSION:
-        raise ShardRefused(
-            link.name,
-            f"its tables are of version {version}, made by a newer musterd; this one knows"
-            f" {VERSION}: upgrade this musterd",
-        )
+    await ensure_version(link.name, VERSION, lambda: _ensure(link))
 
 
 async def _ensure(link: MySqlSession) -> int:

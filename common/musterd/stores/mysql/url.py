@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 from musterd.errors import ConfigError
-from musterd.urls import host_and_port, without_secret
+from musterd.urls import database_parts, host_and_port, without_secret
 
 DEFAULT_PORT = 3306
 _FORM = "write mysql://user:password@host:3306/database, with %XX for / ? # @ in a password"
@@ -41,14 +41,7 @@ def parse_url(url: str) -> Target:
     Raises ConfigError, without the password, for whatever could not be used.
     """
     shown = without_secret(url)
-    try:
-        parts = urlsplit(url)
-        options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
-    except ValueError:
-        raise ConfigError(f"{shown} is not well formed: {_FORM}") from None
-    # Anything after an unescaped / ? or # in a password would be taken for a name, and be shown.
-    if parts.fragment or "@" in parts.path + parts.query:
-        raise ConfigError(f"{shown} has / ? # or @ where they mean something else: {_FORM}")
+    parts, options = database_parts(url, _FORM)
     database = unquote(parts.path.removeprefix("/"))
     if not database or "/" in database:
         raise ConfigError(f"{shown} names no database: {_FORM}")

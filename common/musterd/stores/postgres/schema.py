@@ -6,9 +6,9 @@ never edited once released: a change is one more step, which agents and coordina
 before must survive.
 """
 
-from musterd.errors import ConfigError, ShardRefused
+from musterd.errors import ConfigError
 from musterd.sqlfiles import folder, steps
-from musterd.stores.link import again
+from musterd.stores.link import ensure_version
 from musterd.stores.postgres.rights import MAY_FILL_DISKS, Roles, quoted
 from musterd.stores.postgres.session import Connection, PgSession
 from musterd.stores.postgres.url import parse_url
@@ -94,13 +94,7 @@ async def _give(connection: Connection, roles: Roles) -> list[str]:
 
 async def ensure_schema(link: PgSession) -> None:
     """Create or upgrade musterd's tables, where they are not up to date. Raises StoreError."""
-    version = await again(lambda: _ensure(link))
-    if version > VERSION:
-        raise ShardRefused(
-            link.name,
-            f"its tables are of version {version}, made by a newer musterd; this one knows"
-            f" {VERSION}: upgrade this musterd",
-        )
+    await ensure_version(link.name, VERSION, lambda: _ensure(link))
 
 
 async def _ensure(link: PgSession) -> int:

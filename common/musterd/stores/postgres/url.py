@@ -4,10 +4,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode
 
 from musterd.errors import ConfigError
-from musterd.urls import host_and_port, without_secret
+from musterd.urls import database_parts, host_and_port, without_secret
 
 DEFAULT_PORT = 5432
 _FORM = "write postgresql://user:password@host:5432/database, with %XX for / ? # @ in a password"
@@ -67,14 +67,7 @@ def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> Target:
     Raises ConfigError, without the password, for whatever asyncpg could not use.
     """
     shown = without_secret(url)
-    try:
-        parts = urlsplit(url)
-        options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
-    except ValueError:
-        raise ConfigError(f"{shown} is not well formed: {_FORM}") from None
-    # Anything after an unescaped / ? or # in a password would be taken for a name, and be shown.
-    if parts.fragment or "@" in parts.path + parts.query:
-        raise ConfigError(f"{shown} has / ? # or @ where they mean something else: {_FORM}")
+    parts, options = database_parts(url, _FORM)
     hosts = _hosts(shown, parts.netloc.rpartition("@")[2] or options.get("host", ""))
     database = unquote(parts.path.removeprefix("/"))
     if not database:
