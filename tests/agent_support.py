@@ -141,10 +141,9 @@ class TroubledShard:
         self.trouble = no_trouble
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait, at most five seconds, until this shard saw what makes the condition true."""
-        with anyio.fail_after(5.0):
-            while not condition():
-                await self._moved.wait()
+        """Wait until this shard saw what makes the condition true."""
+        while not condition():
+            await self._moved.wait()
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ from functools import partial
 
 import anyio
 
+from musterd.testing.busy import in_time
 from musterd.tls import Tls
 from musterd_coordinator.http import App, make_app, serve_http
 from musterd_coordinator.http.connection import Connection
@@ -41,6 +42,6 @@ async def served_app(
 
 async def until(what: Callable[[], object], within: float = 5.0) -> None:
     """Wait until ``what()`` is true; TimeoutError if it does not become so."""
-    with anyio.fail_after(within):
+    with in_time(within):
         while not what():  # noqa: ASYNC110  # what is waited for has no event of its own
             await anyio.sleep(0.01)

@@ -1,13 +1,10 @@
 """A limit of time for each test, so that one that hangs says its name and where it stands.
 
-The limit is for a machine that is not busy. Where more wants to run than there are processors, all
-takes longer by as much; so when the time is over, the load says whether it is, and a test on a
-machine with ten times the work is given ten times the seconds.
+The limit is for a machine that is not busy: see :mod:`musterd.testing.busy`.
 """
 
 import asyncio
 import faulthandler
-import os
 import signal
 import sys
 import time
@@ -18,19 +15,11 @@ from types import FrameType
 
 import pytest
 
+from musterd.testing.busy import allowed_now
+
 GRACE = 330.0
 """Seconds for a test that failed by its limit to put away what it used, and for Hypothesis, which may
 look for a smaller example during five minutes: a process that ended would take it along."""
-
-
-def allowed(limit: float, load: float, processors: int) -> float:
-    """Seconds for what takes ``limit`` at most on ``processors`` that nobody else wants."""
-    return limit * max(1.0, load / processors)
-
-
-def allowed_now(limit: float) -> float:
-    """Seconds for what takes ``limit`` at most on an idle machine, as busy as this one is now."""
-    return allowed(limit, os.getloadavg()[0], os.cpu_count() or 1)
 
 
 @contextmanager

@@ -8,9 +8,9 @@ and most of the time somebody must have been listening.
 import time
 from collections.abc import Callable
 
+from musterd.testing.busy import allowed_now
 from tests.faults.lab import DEAD, DURING, Lab
 from tests.faults.observer import POLL
-from tests.time_limit import allowed_now
 
 LEAST = 6.0
 """Seconds that an attack lasts, even where the dead are found sooner."""

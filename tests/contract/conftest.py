@@ -13,6 +13,7 @@ from musterd.testing.mariadb import MariaDb
 from musterd.testing.servers import Postgres
 from tests.contract.labs import (
     AGENTS,
+    PATIENT,
     EmbeddedLab,
     EmbeddedServer,
     Lab,
@@ -60,7 +61,7 @@ def contract_postgres() -> Iterator[Postgres]:
         for role in (AGENTS, RELAYS):
             server.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{server.password}'")
         prepare = partial(init_db, agents=AGENTS, relays=RELAYS)
-        anyio.run(prepare, server.dsn_of("musterd_template"), 30.0)
+        anyio.run(prepare, server.dsn_of("musterd_template"), PATIENT)
         yield server
 
 

@@ -7,13 +7,13 @@ from typing import Any, Self, TypeVar
 import anyio
 
 from musterd.errors import StoreError
-from musterd.stores import Store
+from musterd.testing.busy import Patience, allowed_now, in_time
 from musterd_coordinator.sweep.base import BeatBatch
 from tests.contract.cast import Agent, Coordinator, closing_all, host
-from tests.time_limit import allowed_now
+from tests.contract.labs import Lab
 
 TIMEOUT = 1.0
-SLACK = 2.0  # and more where the machine is busy
+SLACK = 2.0
 PATIENCE = 10.0
 Call = Callable[[], Awaitable[object]]
 
@@ -38,10 +38,14 @@ CALLS = 7
 
 
 class Crowd:
-    """One pair per call, on one store. Every coordinator sees the members of every agent."""
+    """One pair per call, on one store. Every coordinator sees the members of every agent.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    Calls give up after ``timeout`` seconds: soon, and yet not before a server answers that is well.
+    """
+
+    def __init__(self, lab: Lab, url: str | None = None) -> None:
+        self.timeout = allowed_now(TIMEOUT)
+        self._store = store = lab.open(timeout=self.timeout, url=url)
         self._agents = [
             Agent(store, [host(100 * number + at) for at in range(3)]) for number in range(CALLS)
         ]
@@ -93,7 +97,7 @@ class Crowd:
         """What a call returns or fails with; a sweep that is not complete has failed."""
         _, call = list(calls(self._agents[number], self._coordinators[number]))[number]
         try:
-            with anyio.fail_after(allowed_now(TIMEOUT + SLACK)):
+            with in_time(self.timeout + SLACK):
                 outcome = await call()
         except StoreError as error:
             outcome = error
@@ -134,12 +138,12 @@ async def _at_once(act: Callable[[_T], Coroutine[Any, Any, None]], who: Iterable
 
 async def _repeat(call: Call) -> None:
     """Until it succeeds, or has failed for too long."""
-    begin = anyio.current_time()
+    patience = Patience(PATIENCE)
     while True:
         try:
             await call()
         except StoreError:
-            if anyio.current_time() - begin > allowed_now(PATIENCE):
+            if patience.is_over:
                 raise
             await anyio.sleep(0.02)
         else:

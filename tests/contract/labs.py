@@ -26,6 +26,7 @@ from musterd.tls import Tls, client_tls_of
 NAMESPACE = "fleet"
 COORDINATOR = "c1"
 BEAT_TTL = 600.0
+PATIENT = 60.0  # seconds for a server that answers, however busy the machine
 USER, PASSWORD = "fleet", "secret"
 AGENTS = "musterd_agents"
 """The role by which the writers of a PostgreSQL lab log in."""
@@ -49,7 +50,7 @@ class Lab(ABC):
         self,
         *,
         namespace: str = NAMESPACE,
-        timeout: float = 5.0,
+        timeout: float = PATIENT,
         url: str | None = None,
         keyring: Keyring | None = None,
     ) -> Store:
@@ -226,7 +227,7 @@ class MemcachedLab(KeyedLab):
         return reply
 
     def _connected(self, server: Server) -> socket.socket:
-        return socket.create_connection((server.host, server.port), 5.0)
+        return socket.create_connection((server.host, server.port), PATIENT)
 
 
 class SecuredLab(MemcachedLab):
@@ -328,7 +329,7 @@ class PostgresLab(Lab):
         self,
         *,
         namespace: str = NAMESPACE,
-        timeout: float = 5.0,
+        timeout: float = PATIENT,
         url: str | None = None,
         keyring: Keyring | None = None,
     ) -> Store:

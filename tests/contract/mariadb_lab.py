@@ -14,7 +14,7 @@ from musterd.stores.mysql.schema import init_sql
 from musterd.stores.mysql.store import MySqlDriver
 from musterd.stores.rowwriter import signed
 from musterd.testing.mariadb import SUPERUSER, MariaDatabase, MariaDb
-from tests.contract.labs import AGENTS, NAMESPACE, Lab
+from tests.contract.labs import AGENTS, NAMESPACE, PATIENT, Lab
 
 COORDINATORS = "musterd_coordinators"
 
@@ -55,7 +55,7 @@ class MariaLab(Lab):
         self,
         *,
         namespace: str = NAMESPACE,
-        timeout: float = 5.0,
+        timeout: float = PATIENT,
         url: str | None = None,
         keyring: Keyring | None = None,
     ) -> Store:

@@ -14,7 +14,7 @@ from musterd.stores import Store, open_store
 from musterd.stores.slots.protocol import Keys
 from musterd.testing.servers import HOST, SUPERUSER, Database, Postgres
 from musterd_coordinator.relay.service import RelayService, running
-from tests.contract.labs import BEAT_TTL, NAMESPACE, Lab, PostgresLab, TwoRoles
+from tests.contract.labs import BEAT_TTL, NAMESPACE, PATIENT, Lab, PostgresLab, TwoRoles
 
 RELAYS = "musterd_relays"
 """The role by which relays log in."""
@@ -34,7 +34,7 @@ class RelayLab(PostgresLab):
     def say(self, command: bytes) -> bytes:
         """What the relay answers to one command of anybody's."""
         host, _, port = self.relay.server.address.rpartition(":")
-        with closing(socket.create_connection((host, int(port)), 5.0)) as connection:
+        with closing(socket.create_connection((host, int(port)), PATIENT)) as connection:
             connection.sendall(command)
             return connection.recv(4096)
 
@@ -48,7 +48,7 @@ class RelayLab(PostgresLab):
         self,
         *,
         namespace: str = NAMESPACE,
-        timeout: float = 5.0,
+        timeout: float = PATIENT,
         url: str | None = None,
         keyring: Keyring | None = None,
     ) -> Store:
@@ -69,7 +69,7 @@ def _settings(dsn: str, fleet_key: Path | None) -> Settings:
         store=dsn.replace(f"//{SUPERUSER}:", f"//{RELAYS}:"),
         namespace=NAMESPACE,
         interval=1.0,
-        push_timeout=30.0,
+        push_timeout=PATIENT,
         relay_listen=f"{HOST}:0",
         relay_period=0.001,
     )

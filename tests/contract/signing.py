@@ -16,6 +16,7 @@ from musterd.keys import (
 from musterd.model import Member
 from musterd.stores.rowwriter import signed
 from musterd.stores.slots.protocol import Keys, read_announcement, write_holder
+from musterd.testing.busy import in_time
 from tests.contract.labs import NAMESPACE, KeyedLab, Lab, PostgresLab
 from tests.contract.mariadb_lab import MariaLab
 from tests.contract.relay_lab import RelayLab
@@ -129,7 +130,7 @@ async def passed_on(lab: Lab) -> None:
     if not isinstance(lab, RelayLab):
         return
     text = lab.database.execute("SELECT encode(value, 'hex') FROM musterd.challenge")
-    with anyio.fail_after(20.0):
+    with in_time(20.0):
         while lab.challenge != bytes.fromhex(text):  # noqa: ASYNC110 (it is another thread's)
             await anyio.sleep(0.02)
 

@@ -10,7 +10,7 @@ from musterd.stores.mysql.session import MySqlSession
 from musterd.stores.mysql.url import parse_url
 from musterd.testing.mariadb import MariaDb
 from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, run
-from tests.contract.labs import AGENTS
+from tests.contract.labs import AGENTS, PATIENT
 from tests.contract.mariadb_lab import MariaLab
 
 on_mariadb = pytest.mark.parametrize("store_kind", ["mariadb"])
@@ -47,7 +47,7 @@ async def test_a_server_that_answers_reads_and_refuses_writes_is_not_listened_to
     ],
 )
 async def test_agents_touch_no_table(lab: MariaLab, statement: str) -> None:
-    link = MySqlSession(parse_url(lab.database.server.url_of(lab.database.name, AGENTS)), 5.0)
+    link = MySqlSession(parse_url(lab.database.server.url_of(lab.database.name, AGENTS)), PATIENT)
     try:
         with pytest.raises(ShardRefused, match="denied"):
             async with link.session() as session:
@@ -62,7 +62,7 @@ async def test_a_member_belongs_to_the_account_that_announced_it(lab: MariaLab) 
     agent = Agent(lab.open(), [host(1)])
     foreign = Agent(
         open_store(
-            server.url_of(lab.database.name), namespace="fleet", timeout=5.0, beat_ttl=600.0
+            server.url_of(lab.database.name), namespace="fleet", timeout=PATIENT, beat_ttl=600.0
         ),
         [host(1)],
     )
@@ -78,14 +78,14 @@ async def test_the_tables_are_made_once_whoever_makes_them(contract_mariadb: Mar
     with contract_mariadb.database() as database:
         async with anyio.create_task_group() as group:
             for _ in range(3):
-                group.start_soon(init_db, database.url, 30.0)
-        await init_db(database.url, 30.0)
+                group.start_soon(init_db, database.url, PATIENT)
+        await init_db(database.url, PATIENT)
         assert database.execute("SELECT * FROM musterd_schema") == "1"
         with pytest.raises(ConfigError, match="CREATE USER first"):
-            await init_db(database.url, 30.0, agents="nobody_yet")
+            await init_db(database.url, PATIENT, agents="nobody_yet")
         database.execute("INSERT INTO musterd_schema VALUES (99)")
         with pytest.raises(ShardRefused, match="upgrade this musterd"):
-            await init_db(database.url, 30.0)
+            await init_db(database.url, PATIENT)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_what_is_refused_says_what_to_do(
     contract_mariadb: MariaDb, user: str, database: str, reason: str
 ) -> None:
     url = contract_mariadb.url_of(database, user)
-    agent = Agent(open_store(url, namespace="fleet", timeout=5.0, beat_ttl=600.0), [host(1)])
+    agent = Agent(open_store(url, namespace="fleet", timeout=PATIENT, beat_ttl=600.0), [host(1)])
     async with closing_all(agent):
         with pytest.raises(StoreError, match=reason) as caught:
             await agent.tick()

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-import anyio
 import pytest
 from msgspec.structs import replace
 
@@ -12,6 +11,7 @@ from musterd.keys import FleetKeys, Seal, announcement_mac, challenge_digest, me
 from musterd.model import Member
 from musterd.stores.slots.protocol import write_holder
 from musterd.stores.slots.writer import ASSURE_EVERY
+from musterd.testing.busy import in_time
 from musterd_coordinator.sweep.signed.signing import Signing
 from tests.contract.cast import Agent, Coordinator, closing_all, host, run
 from tests.contract.conftest import SIGNED_RELAY
@@ -134,7 +134,7 @@ async def test_a_row_that_somebody_rewrote_is_written_again(lab: RelayLab, lie: 
         before = [announcements(lab, member) for member in (VICTIM, OTHER)]
         lab.database.execute(f"UPDATE musterd.member SET {lie} WHERE name = '{VICTIM.name}'")
         assert announcements(lab, VICTIM) != before[0]
-        with anyio.fail_after(20.0):
+        with in_time(20.0):
             while announcements(lab, VICTIM) != before[0]:
                 await agent.tick()
         assert announcements(lab, OTHER) == before[1]

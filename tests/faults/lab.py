@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Self
 
 from musterd.model import State
+from musterd.testing.busy import allowed_now
 from musterd.testing.daemons import Agent, Coordinator, Setting
 from tests.faults.locks import GROUP, Open
 from tests.faults.observer import INTERVAL, POLL, Observer, Sample
-from tests.time_limit import allowed_now
 
 SERVICE_DOWN_TIME = 4.0
 SWEEP_PERIOD = 0.5

@@ -9,6 +9,7 @@ import numpy as np
 from musterd.errors import ShardRefused
 from musterd.settings.settings import Settings
 from musterd.stores import Store, open_store
+from musterd.testing.busy import in_time
 from musterd.testing.servers import HOST
 from musterd_coordinator.relay import database as statements
 from musterd_coordinator.relay.service import RelayService
@@ -60,7 +61,7 @@ async def all_beat(agents: Sequence[Agent]) -> None:
 
 async def until_all_beat(agents: Sequence[Agent]) -> None:
     """As :func:`all_beat`, at a relay that waits briefly and may be too slow at times."""
-    with anyio.fail_after(PATIENT):
+    with in_time(PATIENT):
         while await refusals(agents):
             pass
 
@@ -91,7 +92,7 @@ def rows_of(beats: Mapping[int, tuple[int, bytes]]) -> statements.Rows:
 async def talk(relay: RelayService, text: bytes, replies: int) -> list[bytes]:
     """What the relay answers to ``text``, by lines."""
     heard = b""
-    with anyio.fail_after(PATIENT):
+    with in_time(PATIENT):
         async with await anyio.connect_tcp(relay.server.host, relay.server.port) as stream:
             await stream.send(text)
             while heard.count(b"\r\n") < replies:

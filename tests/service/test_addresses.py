@@ -9,6 +9,7 @@ from musterd.errors import ShardRefused, ShardUnavailable
 from musterd.stores import open_store
 from musterd.stores.postgres.schema import init_db
 from musterd.testing import CuttingProxy, FakeNames
+from musterd.testing.busy import allowed_now, in_time
 from musterd.testing.servers import Database, Memcached, Postgres
 from musterd_coordinator.sweep.base import BeatBatch, ShardReader, open_reader
 from tests.conftest import StartPostgres
@@ -16,7 +17,6 @@ from tests.faults.postgres_standby import Standby
 from tests.service.postgres_fleet import NAMESPACE, TIMEOUT, beat_of, canary, host
 from tests.service.registries import opened
 from tests.swallowing import swallowing
-from tests.time_limit import allowed_now
 
 PUSH = 1.0
 
@@ -107,7 +107,7 @@ async def test_a_connection_to_postgresql_follows_its_name(database: Database) -
             assert old.connections == 1
             names["pg.test"] = [address]
             assert await writer.renew() == address
-            with anyio.fail_after(5):
+            with in_time(5):
                 while old.connections:  # noqa: ASYNC110 (the proxy's own affair)
                     await anyio.sleep(0.01)
             assert await writer.beat(beat_of(host(1)))

@@ -17,10 +17,10 @@ from musterd.model import Member
 from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.memcached.connection import MemcachedConnection
 from musterd.testing.agent_process import COMMAND, AgentProcess
+from musterd.testing.busy import allowed_now
 from musterd.testing.servers import HOST, Memcached, Postgres, held_port, memcached_url
 from tests.conftest import StartMemcached, StartPostgres
 from tests.service.beats import beats_in
-from tests.time_limit import allowed_now
 
 FAST = ("--member", "h1", "--interval", "0.2")
 STATUS_ALL = "STATUS=beating to 1 of 1 shards"

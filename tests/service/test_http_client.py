@@ -19,6 +19,7 @@ from musterd.errors import (
     NotFound,
 )
 from musterd.model import FactsChange, Member, State
+from musterd.testing.busy import in_time
 from tests.http_desk import DictDesk
 from tests.http_serving import served, until
 from tests.service.strangers import answering
@@ -210,7 +211,7 @@ async def test_a_replica_answers_from_memory(desk: DictDesk) -> None:
     async with served(desk) as url, Replica(url, "compute") as replica:
         assert not replica.is_up("h0000")  # nothing is known yet
         assert replica.age == float("inf")
-        with anyio.fail_after(5.0):
+        with in_time(5.0):
             await replica.wait_ready()
         assert replica.is_up("h0000")
         assert not replica.is_up("h0001")
@@ -229,7 +230,7 @@ async def test_a_replica_answers_from_memory(desk: DictDesk) -> None:
 
 async def test_a_replica_says_when_the_coordinator_hears_nothing(desk: DictDesk) -> None:
     async with served(desk, ping_period=0.2) as url, Replica(url, "compute") as replica:
-        with anyio.fail_after(5.0):
+        with in_time(5.0):
             await replica.wait_ready()
         desk.listen(False, 7.0)
         await until(lambda: not replica.listening)
@@ -246,7 +247,7 @@ async def test_a_replica_keeps_its_view_and_says_how_old_it_is(desk: DictDesk) -
     listen = url.removeprefix("http://")
     async with Replica(url, "compute") as replica:
         async with served(desk, listen):
-            with anyio.fail_after(10.0):
+            with in_time(10.0):
                 await replica.wait_ready()
         await until(lambda: not replica.listening)
         age = replica.age
@@ -269,7 +270,7 @@ async def test_a_replica_follows_another_coordinator(desk: DictDesk) -> None:
     other.put(Member("compute", "other"))
     async with served(other) as second:
         async with served(desk) as first, Replica([first, second], "compute") as replica:
-            with anyio.fail_after(5.0):
+            with in_time(5.0):
                 await replica.wait_ready()
             assert replica.is_up("h0000")
         async with Replica(f"http://127.0.0.1:{free_port()},{second}", "compute") as replica:

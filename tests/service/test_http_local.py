@@ -17,6 +17,7 @@ from musterd.errors import CannotListen, ConfigError, CoordinatorUnreachable
 from musterd.model import Member
 from musterd.settings.settings import Settings
 from musterd.testing.authority import Authority
+from musterd.testing.busy import in_time
 from musterd.tls import server_tls
 from musterd_coordinator.http import make_app, serve_http
 from musterd_coordinator.http.connection import Connection
@@ -69,7 +70,7 @@ async def test_every_kind_of_client_asks_by_a_socket(desk: DictDesk, tmp_path: P
                 ask = partial(anyio.to_thread.run_sync, plain.groups)
                 assert len((await ask()).groups) == 1
         async with Replica(url, "compute") as replica:
-            with anyio.fail_after(10):
+            with in_time(10):
                 await replica.wait_ready()
             assert replica.up() == ["h1"]
     assert not path.exists()

@@ -15,12 +15,12 @@ from musterd.client import AsyncClient
 from musterd.errors import CannotListen, CoordinatorUnreachable
 from musterd.model import FactsChange, Member
 from musterd.orders import UNTOLD, Origin
+from musterd.testing.busy import in_time
 from musterd_coordinator.http import make_app, serve_http
 from musterd_coordinator.http.connection import Connection
 from musterd_coordinator.http.limits import HttpLimits
 from tests.http_desk import DictDesk
 from tests.http_serving import served, served_app
-from tests.time_limit import allowed_now
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off(desk: DictDesk) -> None:
 
 
 async def _readers(url: str, number: int) -> None:
-    with anyio.fail_after(allowed_now(8.0)):
+    with in_time(8.0):
         while f"musterd_event_readers {number}.0\n".encode() not in await _metrics(url):  # noqa: ASYNC110
             await anyio.sleep(0.05)
 
@@ -317,7 +317,7 @@ async def test_an_answer_that_is_not_taken_is_cut_off(desk: DictDesk) -> None:
 
 
 async def until_metric(url: str, name: bytes, wanted: Callable[[float], bool]) -> None:
-    with anyio.fail_after(8.0):
+    with in_time(8.0):
         while True:
             line = next(one for one in (await _metrics(url)).split(b"\n") if one.startswith(name))
             if wanted(float(line.split()[1])):

@@ -14,6 +14,7 @@ from musterd.errors import ConfigError, CoordinatorError, CoordinatorUnreachable
 from musterd.model import Member
 from musterd.settings.settings import Settings
 from musterd.testing.authority import Authority, Certificate
+from musterd.testing.busy import in_time
 from musterd.tls import Tls, server_tls
 from musterd_coordinator.http import make_app
 from musterd_coordinator.http.limits import HttpLimits
@@ -66,7 +67,7 @@ async def by_async(url: str, **files: str) -> int:
 
 async def by_replica(url: str, ca_file: str) -> int:
     async with Replica(url, "compute", ca_file=ca_file) as replica:
-        with anyio.fail_after(PATIENCE):
+        with in_time(PATIENCE):
             await replica.wait_ready()
         return len(replica.up())
 
@@ -218,7 +219,7 @@ async def test_a_client_takes_its_own_renewed_certificate(
 
 async def test_it_stops_in_time_with_clients_by_tls(desk: DictDesk, authority: Authority) -> None:
     context = ssl.create_default_context(cafile=authority.file)
-    with anyio.fail_after(10):
+    with in_time(10):
         async with served(desk, tls=tls_of(authority.issue("api"))) as url:
             port = int(url.rpartition(":")[2])
             client = await anyio.connect_tcp("127.0.0.1", port, ssl_context=context)

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from anyio import create_task_group, fail_after, run, sleep
+from anyio import create_task_group, run, sleep
 from benchmarks.load import main
 from benchmarks.load.fleet import make_fleet, member, seated
 from benchmarks.load.flow import Flow
@@ -19,6 +19,7 @@ from benchmarks.load.tally import Count
 
 from musterd.stores import open_store
 from musterd.stores.postgres.schema import init_db
+from musterd.testing.busy import in_time
 from musterd.testing.servers import Database, Memcached
 from musterd_coordinator.sweep.base import open_reader
 
@@ -110,7 +111,7 @@ async def _lose_everybody(port: Port, lose: Callable[[], object]) -> None:
     flow.take_interval(0.2)
     await flow.connect()
     lose()
-    with fail_after(20):
+    with in_time(20):
         async with create_task_group() as tasks:
             tasks.start_soon(flow.mend)
             since, turn = monotonic(), 0
@@ -147,7 +148,7 @@ async def _hang(server: Memcached) -> None:
     flow.take_interval(0.2)
     await flow.connect()
     server.pause()
-    with fail_after(20):
+    with in_time(20):
         async with create_task_group() as tasks:
             tasks.start_soon(flow.mend)
             since = monotonic()

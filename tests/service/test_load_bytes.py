@@ -25,6 +25,7 @@ from musterd.stores import open_store
 from musterd.stores.postgres.schema import init_db
 from musterd.stores.slots.writer import ASSURE_EVERY
 from musterd.testing import CuttingProxy
+from musterd.testing.busy import in_time
 from musterd.testing.servers import Database, Memcached
 from musterd_agent.agent import Agent
 
@@ -86,7 +87,7 @@ async def a_swarm(port: Port, recorder: Recorder) -> bytes:
     recorder.said = b""
     for turn in range(1, BEATS + 1):
         flow.tick((turn - 1) * INTERVAL, turn * INTERVAL, look=turn % ASSURE_EVERY == 0)
-        with anyio.fail_after(LONG):
+        with in_time(LONG):
             while count.tally.through < turn:
                 assert (count.tally.lost, count.tally.reasons) == (0, {})
                 await anyio.lowlevel.checkpoint()

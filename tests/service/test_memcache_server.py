@@ -13,9 +13,9 @@ from anyio.abc import SocketStream
 
 from musterd.errors import CannotListen, ConfigError
 from musterd.stores.table.table import Table
+from musterd.testing.busy import in_time
 from musterd.testing.servers import HOST
 from musterd_coordinator.memcache.server import ClientLimits, MemcacheServer, serve
-from tests.time_limit import allowed_now
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -37,11 +37,11 @@ class Client:
         self.heard = b""
 
     async def say(self, text: bytes) -> None:
-        with anyio.fail_after(allowed_now(10)):
+        with in_time(10):
             await self.stream.send(text)
 
     async def hear_until(self, end: bytes) -> bytes:
-        with anyio.fail_after(allowed_now(10)):
+        with in_time(10):
             while not self.heard.endswith(end):
                 self.heard += await self.stream.receive()
         heard, self.heard = self.heard, b""
@@ -52,7 +52,7 @@ class Client:
         return await self.hear_until(end)
 
     async def is_hung_up_on(self) -> bool:
-        with anyio.fail_after(allowed_now(10)):
+        with in_time(10):
             try:
                 while True:
                     self.heard += await self.stream.receive()
@@ -62,7 +62,7 @@ class Client:
 
 @asynccontextmanager
 async def connect(server: MemcacheServer, local_host: str | None = None) -> AsyncIterator[Client]:
-    with anyio.fail_after(5):
+    with in_time(5):
         stream = await anyio.connect_tcp(server.host, server.port, local_host=local_host)
     async with stream:
         yield Client(stream)
@@ -123,7 +123,7 @@ async def test_a_client_that_reads_nothing_stops_only_itself(server: MemcacheSer
         assert await stat(other, "waiting_bytes") < 4_000_000
         reply = b"VALUE k 0 1000000\r\n" + bytes(1_000_000) + b"\r\nEND\r\n"
         heard = bytearray()
-        with anyio.fail_after(20):
+        with in_time(20):
             while len(heard) < 20 * len(reply):
                 heard += await deaf.stream.receive()
         assert heard.startswith(reply * 20)
@@ -145,7 +145,7 @@ async def test_gives_up_on_a_client_that_reads_nothing_for_long() -> None:
         await deaf.ask(b"set k 0 0 1000000\r\n" + bytes(1_000_000) + b"\r\n")
         await deaf.say(b"get k\r\n" * 100)
         async with connect(server) as other:
-            with anyio.fail_after(5):
+            with in_time(5):
                 while await stat(other, "curr_connections") > 1:
                     await anyio.lowlevel.checkpoint()
             assert await stat(other, "waiting_bytes") < 1000
@@ -169,7 +169,7 @@ async def test_all_that_waits_has_a_common_limit() -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
                 tasks.start_soon(upload_half, server)
-            with anyio.fail_after(allowed_now(10)):
+            with in_time(10):
                 while await stat(honest, "total_connections") < 11:
                     await anyio.lowlevel.checkpoint()
                 while await stat(honest, "curr_connections") > 4:
@@ -241,7 +241,7 @@ async def test_refuses_more_connections_than_its_limit() -> None:
                 assert await third.is_hung_up_on()
                 assert third.heard == b"ERROR Too many open connections\r\n"
             assert await stat(first, "rejected_connections") == 1
-        with anyio.fail_after(5):
+        with in_time(5):
             while await stat(first, "curr_connections") > 1:
                 await anyio.lowlevel.checkpoint()
         async with connect(server) as fourth:
@@ -267,7 +267,7 @@ async def test_idle_connections_hold_nothing(server: MemcacheServer) -> None:
             stack.enter_context(socket.create_connection((HOST, server.port), 5))
             await anyio.lowlevel.checkpoint()
         async with connect(server) as client:
-            with anyio.fail_after(5):
+            with in_time(5):
                 while await stat(client, "curr_connections") < 301:
                     await anyio.lowlevel.checkpoint()
             assert await stat(client, "waiting_bytes") == 0

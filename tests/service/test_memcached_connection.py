@@ -15,6 +15,7 @@ import pytest
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.memcached.connection import MemcachedConnection
+from musterd.testing.busy import in_time
 from musterd.testing.servers import Memcached
 from tests.conftest import StartMemcached
 
@@ -64,7 +65,7 @@ class Scripted:
 @asynccontextmanager
 async def await_closed(connection: MemcachedConnection) -> AsyncIterator[MemcachedConnection]:
     try:
-        with anyio.fail_after(TIMEOUT):
+        with in_time(TIMEOUT):
             yield connection
     finally:
         connection.close()

@@ -14,6 +14,7 @@ from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreEr
 from musterd.stores import open_store
 from musterd.stores.memcached.address import ServerAddress
 from musterd.testing import CuttingProxy
+from musterd.testing.busy import in_time
 from musterd.testing.servers import Memcached
 from musterd_coordinator.sweep.base import ShardReader, open_reader
 from musterd_coordinator.sweep.columns import WORDS, Rejected
@@ -92,7 +93,7 @@ async def test_what_came_before_a_failure_counts(large: Memcached) -> None:
         assert "reset" in sweep.reason
         assert 0 < len(sweep.beats.slot) < members
         proxy.replies.stall()
-        with anyio.fail_after(5):
+        with in_time(5):
             async with reader_of(proxy.address, patience=0.2) as impatient:
                 with pytest.raises(ShardUnavailable, match=r"no answer within 0.2 s"):
                     await impatient.roster()
@@ -176,7 +177,7 @@ async def answering(*answers: bytes) -> AsyncIterator[MemcachedBulk]:
     listener = await asyncio.start_server(talk, "127.0.0.1", 0)
     bulk = MemcachedBulk(ServerAddress(*listener.sockets[0].getsockname()[:2]), "fleet")
     try:
-        with anyio.fail_after(5):
+        with in_time(5):
             yield bulk
     finally:
         bulk.close()

@@ -13,6 +13,7 @@ from musterd.model import Member
 from musterd.stores import Store, open_store
 from musterd.stores.memcached.pool import LANES
 from musterd.testing import CuttingProxy
+from musterd.testing.busy import in_time
 from musterd.testing.servers import Memcached
 from musterd_coordinator.sweep.base import open_reader
 from tests.conftest import StartMemcached
@@ -30,7 +31,7 @@ async def test_a_beat_given_up_never_overwrites_a_newer_one(memcached: Memcached
         proxy.requests.stall()
         with pytest.raises(StoreError):
             await writer.beat(beat(2))
-        with anyio.fail_after(5):
+        with in_time(5):
             while proxy.connections:  # the proxy has it still, and learns that nobody wants it
                 await checkpoint()
         proxy.requests.flow()
@@ -52,7 +53,7 @@ async def test_many_members_beat_in_time_over_a_slow_path(memcached: Memcached) 
             assert await writer.beat(beat(1, member))
         assert proxy.accepted == 1
         proxy.replies.delay(0.2)
-        with anyio.fail_after(2):
+        with in_time(2):
             async with anyio.create_task_group() as tasks:
                 for member in members:
                     tasks.start_soon(writer.beat, beat(2, member))

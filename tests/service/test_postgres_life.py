@@ -11,6 +11,7 @@ from musterd.errors import StoreError
 from musterd.stores import ShardWriter
 from musterd.stores.postgres.schema import init_db
 from musterd.testing import keeper
+from musterd.testing.busy import in_time
 from musterd.testing.servers import Database, Postgres
 from musterd_coordinator.sweep.base import ShardReader
 from tests.conftest import StartPostgres
@@ -39,7 +40,7 @@ async def one_process_dies(server: Postgres) -> None:
     connection = await asyncpg.connect(server.dsn)
     pid = await connection.fetchval("SELECT pg_backend_pid()")
     keeper.send(pid, signal.SIGKILL)
-    with anyio.fail_after(20):
+    with in_time(20):
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await connection.execute("SELECT pg_sleep(20)")
         while True:
@@ -52,7 +53,7 @@ async def one_process_dies(server: Postgres) -> None:
 
 async def join(writer: ShardWriter, numbers: range) -> None:
     for number in numbers:
-        with anyio.fail_after(20):
+        with in_time(20):
             while not await stored(writer, number):
                 pass
 
@@ -66,7 +67,7 @@ async def stored(writer: ShardWriter, number: int) -> bool:
 
 
 async def swept(reader: ShardReader) -> dict[int, int]:
-    with anyio.fail_after(20):
+    with in_time(20):
         while True:
             try:
                 await reader.write_canary(canary(1))
@@ -114,7 +115,7 @@ async def test_a_registry_hears_of_what_was_written_after_a_crash(
         await mine.changed()
         await one_process_dies(server)
         await saved(other)
-        with anyio.fail_after(20):
+        with in_time(20):
             while True:
                 try:
                     news = await mine.changed()
@@ -125,7 +126,7 @@ async def test_a_registry_hears_of_what_was_written_after_a_crash(
 
 
 async def saved(registry: object) -> None:
-    with anyio.fail_after(20):
+    with in_time(20):
         while True:
             try:
                 return await record(registry, [entry("kept")])  # type: ignore[arg-type]

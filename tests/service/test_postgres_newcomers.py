@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from functools import partial
 
-import anyio
 import pytest
 
 from musterd.stores import ShardWriter
+from musterd.testing.busy import in_time
 from musterd.testing.servers import Database
 from musterd_coordinator.sweep.base import ShardReader
 from musterd_coordinator.sweep.rows.doubts import Doubts
@@ -115,7 +115,7 @@ async def test_one_who_is_vacated_behind_a_crowd_is_found_in_time(database: Data
         database.execute(next(crowds(3 * STEP)))
         await reader.retire(host(1))
         vacated = list[int]()
-        with anyio.fail_after(30):
+        with in_time(30):
             while not vacated:
                 vacated += (await reader.roster()).vacated
         assert vacated == [1]

@@ -13,6 +13,7 @@ from musterd.stores.postgres.schema import init_db
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.rowwriter import namespace_key
+from musterd.testing.busy import in_time
 from musterd.testing.servers import Database
 from musterd_coordinator.relay import database as relay_database
 from musterd_coordinator.relay.waiting import Newcomer
@@ -162,7 +163,7 @@ async def test_open_transactions_of_a_host_hold_up_nobody_else(
             seated = [member for _, member in (await reader.roster()).seated]
             assert all(host(n) in seated for n in (*range(9), 10))
             assert sum(s == 3 for s in (await sequences(reader)).values()) == 9
-            with anyio.fail_after(1), pytest.raises(StoreError):  # its own row; not for long
+            with in_time(1), pytest.raises(StoreError):  # its own row; not for long
                 await reader.retire(mallory[3])
             assert await reader.write_canary(canary(2))
             await victim.aclose()

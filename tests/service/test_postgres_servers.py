@@ -11,6 +11,7 @@ from musterd.errors import ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.postgres.schema import init_db
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
+from musterd.testing.busy import in_time
 from musterd.testing.servers import Database, PgBouncer, Postgres
 from musterd_coordinator.sweep.base import ShardReader
 from tests.conftest import StartPgBouncer, StartPostgres
@@ -84,7 +85,7 @@ async def test_blocked_statements_do_not_pile_up_on_the_server(
             for call in calls * 2:
                 with pytest.raises(ShardUnavailable):
                     await call()
-            with anyio.fail_after(5):
+            with in_time(5):
                 while await blocker.fetchval(
                     "SELECT count(*) FROM pg_stat_activity"
                     " WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -95,7 +96,7 @@ async def test_blocked_statements_do_not_pile_up_on_the_server(
 
 async def until_done(call: Callable[[], Awaitable[object]]) -> None:
     """On a busy machine a short time-out may run out where nothing is wrong."""
-    with anyio.fail_after(60):
+    with in_time(60):
         while True:
             with suppress(ShardUnavailable):
                 await call()
@@ -198,7 +199,7 @@ async def test_a_renewed_canary_is_the_same_in_another_place(database: Database)
 
 async def until_renewed(reader: ShardReader) -> None:
     """Ask for a new connection until there is one; a session takes a moment to end."""
-    with anyio.fail_after(5):
+    with in_time(5):
         while True:
             with suppress(StoreError):
                 return await reader.renew()
@@ -233,7 +234,7 @@ async def test_a_read_only_server_takes_no_canary(start_postgres: StartPostgres)
 
 async def until_refused(reader: ShardReader) -> None:
     """Write canaries on fresh connections; a setting takes a moment to be reloaded."""
-    with anyio.fail_after(5):
+    with in_time(5):
         while True:
             await reader.renew()
             await reader.write_canary(canary(2))

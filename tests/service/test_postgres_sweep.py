@@ -8,6 +8,7 @@ import pytest
 
 from musterd.errors import ShardCorrupt
 from musterd.stores.postgres.session import Connection
+from musterd.testing.busy import in_time
 from musterd.testing.servers import Database, PgBouncer
 from musterd_coordinator.sweep.postgres.scan import Collect, Scan
 from tests.conftest import StartPgBouncer
@@ -103,7 +104,7 @@ async def test_a_call_that_is_cut_off_leaves_no_transaction_open(database: Datab
                 for _ in range(turns):
                     await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
-            with anyio.fail_after(10):
+            with in_time(10):
                 while await watcher.fetchval(busy):
                     await anyio.lowlevel.checkpoint()
     await watcher.close()

@@ -10,6 +10,7 @@ import pytest
 from musterd.errors import RegistryError
 from musterd.model import Facts, State
 from musterd.stores.postgres.url import parse_url
+from musterd.testing.busy import in_time
 from musterd.testing.servers import Database
 from musterd_coordinator.registry.base import Gone, Registry, open_registry
 from musterd_coordinator.registry.postgres import PostgresRegistry
@@ -199,7 +200,7 @@ async def test_a_server_that_is_away_is_an_error_in_words(start_postgres: StartP
         with pytest.raises(RegistryError, match="connection refused"):
             await loaded(registry)
         server.start()
-        with anyio.fail_after(10):
+        with in_time(10):
             while True:
                 try:
                     assert list(by_name(await loaded(registry))) == ["a"]

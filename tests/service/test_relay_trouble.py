@@ -11,6 +11,7 @@ import pytest
 from musterd.beat import unpack
 from musterd.errors import ShardRefused, StoreError
 from musterd.stores.postgres.schema import init_db
+from musterd.testing.busy import in_time
 from musterd.testing.servers import Database, Postgres, ServerError
 from musterd_coordinator.relay.service import running
 from tests.conftest import StartPostgres
@@ -50,7 +51,7 @@ class Beaters:
     async def until_all_beat(self) -> None:
         self.acknowledged.clear()
         self._all = anyio.Event()
-        with anyio.fail_after(PATIENT):
+        with in_time(PATIENT):
             await self._all.wait()
 
     async def check(self) -> None:
@@ -108,7 +109,7 @@ async def test_waits_for_a_database_that_is_not_there(start_postgres: StartPostg
         with pytest.raises(ShardRefused, match="run 'musterd init-db'"):
             await agent.tick()
         await init_db(server.dsn, 30.0)
-        with anyio.fail_after(PATIENT):
+        with in_time(PATIENT):
             await relay.reached()
         await agent.tick()
         assert relay.gauges.reason == ""
@@ -149,7 +150,7 @@ async def test_silence_counts_only_while_a_relay_is_at_work(ready: Database) -> 
     coordinator = coordinator_of(ready.dsn)
 
     async def until(complete: bool) -> None:
-        with anyio.fail_after(PATIENT):
+        with in_time(PATIENT):
             while (await coordinator.look()).complete is not complete:
                 pass
 
@@ -174,7 +175,7 @@ async def test_silence_does_not_count_while_a_relay_answers_too_late(ready: Data
         await relay.reached()
         await until_all_beat(agents)
         async with closing_all(coordinator):
-            with anyio.fail_after(PATIENT):
+            with in_time(PATIENT):
                 while not (await coordinator.look()).complete:
                     pass
             [reader] = coordinator.readers
@@ -184,13 +185,13 @@ async def test_silence_does_not_count_while_a_relay_answers_too_late(ready: Data
                     await locker.execute("SELECT FROM musterd.beat WHERE slot >= 0 FOR UPDATE")
                     with pytest.raises(ExceptionGroup):
                         await all_beat(agents)
-                    with anyio.fail_after(PATIENT):
+                    with in_time(PATIENT):
                         while (sweep := await reader.sweep()).complete:
                             pass
             finally:
                 await locker.close()
             assert sweep.reason.startswith("a relay lags: ")
             await until_all_beat(agents)
-            with anyio.fail_after(PATIENT):
+            with in_time(PATIENT):
                 while not (await reader.sweep()).complete:
                     pass

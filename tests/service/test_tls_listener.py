@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from musterd.settings.settings import Settings
 from musterd.stores.table.table import Table
 from musterd.testing.authority import Authority, Certificate
+from musterd.testing.busy import in_time
 from musterd.tls import Tls, client_tls_of, own_tls, server_tls
 from musterd_coordinator.doorway.listener import HandshakeLimits, Listener
 from musterd_coordinator.doorway.sockets import listen_on
@@ -176,7 +177,7 @@ def client_of(port: int) -> socket.socket:
 async def hung_up(client: socket.socket) -> None:
     """Wait until the other side hung up."""
     client.setblocking(False)
-    with client, anyio.fail_after(5):
+    with client, in_time(5):
         await anyio.wait_readable(client)
         with suppress(ConnectionResetError):
             assert client.recv(100) == b""

@@ -9,6 +9,7 @@ import anyio.lowlevel
 import pytest
 
 from musterd.beat import member_id
+from musterd.testing.busy import in_time
 from musterd_agent.beating import phase_of
 from tests.agent_support import NAMESPACE, RecordingShard, agent_of, running, settings_of
 
@@ -88,7 +89,7 @@ async def test_a_native_cancel_of_every_task_ends_the_agent_in_the_midst_of_a_pu
     await shard.until(lambda: len(shard.tried) == 1)
     for task in asyncio.all_tasks() - before:  # as asyncio.run() does at its end
         task.cancel()
-    with anyio.fail_after(5.0), pytest.raises(asyncio.CancelledError):
+    with in_time(5.0), pytest.raises(asyncio.CancelledError):
         await agent
     assert asyncio.all_tasks() == before
     assert len(shard.tried) == 1

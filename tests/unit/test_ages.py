@@ -8,6 +8,7 @@ import pytest
 from musterd import ages
 from musterd.client.replica import Replica
 from musterd.client.view import EventParser
+from musterd.testing.busy import in_time
 from musterd_agent.agent import Agent
 from musterd_agent.membership import Membership
 from musterd_coordinator.roll.shard import Clocks
@@ -45,7 +46,7 @@ async def test_a_member_that_slept_knows_how_old_its_last_beat_is() -> None:
     assert membership.last_accepted_age >= NIGHT  # since it joined
     async with running(agent):
         await shard.until(lambda: bool(shard.taken))
-        with anyio.fail_after(5):
+        with in_time(5):
             await agent.loops[0].first_accepted.wait()
         assert membership.last_accepted_age < 5
         slept.slept += NIGHT

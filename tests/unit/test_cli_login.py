@@ -13,6 +13,7 @@ from musterd import cli
 from musterd.client import AsyncClient, Client, Replica
 from musterd.errors import AccessDenied, Conflict, NotFound
 from musterd.model import FactsChange, Member, State
+from musterd.testing.busy import in_time
 from musterd.tokens import Rank, TokenOrder
 from tests.http_desk import DictDesk
 from tests.http_serving import until
@@ -121,7 +122,7 @@ def test_a_reader_asks_and_follows(run: Run, locked: Locked) -> None:
 
     async def follow() -> bool:
         async with Replica(locked.url, "compute", token=locked.tokens["reader"]) as replica:
-            with anyio.fail_after(20):
+            with in_time(20):
                 await replica.wait_ready()
             return replica.is_up("h1")
 

@@ -15,6 +15,7 @@ import pytest
 from musterd.cli.journal import Change
 from musterd.cli.watch import EventPrinter
 from musterd.model import FactsChange, Member, State
+from musterd.testing.busy import in_time
 from musterd_coordinator.http import make_app
 from tests.http_desk import DictDesk
 from tests.http_serving import served, served_app, until
@@ -193,7 +194,7 @@ def a_process(url: str, *argv: str) -> Iterator[subprocess.Popen[str]]:
 
 async def line_of(stream: IO[str] | None) -> str:
     assert stream is not None
-    with anyio.fail_after(60.0):
+    with in_time(60.0):
         return await in_thread(stream.readline, abandon_on_cancel=True)
 
 

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from musterd.model import Member, State
 from musterd.orders import Origin
+from musterd.testing.busy import in_time
 from musterd.tokens import Rank, TokenOrder
 from musterd_coordinator.http import make_app
 from tests.examples import examples
@@ -173,7 +174,7 @@ async def test_a_stream_ends_when_its_token_is_revoked() -> None:
     app = make_app(api.desk, api.door.access, ping_period=0.05)
     token = await api.token(Rank.READER)
     login = {"authorization": f"Bearer {token}"}
-    with anyio.fail_after(20):
+    with in_time(20):
         async with reading(app, "/v1/events", login) as reader, anyio.create_task_group() as tasks:
             await reader.next()
             tasks.start_soon(_drain, reader)

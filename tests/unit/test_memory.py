@@ -5,6 +5,7 @@ from functools import partial
 import anyio
 import anyio.from_thread
 
+from musterd.testing.busy import in_time
 from musterd_coordinator.process import memory
 
 
@@ -18,7 +19,7 @@ async def test_it_gives_back_again_and_again() -> None:
             if len(given) == 3:
                 anyio.from_thread.run_sync(thrice.set)
 
-    with anyio.fail_after(10):
+    with in_time(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(partial(memory.keep_small, Library, period=0.0))
             await thrice.wait()
@@ -27,5 +28,5 @@ async def test_it_gives_back_again_and_again() -> None:
 
 
 async def test_another_library_is_left_alone() -> None:
-    with anyio.fail_after(10):
+    with in_time(10):
         await memory.keep_small(object())

@@ -7,7 +7,6 @@ import socket
 import ssl
 from pathlib import Path
 
-import anyio
 import asyncpg
 import pytest
 from asyncpg.connect_utils import TLSUpgradeProto
@@ -22,6 +21,7 @@ from musterd.stores.postgres.errors import translate
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.rowwriter import namespace_key, signed
+from musterd.testing.busy import in_time
 from musterd_coordinator.sweep.base import open_reader
 
 BASE = "postgresql://user:s3cret@"
@@ -177,7 +177,7 @@ async def test_nobody_complains_of_a_request_for_tls_that_was_given_up() -> None
         transport, protocol = await named.create_connection(
             request, *listener.sockets[0].getsockname()
         )
-        with anyio.fail_after(5):
+        with in_time(5):
             await asyncio.wait([protocol.on_data])  # looks at no outcome
         transport.close()
     del transport, protocol

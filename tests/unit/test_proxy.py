@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.testing import CuttingProxy, Ending, Lane
+from musterd.testing.busy import in_time
 
 
 async def echo(stream: SocketStream) -> None:
@@ -35,12 +36,12 @@ async def proxy() -> AsyncIterator[CuttingProxy]:
 
 
 async def connect(proxy: CuttingProxy) -> SocketStream:
-    with anyio.fail_after(5):
+    with in_time(5):
         return await anyio.connect_tcp(proxy.host, proxy.port)
 
 
 async def ask(client: SocketStream, question: bytes = b"hello") -> bytes:
-    with anyio.fail_after(5):
+    with in_time(5):
         await client.send(question)
         reply = b""
         while len(reply) < len(question):
@@ -56,7 +57,7 @@ async def hears_nothing(client: SocketStream, seconds: float = 0.05) -> bool:
 
 
 async def is_reset(client: SocketStream) -> bool:
-    with anyio.fail_after(5), pytest.raises(anyio.BrokenResourceError) as caught:
+    with in_time(5), pytest.raises(anyio.BrokenResourceError) as caught:
         await client.receive()
     return isinstance(caught.value.__cause__, ConnectionResetError)
 
@@ -73,7 +74,7 @@ async def test_passes_the_end_of_what_is_said(proxy: CuttingProxy) -> None:
     async with await connect(proxy) as client:
         await client.send(b"last words")
         await client.send_eof()
-        with anyio.fail_after(5):
+        with in_time(5):
             assert await client.receive() == b"last words"
             with pytest.raises(anyio.EndOfStream):
                 await client.receive()
@@ -105,7 +106,7 @@ async def test_a_stall_loses_nothing(proxy: CuttingProxy) -> None:
         await client.send(b"early ")
         assert await hears_nothing(client)
         proxy.replies.flow()
-        with anyio.fail_after(5):
+        with in_time(5):
             assert await client.receive() == b"early "
 
 
@@ -138,7 +139,7 @@ async def test_a_reset_ends_what_is_stalled(proxy: CuttingProxy) -> None:
         assert await hears_nothing(client)
         proxy.reset_all()
         assert await is_reset(client)
-        with anyio.fail_after(5):
+        with in_time(5):
             while proxy.connections:
                 await anyio.lowlevel.checkpoint()
 
@@ -147,7 +148,7 @@ async def test_cuts_in_the_middle_of_a_reply(proxy: CuttingProxy) -> None:
     proxy.replies.reset_after(3)
     async with await connect(proxy) as client, await connect(proxy) as later:
         await client.send(b"hello")
-        with anyio.fail_after(5):
+        with in_time(5):
             assert await client.receive() == b"hel"
         assert await is_reset(client)
         assert await ask(later) == b"hello"
@@ -157,7 +158,7 @@ async def test_truncates_a_reply(proxy: CuttingProxy) -> None:
     proxy.replies.close_after(3)
     async with await connect(proxy) as client:
         await client.send(b"hello")
-        with anyio.fail_after(5):
+        with in_time(5):
             assert await client.receive() == b"hel"
             with pytest.raises(anyio.EndOfStream):
                 await client.receive()
@@ -191,7 +192,7 @@ async def test_ignores_new_connections(proxy: CuttingProxy) -> None:
         assert await hears_nothing(client)
         assert proxy.accepted == 0
         proxy.heal()
-        with anyio.fail_after(5):
+        with in_time(5):
             assert await client.receive() == b"hello"
 
 
@@ -224,7 +225,7 @@ async def test_leaves_no_task_and_no_socket_behind(proxy: CuttingProxy) -> None:
         await clients[0].send(b"under way")
     for client in clients:
         await client.aclose()
-    with anyio.fail_after(5):
+    with in_time(5):
         while len(asyncio.all_tasks()) > before:
             await anyio.lowlevel.checkpoint()
     with pytest.raises(OSError, match="connect"):

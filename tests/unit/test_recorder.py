@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from musterd.errors import RegistryError
 from musterd.model import FactsChange
+from musterd.testing.busy import in_time
 from musterd_coordinator.registry.base import Row
 from musterd_coordinator.registry.rows import transition_row
 from musterd_coordinator.service.recorder import PATIENCE
@@ -26,7 +27,7 @@ async def test_what_a_lost_registry_missed_is_written_when_it_is_back() -> None:
             tasks.start_soon(at.recorder.run)
             await registry.failed.wait()
             registry.away = False
-            with anyio.fail_after(5):
+            with in_time(5):
                 await registry.written.wait()
             tasks.cancel_scope.cancel()
     assert [transition.member for transition in registry.recorded] == ["a"]
@@ -89,7 +90,7 @@ async def test_a_newcomer_is_written_once_with_its_first_verdict() -> None:
         assert written(registry) == [("a", "up")]  # b has not beaten, and there is no hurry
         at.stage.wall += PATIENCE
         registry.written = anyio.Event()
-        with anyio.fail_after(5):
+        with in_time(5):
             await registry.written.wait()
         assert written(registry) == [("a", "up"), ("b", "unknown")]
         tasks.cancel_scope.cancel()
@@ -113,7 +114,7 @@ async def test_when_it_stops_everything_is_written_in_however_many_batches() -> 
 async def test_when_it_stops_a_registry_that_is_away_is_not_waited_for() -> None:
     registry = Away()
     at = Bureau(registry)  # type: ignore[arg-type]
-    with capture_logs() as lines, anyio.fail_after(5):
+    with capture_logs() as lines, in_time(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(at.recorder.run)
             await registry.failed.wait()

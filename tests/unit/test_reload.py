@@ -19,6 +19,7 @@ from musterd.settings.options import Role
 from musterd.settings.reload import LIVE, Reloading, differing, keep_hangups
 from musterd.settings.settings import OPTIONS, Settings
 from musterd.systemd import Systemd
+from musterd.testing.busy import in_time
 from musterd_coordinator.http.heads import Hosts
 from musterd_coordinator.wiring import LIVE as COORDINATORS
 from tests.agent_support import settings_of
@@ -118,7 +119,7 @@ async def test_a_hangup_before_anybody_listens_is_done_as_soon_as_somebody_does(
         coordinator.write("service_down_time = 90\n")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(reloading.run, Systemd())
-            with anyio.fail_after(10):
+            with in_time(10):
                 await applied.wait()
             tasks.cancel_scope.cancel()
     finally:
@@ -187,7 +188,7 @@ async def test_a_hangup_while_it_runs_is_obeyed_and_doubts_are_said(coordinator:
     reloading = Reloading(coordinator.load().settings, doubtful, Role.COORDINATOR)
     told = Told()
     try:
-        with capture_logs() as lines, anyio.fail_after(10):
+        with capture_logs() as lines, in_time(10):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(reloading.run, told)
                 while signal.getsignal(signal.SIGHUP) == before:  # noqa: ASYNC110  # no event

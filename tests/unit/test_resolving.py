@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-import time
 from math import inf
 from unittest.mock import patch
 
@@ -15,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from musterd.resolving import NAMES, PATIENCE, THREADS, Book, Resolver, is_address
 from musterd.testing import FakeNames
+from musterd.testing.busy import allowed_now, in_time
 from musterd.ways import Way
 from tests.examples import examples
 
@@ -115,7 +115,7 @@ async def test_a_name_that_hangs_holds_up_no_other_and_its_last_addresses_serve(
     for name in hung:
         with pytest.raises(TimeoutError):
             names.resolver.addresses_within(name, 0)
-    with anyio.fail_after(5):
+    with in_time(5):
         assert await names.resolver.addresses("well") == ("2.2.2.2",)
         assert await names.resolver.addresses("hung") == ("1.1.1.1",)
     for name in ("hung", *hung):
@@ -138,9 +138,9 @@ async def test_whatever_a_look_up_raises_ends_the_waiting() -> None:
     def broken(name: str) -> list[str]:
         raise RuntimeError(name)
 
-    with anyio.fail_after(5), pytest.raises(OSError, match="RuntimeError"):
+    with in_time(5), pytest.raises(OSError, match="RuntimeError"):
         await Resolver(broken).addresses("a")
-    with anyio.fail_after(5), pytest.raises(OSError, match="no address"):
+    with in_time(5), pytest.raises(OSError, match="no address"):
         await Resolver(lambda _name: []).addresses("a")
 
 
@@ -171,12 +171,10 @@ def test_a_look_up_that_hangs_does_not_hold_up_the_end_of_the_process() -> None:
         from musterd.resolving import Resolver
         async def main():
             with anyio.move_on_after(0.1):
-                await Resolver(lambda name: time.sleep(60)).addresses("hung.test")
+                await Resolver(lambda name: time.sleep(3600)).addresses("hung.test")
         anyio.run(main, backend_options={"use_uvloop": True})
     """
-    began = time.monotonic()
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
-    assert time.monotonic() - began < 20
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 class Refusing:
@@ -211,7 +209,7 @@ async def test_addresses_are_tried_in_turn_and_the_one_that_worked_comes_first()
 
 
 async def test_an_address_that_swallows_leaves_time_for_the_next() -> None:
-    with FakeNames({"a": ["::1", "1.1.1.1"]}), anyio.fail_after(0.2):
+    with FakeNames({"a": ["::1", "1.1.1.1"]}), anyio.fail_after(allowed_now(0.2)):
         assert await Way("a").connect(Refusing("1.1.1.1", hung=("::1",))) == "1.1.1.1"
 
 
@@ -220,7 +218,7 @@ async def test_one_that_was_given_up_from_outside_is_tried_last() -> None:
         way, there = Way("a"), Refusing("1.1.1.1", hung=("::1",))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(way.connect, there)
-            with anyio.fail_after(5):
+            with in_time(5):
                 await there.asked.wait()
             tasks.cancel_scope.cancel()
         assert await way.connect(there) == "1.1.1.1"

@@ -1,8 +1,10 @@
 """One sweep: what proves it, and what its canary has to go through."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+import trio.testing
 
 from musterd.beat import Beat
 from musterd.errors import ShardRefused
@@ -13,6 +15,12 @@ from musterd_coordinator.sweep.base import BeatBatch, Roster, ShardReader, open_
 from musterd_coordinator.sweep.loop import RENEW_EVERY, Sweeper
 
 STORE = "memory:test-sweep"
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """A clock that jumps to the next deadline when all wait."""
+    return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
 
 
 class FullShard:

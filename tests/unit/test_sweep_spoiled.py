@@ -1,8 +1,10 @@
 """A sweep whose beats are spoiled proves nothing, however well its canary does."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+import trio.testing
 
 from musterd.beat import Beat, member_id, pack
 from musterd.model import Member
@@ -15,6 +17,12 @@ from musterd_coordinator.sweep.loop import Sweeper
 NAME = "test-sweep-spoiled"
 KEYS = Keys("test")
 FLEET = 20
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """A clock that jumps to the next deadline when all wait."""
+    return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ Nothing that runs in production imports it.
 | `daemons` | `musterd coordinator`, `agent` and `relay` as the processes that users run |
 | `agent_process` | an agent watched as systemd would watch it |
 | `processes`, `keeper` | what these stand on: a held port, and an end however we end |
+| `busy` | how much longer all may take where more than this runs |
 | `proxy`, `lane` | a TCP proxy that breaks the way between a client and a real server, on command |
 | `names` | a name service in the place of the system's |
 | `browser` | a real Chromium, driven through chromedriver |

@@ -9,12 +9,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from musterd.testing.busy import Patience, status_of
+
 COMMAND = (sys.executable, "-m", "musterd")
 TIMEOUT = 60.0
-"""Seconds to wait for what takes a few on an idle machine."""
+"""Seconds to wait for what takes a few on an idle machine; a busy one has more of them."""
 
 
 class AgentProcess:
@@ -62,22 +65,19 @@ class AgentProcess:
 
         Return when it came, by `time.monotonic`; raise TimeoutError if it does not come in time.
         """
-        deadline = time.monotonic() + within
-        heard = []
-        while (left := deadline - time.monotonic()) > 0:
-            try:
+        patience, heard = Patience(within), [""]
+        while left := patience.left:
+            with suppress(TimeoutError):
                 heard.append(self.next_notification(left))
-            except TimeoutError:
-                break
             if word in heard[-1]:
                 return time.monotonic()
         raise TimeoutError(f"{word!r} was not said, but {heard}; output:\n{self.output}")
 
     def wait_for_output(self, word: str, within: float = TIMEOUT) -> None:
         """Wait until it printed ``word``; raise TimeoutError if it does not in time."""
-        deadline = time.monotonic() + within
+        patience = Patience(within)
         while word not in self.output:
-            if time.monotonic() > deadline:
+            if patience.is_over:
                 raise TimeoutError(f"{word!r} was not printed, but:\n{self.output}")
             time.sleep(0.01)
 
@@ -93,7 +93,7 @@ class AgentProcess:
     def wait_exit(self, within: float = TIMEOUT) -> tuple[int, float]:
         """Wait until it ended; return its exit status, and the seconds that took from now."""
         began = time.monotonic()
-        status = self._process.wait(within)
+        status = status_of(self._process, within)
         return status, time.monotonic() - began
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:

@@ -16,12 +16,12 @@ from typing import Any, Self
 
 import httpcore
 
+from musterd.testing.busy import Patience, allowed_now
 from musterd.testing.processes import HOST, Server, ServerError, find_program
 
 PATIENCE = 20.0
-"""Seconds to wait for what takes a moment on an idle machine."""
+"""Seconds to wait for what takes a moment on an idle machine; a busy one has more of them."""
 
-_TIMEOUTS = dict.fromkeys(("connect", "read", "write", "pool"), 2 * PATIENCE)
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key by which the protocol names an element
 _SWITCHES = (
     *("--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,900"),
@@ -98,9 +98,9 @@ class Browser(Server):
 
     def until(self, expression: str, *arguments: object) -> Any:
         """Return the value of an expression as soon as that is true; raise TimeoutError if it never is."""
-        deadline = time.monotonic() + PATIENCE
+        patience = Patience(PATIENCE)
         while not (value := self.run(f"return {expression}", *arguments)):
-            if time.monotonic() > deadline:
+            if patience.is_over:
                 raise TimeoutError(f"not so within {PATIENCE:.0f} s: {expression}")
             time.sleep(0.05)
         return value
@@ -149,7 +149,7 @@ class Browser(Server):
         body = None if values is None else json.dumps(values).encode()
         try:
             answer = self._http.request(
-                method, url, content=body, extensions={"timeout": _TIMEOUTS}
+                method, url, content=body, extensions={"timeout": _timeouts()}
             )
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             raise ServerError(f"chromedriver does not answer {command}: {error!r}") from error
@@ -167,7 +167,7 @@ class Browser(Server):
             "acceptInsecureCerts": True,
             "goog:chromeOptions": {"args": [*_SWITCHES, *own]},
             "goog:loggingPrefs": {"browser": "ALL"},
-            "timeouts": {"script": int(PATIENCE * 1000), "pageLoad": int(PATIENCE * 1000)},
+            "timeouts": dict.fromkeys(("script", "pageLoad"), int(allowed_now(PATIENCE) * 1000)),
         }
 
     def _command(self) -> list[str]:
@@ -175,3 +175,7 @@ class Browser(Server):
 
     def _is_ready(self) -> bool:
         return self.accepts()
+
+
+def _timeouts() -> dict[str, float]:
+    return dict.fromkeys(("connect", "read", "write", "pool"), allowed_now(2 * PATIENCE))

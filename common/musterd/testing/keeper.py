@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-PATIENCE = 5.0  # seconds, for a kernel that is slow to obey
+PATIENCE = 30.0  # seconds, for a kernel that is slow to obey, and busy
 
 
 def tree(root: int) -> list[int]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
+from musterd.testing.busy import allowed_now, status_of
 from musterd.testing.processes import (
     START_TIMEOUT,
     Server,
@@ -66,7 +67,7 @@ class MariaDb(Server):
             text=True,
             input=sql,
             env=environment(),
-            timeout=START_TIMEOUT,
+            timeout=allowed_now(START_TIMEOUT),
         )
         if done.returncode:
             raise ServerError(f"MariaDB refused {sql[:200]!r}: {done.stderr.strip()}")
@@ -141,7 +142,7 @@ def _new_files() -> Path:
         *("--innodb-flush-method=nosync", "--innodb-log-file-size=4M"),
     ]
     with (directory / "log").open("wb") as log:
-        failed = spawn(command, directory, account, log.fileno()).wait(2 * START_TIMEOUT)
+        failed = status_of(spawn(command, directory, account, log.fileno()), 2 * START_TIMEOUT)
     if failed:
         raise ServerError(f"mariadb-install-db failed:\n{(directory / 'log').read_text()}")
     orders = data / "musterd.sql"

@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from musterd.testing import keeper
+from musterd.testing.busy import Patience, status_of
 
 HOST = "127.0.0.1"
-START_TIMEOUT = 30.0
+START_TIMEOUT = 30.0  # seconds, and more where the machine is busy
 STOP_TIMEOUT = 10.0
 
 
@@ -153,7 +154,7 @@ class Server(ABC):
         with (self.directory / "log").open("ab") as log:
             self._process = spawn(self._command(), self.directory, self.account, log.fileno())
         _keep(f"watch {self.pid}")
-        _wait_until(lambda: not self.is_running or self._is_ready(), START_TIMEOUT, self._failure)
+        _wait_until(lambda: not self.is_running or self._is_ready(), self._failure)
         if not self.is_running:
             raise self._failure()
         return self
@@ -216,7 +217,7 @@ class Server(ABC):
 
     def _reap(self, timeout: float) -> None:
         assert self._process is not None
-        self._process.wait(timeout)
+        status_of(self._process, timeout)
         _keep(f"forget {self._process.pid}")
 
     def _failure(self) -> ServerError:
@@ -268,12 +269,10 @@ def environment() -> dict[str, str]:
     return ours | {"LC_ALL": "C"}
 
 
-def _wait_until(
-    condition: Callable[[], bool], timeout: float, failure: Callable[[], Exception]
-) -> None:
-    deadline = time.monotonic() + timeout
+def _wait_until(condition: Callable[[], bool], failure: Callable[[], Exception]) -> None:
+    patience = Patience(START_TIMEOUT)
     while not condition():
-        if time.monotonic() > deadline:
+        if patience.is_over:
             raise failure()
         time.sleep(0.005)
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 import anyio
 from anyio.abc import TaskGroup
 
+from musterd.testing.busy import allowed_now, in_time
 from musterd.testing.lane import Ending, Lane
 
 CHUNK = 1 << 16  # bytes that are treated as one
@@ -161,7 +162,7 @@ class _Pair:
         """Lead bytes both ways until the connection has ended."""
         with self._scope:
             try:
-                with anyio.fail_after(TIMEOUT):
+                with in_time(TIMEOUT):
                     client = self._keep(await _accepted(self._client, self._inside.server))
                     tls = self._inside.client
                     server = self._keep(await asyncio.open_connection(*target, ssl=tls))
@@ -188,7 +189,7 @@ class _Pair:
         """Leave no socket open."""
         if not self._writers:
             self._client.close()
-        with anyio.move_on_after(TIMEOUT, shield=True):
+        with anyio.move_on_after(allowed_now(TIMEOUT), shield=True):
             for writer in self._writers:
                 writer.transport.abort()
                 with suppress(OSError):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from musterd.testing import keeper
+from musterd.testing.busy import allowed_now, status_of
 from musterd.testing.processes import (
     HOST,
     START_TIMEOUT,
@@ -112,7 +113,7 @@ class Postgres(Server):
             capture_output=True,
             text=True,
             env=environment(),
-            timeout=START_TIMEOUT,
+            timeout=allowed_now(START_TIMEOUT),
         )
         if done.returncode:
             raise ServerError(f"PostgreSQL refused {sql!r}: {done.stderr.strip()}")
@@ -250,7 +251,7 @@ def _new_cluster() -> Path:
         f"--pwfile={secret}",
     ]
     with (directory / "log").open("wb") as log:
-        failed = spawn(command, directory, account, log.fileno()).wait(START_TIMEOUT)
+        failed = status_of(spawn(command, directory, account, log.fileno()), START_TIMEOUT)
     if failed:
         raise ServerError(f"initdb failed:\n{(directory / 'log').read_text()}")
     return directory / "data"
