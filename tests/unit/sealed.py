@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musterd.beat import Beat, Status, member_id
 from musterd.keys import FleetKeys, Seal, challenge_digest, member_key
@@ -86,6 +87,11 @@ class Slots:
     def announce(self, slot: int, member: Member) -> None:
         self.announced[slot] = member
 
+    @property
+    def read(self) -> NDArray[np.int64]:
+        """The slots in which something stands."""
+        return np.array(sorted(self.records), np.int64)
+
     def sweep(self) -> set[int]:
         """Look at all slots; return those with good beats."""
         self.now += 1.0
@@ -97,7 +103,7 @@ class Slots:
         self.seated |= dict(told.seated)
         for slot in told.vacated:
             self.seated.pop(slot, None)
-        slots = np.array(sorted(self.records), np.int64)
+        slots = self.read
         data = b"".join(self.records[slot] for slot in slots.tolist())
         words = np.frombuffer(data, "<u8").reshape(-1, 8).T.copy()
         checked = whole(self.seals.check(slots, words, self.now))

@@ -161,10 +161,10 @@ def test_a_copy_that_is_ahead_of_the_original_makes_a_member_beat_in_two_slots()
     slots.announce(5, one.member)
     slots.records[5] = one.record(slots.challenge)
     assert 5 in slots.sweep()
-    assert dict(slots.seals.proven) == {5: one.member}
+    assert dict(slots.told.seated) == {5: one.member}
     slots.records[0] = one.record(slots.challenge)
     assert 0 in slots.sweep()
-    assert dict(slots.seals.proven) == {0: one.member}, "the newest beat is where it sits"
+    assert dict(slots.told.seated) == {0: one.member}, "the newest beat is where it sits"
     slots.records[5] = altered(slots.records[5], 50)
     assert slots.sweep() == {0}
     assert slots.bad == set(), "where it beats no longer, nothing is missed"

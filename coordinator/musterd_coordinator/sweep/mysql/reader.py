@@ -28,9 +28,9 @@ from musterd_coordinator.sweep.rows.doubts import Doubts
 from musterd_coordinator.sweep.rows.moves import MoveWatch
 from musterd_coordinator.sweep.rows.sealed import SealedRowCollector
 from musterd_coordinator.sweep.rows.slotmap import RowSlots
+from musterd_coordinator.sweep.signed.intake import RosterIntake
 from musterd_coordinator.sweep.signed.seals import SlotSeals
 from musterd_coordinator.sweep.signed.signing import Signing
-from musterd_coordinator.sweep.turns import in_steps
 
 _LOGIN = "LEFT(SESSION_USER(), CHAR_LENGTH(SESSION_USER()) - LOCATE('@', REVERSE(SESSION_USER())))"
 _NEW_CANARY = f"""
@@ -75,6 +75,7 @@ class MySqlReader:
         self._has_tables = self._has_canary = False
         self._seats = RowSlots()
         self._seals = SlotSeals(signing, signing.challenge()) if signing else None
+        self._intake = RosterIntake(self._seals)
         self._challenge = RowChallenge(self._canary_link, driver.namespace)
         self._harvest = self._collector()
         self._roster = RosterReader(self._link, driver.namespace, self._seats, signing)
@@ -111,12 +112,12 @@ class MySqlReader:
 
     async def roster(self) -> Roster:
         """Return what changed among the seats since the last call."""
+        return await self._intake.roster(self._read_roster)
+
+    async def _read_roster(self) -> Roster:
         async with self._tables():
             await self._move.follow()
-            roster = await self._roster.read()
-        if self._seals is None:
-            return roster
-        return await in_steps(self._seals.filter_roster(roster, anyio.current_time()))
+            return await self._roster.read()
 
     async def sweep(self) -> BeatBatch:
         """Return the namespace's beats, and the canary."""

@@ -29,9 +29,9 @@ from musterd_coordinator.sweep.rows.doubts import Doubts
 from musterd_coordinator.sweep.rows.moves import MoveWatch
 from musterd_coordinator.sweep.rows.sealed import SealedRowCollector
 from musterd_coordinator.sweep.rows.slotmap import RowSlots
+from musterd_coordinator.sweep.signed.intake import RosterIntake
 from musterd_coordinator.sweep.signed.seals import SlotSeals
 from musterd_coordinator.sweep.signed.signing import Signing
-from musterd_coordinator.sweep.turns import in_steps
 
 _NEW_CANARY = """
 INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record, role_key)
@@ -96,6 +96,7 @@ class PostgresReader:
         self._has_tables = self._has_canary = False
         self._seats = RowSlots()
         self._seals = SlotSeals(signing, signing.challenge(), self.name) if signing else None
+        self._intake = RosterIntake(self._seals)
         self._challenge = RowChallenge(self._canary_link, namespace)
         self._harvest = self._collector()
         self._relays = RelayWatch(self._seals.is_relays if self._seals else None)
@@ -136,12 +137,12 @@ class PostgresReader:
 
     async def roster(self) -> Roster:
         """Return what changed among the seats since the last call."""
+        return await self._intake.roster(self._read_roster)
+
+    async def _read_roster(self) -> Roster:
         async with self._tables():
             await self._move.follow()
-            roster = await self._roster.read()
-        if self._seals is None:
-            return roster
-        return await in_steps(self._seals.filter_roster(roster, anyio.current_time()))
+            return await self._roster.read()
 
     async def sweep(self) -> BeatBatch:
         """Return the namespace's beats that are new since the last call, and the canary."""

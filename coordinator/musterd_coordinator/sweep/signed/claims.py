@@ -44,14 +44,13 @@ class Run(NamedTuple):
 class Claims:
     """These are the claims of a shard, and the members that are proven; both by slot.
 
-    ``claims`` are those that no beat bore out yet. ``proven`` are the members that were proven, or
-    proven elsewhere or with other facts, since :meth:`reset`.
+    ``claims`` are those that no beat bore out yet.
     """
 
     def __init__(self, signing: Signing, shard: str) -> None:
         self.columns = SealColumns(signing.keys)
         self.claims: dict[int, Claim] = {}
-        self.proven: list[Seated] = []
+        self._proven: dict[int, Member] = {}  # of which nobody was told yet
         self._signing = signing
         self._shard = shard
         self._behind: Slots = np.empty(0, np.int64)  # with no seals for a key that came
@@ -63,9 +62,13 @@ class Claims:
         ] = {}  # slots of the proven that the roster vacated, and when
         self._left: OrderedDict[int, Run] = OrderedDict()
 
-    def reset(self) -> None:
-        """Forget who was proven so far."""
-        self.proven = []
+    def drain_proven(self) -> list[Seated]:
+        """Return who was proven since the last call, or proven elsewhere or with other facts.
+
+        A sweep may come to nothing after a beat in it was read, and proofs are not repeated.
+        """
+        proven, self._proven = list(self._proven.items()), {}
+        return proven
 
     # -- what a roster says --------------------------------------------------------------
 
@@ -220,12 +223,13 @@ class Claims:
         if before is not None and before != slot:
             columns.member[before] = AWAY
             self._away[before] = member
+            self._proven.pop(before, None)
             self._home.remove(identity)
         self._away.pop(slot, None)
         self._left.pop(identity, None)
         self._home.put(identity, slot)
         columns.member[slot] = PROVEN
-        self.proven.append((slot, member))
+        self._proven[slot] = member
 
     def _newest(self, identity: int) -> Run | None:
         slot = self._home.get(identity)
@@ -242,4 +246,5 @@ class Claims:
         while len(self._left) > REMEMBERED:
             self._left.popitem(last=False)
         self._home.remove(identity)
+        self._proven.pop(slot, None)
         columns.member[slot] = NOBODY

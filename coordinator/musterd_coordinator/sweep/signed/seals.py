@@ -24,7 +24,7 @@ from musterd_coordinator.sweep.base import BeatBatch, Roster, Signatures
 from musterd_coordinator.sweep.challenge import UNSEEN, Challenge, ChallengeValue, keep
 from musterd_coordinator.sweep.columns import Bools, Rejected, Slots, as_index
 from musterd_coordinator.sweep.signed import macs
-from musterd_coordinator.sweep.signed.claims import Claims, Seated
+from musterd_coordinator.sweep.signed.claims import Claims
 from musterd_coordinator.sweep.signed.columns import (
     BAD,
     CLAIMED,
@@ -55,8 +55,7 @@ class Checked(NamedTuple):
 class SlotSeals:
     """A `SlotSeals` checks the records of one shard, for a coordinator with these keys.
 
-    Since :meth:`reset`, ``proven`` are members whose first beat was read in a slot, or the first
-    with other facts; ``contested`` are slots of proven members with a record that is not theirs,
+    Since :meth:`reset`, ``contested`` are slots of proven members with a record that is not theirs,
     ``unfresh`` those with one of theirs that was signed for an old challenge; ``rejected`` counts
     such records when they are new. ``doubtful`` are slots with a record that may vouch for other
     facts than are known, and ``lost`` those whose members should announce themselves anew.
@@ -75,7 +74,6 @@ class SlotSeals:
 
     def reset(self) -> None:
         """Begin another sweep."""
-        self._claims.reset()
         self._counts: Counter[str] = Counter()
         self.contested: list[int] = []
         self.unfresh: list[int] = []
@@ -92,11 +90,6 @@ class SlotSeals:
         return self._columns.size
 
     @property
-    def proven(self) -> list[Seated]:
-        """Return who was proven in this sweep; none where members need no proof."""
-        return self._claims.proven if self.required else []
-
-    @property
     def rejected(self) -> Rejected:
         """Return what was refused in this sweep."""
         return Rejected(**self._counts)
@@ -106,11 +99,15 @@ class SlotSeals:
         self._could_sign = await keep(self.challenge, value, now)
 
     def with_signatures(self, batch: BeatBatch) -> BeatBatch:
-        """Return ``batch`` with what is to be said of signatures."""
+        """Return ``batch`` with what is to be said of signatures.
+
+        Of each member that was proven it is said once, whichever sweep read its first beat.
+        """
+        proven = self._claims.drain_proven()
         return replace(
             batch,
             rejected=batch.rejected + self.rejected,
-            seated=self.proven,
+            seated=proven if self.required else [],
             contested=self.contested,
             unfresh=self.unfresh,
             unproven="" if self._could_sign else UNSEEN,
@@ -175,6 +172,8 @@ class SlotSeals:
             end = begin + PORTION
             rows = slice(begin, end) if len(changed) == len(slots) else changed[begin:end]
             yield from self._look(slots[rows], records[:, rows], now)
+            # Now, and not before: what is given up half way is looked at in the next sweep.
+            columns.last[:, as_index(slots[rows])] = records[:, rows]
         kinds = columns.record[at]
         bad = (kinds > GOOD) & np.isin(columns.member[at], (CLAIMED, PROVEN))
         if bad.any():
@@ -196,7 +195,6 @@ class SlotSeals:
     def _look(self, slots: Slots, records: Words, now: float) -> Steps[None]:
         """Say of changed ``records`` (8, n) what they are."""
         columns = self._columns
-        columns.last[:, as_index(slots)] = records
         columns.record[slots] = BAD
         signed = macs.are_signed(records)
         if not self._began:

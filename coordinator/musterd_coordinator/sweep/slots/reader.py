@@ -9,6 +9,7 @@ from musterd.stores.bounds import Deadline
 from musterd.stores.slots.protocol import Keys, KeyValue, whole_ttl
 from musterd_coordinator.sweep.base import BeatBatch, Roster
 from musterd_coordinator.sweep.columns import WORDS
+from musterd_coordinator.sweep.signed.intake import RosterIntake
 from musterd_coordinator.sweep.signed.macs import RECORD_WORDS
 from musterd_coordinator.sweep.signed.seals import SlotSeals
 from musterd_coordinator.sweep.signed.signing import Signing
@@ -60,6 +61,7 @@ class SlotReader:
             signing=signing,
         )
         self._seals = SlotSeals(signing, signing.challenge(), self.name) if signing else None
+        self._intake = RosterIntake(self._seals)
         self._challenge = KeyedChallenge(shard, keys)
         self._harvest = self._collector()
 
@@ -93,12 +95,12 @@ class SlotReader:
 
         A call that fails keeps what it learnt for the next one.
         """
+        return await self._intake.roster(self._read_roster)
+
+    async def _read_roster(self) -> Roster:
         with Deadline(self.name, self._timeout):
             more = await self._keeper.update()
-        roster = self._seats.changes(more=more)
-        if self._seals is None:
-            return roster
-        return await in_steps(self._seals.filter_roster(roster, anyio.current_time()))
+        return self._seats.changes(more=more)
 
     async def sweep(self) -> BeatBatch:
         """Read every beat, then the canary.
