@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 
 from musterd.testing.busy import allowed_now
-from tests.faults.lab import DEAD, DURING, Lab
+from tests.faults.lab import DURING, Lab
 from tests.faults.observer import POLL
+from tests.faults.outcome import DEAD
 
 LEAST = 6.0
 """Seconds that an attack lasts, even where the dead are found sooner."""

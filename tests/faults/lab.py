@@ -7,15 +7,11 @@ times a second, for every member, and keeps what it answered. At the end, :meth:
 that against the promises, and writes it down for the report.
 """
 
-import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Self
 
 from musterd.model import State
@@ -23,6 +19,7 @@ from musterd.testing.busy import allowed_now
 from musterd.testing.daemons import Agent, Coordinator, Setting
 from tests.faults.locks import GROUP, Open
 from tests.faults.observer import INTERVAL, POLL, Observer, Sample
+from tests.faults.outcome import DEAD, Answers, Outcome
 
 SERVICE_DOWN_TIME = 4.0
 SWEEP_PERIOD = 0.5
@@ -31,33 +28,8 @@ BOUND = SERVICE_DOWN_TIME + SWEEP_PERIOD + INTERVAL
 LOOKED_FOR = 5.8 - SERVICE_DOWN_TIME
 """Seconds more where beats are signed: five intervals and a push after a gap in which agents may have
 to see another challenge, instead of the down time (docs/detector.md)."""
-RESULTS = "FAULTS_RESULTS"
 DURING, AFTER = "dies-during", "dies-after"
 CROWD = [f"host-{number:02d}" for number in range(12)]
-DEAD = (State.DOWN, State.LEFT)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a fault did, as the report tells it; all times in seconds."""
-
-    fault: str
-    store: str
-    guard: bool
-    locked: bool = False
-    kept: bool = False  # every promise
-    false_downs: int = 0
-    suspects: int = 0
-    not_listening: float = 0.0
-    explained: list[str] = field(default_factory=list)
-    found_during: float | None = None
-    found_after: float | None = None
-    seconds: float = 0.0
-    began: float = 0.0
-    ended: float = 0.0
-    polls: int = 0
-    longest_between_polls: float = 0.0
-    nova: str = ""
 
 
 class Lab:
@@ -215,52 +187,48 @@ class Lab:
         for other in self.others:
             other.stop()
         alive = [name for name in self.everybody if name not in self.mortal]
+        answers = Answers(self.observer, self.others, self._killed_at)
         try:
-            self._verify(alive, self._take_down(alive))
+            self._take_down(answers, alive)
+            self._verify(answers, alive)
             self.outcome.kept = True
         finally:
-            self._write()
+            self.outcome.write(self.observer.samples, self._killed_at)
         return self.outcome
 
-    def _take_down(self, alive: Sequence[str]) -> set[str]:
-        """Fill in the outcome; whom it accuses though they live."""
+    def _take_down(self, answers: Answers, alive: Sequence[str]) -> None:
+        """Fill in the outcome."""
         outcome = self.outcome
         outcome.polls = len(self.observer.asked_at)
         asked = self.observer.asked_at
         outcome.longest_between_polls = max(b - a for a, b in pairwise(asked))
-        accused = self._accused(alive)
-        outcome.false_downs = len(accused)
-        outcome.suspects = len(
-            {n for s in self.observer.samples for n in alive if s.states.get(n) == State.SUSPECT}
-        )
-        outcome.not_listening = self._not_listening()
-        outcome.explained = list(
-            dict.fromkeys(reason for s in self.observer.samples for reason in s.reasons)
-        )
-        outcome.found_during = self._found(DURING)
-        outcome.found_after = self._found(AFTER)
-        return accused
+        outcome.false_downs = len(answers.accused(alive))
+        outcome.suspects = len(answers.suspects(alive))
+        outcome.not_listening = answers.not_listening()
+        outcome.explained = answers.explained()
+        outcome.found_during = answers.found(DURING)
+        outcome.found_after = answers.found(AFTER)
 
-    def _verify(self, alive: Sequence[str], accused: set[str]) -> None:
-        outcome = self.outcome
+    def _verify(self, answers: Answers, alive: Sequence[str]) -> None:
+        outcome, accused = self.outcome, answers.accused(alive)
         assert len(accused) <= self.believed, f"alive and answered down or left: {accused}"
         self._verify_history([name for name in alive if name not in accused])
         assert outcome.suspects == 0 or self.guilty_suspects, "alive and answered suspect"
         for name, found in ((DURING, outcome.found_during), (AFTER, outcome.found_after)):
             assert found is not None, f"{name} was never found"
-            held = STORM_HOLD if self.may_hold_the_dead and self._was_suspect(name) else 0.0
+            held = STORM_HOLD if self.may_hold_the_dead and answers.suspects([name]) else 0.0
             more = 2 * SERVICE_DOWN_TIME if name in self.overwritten else 0.0
             more += LOOKED_FOR * self.locks.are_on
-            assert self._at_least(name) <= BOUND + held + more, (
+            assert answers.found_at_least(name) <= BOUND + held + more, (
                 f"{name} was found after {found:.2f} s of listening"
             )
         if self.locks.are_on:
-            self._verify_identity()
+            self._verify_identity(answers)
 
-    def _verify_identity(self) -> None:
+    def _verify_identity(self, answers: Answers) -> None:
         """Nobody is there but who has a key, and of each only what its agent says."""
         own = self._agents_of.keys()
-        strangers = {name for s in self.observer.samples for name in s.states} - own
+        strangers = answers.names() - own
         assert not strangers, f"without a key, and yet members: {strangers}"
         client = self.coordinator.client
         assert client.status().members <= len(own)
@@ -282,72 +250,8 @@ class Lab:
     def is_dead(self, name: str) -> bool:
         return self.latest is not None and self.latest.states.get(name) in DEAD
 
-    def _was_suspect(self, name: str) -> bool:
-        return any(s.states.get(name) == State.SUSPECT for s in self.observer.samples)
-
-    def _accused(self, alive: Sequence[str]) -> set[str]:
-        """Everybody alive who was ever answered down or left, victims before their death included."""
-        return {
-            name
-            for observer in (self.observer, *self.others)
-            for sample in observer.samples
-            for name, state in sample.states.items()
-            if state in DEAD and (name in alive or sample.at < self._killed_at.get(name, 0.0))
-        }
-
     def _verify_history(self, alive: Sequence[str]) -> None:
         for name in alive:
             changes = self.coordinator.client.history(GROUP, name).changes
             wrong = [change for change in changes if change.new in DEAD]
             assert not wrong, f"the history accuses {name}: {wrong}"
-
-    def _found(self, name: str) -> float | None:
-        """Listening time until a host was answered down, from its death or the last gap after it.
-
-        After a gap everybody may have an allowance anew, and a coordinator that starts knows of no
-        silence. What a long sweep adds to the listening time may have passed before the death: it is
-        never more than has passed by the clock.
-        """
-        if not (samples := self._until_found(name)):
-            return None
-        before, found = samples[0], samples[-1]
-        listened = found.listening_time - before.listening_time
-        return min(listened, found.at - max(self._killed_at[name], before.at))
-
-    def _at_least(self, name: str) -> float:
-        """Of that, what passed between polls that both saw it dead and not yet found.
-
-        How far polls are apart says how busy the machine is.
-        """
-        between = self._until_found(name)[1:-1]
-        return between[-1].listening_time - between[0].listening_time if between else 0.0
-
-    def _until_found(self, name: str) -> list[Sample]:
-        """What was answered from the last time before it was to be found until it was."""
-        samples, killed = self.observer.samples, self._killed_at[name]
-        found = [s for s in samples if s.at > killed and s.states.get(name) in DEAD]
-        if not found:
-            return []
-        earlier = [s for s in samples if s.at < found[0].at]
-        before = [s for s in earlier if s.at <= killed or not s.heard or s.run < found[0].run]
-        return [s for s in earlier if s.at >= before[-1].at] + found[:1] if before else []
-
-    def _not_listening(self) -> float:
-        pairs = pairwise(self.observer.samples)
-        deaf = sum(after.at - before.at for before, after in pairs if not before.listening)
-        return round(deaf, 1)
-
-    def _write(self) -> None:
-        """Leave the outcome and the timeline where the report looks for them."""
-        if (where := os.environ.get(RESULTS)) is None:
-            return
-        store = "".join(c if c.isalnum() else "-" for c in self.outcome.store)
-        name = "".join(c if c.isalnum() else "-" for c in self.outcome.fault.lower())
-        file = Path(where) / f"{store}--{name}--{'guard' if self.outcome.guard else 'bare'}.json"
-        samples = [asdict(sample) for sample in self.observer.samples]
-        document = {
-            "outcome": asdict(self.outcome),
-            "killed_at": self._killed_at,
-            "samples": samples,
-        }
-        file.write_text(json.dumps(document))

@@ -11,7 +11,7 @@ from anyio.from_thread import start_blocking_portal
 from musterd.stores.postgres.schema import init_sql
 from musterd.testing import keeper
 from musterd.testing.servers import Database, Postgres
-from tests.faults.lab import Outcome
+from tests.faults.outcome import Outcome
 
 AGENTS, COORDINATORS = "musterd_agents", "musterd_coordinators"
 """Ordinary roles: some connections are reserved for superusers, and none for a fleet."""

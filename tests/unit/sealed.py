@@ -114,3 +114,20 @@ class Slots:
         self.seated |= dict(self.told.seated)
         self.rejected += self.told.rejected
         return set(slots[checked.good].tolist())
+
+
+def stage(*agents: Signer) -> Slots:
+    """A shard whose coordinator has heard each of ``agents``, in the slot of its place."""
+    slots = Slots()
+    slots.sweep()
+    for slot, agent in enumerate(agents):
+        slots.announce(slot, agent.member)
+        slots.records[slot] = agent.record(slots.challenge)
+    assert slots.sweep() == set(range(len(agents)))
+    assert slots.rejected == Rejected()
+    return slots
+
+
+def altered(record: bytes, at: int) -> bytes:
+    """Return the record with one bit of the byte ``at`` turned over."""
+    return record[:at] + bytes([record[at] ^ 1]) + record[at + 1 :]
