@@ -1,5 +1,7 @@
 """What MariaDB alone does as a store."""
 
+from pathlib import Path
+
 import anyio
 import pytest
 
@@ -8,7 +10,7 @@ from musterd.stores import open_store
 from musterd.stores.mysql.schema import init_db
 from musterd.stores.mysql.session import MySqlSession
 from musterd.stores.mysql.url import parse_url
-from musterd.testing.mariadb import MariaDb
+from musterd.testing.mariadb import SUPERUSER, MariaDb
 from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, run
 from tests.contract.labs import AGENTS, PATIENT
 from tests.contract.mariadb_lab import MariaLab
@@ -125,10 +127,62 @@ def test_a_url_that_cannot_be_used_says_why(url: str, why: str) -> None:
     assert "p/w" not in str(caught.value)
 
 
+def option_file(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[client]\npassword={}\n", "# ours\n[mysqld]\nskip-slave\n[client]\nssl\npassword = '{}'\n"],
+)
+async def test_a_password_is_in_a_file_of_its_own(
+    contract_mariadb: MariaDb, tmp_path: Path, text: str
+) -> None:
+    """It is read at each connect; one that is no longer there is said, and no reason to end."""
+    path = option_file(tmp_path / "db.cnf", text.format("another"))
+    where = f"{contract_mariadb.address}/mysql?read_default_file={path}"
+    link = MySqlSession(parse_url(f"mysql://{SUPERUSER}@{where}"), 5.0)
+    try:
+        with pytest.raises(ShardRefused, match="login refused"):
+            await link.server()
+        option_file(path, text.format(contract_mariadb.password))
+        await link.server()
+        path.unlink()
+        await link.server()
+        with pytest.raises(ShardRefused, match="cannot read the option file of MariaDB"):
+            await link.renew()
+    finally:
+        link.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "login", "why"),
+    [
+        ("[client]\npassword\n", "u", r"no line password=… in a section \[client\]"),
+        ("[mysqld]\npassword=x\n", "u", "no line password"),
+        ("s3cret", "u", "no line password"),
+        ("[client]\npassword=x\n", "u:p", "leave one of them out"),
+    ],
+)
+def test_a_file_without_a_password_is_refused(
+    tmp_path: Path, text: str, login: str, why: str
+) -> None:
+    path = option_file(tmp_path / "db.cnf", text)
+    url = f"mysql://{login}@h/d?read_default_file={path}"
+    with pytest.raises(ConfigError, match=why) as caught:
+        parse_url(url)
+    assert "s3cret" not in str(caught.value)
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match=r"others may read|leave one"):
+        parse_url(url)
+
+
 def test_a_url_leads_to_several_hosts_or_to_a_socket() -> None:
     target = parse_url("mysql://u:p%2Fw@db1,[::1]:3307/fleet")
     assert target.name == "db1:3306,[::1]:3307/fleet"
-    assert (target.password, target.address(1), target.address(2)) == (
+    assert (target.password(), target.address(1), target.address(2)) == (
         "p/w",
         ("::1", 3307),
         ("db1", 3306),

@@ -327,6 +327,21 @@ def test_a_password_on_the_command_line_is_refused_and_not_repeated(key: str) ->
     assert "PGPASSFILE" in told
 
 
+@pytest.mark.parametrize(
+    ("url", "cure"),
+    [
+        ("mysql://u:s3cret@h/d", "or the password into a file that ?read_default_file=FILE names"),
+        ("mariadb://u:s3cret@h/d", "?read_default_file=FILE"),
+        ("memcached+tls://u:s3cret@h", "or the configuration file"),
+    ],
+)
+def test_the_file_for_a_password_is_of_the_store_that_is_meant(url: str, cure: str) -> None:
+    told = refusal({"store": url}, {})
+    assert cure in told
+    assert "s3cret" not in told
+    assert "PGPASSFILE" not in told
+
+
 def test_a_password_never_shows(tmp_path: Path) -> None:
     settings = load({}, {"MUSTERD_STORE": "postgresql://u:s3cret@h/d"}).settings
     assert settings.store == "postgresql://u:s3cret@h/d"

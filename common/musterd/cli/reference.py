@@ -35,7 +35,9 @@ Kubernetes sets beside a service of that name. All durations are seconds.
 `musterd check-config --env-file /etc/musterd/secrets.env` shows what a unit with that
 `EnvironmentFile=` gets. An empty environment variable counts as not set. A URL with a password is refused on the command
 line, where every user of the host could read it: put it into the environment or the file, or keep
-the password in a file of its own that `PGPASSFILE` names. Logs and messages show `***` instead.
+the password of a database in a file of its own. For PostgreSQL `PGPASSFILE` names that, and for MariaDB
+the URL, as in `mysql://musterd@db1/musterd?read_default_file=/etc/musterd/db.cnf`: its line `password=…` in the
+section `[client]` counts. Logs and messages show `***` instead.
 """
 
 _AFTER = f"""\

@@ -132,11 +132,23 @@ def _argv_layer(argv_values: Mapping[str, Any]) -> Layer:
         if OPTIONS[key].secret and has_secret(value):
             raise ConfigError(
                 f"{flag} has a password, which every user of this host can read in the process"
-                f" list; put the URL into {variable(key)} or the configuration file, or the"
-                " password into PGPASSFILE"
+                f" list; put the URL into {variable(key)} or the configuration file"
+                f"{_file_for_password(value)}"
             )
         given[key] = Given(value, flag, flag, as_text=True)
     return Layer(given)
+
+
+def _file_for_password(url: str) -> str:
+    scheme, _, _ = url.partition(":")
+    if scheme in ("postgresql", "postgres"):
+        return ", or the password into PGPASSFILE"
+    if scheme in ("mysql", "mariadb"):
+        return (
+            ", or the password into a file that ?read_default_file=FILE names: a line [client], and"
+            " under it password=…"
+        )
+    return ""
 
 
 def _environ_layer(environ: Mapping[str, str]) -> Layer:

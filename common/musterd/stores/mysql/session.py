@@ -11,7 +11,7 @@ import anyio
 from asyncmy.connection import Connection, PreparedStatement
 from asyncmy.constants.CLIENT import FOUND_ROWS
 
-from musterd.errors import StoreError
+from musterd.errors import ConfigError, ShardRefused, StoreError
 from musterd.stores.link import LONGEST_CONNECTED, Link
 from musterd.stores.mysql.errors import WRONG_SERVER, number_of, translate
 from musterd.stores.mysql.url import Target
@@ -105,7 +105,7 @@ class MySqlSession(Link[Session]):
             where = {"host": host, "port": port}
         connection = Connection(
             user=target.user,
-            password=target.password,
+            password=self._password(),
             database=target.database,
             charset="utf8mb4",
             autocommit=True,
@@ -125,6 +125,12 @@ class MySqlSession(Link[Session]):
             raise
         renewed_by = anyio.current_time() + uniform(0.5, 1.0) * LONGEST_CONNECTED
         return Session(connection, named.reached, renewed_by)
+
+    def _password(self) -> str:
+        try:
+            return self._target.password()
+        except ConfigError as error:
+            raise ShardRefused(self.name, str(error)) from None
 
     def _greeting(self) -> str:
         wait = max(1, round(self.timeout))

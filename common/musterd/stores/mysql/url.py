@@ -1,15 +1,18 @@
 """The module reads what a MySQL or MariaDB URL says, and where it leads; pure."""
 
+from configparser import Error, RawConfigParser
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
 from musterd.errors import ConfigError
+from musterd.keyfiles import read_private
 from musterd.urls import database_parts, host_and_port, without_secret
 
 DEFAULT_PORT = 3306
 _FORM = "write mysql://user:password@host:3306/database, with %XX for / ? # @ in a password"
-OPTIONS = ("unix_socket",)
+_PASSWORDS = "read_default_file"
+OPTIONS = ("unix_socket", _PASSWORDS)
 """What may stand behind the ``?`` of a URL."""
 
 
@@ -20,15 +23,20 @@ class Target:
     name: str
     url: str
     user: str
-    password: str = field(repr=False)
+    _password: str = field(repr=False)
     addresses: tuple[tuple[str, int], ...]
     database: str
     unix_socket: str = ""
+    _file: str = ""
 
     @property
     def hosts(self) -> int:
         """Return how many hosts it has."""
         return max(1, len(self.addresses))
+
+    def password(self) -> str:
+        """Return the password; raise ConfigError where it is in a file that cannot be used."""
+        return _password_in(Path(self._file)) if self._file else self._password
 
     def address(self, turn: int) -> tuple[str, int]:
         """Return the host and the port that ``turn`` comes to."""
@@ -54,7 +62,28 @@ def parse_url(url: str) -> Target:
         raise ConfigError(f"{shown} needs a host or a unix_socket, and not both: {_FORM}")
     addresses = tuple(_address(shown, one) for one in hosts.split(",")) if hosts else ()
     name = f"{socket or ','.join(map(_text, addresses))}/{database}"
-    return Target(name, shown, unquote(user), unquote(password), addresses, database, socket)
+    target = Target(
+        *(name, shown, unquote(user), unquote(password), addresses, database, socket),
+        options.get(_PASSWORDS, ""),
+    )
+    if password and options.get(_PASSWORDS):
+        raise ConfigError(f"{shown} has a password and a {_PASSWORDS}: leave one of them out")
+    target.password()
+    return target
+
+
+def _password_in(path: Path) -> str:
+    """Return the password in the section ``[client]`` of an option file, as ``mariadb`` reads it."""
+    what, options = "option file of MariaDB", RawConfigParser(strict=False, allow_no_value=True)
+    try:
+        options.read_string(read_private(path, what))
+        password = options.get("client", "password")
+    except Error:
+        password = None
+    if password is None:
+        raise ConfigError(f"the {what} {path} has no line password=… in a section [client]")
+    quoted = len(password) > 1 and password[0] == password[-1] and password[0] in "'\""
+    return password[1:-1] if quoted else password
 
 
 def _socket(shown: str, options: dict[str, str]) -> str:
