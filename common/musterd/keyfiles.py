@@ -8,6 +8,7 @@ from pathlib import Path
 
 from musterd.errors import ConfigError
 from musterd.keys import (
+    END,
     FleetKeys,
     fleet_key_text,
     new_fleet_key,
@@ -18,7 +19,10 @@ from musterd.keys import (
 _LIMIT = 1 << 20  # bytes; a thousand members take 100 kB
 _OTHERS = 0o077
 _PRIVATE = 0o600
-_NOTE = "# A fleet key of musterd: keep it on coordinators and relays, and show it to nobody.\n"
+_NOTE = (
+    f"# Keys of a fleet of musterd, down to the line `{END}`: keep them on coordinators and relays, and"
+    " show them to nobody.\n"
+)
 
 
 def read_fleet_keys(path: Path, environ: Mapping[str, str] = os.environ) -> FleetKeys:
@@ -39,7 +43,7 @@ def read_private(path: Path, what: str, environ: Mapping[str, str] = os.environ)
 def fleet_key_lines(current: bytes, previous: bytes | None = None) -> str:
     """Return the text of a fleet key file."""
     keys = [current] if previous is None else [current, previous]
-    return _NOTE + "".join(f"{fleet_key_text(key)}\n" for key in keys)
+    return _NOTE + "".join(f"{fleet_key_text(key)}\n" for key in keys) + f"{END}\n"
 
 
 def make_fleet_key_file(path: Path) -> None:

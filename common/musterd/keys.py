@@ -35,6 +35,10 @@ CHALLENGE_LIMIT = 128
 """Bytes of a challenge value: eight entries of sixteen. What is longer no coordinator wrote."""
 
 FLEET_PREFIX, MEMBER_PREFIX = "mfk_", "mmk_"
+END = "# end"
+"""The last line of a file with fleet keys, where a comment before it promises it: a file that is read while
+it is being written, or was copied in part, is not taken for one with fewer keys."""
+
 _MOST_KEYS = 2
 _ANY = ""  # the name of a member's key that is given without a name
 
@@ -176,6 +180,8 @@ def parse_fleet_keys(where: str, text: str) -> FleetKeys:
     A line is a key, or begins with ``#``, or is empty. Raises ConfigError, which names ``where``
     and the line, and never shows what stands there.
     """
+    if f"`{END}`" in text and END not in map(str.strip, text.splitlines()):
+        raise ConfigError(f"{where} ends before its line `{END}`: it is half of one; copy it again")
     keys: list[bytes] = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):

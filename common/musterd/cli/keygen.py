@@ -40,8 +40,8 @@ def run(name: str, argv: Sequence[str]) -> int:
     elif args.output:
         make_fleet_key_file(args.output)
         print(
-            f"{args.output} has a new key: name it as fleet_key_file on coordinators and relays;"
-            f" musterd key GROUP MEMBER --fleet-key {args.output} prints a member's"
+            f"{args.output} has a new key: name it as fleet_key_file on coordinators and relays, and"
+            f" give each agent the key that `musterd key GROUP MEMBER --fleet-key {args.output}` prints"
         )
     else:
         print(fleet_key_lines(new_fleet_key()), end="")
