@@ -38,13 +38,12 @@ class Renewable(Generic[Made]):
         called: str,
         paths: Iterable[str],
         make: Callable[[], Made],
-        take: Callable[[Made], None] = lambda made: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.paths: Sequence[str] = tuple(paths)
         self._renewed, self._refused = f"{called} renewed", f"renewed {called} refused"
         self._make = make
-        self._take = take
+        self.take: Callable[[Made], None] = lambda made: None
         self._clock = clock
         self._made: Made | None = None
         self._stamp: object = None
@@ -80,7 +79,7 @@ class Renewable(Generic[Made]):
             return
         self._stamp, self._told = stamp, None
         log.info(self._renewed, files=list(self.paths))
-        self._take(made)
+        self.take(made)
         self.warn()
 
     def warn(self) -> None:

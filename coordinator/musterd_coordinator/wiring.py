@@ -20,7 +20,7 @@ from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
 from musterd.loop_clock import clock_of_loop
 from musterd.model import Member
 from musterd.renewal import keep_looking
-from musterd.settings.keyring import fleet_keys_of
+from musterd.settings.keyring import renewable_fleet_keys
 from musterd.settings.sources import Settings
 from musterd.stores import Store, open_store
 from musterd.tls import Tls, client_tls, own_tls, server_tls
@@ -195,9 +195,10 @@ def fleet_keys(settings: Settings, roll: Roll) -> FleetKeyFile | None:
 
     Raises ConfigError where there is no fleet key, or it cannot be read.
     """
-    if fleet_keys_of(settings) is None:
+    file = renewable_fleet_keys(settings)
+    if file is None:
         return None
-    return FleetKeyFile(settings, coordinator_name(settings), roll.view)
+    return FleetKeyFile(file, settings, coordinator_name(settings), roll.view)
 
 
 def make_office(

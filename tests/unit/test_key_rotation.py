@@ -46,7 +46,9 @@ class Fleet:
         self.world = SignedWorld()
         self.file = write(folder / "coordinator.key", fleet_key_lines(FLEET.current))
         settings = Settings(namespace=NAMESPACE, fleet_key_file=str(self.file))
-        self.coordinator = renewable_fleet_keys(settings, self._adopt)
+        file = renewable_fleet_keys(settings)
+        assert file is not None
+        self.coordinator, file.take = file, self._adopt
         self.files = {
             member.name: write(folder / member.name, self.file.read_text())
             for member in self.world.hosts

@@ -1,6 +1,6 @@
 """The module finds the keys that settings name, and takes those of files that are renewed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from musterd.errors import ConfigError
@@ -15,14 +15,8 @@ def fleet_keys_of(settings: Settings) -> FleetKeys | None:
 
     Raises ConfigError where it shall check and has no key, or its file cannot be used.
     """
-    if settings.signatures_in_force == "off":
-        return None
-    if settings.fleet_key_file is None:
-        raise ConfigError(
-            f"signatures = {settings.signatures_in_force} needs the fleet key: name its file with"
-            " fleet_key_file; `musterd keygen --output FILE` makes one"
-        )
-    return read_fleet_keys(Path(settings.fleet_key_file))
+    file = _fleet_key_file(settings)
+    return None if file is None else read_fleet_keys(Path(file))
 
 
 def keyring_of(settings: Settings) -> Keyring | None:
@@ -59,18 +53,24 @@ def renewable_keyring(settings: Settings) -> Renewable[Keyring] | None:
     return Renewable("key", paths, make)
 
 
-def renewable_fleet_keys(
-    settings: Settings, take: Callable[[FleetKeys], None]
-) -> Renewable[FleetKeys]:
-    """Return :func:`fleet_keys_of` where there are some; ``take`` is given those of renewed files."""
-    assert settings.fleet_key_file is not None
-
-    def make() -> FleetKeys:
-        return read_fleet_keys(Path(str(settings.fleet_key_file)))
-
-    keys = Renewable("key", [settings.fleet_key_file], make, take)
+def renewable_fleet_keys(settings: Settings) -> Renewable[FleetKeys] | None:
+    """Return :func:`fleet_keys_of`, which are others when their file was renewed; raise as it does."""
+    if (file := _fleet_key_file(settings)) is None:
+        return None
+    keys = Renewable("key", [file], lambda: read_fleet_keys(Path(file)))
     keys.current()
     return keys
+
+
+def _fleet_key_file(settings: Settings) -> str | None:
+    if settings.signatures_in_force == "off":
+        return None
+    if settings.fleet_key_file is None:
+        raise ConfigError(
+            f"signatures = {settings.signatures_in_force} needs the fleet key: name its file with"
+            " fleet_key_file; `musterd keygen --output FILE` makes one"
+        )
+    return settings.fleet_key_file
 
 
 def _member_keys(settings: Settings) -> Mapping[str, bytes] | None:

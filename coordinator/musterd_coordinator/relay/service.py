@@ -12,8 +12,9 @@ import structlog
 
 from musterd.beat import Beat, Status, member_id, new_incarnation, pack
 from musterd.errors import ConfigError, StoreError
-from musterd.renewal import LOOK_EVERY, keep_looking
-from musterd.settings.keyring import fleet_keys_of, renewable_fleet_keys
+from musterd.keys import FleetKeys
+from musterd.renewal import LOOK_EVERY, Renewable, keep_looking
+from musterd.settings.keyring import renewable_fleet_keys
 from musterd.settings.settings import Settings
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
@@ -65,8 +66,8 @@ class RelayService:
         self.links = [PgSession(self._target, self._timeout) for _ in range(2)]
         self.gauges = RelayGauges(anyio.current_time)
         table = Table(TABLE_MEMORY)
-        self.table, self._checks = table, _checks(settings)
-        self._keys = renewable_fleet_keys(settings, self._checks.adopt) if self._checks else None
+        self.table, self._keys = table, renewable_fleet_keys(settings)
+        self._checks = _checks(settings, self._keys) if self._keys else None
         self.reception = Inbox(table, anyio.current_time, self._service_down_time, self._checks)
         host, port = host_and_port(settings.relay_listen)
         self.tls = server_tls(settings)
@@ -187,14 +188,14 @@ class RelayService:
         await self.server.aclose()
 
 
-def _checks(settings: Settings) -> RelayChecks | None:
-    """Return what beats are checked with; None where signatures are off. Raises ConfigError."""
-    keys = fleet_keys_of(settings)
-    if keys is None:
-        return None
+def _checks(settings: Settings, file: Renewable[FleetKeys]) -> RelayChecks:
+    """Return what beats are checked with, by the keys of a file that may be renewed."""
     required, down_time = settings.signatures_in_force == "require", settings.service_down_time
     names = settings.namespace, gethostname()
-    return RelayChecks(Signing(keys, *names, required=required, down_time=lambda: down_time))
+    signing = Signing(file.current(), *names, required=required, down_time=lambda: down_time)
+    checks = RelayChecks(signing)
+    file.take = checks.adopt
+    return checks
 
 
 @asynccontextmanager
