@@ -21,6 +21,7 @@ from pathlib import Path
 from musterd.client import Client
 from musterd.errors import MusterdError
 from musterd.model import State
+from musterd.testing.busy import Patience
 from musterd.testing.daemons import Agent, Coordinator
 from musterd.testing.servers import Memcached
 from tests.attacks import flood
@@ -96,10 +97,10 @@ def agent_of(store: str, names: Sequence[str]) -> Agent:
 
 def until_all_are_up(coordinator: Coordinator, members: int) -> None:
     """Wait for a whole fleet's first minute."""
-    deadline = time.monotonic() + 240
+    patience = Patience(240.0)
     with coordinator.another_client(10) as client:
         while (up := client.status().states.get(State.UP, 0)) < members:
-            assert time.monotonic() < deadline, f"only {up} of {members} are up"
+            assert not patience.is_over, f"only {up} of {members} are up"
             time.sleep(1)
     print(f"{members} members are up", flush=True)
 

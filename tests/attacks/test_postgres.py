@@ -132,7 +132,6 @@ def psql(url: str, sql: str) -> str:
         check=False,
         capture_output=True,
         env=environment(),
-        timeout=60,
     )
     return done.stdout.strip()
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from musterd.errors import MusterdError
 from musterd.model import State
+from musterd.testing.busy import Patience
 from musterd.testing.daemons import Agent, Coordinator
 from musterd.testing.servers import Memcached
 from musterd.tokens import Rank, TokenOrder
@@ -68,14 +69,14 @@ def schemathesis(schema: Path, url: str, *options: str, environ: Mapping[str, st
 
 def wait_for(coordinator: Coordinator) -> None:
     """Until everybody is up."""
-    deadline = time.monotonic() + 30
+    patience = Patience(30.0)
     while True:
         try:
             if coordinator.client.status().states.get(State.UP) == len(NAMES):
                 return
         except MusterdError:
             pass
-        assert time.monotonic() < deadline, "the fleet does not come up"
+        assert not patience.is_over, "the fleet does not come up"
         time.sleep(0.1)
 
 

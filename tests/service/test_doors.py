@@ -97,7 +97,6 @@ def test_a_daemon_that_would_be_open_does_not_start(
         check=False,
         capture_output=True,
         text=True,
-        timeout=30,
         cwd=tmp_path,
         env=os.environ,
     )

@@ -19,7 +19,7 @@ from musterd.errors import (
     NotFound,
 )
 from musterd.model import FactsChange, Member, State
-from musterd.testing.busy import in_time
+from musterd.testing.busy import allowed_now, in_time
 from tests.http_desk import DictDesk
 from tests.http_serving import served, until
 from tests.service.strangers import answering
@@ -129,7 +129,7 @@ async def test_every_call_ends_by_its_deadline(groups: Any, serve: Any) -> None:
         began = time.monotonic()
         with pytest.raises(CoordinatorUnreachable, match=r"\(no answer within 0\.4 s\)"):
             await groups(url, 0.4)
-        assert 0.35 < time.monotonic() - began < 1.0
+        assert 0.35 < time.monotonic() - began < allowed_now(1.0)
 
 
 @both
@@ -203,7 +203,7 @@ sys.exit(not right or os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 async def test_a_fork_never_reads_the_answers_of_its_parent(desk: DictDesk) -> None:
     async with served(desk) as url:
-        run = partial(subprocess.run, [sys.executable, "-c", _FORKING, url], timeout=20)
+        run = partial(subprocess.run, [sys.executable, "-c", _FORKING, url])
         assert (await in_thread(run)).returncode == 0
 
 
@@ -220,7 +220,7 @@ async def test_a_replica_answers_from_memory(desk: DictDesk) -> None:
         assert (replica.is_up("nobody"), replica.is_down("nobody")) == (False, False)
         assert len(replica.up()) == 2499
         assert (replica.listening, replica.problem, replica.version) == (True, None, desk.version)
-        assert 0.25 <= replica.age < 2.0
+        assert 0.25 <= replica.age < allowed_now(2.0)
         desk.put(Member("compute", "h0000"), state=State.DOWN)
         await until(lambda: replica.is_down("h0000"))
         await desk.forget("compute", "h0000")
@@ -234,7 +234,7 @@ async def test_a_replica_says_when_the_coordinator_hears_nothing(desk: DictDesk)
             await replica.wait_ready()
         desk.listen(False, 7.0)
         await until(lambda: not replica.listening)
-        assert 7.0 <= replica.age < 9.0
+        assert 7.0 <= replica.age < 7.0 + allowed_now(2.0)
         assert replica.is_up("h0000")
         desk.listen(False, None)
         await until(lambda: replica.age == float("inf"))

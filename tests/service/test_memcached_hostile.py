@@ -12,6 +12,7 @@ import pytest
 
 from musterd.stores import open_store
 from musterd.stores.slots.protocol import Keys
+from musterd.testing.busy import allowed_now
 from musterd.testing.servers import Memcached
 from musterd_coordinator.sweep.base import open_reader
 from tests.conftest import StartMemcached
@@ -27,8 +28,8 @@ from musterd.errors import StoreError
 from musterd.stores import open_store
 from musterd_coordinator.sweep.base import open_reader
 
-async def main(hostile, honest):
-    stores = [open_store(f"memcached://{at}", namespace="fleet", timeout=1.0, beat_ttl=600.0)
+async def main(hostile, honest, timeout):
+    stores = [open_store(f"memcached://{at}", namespace="fleet", timeout=float(timeout), beat_ttl=600.0)
               for at in (hostile, honest)]
     bad, good = [open_reader(store, 0, "c1") for store in stores]
     for _ in range(2):
@@ -106,11 +107,10 @@ def test_a_server_that_answers_without_end_is_cut_off(memcached: Memcached, way:
     fill(memcached, list(range(MEMBERS)))
     with endless(way) as hostile:
         done = subprocess.run(
-            [sys.executable, "-c", SWEEPING, hostile, memcached.address],
+            [sys.executable, "-c", SWEEPING, hostile, memcached.address, f"{allowed_now(1.0)}"],
             check=False,
             capture_output=True,
             text=True,
-            timeout=30,
         )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

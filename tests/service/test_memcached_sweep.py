@@ -36,7 +36,7 @@ def large(start_memcached: StartMemcached) -> Memcached:
 
 
 @asynccontextmanager
-async def reader_of(address: str, patience: float = 10.0) -> AsyncIterator[ShardReader]:
+async def reader_of(address: str, patience: float = 60.0) -> AsyncIterator[ShardReader]:
     store = open_store(f"memcached://{address}", namespace="fleet", timeout=patience, beat_ttl=600)
     reader = open_reader(store, 0, "c1")
     try:

@@ -13,7 +13,7 @@ from musterd.model import Member
 from musterd.stores import Store, open_store
 from musterd.stores.memcached.pool import LANES
 from musterd.testing import CuttingProxy
-from musterd.testing.busy import in_time
+from musterd.testing.busy import allowed_now, in_time
 from musterd.testing.servers import Memcached
 from musterd_coordinator.sweep.base import open_reader
 from tests.conftest import StartMemcached
@@ -108,7 +108,7 @@ async def test_what_evicts_beats_evicts_canaries(
 
 
 def opened(url: str) -> Store:
-    return open_store(url, namespace="fleet", timeout=TIMEOUT, beat_ttl=600)
+    return open_store(url, namespace="fleet", timeout=allowed_now(TIMEOUT), beat_ttl=600)
 
 
 def beat(sequence: int, member: Member = HOST) -> Beat:

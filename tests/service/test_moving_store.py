@@ -11,6 +11,7 @@ from musterd.model import State
 from musterd.settings.settings import Settings
 from musterd.stores import open_store
 from musterd.testing import CuttingProxy, FakeNames
+from musterd.testing.busy import allowed_now
 from musterd.testing.servers import Memcached
 from musterd_agent.agent import Agent
 from musterd_coordinator.service.orders import CoordinatorService
@@ -37,11 +38,11 @@ async def test_nobody_is_down_and_all_come_over(
         after = await proxied(stack, new, "127.0.0.3", before.port)
         names = stack.enter_context(FakeNames({"cache.test": ["127.0.0.2"]}))
         settings = msgspec.structs.replace(
-            settings_of(*MEMBERS, interval=0.5),
+            settings_of(*MEMBERS, interval=allowed_now(0.5)),
             store=f"memcached://cache.test:{before.port}",
             registry=f"sqlite:///{tmp_path}/registry.db",
-            service_down_time=2.5,
-            sweep_period=0.25,
+            service_down_time=allowed_now(2.5),
+            sweep_period=allowed_now(0.25),
             storm_min=0,
         )
         agents = [agent_of_one(settings, name) for name in MEMBERS]

@@ -45,7 +45,6 @@ def run(program: str, *arguments: object) -> str:
         capture_output=True,
         text=True,
         env=environment(),
-        timeout=PATIENCE,
     )
     return done.stdout
 

@@ -13,7 +13,7 @@ from musterd.stores.postgres.schema import init_db
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.rowwriter import namespace_key
-from musterd.testing.busy import in_time
+from musterd.testing.busy import allowed_now, in_time
 from musterd.testing.servers import Database
 from musterd_coordinator.relay import database as relay_database
 from musterd_coordinator.relay.waiting import Newcomer
@@ -105,10 +105,10 @@ async def test_advisory_locks_hold_up_neither_newcomers_nor_the_schema(
     attacker = await asyncpg.connect(as_role(database, role))
     for lock in (0x6D757374657264, 0x6D757374657264 + 1):
         await attacker.execute(f"SELECT pg_advisory_lock({lock})")
-    async with both(database.dsn, timeout=2) as (writer, reader):
+    async with both(database.dsn, allowed_now(2.0)) as (writer, reader):
         await writer.announce(host(1))
         assert [member for _, member in (await reader.roster()).seated] == [host(1)]
-    await init_db(database.dsn, 2)
+    await init_db(database.dsn, allowed_now(2.0))
     await attacker.close()
 
 
@@ -142,7 +142,7 @@ async def test_open_transactions_of_a_host_hold_up_nobody_else(
     """Of all that it may call: what it holds, nobody else waits for."""
     group, one, two = hosts
     await init_db(database.dsn, TIMEOUT, agents_each=group)
-    async with both(database.dsn, timeout=2) as (owner, reader):
+    async with both(database.dsn, allowed_now(2.0)) as (owner, reader):
         attacker = await asyncpg.connect(as_role(database, two))
         mallory = [Member("compute", f"mallory-{n}") for n in range(20)]
         for member in mallory[:10]:
@@ -153,7 +153,7 @@ async def test_open_transactions_of_a_host_hold_up_nobody_else(
             for member in mallory[10:]:
                 await announced(attacker, member)
             await attacker.execute(f"SELECT musterd.beat(3, {owner_of(mallory[3])}, {_RECORD})")
-            victim = writer_of(as_role(database, one), timeout=2)
+            victim = writer_of(as_role(database, one), allowed_now(2.0))
             for number in range(10):
                 await victim.announce(host(number))
                 assert await victim.beat(beat_of(host(number), 3))

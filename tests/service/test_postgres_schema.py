@@ -235,7 +235,6 @@ def init_db_by_shell(*argv: str, store: str = "") -> "subprocess.CompletedProces
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
         env={"PATH": os.environ["PATH"]} | ({"MUSTERD_STORE": store} if store else {}),
     )
 

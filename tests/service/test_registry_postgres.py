@@ -10,7 +10,7 @@ import pytest
 from musterd.errors import RegistryError
 from musterd.model import Facts, State
 from musterd.stores.postgres.url import parse_url
-from musterd.testing.busy import in_time
+from musterd.testing.busy import allowed_now, in_time
 from musterd.testing.servers import Database
 from musterd_coordinator.registry.base import Gone, Registry, open_registry
 from musterd_coordinator.registry.postgres import PostgresRegistry
@@ -190,7 +190,7 @@ async def test_two_coordinators_record_everybody_at_once(database: Database) -> 
 
 async def test_a_server_that_is_away_is_an_error_in_words(start_postgres: StartPostgres) -> None:
     server = start_postgres()
-    async with opened(server.dsn, timeout=3.0) as registry:
+    async with opened(server.dsn, timeout=allowed_now(3.0)) as registry:
         await record(registry, [entry("a")])
         server.kill()
         with pytest.raises(RegistryError, match=r"registry 127\.0\.0\.1"):

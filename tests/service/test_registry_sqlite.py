@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from musterd.errors import ConfigError, RegistryError
+from musterd.testing.busy import allowed_now
 from musterd_coordinator.registry.sqlite import SqliteRegistry
 from tests.service.registries import (
     TIMEOUT,
@@ -183,10 +184,10 @@ async def test_a_disk_that_hangs_is_given_up_and_the_next_call_waits_for_it(
         """An instant that is as slow to be written as the disk is."""
 
         def astimezone(self, tz: tzinfo | None = None) -> Self:
-            disk.wait(10)
+            disk.wait(60)
             return super().astimezone(tz)
 
-    async with opened("sqlite:///x.db", timeout=0.3) as registry:
+    async with opened("sqlite:///x.db", timeout=allowed_now(0.3)) as registry:
         await record(registry, [entry("a")])
         hanging = entry("a", since=Hanging(2026, 1, 1, tzinfo=UTC))
         for call in (record(registry, [hanging]), loaded(registry)):

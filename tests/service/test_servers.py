@@ -134,7 +134,7 @@ def test_servers_end_with_a_killed_test_run() -> None:
         text=True,
     )
     # The keeper closes its copy of the pipe last of all, so this also waits for it.
-    output, _ = run.communicate(timeout=30)
+    output, _ = run.communicate()
     pid, directory = output.split()
     assert run.returncode == -signal.SIGKILL
     assert not keeper.is_running(int(pid))

@@ -10,6 +10,7 @@ from musterd.errors import ConfigError, NotFound
 from musterd.model import State
 from musterd.settings.settings import Settings
 from musterd.testing.authority import Authority
+from musterd.testing.busy import allowed_now
 from musterd.testing.processes import held_port
 from musterd_agent.agent import Agent
 from musterd_agent.main import open_agent_store
@@ -20,9 +21,9 @@ from tests.http_serving import until
 
 
 def settings_in(directory: Path, store: str, **more: object) -> Settings:
-    quick = {"service_down_time": 2.5, "sweep_period": 0.05, "storm_min": 0}
+    quick = {"service_down_time": allowed_now(2.5), "sweep_period": 0.05, "storm_min": 0}
     return replace(
-        settings_of("h1", "h2", interval=0.2),
+        settings_of("h1", "h2", interval=allowed_now(0.2)),
         store=store,
         registry=f"sqlite:///{directory}/registry.db",
         **quick,

@@ -10,6 +10,7 @@ import pytest
 
 from musterd.errors import CoordinatorUnreachable
 from musterd.model import FactsChange
+from musterd.testing.busy import Patience
 from musterd.testing.daemons import PATIENCE, Agent, Coordinator
 from musterd.testing.servers import Database, Memcached
 
@@ -60,7 +61,7 @@ def _order(coordinator: Coordinator, name: str, acknowledged: dict[str, str]) ->
 
 
 def _wait_for(coordinator: Coordinator, names: list[str]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    patience = Patience(PATIENCE)
     while not set(names) <= set(coordinator.states()):
-        assert time.monotonic() < deadline, "the members are not on the roll"
+        assert not patience.is_over, "the members are not on the roll"
         time.sleep(0.05)

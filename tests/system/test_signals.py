@@ -6,15 +6,16 @@ from collections.abc import Callable
 
 from musterd.model import State
 from musterd.testing import keeper
+from musterd.testing.busy import Patience
 from musterd.testing.daemons import PATIENCE, Agent, Coordinator, Daemon, Relay, Watch, all_in, toml
 from musterd.testing.servers import Database, held_port
 
 
 def until(true: Callable[[], bool], what: Callable[[], str]) -> None:
     """Wait until it is true."""
-    deadline = time.monotonic() + PATIENCE
+    patience = Patience(PATIENCE)
     while not true():
-        assert time.monotonic() < deadline, what()
+        assert not patience.is_over, what()
         time.sleep(0.02)
 
 

@@ -15,7 +15,7 @@ PRINT = (
 
 
 def bash(command: str) -> "subprocess.CompletedProcess[bytes]":
-    return subprocess.run(["bash", "-c", command], check=False, capture_output=True, timeout=30)
+    return subprocess.run(["bash", "-c", command], check=False, capture_output=True)
 
 
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&-"])

@@ -1,6 +1,7 @@
 """How the house is kept: whose parts nobody reaches for, and what tests share and how long they are."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,19 @@ def test_little_is_patched() -> None:
 
 def test_no_file_of_tests_is_long() -> None:
     assert not [module.name for module in modules() if len(list(lines(module))) > LONGEST]
+
+
+def test_seconds_are_those_of_an_idle_machine() -> None:
+    """What waits does so `in_time`, unless its clock is simulated: a busy machine takes longer."""
+    found = [
+        module.name for module in modules() for line in lines(module) if is_hasty(line, module)
+    ]
+    assert not found
+
+
+def is_hasty(line: str, module: Path) -> bool:
+    simulated = module.parent.name == "sim" or "MockClock" in module.read_text()
+    return not simulated and re.search(r"\bfail_after\((?!allowed_now)", line) is not None
 
 
 def lines(module: Path) -> Iterator[str]:

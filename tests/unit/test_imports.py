@@ -23,7 +23,6 @@ def printed(*argv: str, path: str = "") -> list[str]:
         check=True,
         capture_output=True,
         text=True,
-        timeout=30,
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": path},
     )

@@ -12,7 +12,7 @@ from musterd.client import Client
 from musterd.errors import AccessDenied, CoordinatorUnreachable, NotReady
 from musterd.model import State
 from musterd.testing.authority import Certificate
-from musterd.testing.busy import Patience
+from musterd.testing.busy import Patience, allowed_now
 from musterd.testing.processes import Server
 
 PATIENCE = 60.0
@@ -94,13 +94,13 @@ class Coordinator(Daemon):
         self._token = token
         self.client = self.another_client()
 
-    def another_client(self, timeout: float = 5.0) -> Client:
-        """Return a client of its own, for the caller to close."""
+    def another_client(self, timeout: float | None = None) -> Client:
+        """Return a client of its own, for the caller to close; it is patient by default."""
         scheme = "https" if "tls_cert_file" in self.settings else "http"
         ca, cert, key = (_text(self.settings.get(name)) for name in _FILES)
         return Client(
             f"{scheme}://{self.address}",
-            timeout,
+            allowed_now(5.0) if timeout is None else timeout,
             token=self._token,
             ca_file=ca,
             cert_file=cert,
