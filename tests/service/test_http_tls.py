@@ -1,7 +1,9 @@
 """The API by TLS: asked by every kind of client, renewed under load, and plain words for mistakes."""
 
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -177,6 +179,33 @@ async def test_connections_are_limited_by_tls_too(desk: DictDesk, authority: Aut
             assert (await second.receive()).startswith(b"HTTP/1.1 200 OK\r\n")
             with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
                 await first.receive()  # it was idle, and made room
+
+
+async def test_who_made_room_keeps_no_file_open_by_never_saying_goodbye(
+    desk: DictDesk, authority: Authority
+) -> None:
+    context = ssl.create_default_context(cafile=authority.file)
+    app = make_app(desk, limits=HttpLimits(connections=1))
+    async with served_app(app, "127.0.0.1:0", tls=tls_of(authority.issue("api"))) as url:
+        port = int(url.rpartition(":")[2])
+        with await anyio.to_thread.run_sync(silent_caller, port, context) as silent:
+            async with await anyio.connect_tcp("127.0.0.1", port, ssl_context=context):
+                await anyio.to_thread.run_sync(read_to_the_end, silent)
+
+
+def silent_caller(port: int, context: ssl.SSLContext) -> socket.socket:
+    """One that shook hands by TLS and then neither reads nor says anything: its bare socket."""
+    plain = socket.create_connection(("127.0.0.1", port), 10.0)
+    within = context.wrap_socket(plain, server_hostname="127.0.0.1")
+    return socket.socket(fileno=within.detach())
+
+
+def read_to_the_end(bare: socket.socket) -> None:
+    """Fails long before a head that never comes, or a goodbye by TLS that does not, ends the connection."""
+    bare.settimeout(5.0)
+    with suppress(ConnectionResetError):
+        while bare.recv(4096):
+            pass
 
 
 async def test_nobody_fails_while_certificates_are_renewed(

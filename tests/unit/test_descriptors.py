@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from musterd_coordinator.limits.descriptors import (
     KEPT,
     MOST_CALLERS,
+    MOST_HANDSHAKES,
     MOST_OF_RELAY,
     MOST_OF_STORE,
     allow_all,
     for_callers,
     for_embedded_store,
+    for_handshakes,
     for_relay,
 )
 
@@ -34,6 +36,11 @@ def test_whoever_connects_leaves_files_for_everything_else(descriptors: int) -> 
     assert for_callers(descriptors) + store <= descriptors - kept
     assert relay <= descriptors - kept
     assert store == MOST_OF_STORE or store >= descriptors // 4
+    handshakes = for_handshakes(descriptors)
+    assert 1 <= handshakes <= MOST_HANDSHAKES
+    assert for_callers(descriptors) + store + 2 * handshakes <= descriptors
+    assert relay + handshakes <= descriptors - kept
+    assert handshakes == MOST_HANDSHAKES or handshakes >= kept // 4
 
 
 def test_the_soft_limit_becomes_the_hard_one() -> None:

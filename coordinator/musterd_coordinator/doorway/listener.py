@@ -21,10 +21,14 @@ import structlog
 
 from musterd.tls import Tls, why
 from musterd_coordinator.doorway.peer import user_name, user_of
+from musterd_coordinator.limits.descriptors import MOST_HANDSHAKES, allowed, for_handshakes
 from musterd_coordinator.limits.seldom import Seldom
 from musterd_coordinator.limits.shares import Shares, holder_of
 
 log = structlog.get_logger(__name__)
+
+FAREWELL = 0.2
+"""Seconds until somebody who was dismissed is hung up on."""
 
 ACCEPTED_AT_ONCE = 64  # before others have their turn
 _LOOKUPS = 4  # of users' names, in threads: a server of names that hangs holds up nothing else
@@ -36,13 +40,29 @@ _NO_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 Make = Callable[[], asyncio.BaseProtocol]
 
 
+def dismiss(transport: asyncio.Transport) -> asyncio.TimerHandle:
+    """Close a connection that is counted no longer, and not wait for a client to end TLS as well.
+
+    One that does not would keep a file open for half a minute, beside all that may be connected. What it
+    has not read by then is lost. Returns what may be cancelled once the connection is gone.
+    """
+    transport.close()
+    return asyncio.get_running_loop().call_later(FAREWELL, transport.abort)
+
+
 @dataclass(frozen=True, slots=True)
 class HandshakeLimits:
     """These are how many may shake hands at once, in all and of one address, and for how long."""
 
-    total: int = 512
-    each: int = 256
+    total: int = MOST_HANDSHAKES
+    each: int = MOST_HANDSHAKES // 2
     seconds: float = 10.0
+
+
+def handshake_limits(descriptors: int) -> HandshakeLimits:
+    """Return the limits of a process that may have so many files open. Pure."""
+    total = for_handshakes(descriptors)
+    return HandshakeLimits(total, max(1, total // 2))
 
 
 class Listener:
@@ -63,7 +83,7 @@ class Listener:
         limits: HandshakeLimits | None = None,
     ) -> None:
         self.sockets = tuple(sockets)
-        self.limits = limits or HandshakeLimits()
+        self.limits = limits or handshake_limits(allowed())
         self._make = make
         self._tls = tls
         self._called = called

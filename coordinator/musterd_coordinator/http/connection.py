@@ -17,6 +17,7 @@ import structlog
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from musterd_coordinator.doorway.listener import dismiss
 from musterd_coordinator.doorway.peer import identity_of
 from musterd_coordinator.http.app import App
 from musterd_coordinator.http.inputs import BODY_TIMEOUT
@@ -67,6 +68,7 @@ class Connection(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._body_timer: asyncio.TimerHandle | None = None
         self._take_timer: asyncio.TimerHandle | None = None
+        self._farewell: asyncio.TimerHandle | None = None
         self._problem: Problem | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -78,7 +80,7 @@ class Connection(HttpToolsProtocol):
         self._joining = Joining(transport)
         self._admitted, leaving = self._door.admit(self, holder_of(self.client))
         if isinstance(leaving, Connection):
-            leaving.transport.close()
+            leaving.dismiss()
         if self._admitted:
             self._start_head_timer()
         else:
@@ -89,7 +91,13 @@ class Connection(HttpToolsProtocol):
         self._stop_head_timer()
         self._stop_body_timer()
         self._stop_take_timer()
+        if self._farewell is not None:
+            self._farewell.cancel()
         super().connection_lost(exc)
+
+    def dismiss(self) -> None:
+        """Close it; it has no place any more."""
+        self._farewell = dismiss(self.transport)
 
     def data_received(self, data: bytes) -> None:
         if not self._admitted or self.transport.is_closing():
@@ -187,7 +195,7 @@ class Connection(HttpToolsProtocol):
             b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\nretry-after: 2\r\n"
             b"connection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(_FULL), _FULL)
         )
-        self.transport.close()
+        self.dismiss()
 
     # Timers
 

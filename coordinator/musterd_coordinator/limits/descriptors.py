@@ -19,6 +19,7 @@ KEPT = 128
 MOST_CALLERS = 4096
 MOST_OF_STORE = 4096
 MOST_OF_RELAY = 200_000
+MOST_HANDSHAKES = 512
 
 Read = Callable[[int], tuple[int, int]]
 """The soft and the hard limit of a resource, as the system says them."""
@@ -60,7 +61,17 @@ def for_embedded_store(descriptors: int) -> int:
 
 def for_relay(descriptors: int) -> int:
     """Return how many connections a relay takes: one more is told so, and goes to another relay. Pure."""
-    return max(1, min(MOST_OF_RELAY, descriptors - _kept(descriptors)))
+    left = descriptors - _kept(descriptors) - for_handshakes(descriptors)
+    return max(1, min(MOST_OF_RELAY, left))
+
+
+def for_handshakes(descriptors: int) -> int:
+    """Return how many may shake hands by TLS with one listener, of which a process has two at most.
+
+    They are no callers yet, and so have half of the files that no caller takes. Pure.
+    """
+    spare = max(0, descriptors - MOST_CALLERS - MOST_OF_STORE - KEPT)
+    return max(1, min(MOST_HANDSHAKES, (_kept(descriptors) + spare) // 4))
 
 
 def _kept(descriptors: int) -> int:

@@ -11,6 +11,7 @@ from typing import cast
 import anyio
 import structlog
 
+from musterd_coordinator.doorway.listener import dismiss
 from musterd_coordinator.limits.descriptors import MOST_OF_STORE
 from musterd_coordinator.limits.seldom import Seldom
 from musterd_coordinator.limits.shares import Shares
@@ -147,7 +148,7 @@ class ClientConnection(asyncio.Protocol):
         self.address = str(peer[0]) if peer else ""
         if not self._crowd.admit(self):
             self._transport.write(_TOO_MANY)
-            self._transport.close()
+            self._patience = dismiss(self._transport)
             return
         self._transport.set_write_buffer_limits(high=TURN_BYTES)
         _keep_alive(self._transport.get_extra_info("socket"))
