@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from musterd.testing.busy import allowed_now
 from tests.faults.lab import DURING, Lab
+from tests.faults.memcached_orders import explains
 from tests.faults.observer import POLL
 from tests.faults.outcome import DEAD
 
@@ -19,6 +20,9 @@ LEAST = 6.0
 MOST = 40.0
 """Seconds after which an attack under which nobody was found has stopped verdicts, where the machine is
 not busy."""
+
+HELD_UP = 8.0
+"""Seconds that an attack lasts under which nobody is judged."""
 
 DEAF = 0.34
 """The share of an attack during which a coordinator may say that it does not listen."""
@@ -46,6 +50,17 @@ def under_attack(
         lasted = time.monotonic() - began
     outcome = lab.verify()
     assert outcome.not_listening <= deaf * lasted + 3 * POLL, f"{name}: deaf, {outcome.explained}"
+
+
+def held_up(
+    lab: Lab, name: str, deed: Callable[[], object], *, why: str, every: float = 0.25
+) -> None:
+    """Do ``deed`` for a while, which holds up all verdicts: nobody is accused, and it is said ``why``."""
+    with lab.fault(name):
+        for _ in range(round(HELD_UP / every)):
+            deed()
+            time.sleep(every)
+    assert explains(lab.verify().explained, why)
 
 
 def _found(lab: Lab) -> bool:

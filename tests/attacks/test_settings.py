@@ -83,9 +83,10 @@ def test_agents_more_hurried_than_the_coordinator_knows(
             lab.last(20)
             way.heal()
             lab.wait(lambda: lab.all_up(*hurried, *CROWD), 20, "up again")
+            answered = list(lab.observer.samples)  # before they say goodbye
         seen = {
             (name, sample.states[name])
-            for sample in lab.observer.samples
+            for sample in answered
             for name in (*hurried, *CROWD)
             if name in sample.states
         }
