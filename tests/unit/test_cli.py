@@ -112,6 +112,7 @@ def test_a_misspelt_command_or_option_names_the_nearest(told: Told) -> None:
 
 def test_arguments_are_checked_before_anything_is_asked(told: Told) -> None:
     assert "required: GROUP" in told.refusal("members")
+    assert "required: MEMBER" in told.refusal("show", "--", "compute")
     assert "group name 'a/b' is not usable" in told.refusal("members", "a/b")
     assert "member name '' is not usable" in told.refusal("show", "compute", "")
     assert "invalid choice: 'upp'" in told.refusal("members", "compute", "--state", "upp")
@@ -151,6 +152,11 @@ def test_check_config_says_where_each_value_is_from(
     assert lines["sweep_timeout"] == (10.0, "default: half of service_down_time, at most 10")
     assert [one["member"] for one in report["members"]] == ["a", "b"]
     assert report["warnings"] == []
+    assert told.run("check-config", "--config", str(path), "--store", "memory:") == 0
+    assert [line.split()[:2] for line in told.out.splitlines()[-2:]] == [
+        ["compute/a", "10"],
+        ["compute/b", "5"],
+    ]
 
 
 def test_check_config_prints_a_table_and_then_warnings(told: Told) -> None:

@@ -2,8 +2,8 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,11 +22,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         # A word that is mistaken explains a word that is missing.
-        for word in self._argv if "required" in message else ():
+        for word in takewhile("--".__ne__, self._argv) if "required" in message else ():
             if word.startswith("-") and word.partition("=")[0] not in self._option_string_actions:
                 self._refuse(word)
-            if word == "--":
-                break
         raise ConfigError(f"{message}; see {self.prog} --help")
 
     def _refuse(self, word: str) -> NoReturn:
@@ -172,9 +170,3 @@ def settings_of(args: argparse.Namespace) -> Loaded:
     file = getattr(args, "env_file", None)
     environ = {**os.environ, **environment_in(file)} if file else os.environ
     return load(values, environ, Path(args.config) if args.config else None)
-
-
-def warn(loaded: Loaded) -> None:
-    """Print the warnings about a configuration."""
-    for warning in loaded.warnings:
-        print(f"musterd: warning: {warning}", file=sys.stderr)
