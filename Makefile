@@ -5,9 +5,6 @@
 ARGS ?=
 PREFIX ?= /opt/musterd
 export PYTHON
-# Where Python may write no bytecode, each of the hundreds of processes that tests start compiles all anew:
-# three seconds instead of one.
-unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -26,7 +23,6 @@ demo:  ## watch a small fleet fail and recover, e.g. ARGS='--members 500'
 
 test:  ## run all tests on real servers, and measure; or some, e.g. ARGS='-k memcached'
 	@scripts/setup.sh test
-	@.venv/bin/python -m compileall -q agent common coordinator benchmarks
 	$(if $(strip $(ARGS)),,MEASURE=build/coverage.json) .venv/bin/pytest -n 4 --dist worksteal $(ARGS)
 
 coverage:  ## run all tests and say what no test takes, daemons included, twice as slow

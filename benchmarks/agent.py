@@ -144,11 +144,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--duration", type=float, default=30.0, help="seconds of beating")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between beats")
     parser.add_argument("--store", choices=STORES, default="memcached")
-    parser.add_argument("--rounds", type=int, default=7, help="of what a key adds")
     args = parser.parse_args(argv)
     with STORES[args.store](2 * args.agents, 1) as server:
         measured = measure(server.url, args.agents, args.duration, args.interval)
-        measured["CPU that a key adds to a beat"] = anyio.run(added_by_key, server.url, args.rounds)
+        measured["CPU that a key adds to a beat"] = anyio.run(added_by_key, server.url)
     facts = {
         "store": args.store,
         "agents": args.agents,

@@ -22,19 +22,20 @@ from musterd.urls import host_and_port
 NAMESPACE = "musterd"
 BURST = 90  # beats: a look at the holder and the challenge is at every third
 PAIRS = 40
+ROUNDS = 7
 _CHALLENGE = bytes(32)  # of two coordinators
 _TIMEOUT = 30.0
 
 Sender = tuple[ShardWriter, int]  # and the member_id of its member
 
 
-async def added_by_key(url: str, rounds: int) -> list[float]:
-    """Return what a key adds to a beat, in µs of CPU, once for each of ``rounds``."""
+async def added_by_key(url: str) -> list[float]:
+    """Return what a key adds to a beat, in µs of CPU, once for each of :data:`ROUNDS`."""
     await _write_challenge(url)
     keyring = Keyring(NAMESPACE, fleet=FleetKeys(new_fleet_key()))
     plain, signing = await _writer(url, "plain", None), await _writer(url, "signing", keyring)
     try:
-        return [await _round(plain, signing) for _ in range(rounds + 1)][1:]
+        return [await _round(plain, signing) for _ in range(ROUNDS + 1)][1:]
     finally:
         for writer, _ in (plain, signing):
             await writer.aclose()

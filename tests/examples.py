@@ -4,12 +4,7 @@ Hypothesis draws others in each run, so that the runs of a day go further than o
 Only properties that take seconds are cut; what a failure was found with stays as an `@example`.
 """
 
-from collections.abc import Sequence
-from typing import TypeVar
-
 from hypothesis import settings
-
-_Case = TypeVar("_Case")
 
 THOROUGH = "thorough"
 """The profile of Hypothesis in which properties get all: `--hypothesis-profile thorough`."""
@@ -26,11 +21,6 @@ def examples(meant: int) -> int:
 def seeds(meant: int) -> range:
     """Return the seeds that a simulation is run with: in `make test` those of a quarter, rounded up."""
     return range(meant if _thorough() else -(-meant // SHARE))
-
-
-def some(meant: Sequence[_Case]) -> Sequence[_Case]:
-    """Return the cases that a slow test is run with: in `make test` the first and the last."""
-    return meant if _thorough() else (meant[0], meant[-1])
 
 
 def _thorough() -> bool:

@@ -113,9 +113,9 @@ def check_members(members: Sequence[Member]) -> Sequence[Member]:
     for shared in {(member.group, member.zone, member.owner) for member in members}:
         _check_shared(*shared)
     names = [member.name for member in members]
-    if not all(map(_NAME.fullmatch, names)) or max(map(len, names), default=0) > NAME_LIMIT:
-        for name in names:
-            check_name("member", name)
+    usual = all(map(_NAME.fullmatch, names)) and max(map(len, names), default=0) <= NAME_LIMIT
+    for name in () if usual else names:
+        check_name("member", name)
     for member in members:
         if member.metadata:
             check_metadata(member.metadata)

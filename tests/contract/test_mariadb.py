@@ -5,12 +5,14 @@ from pathlib import Path
 import anyio
 import pytest
 
+from musterd import cli
 from musterd.errors import ConfigError, ShardRefused, StoreError
 from musterd.stores import open_store
 from musterd.stores.mysql.schema import init_db
 from musterd.stores.mysql.session import MySqlSession
 from musterd.stores.mysql.url import parse_url
 from musterd.testing.mariadb import SUPERUSER, MariaDb
+from musterd.urls import without_secret
 from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, run
 from tests.contract.labs import AGENTS, PATIENT
 from tests.contract.mariadb_lab import MariaLab
@@ -188,3 +190,16 @@ def test_a_url_leads_to_several_hosts_or_to_a_socket() -> None:
         ("db1", 3306),
     )
     assert parse_url("mariadb://u@/fleet?unix_socket=/run/m").name == "/run/m/fleet"
+
+
+def test_the_command_makes_the_tables_and_says_so_without_the_password(
+    contract_mariadb: MariaDb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with contract_mariadb.database() as database:
+        file = tmp_path / "musterd.toml"
+        file.touch(mode=0o600)
+        file.write_text(f'store = "{database.url}"\n')
+        assert cli.main(["init-db", "--config", str(file)]) == 0
+        assert database.execute("SELECT * FROM musterd_schema") == "1"
+    said = capsys.readouterr().out
+    assert said == f"the tables in {without_secret(database.url)} are ready\n"

@@ -54,8 +54,8 @@ async def test_a_beat_needs_an_announcement(lab: Lab) -> None:
         assert not await agent.writers[0].beat(agent.beat_of(host(1)))
 
 
-MANY = {"memory": 1100, "memcached": 1100}
-"""Two commands of a thousand, for the one reader of all keyed stores; each join takes some calls."""
+MANY = {"memory": 2500, "memcached": 2500}
+"""Three commands of a thousand, for the one reader of all keyed stores; each join takes some calls."""
 
 
 async def test_many_members(lab: Lab, store_kind: str) -> None:

@@ -14,10 +14,10 @@ from musterd.testing.busy import Patience
 from musterd.testing.daemons import PATIENCE, Agent, Coordinator
 from musterd.testing.servers import Database, Memcached
 
-ROUNDS = 4
+ROUNDS = 8
 
 
-@pytest.mark.time_limit(120)  # a coordinator starts five times
+@pytest.mark.time_limit(120)  # a coordinator starts nine times
 @pytest.mark.parametrize("home", ["sqlite", "postgresql"])
 def test_no_acknowledged_fact_is_lost_to_kill_9(
     home: str, memcached: Memcached, request: pytest.FixtureRequest

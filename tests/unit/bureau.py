@@ -82,7 +82,7 @@ class Away:
         self.recorded += map(transition_of, history)
         self.written.set()
 
-    async def changed(self) -> Sequence[Entry]:
+    async def changed(self) -> Sequence[Entry | Gone]:
         return []
 
     async def prune(self, before: datetime) -> int:

@@ -41,7 +41,7 @@ def test_growth() -> None:
 
 
 def test_churn() -> None:
-    told = run("churn --names 1800 --rate 100")
+    told = run("churn --names 3600 --rate 200")
     figures = {figure["figure"]: figure["median"] for figure in told["figures"]}
     grown = {name: ratio for name, ratio in figures.items() if "end against" in name}
     there = ("members", "rows", "zones", "slots", "members in the registry", "keys in the store")
@@ -66,7 +66,7 @@ def test_verify() -> None:
 
 
 def test_agent() -> None:
-    told = run("agent --agents 1 --duration 1 --rounds 1")
+    told = run("agent --agents 1 --duration 1")
     assert told["pushes missed"] == 0
 
 

@@ -41,6 +41,7 @@ def test_tables_fit_a_terminal_and_break_no_name() -> None:
     assert max(len(re.sub(r"\x1b\[\d+m", "", line)) for line in lines) <= 80
     assert any(line.startswith("a" * 30) for line in lines)
     assert " ".join(lines).count("because") == 12
+    assert render.table(headers, rows, width=40) == wide, "names leave no room for sentences"
 
 
 class Terminal(io.StringIO):

@@ -4,16 +4,18 @@ import math
 from collections.abc import Iterator
 from contextlib import suppress
 
+import httpcore
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musterd.answers import NOT_READY, QueryAnswer
+from musterd.answers import NOT_READY, MemberPage, QueryAnswer
 from musterd.client import calls
 from musterd.client.attempts import Failure, HttpReply, attempts
 from musterd.client.calls import Call
 from musterd.client.choice import Address, Rotation, T, read_addresses
+from musterd.client.network import DeadlineBackend, Deadlines, root_of
 from musterd.errors import (
     ConfigError,
     Conflict,
@@ -320,3 +322,23 @@ def test_what_is_no_coordinator_is_not_believed(reply: HttpReply) -> None:
 def test_a_clock_that_jumped_leaves_no_negative_budget() -> None:
     steps = attempts(calls.groups(), Rotation([C1]), 1.0, iter([0.0, math.inf]).__next__)
     assert next(steps).budget == 0.0
+
+
+def test_pages_that_go_back_are_no_answer() -> None:
+    page = MemberPage(1, True, 0.5, [], "h2")
+    assert calls.next_page(page, "h1") == "h2"
+    for after in ("h2", "h3"):
+        with pytest.raises(CoordinatorError, match="do not ascend: 'h2' after"):
+            calls.next_page(page, after)
+
+
+def test_what_several_attempts_ended_with_began_with_the_first() -> None:
+    refused = ConnectionRefusedError(111, "refused")
+    assert root_of(ExceptionGroup("no address", [refused, OSError("unreachable")])) is refused
+
+
+def test_nothing_is_connected_after_a_requests_deadline() -> None:
+    deadlines = Deadlines()
+    deadlines.set(0.0)
+    with pytest.raises(httpcore.ConnectTimeout, match="deadline has passed"):
+        DeadlineBackend(deadlines).connect_tcp("127.0.0.1", 1)

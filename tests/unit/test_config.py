@@ -96,6 +96,7 @@ def test_a_wrong_type_names_key_value_and_file(tmp_path: Path) -> None:
     assert "metadata: {'a': 1} is not usable" in refusal({}, {}, toml(tmp_path, "metadata.a = 1"))
     assert "log_level: 'loud'" in refusal({}, {}, toml(tmp_path, 'log_level = "loud"'))
     assert "listed" in refusal({}, {}, toml(tmp_path, "listed = 1"))
+    assert "metadata: 5 is not usable" in refusal({}, {}, toml(tmp_path, "metadata = 5"))
 
 
 @pytest.mark.parametrize("key", NUMBERS)
@@ -211,6 +212,7 @@ def test_derived_values() -> None:
     assert settings.beat_ttl == 80.0
     assert settings.registry_url == "sqlite:///musterd.db"
     assert settings.listen_addresses == [("127.0.0.1", 8420)]
+    assert Settings(sweep_timeout=3.0).effective_sweep_timeout == 3.0
     database = msgspec.structs.replace(settings, store="postgresql://u:pw@h/d", push_timeout=0.5)
     assert database.registry_url == "postgresql://u:pw@h/d"
     assert database.push_timeout_for(100) == 0.5

@@ -50,10 +50,10 @@ async def test_what_a_sweep_finds_out_is_nobody_s_order(tmp_path: Path) -> None:
         assert (told.member, told.actor) == ("a", "")
 
 
-def line(at: int, actor: str = "", address: str = "") -> Transition:
+def line(at: int, actor: str = "", address: str = "", by: str = "c1") -> Transition:
     instant = START + timedelta(seconds=at)
     states = State.UP, State.UP
-    return Transition(at, instant, "g", "a", *states, f"because {at}", "c1", actor, address)
+    return Transition(at, instant, "g", "a", *states, f"because {at}", by, actor, address)
 
 
 def test_a_history_on_a_screen_says_by_whom() -> None:
@@ -69,6 +69,13 @@ def test_a_history_on_a_screen_says_by_whom() -> None:
 def test_a_history_without_orders_has_no_column_for_them() -> None:
     text = history.text(History("g", "a", [line(1)]), plain, START)
     assert text.splitlines()[0].split() == ["AT", "AGO", "CHANGE", "BECAUSE"]
+
+
+def test_a_history_of_several_coordinators_says_which_one_saw_each_change() -> None:
+    text = history.text(History("g", "a", [line(2, by="c2"), line(1)]), plain, START)
+    head, *rows = text.splitlines()
+    assert head.endswith("SEEN BY")
+    assert [row.split()[-1] for row in rows] == ["c2", "c1"]
 
 
 def test_a_change_that_is_watched_says_by_whom() -> None:

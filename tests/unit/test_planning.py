@@ -151,6 +151,10 @@ def test_contradictions_are_refused(facts: dict[str, float], word: str) -> None:
         plan(asked(**facts), COSTS)
 
 
+def test_where_hardly_a_beat_arrives_no_down_time_is_long_enough() -> None:
+    assert least_down_time(10.0, 1.0, 0.9999, 1e-12) == math.inf
+
+
 @pytest.mark.parametrize("kind", StoreKind)
 def test_the_settings_are_read_by_musterd_itself(kind: StoreKind, tmp_path: Path) -> None:
     answer = plan(asked(store=kind, interval=7.5), COSTS)
@@ -215,6 +219,10 @@ def test_a_load_run_gives_coefficients(tmp_path: Path) -> None:
     assert costs["postgresql.read_us"] == pytest.approx(50)
     assert costs["postgresql.unchanged_read_us"] == costs["postgresql.read_us"]
     assert costs["postgresql.beat_us"] == COSTS["postgresql.beat_us"]
+    run = load_output("memcached", **{"coordinator CPU": 0.05})
+    costs = COSTS.updated(written(tmp_path / "load.json", run))
+    assert costs["memcached.read_us"] == pytest.approx(50)
+    assert costs["postgresql.unchanged_read_us"] == COSTS["postgresql.unchanged_read_us"]
     run = load_output("postgres", **{"server CPU per beat": 50.0})
     costs = COSTS.updated(written(tmp_path / "load.json", run))
     assert costs["postgresql.beat_us"] == 50

@@ -196,6 +196,29 @@ def test_who_was_forgotten_elsewhere_goes_at_once_and_returns_by_a_newer_beat_on
     assert stage.state("a") is State.UP
 
 
+def test_what_others_order_is_taken_over_and_what_is_known_is_no_news() -> None:
+    stage = Stage()
+    stage.roll.restore(portion_of([]))
+    stage.sweep({0: (7, 1)}, seated=((0, host("a")),))
+    held = entry("a", State.UP, facts=Facts(disabled=True))
+    stage.roll.merge([held])
+    assert stage.answers.member("compute", "a").disabled
+    version = stage.roll.version
+    stage.roll.merge([held])
+    assert stage.roll.version == version
+
+
+def test_a_forgetting_that_is_told_twice_does_not_keep_a_newer_beat_from_counting() -> None:
+    stage = Stage()
+    stage.sweep({0: (7, 1), 1: (8, 1)}, seated=((0, host("a")), (1, host("b"))))
+    stage.sweep({0: (7, 2), 1: (8, 2)})
+    stage.roll.merge([Gone("compute", "a", 11)])
+    stage.sweep({0: (7, 3), 1: (8, 3)})  # remembered
+    stage.roll.merge([Gone("compute", "a", 11)])
+    stage.sweep({0: (7, 4), 1: (8, 4)})
+    assert stage.state("a") is State.UP
+
+
 def test_a_sweep_that_was_under_way_at_a_forgetting_is_no_newer_beat() -> None:
     stage = Stage()
     stage.sweep({0: (7, 1)}, seated=((0, host("a")),))

@@ -86,6 +86,15 @@ def test_news_is_what_differs_from_what_was_read_there(steps: list[tuple[str, An
         assert ours.count == len(model.rows)
 
 
+def test_newcomers_take_seats_that_others_had() -> None:
+    seats = ShardSlots(ROOM)
+    seats.seat(1, 0)
+    seats.seat(2, 3)
+    seats.seat_newcomers(np.array([1, 4]), np.array([5, 6]))
+    assert [seats.vacate(slot) for slot in (1, 2, 4)] == [5, 3, 6]
+    assert seats.count == 0
+
+
 numbers = st.integers(0, 2**30 - 1)
 
 

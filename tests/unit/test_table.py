@@ -208,3 +208,16 @@ def test_what_memcached_keeps_in_pieces_is_no_number(size: int, counted: int | O
     table.set(b"a", b"7 ".ljust(size, b"x"))
     assert table.incr(b"a", 1) == counted
     assert table.decr(b"a", 1) == (7 if counted == 8 else counted)
+
+
+@pytest.mark.parametrize("verb", ["add", "replace", "append", "prepend"])
+def test_what_is_refused_leaves_what_was_there(verb: str) -> None:
+    table = Table(item_limit=1000)
+    table.set(b"here", b"v")
+    write = getattr(table, verb)
+    assert write(b"here", bytes(1001)) is Outcome.TOO_LARGE
+    assert write(b"x" * 251, b"") is Outcome.BAD_KEY
+    found = table.get([b"here"])[0]
+    assert found is not None
+    assert table.cas(b"here", bytes(1001), 0, 0, found.cas) is Outcome.TOO_LARGE
+    assert value_of(table, b"here") == b"v"

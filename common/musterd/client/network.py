@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import unquote
 
@@ -232,15 +233,14 @@ class _LocalStream(httpcore.NetworkStream):
 
 def _connected(path: str, seconds: float) -> httpcore.NetworkStream:
     """Connect to the Unix socket at ``path``."""
-    connection = socket.socket(socket.AF_UNIX)
-    try:
+    with ExitStack() as unless_connected:
+        connection = unless_connected.enter_context(socket.socket(socket.AF_UNIX))
         connection.settimeout(seconds)
-        connection.connect(path)
-    except BaseException as error:
-        connection.close()
-        if isinstance(error, TimeoutError):
+        try:
+            connection.connect(path)
+        except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from error
-        if isinstance(error, OSError):
+        except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
-        raise
+        unless_connected.pop_all()
     return _LocalStream(connection)

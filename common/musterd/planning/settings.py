@@ -50,7 +50,7 @@ def _urls(question: Question, need: Need) -> tuple[str, str]:
             return "embedded+tls://coordinator-1:11311", "embedded+tls://coordinator-1:11311"
         case StoreKind.RELAY:
             return f"relay+tls://{_hosts('relay', need.relays, 11411)}", _DATABASE
-        case StoreKind.POSTGRESQL:
+        case _:
             return "postgresql://musterd_agents@database/musterd", _DATABASE
 
 

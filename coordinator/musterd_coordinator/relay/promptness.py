@@ -59,9 +59,8 @@ class LatencyReport:
 
     def written(self, members: Mapping[int, object] | set[int]) -> None:
         """Note that beats of these members got through after all."""
-        if self._given_up:
-            for member in self._given_up.keys() & members:
-                del self._given_up[member]
+        for member in self._given_up.keys() & members:
+            del self._given_up[member]
 
     @property
     def awaits_anybody(self) -> bool:

@@ -216,8 +216,6 @@ class SlotSeals:
             return
         self._accept(slots[fit], records[:, fit], keys[fit], now)
         left = np.flatnonzero(~fit)
-        if not len(left):
-            return
         left = left[~self._bear_out(slots[left], records[:, left], now)]
         if len(left):
             yield from self._refuse(slots[left], records[:, left], here[left])

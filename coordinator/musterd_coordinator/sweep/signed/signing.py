@@ -70,11 +70,8 @@ class EndedRuns:
         return False
 
     def _forget(self, before: float) -> None:
-        while self._runs:
-            oldest = next(iter(self._runs))
-            if self._runs[oldest].at >= before and len(self._runs) <= self._most:
-                return
-            del self._runs[oldest]
+        while len(self._runs) > self._most or next(iter(self._runs.values())).at < before:
+            del self._runs[next(iter(self._runs))]
 
 
 @dataclass(slots=True)

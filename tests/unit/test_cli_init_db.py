@@ -1,0 +1,32 @@
+"""What `musterd init-db` prints and refuses before it connects to any database."""
+
+import pytest
+
+from musterd import cli
+
+pytestmark = pytest.mark.usefixtures("no_configuration")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], 'GRANT USAGE ON SCHEMA musterd TO "musterd_agents"'),
+        (["--agents", "nova"], 'GRANT USAGE ON SCHEMA musterd TO "nova"'),
+        (["--store", "mysql://u@db1/fleet"], "USE `fleet`;"),
+        (["--store", "mysql://u@db1/fleet"], "TO `musterd_agents`@`%`"),
+        (["--store", "mariadb://u@db1/fleet", "--agents", "nova@h1"], "TO `nova`@`h1`"),
+    ],
+)
+def test_the_sql_is_that_of_the_database(
+    argv: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["init-db", "--print", *argv]) == 0
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--agents-each", "--relays"])
+def test_rights_that_mariadb_does_not_have_are_refused(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["init-db", "--store", "mysql://u@db1/fleet", option, "nova"]) == 2
+    assert f"{option} is for PostgreSQL" in capsys.readouterr().err
