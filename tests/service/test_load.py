@@ -19,15 +19,18 @@ from benchmarks.load.tally import Count
 
 from musterd.stores import open_store
 from musterd.stores.postgres.schema import init_db
-from musterd.testing.busy import in_time
+from musterd.testing.busy import allowed_now, in_time
 from musterd.testing.servers import Database, Memcached
 from musterd_coordinator.sweep.base import open_reader
 
-BRIEF = [
-    *("--interval", "1.0", "--service-down-time", "3.0", "--sweep-period", "0.1"),
-    *("--duration", "6.5", "--json"),
-]
+BRIEF = {"interval": 1.0, "service-down-time": 3.0, "sweep-period": 0.1, "duration": 6.5}
 Load = Callable[..., Mapping[str, Any]]
+
+
+def brief() -> list[str]:
+    """Options of a run of a few seconds, and of more where the machine is busy."""
+    longer = allowed_now(1.0)
+    return ["--json", *(f"--{name}={longer * seconds:.2f}" for name, seconds in BRIEF.items())]
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def load(capsys: pytest.CaptureFixture[str]) -> Load:
     """Run with these arguments; give the JSON that was printed, and figures by name in it."""
 
     def load(*argv: str) -> Mapping[str, Any]:
-        status = main([*argv, *BRIEF])
+        status = main([*argv, *brief()])
         printed = capsys.readouterr()
         assert status in (0, 1), printed.err
         found: dict[str, Any] = json.loads(printed.out)
@@ -73,7 +76,7 @@ def test_a_store_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"memcached://127.0.0.1:{nobody.getsockname()[1]}"
-        assert main(["--store", url, "--agents", "10", *BRIEF]) == 2
+        assert main(["--store", url, "--agents", "10", *brief()]) == 2
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert "refused" in said[0]
@@ -84,7 +87,7 @@ async def _roster_of(port: Port, url: str) -> None:
     await port.announce_all(members)
     if isinstance(port, KeyedPort):
         await port.count_slots(20)
-    reader = open_reader(open_store(url, namespace="fleet", timeout=5.0, beat_ttl=60.0), 0, "c1")
+    reader = open_reader(open_store(url, namespace="fleet", timeout=60.0, beat_ttl=60.0), 0, "c1")
     roster, beats = await reader.roster(), (await reader.sweep()).beats
     await reader.aclose()
     port.close()

@@ -31,6 +31,7 @@ class Scripted:
         self._hang_up = hang_up
         self.connections = 0
         self.said: list[bytes] = []
+        self.greeted = asyncio.Event()
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[MemcachedConnection]:
@@ -50,6 +51,7 @@ class Scripted:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         writer.write(self._greeting)
+        self.greeted.set()
         with suppress(ConnectionError, asyncio.CancelledError):
             while self._replies and (line := await reader.readline()):
                 self.said.append(line)
@@ -196,15 +198,16 @@ async def test_a_value_larger_than_any_of_ours_is_removed_unread(size: int) -> N
 async def test_a_reply_that_nobody_asked_for() -> None:
     scripted = Scripted(b"END\r\n", greeting=b"STORED\r\n")
     async with scripted.serve() as ours:
-        await ours_is_greeted(ours)
+        await is_greeted(scripted, ours)
         with pytest.raises(ShardCorrupt, match="reply that nobody asked for: 'STORED'"):
             await ours.gets(KEY)
 
 
-async def ours_is_greeted(ours: MemcachedConnection) -> None:
+async def is_greeted(scripted: Scripted, ours: MemcachedConnection) -> None:
     """Let it connect, and what the server says first arrive."""
     await ours._linked()
-    await asyncio.sleep(0.05)
+    await scripted.greeted.wait()
+    await asyncio.sleep(0.01)  # the loop hears what has come before it looks at the clock
 
 
 @pytest.mark.parametrize(
