@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from musterd.testing.busy import allowed_now
+
 ROOT = Path(__file__).parents[2]
 GOOD = (0, 1)  # 1: a goal was missed, as such small fleets may
 
@@ -34,7 +36,7 @@ def test_query() -> None:
 
 
 def test_growth() -> None:
-    told = run("growth --members 500 --interval 0.2 --repeats 1 --steady 0.4")
+    told = run(f"growth --members 500 --interval {allowed_now(0.2)} --repeats 1 --steady 0.4")
     assert [point["members"] for point in told["points"]] == [500]
     figures = {figure["figure"]: figure["median"] for figure in told["figures"]}
     assert figures["start until ready, members known, 500 members"] > 0
