@@ -97,6 +97,22 @@ def test_orders_without_end(lab: Lab) -> None:
     assert (owners == {""}) is lab.locks.are_on  # without a token it orders nothing
 
 
+@pytest.mark.locked_only
+def test_orders_of_somebody_without_a_token(lab: Lab) -> None:
+    """Neither is anybody forced down nor forgotten."""
+    forget = b"DELETE /v1/groups/compute/members/%b?force=true HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+    def give() -> None:
+        for name in CROWD[:4]:
+            answers = (
+                flood.order(lab.coordinator, name, b'{"forced_down": true}'),
+                flood.request(lab.coordinator, forget % name.encode()),
+            )
+            assert {answer[:13] for answer in answers} == {b"HTTP/1.1 401 "}, answers
+
+    under_attack(lab, "orders without a token", give)
+
+
 def orders_of_everything(lab: Lab) -> Callable[[], object]:
     numbers = iter(range(10**9))
 

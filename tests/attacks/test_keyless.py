@@ -10,7 +10,7 @@ from musterd.stores.slots.protocol import read_announcement, write_holder
 from musterd.testing.daemons import Agent
 from musterd.testing.servers import Memcached
 from tests.attacks.attack import under_attack
-from tests.attacks.neighbour import NAMESPACE, Neighbour
+from tests.attacks.neighbour import NAMESPACE, Neighbour, beat_of, holder
 from tests.faults.conftest import StartLab
 from tests.faults.lab import CROWD, DURING, Lab
 from tests.faults.locks import GROUP
@@ -67,6 +67,20 @@ def test_beats_of_the_living_in_the_place_of_the_dead(memcached: Memcached, lab:
                 him.set(him.key_of(DURING), record, 600)
 
         under_attack(lab, "beats of the living for the dead", copy)
+
+
+def test_members_invented_to_thin_out_a_zone(memcached: Memcached, lab: Lab) -> None:
+    """Nobody without a key has a seat, so that they count for no mass silence either."""
+    times = count(1)
+    with Neighbour(memcached) as him:
+        slots = {him.new_slot(): f"invented-{number}" for number in range(60)}
+
+        def beat() -> None:
+            number = next(times)
+            for slot, name in slots.items():
+                him.seat(slot, holder(name, "rack-1"), beat_of(name, number))
+
+        under_attack(lab, "members invented in a zone", beat)
 
 
 @pytest.mark.parametrize("stripped", [False, True], ids=["their mac", "no mac"])

@@ -24,6 +24,9 @@ FIRST_CROWD = 20_000
 
 DEEDS = {
     "locks of all tables": "BEGIN; LOCK TABLE musterd.beat IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3)",
+    "a lock of somebody's beat": (
+        "BEGIN; SELECT FROM musterd.beat WHERE slot = 0 FOR UPDATE; SELECT pg_sleep(3)"
+    ),
     "advisory locks": "SELECT pg_advisory_lock(n) FROM generate_series(0, 100) n; SELECT pg_sleep(3)",
     "a slot of two thousand millions": (
         "INSERT INTO musterd.member VALUES"
