@@ -10,6 +10,7 @@ peers     Nova's own drivers on the same servers
 growth    cost against the number of members
 steps     how long the event loop is taken at once
 verify    what it costs to check whose beats were read
+signed    what a coordinator pays for a fleet that signs
 answers   what one answer costs in CPU, without a server
 tls       what TLS costs a beat, a question and a connection
 churn     names that come and go for ever
@@ -33,6 +34,7 @@ BENCHMARKS = (
     "growth",
     "steps",
     "verify",
+    "signed",
     "answers",
     "tls",
     "churn",

@@ -146,10 +146,10 @@ def first_cause(error: BaseException) -> BaseException:
 # The rows of musterd.announce for many members at once, in slots that are set aside for them.
 _MEMBERS = """
 INSERT INTO musterd.member (
-    slot, member_id, namespace, "group", name, zone, owner, metadata, changed)
-SELECT slot, member_id, $1, "group", name, zone, '', '{}', pg_current_xact_id()
-FROM unnest($2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[])
-    AS new (slot, member_id, "group", name, zone)
+    slot, member_id, namespace, "group", name, zone, owner, metadata, changed, mac)
+SELECT slot, member_id, $1, "group", name, zone, '', '{}', pg_current_xact_id(), mac
+FROM unnest($2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[])
+    AS new (slot, member_id, "group", name, zone, mac)
 """
 _BEATS = f"""
 INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record, role_key)
@@ -165,9 +165,14 @@ async def seat(
     slots: NDArray[np.int64],
     records: Records,
     members: Sequence[Member],
+    macs: Sequence[bytes | None] | None = None,
 ) -> None:
-    """Write the rows of n members without an owner and metadata, and their first beats."""
+    """Write the rows of n members without an owner and metadata, and their first beats.
+
+    ``macs`` are those of their announcements, if they were signed.
+    """
     seats, ids = slots.tolist(), records["member_id"].view(np.int64).tolist()
     groups, names, zones = zip(*((one.group, one.name, one.zone) for one in members), strict=True)
-    await connection.execute(_MEMBERS, namespace, seats, ids, groups, names, zones)
+    signed = [None] * len(seats) if macs is None else macs
+    await connection.execute(_MEMBERS, namespace, seats, ids, groups, names, zones, signed)
     await connection.execute(_BEATS, seats, ids, records.tobytes(), namespace_key(namespace))

@@ -9,7 +9,7 @@ import anyio.to_thread
 from musterd.model import State
 from musterd.testing.daemons import Coordinator
 
-PATIENCE = 120.0
+PATIENCE = 600.0  # a million that sign, on a busy machine
 POLL = 0.02
 SELDOM = 0.2
 

@@ -28,7 +28,10 @@ from benchmarks.bulk import (
 from benchmarks.figures import progress
 from musterd.beat import SIZE, member_id
 from musterd.model import Member
+from musterd.stores.memcached.address import ServerAddress
+from musterd.stores.memcached.connection import MemcachedConnection
 from musterd.stores.slots.protocol import Keys, write_holder
+from musterd.urls import host_and_port
 
 NAMESPACE = "musterd"
 GROUP = "compute"
@@ -57,6 +60,14 @@ class Fleet:
         """Return the members in these rows, as their agents announce them."""
         return [Member(GROUP, name) for name in self.names[at]]
 
+    def macs(self, at: slice) -> list[bytes | None]:
+        """Return the macs of what the members in these rows announce; None of one that signs nothing."""
+        return [None] * len(self.names[at])
+
+    def holders(self, at: slice) -> list[bytes]:
+        """Return what stands in the slots of the members in these rows."""
+        return list(map(write_holder, self.members(at)))
+
     def beat(self, rows: Order | slice = slice(None)) -> None:
         """Let the members in these rows beat once more."""
         self.records["sequence"][rows] += np.uint64(1)
@@ -75,6 +86,9 @@ class Fill(Protocol):
 
     async def rewrite(self, rows: Order) -> None:
         """Write the newest beats of these rows, in this order."""
+
+    async def challenge(self) -> bytes:
+        """Return the challenge that stands in the store; empty where there is none."""
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -124,6 +138,7 @@ class KeyedFill:
         self._fleet = fleet
         self._keys = Keys(NAMESPACE)
         self._pipe = Pipe(address)
+        self._asked = MemcachedConnection(ServerAddress.from_host_port(*host_and_port(address)))
 
     async def fill(self) -> None:
         """Announce all members and write their first beats."""
@@ -140,11 +155,15 @@ class KeyedFill:
     async def aclose(self) -> None:
         """Close the connection."""
         await self._pipe.aclose()
+        self._asked.close()
+
+    async def challenge(self) -> bytes:
+        """Return the challenge; empty where there is none."""
+        return (await self._asked.gets(self._keys.challenge))[0] or b""
 
     def _announced(self, at: slice) -> bytes:
-        members = self._fleet.members(at)
-        holders = b"".join(map(write_holder, members))
-        rows = np.frombuffer(holders, np.uint8).reshape(len(members), -1)
+        holders = self._fleet.holders(at)
+        rows = np.frombuffer(b"".join(holders), np.uint8).reshape(len(holders), -1)
         slots = np.arange(at.start, at.stop)
         return announcements(self._keys, TTL, slots, self._fleet.records[at], rows)
 
@@ -157,6 +176,7 @@ FROM (
     FROM unnest($1::integer[]) WITH ORDINALITY rows (slot, place) OFFSET 0
 ) new WHERE beat.slot = new.slot
 """
+_CHALLENGE = "SELECT value FROM musterd.challenge WHERE namespace = $1"
 _SESSION = {
     "synchronous_commit": "off",
     # Else PostgreSQL would read the whole table for an UPDATE of some thousand rows.
@@ -177,7 +197,8 @@ class PostgresFill:
         connection, fleet = await self._connect(), self._fleet
         for at in progress(list(portions(len(fleet))), "announcing", "portion"):
             slots, members = np.arange(at.start, at.stop), fleet.members(at)
-            await seat(connection, NAMESPACE, slots, fleet.records[at], members)
+            records, macs = fleet.records[at], fleet.macs(at)
+            await seat(connection, NAMESPACE, slots, records, members, macs)
         await connection.execute("VACUUM ANALYZE musterd.member, musterd.beat")
 
     async def rewrite(self, rows: Order) -> None:
@@ -192,6 +213,12 @@ class PostgresFill:
         """Close the connection."""
         if self._connection is not None:
             await self._connection.close()
+
+    async def challenge(self) -> bytes:
+        """Return the challenge; empty where there is none."""
+        connection = await self._connect()
+        value: bytes | None = await connection.fetchval(_CHALLENGE, NAMESPACE)
+        return value or b""
 
     async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         if self._connection is None:

@@ -67,6 +67,16 @@ def test_verify() -> None:
     assert figures["memory of one member"] < 200
 
 
+@pytest.mark.time_limit(60)  # two coordinators, and two stores
+@pytest.mark.parametrize("store", ["memcached", "postgresql"])
+def test_signed(store: str) -> None:
+    told = run(f"signed --store {store} --members 300 --interval 0.5 --turns 1 --steady 0.6")
+    figures = {figure["figure"]: figure["median"] for figure in told["figures"]}
+    assert told["signatures"] == "require"
+    assert figures["members not up"] == figures["beats refused"] == 0
+    assert min(figures["coordinator CPU, unsigned"], figures["coordinator CPU, signed"]) > 0
+
+
 def test_agent() -> None:
     told = run("agent --agents 1 --duration 1")
     assert told["pushes missed"] == 0

@@ -22,7 +22,7 @@ from musterd.model import Member
 from musterd_coordinator.steps import Steps, whole
 from musterd_coordinator.sweep.base import BeatBatch, Roster, Signatures
 from musterd_coordinator.sweep.challenge import UNSEEN, Challenge, ChallengeValue, keep
-from musterd_coordinator.sweep.columns import Bools, Rejected, Slots, as_index
+from musterd_coordinator.sweep.columns import Bools, Rejected, Slots, as_index, as_span
 from musterd_coordinator.sweep.signed import macs
 from musterd_coordinator.sweep.signed.claims import Claims
 from musterd_coordinator.sweep.signed.columns import (
@@ -38,6 +38,8 @@ from musterd_coordinator.sweep.signed.columns import (
 )
 from musterd_coordinator.sweep.signed.macs import NO_KEY, PORTION, Words
 from musterd_coordinator.sweep.signed.signing import Signing, as_columns
+
+_NONE: Bools = np.zeros(0, np.bool_)
 
 
 class Checked(NamedTuple):
@@ -162,11 +164,14 @@ class SlotSeals:
         They are beats as far as anybody sees without a key.
         """
         columns = self._columns
-        columns.reserve(1 + int(slots.max(initial=-1)))
-        at = as_index(slots)
+        if not len(slots):
+            return Checked(_NONE, _NONE, _NONE)
+        columns.reserve(1 + slots.item(-1))
+        at = as_span(slots)
         is_new = (columns.last[:, at] != records).any(axis=0)
-        still = slots[~is_new]
-        columns.record[still[columns.record[still] == DOUBTED]] = BAD
+        if self._suspects:  # else no record is in doubt
+            still = slots[~is_new]
+            columns.record[still[columns.record[still] == DOUBTED]] = BAD
         changed = np.flatnonzero(is_new)
         for begin in range(0, len(changed), PORTION):
             end = begin + PORTION
@@ -175,10 +180,14 @@ class SlotSeals:
             # Now, and not before: what is given up half way is looked at in the next sweep.
             columns.last[:, as_index(slots[rows])] = records[:, rows]
         kinds = columns.record[at]
+        good = kinds == GOOD
+        if good.all():
+            none = np.zeros_like(good)
+            return Checked(good, none, none)
         bad = (kinds > GOOD) & np.isin(columns.member[at], (CLAIMED, PROVEN))
         if bad.any():
             self._tell_of_bad(slots[bad])
-        good = (kinds == GOOD) | (kinds == UNSIGNED)
+        good |= kinds == UNSIGNED
         return Checked(good, bad, self._are_foreign(slots, records, bad))
 
     def _tell_of_bad(self, slots: Slots) -> None:

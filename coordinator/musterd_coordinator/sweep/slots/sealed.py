@@ -3,7 +3,7 @@
 import numpy as np
 
 from musterd_coordinator.steps import Steps
-from musterd_coordinator.sweep.columns import WORDS, Slots, Words, all_good, as_index
+from musterd_coordinator.sweep.columns import WORDS, Slots, Words, all_good, as_span
 from musterd_coordinator.sweep.signed.seals import SlotSeals
 from musterd_coordinator.sweep.slots.collector import BeatCollector
 from musterd_coordinator.sweep.slots.slotmap import SlotMap
@@ -35,11 +35,12 @@ class SealedCollector(BeatCollector):
         if not len(slots):
             return
         checked = yield from self._seals.check(slots, words, now)
-        self._note_foreign(slots[checked.foreign], words[1, checked.foreign])
-        self._refused.append(slots[checked.bad & ~checked.foreign])
+        if checked.bad.any():
+            self._note_foreign(slots[checked.foreign], words[1, checked.foreign])
+            self._refused.append(slots[checked.bad & ~checked.foreign])
         if not checked.good.all():
             slots, words = slots[checked.good], words[:, checked.good]
-        self._note(as_index(slots), slots, words[2])
+        self._note(as_span(slots), slots, words[2])
         self._append(slots, words[:WORDS])
 
     def finish(self) -> None:

@@ -1,0 +1,155 @@
+"""The module lets two fleets beat in turns, one of which signs: see :mod:`benchmarks.signed`."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
+from statistics import median
+
+import anyio
+import anyio.to_thread
+
+from benchmarks.coordinators import all_saved, all_up, coordinator, start
+from benchmarks.figures import progress
+from benchmarks.fleet import Fill, Fleet, beating
+from benchmarks.processes import cpu_seconds, resident_bytes
+from benchmarks.signing_fleet import SigningFill, SigningFleet
+from benchmarks.stores import Server
+from musterd.keys import fleet_key_text
+from musterd.model import State
+from musterd.status import StatusAnswer
+from musterd.testing.daemons import Coordinator
+
+PLAIN, SIGNED = "unsigned", "signed"
+POLL = 1.0
+_OF_SIGNATURES = ("mac", "stale", "unsigned")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A `Plan` says how many ``members`` beat how often, and how often and how long it is measured.
+
+    Durations are seconds.
+    """
+
+    members: int
+    interval: float
+    sweep_period: float
+    turns: int
+    steady: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A `Turn` is what a coordinator cost while its fleet beat, and what it made of it.
+
+    ``cores`` are of its whole process, ``sweep`` the median of its sweeps in seconds, ``sweeps`` and
+    ``beats`` those of one second, ``resident`` bytes. ``not_up`` is the most members that were not
+    up at any look, ``changed`` the versions of its roll since all were, and ``refused`` the records
+    whose signatures were not good.
+    """
+
+    cores: float
+    sweep: float
+    sweeps: float
+    beats: float
+    resident: int
+    not_up: int
+    changed: int
+    refused: int
+    signatures: str
+
+
+Turns = Mapping[str, list[Turn]]
+
+
+class Side:
+    """A `Side` is one of the two: a store, a fleet, and the coordinator that watches it."""
+
+    def __init__(self, fleet: Fleet, fill: Fill, process: Coordinator, plan: Plan) -> None:
+        self._fleet, self._fill, self._process, self._plan = fleet, fill, process, plan
+        self._version = 0
+
+    async def begin(self) -> None:
+        """Start the coordinator, have it see all members, and freeze it."""
+        await self._fill.fill()
+        async with beating(self._fleet, self._fill, self._plan.interval):
+            await start(self._process)
+            await all_up(self._process, self._plan.members)
+            await all_saved(self._process)
+            self._version = (await self._status()).version
+        self._process.pause()
+
+    async def turn(self) -> Turn:
+        """Let the fleet beat and the coordinator run; return what that cost when it is at rest."""
+        self._process.resume()
+        async with beating(self._fleet, self._fill, self._plan.interval):
+            await anyio.sleep(self._plan.interval)
+            await all_saved(self._process)
+            turn = await self._measured()
+        self._process.pause()
+        return turn
+
+    async def aclose(self) -> None:
+        """Close the fleet's connections."""
+        await self._fill.aclose()
+
+    async def _measured(self) -> Turn:
+        pid, first = self._process.pid, await self._status()
+        seen, cpu, began = [first], cpu_seconds(pid), anyio.current_time()
+        until = began + self._plan.steady
+        while (left := until - anyio.current_time()) > 0:
+            await anyio.sleep(min(POLL, left))
+            seen.append(await self._status())
+        took = anyio.current_time() - began
+        cores, last = (cpu_seconds(pid) - cpu) / took, seen[-1]
+        return Turn(
+            cores,
+            median(status.shards[0].sweep_seconds or 0.0 for status in seen),
+            (last.shards[0].sweeps - first.shards[0].sweeps) / took,
+            self._plan.members / self._plan.interval,
+            resident_bytes(pid),
+            max(self._plan.members - status.states.get(State.UP, 0) for status in seen),
+            last.version - self._version,
+            sum(_refused(last, kind) - _refused(first, kind) for kind in _OF_SIGNATURES),
+            last.signatures,
+        )
+
+    async def _status(self) -> StatusAnswer:
+        return await anyio.to_thread.run_sync(self._process.client.status)
+
+
+async def measure(servers: Sequence[Server], plan: Plan) -> Turns:
+    """Return what each turn cost, of the unsigned fleet and of the one that signs."""
+    async with AsyncExitStack() as stack:
+        plain, signing = await _sides(servers, plan, stack)
+        turns: dict[str, list[Turn]] = {PLAIN: [], SIGNED: []}
+        for _ in progress(range(plan.turns), "beating", "turn"):
+            turns[PLAIN].append(await plain.turn())
+            turns[SIGNED].append(await signing.turn())
+    return turns
+
+
+async def _sides(servers: Sequence[Server], plan: Plan, stack: AsyncExitStack) -> list[Side]:
+    fleet = SigningFleet(plan.members, plan.interval)
+    fleets = Fleet(plan.members, plan.interval), fleet
+    fills = servers[0].fill(fleets[0]), SigningFill(servers[1].fill(fleet), fleet)
+    sides = []
+    for server, each, fill in zip(servers, fleets, fills, strict=True):
+        process = stack.enter_context(closing(coordinator(server.url_to_watch, plan.sweep_period)))
+        if each is fleet:
+            _give_key(process, fleet.fleet_key)
+        sides.append(Side(each, fill, process, plan))
+        stack.push_async_callback(sides[-1].aclose)
+        await sides[-1].begin()
+    return sides
+
+
+def _give_key(process: Coordinator, key: bytes) -> None:
+    file = process.directory / "fleet.key"
+    file.touch(0o600)
+    file.write_text(fleet_key_text(key))
+    process.settings["fleet_key_file"] = str(file)
+
+
+def _refused(status: StatusAnswer, kind: str) -> int:
+    return sum(shard.rejected.get(kind, 0) for shard in status.shards)
