@@ -3,6 +3,7 @@
 import shutil
 import ssl
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,26 @@ from musterd.testing.processes import ServerError, find_program, owned_directory
 
 _NAMES = ("DNS:localhost", "IP:127.0.0.1", "IP:::1")
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc")
+_AGE = timedelta(days=2)
+"""How old every certificate is: as elsewhere, a host whose clock is a few hours slow can use it."""
+_SETTINGS = """\
+[ca]
+default_ca = own
+[own]
+new_certs_dir = {directory}
+database = {directory}/index
+rand_serial = yes
+unique_subject = no
+default_md = sha256
+policy = any_name
+copy_extensions = copyall
+x509_extensions = identifiers
+[any_name]
+commonName = supplied
+[identifiers]
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+"""
 
 
 class Certificate(NamedTuple):
@@ -37,11 +58,12 @@ class Authority:
     def __init__(self, name: str = "authority") -> None:
         self._directory = owned_directory(None)
         self._own = self._pair("ca")
-        _openssl(
-            *("req", "-x509", *_KEY, "-subj", f"/CN={name}", "-days", "10"),
-            *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
-            *("-keyout", self._own.key, "-out", self._own.cert),
-        )
+        (self._directory / "index").touch()
+        settings = _SETTINGS.format(directory=self._directory)
+        (self._directory / "settings").write_text(settings)
+        own = "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"
+        request = _request(self._own, name, *own)
+        self._sign(self._own, request, 10, "-selfsign")
 
     @property
     def file(self) -> str:
@@ -54,16 +76,8 @@ class Authority:
         With negative ``days`` it has expired already.
         """
         made = self._pair(name)
-        request = made.cert + ".request"
-        extensions = f"subjectAltName={','.join(names or _NAMES)}"
-        _openssl(
-            *("req", *_KEY, "-subj", f"/CN={name}", "-addext", extensions),
-            *("-keyout", made.key, "-out", request),
-        )
-        _openssl(
-            *("x509", "-req", "-in", request, "-copy_extensions", "copyall", "-days", str(days)),
-            *("-CA", self._own.cert, "-CAkey", self._own.key, "-out", made.cert),
-        )
+        request = _request(made, name, f"subjectAltName={','.join(names or _NAMES)}")
+        self._sign(made, request, days, "-cert", self._own.cert)
         return made
 
     def renew(self, made: Certificate, *names: str, days: int = 5) -> None:
@@ -78,10 +92,28 @@ class Authority:
         _openssl("ec", "-aes128", "-passout", "pass:secret", "-in", made.key, "-out", locked.key)
         return locked
 
+    def _sign(self, made: Certificate, request: str, days: int, *by: str) -> None:
+        """Make a certificate of a ``request``, as one was that ends in so many ``days``."""
+        now = datetime.now(UTC)
+        begin, end = (f"{at:%Y%m%d%H%M%SZ}" for at in (now - _AGE, now + timedelta(days=days)))
+        _openssl(
+            *("ca", "-batch", "-notext", "-config", str(self._directory / "settings")),
+            *("-startdate", begin, "-enddate", end, "-keyfile", self._own.key, *by),
+            *("-in", request, "-out", made.cert),
+        )
+
     def _pair(self, name: str) -> Certificate:
         return Certificate(
             str(self._directory / f"{name}.crt"), str(self._directory / f"{name}.key")
         )
+
+
+def _request(made: Certificate, name: str, *extensions: str) -> str:
+    """Make the key of ``made`` and a request for its certificate; return where that is."""
+    request = made.cert + ".request"
+    more = [word for extension in extensions for word in ("-addext", extension)]
+    _openssl(*("req", *_KEY, "-subj", f"/CN={name}", *more), "-keyout", made.key, "-out", request)
+    return request
 
 
 def _openssl(*arguments: str) -> None:
