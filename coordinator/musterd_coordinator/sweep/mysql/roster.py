@@ -15,8 +15,8 @@ from musterd.errors import StoreError
 from musterd.stores.mysql.session import MySqlSession, Session
 from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.rows.limits import MOST_SLOTS
-from musterd_coordinator.sweep.rows.members import Told, member_in
-from musterd_coordinator.sweep.rows.refused import RefusedRows
+from musterd_coordinator.sweep.rows.members import Told
+from musterd_coordinator.sweep.rows.seating import SeatedRows
 from musterd_coordinator.sweep.rows.slotmap import RowSlots, Seat
 from musterd_coordinator.sweep.signed.signing import Signing
 
@@ -57,17 +57,16 @@ class RosterReader:
         self._link = link
         self._namespace = namespace
         self._seats = seats
-        self._signing = signing
+        self._rows = SeatedRows(link.name, namespace, signing, _told)
         self._whole: _Digest | None = None
         self._pages: dict[int, _Digest] = {}  # as they were read
         self._complete = False  # all was read once
-        self._refused = RefusedRows(link.name)
         self.top = 0
 
     @property
     def refused(self) -> int:
         """Return how many rows are left alone."""
-        return len(self._refused)
+        return len(self._rows.refused)
 
     def doubt(self) -> None:
         """Read everything once more, beside what goes on: something of it may be wrong."""
@@ -93,7 +92,7 @@ class RosterReader:
             if self._pages.get(page) != found.get(page) and page * PAGE < self._bound(whole[0])
         )
         seats, left = await self._read_pages(due)
-        self._refused.log()
+        self._rows.refused.log()
         roster = self._seats.update(seats)
         if not left:
             self._whole, self._complete = whole, True
@@ -129,7 +128,8 @@ class RosterReader:
         total = digest = 0
         for slot, version, *told in rows:
             total, digest = total + version, digest ^ version
-            seats[slot] = self._seat(slot, version & _MOST_VERSION, told)
+            ours = bool(told[0]) and told[1] is not None
+            seats[slot] = self._rows.seat(slot, version & _MOST_VERSION, told, ours=ours)
         old = (slot for slot, seat in seats.items() if not self._is_news(seat))
         for slot in list(old):
             del seats[slot]
@@ -140,20 +140,6 @@ class RosterReader:
 
     def _is_news(self, seat: Seat) -> bool:
         return self._seats.is_news(seat.slot, seat.changed)
-
-    def _seat(self, slot: int, changed: int, row: list[Any]) -> Seat:
-        ours, its_id, *_ = row
-        if not ours or its_id is None:
-            self._refused.accept(slot)
-            return Seat(slot, changed)
-        try:
-            told = _told(row)
-            member = member_in(told, self._namespace, self._signing)
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with it is wrong with it alone)
-            self._refused.add(slot, str(error) or type(error).__name__)
-            return Seat(slot, changed)
-        self._refused.accept(slot)
-        return Seat(slot, changed, told.its_id, member)
 
 
 def _told(row: list[Any]) -> Told:

@@ -13,8 +13,8 @@ from musterd.stores.postgres.session import Connection, PgSession
 from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.postgres.mark import SnapshotMark, catch_up, living_mark
 from musterd_coordinator.sweep.rows.limits import MOST_SLOTS
-from musterd_coordinator.sweep.rows.members import Told, member_in
-from musterd_coordinator.sweep.rows.refused import RefusedRows
+from musterd_coordinator.sweep.rows.members import Told
+from musterd_coordinator.sweep.rows.seating import SeatedRows
 from musterd_coordinator.sweep.rows.slotmap import RowSlots, Seat
 from musterd_coordinator.sweep.signed.signing import Signing
 
@@ -79,8 +79,7 @@ class RosterReader:
         portion: int = PORTION,
         signing: Signing | None = None,
     ) -> None:
-        self._signing = signing
-        self._rows, self._portion = page, portion
+        self._page, self._portion = page, portion
         self._link = link
         self._namespace = namespace
         self._seats = seats
@@ -88,12 +87,12 @@ class RosterReader:
         self._reading: _Reading | None = None
         self._doubtful = False
         self._bound = ROOMY  # slots are below this
-        self._refused = RefusedRows(link.name)
+        self._rows = SeatedRows(link.name, namespace, signing, _told)
 
     @property
     def refused(self) -> int:
         """Return how many rows are left alone."""
-        return len(self._refused)
+        return len(self._rows.refused)
 
     def doubt(self) -> None:
         """Read everything once more, beside what goes on: something of it may be wrong."""
@@ -108,7 +107,7 @@ class RosterReader:
         """
         reading = await self._current_reading()
         await self._step(reading)
-        self._refused.log()
+        self._rows.refused.log()
         seats, reading.seats = reading.seats, {}
         roster = self._seats.update(seats.values())
         if not reading.finished:
@@ -129,7 +128,7 @@ class RosterReader:
             self._reading = _Reading(now, since, anew)
             self._doubtful = False
             if since is None:
-                self._refused.clear()
+                self._rows.refused.clear()
             self._seats.start_reading()
         return self._reading
 
@@ -156,7 +155,7 @@ class RosterReader:
 
         One that cannot be read shrinks until the row to blame is alone.
         """
-        most = reading.page or self._rows
+        most = reading.page or self._page
         try:
             async with self._link.transaction() as connection:
                 rows = await connection.fetch(_PAGE, self._namespace, *_at(reading), most)
@@ -169,7 +168,7 @@ class RosterReader:
             return 0
         self._collect(reading, rows)
         reading.finished = len(rows) < most
-        reading.page = min(2 * most, self._rows)
+        reading.page = min(2 * most, self._page)
         return len(rows)
 
     async def _pass_over(self, reading: _Reading, reason: str) -> None:
@@ -178,7 +177,7 @@ class RosterReader:
         reading.finished = not rows
         for slot, version in rows:
             reading.position = int(version), slot
-            self._refused.add(slot, reason)
+            self._rows.refused.add(slot, reason)
             if 0 <= slot < self._bound:
                 reading.seats[slot] = Seat(slot, _changed(version))
 
@@ -193,24 +192,11 @@ class RosterReader:
             slot, changed = row["slot"], _changed(row["version"])
             reading.position = int(row["version"]), slot
             if not 0 <= slot < self._bound:
-                self._refused.add(
+                self._rows.refused.add(
                     slot, f"slots are below {self._bound}, for as many rows as there are"
                 )
             elif reading.since is None or self._seats.is_news(slot, changed):
-                reading.seats[slot] = self._seat(slot, changed, row)
-
-    def _seat(self, slot: int, changed: int, row: asyncpg.Record) -> Seat:
-        if not row["ours"]:
-            self._refused.accept(slot)
-            return Seat(slot, changed)
-        try:
-            told = _told(row)
-            member = member_in(told, self._namespace, self._signing)
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with it is wrong with it alone)
-            self._refused.add(slot, str(error) or type(error).__name__)
-            return Seat(slot, changed)
-        self._refused.accept(slot)
-        return Seat(slot, changed, told.its_id, member)
+                reading.seats[slot] = self._rows.seat(slot, changed, row, ours=row["ours"])
 
 
 def _told(row: asyncpg.Record) -> Told:
