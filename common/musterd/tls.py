@@ -277,7 +277,8 @@ def why(error: ssl.SSLError) -> str:
     """Say in a few words why no TLS came about, and what may mend that."""
     if isinstance(error, ssl.SSLCertVerificationError):
         said = str(error.verify_message).rstrip(".")
-        return f"its certificate is refused: {said[:1].lower()}{said[1:]}{_cure(said)}"
+        begin = said[:2] if said[:2].isupper() else said[:2].lower()  # "IP address mismatch"
+        return f"its certificate is refused: {begin}{said[2:]}{_cure(said)}"
     reason = error.reason or str(error)
     return _WORDS.get(reason, f"no TLS: {reason.replace('_', ' ').lower()}")
 

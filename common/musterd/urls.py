@@ -18,9 +18,9 @@ _OPTION = re.compile(r"([^?&\s=]+)(\s*=\s*)('[^']*'|[^&#\s]+)")
 def without_secret(url: str) -> str:
     """Return ``url`` with ``***`` where it has a password, for logs, errors and screens.
 
-    It knows ``scheme://user:password@host`` and ``password=`` among the options (libpq:
-    ``password``, ``sslpassword``), written with ``%XX`` or without. It never fails, whatever the
-    text is.
+    It knows ``scheme://user:password@host`` and ``password=`` among the options (libpq: ``password``,
+    ``sslpassword``; PyMySQL: ``passwd``, ``ssl_key_password``), written with ``%XX`` or without. It
+    never fails, whatever the text is.
     """
     return _without_keys(_without_options(_URL.sub(r"\1:***@", url)))
 
@@ -45,7 +45,7 @@ def _without_options(text: str) -> str:
 def _without_value(option: re.Match[str]) -> str:
     name, equals, _ = option.groups()
     # A driver reads %70assword as password, so it is one.
-    return f"{name}{equals}***" if "password" in unquote(name).lower() else option[0]
+    return f"{name}{equals}***" if "passw" in unquote(name).lower() else option[0]
 
 
 def has_secret(url: str) -> bool:

@@ -119,7 +119,7 @@ async def test_what_is_refused_says_what_to_do(
         ("mysql://u:p/w@h/db", "mean something else"),
         ("mysql://u@/db", "needs a host or a unix_socket"),
         ("mysql://u@h:x/db", "no host or host:port"),
-        ("mysql://u@h/db?charset=utf8", "option 'charset' is not one of"),
+        ("mysql://u@h/db?sslmode=require", "option 'sslmode' is not one of"),
         ("mariadb://u@/db?unix_socket=run", "no absolute path"),
     ],
 )
@@ -164,8 +164,7 @@ async def test_a_password_is_in_a_file_of_its_own(
     [
         ("[client]\npassword\n", "u", r"no line password=… in a section \[client\]"),
         ("[mysqld]\npassword=x\n", "u", "no line password"),
-        ("s3cret", "u", "no line password"),
-        ("[client]\npassword=x\n", "u:p", "leave one of them out"),
+        ("s3cret", "u", r"is no text with \[SECTION\]"),
     ],
 )
 def test_a_file_without_a_password_is_refused(
@@ -177,7 +176,7 @@ def test_a_file_without_a_password_is_refused(
         parse_url(url)
     assert "s3cret" not in str(caught.value)
     path.chmod(0o644)
-    with pytest.raises(ConfigError, match=r"others may read|leave one"):
+    with pytest.raises(ConfigError, match="others may read"):
         parse_url(url)
 
 

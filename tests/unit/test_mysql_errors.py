@@ -56,3 +56,15 @@ def test_an_error_says_what_is_wrong_with_the_database(
 def test_a_fault_of_our_own_is_not_taken_for_the_databases() -> None:
     assert translate("db1:3306/fleet", AttributeError("ours"), 2) is None
     assert number_of(AttributeError(1045)) == 0
+
+
+def test_a_login_that_is_refused_by_a_plain_connection_may_want_tls() -> None:
+    """MariaDB says that of an account, or a server, that takes TLS only."""
+    refused = OperationalError(1045, "Access denied")
+    for plain in (True, False):
+        translated = translate("db1:3306/fleet", refused, 2, plain=plain)
+        assert translated
+        assert ("?ssl_ca=FILE" in translated.reason) is plain
+    only = translate("db1:3306/fleet", OperationalError(3159, "insecure transport"), 2)
+    assert only
+    assert "?ssl_ca=FILE" in only.reason

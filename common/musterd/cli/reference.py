@@ -65,7 +65,8 @@ metadata = {{ device = "nvme0" }}
 `musterd agent --config /etc/nova/nova.conf --store memcached://mc1:11211` takes host name, interval
 and down time from Nova's own file, and the store from you. Nova's file need not change, and should
 not: its `servicegroup_driver` decides where Nova's own services report to. Without `--store` or
-`MUSTERD_STORE` the store is what the file names, where that is PostgreSQL or memcached.
+`MUSTERD_STORE` the store is what the file names: memcached, or Nova's own database, PostgreSQL or MariaDB, where
+musterd makes tables of its own (`musterd_…` in MariaDB, the schema `musterd` in PostgreSQL) and touches none of Nova's.
 
 A file whose name ends in `.conf`, or that has a section `[DEFAULT]`, `[database]` or `[cache]`, is
 read as Nova reads it: quotes, lines that go on, and `$name` included. `nova-compute.conf` beside a
@@ -80,10 +81,20 @@ command line still win.
 | `[cache] memcache_servers`, else `[DEFAULT] memcached_servers` (with a warning: Nova no longer reads it) | `memcached://…`; `<None>` or empty: `{EMBEDDED}`, with a warning; neither there: the same for a coordinator, an error for an agent |
 | `[cache] tls_enabled`, `tls_cafile`, `tls_certfile`, `tls_keyfile` | `memcached+tls://…`, `ca_file`, `cert_file`, `key_file` |
 | `[cache] memcache_sasl_enabled`, or a `backend` within one process | refused, where memcached is to be the store |
-| `[database] connection` | `postgresql://…`; options that only Nova's driver knows (`connect_timeout`, `client_encoding`, …) are left out with a warning; another database is refused |
+| `[database] connection` | `postgresql://…`, or `mysql://…` for `mysql`, `mysql+pymysql`, `mysql+mysqldb` and `mariadb`; another database is refused |
 | `[DEFAULT] service_down_time` | `service_down_time` |
 | `[DEFAULT] report_interval` | `interval` |
 | `[DEFAULT] host` | `member` |
+
+The URL of a database is read as SQLAlchemy reads it: any driver behind the `+`, and a password with `/`, `?` or `#` in it
+as it is. Options that only Nova's driver knows (`connect_timeout`, `client_encoding`, `plugin`, …) are left out with a
+warning. What it says of [TLS](operations.md#mariadb) is read as it stands, also in the file that `read_default_file`
+names; an `ssl_…` that musterd does not know is refused, and a file that is not there is left out with a warning, as Nova's
+driver does without a word. `[api_database]` is not looked at. MariaDB needs `pip install 'musterd[mysql]'`, and its
+registry is a SQLite file unless `registry` says otherwise. Nova's account, with all rights on its database, has those
+that coordinators and agents need; to give agents fewer, or to keep musterd out of Nova's database, name an
+account and a database of [its own](operations.md#mariadb) in `MUSTERD_STORE`. A compute host's file names no
+database as a rule: there `MUSTERD_STORE` does.
 
 ## Rules between options
 

@@ -5,14 +5,14 @@ that Nova's own services read too.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from musterd.errors import ConfigError
+from musterd.settings import novadatabase
 from musterd.settings.inifile import Name, Sections, assignments, interpolate, label
-from musterd.urls import host_and_port, without_secret
+from musterd.urls import host_and_port
 
 EMBEDDED = "embedded://127.0.0.1:11311"
 MEMCACHED_PORT = 11211
@@ -201,35 +201,13 @@ def _database(sections: Sections) -> _Store:
         raise ConfigError(
             f"{where} is missing, and {label(_DRIVER)} is db ({_why_db(sections)}); {INSTEAD}"
         )
-    dialect, separator, rest = connection.partition("://")
-    if dialect.partition("+")[0] not in ("postgresql", "postgres") or not separator:
-        raise ConfigError(
-            f"{where} is {without_secret(connection)!r}, and musterd needs PostgreSQL or memcached;"
-            f" {INSTEAD}"
-        )
-    return _postgres(where, f"postgresql://{rest}")
-
-
-def _postgres(where: str, url: str) -> _Store:
-    """Return the store at ``url``, without the options that only Nova's own driver knows."""
-    from musterd.stores.postgres.url import OPTIONS, parse_url  # brings asyncpg
-
-    parts = urlsplit(url)
-    options = parse_qsl(parts.query, keep_blank_values=True)
-    kept = [(key, value) for key, value in options if key in OPTIONS]
-    dropped = dict.fromkeys(key for key, _ in options if key not in OPTIONS)
-    if dropped:
-        url = parts._replace(query=urlencode(kept, quote_via=quote)).geturl()
     try:
-        parse_url(url)
+        found = novadatabase.store_in(connection)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    return _Store(Value(url, where), list(_dropped_warnings(where, dropped)))
-
-
-def _dropped_warnings(where: str, dropped: Mapping[str, None]) -> Iterator[str]:
-    if dropped:
-        yield f"{where} has options that musterd does without: {', '.join(dropped)}"
+    if found is None:
+        raise ConfigError(f"{where} {novadatabase.refusal(connection)}; {INSTEAD}")
+    return _Store(Value(found.url, where), [f"{where} {warning}" for warning in found.warnings])
 
 
 def _why_db(sections: Sections) -> str:

@@ -39,9 +39,11 @@ class NamedLoop:
         return cast(asyncio.AbstractEventLoop, self)
 
     async def create_connection(
-        self, factory: Callable[[], Any], host: str, port: int, **options: Any
+        self, factory: Callable[[], Any], host: str = "", port: int = 0, **options: Any
     ) -> tuple[Any, Any]:
-        """Connect as the loop itself does, by the way to ``host``."""
+        """Connect as the loop itself does, by the way to ``host``; or go on with TLS on a ``sock``."""
+        if options.get("sock") is not None:  # asyncmy begins TLS so
+            return await self._loop.create_connection(factory, **options)
         if options.get("ssl"):
             options.setdefault("server_hostname", host)
 

@@ -34,6 +34,7 @@ class MariaDb(Server):
     """
 
     users = ("mysql", "nobody")
+    client_options: tuple[str, ...] = ()
     cheap: ClassVar[Mapping[str, object]] = {
         "innodb-flush-method": "nosync",
         "innodb-flush-log-at-trx-commit": 0,
@@ -59,6 +60,7 @@ class MariaDb(Server):
         done = subprocess.run(
             [
                 *(str(find_program("mariadb", "mariadb-client")), "--no-defaults", "-NB"),
+                *self.client_options,
                 *(f"-u{SUPERUSER}", f"-p{self.password}", f"-h{self.host}", f"-P{self.port}"),
                 *("--default-character-set=utf8mb4", database),
             ],

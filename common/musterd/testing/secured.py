@@ -1,4 +1,4 @@
-"""The module starts memcached and PostgreSQL behind TLS and passwords, as a platform runs them."""
+"""The module starts memcached, PostgreSQL and MariaDB behind TLS and passwords, as a platform runs them."""
 
 import shutil
 import socket
@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from musterd.testing.authority import Certificate
+from musterd.testing.mariadb import MariaDb
 from musterd.testing.processes import Server
 from musterd.testing.servers import SUPERUSER, Memcached, PgBouncer, Postgres
 
@@ -56,6 +57,21 @@ class SecuredPostgres(Postgres):
     def _refuse_plain(self) -> None:
         rules = self.data / "pg_hba.conf"
         rules.write_text(rules.read_text().replace("\nhost ", "\nhostssl "))
+
+
+class SecuredMariaDb(MariaDb):
+    """A `SecuredMariaDb` speaks TLS with ``certificate`` to whoever wants that.
+
+    Certificates of clients are those of ``ca_file``, the authority's.
+    """
+
+    client_options = ("--ssl",)
+
+    def __init__(self, certificate: Certificate, ca_file: str, /, **settings: object) -> None:
+        super().__init__(**settings)
+        own = own_files(self, certificate)
+        own_ca = own_file(self, "ca.crt", Path(ca_file).read_bytes())
+        self.settings |= {"ssl-cert": own.cert, "ssl-key": own.key, "ssl-ca": own_ca}
 
 
 class SecuredPgBouncer(PgBouncer):

@@ -2,17 +2,21 @@
 
 import os
 import socket
+import ssl
 import struct
 
 from asyncmy.errors import InternalError, MySQLError
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.link import Collision
+from musterd.stores.mysql.tls import why_no_tls
 
 _NO_DATABASE = 1049
 _NO_TABLES = (1146, 1305, 1318, 1054)  # no table, no procedure, or another one; no such column
 _LOGIN = (1044, 1045, 1698)
 _NO_RIGHTS = (1142, 1143, 1227, 1370)
+_PLAIN = 3159  # what the connection is, and MySQL takes nothing but TLS
+_BY_TLS = "name its authority in the URL of the store, as in ?ssl_ca=FILE"
 # Deadlock, as a conflict of Galera's is one too; row changed meanwhile; duplicate key; prepare anew.
 _COLLISIONS = (1213, 1020, 1062, 1615)
 _WAITED_TOO_LONG = (1205, 1317, 1969, 3024)  # for a lock; ended, by its time limit or by hand
@@ -28,12 +32,17 @@ def number_of(error: BaseException) -> int:
     return 0
 
 
-def translate(shard: str, error: Exception, limit: float) -> StoreError | None:
-    """Return what a failure of the driver or the network means; None for a fault of our own."""
+def translate(
+    shard: str, error: Exception, limit: float, *, plain: bool = False
+) -> StoreError | None:
+    """Return what a failure of the driver or the network means; None for a fault of our own.
+
+    ``plain``: the connection is neither by TLS nor within this host.
+    """
     if isinstance(error, TimeoutError):
         return ShardUnavailable(shard, f"no answer within {limit:g} s")
     if isinstance(error, MySQLError):
-        return _translate_driver(shard, error, limit)
+        return _translate_driver(shard, error, limit, plain=plain)
     if isinstance(error, OSError):
         return ShardUnavailable(shard, _network_reason(error))
     if isinstance(
@@ -50,7 +59,7 @@ def translate(shard: str, error: Exception, limit: float) -> StoreError | None:
     return None
 
 
-def _translate_driver(shard: str, error: MySQLError, limit: float) -> StoreError:
+def _translate_driver(shard: str, error: MySQLError, limit: float, *, plain: bool) -> StoreError:
     number, text, cause = number_of(error), _text(error), error.__cause__
     if isinstance(cause, OSError):  # a time that was up is one
         translated = translate(shard, cause, limit)
@@ -64,7 +73,11 @@ def _translate_driver(shard: str, error: MySQLError, limit: float) -> StoreError
         return ShardUnavailable(shard, "connection lost")
     if not number and isinstance(error, InternalError):
         return ShardCorrupt(shard, f"unreadable answer ({text})")
-    return ShardRefused(shard, _refusal(number, text))
+    # MariaDB has no other word for an account, or a whole server, that takes TLS only.
+    maybe = f"; where the password is right, perhaps it takes TLS only: {_BY_TLS}"
+    return ShardRefused(
+        shard, _refusal(number, text) + (maybe if plain and number in _LOGIN else "")
+    )
 
 
 def _refusal(number: int, text: str) -> str:
@@ -77,6 +90,8 @@ def _refusal(number: int, text: str) -> str:
         )
     if number in _LOGIN:
         return f"login refused: {text}"
+    if number == _PLAIN:
+        return f"{text}: {_BY_TLS}"
     if number in _NO_RIGHTS:
         return f"{text}: grant what 'musterd init-db --print' shows"
     return text
@@ -93,4 +108,6 @@ def _network_reason(error: OSError) -> str:
         return f"host name not found ({error.strerror})"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
+    if isinstance(error, ssl.SSLError):  # its errno is OpenSSL's
+        return why_no_tls(error)
     return os.strerror(error.errno) if error.errno else str(error) or "connection lost"

@@ -1,19 +1,22 @@
 """The module keeps one connection to MariaDB or MySQL: see :class:`musterd.stores.link.Link`."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import uniform
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 from asyncmy.connection import Connection, PreparedStatement
-from asyncmy.constants.CLIENT import FOUND_ROWS
+from asyncmy.constants.CLIENT import FOUND_ROWS, SSL
+from asyncmy.errors import OperationalError
 
-from musterd.errors import ConfigError, ShardRefused, StoreError
+from musterd.errors import ConfigError, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.link import LONGEST_CONNECTED, Link
 from musterd.stores.mysql.errors import WRONG_SERVER, number_of, translate
+from musterd.stores.mysql.tls import tls_of
 from musterd.stores.mysql.url import Target
 from musterd.stores.named_loop import NamedLoop
 
@@ -33,6 +36,7 @@ SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS
 WHERE VARIABLE_NAME = 'wsrep_cluster_state_uuid'
 """
 _BEGIN = ("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION")
+_NO_TLS = "it speaks no TLS there, and the URL of the store demands it: have its server do so"
 _NEVER = 31536000  # seconds: asyncmy's own deadlines never strike before those around it
 
 
@@ -79,6 +83,7 @@ class MySqlSession(Link[Session]):
     def __init__(self, target: Target, timeout: float, *, patient: bool = True) -> None:
         super().__init__(target.name, timeout, target.hosts, patient=patient)
         self._target = target
+        self._tls = tls_of(target.tls) if target.tls else None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -97,38 +102,49 @@ class MySqlSession(Link[Session]):
         return str(rows[0][0]), True
 
     async def _open(self, limit: float) -> Session:
-        loop, target = asyncio.get_running_loop(), self._target
-        named = NamedLoop(loop, self._ways, target.hosts, self.timeout)
+        loop, hosts = asyncio.get_running_loop(), self._target.hosts
+        named = NamedLoop(loop, self._ways, hosts, self.timeout)
+        connection = self._unconnected()
+        if self._target.addresses:
+            connection._loop = named.loop  # noqa: SLF001  # to find the host by its name
+        try:
+            await connection.connect()
+            connection._loop = loop  # noqa: SLF001  # from now on names mean nothing
+            await connection.query(self._greeting())
+        except BaseException as error:
+            _abort(connection)
+            if self._tls and isinstance(error, Exception) and _speaks_no_tls(connection):
+                raise ShardUnavailable(self.name, _NO_TLS) from None
+            raise
+        renewed_by = anyio.current_time() + uniform(0.5, 1.0) * LONGEST_CONNECTED
+        return Session(connection, named.reached, renewed_by)
+
+    def _unconnected(self) -> Connection:
+        target = self._target
         where: dict[str, object] = {"unix_socket": target.unix_socket}
         if target.addresses:
             host, port = target.address(self._turn)
             where = {"host": host, "port": port}
-        connection = Connection(
+        context, password = self._secrets()
+        return Connection(
             user=target.user,
-            password=self._password(),
+            password=password,
             database=target.database,
             charset="utf8mb4",
             autocommit=True,
             connect_timeout=_NEVER,
             client_flag=FOUND_ROWS,
             program_name="musterd",
+            ssl=context,
+            auth_plugin_map={} if target.keeps_secrets else _CLEAR,
             **where,
         )
-        if target.addresses:
-            connection._loop = named.loop  # noqa: SLF001  # to find the host by its name
-        try:
-            await connection.connect()
-            connection._loop = loop  # noqa: SLF001  # from now on names mean nothing
-            await connection.query(self._greeting())
-        except BaseException:
-            _abort(connection)
-            raise
-        renewed_by = anyio.current_time() + uniform(0.5, 1.0) * LONGEST_CONNECTED
-        return Session(connection, named.reached, renewed_by)
 
-    def _password(self) -> str:
+    def _secrets(self) -> tuple[ssl.SSLContext | None, bytes]:
+        """Return what TLS is spoken by, and the password as MariaDB's own client sends it."""
         try:
-            return self._target.password()
+            context = self._tls.context() if self._tls else None
+            return context, self._target.password().encode()
         except ConfigError as error:
             raise ShardRefused(self.name, str(error)) from None
 
@@ -144,10 +160,35 @@ class MySqlSession(Link[Session]):
         return not connection.connected or bool(connection._stream_broken)  # noqa: SLF001
 
     def _translate(self, error: Exception, limit: float) -> StoreError | None:
-        return translate(self.name, error, limit)
+        plain = self._tls is None and not self._target.unix_socket
+        return translate(self.name, error, limit, plain=plain)
 
     def _is_wrong_server(self, error: BaseException) -> bool:
         return number_of(error) in WRONG_SERVER
+
+
+class _NoClearText:
+    """A ``_NoClearText`` is what asyncmy asks instead of sending a password as it is."""
+
+    def __init__(self, connection: Connection) -> None:
+        del connection
+
+    def authenticate(self, packet: object) -> NoReturn:
+        """Refuse: whoever is in the way could ask for it too."""
+        del packet
+        raise OperationalError(
+            0,
+            "it asks for the password in clear text, which goes out by TLS with a checked certificate"
+            " only: name its authority in the URL of the store, as in ?ssl_ca=FILE",
+        )
+
+
+_CLEAR = dict.fromkeys(("mysql_clear_password", "dialog"), _NoClearText)
+
+
+def _speaks_no_tls(connection: Connection) -> bool:
+    """Say whether the server greeted, and offered no TLS. asyncmy asks for it all the same."""
+    return not getattr(connection, "server_capabilities", SSL) & SSL
 
 
 def _abort(connection: Connection) -> None:

@@ -22,6 +22,10 @@ def open_url(
     del beat_ttl
     target = parse_url(url)
     check_driver()
+    if target.tls:
+        from musterd.stores.mysql.tls import tls_of
+
+        tls_of(target.tls).context()  # raises what would be refused at each connect
     return Store(
         url=target.url,
         shard_names=(target.name,),
