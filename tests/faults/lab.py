@@ -88,11 +88,14 @@ class Lab:
                 self._stack.enter_context(agent)
             self.observer.start()
             self._stack.callback(self.observer.stop)
-            self.wait(lambda: self.all_up(*CROWD, DURING, AFTER), 15, "everybody up")
+            self.wait(self._begun, 15, "everybody up, and listening")
         except BaseException:
             self._stack.close()
             raise
         return self
+
+    def _begun(self) -> bool:
+        return self.all_up(*CROWD, DURING, AFTER) and self.observer.samples[-1].listening
 
     def __exit__(self, *exc_info: object) -> None:
         self._stack.close()
@@ -204,8 +207,8 @@ class Lab:
         outcome.longest_between_polls = max(b - a for a, b in pairwise(asked))
         outcome.false_downs = len(answers.accused(alive))
         outcome.suspects = len(answers.suspects(alive))
-        outcome.not_listening = answers.not_listening()
-        outcome.explained = answers.explained()
+        outcome.not_listening = answers.not_listening(outcome.began)
+        outcome.explained = answers.explained(outcome.began)
         outcome.found_during = answers.found(DURING)
         outcome.found_after = answers.found(AFTER)
 

@@ -79,15 +79,16 @@ class Answers:
         """Everybody who was ever in an answer."""
         return {name for s in self._samples for name in s.states}
 
-    def not_listening(self) -> float:
-        """For how long it was answered that not all is listened to."""
-        pairs = pairwise(self._samples)
+    def not_listening(self, since: float) -> float:
+        """For how long it was answered, from that moment on, that not all is listened to."""
+        pairs = pairwise(s for s in self._samples if s.at >= since)
         deaf = sum(after.at - before.at for before, after in pairs if not before.listening)
         return round(deaf, 1)
 
-    def explained(self) -> list[str]:
+    def explained(self, since: float) -> list[str]:
         """What was said of that, each reason once."""
-        return list(dict.fromkeys(reason for s in self._samples for reason in s.reasons))
+        told = (reason for s in self._samples if s.at >= since for reason in s.reasons)
+        return list(dict.fromkeys(told))
 
     def found(self, name: str) -> float | None:
         """Listening time until a host was answered down, from its death or the last gap after it.

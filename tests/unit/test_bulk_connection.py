@@ -2,7 +2,7 @@
 
 import pytest
 
-from musterd.errors import ShardRefused, ShardUnavailable
+from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable
 from musterd_coordinator.sweep.memcached.connection import BulkConnection
 from musterd_coordinator.sweep.memcached.login import LoginReply
 
@@ -23,3 +23,9 @@ def test_an_answer_to_user_and_password_is_read_when_it_is_whole() -> None:
     assert reply.parse(memoryview(b"STORED\r\n")) == (8, True)
     with pytest.raises(ShardRefused, match="CLIENT_ERROR"):
         reply.parse(memoryview(b"CLIENT_ERROR authentication failure\r\n"))
+
+
+@pytest.mark.parametrize("line", [b"END\r\n", b"HTTP/1.1 400 Bad Request\r\n"])
+def test_what_is_no_answer_to_user_and_password_refuses_none(line: bytes) -> None:
+    with pytest.raises(ShardCorrupt, match="reply is not memcached's"):
+        LoginReply("mc1:11211").parse(memoryview(line))

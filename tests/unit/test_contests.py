@@ -137,7 +137,7 @@ def test_a_conflict_says_what_it_is() -> None:
     told = {name: stage.answers.member("compute", name) for name in ("h0", "h1", "h2")}
     reasons = {name: answer.conflict_reason for name, answer in told.items()}
     assert reasons == {
-        "h0": "its record is overwritten by somebody without its key",
+        "h0": "its record is overwritten by somebody without its key, or by a second agent with it",
         "h1": "",
         "h2": "several agents beat under this name",
     }

@@ -255,7 +255,7 @@ def spawn(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        env=environment(),
+        env=environment() | {"HOME": str(directory)},  # PostgreSQL looks for certificates there
         start_new_session=True,  # a Ctrl-C is for us: we then stop our servers
         user=account and account.pw_uid,
         group=account and account.pw_gid,

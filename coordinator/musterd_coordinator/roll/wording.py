@@ -6,7 +6,9 @@ from musterd.beat import Status
 from musterd_coordinator.judge.transitions import Cause
 
 BEATING = "beating"
-OVERWRITTEN = "its record is overwritten by somebody without its key"
+OVERWRITTEN = "its record is overwritten by somebody without its key, or by a second agent with it"
+"""A run that another one followed counts again when it shows that it goes on: so two agents with one
+key look as somebody does who writes recorded beats."""
 EVIDENT = frozenset(
     {Cause.SILENT, Cause.MASS_SILENCE, Cause.HOLD_OVER, Cause.NEVER_BEAT, Cause.OVERWRITTEN}
 )  # by silence

@@ -364,7 +364,7 @@ class MemcachedConnection:
         except ShardRefused as refused:
             raise login_refused(self.name, refused.reason) from None
         if line != b"STORED\r\n":
-            raise login_refused(self.name, shown(line))
+            raise ShardCorrupt(self.name, f"reply is not memcached's: {shown(line)!r}")
 
     async def _connect(self, address: str) -> _Link:
         loop = asyncio.get_running_loop()

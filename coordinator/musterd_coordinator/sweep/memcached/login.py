@@ -1,7 +1,7 @@
 """The module reads the one line that a server answers to user and password."""
 
-from musterd.errors import ShardRefused
-from musterd.stores.memcached.connection import LINE_LIMIT, shown
+from musterd.errors import ShardCorrupt, ShardRefused
+from musterd.stores.memcached.connection import LINE_LIMIT, refusal, shown
 
 _WELCOME = b"STORED\r\n"
 
@@ -14,10 +14,12 @@ class LoginReply:
         self.oversized: list[bytes] = []
 
     def parse(self, buffer: memoryview) -> tuple[int, bool]:
-        """Read the line; raise ShardRefused for any other than that of a server that agrees."""
+        """Read the line; raise ShardRefused where it refuses, and ShardCorrupt for any other."""
         line, end, _ = bytes(buffer[:LINE_LIMIT]).partition(b"\n")
         if not end and len(line) < LINE_LIMIT:
             return 0, False
         if line + end != _WELCOME:
-            raise ShardRefused(self._shard, shown(line))
+            if text := refusal(line):
+                raise ShardRefused(self._shard, text)
+            raise ShardCorrupt(self._shard, f"reply is not memcached's: {shown(line)!r}")
         return len(_WELCOME), True
