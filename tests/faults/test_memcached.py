@@ -116,7 +116,7 @@ def test_no_more_connections(
     start_memcached: StartMemcached, start_lab: StartLab, option: str, word: str
 ) -> None:
     """All that are left are taken by others, and so is every one that is closed from then on."""
-    memcached = start_memcached("-c", "20", "-t", "1", "-o", option)
+    memcached = start_memcached("-c", "40", "-t", "1", "-o", option)
     lab = start_lab(memcached.url, kind=ONE)
     with lab.fault(f"connection limit reached (-o {option})"), crowded(memcached):
         lab.last(12)

@@ -80,7 +80,8 @@ def test_crashed(server: Postgres, database: Database, start_lab: StartLab) -> N
         server.start()
         lab.last(2)
     assert "automatic recovery in progress" in server.log
-    assert_explained(lab.verify(), "canary")
+    # Which a sweep meets is chance: a server that is away, one that starts, or one that is there again.
+    assert_explained(lab.verify(), "connection refused", "starting up", "canary")
 
 
 @pytest.mark.full_only
