@@ -5,15 +5,52 @@ from pathlib import Path
 
 import pytest
 
+from musterd.stores.mysql.schema import init_sql
+from musterd.testing.mariadb import MariaDatabase, MariaDb
 from musterd.testing.servers import Database
 from tests.conftest import StartPgBouncer
+from tests.contract.labs import AGENTS
+from tests.contract.mariadb_lab import COORDINATORS, prepare
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "pgbouncer"])
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    """Run a MariaDB with the accounts of agents and coordinators."""
+    with MariaDb(**MariaDb.cheap, max_connections=100) as server:
+        prepare(server)
+        yield server
+
+
+@pytest.fixture
+def maria(mariadb: MariaDb) -> Iterator[MariaDatabase]:
+    """Give a database with musterd's tables."""
+    with mariadb.database() as database:
+        database.execute(init_sql(AGENTS, COORDINATORS, database.name))
+        yield database
+
+
+@pytest.fixture
+def maria_url(maria: MariaDatabase) -> str:
+    """Give its URL for a coordinator, which has no rights but its own."""
+    return maria.server.url_of(maria.name, COORDINATORS)
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def shared_url(request: pytest.FixtureRequest) -> str:
+    """Give the URL of an empty registry that coordinators share, of each kind."""
+    if request.param == "mariadb":
+        return str(request.getfixturevalue("maria_url"))
+    database: Database = request.getfixturevalue("database")
+    return database.dsn
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "pgbouncer", "mariadb"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give the URL of a registry of each kind, which is empty."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/musterd.db"
+    if request.param == "mariadb":
+        return str(request.getfixturevalue("maria_url"))
     database: Database = request.getfixturevalue("database")
     if request.param == "postgresql":
         return database.dsn

@@ -8,8 +8,10 @@ from pathlib import Path
 import msgspec
 
 from musterd.model import Facts, Member, State, Transition
+from musterd.stores.mysql.url import parse_url as mysql_target
 from musterd.stores.postgres.url import parse_url
 from musterd_coordinator.registry.base import Entry, Gone, Registry, open_registry
+from musterd_coordinator.registry.mysql import MySqlRegistry
 from musterd_coordinator.registry.postgres import PostgresRegistry
 from musterd_coordinator.registry.rows import entry_row, transition_row
 from musterd_coordinator.registry.sqlite import SqliteRegistry
@@ -18,8 +20,10 @@ T0 = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 TIMEOUT = 5.0
 
 
-def open_at(url: str, namespace: str = "fleet", timeout: float = TIMEOUT) -> Registry:
-    return open_registry(url, namespace=namespace, timeout=timeout)
+def open_at(
+    url: str, namespace: str = "fleet", timeout: float = TIMEOUT, coordinator: str = ""
+) -> Registry:
+    return open_registry(url, namespace=namespace, timeout=timeout, coordinator=coordinator)
 
 
 @asynccontextmanager
@@ -29,9 +33,12 @@ async def opened(
     timeout: float = TIMEOUT,  # noqa: ASYNC109
     *,
     at_once: int | None = None,
+    coordinator: str = "",
 ) -> AsyncIterator[Registry]:
     """A registry, which reads and prunes ``at_once`` rows at a time."""
-    registry = open_at(url, namespace, timeout) if at_once is None else _small(url, at_once)
+    registry = (
+        open_at(url, namespace, timeout, coordinator) if at_once is None else _small(url, at_once)
+    )
     await registry.open()
     try:
         yield registry
@@ -43,6 +50,8 @@ def _small(url: str, rows: int) -> Registry:
     if url.startswith("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///"))
         return SqliteRegistry(path, "fleet", TIMEOUT, page=rows, batch=rows)
+    if url.startswith("mysql:"):
+        return MySqlRegistry(mysql_target(url), "fleet", TIMEOUT, page=rows, batch=rows)
     return PostgresRegistry(parse_url(url), "fleet", TIMEOUT, page=rows, batch=rows)
 
 

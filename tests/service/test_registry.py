@@ -1,4 +1,4 @@
-"""One suite for both homes of the registry, and what is peculiar to each."""
+"""One suite for all homes of the registry, and what is peculiar to each."""
 
 import os
 import signal
@@ -17,8 +17,10 @@ from msgspec.structs import replace
 
 from musterd.errors import RegistryError, RegistryRefused
 from musterd.model import Facts, Member, State
+from musterd.stores.mysql.url import parse_url as mysql_target
 from musterd.stores.postgres.url import parse_url
 from musterd_coordinator.registry.base import Registry
+from musterd_coordinator.registry.mysql import MySqlRegistry
 from musterd_coordinator.registry.postgres import PostgresRegistry
 from musterd_coordinator.registry.rows import entry_row
 from musterd_coordinator.registry.sqlite import SqliteRegistry
@@ -247,10 +249,11 @@ def _write_and_kill(url: str, number: int, delay: float) -> int:
     return int([line for line in lines if line][-1])
 
 
-def test_both_homes_are_registries() -> None:
+def test_all_homes_are_registries() -> None:
     """That is mypy's to check: they are opened by name."""
     homes: list[Registry] = [
         SqliteRegistry(Path("x.db"), "fleet", TIMEOUT),
         PostgresRegistry(parse_url("postgresql://h/d"), "fleet", TIMEOUT),
+        MySqlRegistry(mysql_target("mysql://u@h/d"), "fleet", TIMEOUT),
     ]
-    assert [home.shared for home in homes] == [False, True]
+    assert [home.shared for home in homes] == [False, True, True]

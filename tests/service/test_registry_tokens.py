@@ -69,16 +69,16 @@ async def test_a_token_is_revoked_once(registry: Registry) -> None:
     assert (rows, kept.facts.revoked) == (1, T0 + DAY)
 
 
-async def test_each_namespace_has_tokens_of_its_own(database: Database) -> None:
-    async with opened(database.dsn) as one, opened(database.dsn, "lab") as other:
+async def test_each_namespace_has_tokens_of_its_own(shared_url: str) -> None:
+    async with opened(shared_url) as one, opened(shared_url, "lab") as other:
         assert await one.tokens.add(token("a"))
         assert await other.tokens.add(token("a"))
         assert await other.tokens.revoke("a", T0)
         assert (await one.tokens.all()).usable[0].facts.revoked is None
 
 
-async def test_several_coordinators_see_the_same_tokens(database: Database) -> None:
-    async with opened(database.dsn) as one, opened(database.dsn) as two:
+async def test_several_coordinators_see_the_same_tokens(shared_url: str) -> None:
+    async with opened(shared_url) as one, opened(shared_url) as two:
         await one.tokens.add(token("a"))
         assert (await two.tokens.all()).rows == 1
 

@@ -348,7 +348,7 @@ def test_a_password_never_shows(tmp_path: Path) -> None:
     settings = load({}, {"MUSTERD_STORE": "postgresql://u:s3cret@h/d"}).settings
     assert settings.store == "postgresql://u:s3cret@h/d"
     assert "s3cret" not in repr(settings)
-    assert "s3cret" not in refusal({}, {"MUSTERD_REGISTRY": "mysql://u:s3cret@h/d"})
+    assert "s3cret" not in refusal({}, {"MUSTERD_REGISTRY": "mongodb://u:s3cret@h/d"})
     assert "s3cret" not in refusal({}, {}, toml(tmp_path, 'coordinator = "ftp://u:s3cret@h"'))
 
 

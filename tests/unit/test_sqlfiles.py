@@ -9,8 +9,10 @@ import musterd_coordinator.relay
 import musterd_coordinator.sweep.postgres
 from musterd.beat import SIZE
 from musterd.sqlfiles import folder, read, statement, steps
+from musterd.stores.mysql import schema as mysql_schema
 from musterd.stores.postgres.rights import Roles
 from musterd.stores.postgres.schema import STEPS, VERSION, init_sql
+from musterd_coordinator.registry import mysql_sql as registry_mysql_sql
 from musterd_coordinator.registry import postgres_sql as registry_postgres_sql
 from musterd_coordinator.registry import sqlite_sql as registry_sqlite_sql
 from musterd_coordinator.relay.waiting import NEXT
@@ -72,13 +74,22 @@ def test_the_roster_s_reader_knows_the_same_limits() -> None:
 
 
 def test_what_is_read_of_a_registry_s_row_is_the_same_everywhere() -> None:
-    statements = (
-        registry_postgres_sql.PAGE,
-        registry_postgres_sql.LOAD,
-        registry_postgres_sql.LOOK_UP,
-    )
-    columns = {text[text.index("SELECT") : text.index("FROM")] for text in statements}
-    assert len(columns) == 1
+    for sql in (registry_postgres_sql, registry_mysql_sql):
+        statements = sql.PAGE, sql.LOAD, sql.LOOK_UP
+        columns = {text[text.index("SELECT") : text.index("FROM")] for text in statements}
+        assert len(columns) == 1
+
+
+@pytest.mark.parametrize("version", range(1, mysql_schema.VERSION + 1))
+def test_a_step_of_mariadb_s_tables_notes_its_number_last(version: int) -> None:
+    *_, last = mysql_schema.statements(mysql_schema.STEPS[version - 1])
+    assert last == f"INSERT IGNORE INTO musterd_schema VALUES ({version})"
+
+
+def test_coordinators_may_use_every_table_of_mariadb() -> None:
+    made = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", "".join(mysql_schema.STEPS))
+    granted = "\n".join(mysql_schema.grants(None, "c", "d"))
+    assert set(re.findall(r"ON `d`\.(musterd_\w+)", granted)) == set(made)
 
 
 @pytest.mark.parametrize("version", range(1, registry_sqlite_sql.VERSION + 1))

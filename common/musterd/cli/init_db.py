@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from musterd.cli.arguments import Parser, add_env_file, add_options, settings_of
 from musterd.cli.arguments import parser as new_parser
 from musterd.errors import ConfigError, ShardRefused
+from musterd.settings.options import DATABASES
 from musterd.settings.settings import Settings
 from musterd.urls import without_secret
 
@@ -119,7 +120,7 @@ def is_of_this_host(host: str) -> bool:
 def database_of(settings: Settings) -> str:
     """Return the database that the store or the registry names; else raise ConfigError."""
     for url in (settings.store, settings.registry_url):
-        if url.startswith(("postgresql:", "postgres:", *MYSQL)):
+        if url.startswith(DATABASES):
             return url
     raise ConfigError(
         f"store {without_secret(settings.store)} needs no tables; name a database with --store"

@@ -90,8 +90,8 @@ The URL of a database is read as SQLAlchemy reads it: any driver behind the `+`,
 as it is. Options that only Nova's driver knows (`connect_timeout`, `client_encoding`, `plugin`, …) are left out with a
 warning. What it says of [TLS](operations.md#mariadb) is read as it stands, also in the file that `read_default_file`
 names; an `ssl_…` that musterd does not know is refused, and a file that is not there is left out with a warning, as Nova's
-driver does without a word. `[api_database]` is not looked at. MariaDB needs `pip install 'musterd[mysql]'`, and its
-registry is a SQLite file unless `registry` says otherwise. Nova's account, with all rights on its database, has those
+driver does without a word. `[api_database]` is not looked at. MariaDB needs `pip install 'musterd[mysql]'`.
+The registry is in the same database unless `registry` says otherwise. Nova's account, with all rights on its database, has those
 that coordinators and agents need; to give agents fewer, or to keep musterd out of Nova's database, name an
 account and a database of [its own](operations.md#mariadb) in `MUSTERD_STORE`. A compute host's file names no
 database as a rule: there `MUSTERD_STORE` does.

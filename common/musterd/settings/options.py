@@ -24,6 +24,9 @@ DAY = 86400.0
 TLS = "tls"
 """What a store's scheme ends with, after a plus, where the store is reached by TLS."""
 
+DATABASES = ("postgresql://", "postgres://", "mysql://", "mariadb://")
+"""URLs of databases begin so, where beats and a registry that coordinators share can be."""
+
 
 class Unusable(ValueError):
     """An ``Unusable`` means a value that an option does not take; the text says what it takes."""
@@ -274,7 +277,7 @@ def check_store(text: str) -> str:
 
 def check_registry(text: str) -> str:
     """Return ``text`` itself if a registry can be there; else raise ValueError."""
-    if not text.startswith(("sqlite:///", "postgresql://", "postgres://")) or text == "sqlite:///":
+    if not text.startswith(("sqlite:///", *DATABASES)) or text == "sqlite:///":
         raise ValueError("no registry can be there")
     return text
 

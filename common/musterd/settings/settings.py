@@ -9,7 +9,7 @@ import msgspec
 from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
 from musterd.model import Member, check_member
 from musterd.settings.declared import agents, coordinators, fleet, listeners, readers
-from musterd.settings.options import Option
+from musterd.settings.options import DATABASES, Option
 from musterd.urls import host_and_port, listen_parts, socket_path, without_secret
 
 
@@ -124,7 +124,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Return the registry, with its secret: ``registry``, or what follows from ``store``."""
         if self.registry is not None:
             return self.registry
-        if self.store.startswith(("postgresql:", "postgres:")):
+        if self.store.startswith(DATABASES):
             return self.store
         return "sqlite:///musterd.db"
 

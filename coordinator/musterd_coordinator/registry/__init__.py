@@ -1,1 +1,1 @@
-"""The package keeps what must survive in SQLite or PostgreSQL: states, operators' words, history."""
+"""The package keeps what must survive in SQLite, PostgreSQL or MariaDB: states, operators' words, history."""

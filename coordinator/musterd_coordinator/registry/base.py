@@ -1,8 +1,9 @@
 """The module says what must survive: members' facts and last states, and the history of both.
 
-It is kept apart from beats and never written at heartbeat rate. One Protocol, two homes: a SQLite
-file (:mod:`musterd_coordinator.registry.sqlite`) and PostgreSQL
-(:mod:`musterd_coordinator.registry.postgres`), the latter shared by several coordinators.
+It is kept apart from beats and never written at heartbeat rate. One Protocol, three homes: a SQLite
+file (:mod:`musterd_coordinator.registry.sqlite`), PostgreSQL
+(:mod:`musterd_coordinator.registry.postgres`) and MariaDB (:mod:`musterd_coordinator.registry.mysql`),
+the latter two shared by several coordinators.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 
 from musterd.errors import ConfigError
 from musterd.model import Facts, Member, State, Transition
+from musterd.stores.mysql.store import check_driver
 from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.tokens import TokenShelf
 
@@ -180,12 +182,15 @@ _HOMES = {
     "sqlite": "musterd_coordinator.registry.sqlite",
     "postgresql": "musterd_coordinator.registry.postgres",
     "postgres": "musterd_coordinator.registry.postgres",
+    "mysql": "musterd_coordinator.registry.mysql",
+    "mariadb": "musterd_coordinator.registry.mysql",
 }
 
 
 def open_registry(url: str, *, namespace: str, timeout: float, coordinator: str = "") -> Registry:
-    """Return the registry that ``url`` names; opens nothing yet. Raises ConfigError for a bad URL.
+    """Return the registry that ``url`` names; opens nothing yet.
 
+    Raises ConfigError for a bad URL, and where its driver is not installed.
     ``coordinator`` is the name that stands beside the lines of history that are recorded here.
     """
     scheme = url.partition(":")[0]
@@ -193,6 +198,8 @@ def open_registry(url: str, *, namespace: str, timeout: float, coordinator: str 
         raise ConfigError(
             f"registry URL begins with {scheme!r}; it must be one of {', '.join(sorted(_HOMES))}"
         )
+    if _HOMES[scheme].endswith(".mysql"):
+        check_driver()
     home = import_module(_HOMES[scheme])
     registry: Registry = home.open_url(
         url, namespace=namespace, timeout=timeout, coordinator=coordinator

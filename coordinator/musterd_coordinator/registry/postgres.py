@@ -2,20 +2,18 @@
 
 Two coordinators see the same changes of state, each in its own time. A line of history belongs to
 the one that told of it first: where another one saved that state already, however long ago, or
-wrote the same change within :data:`SAME_CHANGE`, nothing is written. Of saved states the last
+wrote the same change within
+:data:`~musterd_coordinator.registry.links.SAME_CHANGE`, nothing is written. Of saved states the last
 writer's stay: they only matter to a coordinator that starts. Facts are the same for all of them.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from math import inf
-from random import uniform
 from secrets import randbits
 from typing import Any
 
-import anyio
 import asyncpg
 import structlog
 
@@ -26,6 +24,16 @@ from musterd.stores.postgres.session import Connection, PgSession
 from musterd.stores.postgres.url import Target, parse_url
 from musterd_coordinator.registry import postgres_sql as sql
 from musterd_coordinator.registry.base import ChangeFacts, Entry, Gone, Portion, Row, portion_of
+from musterd_coordinator.registry.links import (
+    BATCH,
+    EVERYBODY,
+    PAGE,
+    SAME_CHANGE,
+    SAME_RESTART,
+    FirstLines,
+    RegistryLinks,
+    make_tables,
+)
 from musterd_coordinator.registry.postgres_tokens import PostgresTokens
 from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import as_json, facts_of, lines_in, readable, time_for
@@ -33,20 +41,7 @@ from musterd_coordinator.sweep.postgres.mark import SnapshotMark, catch_up, livi
 
 log = structlog.get_logger(__name__)
 
-SAME_CHANGE = timedelta(seconds=30)
-SAME_RESTART = timedelta(minutes=10)
-"""A restart's words name two random numbers: another coordinator's are of the same restart."""
-
-FRESH_PERIOD = 30.0
-_BRIEF = 0.5  # seconds: others' news must not wait for a batch under way
-PAGE = 1000
-BATCH = 10_000
 STATEMENT = 2000  # rows: making one with five times as many stops the event loop for long
-NEWS_TIMEOUT = 2.0
-"""Seconds for a page of what others changed: so soon is it noticed that the database is away."""
-
-EVERYBODY = 0
-"""In ``changed_by``: the writer is told too, or orders that cross might leave it the older one."""
 
 # A value is to blame, not the server: data exceptions, integrity, limits, a trigger's own words.
 _REFUSALS = ("22", "23", "54", "P0")
@@ -63,8 +58,7 @@ def open_url(
 class PostgresRegistry:
     """A `PostgresRegistry` is a :class:`musterd_coordinator.registry.base.Registry`.
 
-    Orders and questions have a connection of their own, and so has hearing of what others did:
-    neither waits for a batch. It reads ``page`` rows at a time, and prunes ``batch``.
+    It reads ``page`` rows at a time, and prunes ``batch``.
     """
 
     shared = True
@@ -86,27 +80,18 @@ class PostgresRegistry:
         self._coordinator = coordinator
         self._page, self._batch = page, batch
         self._hosts = target.hosts
-        self._orders = PgSession(target, timeout)
-        self._batches = PgSession(target, timeout)
-        self._news = PgSession(target, min(timeout, NEWS_TIMEOUT))
+        self._links = RegistryLinks(partial(PgSession, target), timeout)
         self.tokens = PostgresTokens(
-            partial(self._transaction, self._orders), namespace, self.quarantine
+            partial(self._transaction, self._links.orders), namespace, self.quarantine
         )
         self._me = 1 + randbits(62)
-        self._fresh_until = -inf
         self._mark: SnapshotMark | None = None
         self._heard: set[tuple[int, str, str]] = set()  # what the next reading brings again
 
     async def open(self) -> None:
         """Connect, and create or upgrade the tables where this role may."""
-        for left in reversed(range(self._hosts)):  # one that only reads is left for the next
-            try:
-                await ensure_schema(self._orders)
-                break
-            except StoreError as error:
-                if not left:
-                    raise RegistryError(f"registry {error}") from None
-        async with self._transaction(self._orders) as connection:
+        await make_tables(self._hosts, partial(ensure_schema, self._links.orders))
+        async with self._transaction(self._links.orders) as connection:
             encoding = await connection.fetchval(sql.ENCODING)
         if encoding != "UTF8":
             note = "what it cannot write is left out; a database in UTF8 takes everything"
@@ -115,7 +100,7 @@ class PostgresRegistry:
     async def load(self) -> AsyncIterator[Portion]:
         """Yield every member that was not forgotten, in portions."""
         self._mark, self._heard = None, set()
-        async for news in self._read(self._batches, sql.LOAD, told_by=None):
+        async for news in self._read(self._links.batches, sql.LOAD, told_by=None):
             yield portion_of([each for each in news if isinstance(each, Entry)])
 
     async def changed(self) -> Sequence[Entry | Gone]:
@@ -123,10 +108,10 @@ class PostgresRegistry:
 
         Facts count whichever coordinator changed them, this one too.
         """
-        await self._freshen()
+        await self._links.freshen()
         return [
             each
-            async for news in self._read(self._news, sql.PAGE, told_by=self._me)
+            async for news in self._read(self._links.news, sql.PAGE, told_by=self._me)
             for each in news
         ]
 
@@ -136,7 +121,7 @@ class PostgresRegistry:
         """Save members and their states, and append to the history, in one transaction."""
         limit = time_for(len(members) + len(history), self._timeout)
         given = self._namespace, self._me, list(map(str, known))
-        async with self._transaction(self._batches, limit) as connection:
+        async with self._transaction(self._links.batches, limit) as connection:
             # In turn: else each would miss what the other is writing, and both could deadlock.
             await connection.execute(sql.MY_TURN)
             await self._append(connection, history)  # compares with states saved before
@@ -146,7 +131,7 @@ class PostgresRegistry:
     async def change_facts(self, group: str, member: str, change: ChangeFacts) -> Facts:
         """Replace a member's facts, durably."""
         key = self._namespace, group, member
-        async with self._transaction(self._orders) as connection:
+        async with self._transaction(self._links.orders) as connection:
             await connection.execute(sql.DURABLE)
             text = await connection.fetchval(sql.FACTS, *key)
             if text is None:
@@ -160,26 +145,26 @@ class PostgresRegistry:
     async def forget(self, members: Sequence[tuple[str, str]]) -> int:
         """Drop members; their history stays, and their rows until every coordinator heard of it."""
         groups, names = zip(*members, strict=True) if members else ((), ())
-        async with self._transaction(self._orders) as connection:
+        async with self._transaction(self._links.orders) as connection:
             await connection.execute(sql.DURABLE)
             await connection.execute(sql.FORGET, self._namespace, groups, names, self._me)
             return int(await connection.fetchval(sql.NUMBER))
 
     async def history(self, group: str, member: str, limit: int) -> Sequence[Transition]:
         """Return the newest ``limit`` state changes of a member, newest first."""
-        async with self._transaction(self._orders) as connection:
+        async with self._transaction(self._links.orders) as connection:
             rows = await connection.fetch(sql.HISTORY, self._namespace, group, member, limit)
         return lines_in(map(tuple, rows), self.quarantine)
 
     async def newest(self) -> datetime | None:
         """Return when the newest line of history was written."""
-        async with self._transaction(self._orders) as connection:
+        async with self._transaction(self._links.orders) as connection:
             at: datetime | None = await connection.fetchval(sql.NEWEST, self._namespace)
         return at
 
     async def names_after(self, group: str, name: str, limit: int) -> Sequence[tuple[str, str]]:
         """Return the next members by group and name."""
-        async with self._transaction(self._news) as connection:
+        async with self._transaction(self._links.news) as connection:
             rows = await connection.fetch(sql.NAMES, self._namespace, group, name, limit)
         return [(row[0], row[1]) for row in rows]
 
@@ -198,7 +183,7 @@ class PostgresRegistry:
         if not names:
             return ()
         columns = zip(*names, strict=True)
-        async with self._transaction(self._news) as connection:
+        async with self._transaction(self._links.news) as connection:
             rows: list[asyncpg.Record] = await connection.fetch(
                 statement, self._namespace, *map(list, columns)
             )
@@ -211,7 +196,7 @@ class PostgresRegistry:
     async def exchange_reports(self, text: str) -> Sequence[tuple[str, float, str]]:
         """Leave ``text`` for other coordinators, and read theirs."""
         me = self._namespace, self._coordinator
-        async with self._transaction(self._news) as connection:
+        async with self._transaction(self._links.news) as connection:
             await connection.execute(sql.REPORT, *me, text)
             rows = await connection.fetch(sql.REPORTS, *me)
         return [(row[0], row[1], row[2]) for row in rows]
@@ -222,18 +207,7 @@ class PostgresRegistry:
 
     async def aclose(self) -> None:
         """Close all connections without waiting for the network."""
-        for link in (self._orders, self._batches, self._news):
-            link.close()
-
-    async def _freshen(self) -> None:
-        """Go where the database's name leads by now, every now and then."""
-        now = anyio.current_time()
-        if now < self._fresh_until:
-            return
-        self._fresh_until = now + uniform(0.5, 1.0) * FRESH_PERIOD
-        for link in self._orders, self._batches, self._news:
-            with suppress(StoreError), anyio.move_on_after(_BRIEF):  # the old connection serves
-                await link.freshen()
+        self._links.close()
 
     @asynccontextmanager
     async def _transaction(
@@ -254,18 +228,16 @@ class PostgresRegistry:
 
     async def _append(self, connection: Connection, history: Sequence[Row]) -> None:
         given = self._namespace, self._me, self._coordinator, SAME_CHANGE, SAME_RESTART
-        met = set[tuple[Any, Any]]()
-        for columns in _batches(history):
-            first = list[bool]()
-            for name in zip(columns[2], columns[3], strict=True):
-                first.append(name not in met)
-                met.add(name)
-            await connection.execute(sql.APPEND, *given, *columns, first)
+        first = FirstLines()
+        for begin in range(0, len(history), STATEMENT):
+            lines = history[begin : begin + STATEMENT]
+            columns = zip(*lines, strict=True)
+            await connection.execute(sql.APPEND, *given, *columns, first.among(lines))
 
     async def _prune(self, statement: str, what: datetime | timedelta) -> int:
         total, batch = 0, self._batch
         while batch == self._batch:
-            async with self._transaction(self._batches) as connection:
+            async with self._transaction(self._links.batches) as connection:
                 status = await connection.execute(statement, self._namespace, what, self._batch)
             batch = int(status.removeprefix("DELETE "))
             total += batch

@@ -1,4 +1,4 @@
-"""The module turns rows of a registry's tables into what they mean and back, alike in both homes.
+"""The module turns rows of a registry's tables into what they mean and back, alike in all homes.
 
 A member's row: group, name, zone, owner, metadata, facts, state, reason, since, first seen,
 interval. A row of history: version, at, group, name, old, new, reason, and of an order its actor,
@@ -6,6 +6,7 @@ address and request. Metadata and facts are JSON.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -153,6 +154,15 @@ def instant_or_none(value: datetime | str) -> datetime | None:
         return _instant(value)
     except _NONSENSE:
         return None
+
+
+def as_text(value: object) -> object:
+    """Return what a column holds, as text where it can be that."""
+    if not isinstance(value, bytes):
+        return value
+    with suppress(UnicodeDecodeError):
+        return value.decode()
+    return value
 
 
 def time_for(rows: int, timeout: float) -> float:

@@ -21,6 +21,7 @@ from musterd_coordinator.registry.base import ChangeFacts, Entry, Gone, Portion,
 from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import (
     as_json,
+    as_text,
     facts_of,
     instant_or_none,
     lines_in,
@@ -30,7 +31,7 @@ from musterd_coordinator.registry.rows import (
 )
 from musterd_coordinator.registry.sqlite_file import prepare
 from musterd_coordinator.registry.sqlite_tokens import SqliteTokens
-from musterd_coordinator.registry.sqlite_values import as_text, as_value, is_in_use, reason_of
+from musterd_coordinator.registry.sqlite_values import as_value, is_in_use, reason_of
 
 PRUNE_BATCH = 10_000
 LOAD_BATCH = 4000

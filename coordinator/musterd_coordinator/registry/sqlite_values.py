@@ -1,7 +1,6 @@
 """The module puts what SQLite holds and says into musterd's terms; pure."""
 
 import sqlite3
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -25,15 +24,6 @@ def is_in_use(error: sqlite3.Error) -> bool:
 
 def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def as_text(value: object) -> object:
-    """Return what a column holds, as text where it can be that."""
-    if not isinstance(value, bytes):
-        return value
-    with suppress(UnicodeDecodeError):
-        return value.decode()
-    return value
 
 
 def as_value(value: object) -> object:

@@ -59,11 +59,11 @@ CONNECTIONS_PER_ADDRESS = Option(
 
 REGISTRY = Option(
     "Where facts that must survive are kept: sqlite:///relative.db,"
-    " sqlite:////absolute.db or postgresql://…",
-    Text("sqlite:///FILE or postgresql://…", "URL", check_registry),
+    " sqlite:////absolute.db, postgresql://… or mysql://… (MariaDB).",
+    Text("sqlite:///FILE, postgresql://… or mysql://…", "URL", check_registry),
     "sqlite:////var/lib/musterd/musterd.db",
     Role.COORDINATOR,
-    when_unset="the store's URL when it is PostgreSQL, else sqlite:///musterd.db",
+    when_unset="the store's URL when it is PostgreSQL or MariaDB, else sqlite:///musterd.db",
     secret=True,
 )
 

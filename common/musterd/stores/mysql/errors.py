@@ -17,12 +17,17 @@ _LOGIN = (1044, 1045, 1698)
 _NO_RIGHTS = (1142, 1143, 1227, 1370)
 _PLAIN = 3159  # what the connection is, and MySQL takes nothing but TLS
 _BY_TLS = "name its authority in the URL of the store, as in ?ssl_ca=FILE"
-# Deadlock, as a conflict of Galera's is one too; row changed meanwhile; duplicate key; prepare anew.
-_COLLISIONS = (1213, 1020, 1062, 1615)
+TAKEN = 1062  # a key that is there already
+# Deadlock, as a conflict of Galera's is one too; row changed meanwhile; prepare anew.
+_COLLISIONS = (1213, 1020, TAKEN, 1615)
 _WAITED_TOO_LONG = (1205, 1317, 1969, 3024)  # for a lock; ended, by its time limit or by hand
 _GONE = (1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2006, 2013, 2055)
 WRONG_SERVER = (1047, 1290, 1792, 1836)
 """A node that is cut off from its cluster, or not ready; or read-only, as a replica is."""
+
+
+class NotWritable(ShardRefused):
+    """A ``NotWritable`` says that this server takes no changes now; another one may."""
 
 
 def number_of(error: BaseException) -> int:
@@ -60,11 +65,13 @@ def translate(
 
 
 def _translate_driver(shard: str, error: MySQLError, limit: float, *, plain: bool) -> StoreError:
-    number, text, cause = number_of(error), _text(error), error.__cause__
+    number, text, cause = number_of(error), text_of(error), error.__cause__
     if isinstance(cause, OSError):  # a time that was up is one
         translated = translate(shard, cause, limit)
         assert translated is not None
         return translated
+    if number in WRONG_SERVER:
+        return NotWritable(shard, text)
     if number in _COLLISIONS:
         return Collision(shard, text)
     if number in _WAITED_TOO_LONG:
@@ -97,7 +104,8 @@ def _refusal(number: int, text: str) -> str:
     return text
 
 
-def _text(error: MySQLError) -> str:
+def text_of(error: MySQLError) -> str:
+    """Return what the server or the driver said, in one line."""
     text = str(error.args[-1]) if error.args else type(error).__name__
     kept = "".join(letter for letter in text.partition("\n")[0] if letter.isprintable())
     return kept[:300] or type(error).__name__

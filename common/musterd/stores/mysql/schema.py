@@ -17,7 +17,13 @@ STEPS = steps(folder(__package__, "sql"))
 VERSION = len(STEPS)
 
 _OF_AGENTS = ("musterd_announce", "musterd_beat", "musterd_beat_look", "musterd_retire")
-_TABLES = ("musterd_member", "musterd_beat", "musterd_challenge")
+_CHANGED = "SELECT, INSERT, UPDATE, DELETE"
+_TABLES = {
+    **dict.fromkeys(("musterd_member", "musterd_beat", "musterd_challenge"), _CHANGED),
+    **dict.fromkeys(("musterd_registry", "musterd_history", "musterd_coordinator"), _CHANGED),
+    **dict.fromkeys(("musterd_count", "musterd_token"), "SELECT, INSERT, UPDATE"),
+}
+"""What coordinators may do with each."""
 _HAS_VERSION = """
 SELECT COUNT(*) FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'musterd_schema'
@@ -36,14 +42,15 @@ def init_sql(
 def grants(agents: str | None, coordinators: str | None, database: str) -> Iterator[str]:
     """Yield the statements that give these accounts their rights; None: leave that one alone."""
     where = quoted(database)
-    for account, rights in (agents, ""), (coordinators, "SELECT, INSERT, UPDATE, DELETE"):
-        if account is None:
-            continue
+    for account in filter(None, (agents, coordinators)):
         for name in _OF_AGENTS:
             yield f"GRANT EXECUTE ON PROCEDURE {where}.{name} TO {account_of(account)}"
-        if rights:
-            yield f"GRANT SELECT ON {where}.musterd_schema TO {account_of(account)}"
-            yield from (f"GRANT {rights} ON {where}.{t} TO {account_of(account)}" for t in _TABLES)
+    if coordinators:
+        to = account_of(coordinators)
+        yield f"GRANT SELECT ON {where}.musterd_schema TO {to}"
+        yield from (
+            f"GRANT {rights} ON {where}.{table} TO {to}" for table, rights in _TABLES.items()
+        )
 
 
 def quoted(name: str) -> str:

@@ -20,11 +20,14 @@ from musterd.stores.mysql.tls import tls_of
 from musterd.stores.mysql.url import Target
 from musterd.stores.named_loop import NamedLoop
 
-# A host that lost its power would otherwise keep its connection for eight hours. Only a node of Galera
-# heeds the last: it answers a read once it has what was written anywhere before.
+# A host that lost its power would otherwise keep its connection for eight hours, and its locks. Not
+# strict, a server cuts off what is too long. Only a node of Galera heeds the last: it answers a read
+# once it has what was written anywhere before.
 _GREET = (
     "SET SESSION wait_timeout = 900, SESSION innodb_lock_wait_timeout = {wait},"
+    " SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES'),"
     " SESSION group_concat_max_len = 16777216, SESSION time_zone = '+00:00'"
+    " /*M!100301 , SESSION idle_transaction_timeout = {idle} */"
     " /*M!100201 , SESSION max_statement_time = {limit}, SESSION wsrep_sync_wait = {sync} */"
 )
 # All nodes of a Galera cluster are one place.
@@ -85,10 +88,15 @@ class MySqlSession(Link[Session]):
         self._target = target
         self._tls = tls_of(target.tls) if target.tls else None
 
+    @property
+    def hosts(self) -> int:
+        """Return how many hosts it has to connect to."""
+        return self._hosts
+
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
+    async def transaction(self, limit: float | None = None) -> AsyncIterator[Session]:
         """Yield the connection within a transaction."""
-        async with self.session() as session:
+        async with self.session(limit) as session:
             for statement in _BEGIN:
                 await session.order(statement)
             yield session
@@ -150,7 +158,9 @@ class MySqlSession(Link[Session]):
 
     def _greeting(self) -> str:
         wait = max(1, round(self.timeout))
-        return _GREET.format(wait=wait, limit=max(0.001, round(self.timeout, 3)), sync=1)
+        return _GREET.format(
+            wait=wait, idle=2 * wait, limit=max(0.001, round(self.timeout, 3)), sync=1
+        )
 
     def _end(self, session: Session) -> None:
         _abort(session.connection)

@@ -1,0 +1,87 @@
+"""The module has the transactions of a MariaDB registry, and what goes wrong with them."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+from asyncmy.errors import MySQLError, OperationalError
+
+from musterd.errors import RegistryError, RegistryRefused, StoreError
+from musterd.stores.link import again
+from musterd.stores.mysql.errors import TAKEN, NotWritable, number_of, text_of
+from musterd.stores.mysql.session import MySqlSession, Session
+from musterd_coordinator.registry import mysql_sql as sql
+from musterd_coordinator.registry.base import Row
+from musterd_coordinator.registry.rows import as_text
+
+_READ_ONLY = 1290
+_WRITABLE = ("0", "OFF")
+
+# A value is to blame, not the server: data exceptions, integrity, a trigger's own words. And what the
+# server puts under no such class: a text too long for a row, wrong JSON or UTF-8, a CHECK.
+_REFUSALS = ("22", "23", "45")
+_REFUSED = (1118, 1153, 1300, 1366, 3819, 4025, 4038)
+_UNSENDABLE = (UnicodeError, OverflowError)
+
+T = TypeVar("T")
+Work = Callable[[Session], Awaitable[T]]
+
+
+async def rows_of(
+    link: MySqlSession, statement: str, values: Sequence[object] = ()
+) -> Sequence[Row]:
+    """Return what one statement finds. Raises RegistryError."""
+
+    async def work(session: Session) -> Sequence[Row]:
+        rows: Sequence[Row] = (await session.execute(statement, values)).rows
+        return rows
+
+    return await within(link, work)
+
+
+async def within(link: MySqlSession, work: Work[T], limit: float | None = None) -> T:
+    """Return what ``work`` returns, in a transaction.
+
+    It is made again where it collides, and on the next host where one takes no changes. Raises
+    RegistryError.
+    """
+
+    async def attempt() -> T:
+        async with link.transaction(limit) as session:
+            with _refusals(link.name):
+                await _check_writable(session)
+                return await work(session)
+
+    try:
+        for _ in range(link.hosts - 1):
+            with suppress(NotWritable):
+                return await again(attempt)
+        return await again(attempt)
+    except NotWritable as error:
+        raise RegistryError(
+            f"registry {error}: nothing can be written there, as on a replica or a node that is cut off"
+            " from its cluster; name the hosts that may be written, with commas between them"
+        ) from None
+    except StoreError as error:
+        raise RegistryError(f"registry {error}") from None
+
+
+async def _check_writable(session: Session) -> None:
+    """Raise where the server takes no changes, though it might make an exception for this user."""
+    [(read_only,)] = (await session.execute(sql.IS_READ_ONLY)).rows
+    if as_text(read_only) not in _WRITABLE:
+        raise OperationalError(_READ_ONLY, "the server is read-only, as a replica is")
+
+
+@contextmanager
+def _refusals(name: str) -> Iterator[None]:
+    try:
+        yield
+    except _UNSENDABLE as error:
+        raise RegistryRefused(f"registry {name}: {error}") from None
+    except MySQLError as error:
+        state = str(getattr(error, "sqlstate", ""))
+        number = number_of(error)
+        if number in _REFUSED or (number != TAKEN and state.startswith(_REFUSALS)):
+            raise RegistryRefused(f"registry {name}: {text_of(error)}") from None
+        raise

@@ -1,0 +1,7 @@
+-- Every member that was not forgotten, in pages.
+SELECT `group`, name, zone, owner, metadata, facts, state, reason,
+    DATE_FORMAT(since, '%Y-%m-%dT%H:%i:%s.%f+00:00'),
+    DATE_FORMAT(first_seen, '%Y-%m-%dT%H:%i:%s.%f+00:00'),
+    interval_s, changed, forgotten_at IS NOT NULL FROM musterd_registry
+WHERE namespace = ? AND (`group` > ? OR (`group` = ? AND name > ?)) AND forgotten_at IS NULL
+ORDER BY `group`, name LIMIT ?
