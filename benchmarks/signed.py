@@ -68,8 +68,8 @@ def stated(
         figures.append(Figure(f"coordinator memory per member, {kind}", "B", each))
     everything = [turn for kind in (PLAIN, SIGNED) for turn in turns[kind]]
     figures += [
-        Figure("members not up", "", [max(turn.not_up for turn in everything)], at_most=0),
-        Figure("changes of states", "", [max(turn.changed for turn in everything)], at_most=0),
+        Figure("members down at any look", "", [max(turn.down for turn in everything)], at_most=0),
+        Figure("members suspect", "", [max(turn.suspect for turn in everything)]),
         Figure("beats refused", "", [sum(turn.refused for turn in turns[SIGNED])], at_most=0),
     ]
     title = f"What {plan.members:,} members that sign cost a coordinator, {facts['store']}"

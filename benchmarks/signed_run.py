@@ -43,9 +43,10 @@ class Turn:
     """A `Turn` is what a coordinator cost while its fleet beat, and what it made of it.
 
     ``cores`` are of its whole process, ``sweep`` the median of its sweeps in seconds, ``sweeps`` and
-    ``beats`` those of one second, ``resident`` bytes. ``not_up`` is the most members that were not
-    up at any look, ``changed`` the versions of its roll since all were, and ``refused`` the records
-    whose signatures were not good.
+    ``beats`` those of one second, ``resident`` bytes. ``down`` is the most members that were down or
+    left at any look: whoever is stays so for a sweep, which no look is late for. ``suspect`` is the
+    most that were: in a random order, two beats of one member are up to two intervals apart.
+    ``refused`` are the records whose signatures were not good.
     """
 
     cores: float
@@ -53,8 +54,8 @@ class Turn:
     sweeps: float
     beats: float
     resident: int
-    not_up: int
-    changed: int
+    down: int
+    suspect: int
     refused: int
     signatures: str
 
@@ -67,7 +68,6 @@ class Side:
 
     def __init__(self, fleet: Fleet, fill: Fill, process: Coordinator, plan: Plan) -> None:
         self._fleet, self._fill, self._process, self._plan = fleet, fill, process, plan
-        self._version = 0
 
     async def begin(self) -> None:
         """Start the coordinator, have it see all members, and freeze it."""
@@ -76,7 +76,6 @@ class Side:
             await start(self._process)
             await all_up(self._process, self._plan.members)
             await all_saved(self._process)
-            self._version = (await self._status()).version
         self._process.pause()
 
     async def turn(self) -> Turn:
@@ -108,8 +107,8 @@ class Side:
             (last.shards[0].sweeps - first.shards[0].sweeps) / took,
             self._plan.members / self._plan.interval,
             resident_bytes(pid),
-            max(self._plan.members - status.states.get(State.UP, 0) for status in seen),
-            last.version - self._version,
+            max(_in(status, State.DOWN) + _in(status, State.LEFT) for status in seen),
+            max(_in(status, State.SUSPECT) for status in seen),
             sum(_refused(last, kind) - _refused(first, kind) for kind in _OF_SIGNATURES),
             last.signatures,
         )
@@ -149,6 +148,10 @@ def _give_key(process: Coordinator, key: bytes) -> None:
     file.touch(0o600)
     file.write_text(fleet_key_text(key))
     process.settings["fleet_key_file"] = str(file)
+
+
+def _in(status: StatusAnswer, state: State) -> int:
+    return status.states.get(state, 0)
 
 
 def _refused(status: StatusAnswer, kind: str) -> int:
