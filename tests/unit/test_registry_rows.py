@@ -10,7 +10,9 @@ NOW = "2026-01-01T00:00:00+00:00"
 
 
 def test_what_can_be_a_registry_is_said() -> None:
-    with pytest.raises(ConfigError, match="begins with 'etcd'; it must be one of mariadb, mysql, postgres, "):
+    with pytest.raises(
+        ConfigError, match="begins with 'etcd'; it must be one of mariadb, mysql, postgres, "
+    ):
         open_registry("etcd://h1/fleet", namespace="fleet", timeout=5.0)
 
 
