@@ -56,10 +56,9 @@ def _mysql(found: re.Match[str]) -> Store:
     def keeps(name: str, value: str) -> bool:
         if name == "charset":
             return is_charset(value)
+        # Nova's driver takes nothing from a file that is not there, and says nothing.
         if missing and name.startswith(_DEFAULTS):
-            return (
-                False  # Nova's driver takes nothing from a file that is not there, and says nothing
-            )
+            return False
         # Without a word on TLS that musterd does not know, less might be checked.
         return name in OPTIONS or (name.startswith("ssl") and name != "ssl_cipher")
 
