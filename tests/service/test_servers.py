@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from musterd.testing import keeper, processes
+from musterd.testing.mariadb import MariaDb
 from musterd.testing.servers import (
     HOST,
     Database,
@@ -105,6 +106,11 @@ def test_pause_freezes_every_process_of_postgres(start_postgres: StartPostgres) 
     assert states == {"T"}
     server.resume()
     assert server.execute("SELECT 1") == "1"
+
+
+def test_mariadb_keeps_temporary_files_where_no_other_removes_them(mariadb: MariaDb) -> None:
+    """Each removes at its start what it finds there, were it in use by another."""
+    assert mariadb.execute("SELECT @@tmpdir") == str(mariadb.directory)
 
 
 def test_missing_program_says_how_to_get_it() -> None:

@@ -255,7 +255,9 @@ def spawn(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        env=environment() | {"HOME": str(directory)},  # PostgreSQL looks for certificates there
+        # At home PostgreSQL looks for certificates; and MariaDB, when it starts, removes what others of
+        # its kind have in a place for temporary files that they share.
+        env=environment() | dict.fromkeys(("HOME", "TMPDIR"), str(directory)),
         start_new_session=True,  # a Ctrl-C is for us: we then stop our servers
         user=account and account.pw_uid,
         group=account and account.pw_gid,
