@@ -3,7 +3,7 @@
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 
@@ -20,7 +20,7 @@ from musterd_coordinator.http import make_app, serve_http
 from musterd_coordinator.http.connection import Connection
 from musterd_coordinator.http.limits import HttpLimits
 from tests.http_desk import DictDesk
-from tests.http_serving import served, served_app
+from tests.http_serving import served, served_app, until
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off(desk: DictDesk) -> None:
     async with served(desk, connection=Unread) as url, AsyncClient(url) as client:
         with connected(url, buffer=4096) as peer:
             peer.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            await _readers(url, 1)
+            assert (await receive(peer)).startswith(b"HTTP/1.1 200 ")  # and it takes no more
             await _readers(url, 0)
         await client.groups()
 
@@ -309,20 +309,21 @@ async def test_what_follows_a_body_without_an_end_is_cut_off(
 async def test_an_answer_that_is_not_taken_is_cut_off(desk: DictDesk) -> None:
     desk.put(*[Member("compute", f"{number}{'x' * 200}") for number in range(1000)])
     page = b"GET /v1/groups/compute/members HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    async with bounded(desk, HttpLimits(unsent=4 * 1024 * 1024), Unread) as url:
+    app = make_app(desk, limits=HttpLimits(unsent=4 * 1024 * 1024))
+    unsent, when_cut_off = app.gauges.room.unsent, list[int]()
+
+    class Watched(Unread):
+        def connection_lost(self, exc: Exception | None) -> None:
+            when_cut_off.append(unsent.taken)
+            super().connection_lost(exc)
+
+    async with served_app(app, "127.0.0.1:0", connection=Watched) as url:
         with connected(url, buffer=4096) as peer:
             peer.sendall(page)
-            await until_metric(url, b"musterd_http_unsent_bytes", lambda value: value > 0)
-            await until_metric(url, b"musterd_http_unsent_bytes", lambda value: value == 0)
-
-
-async def until_metric(url: str, name: bytes, wanted: Callable[[float], bool]) -> None:
-    with in_time(8.0):
-        while True:
-            line = next(one for one in (await _metrics(url)).split(b"\n") if one.startswith(name))
-            if wanted(float(line.split()[1])):
-                return
-            await anyio.sleep(0.02)
+            await until(lambda: when_cut_off)
+            await until(lambda: unsent.taken == 0)
+            assert b"\nmusterd_http_unsent_bytes 0.0\n" in await _metrics(url)
+    assert when_cut_off[0] > 100_000
 
 
 async def test_a_large_body_that_comes_with_its_head_is_no_large_head(desk: DictDesk) -> None:
