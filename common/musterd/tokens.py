@@ -89,8 +89,8 @@ class Made(NamedTuple):
     digest: bytes
 
 
-class Parts(NamedTuple):
-    """These are the two parts of a token's text."""
+class TokenParts(NamedTuple):
+    """`TokenParts` are the two parts of a token's text."""
 
     id: str
     secret: str
@@ -102,10 +102,10 @@ def draw() -> Made:
     return Made(made, f"{BEGINNING}{made}_{secret}", digest(secret))
 
 
-def parts(text: str) -> Parts | None:
+def parts(text: str) -> TokenParts | None:
     """Return the parts of a token's ``text``; None if it is none."""
     found = _TEXT.fullmatch(text)
-    return Parts(*found.groups()) if found else None
+    return TokenParts(*found.groups()) if found else None
 
 
 def digest(secret: str) -> bytes:

@@ -10,6 +10,8 @@ COORDINATOR = ROOT / "coordinator" / "musterd_coordinator"
 ABOVE_THE_ROLL = ("service", "http", "demo", "wiring.py", "main.py")
 PATCH, MOST_PATCHES = "monkeypatch", 20
 LONGEST = 400  # lines
+DRIVERS = ("memcached", "mysql", "postgres", "sqlite", "slots", "table")
+"""What each of them does in its own way, each calls by the same name."""
 
 
 def modules() -> Iterator[Path]:
@@ -64,6 +66,25 @@ def is_hasty(line: str, module: Path) -> bool:
 
 def lines(module: Path) -> Iterator[str]:
     yield from module.read_text().splitlines()
+
+
+def test_a_name_of_a_class_means_one_thing() -> None:
+    """Besides drivers, who have their own `Session`, and servers under test, called by their names."""
+    places: dict[str, list[str]] = {}
+    for package in ("agent", "common", "coordinator"):
+        for module in (ROOT / package).rglob("*.py"):
+            for name in classes(module):
+                places.setdefault(name, []).append(str(module.relative_to(ROOT)))
+    assert not {name: found for name, found in places.items() if len(found) > 1}
+
+
+def classes(module: Path) -> Iterator[str]:
+    """The public classes of ``module``, if it is neither a driver's nor for tests."""
+    if module.parent.name == "testing" or any(each in str(module) for each in DRIVERS):
+        return
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name
 
 
 def public_methods(module: Path, name: str) -> set[str]:

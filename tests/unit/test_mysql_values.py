@@ -8,7 +8,7 @@ import pytest
 from musterd_coordinator.registry.mysql_values import (
     BYTES,
     ROWS,
-    Mark,
+    ChangeMark,
     as_instant,
     in_json,
     is_too_old,
@@ -46,7 +46,7 @@ def test_an_instant_is_sent_in_utc() -> None:
 
 
 def test_what_changed_is_read_from_the_last_mark_within_one_life() -> None:
-    before = Mark(7, 1)
-    assert Mark(9, 1).read_from(before) == 7
-    assert Mark(9, 2).read_from(before) == Mark(6, 1).read_from(before) == 0
+    before = ChangeMark(7, 1)
+    assert ChangeMark(9, 1).read_from(before) == 7
+    assert ChangeMark(9, 2).read_from(before) == ChangeMark(6, 1).read_from(before) == 0
     assert before.read_from(None) == 0

@@ -22,14 +22,14 @@ _DEFAULTS = "read_default_"
 _FILE = f"{_DEFAULTS}file"
 
 
-class Store(NamedTuple):
-    """A ``Store`` is the URL of one, and what of Nova's URL is not in it, as warnings."""
+class FoundStore(NamedTuple):
+    """A ``FoundStore`` is the URL of one, and what of Nova's URL is not in it, as warnings."""
 
     url: str
     warnings: Sequence[str]
 
 
-def store_in(connection: str) -> Store | None:
+def store_in(connection: str) -> FoundStore | None:
     """Return the store in Nova's database; None for a database that musterd does not know.
 
     Raises ConfigError, without the password, for a URL that cannot be used.
@@ -39,7 +39,7 @@ def store_in(connection: str) -> Store | None:
     return kind(found) if kind and found else None
 
 
-def _postgres(found: re.Match[str]) -> Store:
+def _postgres(found: re.Match[str]) -> FoundStore:
     from musterd.stores.postgres.url import OPTIONS, parse_url  # brings asyncpg
 
     options = _options(found)
@@ -47,7 +47,7 @@ def _postgres(found: re.Match[str]) -> Store:
     return _checked(_url("postgresql", found, kept), parse_url, _left_out(options, kept))
 
 
-def _mysql(found: re.Match[str]) -> Store:
+def _mysql(found: re.Match[str]) -> FoundStore:
     from musterd.stores.mysql.url import OPTIONS, is_charset, parse_url
 
     options = _options(found)
@@ -66,7 +66,7 @@ def _mysql(found: re.Match[str]) -> Store:
     return _checked(_url("mysql", found, kept), parse_url, _left_out(options, kept))
 
 
-_KINDS: Mapping[str, Callable[[re.Match[str]], Store]] = {
+_KINDS: Mapping[str, Callable[[re.Match[str]], FoundStore]] = {
     "postgresql": _postgres,
     "postgres": _postgres,
     "mysql": _mysql,
@@ -103,9 +103,9 @@ def _quoted(text: str) -> str:
     return quote(unquote(text), safe="")
 
 
-def _checked(url: str, parse: Callable[[str], object], left_out: Iterator[str]) -> Store:
+def _checked(url: str, parse: Callable[[str], object], left_out: Iterator[str]) -> FoundStore:
     parse(url)
-    return Store(url, list(left_out))
+    return FoundStore(url, list(left_out))
 
 
 def _left_out(options: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[str]:

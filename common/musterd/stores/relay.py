@@ -18,10 +18,10 @@ from musterd.keys import Keyring
 from musterd.logger import get_logger
 from musterd.model import Member
 from musterd.stores.base import Guarantees, Store, place
-from musterd.stores.memcached.access import OPEN, Access
+from musterd.stores.memcached.access import OPEN, ServerAccess
 from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.memcached.pool import ConnectionPool
-from musterd.stores.memcached.store import Parts
+from musterd.stores.memcached.store import UrlParts
 from musterd.stores.slots.writer import SlotWriter
 from musterd.tls import Tls
 
@@ -50,7 +50,7 @@ def open_url(
 
     Raises ConfigError for a URL that is not well formed.
     """
-    parts = Parts(url)
+    parts = UrlParts(url)
     if parts.query:
         raise parts.error("has options; a relay takes none")
     servers = parts.servers(RELAY_PORT)
@@ -78,7 +78,7 @@ class RelayDriver:
     timeout: float
     beat_ttl: float
     keyring: Keyring | None
-    access: Access
+    access: ServerAccess
 
     def writer(self, shard: int) -> "RelayWriter":
         """Return an agent's way to the relays."""
@@ -98,7 +98,7 @@ class RelayRoute:
         timeout: float,
         beat_ttl: float,
         keyring: Keyring | None = None,
-        access: Access = OPEN,
+        access: ServerAccess = OPEN,
     ) -> None:
         self.name = server.name
         self._server = server

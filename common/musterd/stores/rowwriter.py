@@ -15,7 +15,7 @@ from musterd.keys import Keyring, Seal
 from musterd.model import Member
 from musterd.stores.crowd import BeatRow, Do, Newcomer, Seated, SharedStatements
 from musterd.stores.link import Link, again
-from musterd.stores.signing import LOOK_EVERY, Challenge, Patience
+from musterd.stores.signing import LOOK_EVERY, RewritePace, SeenChallenge
 
 _NAMESPACE, _MAC = 3, 4  # of the arguments of a signed beat
 
@@ -25,7 +25,7 @@ class _Seat:
     slot: int
     seal: Seal | None
     told: tuple[Any, ...]  # what its row has to say of it, where there is a seal
-    patience: Patience
+    patience: RewritePace
     beats: int = 0
 
 
@@ -44,7 +44,7 @@ class RowWriter(ABC):
         self._namespace = namespace
         self._keyring = keyring
         self._version = keyring.version if keyring else 0
-        self._challenge = Challenge()
+        self._challenge = SeenChallenge()
         self._seats: dict[int, _Seat] = {}
         self._members: set[int] = set()  # where they are many, they share what they say
         self._crowd = SharedStatements(link.name, store, seat)
@@ -85,7 +85,7 @@ class RowWriter(ABC):
             self._challenge.saw(challenge)
         before = self._seats.get(its_id)
         told = (seal.mac, self._facts(member)) if seal else ()
-        self._seats[its_id] = _Seat(slot, seal, told, before.patience if before else Patience())
+        self._seats[its_id] = _Seat(slot, seal, told, before.patience if before else RewritePace())
 
     async def _seat(self, row: Newcomer) -> Seated:
         if len(self._members) > 1:

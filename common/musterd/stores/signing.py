@@ -9,8 +9,8 @@ LONGEST_PAUSE = 16
 """Looks at an announcement before an agent writes it again, where others always change it."""
 
 
-class Challenge:
-    """A ``Challenge`` is the value that coordinators keep in a shard, as it was seen last.
+class SeenChallenge:
+    """A ``SeenChallenge`` is the value that coordinators keep in a shard, as it was seen last.
 
     One that is lost stays in force: coordinators still know it, and write it anew.
     """
@@ -28,8 +28,8 @@ class Challenge:
             self.digest = challenge_digest(value)
 
 
-class Patience:
-    """A ``Patience`` says when to write an announcement again that others have changed.
+class RewritePace:
+    """A ``RewritePace`` says when to write an announcement again that others have changed.
 
     At once, and then after ever more looks: two agents with one name and different keys would
     change it for ever.

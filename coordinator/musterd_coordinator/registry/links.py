@@ -27,8 +27,8 @@ EVERYBODY = 0
 """In ``changed_by``: the writer is told too, or orders that cross might leave it the older one."""
 
 
-class DatabaseLink(Protocol):
-    """A `DatabaseLink` is a connection to a database."""
+class RegistryLink(Protocol):
+    """A `RegistryLink` is a connection to a database."""
 
     async def freshen(self) -> str:
         """Connect anew where its host's name leads elsewhere. Raises StoreError."""
@@ -37,7 +37,7 @@ class DatabaseLink(Protocol):
         """End it without waiting for the network."""
 
 
-L = TypeVar("L", bound=DatabaseLink)
+L = TypeVar("L", bound=RegistryLink)
 
 
 class RegistryLinks(Generic[L]):

@@ -37,7 +37,7 @@ from musterd_coordinator.registry.links import (
 from musterd_coordinator.registry.mysql_tokens import MySqlTokens
 from musterd_coordinator.registry.mysql_transactions import rows_of, within
 from musterd_coordinator.registry.mysql_values import (
-    Mark,
+    ChangeMark,
     as_bytes,
     as_instant,
     as_name,
@@ -95,7 +95,7 @@ class MySqlRegistry:
         self._links = RegistryLinks(partial(MySqlSession, target), timeout)
         self.tokens = MySqlTokens(partial(within, self._links.orders), namespace, self.quarantine)
         self._me = 1 + randbits(62)
-        self._mark: Mark | None = None
+        self._mark: ChangeMark | None = None
 
     async def open(self) -> None:
         """Connect, and create or upgrade the tables where this user may."""
@@ -304,6 +304,6 @@ def _position(row: Row) -> tuple[bytes, bytes, bytes]:
     return group, group, name
 
 
-async def _now(link: MySqlSession) -> Mark:
+async def _now(link: MySqlSession) -> ChangeMark:
     [(number, life)] = await rows_of(link, sql.MARK)
-    return Mark(number, life)
+    return ChangeMark(number, life)

@@ -23,13 +23,13 @@ _VERSION = 11
 _encode = msgspec.json.Encoder().encode
 
 
-class Mark(NamedTuple):
-    """A `Mark` is a moment in the life of one server: the number of its last change."""
+class ChangeMark(NamedTuple):
+    """A `ChangeMark` is a moment in the life of one server: the number of its last change."""
 
     number: int
     life: int
 
-    def read_from(self, previous: "Mark | None") -> int:
+    def read_from(self, previous: "ChangeMark | None") -> int:
         """Return the change after which to read; 0 to read everything."""
         if previous is None or self.life != previous.life or self.number < previous.number:
             return 0

@@ -4,7 +4,7 @@ Is every member heard, and as of when?
 """
 
 from musterd_coordinator.roll.coverage import Shards, oldest
-from musterd_coordinator.roll.parts import Parts
+from musterd_coordinator.roll.parts import RollParts
 
 
 class Freshness:
@@ -13,7 +13,7 @@ class Freshness:
     Which shard decides changes with sweeps and placements alone, and is asked with every question.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: RollParts) -> None:
         self._parts = parts
         self._as_of: tuple[int, ...] = ()
         self._known: dict[str | None, tuple[bool, int | None]] = {}

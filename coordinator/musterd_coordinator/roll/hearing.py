@@ -14,7 +14,7 @@ from musterd_coordinator.judge.contests import PATIENCE
 from musterd_coordinator.judge.members import IS_UNDECIDED, Rows, Seconds
 from musterd_coordinator.roll import coverage
 from musterd_coordinator.roll.freshness import Freshness
-from musterd_coordinator.roll.parts import Parts
+from musterd_coordinator.roll.parts import RollParts
 from musterd_coordinator.roll.shard import ShardHealth, ShardState, wall_instant
 from musterd_coordinator.roll.storms import storms
 from musterd_coordinator.roll.wording import (
@@ -42,7 +42,7 @@ class Hearing:
     Shards are told apart by their places in ``shards``.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: RollParts) -> None:
         self._parts = parts
         self._detector, self._gaps = parts.detector, parts.detector.gaps
         self._freshness = Freshness(parts)

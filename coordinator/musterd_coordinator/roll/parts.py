@@ -16,8 +16,8 @@ from musterd_coordinator.roll.shard import Clocks, ShardState
 from musterd_coordinator.roll.versions import ChangeLog
 
 
-class Parts(Protocol):
-    """These are the parts of one roll; nothing outside this room knows them (see ``RollView``)."""
+class RollParts(Protocol):
+    """`RollParts` are the parts of one roll; nothing outside this room knows them (see ``RollView``)."""
 
     ready: bool
     clocks: Clocks

@@ -11,7 +11,7 @@ from musterd.model import Transition
 from musterd_coordinator.judge.members import STATES, Code, Rows
 from musterd_coordinator.registry.base import Row
 from musterd_coordinator.registry.rows import as_json
-from musterd_coordinator.roll.parts import Parts
+from musterd_coordinator.roll.parts import RollParts
 from musterd_coordinator.roll.shard import wall_instant
 from musterd_coordinator.roll.verdicts import NO_FACTS
 
@@ -37,7 +37,7 @@ class PendingRows:
     :mod:`musterd_coordinator.roll.lives`.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: RollParts) -> None:
         self._parts = parts
         self._unsaved, self._lives = parts.unsaved, parts.lives
 

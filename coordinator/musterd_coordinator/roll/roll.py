@@ -45,7 +45,7 @@ class Roll:
     """A `Roll` keeps members, states and versions, which its verbs change.
 
     Readers ask ``view``, and what writes to a registry takes what is ``pending``. The other
-    attributes are its parts (:class:`~musterd_coordinator.roll.parts.Parts`), which only this room
+    attributes are its parts (:class:`~musterd_coordinator.roll.parts.RollParts`), which only this room
     and its tests know.
     """
 

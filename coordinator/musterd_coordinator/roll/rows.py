@@ -11,7 +11,7 @@ from musterd.model import Facts
 from musterd_coordinator.judge.members import CODES, Code, Rows, Seconds
 from musterd_coordinator.registry.base import Portion
 from musterd_coordinator.roll.batch import MemberBatch
-from musterd_coordinator.roll.parts import Parts
+from musterd_coordinator.roll.parts import RollParts
 from musterd_coordinator.roll.verdicts import NO_FACTS, orders_of
 from musterd_coordinator.roll.view import RollView
 
@@ -19,7 +19,7 @@ from musterd_coordinator.roll.view import RollView
 class RowKeeper:
     """A `RowKeeper` keeps in step what a roll's parts have of each row, and publishes nothing."""
 
-    def __init__(self, parts: Parts, view: RollView) -> None:
+    def __init__(self, parts: RollParts, view: RollView) -> None:
         self._parts = parts
         self._view = view
         self._detector, self._directory = parts.detector, parts.directory

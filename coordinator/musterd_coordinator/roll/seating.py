@@ -11,7 +11,7 @@ from musterd_coordinator.judge.members import Code, Rows
 from musterd_coordinator.roll.absent import Absentee
 from musterd_coordinator.roll.batch import MemberBatch, alike, in_portions
 from musterd_coordinator.roll.names import NOBODY
-from musterd_coordinator.roll.parts import Parts
+from musterd_coordinator.roll.parts import RollParts
 from musterd_coordinator.roll.rows import RowKeeper
 from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.columns import Slots
@@ -26,7 +26,7 @@ _KINDS = 50  # of members in one step: as long, if each announces something else
 class Seating:
     """A `Seating` gives members their seats, and newcomers their rows, by what sweeps bring."""
 
-    def __init__(self, parts: Parts, rows: RowKeeper) -> None:
+    def __init__(self, parts: RollParts, rows: RowKeeper) -> None:
         self._parts = parts
         self._rows = rows
         self._shards, self._directory = parts.shards, parts.directory

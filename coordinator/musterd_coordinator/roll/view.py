@@ -11,7 +11,7 @@ from musterd_coordinator.judge.members import STATES, Code, Mask, Rows, Seconds
 from musterd_coordinator.judge.promises import canary_time
 from musterd_coordinator.roll.hearing import Hearing
 from musterd_coordinator.roll.names import NOBODY
-from musterd_coordinator.roll.parts import Parts
+from musterd_coordinator.roll.parts import RollParts
 from musterd_coordinator.roll.seen import Seen, seen, seen_of
 from musterd_coordinator.roll.shard import Clocks, wall_instant
 from musterd_coordinator.roll.tally import Tally
@@ -36,7 +36,7 @@ class RollView:
     (n), and what is told of them is in their order.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: RollParts) -> None:
         self._parts = parts
         self._detector, self._directory, self._facts = parts.detector, parts.directory, parts.facts
         # Asked of each of a page's thousand members: by methods around these it takes 2 % longer.

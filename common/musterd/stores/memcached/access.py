@@ -14,8 +14,8 @@ _KEY = b"musterd:login"
 _LOGIN = b"set %b 0 -1 %d\r\n%b\r\n"
 
 
-class Access(NamedTuple):
-    """An ``Access`` is how connections to a server begin.
+class ServerAccess(NamedTuple):
+    """A ``ServerAccess`` is how connections to a server begin.
 
     ``tls`` is None for plain ones, and ``login`` a command, empty where nobody logs in.
     """
@@ -30,10 +30,10 @@ class Access(NamedTuple):
         return {"ssl": self.tls.context(), "server_hostname": host}
 
     def __repr__(self) -> str:
-        return f"Access(tls={self.tls is not None}, login={bool(self.login)})"
+        return f"ServerAccess(tls={self.tls is not None}, login={bool(self.login)})"
 
 
-OPEN = Access()
+OPEN = ServerAccess()
 """Anybody may connect."""
 
 

@@ -28,7 +28,7 @@ from aiomcache.pool import Connection, MemcachePool
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.bounds import Mutex
-from musterd.stores.memcached.access import OPEN, Access
+from musterd.stores.memcached.access import OPEN, ServerAccess
 from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.readings import read_little
 from musterd.tls import UNASKED, why
@@ -199,7 +199,7 @@ class _Commands(aiomcache.Client):
         self._pool = _OneConnection(connection)
 
 
-class _Link(NamedTuple):
+class _Opened(NamedTuple):
     replies: _Replies
     transport: asyncio.WriteTransport
     client: aiomcache.Client
@@ -221,15 +221,15 @@ class MemcachedConnection:
     """
 
     def __init__(
-        self, server: ServerAddress, way: Way | None = None, access: Access = OPEN
+        self, server: ServerAddress, way: Way | None = None, access: ServerAccess = OPEN
     ) -> None:
         self.name = server.name
         self._server = server
         self._way = way or Way(server.host)
         self._access = access
         self._turn = Mutex()
-        self._link: _Link | None = None
-        self._heard: _Link | None = None  # the one that was answered last
+        self._link: _Opened | None = None
+        self._heard: _Opened | None = None  # the one that was answered last
 
     async def gets(self, key: bytes) -> tuple[bytes | None, int]:
         """Return the value and its cas number; remove one that is larger than any of ours, unread."""
@@ -349,7 +349,7 @@ class MemcachedConnection:
             self.close()
             raise
 
-    async def _linked(self) -> _Link:
+    async def _linked(self) -> _Opened:
         if self._link is None or not self._link.is_usable:
             self.close()
             self._link = await self._way.connect(self._connect)
@@ -357,7 +357,7 @@ class MemcachedConnection:
                 await self._log_in(self._link)
         return self._link
 
-    async def _log_in(self, link: _Link) -> None:
+    async def _log_in(self, link: _Opened) -> None:
         link.transport.write(self._access.login)
         try:
             line = await link.replies.readline()
@@ -366,7 +366,7 @@ class MemcachedConnection:
         if line != b"STORED\r\n":
             raise ShardCorrupt(self.name, f"reply is not memcached's: {shown(line)!r}")
 
-    async def _connect(self, address: str) -> _Link:
+    async def _connect(self, address: str) -> _Opened:
         loop = asyncio.get_running_loop()
         replies = _Replies(self.name)
         protocol = asyncio.StreamReaderProtocol(replies, loop=loop)
@@ -377,4 +377,4 @@ class MemcachedConnection:
         read_little(transport)
         writer = asyncio.StreamWriter(transport, protocol, replies, loop)
         client = _Commands(self._server, Connection(replies, writer))
-        return _Link(replies, transport, client, address)
+        return _Opened(replies, transport, client, address)

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from musterd.stores.bounds import Pool, acquire_in_time
-from musterd.stores.memcached.access import OPEN, Access
+from musterd.stores.memcached.access import OPEN, ServerAccess
 from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.memcached.connection import MemcachedConnection
 from musterd.ways import Way
@@ -30,7 +30,7 @@ class ConnectionPool:
     It is a :class:`~musterd.stores.slots.protocol.KeyValue`.
     """
 
-    def __init__(self, server: ServerAddress, access: Access = OPEN) -> None:
+    def __init__(self, server: ServerAddress, access: ServerAccess = OPEN) -> None:
         self.name = server.name
         self._server = server
         self._access = access

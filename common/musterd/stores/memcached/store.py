@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from musterd.errors import ConfigError
 from musterd.keys import Keyring
 from musterd.stores.base import Guarantees, ShardWriter, Store
-from musterd.stores.memcached.access import Access, login_command
+from musterd.stores.memcached.access import ServerAccess, login_command
 from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.memcached.pool import ConnectionPool
 from musterd.stores.slots.writer import SlotWriter
@@ -34,7 +34,7 @@ def open_url(
     ``replicas`` is 2, or 1 where there is only one server, unless the URL says otherwise. All
     servers are reached by ``tls`` if that is given, and with the URL's user and password.
     """
-    parts = Parts(url)
+    parts = UrlParts(url)
     embedded = parts.scheme.startswith("embedded")
     servers = parts.servers(EMBEDDED_PORT if embedded else MEMCACHED_PORT)
     replicas = parts.replicas(len(servers))
@@ -59,7 +59,7 @@ class MemcachedDriver:
     timeout: float
     beat_ttl: float
     keyring: Keyring | None
-    access: Access
+    access: ServerAccess
 
     def writer(self, shard: int) -> ShardWriter:
         """Return an agent's way to one server."""
@@ -67,8 +67,8 @@ class MemcachedDriver:
         return SlotWriter(lanes, self.namespace, self.timeout, self.beat_ttl, self.keyring)
 
 
-class Parts:
-    """These are the parts of a store URL; errors name the part and never show a password."""
+class UrlParts:
+    """`UrlParts` are the parts of a store URL; errors name the part and never show a password."""
 
     def __init__(self, url: str) -> None:
         self._shown = without_secret(url)
@@ -101,7 +101,7 @@ class Parts:
             raise self.error(f"has replicas={text}; it must be 1 to {servers}, its servers")
         return int(text)
 
-    def access(self, tls: Tls | None, *, logs_in: bool) -> Access:
+    def access(self, tls: Tls | None, *, logs_in: bool) -> ServerAccess:
         """Return how its servers are entered; only where ``logs_in`` with user and password.
 
         Raises ConfigError for files of ``tls`` that cannot be used.
@@ -110,11 +110,11 @@ class Parts:
             tls = tls or client_tls_of()
             tls.context()
         if not self._has_user:
-            return Access(tls)
+            return ServerAccess(tls)
         if not logs_in:
             raise self.error("has a user name; only memcached:// and memcached+tls:// take one")
         try:
-            return Access(tls, login_command(self._userinfo))
+            return ServerAccess(tls, login_command(self._userinfo))
         except ValueError:
             raise self.error(
                 "has no user:password@ that memcached could take: both, and neither with spaces"

@@ -6,7 +6,7 @@ from musterd.beat import Beat, pack
 from musterd.keys import Keyring, Seal
 from musterd.model import Member
 from musterd.stores.bounds import Deadline, Pool, acquire_in_time
-from musterd.stores.signing import Challenge, Patience
+from musterd.stores.signing import RewritePace, SeenChallenge
 from musterd.stores.slots.protocol import (
     HolderError,
     Keys,
@@ -41,7 +41,7 @@ class _Seat:
     seal: Seal | None
     holder: bytes  # what `m` has to be, where there is a seal
     beats: int = 0
-    patience: Patience = field(default_factory=Patience)
+    patience: RewritePace = field(default_factory=RewritePace)
 
 
 class SlotWriter:
@@ -63,7 +63,7 @@ class SlotWriter:
         self._keyring = keyring
         self._version = keyring.version if keyring else 0
         self._seals: dict[int, Seal] = {}
-        self._challenge = Challenge()
+        self._challenge = SeenChallenge()
         self._slots = SlotTable(shard, self._keys, self._ttl, self._announcement)
         self._seats: dict[int, _Seat] = {}
         self._doors = Pool([None] * NEWCOMERS)

@@ -13,7 +13,7 @@ from typing import TypeVar
 import anyio
 
 from musterd.errors import ShardRefused, ShardUnavailable
-from musterd.stores.memcached.access import OPEN, Access
+from musterd.stores.memcached.access import OPEN, ServerAccess
 from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.memcached.connection import keep_alive, login_refused, unreachable
 from musterd.stores.slots.protocol import Keys
@@ -43,7 +43,7 @@ class MemcachedBulk:
         server: ServerAddress,
         namespace: str,
         way: Way | None = None,
-        access: Access = OPEN,
+        access: ServerAccess = OPEN,
     ) -> None:
         self._server = server
         self._access = access

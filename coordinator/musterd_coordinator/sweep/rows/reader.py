@@ -41,8 +41,8 @@ class RosterSource(Protocol):
         """Return what changed since the last call. Raises StoreError."""
 
 
-class DatabaseLink(Reaching, Protocol):
-    """A `DatabaseLink` is a connection to a database, and names it."""
+class ReaderLink(Reaching, Protocol):
+    """A `ReaderLink` is a connection to a database, and names it."""
 
     name: str
 
@@ -65,8 +65,8 @@ class RowReader(ABC):
 
     def __init__(
         self,
-        link: DatabaseLink,
-        canary_link: DatabaseLink,
+        link: ReaderLink,
+        canary_link: ReaderLink,
         namespace: str,
         coordinator: str,
         signing: Signing | None,
