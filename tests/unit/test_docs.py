@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from musterd import client, errors
+from musterd import client, errors, stores
 from musterd.model import Member
 from musterd_coordinator.http.app import make_app
 from tests.http_calls import ask
@@ -67,6 +67,12 @@ def test_files_that_pages_name_are_there(page: str) -> None:
     named = re.findall(r"`([MAC])/([\w/]+\.py)`", (DOCS / page).read_text())
     assert len(named) > 20
     assert [path for room, path in named if not (ROOMS[room] / path).exists()] == []
+
+
+def test_the_folder_of_the_sql_that_is_run_by_hand_is_there() -> None:
+    named = re.findall(r"stores\.__path__\)'\)/([\w/]+)", (DOCS / "operations.md").read_text())
+    assert named
+    assert all(list((Path(stores.__path__[0]) / folder).glob("0*.sql")) for folder in named)
 
 
 def test_names_in_the_glossary_are_those_of_the_code() -> None:
