@@ -196,7 +196,9 @@ class Detector:
         Both are so when two incarnations took no turns for CONFLICT_MEMORY down times.
         """
         members = self.members
-        rows = among.start + np.flatnonzero(members.flips[among])
+        rows: Rows = among.start + np.flatnonzero(members.flips[among])
+        if not len(rows):
+            return rows
         over = rows[self._are_quiet(rows, now)]
         flagged: Mask = self.conflicts(over)
         members.flips[over[~flagged]] = 0

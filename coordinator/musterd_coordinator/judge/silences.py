@@ -84,12 +84,16 @@ class SilenceJudge:
         # To compare all with one number takes half the time, and none is judged sooner than that.
         shortest = self._gaps.rules.service_down_time
         rows: Rows = among.start + np.flatnonzero(self._is_silent(shard, among, shortest))
-        rows = rows[IS_UNDECIDED[self._members.state[rows]]]
+        if len(rows):
+            rows = self._undecided(shard, rows)
+        return Due(rows, self._members.heard[:, rows])
+
+    def _undecided(self, shard: int, silent: Rows) -> Rows:
+        """Return those whose silence on ``shard`` is complete, by all that they promised, and unheld."""
+        rows = silent[IS_UNDECIDED[self._members.state[silent]]]
         rows = rows[self._is_silent(shard, rows)]
         rows = rows[~self._are_held(rows)]
-        if len(rows):
-            rows = rows[~self.contests.are_held(rows, self.silence(rows))]
-        return Due(rows, self._members.heard[:, rows])
+        return rows[~self.contests.are_held(rows, self.silence(rows))] if len(rows) else rows
 
     def weigh(self, due: Sequence[Due]) -> Steps[list[SilenceVerdicts]]:
         """Judge those that are ``due``, in portions, by how much of their zones falls silent."""
@@ -98,9 +102,8 @@ class SilenceJudge:
         mass = yield from weighed(members, rules, float(self._times.max()), up, self._falling)
         verdicts = list[SilenceVerdicts]()
         for each in due:
-            if len(each.rows):
-                verdicts.append(SilenceVerdicts(self._verdicts(each.rows, mass), each.heard))
-                yield
+            verdicts.append(SilenceVerdicts(self._verdicts(each.rows, mass), each.heard))
+            yield
         return verdicts
 
     def judge(self, verdicts: Sequence[SilenceVerdicts]) -> list[StateChanges]:

@@ -42,13 +42,14 @@ def judge_sweep(
         if len(rows):
             changes, asked = detector.ingest(rows, beats, now)
             told += changes
-            asking.append(asked)
+            if len(asked.rows):
+                asking.append(asked)
         yield
     due, calm = list[Due](), [np.empty(0, np.int64)]
     for among in slices(detector.members.size):
         calm.append(detector.forget_turns(among, now))
-        if step is Step.ADVANCED:
-            due.append(detector.silences.due(shard, among))
+        if step is Step.ADVANCED and len((ripe := detector.silences.due(shard, among)).rows):
+            due.append(ripe)
         yield
     claims = yield from detector.claims.weigh(asking)
     verdicts = yield from detector.silences.weigh(due)
