@@ -2,8 +2,9 @@
 
 The conversation is over a table. Feed it bytes as they come, cut anywhere, and take a step at a
 time: each step answers one command or one part of a long ``get``, and so does little work and makes
-few bytes. What is answered does not depend on how the input was cut. The meta and binary protocols,
-and the commands that tune memcached's own memory and threads, are not there.
+few bytes. What is answered does not depend on how the input was cut. The meta commands, and those
+that tune memcached's own memory and threads, are not there; the binary protocol is in
+:mod:`~musterd_coordinator.memcache.binary`.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,12 +26,12 @@ from musterd_coordinator.memcache.commands import (
     begin_store,
     run,
 )
+from musterd_coordinator.memcache.packets import BEGINNING
 from musterd_coordinator.memcache.replies import Replies
 
 LINE_LIMIT = 2048  # bytes of a command line; a longer one ends the conversation
 GET_LINE_LIMIT = 1 << 20  # bytes of one that asks for many keys
 
-_BINARY_MAGIC = b"\x80"
 _BAD_CHUNK = b"CLIENT_ERROR bad data chunk\r\n"
 
 
@@ -167,7 +168,7 @@ class ProtocolSession:
     def _take_line(self) -> bytes | None:
         end = self._input.find(b"\n", self._searched)
         size = len(self._input) if end < 0 else end
-        self.is_binary = self._input.startswith(_BINARY_MAGIC)
+        self.is_binary = self._input.startswith(BEGINNING)
         if self.is_binary or self._is_overlong(size):
             self._ends = True
             return None

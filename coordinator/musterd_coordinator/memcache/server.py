@@ -23,7 +23,10 @@ from musterd.tls import Tls
 from musterd.urls import LAST_PORT
 from musterd_coordinator.doorway.listener import Listener
 from musterd_coordinator.doorway.sockets import listen_on
+from musterd_coordinator.memcache.binary import BinarySession
 from musterd_coordinator.memcache.commands import StoreHook
+from musterd_coordinator.memcache.conversation import Conversation
+from musterd_coordinator.memcache.packets import BEGINNING
 from musterd_coordinator.memcache.protocol import ProtocolSession
 from musterd_coordinator.memcache.session import ClientConnection, ClientLimits, Clients
 from musterd_coordinator.process.binding import PATIENCE, patiently, warn_of_loopback
@@ -47,6 +50,7 @@ class MemcacheServer:
     it, and one that does not is told ``plain``.
     """
 
+    speaks_binary = False  # who does is hung up on
     called = "embedded store"
     plain = b"SERVER_ERROR this port speaks TLS: name the store embedded+tls://\r\n"
     address_from = "the store's URL"
@@ -66,9 +70,8 @@ class MemcacheServer:
         self.limits = limits or ClientLimits()
         # libmemcached refuses a major version of 0, and looks at nothing behind the numbers.
         self.version = f"{SPOKEN}-musterd-{version()}"
-        self._crowd = Clients(
-            lambda: ProtocolSession(table, self, storekeeper), self.limits, self.called
-        )
+        self._storekeeper = storekeeper
+        self._crowd = Clients(self._converse, self.limits, self.called)
         self._started = time.monotonic()
         self._tls = tls
         self._server: asyncio.Server | Listener | None = None
@@ -97,6 +100,11 @@ class MemcacheServer:
         addresses = [str(one.getsockname()[0]) for one in self._server.sockets]
         warn_of_loopback(self.called, self.host, addresses)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def _converse(self, first: bytes) -> Conversation:
+        if self.speaks_binary and first.startswith(BEGINNING):
+            return BinarySession(self.table, self)
+        return ProtocolSession(self.table, self, self._storekeeper)
 
     async def _listen(self) -> asyncio.Server | Listener:
         try:

@@ -15,7 +15,8 @@ from musterd_coordinator.doorway.listener import dismiss
 from musterd_coordinator.limits.descriptors import MOST_OF_STORE
 from musterd_coordinator.limits.seldom import Seldom
 from musterd_coordinator.limits.shares import Shares
-from musterd_coordinator.memcache.protocol import LINE_LIMIT, ProtocolSession
+from musterd_coordinator.memcache.conversation import Conversation
+from musterd_coordinator.memcache.protocol import LINE_LIMIT
 
 log = structlog.get_logger(__name__)
 
@@ -39,12 +40,13 @@ class ClientLimits:
 class Clients:
     """These are all connections of one server, and what they hold together.
 
-    Logs call the server ``called``.
+    ``converse`` begins a conversation with a client that said this first. Logs call the server
+    ``called``.
     """
 
     def __init__(
         self,
-        converse: Callable[[], ProtocolSession],
+        converse: Callable[[bytes], Conversation],
         limits: ClientLimits,
         called: str = "embedded store",
     ) -> None:
@@ -133,8 +135,8 @@ class ClientConnection(asyncio.Protocol):
         self.address = ""  # the client's, without its port
         self._crowd = crowd
         self._loop = asyncio.get_running_loop()
-        self._conversation = crowd.converse()
-        self._conversation.wake = self._wake
+        self._conversation = crowd.converse(b"")
+        self._has_spoken = False
         self._transport: asyncio.Transport
         self._choked = False  # the client does not read its replies
         self._is_cut_off = False
@@ -166,11 +168,18 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer, unless there is still something to answer before."""
         self._crowd.bytes_read += len(data)
+        if not self._has_spoken:
+            self._begin(data)
         if self._conversation.glance(data):
             return
         self._conversation.feed(data)
         if self._next_turn is None:
             self._take_turn()
+
+    def _begin(self, data: bytes) -> None:
+        self._has_spoken = True
+        self._conversation = self._crowd.converse(data)
+        self._conversation.wake = self._wake
 
     def pause_writing(self) -> None:
         """Wait for the client to read."""

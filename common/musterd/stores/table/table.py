@@ -95,6 +95,15 @@ class Table:
 
     gets = get  # an Item always has its cas number
 
+    def peek(self, key: bytes) -> Item | None:
+        """Return an item that nobody has asked for; so it is not counted, nor used."""
+        return self._live(key)
+
+    @property
+    def newest_cas(self) -> int:
+        """Return the cas number of what was stored last."""
+        return self._cas
+
     def gat(self, exptime: int, keys: Iterable[bytes], *, room: float = inf) -> list[Item | None]:
         """Return what :meth:`get` returns, and let each item found expire anew."""
         expires = self._expiry(exptime)
