@@ -46,6 +46,7 @@ DAEMONS = {
     "coordinator": Command("coordinator", "watch the store and answer who is up"),
     "agent": Command("agent", "beat for this host's members"),
     "relay": Command("relay", "take agents' beats and write them to PostgreSQL in batches"),
+    "nova": Command("nova", "answer a stock Nova that asks by its own driver who is up"),
 }
 QUESTIONS = {
     "groups": Command("groups", "list the groups, with counts by state"),

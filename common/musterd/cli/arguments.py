@@ -65,8 +65,9 @@ def take_options(made: argparse.ArgumentParser, *roles: Role, hidden: bool = Fal
     """Let a command take the options that ``roles`` read, and those of all: ``hidden`` ones."""
     for role in roles:
         _add_flags(made.add_argument_group(_TITLES[role]), role)
-    if any(Role.LISTENER.includes(role) for role in roles):
-        _add_flags(made.add_argument_group(_TITLES[Role.LISTENER]), Role.LISTENER)
+    for shared in (Role.DOOR, Role.LISTENER):
+        if any(shared.includes(role) for role in roles):
+            _add_flags(made.add_argument_group(_TITLES[shared]), shared)
     _add_flags(made.add_argument_group(_TITLES[Role.CONNECTION]), Role.CONNECTION)
     common = made.add_argument_group("common options")
     common.add_argument("--config", metavar="FILE|DIR", help=_CONFIG_HELP)
@@ -103,6 +104,8 @@ _TITLES = {
     Role.AGENT: "options of the agent",
     Role.COORDINATOR: "options of the coordinator",
     Role.RELAY: "options of the relay",
+    Role.DOOR: "how a stock Nova asks who is up",
+    Role.NOVA: "options of the door to Nova",
     Role.READER: "which coordinator",
 }
 _CONFIG_HELP = (

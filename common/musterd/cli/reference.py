@@ -14,8 +14,10 @@ _TITLES = {
     Role.CONNECTION: "For everything that connects by TLS",
     Role.AGENT: "For the agent",
     Role.COORDINATOR: "For the coordinator",
-    Role.LISTENER: "For coordinator and relay",
+    Role.LISTENER: "For whatever listens",
     Role.RELAY: "For the relay",
+    Role.DOOR: "For `musterd nova`, and coordinators that a stock Nova asks",
+    Role.NOVA: "For `musterd nova`",
     Role.READER: "For commands that ask a coordinator",
 }
 

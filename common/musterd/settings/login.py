@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from musterd.keyfiles import read_private
+from musterd.settings.settings import Settings
 from musterd.settings.sources import Loaded
 from musterd.tokens import check_token
 
@@ -12,9 +13,16 @@ def token_of(loaded: Loaded) -> str | None:
 
     A file that the command line names goes first: what is typed holds. Raises ConfigError.
     """
-    settings = loaded.settings
     named_here = loaded.sources["token_file"].startswith("--")
-    if settings.token is not None and not named_here:
+    return token_in(loaded.settings, file_first=named_here)
+
+
+def token_in(settings: Settings, *, file_first: bool = False) -> str | None:
+    """Return the token of ``settings``, or that in the file they name; None: neither.
+
+    Raises ConfigError.
+    """
+    if settings.token is not None and not file_first:
         return settings.token.strip()
     if settings.token_file is None:
         return None

@@ -39,14 +39,20 @@ class Role(StrEnum):
     CONNECTION = "every command that connects to something"
     AGENT = "agent"
     COORDINATOR = "coordinator"
-    LISTENER = "coordinator and relay"
+    LISTENER = "coordinator, relay and nova"
     RELAY = "relay"
+    DOOR = "coordinator and nova"
+    NOVA = "nova"
     READER = "reader"
 
     def includes(self, program: "Role") -> bool:
         """Say whether ``program``, one of them, reads options of this role."""
         if self is Role.LISTENER:
-            return program in (Role.COORDINATOR, Role.RELAY)
+            return program in (Role.COORDINATOR, Role.RELAY, Role.NOVA)
+        if self is Role.DOOR:
+            return program in (Role.COORDINATOR, Role.NOVA)
+        if self is Role.READER and program is Role.NOVA:  # it follows coordinators
+            return True
         return self in (Role.EVERYONE, Role.CONNECTION, program)
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
 from musterd.model import Member, check_member
-from musterd.settings.declared import agents, coordinators, fleet, listeners, readers
+from musterd.settings.declared import agents, coordinators, door, fleet, listeners, readers
 from musterd.settings.options import DATABASES, Option
 from musterd.urls import host_and_port, listen_parts, socket_path, without_secret
 
@@ -79,6 +79,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     insecure_listen: Annotated[bool, listeners.INSECURE_LISTEN] = False
     relay_listen: Annotated[str, listeners.RELAY_LISTEN] = "127.0.0.1:11411"
     relay_period: Annotated[float, listeners.RELAY_PERIOD] = 0.25
+
+    nova_listen: Annotated[str | None, door.NOVA_LISTEN] = None
+    nova_groups: Annotated[str, door.NOVA_GROUPS] = "compute"
+    nova_cache: Annotated[int, door.NOVA_CACHE] = 64
+    nova_view: Annotated[str | None, door.NOVA_VIEW] = None
 
     coordinator: Annotated[str, readers.COORDINATOR] = "http://127.0.0.1:8420"
     token_file: Annotated[str | None, readers.TOKEN_FILE] = None

@@ -1,4 +1,4 @@
-"""The module runs coordinators, agents, relays and embedded stores as separate processes."""
+"""The module runs coordinators, agents, relays, doors and embedded stores as separate processes."""
 
 import json
 import ssl
@@ -162,6 +162,24 @@ class Relay(Daemon):
         """Return the store URL for agents."""
         scheme = "relay+tls" if "tls_cert_file" in self.settings else "relay"
         return f"{scheme}://{self.address}"
+
+    def _is_ready(self) -> bool:
+        return self.accepts()
+
+
+class NovaDaemon(Daemon):
+    """A `NovaDaemon` is ``musterd nova``; it is ready when its door is open.
+
+    It follows the coordinators with these URLs, and keeps its view in its own directory.
+    """
+
+    subcommand = "nova"
+
+    def __init__(self, coordinators: str, **settings: Setting) -> None:
+        fleet: Mapping[str, Setting] = {"service_down_time": 4.0, "interval": 1.0}
+        super().__init__(**{**fleet, **settings, "coordinator": coordinators})
+        view = str(self.directory / "view")
+        self.settings = {"nova_listen": self.address, "nova_view": view, **self.settings}
 
     def _is_ready(self) -> bool:
         return self.accepts()

@@ -117,10 +117,11 @@ class MemcacheServer:
             kind = ConfigError if error.errno == errno.EACCES else CannotListen
             raise kind(self._why_not(reason)) from error
 
-    async def _listen_on(self, addresses: Sequence[str]) -> asyncio.Server | Listener:
-        def make() -> ClientConnection:
-            return ClientConnection(self._crowd)
+    def _connection(self) -> ClientConnection:
+        return ClientConnection(self._crowd)
 
+    async def _listen_on(self, addresses: Sequence[str]) -> asyncio.Server | Listener:
+        make = self._connection
         if self._tls is None:
             loop = asyncio.get_running_loop()
             return await loop.create_server(make, addresses, self.port, backlog=_BACKLOG)

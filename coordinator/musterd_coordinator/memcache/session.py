@@ -210,6 +210,12 @@ class ClientConnection(asyncio.Protocol):
         self._transport.abort()
         self._is_cut_off = True
 
+    @property
+    def is_amid_something(self) -> bool:
+        """Say whether half a command came, or something is not answered or not sent yet."""
+        unsent = self._transport.get_write_buffer_size()
+        return bool(self._conversation.held or unsent or self._next_turn is not None)
+
     def weigh(self) -> None:
         """Bring the crowd's sum of waiting bytes up to date."""
         weight = 0

@@ -1,0 +1,136 @@
+"""The door is put together here of what it knows, what services write to it, and how it listens."""
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import anyio
+import numpy as np
+import structlog
+
+from musterd.model import Verdict
+from musterd.settings.settings import Settings
+from musterd.tls import Tls
+from musterd.urls import host_and_port
+from musterd_coordinator.judge.members import Seconds
+from musterd_coordinator.judge.rules import Rules
+from musterd_coordinator.nova.answers import Answers
+from musterd_coordinator.nova.canary import DoorCanary
+from musterd_coordinator.nova.keeping import KeptConnections
+from musterd_coordinator.nova.server import DoorServer
+from musterd_coordinator.nova.table import NovaTable
+from musterd_coordinator.nova.writers import Writers
+
+log = structlog.get_logger(__name__)
+
+LISTEN = "127.0.0.1:11511"
+"""Where ``musterd nova`` listens while nobody says where."""
+
+SOCKET_TIMEOUT = 1.0
+"""Seconds that clients of oslo.cache wait for a memcached while nobody sets [cache] socket_timeout."""
+
+_ROUND = 1.0  # seconds from one round of the canary to the next
+
+
+class Knowledge(Protocol):
+    """A `Knowledge` is where verdicts are from."""
+
+    @property
+    def verdicts(self) -> Mapping[bytes, Verdict]:
+        """Return the verdicts by Nova's key, as they are now."""
+
+    @property
+    def listening(self) -> bool:
+        """Say whether the store is heard, as far as is known here."""
+
+    @property
+    def age(self) -> float:
+        """Return the seconds since the store was last proven to be heard."""
+
+    @property
+    def origin(self) -> str:
+        """Say who tells of verdicts, or why nobody does."""
+
+
+class NovaDoor:
+    """A `NovaDoor` answers a Nova by what is known; it is made inside a running loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        knowledge: Knowledge,
+        *,
+        wall: Callable[[], float],
+        tls: Tls | None = None,
+        own_tls: Tls | None = None,
+        passed: Sequence[socket.socket] = (),
+        keeping: KeptConnections | None = None,
+    ) -> None:
+        self.knowledge = knowledge
+        self.keeping = keeping
+        self._period = min(_ROUND, settings.service_down_time / 10)
+        self._timeout = min(SOCKET_TIMEOUT, self._period)
+        self.writers = Writers(_rules(settings), period=self._period, timeout=self._timeout)
+        self.answers = Answers(lambda: knowledge.verdicts, self.writers, wall)
+        table = NovaTable(self.answers, settings.nova_cache << 20)
+        host, port = host_and_port(settings.nova_listen or LISTEN)
+        self.server = DoorServer(
+            *(host, port, table, self.facts), tls=tls, passed=passed, keeping=keeping
+        )
+        self._own_tls = own_tls
+
+    def facts(self) -> Mapping[str, object]:
+        """Return how the door is, for ``stats musterd``."""
+        verdicts, answers = self.knowledge.verdicts, self.answers
+        return {
+            "origin": self.knowledge.origin,
+            "listening": int(self.knowledge.listening),
+            "age": f"{self.knowledge.age:.1f}",
+            "members": len(verdicts),
+            "members_down": sum(verdict.down for verdict in verdicts.values()),
+            "writers": len(self.writers),
+            "writers_down": self.writers.gone,
+            "writers_crowded_out": answers.crowded_out,
+            "told_up": answers.values,
+            "told_down": answers.misses,
+            "kept_connections": 0 if self.keeping is None else len(self.keeping),
+        }
+
+    def summary(self) -> str:
+        """Say how it goes, in one line for an operator."""
+        knowledge = self.knowledge
+        text = f"answers for {len(knowledge.verdicts)} members and {len(self.writers)} writers"
+        if knowledge.listening:
+            return f"{text}; {knowledge.origin}"
+        return f"{text} by what it knew {knowledge.age:.0f} s ago; {knowledge.origin}"
+
+    async def listen_to_writers(self) -> None:
+        """Judge services that write of themselves, round by round, until cancelled."""
+        canary = DoorCanary(self.server.listener, self._own_tls)
+        try:
+            while True:
+                begin = anyio.current_time()
+                proven = await canary.got_through(self._timeout)
+                end = anyio.current_time()
+                self.writers.judge(begin, end, proven=proven, canary=end - begin)
+                if self.keeping is not None:
+                    self.keeping.retry()
+                await anyio.sleep_until(begin + self._period)
+        finally:
+            canary.close()
+
+
+def _rules(settings: Settings) -> Rules:
+    """Return the rules by which writers are judged: no client waits longer for the door than it may."""
+
+    def push_timeouts(intervals: Seconds) -> Seconds:
+        return np.minimum(SOCKET_TIMEOUT, intervals)
+
+    return Rules(
+        service_down_time=settings.service_down_time,
+        interval=settings.interval,
+        push_timeout=push_timeouts,
+        storm_min=settings.storm_min,
+        storm_fraction=settings.storm_fraction,
+        storm_hold=settings.storm_hold_seconds,
+    )

@@ -1,0 +1,146 @@
+"""``musterd nova`` is wired here: what is started in which order, and how it stops."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from time import time
+
+import anyio
+import anyio.to_thread
+import structlog
+from anyio.abc import TaskGroup
+
+from musterd.renewal import keep_looking
+from musterd.settings.login import token_in
+from musterd.settings.settings import Settings
+from musterd.systemd import PassedSocket, Systemd
+from musterd.tls import own_tls, server_tls
+from musterd_coordinator.doorway.guard import check_beats
+from musterd_coordinator.nova import lastview
+from musterd_coordinator.nova.door import NovaDoor
+from musterd_coordinator.nova.following import Following
+from musterd_coordinator.nova.keeping import KEPT, KeptConnections
+from musterd_coordinator.process.daemon import lasting
+
+log = structlog.get_logger(__name__)
+
+VIEW = "musterd-nova.view"
+"""The file of the last view, where no other is named."""
+
+SAVE_PERIOD = 5.0
+"""Seconds from one save of what changed to the next."""
+
+
+class DoorService:
+    """A `DoorService` is all the parts of one ``musterd nova``; it is made inside a running loop."""
+
+    def __init__(
+        self, settings: Settings, systemd: Systemd, passed: Sequence[PassedSocket]
+    ) -> None:
+        listening = [one.socket for one in passed if not one.name.startswith(KEPT)]
+        self._kept = [one for one in passed if one.name.startswith(KEPT)]
+        self.tls = server_tls(settings)
+        self.following = Following(settings, token_in(settings))
+        self.door = NovaDoor(
+            settings,
+            self.following,
+            wall=time,
+            tls=self.tls,
+            own_tls=own_tls(settings) if self.tls else None,
+            passed=listening,
+            keeping=KeptConnections(systemd, [one.name for one in self._kept]),
+        )
+        self._file = Path(settings.nova_view or VIEW)
+        self._saved: object = None
+        self._failed = False
+
+    def renew(self) -> None:
+        """Take renewed certificates now."""
+        if self.tls is not None:
+            self.tls.look(patient=False)
+
+    def remember(self) -> None:
+        """Begin with the last view of an earlier run, if there is one that is of use."""
+        last = lastview.read(self._file, self.following.topics, time())
+        if last is None:
+            return
+        self.following.remember(last)
+        self.door.writers.restore(last.writers)
+        log.info(
+            "last view remembered",
+            members=len(last.verdicts),
+            writers=len(last.writers),
+            age=round(last.age, 1),
+        )
+
+    async def open(self) -> None:
+        """Listen, and go on with the connections that systemd kept."""
+        await self.door.server.start()
+        for kept in self._kept:
+            await self.door.server.adopt(kept.name, kept.socket)
+
+    async def keep_saving(self) -> None:
+        """Save what is known, whenever that changed, until cancelled."""
+        while True:
+            await anyio.sleep(SAVE_PERIOD)
+            await self.save()
+
+    async def save(self) -> None:
+        """Save what is known if that changed. A file that cannot be written is told of once."""
+        writers = list(self.door.writers.kept())
+        known = self.following.changes, [one[:2] for one in writers]
+        if known == self._saved or not (self.following.verdicts or writers):
+            return
+        verdicts = dict(self.following.verdicts)
+        write = partial(
+            lastview.write, self._file, self.following.topics, verdicts, writers, time()
+        )
+        try:
+            await anyio.to_thread.run_sync(write)
+        except OSError as error:
+            if not self._failed:
+                log.warning("last view not saved", file=str(self._file), reason=str(error))
+            self._failed = True
+        else:
+            self._saved, self._failed = known, False
+
+    async def close(self) -> None:
+        """Save what is known, and leave connections to the next run where systemd keeps them."""
+        await self.save()
+        self.door.server.leave()
+        await self.door.server.aclose()
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, systemd: Systemd, passed: Sequence[PassedSocket] = ()
+) -> AsyncIterator[DoorService]:
+    """Run the door, which opens when it has verdicts; leave nothing running behind.
+
+    Raises ConfigError or CannotListen when it cannot begin.
+    """
+    service = DoorService(settings, systemd, passed)
+    await check_beats(
+        settings, "the door to Nova", service.door.server.host, by_tls=service.tls is not None
+    )
+    service.remember()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lasting, "following", service.following.run)
+        systemd.notify(STATUS="waits for verdicts: closed until a coordinator tells who is up")
+        await service.following.known()
+        await service.open()
+        _keep_up(service, tasks)
+        try:
+            yield service
+        finally:
+            with anyio.CancelScope(shield=True):
+                await service.close()
+            tasks.cancel_scope.cancel()
+
+
+def _keep_up(service: DoorService, tasks: TaskGroup) -> None:
+    tasks.start_soon(lasting, "writers", service.door.listen_to_writers)
+    tasks.start_soon(lasting, "last view", service.keep_saving)
+    if service.tls is not None:
+        tasks.start_soon(lasting, "renewed certificates", partial(keep_looking, service.tls))

@@ -1,0 +1,213 @@
+"""`musterd nova` as Nova meets it: when it opens, what it says, and how it starts again."""
+
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from musterd.model import FactsChange, State
+from musterd.testing.authority import Authority
+from musterd.testing.busy import Patience, allowed_now
+from musterd.testing.daemons import Agent, Coordinator, NovaDaemon, Setting, Watch, all_in, toml
+from musterd.testing.manager import ServiceManager
+from musterd.testing.processes import HOST
+from musterd.testing.servers import Memcached
+from musterd_coordinator.nova.values import key_of
+from tests.nova_client import NovaClient
+from tests.nova_values import cached, unpickled
+
+H1, H2, H3, AZ = (key_of("compute", name) for name in ("h1", "h2", "h3", "azcache"))
+BEAT = cached(datetime(2026, 11, 30), 5)  # noqa: DTZ001  # as Nova writes it
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def fleet(memcached: Memcached) -> Iterator["Fleet"]:
+    with ExitStack() as stack:
+        yield Fleet(memcached, stack)
+
+
+class Fleet:
+    """A coordinator with h1 and h2, both up."""
+
+    def __init__(self, memcached: Memcached, stack: ExitStack) -> None:
+        self.stack = stack
+        self.agents = [Agent(memcached.url, name) for name in ("h1", "h2")]
+        self.coordinator = Coordinator(memcached.url)
+        for each in (*self.agents, self.coordinator):
+            stack.enter_context(each)
+        Watch(self.coordinator).until(all_in(State.UP, "h1", "h2"), "up")
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.coordinator.address}"
+
+    def door(self, **settings: str) -> NovaDaemon:
+        return self.stack.enter_context(NovaDaemon(self.url, **settings))
+
+
+def client_of(door: NovaDaemon) -> NovaClient:
+    return NovaClient((door.host, door.port))
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    patience = Patience(PATIENCE)
+    while not true():
+        assert not patience.is_over, f"not {what}"
+        time.sleep(0.01)
+
+
+def test_whoever_is_not_down_is_a_value_in_both_protocols(fleet: Fleet) -> None:
+    with client_of(fleet.door()) as text, NovaClient(text.socket.getpeername()) as binary:
+        for told in (text.get(H1), binary.get_binary(H1)):
+            assert told is not None
+            assert isinstance(unpickled(told).payload, datetime)
+        fleet.agents[0].kill()
+        until(lambda: text.get(H1) is None, "down")
+        assert binary.get_binary(H1) is None
+        assert text.get(H2) is not None
+
+
+def test_an_order_is_heard_and_taken_back(fleet: Fleet) -> None:
+    with client_of(fleet.door()) as client:
+        change = fleet.coordinator.client.change_facts
+        change("compute", "h1", FactsChange(forced_down=True, reason="smoke"))
+        until(lambda: client.get(H1) is None, "forced down")
+        change("compute", "h1", FactsChange(forced_down=False))
+        until(lambda: client.get(H1) is not None, "up again")
+        change("compute", "h1", FactsChange(disabled=True, reason="new disks"))
+        assert client.get(H1) is not None
+
+
+def test_it_keeps_what_it_knew_while_no_coordinator_is_there_and_says_so(fleet: Fleet) -> None:
+    door = fleet.door()
+    with client_of(door) as client:
+        assert client.facts()["origin"] == f"follows {fleet.url}"
+        fleet.coordinator.kill()
+        until(lambda: client.facts()["listening"] == "0", "lost")
+        assert client.facts()["origin"].startswith("no coordinator")
+        fleet.agents[0].kill()
+        assert client.get(H1) is not None
+        fleet.coordinator.start()
+        until(lambda: client.facts()["listening"] == "1", "found again")
+        until(lambda: client.get(H1) is None, "down")
+
+
+def test_a_service_that_musterd_does_not_know_is_judged_by_what_it_writes(fleet: Fleet) -> None:
+    door = fleet.door()
+    with client_of(door) as client:
+        assert client.get(H3) is None
+        assert client.set(H3, BEAT) == b"STORED"
+        assert client.say(b"flush_all") == b"OK"
+        assert client.get(H3) is not None
+        until(lambda: client.get(H3) is None, "down")
+        client.set(H3, BEAT)
+    door.stop()
+    fleet.coordinator.kill()
+    door.start()  # by its last view
+    with client_of(door) as client:
+        assert None not in (client.get(H1), client.get(H3))
+        assert client.facts()["writers"] == "1"
+
+
+def test_all_else_is_a_cache(fleet: Fleet) -> None:
+    with client_of(fleet.door()) as client:
+        assert client.set(AZ, b"nova", flags=16) == b"STORED"
+        assert client.get(AZ) == b"nova"
+        assert client.say(b"flush_all") == b"OK"
+        assert client.get(AZ) is None
+
+
+@pytest.mark.parametrize("way", ["text", "binary"])
+def test_it_speaks_tls(fleet: Fleet, authority: Authority, way: str) -> None:
+    certificate = authority.issue()
+    door = fleet.door(tls_cert_file=certificate.cert, tls_key_file=certificate.key)
+    with NovaClient((door.host, door.port), certificate.trusting()) as client:
+        assert (client.get if way == "text" else client.get_binary)(H1) is not None
+    with client_of(door) as plain:
+        assert plain.say(b"get a").startswith(b"SERVER_ERROR this port speaks TLS")
+
+
+# Under systemd
+
+
+@contextmanager
+def managed(coordinators: str, directory: Path) -> Iterator[ServiceManager]:
+    """A door that is started by systemd, which listens for it and keeps its connections."""
+    file = directory / "musterd.toml"
+    view = str(directory / "view")
+    settings: dict[str, Setting] = {"coordinator": coordinators, "nova_view": view, "service_down_time": 4.0}
+    file.write_text(toml(settings))
+    command = [sys.executable, "-m", "musterd", "nova", "--config", str(file)]
+    with (
+        socket.create_server((HOST, 0)) as listening,
+        ServiceManager(command, {"musterd-nova.socket": listening}) as manager,
+    ):
+        yield manager.start()
+
+
+def address_of(manager: ServiceManager) -> tuple[str, int]:
+    host, port = manager.listening["musterd-nova.socket"].getsockname()
+    return host, port
+
+
+def test_it_opens_when_it_has_verdicts(memcached: Memcached, tmp_path: Path) -> None:
+    """Until then who connects waits, for the kernel takes the connection."""
+    with Coordinator(memcached.url) as coordinator:
+        coordinator.stop()
+        url = f"http://{coordinator.address}"
+        with managed(url, tmp_path) as manager, NovaClient(address_of(manager)) as client:
+            manager.wait_for("STATUS")
+            client.ask(H1)
+            client.socket.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                client.socket.recv(1)
+            assert "READY" not in manager.words
+            coordinator.start()
+            client.socket.settimeout(allowed_now(PATIENCE))
+            with Agent(memcached.url, "h1"):
+                assert client.answer() is not None
+            manager.wait_for("READY")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_connections_outlive_it_and_get_their_answer(
+    fleet: Fleet, tmp_path: Path, number: signal.Signals
+) -> None:
+    with managed(fleet.url, tmp_path) as manager, ExitStack() as stack:
+        clients = [stack.enter_context(NovaClient(address_of(manager))) for _ in range(3)]
+        assert None not in (clients[0].get(H1), clients[1].get(H1), clients[2].get_binary(H1))
+        manager.wait_kept(lambda count: count > 3)  # one is the canary's
+        until((tmp_path / "view").exists, "saved")
+        fleet.coordinator.kill()
+        for _ in range(2):
+            manager.stop(number)
+            clients[0].ask(H1)
+            late = stack.enter_context(NovaClient(address_of(manager)))
+            late.ask(H2)
+            manager.start()
+            assert None not in (clients[0].answer(), late.answer())
+            assert None not in (clients[1].get(H1), clients[2].get_binary(H2))
+            manager.wait_for("READY")
+
+
+def test_what_ends_is_not_kept(fleet: Fleet, tmp_path: Path) -> None:
+    with managed(fleet.url, tmp_path) as manager:
+        with NovaClient(address_of(manager)) as client:
+            assert client.get(H1) is not None
+            manager.wait_kept(lambda count: count > 1)  # one is the canary's
+        manager.wait_kept(lambda count: count < 2)
+        with NovaClient(address_of(manager)) as client:
+            assert client.get(H1) is not None
+            manager.wait_kept(lambda count: count > 1)
+            client.socket.sendall(b"get " + H1)  # and no end
+            with NovaClient(address_of(manager)) as other:
+                until(lambda: other.facts("")["waiting_bytes"] != "0", "heard")
+            manager.stop(signal.SIGTERM)
+            assert client.socket.recv(1) == b""
