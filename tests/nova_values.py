@@ -28,7 +28,3 @@ def unpickled(value: bytes) -> CachedValue:
     found = pickle.loads(value)  # noqa: S301  # of our own making
     assert isinstance(found, CachedValue)
     return found
-
-
-NOVA_34: dict[str, tuple[int, bytes]] = {}
-"""Flags and values as Nova 34 wrote them, by client."""

@@ -142,7 +142,11 @@ def managed(coordinators: str, directory: Path) -> Iterator[ServiceManager]:
     """A door that is started by systemd, which listens for it and keeps its connections."""
     file = directory / "musterd.toml"
     view = str(directory / "view")
-    settings: dict[str, Setting] = {"coordinator": coordinators, "nova_view": view, "service_down_time": 4.0}
+    settings: dict[str, Setting] = {
+        "coordinator": coordinators,
+        "nova_view": view,
+        "service_down_time": 4.0,
+    }
     file.write_text(toml(settings))
     command = [sys.executable, "-m", "musterd", "nova", "--config", str(file)]
     with (

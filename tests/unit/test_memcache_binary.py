@@ -23,7 +23,8 @@ class Statistics:
         self.resets = 0
 
     def statistics(self, kind: str) -> dict[str, object] | None:
-        return {"": {"pid": 1, "uptime": 2}, "nobody": {}}.get(kind)
+        kinds: dict[str, dict[str, object]] = {"": {"pid": 1, "uptime": 2}, "nobody": {}}
+        return kinds.get(kind)
 
     def reset(self) -> None:
         self.resets += 1

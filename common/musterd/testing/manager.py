@@ -122,7 +122,12 @@ class ServiceManager:
         """End the daemon by a signal, and keep what it gave."""
         assert self._process is not None
         self._process.send_signal(number)
-        status_of(self._process, 30.0)
+        self.wait_exit()
+
+    def wait_exit(self, within: float = 30.0) -> None:
+        """Wait until the daemon ended."""
+        assert self._process is not None
+        status_of(self._process, within)
         self._process = None
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ import numpy as np
 import structlog
 
 from musterd.model import Verdict
+from musterd.settings.declared.door import LISTEN
 from musterd.settings.settings import Settings
 from musterd.tls import Tls
 from musterd.urls import host_and_port
@@ -22,9 +23,6 @@ from musterd_coordinator.nova.table import NovaTable
 from musterd_coordinator.nova.writers import Writers
 
 log = structlog.get_logger(__name__)
-
-LISTEN = "127.0.0.1:11511"
-"""Where ``musterd nova`` listens while nobody says where."""
 
 SOCKET_TIMEOUT = 1.0
 """Seconds that clients of oslo.cache wait for a memcached while nobody sets [cache] socket_timeout."""

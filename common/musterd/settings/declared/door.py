@@ -6,6 +6,9 @@ from musterd.errors import ConfigError
 from musterd.model import check_name
 from musterd.settings.options import FILE, Number, Option, Role, Text, check_address
 
+LISTEN = "127.0.0.1:11511"
+"""Where ``musterd nova`` listens while nobody says where."""
+
 NOVA_LISTEN = Option(
     "Where a stock Nova with servicegroup_driver = mc asks who is up: as a memcached, which its"
     " [cache] memcache_servers names. `musterd nova` listens on 127.0.0.1:11511 while nobody sets it;"
