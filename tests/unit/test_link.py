@@ -6,8 +6,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from musterd.errors import ShardUnavailable, StoreError
-from musterd.stores.link import Link
+from musterd.errors import ShardRefused, ShardUnavailable, StoreError
+from musterd.stores.link import Collision, Link, RefusesAll
 
 pytestmark = pytest.mark.anyio
 
@@ -59,11 +59,12 @@ class Lines(Link[Line]):
 async def test_a_new_connection_whose_turn_never_comes_is_ended() -> None:
     opened = Opened()
     link = Lines(opened)
+    async with link.session(), anyio.create_task_group() as tasks:
+        tasks.start_soon(link.renew)
+        await anyio.wait_all_tasks_blocked()
+        assert (len(opened.lines), opened.count()) == (2, 2)
+        tasks.cancel_scope.cancel()
     async with link.session():
-        with anyio.move_on_after(0.05) as late:
-            await link.renew()
-        assert late.cancelled_caught
-        assert len(opened.lines) == 2
         assert opened.count() == 1
     link.close()
     assert opened.count() == 0
@@ -84,3 +85,28 @@ async def _renewed_when_closed(link: Lines) -> None:
         tasks.start_soon(link.renew)
         await anyio.wait_all_tasks_blocked()
         link.close()
+
+
+class Closed(Lines):
+    """A link to what lets nobody in."""
+
+    async def _open(self, limit: float) -> Line:
+        raise PermissionError
+
+    def _translate(self, error: Exception, limit: float) -> StoreError | None:
+        return ShardRefused(self.name, "login refused")
+
+
+async def test_who_is_not_let_in_can_do_nothing_at_all() -> None:
+    with pytest.raises(RefusesAll, match="nowhere: login refused"):
+        async with Closed(Opened()).session():
+            pass
+
+
+async def test_what_is_refused_over_a_connection_is_refused_alone() -> None:
+    link = Lines(Opened())
+    for refusal in (ShardRefused, Collision):
+        with pytest.raises(ShardRefused) as raised:
+            async with link.session():
+                raise refusal("nowhere", "no")
+        assert raised.type is refusal

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from musterd.beat import Beat
 from musterd.errors import ConfigError, ShardCorrupt, ShardRefused, ShardUnavailable
 from musterd.stores import open_store
+from musterd.stores.link import NotWritable, RefusesAll
 from musterd.stores.named_loop import NamedLoop
 from musterd.stores.postgres.errors import translate
 from musterd.stores.postgres.session import PgSession
@@ -130,10 +131,11 @@ def test_opening_a_store_connects_to_nothing() -> None:
         (asyncpg.ConnectionDoesNotExistError("closed"), ShardUnavailable, "closed"),
         (asyncpg.QueryCanceledError("statement timeout"), ShardUnavailable, "within 2 s"),
         (asyncpg.LockNotAvailableError("lock timeout"), ShardUnavailable, "within 2 s"),
-        (asyncpg.UndefinedTableError("relation"), ShardRefused, "musterd init-db"),
-        (asyncpg.UndefinedFunctionError("function"), ShardRefused, "musterd init-db"),
-        (asyncpg.InvalidSchemaNameError("schema"), ShardRefused, "musterd init-db"),
-        (asyncpg.InsufficientPrivilegeError("denied"), ShardRefused, "init-db --print"),
+        (asyncpg.UndefinedTableError("relation"), RefusesAll, "musterd init-db"),
+        (asyncpg.UndefinedFunctionError("function"), RefusesAll, "musterd init-db"),
+        (asyncpg.InvalidSchemaNameError("schema"), RefusesAll, "musterd init-db"),
+        (asyncpg.InsufficientPrivilegeError("denied"), RefusesAll, "init-db --print"),
+        (asyncpg.ReadOnlySQLTransactionError("standby"), NotWritable, "^standby$"),
         (asyncpg.DiskFullError("disk\nDETAIL: x"), ShardRefused, "^disk$"),
         (asyncpg.InterfaceError("connection is closed"), ShardUnavailable, "closed"),
         (asyncpg.InternalClientError("unexpected"), ShardUnavailable, "connection lost"),
@@ -199,3 +201,21 @@ def test_namespace_keys_fit_an_integer(namespace: str) -> None:
 async def test_a_beat_of_a_member_that_was_not_announced_is_lost() -> None:
     store = open_store("postgresql://u@127.0.0.1:1/fleet", namespace="n", timeout=1, beat_ttl=1)
     assert not await store.writer(0).beat(Beat(1, 1, 1, 1000))
+
+
+@pytest.mark.parametrize(
+    ("rest", "each"),
+    [
+        ("db1/fleet", []),
+        ("db1,db2:6432/fleet?sslmode=require", ["db1", "db2:6432"]),
+        ("/fleet?host=db1,/run/postgresql", ["db1", "/run/postgresql"]),
+    ],
+)
+def test_each_host_is_a_target_of_its_own(rest: str, each: list[str]) -> None:
+    targets = parse_url(BASE + rest, {}).each()
+    assert [target.name.removesuffix(":5432") for target in targets] == each
+    for target, host in zip(targets, each, strict=True):
+        assert target.hosts == 1
+        in_url, in_options = target.dsn(0).partition("?")[::2]
+        assert f"@{host}/fleet" in in_url or f"host={host}" in in_options
+        assert "target_session_attrs=primary" in in_options

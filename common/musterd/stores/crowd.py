@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from musterd.errors import ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.link import again
+from musterd.stores.link import RefusesAll, again
 
 MOST_BEATS = 500  # in one round trip, which is one transaction
 MOST_NEWCOMERS = 32
@@ -95,14 +95,12 @@ class SharedStatements:
             return
         try:
             answers = await again(lambda: do([waiting.row for waiting in some]))
-        except ShardRefused as error:
-            if len(some) == 1:
-                some[0].fail(error)
-                return
-            middle = len(some) // 2
-            await self._execute(some[:middle], do)
-            await self._execute(some[middle:], do)
         except StoreError as error:
+            if len(some) > 1 and _one_may_be_to_blame(error):
+                middle = len(some) // 2
+                await self._execute(some[:middle], do)
+                await self._execute(some[middle:], do)
+                return
             for waiting in some:
                 waiting.fail(error)
         except BaseException:
@@ -118,6 +116,10 @@ class SharedStatements:
             waiting.answer.set_result(answer)
         elif isinstance(answer, tuple):
             self._late[waiting.row[0]] = answer
+
+
+def _one_may_be_to_blame(error: StoreError) -> bool:
+    return isinstance(error, ShardRefused) and not isinstance(error, RefusesAll)
 
 
 def _take(queue: _Queue, most: int) -> list[_Waiting]:

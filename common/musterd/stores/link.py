@@ -43,6 +43,14 @@ class Collision(ShardRefused):
     """Another session did the same at the same time; done again, it may well go through."""
 
 
+class RefusesAll(ShardRefused):
+    """Nothing can be done there now, whatever it is: no single request is to blame."""
+
+
+class NotWritable(RefusesAll):
+    """The server takes no changes now, as it is read-only or cut off; another one may."""
+
+
 async def again(call: Callable[[], Awaitable[T]], attempts: int = 4) -> T:
     """Return what ``call`` returns, and make it again when it collides. Raises what the last one does."""
     for _ in range(attempts - 1):
@@ -122,7 +130,8 @@ class Link(ABC, Generic[S]):
                 if waits and time_left() < TOO_LITTLE_LEFT * given:
                     waited = anyio.current_time() - asked
                     raise ShardUnavailable(self.name, f"other calls took {waited:.1f} s before it")
-                session = await self._connected()
+                with self._refusing_all(limit):
+                    session = await self._connected()
                 try:
                     yield session
                 except BaseException as error:
@@ -214,9 +223,24 @@ class Link(ABC, Generic[S]):
         """Begin elsewhere next time, if ``error`` means that this is not the server to be at."""
         if self._is_wrong_server(error):
             self._turn += 1
-            if session.reached:
-                host, address = session.reached
-                self._ways[host].failed(address)
+            self._leave(session.reached)
+
+    def _leave(self, reached: tuple[str, str] | None) -> None:
+        """Begin with another address of that host next time, if it has more."""
+        if reached:
+            host, address = reached
+            self._ways[host].failed(address)
+
+    @contextmanager
+    def _refusing_all(self, limit: float) -> Iterator[None]:
+        """Raise RefusesAll where a connection is refused."""
+        try:
+            with self._in_words(limit):
+                yield
+        except RefusesAll:
+            raise
+        except ShardRefused as error:
+            raise RefusesAll(error.shard, error.reason) from None
 
     @contextmanager
     def _in_words(self, limit: float) -> Iterator[None]:

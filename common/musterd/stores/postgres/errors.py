@@ -7,7 +7,7 @@ import ssl
 import asyncpg
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.link import Collision
+from musterd.stores.link import Collision, NotWritable, RefusesAll
 
 _NO_FUNCTION = "42883"
 _NO_TABLES = ("42P01", _NO_FUNCTION, "3F000")  # undefined table, function, no such schema
@@ -15,6 +15,8 @@ _NO_RIGHTS = "42501"
 _WAITED_TOO_LONG = ("57014", "55P03", "25P03")  # statement, lock, idle in transaction
 # Serialization failure, deadlock, duplicate key, duplicate schema, table and function.
 _COLLISIONS = ("40001", "40P01", "23505", "42P06", "42P07", "42723")
+WRONG_SERVER = ("25006", "0A000", "55000")
+"""Read-only, as a standby is; the other two, too, are of what it cannot do."""
 _NO_SERVICE = ("08", "57")  # connection exceptions; starting up, shutting down, terminated
 
 
@@ -44,9 +46,11 @@ def _translate_reply(shard: str, error: asyncpg.PostgresError, limit: float) -> 
     if state in _NO_TABLES:
         missing = "functions of this version" if state == _NO_FUNCTION else "tables"
         advice = "run 'musterd init-db' or start the coordinator"
-        return ShardRefused(shard, f"no musterd {missing} in this database: {advice}")
+        return RefusesAll(shard, f"no musterd {missing} in this database: {advice}")
     if state == _NO_RIGHTS:
-        return ShardRefused(shard, f"{text}: grant what 'musterd init-db --print' shows")
+        return RefusesAll(shard, f"{text}: grant what 'musterd init-db --print' shows")
+    if state in WRONG_SERVER:
+        return NotWritable(shard, text)
     if state in _COLLISIONS:
         return Collision(shard, text)
     if state in _WAITED_TOO_LONG:

@@ -16,9 +16,9 @@ import anyio
 import asyncpg
 
 from musterd.errors import StoreError
-from musterd.stores.link import LONGEST_CONNECTED, Link, milliseconds
+from musterd.stores.link import LONGEST_CONNECTED, Link, NotWritable, milliseconds
 from musterd.stores.named_loop import NamedLoop
-from musterd.stores.postgres.errors import translate
+from musterd.stores.postgres.errors import WRONG_SERVER, translate
 from musterd.stores.postgres.url import Target
 
 if TYPE_CHECKING:
@@ -40,9 +40,10 @@ SELECT CASE WHEN pg_backend_pid() = $1 THEN concat(
     set_config('tcp_user_timeout', '60000', false)) <> '' ELSE false END
 """
 
-_WRONG_SERVER = ("25006", "0A000", "55000", "57P03")
-"""Read-only, as a standby is (the next two, too, of what it cannot do); or not ready for anybody."""
-_SERVER = "SELECT pg_postmaster_start_time()::text"
+_NOT_READY = "57P03"  # for anybody
+_SERVER = """
+SELECT pg_postmaster_start_time()::text, current_setting('transaction_read_only') = 'on'
+"""
 
 
 @dataclass(slots=True)
@@ -89,9 +90,15 @@ class PgSession(Link[Session]):
             await session.connection.execute("COMMIT")
 
     async def server(self) -> tuple[str, bool]:
-        """Return what tells the server from any other, and whether it is reached directly."""
+        """Return what tells the server from any other, and whether it is reached directly.
+
+        Raises NotWritable where it takes no changes.
+        """
         async with self.session() as session:
-            return str(await session.connection.fetchval(_SERVER)), session.direct
+            [(started, read_only)] = await session.connection.fetch(_SERVER)
+            if read_only:
+                raise NotWritable(self.name, "it is read-only, as a standby is")
+            return started, session.direct
 
     async def _open(self, limit: float) -> Session:
         loop = asyncio.get_running_loop()
@@ -125,4 +132,4 @@ class PgSession(Link[Session]):
         return translate(self.name, error, limit)
 
     def _is_wrong_server(self, error: BaseException) -> bool:
-        return getattr(error, "sqlstate", None) in _WRONG_SERVER
+        return getattr(error, "sqlstate", None) in (*WRONG_SERVER, _NOT_READY)

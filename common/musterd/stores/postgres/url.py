@@ -1,8 +1,9 @@
 """The module reads what a PostgreSQL URL says, and where it leads; pure."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode
 
@@ -39,20 +40,34 @@ class Target:
 
     def dsn(self, turn: int) -> str:
         """Return the URL for asyncpg, with the host first that ``turn`` comes to."""
+        return self._with_hosts(lambda hosts: _turned(hosts, turn)).geturl()
+
+    def each(self) -> "list[Target]":
+        """Return the targets of each host alone, where it has several; else none."""
+        names = self.name.rpartition("/")[0].split(",") if self.hosts > 1 else []
+        return [
+            replace(self, name=name, _parts=self._with_hosts(partial(_one_of, at)))
+            for at, name in enumerate(names)
+        ]
+
+    def _with_hosts(self, change: Callable[[str], str]) -> SplitResult:
         login, at, hosts = self._parts.netloc.rpartition("@")
         options = dict(parse_qsl(self._parts.query))
         if self.hosts > 1 and "target_session_attrs" not in options:
             options["target_session_attrs"] = self._usual
         if not hosts and "host" in options:
-            options["host"] = _turned(options["host"], turn)
-        netloc = f"{login}{at}{_turned(hosts, turn)}"
-        query = urlencode(options, safe="/,")
-        return self._parts._replace(netloc=netloc, query=query).geturl()
+            options["host"] = change(options["host"])
+        netloc = f"{login}{at}{change(hosts)}"
+        return self._parts._replace(netloc=netloc, query=urlencode(options, safe="/,"))
 
     @property
     def hosts(self) -> int:
         """Return how many hosts it has."""
         return 1 + self.name.rpartition("/")[0].count(",")
+
+
+def _one_of(at: int, hosts: str) -> str:
+    return hosts.split(",")[at] if hosts else ""
 
 
 def _turned(hosts: str, turn: int) -> str:
