@@ -154,7 +154,7 @@ async def test_a_server_that_is_read_only_is_no_registry_and_says_so(
         async with opened(database.url) as registry:
             await record(registry, [entry("a")])
             mariadb_of_mine.execute("SET GLOBAL read_only = 1")
-            where = rf"registry {mariadb_of_mine.address}/.* nothing can be written there"
+            where = rf"registry {mariadb_of_mine.address}/.* is read-only"
             for call in (
                 lambda: record(registry, [entry("a")], [change("a", 1)]),
                 lambda: set_facts(registry, "a", Facts(disabled=True)),

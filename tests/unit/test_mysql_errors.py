@@ -8,8 +8,8 @@ import pytest
 from asyncmy.errors import InternalError, MySQLError, OperationalError, ProgrammingError
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.link import Collision
-from musterd.stores.mysql.errors import number_of, translate
+from musterd.stores.link import Collision, NotWritable, RefusesAll
+from musterd.stores.mysql.errors import is_of_one_host, number_of, of_all, said_by, translate
 
 
 def lost(cause: Exception) -> MySQLError:
@@ -33,10 +33,10 @@ def lost(cause: Exception) -> MySQLError:
         (OperationalError(2013, "Lost connection"), ShardUnavailable, "connection lost"),
         (OperationalError(1205, "Lock wait"), ShardUnavailable, r"within 2 s \(Lock wait\)"),
         (OperationalError(1213, "Deadlock found"), Collision, "Deadlock found"),
-        (OperationalError(1045, "Access denied"), ShardRefused, "login refused: Access denied"),
-        (OperationalError(1049, "Unknown database"), ShardRefused, "CREATE DATABASE first"),
-        (ProgrammingError(1146, "no table"), ShardRefused, "run 'musterd init-db'"),
-        (ProgrammingError(1142, "denied"), ShardRefused, "denied: grant what 'musterd init-db"),
+        (OperationalError(1045, "Access denied"), RefusesAll, "login refused: Access denied"),
+        (OperationalError(1049, "Unknown database"), RefusesAll, "CREATE DATABASE first"),
+        (ProgrammingError(1146, "no table"), RefusesAll, "run 'musterd init-db'"),
+        (ProgrammingError(1142, "denied"), RefusesAll, "denied: grant what 'musterd init-db"),
         (OperationalError(1114, "table full\nand more"), ShardRefused, "^table full$"),
         (OperationalError(1114, "\x00\x1b"), ShardRefused, "^OperationalError$"),
         (OperationalError(), ShardRefused, "^OperationalError$"),
@@ -68,3 +68,55 @@ def test_a_login_that_is_refused_by_a_plain_connection_may_want_tls() -> None:
     only = translate("db1:3306/fleet", OperationalError(3159, "insecure transport"), 2)
     assert only
     assert "?ssl_ca=FILE" in only.reason
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (1290, r"^db2:3306 is read-only \(why\): .* name the host that does too$"),
+        (1792, "db2:3306 is read-only"),
+        (
+            1047,
+            r"^db2:3306 is cut off from its Galera cluster or not ready \(why\): see its wsrep_",
+        ),
+    ],
+)
+def test_a_server_that_takes_no_changes_is_named_with_what_to_do(number: int, reason: str) -> None:
+    with pytest.raises(NotWritable) as raised, said_by("db1:3306,db2:3306/fleet", "db2:3306"):
+        raise OperationalError(number, "why")
+    assert re.search(reason, raised.value.reason)
+    assert raised.value.shard == "db1:3306,db2:3306/fleet"
+
+
+def test_what_else_a_server_says_is_left_as_it_is() -> None:
+    with pytest.raises(OperationalError), said_by("db1:3306/fleet", "db1:3306"):
+        raise OperationalError(1213, "Deadlock found")
+
+
+@pytest.mark.parametrize(
+    ("error", "of_one_host"),
+    [
+        (lost(ConnectionRefusedError(111, "x")), True),
+        (lost(TimeoutError()), True),
+        (ConnectionResetError(104, "x"), True),
+        (OperationalError(1040, "Too many connections"), True),
+        (OperationalError(2013, "Lost connection"), True),
+        (NotWritable("db1:3306/fleet", "read-only"), True),
+        (OperationalError(1045, "Access denied"), False),
+        (OperationalError(1049, "Unknown database"), False),
+        (ShardRefused("db1:3306/fleet", "cannot read the option file"), False),
+        (AttributeError("ours"), False),
+    ],
+)
+def test_another_host_is_tried_where_it_may_be_better(
+    error: Exception, *, of_one_host: bool
+) -> None:
+    assert is_of_one_host(error) is of_one_host
+
+
+def test_where_all_hosts_fail_each_says_why() -> None:
+    away, old = ShardUnavailable("s", "db1: refused"), NotWritable("s", "db2 is read-only")
+    for failures in ([away, old], [old, away]):
+        assert type(of_all(failures)) is NotWritable
+    assert of_all([away, old]).reason == "db1: refused; db2 is read-only"
+    assert type(of_all([away, away])) is ShardUnavailable

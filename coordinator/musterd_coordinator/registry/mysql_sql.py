@@ -17,7 +17,6 @@ APPEND = _statement("append")
 FORGET = _statement("forget")
 CLEAR = _statement("clear")
 
-IS_READ_ONLY = "SELECT CONCAT(@@GLOBAL.read_only)"
 # Written, and not only locked: nodes of a Galera cluster know nothing of each other's locks, and let
 # one of two such transactions end.
 MY_TURN = """

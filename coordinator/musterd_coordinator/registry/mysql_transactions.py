@@ -4,18 +4,13 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from asyncmy.errors import MySQLError, OperationalError
+from asyncmy.errors import MySQLError
 
 from musterd.errors import RegistryError, RegistryRefused, StoreError
-from musterd.stores.link import again
-from musterd.stores.mysql.errors import TAKEN, NotWritable, number_of, text_of
+from musterd.stores.link import NotWritable, again
+from musterd.stores.mysql.errors import TAKEN, number_of, text_of
 from musterd.stores.mysql.session import MySqlSession, Session
-from musterd_coordinator.registry import mysql_sql as sql
 from musterd_coordinator.registry.base import Row
-from musterd_coordinator.registry.rows import as_text
-
-_READ_ONLY = 1290
-_WRITABLE = ("0", "OFF")
 
 # A value is to blame, not the server: data exceptions, integrity, a trigger's own words. And what the
 # server puts under no such class: a text too long for a row, wrong JSON or UTF-8, a CHECK.
@@ -42,35 +37,23 @@ async def rows_of(
 async def within(link: MySqlSession, work: Work[T], limit: float | None = None) -> T:
     """Return what ``work`` returns, in a transaction.
 
-    It is made again where it collides, and on the next host where one takes no changes. Raises
-    RegistryError.
+    It is made again where it collides, and on another host where one takes no changes any more.
+    Raises RegistryError.
     """
 
     async def attempt() -> T:
         async with link.transaction(limit) as session:
             with _refusals(link.name):
-                await _check_writable(session)
+                await session.check_writable()
                 return await work(session)
 
     try:
-        for _ in range(link.hosts - 1):
+        if link.hosts > 1:
             with suppress(NotWritable):
                 return await again(attempt)
         return await again(attempt)
-    except NotWritable as error:
-        raise RegistryError(
-            f"registry {error}: nothing can be written there, as on a replica or a node that is cut off"
-            " from its cluster; name the hosts that may be written, with commas between them"
-        ) from None
     except StoreError as error:
         raise RegistryError(f"registry {error}") from None
-
-
-async def _check_writable(session: Session) -> None:
-    """Raise where the server takes no changes, though it might make an exception for this user."""
-    [(read_only,)] = (await session.execute(sql.IS_READ_ONLY)).rows
-    if as_text(read_only) not in _WRITABLE:
-        raise OperationalError(_READ_ONLY, "the server is read-only, as a replica is")
 
 
 @contextmanager

@@ -4,11 +4,13 @@ import os
 import socket
 import ssl
 import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from asyncmy.errors import InternalError, MySQLError
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.link import Collision
+from musterd.stores.link import Collision, NotWritable, RefusesAll
 from musterd.stores.mysql.tls import why_no_tls
 
 _NO_DATABASE = 1049
@@ -16,18 +18,65 @@ _NO_TABLES = (1146, 1305, 1318, 1054)  # no table, no procedure, or another one;
 _LOGIN = (1044, 1045, 1698)
 _NO_RIGHTS = (1142, 1143, 1227, 1370)
 _PLAIN = 3159  # what the connection is, and MySQL takes nothing but TLS
+_WHATEVER_IS_ASKED = (_NO_DATABASE, *_NO_TABLES, *_LOGIN, *_NO_RIGHTS, _PLAIN)
 _BY_TLS = "name its authority in the URL of the store, as in ?ssl_ca=FILE"
 TAKEN = 1062  # a key that is there already
 # Deadlock, as a conflict of Galera's is one too; row changed meanwhile; prepare anew.
 _COLLISIONS = (1213, 1020, TAKEN, 1615)
 _WAITED_TOO_LONG = (1205, 1317, 1969, 3024)  # for a lock; ended, by its time limit or by hand
 _GONE = (1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2006, 2013, 2055)
-WRONG_SERVER = (1047, 1290, 1792, 1836)
-"""A node that is cut off from its cluster, or not ready; or read-only, as a replica is."""
+_NOT_READY = 1047
+_READ_ONLY = (1290, 1792, 1836)
+_TOO_MANY = 1040
 
 
-class NotWritable(ShardRefused):
-    """A ``NotWritable`` says that this server takes no changes now; another one may."""
+@contextmanager
+def said_by(shard: str, server: str) -> Iterator[None]:
+    """Raise NotWritable, in words that name ``server``, for what it says when it takes no changes.
+
+    So does one that is read-only, as a replica is, and a node that is cut off from its cluster, or
+    not ready.
+    """
+    try:
+        yield
+    except MySQLError as error:
+        if number_of(error) in _READ_ONLY:
+            raise read_only(shard, server, text_of(error)) from None
+        if number_of(error) == _NOT_READY:
+            raise not_ready(shard, server, text_of(error)) from None
+        raise
+
+
+def read_only(shard: str, server: str, said: str) -> NotWritable:
+    """Return what it means that ``server`` is read-only."""
+    return NotWritable(
+        shard,
+        f"{server} is read-only ({said}): make it take changes, or name the host that does too",
+    )
+
+
+def not_ready(shard: str, server: str, said: str) -> NotWritable:
+    """Return what it means that ``server`` is a node that is not ready."""
+    return NotWritable(
+        shard,
+        f"{server} is cut off from its Galera cluster or not ready ({said}): see its"
+        " wsrep_cluster_status and wsrep_local_state_comment, and name the other nodes too",
+    )
+
+
+def is_of_one_host(error: Exception) -> bool:
+    """Say whether a connect that failed so may be made to another host at once."""
+    if isinstance(error, MySQLError):
+        is_network = isinstance(error.__cause__, OSError)
+        return is_network or number_of(error) in (*_GONE, _TOO_MANY)
+    return isinstance(error, NotWritable | OSError)
+
+
+def of_all(failures: Sequence[StoreError]) -> StoreError:
+    """Return what it means that none of several hosts can be used, of which each says why."""
+    refused = [failure for failure in failures if isinstance(failure, NotWritable)]
+    last = (refused or failures)[-1]
+    return type(last)(last.shard, "; ".join(failure.reason for failure in failures))
 
 
 def number_of(error: BaseException) -> int:
@@ -70,8 +119,6 @@ def _translate_driver(shard: str, error: MySQLError, limit: float, *, plain: boo
         translated = translate(shard, cause, limit)
         assert translated is not None
         return translated
-    if number in WRONG_SERVER:
-        return NotWritable(shard, text)
     if number in _COLLISIONS:
         return Collision(shard, text)
     if number in _WAITED_TOO_LONG:
@@ -82,9 +129,8 @@ def _translate_driver(shard: str, error: MySQLError, limit: float, *, plain: boo
         return ShardCorrupt(shard, f"unreadable answer ({text})")
     # MariaDB has no other word for an account, or a whole server, that takes TLS only.
     maybe = f"; where the password is right, perhaps it takes TLS only: {_BY_TLS}"
-    return ShardRefused(
-        shard, _refusal(number, text) + (maybe if plain and number in _LOGIN else "")
-    )
+    kind = RefusesAll if number in _WHATEVER_IS_ASKED else ShardRefused
+    return kind(shard, _refusal(number, text) + (maybe if plain and number in _LOGIN else ""))
 
 
 def _refusal(number: int, text: str) -> str:

@@ -14,30 +14,47 @@ from asyncmy.constants.CLIENT import FOUND_ROWS, SSL
 from asyncmy.errors import OperationalError
 
 from musterd.errors import ConfigError, ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.link import LONGEST_CONNECTED, Link
-from musterd.stores.mysql.errors import WRONG_SERVER, number_of, translate
+from musterd.stores.link import LONGEST_CONNECTED, Link, NotWritable
+from musterd.stores.mysql.errors import (
+    is_of_one_host,
+    not_ready,
+    of_all,
+    read_only,
+    said_by,
+    translate,
+)
 from musterd.stores.mysql.tls import tls_of
-from musterd.stores.mysql.url import Target
+from musterd.stores.mysql.url import Target, address_text
 from musterd.stores.named_loop import NamedLoop
 
 # A host that lost its power would otherwise keep its connection for eight hours, and its locks. Not
-# strict, a server cuts off what is too long. Only a node of Galera heeds the last: it answers a read
-# once it has what was written anywhere before.
+# strict, a server cuts off what is too long. Only a node of Galera heeds the last two: it answers a read
+# once it has what was written anywhere before, and none while it is cut off from its cluster.
 _GREET = (
     "SET SESSION wait_timeout = 900, SESSION innodb_lock_wait_timeout = {wait},"
     " SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES'),"
     " SESSION group_concat_max_len = 16777216, SESSION time_zone = '+00:00'"
     " /*M!100301 , SESSION idle_transaction_timeout = {idle} */"
-    " /*M!100201 , SESSION max_statement_time = {limit}, SESSION wsrep_sync_wait = {sync} */"
+    " /*M!100201 , SESSION max_statement_time = {limit}, SESSION wsrep_sync_wait = 1,"
+    " SESSION wsrep_dirty_reads = 0 */"
 )
-# All nodes of a Galera cluster are one place.
+# All nodes of a Galera cluster are one place. A server's unique numbers begin with its own and the second
+# in which it started: in containers many have the same name and port.
 _SERVER = """
-SELECT COALESCE(NULLIF(({cluster}), ''), CONCAT_WS('/', @@hostname, @@port, @@server_id))
+SELECT COALESCE(NULLIF(({cluster}), ''),
+    CONCAT_WS('/', @@hostname, @@port, UUID_SHORT() DIV 16777216))
 """
 _CLUSTER = """
 SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS
 WHERE VARIABLE_NAME = 'wsrep_cluster_state_uuid'
 """
+_IS_READ_ONLY = "SELECT CONCAT(@@GLOBAL.read_only)"
+_WRITABLE = ("0", "OFF")
+_READY = (
+    "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_provider_name')"
+    " AND Value NOT IN ('', 'ON')"
+)
+_NOT_READY = 2  # rows: it is a node of Galera, and it is not ready
 _BEGIN = ("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION")
 _NO_TLS = "it speaks no TLS there, and the URL of the store demands it: have its server do so"
 _NEVER = 31536000  # seconds: asyncmy's own deadlines never strike before those around it
@@ -47,9 +64,13 @@ _NEVER = 31536000  # seconds: asyncmy's own deadlines never strike before those 
 class Session:
     """A ``Session`` is a live connection, with the statements that were prepared on it.
 
-    ``reached`` and ``renewed_by`` are as :class:`~musterd.stores.link.Connected` says.
+    ``reached`` and ``renewed_by`` are as :class:`~musterd.stores.link.Connected` says. ``shard`` is what
+    it belongs to, and ``server`` the one of its hosts that it is connected to. All calls raise
+    NotWritable where that takes no changes, and else the driver's errors.
     """
 
+    shard: str
+    server: str
     connection: Connection
     reached: tuple[str, str] | None
     renewed_by: float
@@ -62,22 +83,37 @@ class Session:
 
     async def execute(self, statement: str, values: Sequence[object] = ()) -> Any:
         """Execute a statement that is worth preparing; return asyncmy's result."""
-        prepared = self.prepared.get(statement)
-        if prepared is None:
-            prepared = self.prepared[statement] = await self.connection.prepare(statement)
-        return await prepared.execute(values)
+        with said_by(self.shard, self.server):
+            prepared = self.prepared.get(statement)
+            if prepared is None:
+                prepared = self.prepared[statement] = await self.connection.prepare(statement)
+            return await prepared.execute(values)
 
     async def once(self, statement: str, values: Sequence[object] = ()) -> Any:
         """Execute a statement that is seldom needed; return asyncmy's result."""
-        prepared = await self.connection.prepare(statement)
-        try:
-            return await prepared.execute(values)
-        finally:
-            await prepared.close()
+        with said_by(self.shard, self.server):
+            prepared = await self.connection.prepare(statement)
+            try:
+                return await prepared.execute(values)
+            finally:
+                await prepared.close()
 
     async def order(self, statement: str) -> None:
         """Execute a statement without values, whatever it is."""
-        await self.connection.query(statement)
+        with said_by(self.shard, self.server):
+            await self.connection.query(statement)
+
+    async def check_writable(self) -> None:
+        """Raise NotWritable where the server takes no changes, whatever exception it makes for this user."""
+        [(flag,)] = (await self.execute(_IS_READ_ONLY)).rows
+        text = flag.decode() if isinstance(flag, bytes) else str(flag)
+        if text not in _WRITABLE:
+            raise read_only(self.shard, self.server, f"read_only is {text}")
+
+    async def check_ready(self) -> None:
+        """Raise NotWritable where the server is a node of Galera that is not ready."""
+        if len((await self.once(_READY)).rows) == _NOT_READY:
+            raise not_ready(self.shard, self.server, "wsrep_ready is OFF")
 
 
 class MySqlSession(Link[Session]):
@@ -103,29 +139,64 @@ class MySqlSession(Link[Session]):
             await session.order("COMMIT")
 
     async def server(self) -> tuple[str, bool]:
-        """Return what tells the server from any other, and True: no pooler is known of."""
+        """Return what tells the server from any other, and True: no pooler is known of.
+
+        Raises NotWritable where it takes no changes.
+        """
         async with self.session() as session:
+            await session.check_writable()
             cluster = _CLUSTER if session.is_mariadb else "SELECT ''"
             rows = (await session.once(_SERVER.format(cluster=cluster))).rows
         return str(rows[0][0]), True
 
     async def _open(self, limit: float) -> Session:
-        loop, hosts = asyncio.get_running_loop(), self._target.hosts
-        named = NamedLoop(loop, self._ways, hosts, self.timeout)
+        """Connect to the host whose turn it is, or else to the next one that takes changes."""
+        named = NamedLoop(asyncio.get_running_loop(), self._ways, self._hosts, self.timeout)
+        failures: list[StoreError] = []
+        for host in range(self._hosts):
+            self._turn += host > 0
+            server = self._server()
+            try:
+                return await self._open_at(server, named)
+            except Exception as error:
+                if self._hosts == 1 or not is_of_one_host(error):
+                    raise
+                failures.append(self._failure(server, error, limit))
+        raise of_all(failures)
+
+    async def _open_at(self, server: str, named: NamedLoop) -> Session:
         connection = self._unconnected()
         if self._target.addresses:
             connection._loop = named.loop  # noqa: SLF001  # to find the host by its name
+        renewed_by = anyio.current_time() + uniform(0.5, 1.0) * LONGEST_CONNECTED
+        session = Session(self.name, server, connection, None, renewed_by)
         try:
             await connection.connect()
-            connection._loop = loop  # noqa: SLF001  # from now on names mean nothing
-            await connection.query(self._greeting())
+            connection._loop = asyncio.get_running_loop()  # noqa: SLF001  # from now on names mean nothing
+            session.reached = named.reached
+            await session.order(self._greeting())
+            if self._hosts > 1:
+                await session.check_ready()
+                await session.check_writable()
         except BaseException as error:
             _abort(connection)
+            if self._is_wrong_server(error):
+                self._leave(session.reached)
             if self._tls and isinstance(error, Exception) and _speaks_no_tls(connection):
                 raise ShardUnavailable(self.name, _NO_TLS) from None
             raise
-        renewed_by = anyio.current_time() + uniform(0.5, 1.0) * LONGEST_CONNECTED
-        return Session(connection, named.reached, renewed_by)
+        return session
+
+    def _server(self) -> str:
+        """Return the host and the port, or the path, that are next to connect to."""
+        target = self._target
+        return address_text(target.address(self._turn)) if target.addresses else target.unix_socket
+
+    def _failure(self, server: str, error: Exception, limit: float) -> StoreError:
+        """Return what a failure to connect to one host of several means, in words that name it."""
+        told = error if isinstance(error, StoreError) else self._translate(error, limit)
+        assert told is not None  # for it is of one host
+        return told if server in told.reason else type(told)(self.name, f"{server}: {told.reason}")
 
     def _unconnected(self) -> Connection:
         target = self._target
@@ -158,9 +229,7 @@ class MySqlSession(Link[Session]):
 
     def _greeting(self) -> str:
         wait = max(1, round(self.timeout))
-        return _GREET.format(
-            wait=wait, idle=2 * wait, limit=max(0.001, round(self.timeout, 3)), sync=1
-        )
+        return _GREET.format(wait=wait, idle=2 * wait, limit=max(0.001, round(self.timeout, 3)))
 
     def _end(self, session: Session) -> None:
         _abort(session.connection)
@@ -174,7 +243,7 @@ class MySqlSession(Link[Session]):
         return translate(self.name, error, limit, plain=plain)
 
     def _is_wrong_server(self, error: BaseException) -> bool:
-        return number_of(error) in WRONG_SERVER
+        return isinstance(error, NotWritable)
 
 
 class _NoClearText:

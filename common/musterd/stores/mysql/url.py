@@ -1,7 +1,7 @@
 """The module reads what a MySQL or MariaDB URL says, and where it leads; pure but for the files it names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -55,6 +55,11 @@ class Target:
         """Return the password; raise ConfigError where it is in a file that cannot be used."""
         return optionfile.password_in(self._file, self._group) if self._file else self._password
 
+    def each(self) -> "list[Target]":
+        """Return the targets of each host alone, where it has several; else none."""
+        alone = self.addresses if self.hosts > 1 else ()
+        return [replace(self, name=address_text(one), addresses=(one,)) for one in alone]
+
     def address(self, turn: int) -> tuple[str, int]:
         """Return the host and the port that ``turn`` comes to."""
         return self.addresses[turn % len(self.addresses)]
@@ -84,7 +89,7 @@ def parse_url(url: str) -> Target:
     if bool(socket) == bool(hosts):
         raise ConfigError(f"{shown} needs a host or a unix_socket, and not both: {_FORM}")
     addresses = tuple(_address(shown, one) for one in hosts.split(",")) if hosts else ()
-    name = f"{socket or ','.join(map(_text, addresses))}/{database}"
+    name = f"{socket or ','.join(map(address_text, addresses))}/{database}"
     target = Target(
         *(name, shown, unquote(user), unquote(password), addresses, database, socket),
         tls=demand,
@@ -145,6 +150,7 @@ def _address(shown: str, address: str) -> tuple[str, int]:
         raise ConfigError(f"{shown} has a host that is no host or host:port: {_FORM}") from None
 
 
-def _text(address: tuple[str, int]) -> str:
+def address_text(address: tuple[str, int]) -> str:
+    """Return a host and its port as they stand in a URL."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
