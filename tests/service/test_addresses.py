@@ -11,11 +11,12 @@ from musterd.stores.postgres.schema import init_db
 from musterd.testing import CuttingProxy, FakeNames
 from musterd.testing.busy import allowed_now, in_time
 from musterd.testing.servers import Database, Memcached, Postgres
-from musterd_coordinator.sweep.base import BeatBatch, ShardReader, open_reader
+from musterd_coordinator.sweep.base import open_reader
 from tests.conftest import StartPostgres
 from tests.faults.postgres_standby import Standby
 from tests.service.postgres_fleet import NAMESPACE, TIMEOUT, beat_of, canary, host
 from tests.service.registries import opened
+from tests.service.sweeps import swept, verdict_of_one_of
 from tests.swallowing import swallowing
 
 PUSH = 1.0
@@ -81,6 +82,25 @@ async def test_a_server_that_only_reads_is_left_for_the_next_host(
                 assert "read-only" in error.reason  # noqa: PT017 (the next one need not refuse)
         assert await writer.beat(beat_of(host(1)))
         await writer.aclose()
+
+
+async def test_two_primaries_are_no_store(
+    start_postgres: StartPostgres, database: Database
+) -> None:
+    """As where the one of before was started again: agents may beat at either."""
+    other = start_postgres(**Postgres.cheap)
+    other.execute(f"CREATE DATABASE {database.name}")
+    await init_db(database.dsn, TIMEOUT)
+    hosts = f"{database.server.address},{other.address}"
+    url = database.dsn.replace(database.server.address, hosts)
+    reader = open_reader(
+        open_store(url, namespace=NAMESPACE, timeout=TIMEOUT, beat_ttl=600), 0, "c1"
+    )
+    said = await verdict_of_one_of(reader, range(1, 40))
+    assert said.startswith(f"{' and '.join(sorted(hosts.split(',')))} take beats, each for itself")
+    other.stop()
+    assert await verdict_of_one_of(reader, range(40, 80), nothing=True) == ""
+    await reader.aclose()
 
 
 async def test_a_registry_is_opened_at_the_host_that_writes(start_postgres: StartPostgres) -> None:
@@ -153,9 +173,3 @@ async def test_where_the_old_server_lives_nobody_is_judged_until_agents_came_ove
             assert (sweep.complete, sweep.present, sweep.canary) == (True, 1, canary(4))
             await writer.aclose()
             await reader.aclose()
-
-
-async def swept(reader: ShardReader, sequence: int) -> BeatBatch:
-    await reader.write_canary(canary(sequence))
-    await reader.roster()
-    return await reader.sweep()

@@ -24,12 +24,24 @@ class Errand(Generic[_T]):
         """Say whether a caller that asks now joins what another one began."""
         return self._task is not None
 
+    @property
+    def is_done(self) -> bool:
+        """Say whether work is done, and what it made was not taken yet."""
+        return self._task is not None and self._task.done()
+
+    def begin(self) -> None:
+        """Begin new work, unless some is under way or done; wait for nothing."""
+        self._begun()
+
+    def _begun(self) -> asyncio.Task[_T]:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._do())
+            self._task.add_done_callback(self._ended)
+        return self._task
+
     async def outcome(self) -> _T:
         """Return what the work under way, or new work, comes to; raise what it raises."""
-        task = self._task
-        if task is None:
-            task = self._task = asyncio.get_running_loop().create_task(self._do())
-            task.add_done_callback(self._ended)
+        task = self._begun()
         try:
             made = await asyncio.shield(task)
         except asyncio.CancelledError:

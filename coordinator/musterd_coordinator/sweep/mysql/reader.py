@@ -49,7 +49,8 @@ class MySqlReader(RowReader):
         target, namespace, timeout = driver.target, driver.namespace, driver.timeout
         link = MySqlSession(target, timeout)
         canary_link = MySqlSession(target, timeout, patient=False)
-        super().__init__(link, canary_link, namespace, coordinator, signing)
+        hosts = [MySqlSession(host, timeout, patient=False) for host in target.each()]
+        super().__init__(link, canary_link, namespace, coordinator, signing, hosts)
         self._canary = MySqlWriter(canary_link, namespace)
         self._challenge = RowChallenge(canary_link, namespace)
         self._roster = RosterReader(link, namespace, self._seats, signing)

@@ -69,7 +69,8 @@ class PostgresReader(RowReader):
         signing: Signing | None = None,
     ) -> None:
         link, canary_link = PgSession(target, timeout), PgSession(target, timeout, patient=False)
-        super().__init__(link, canary_link, namespace, coordinator, signing)
+        hosts = [PgSession(host, timeout, patient=False) for host in target.each()]
+        super().__init__(link, canary_link, namespace, coordinator, signing, hosts)
         self._canary = PostgresWriter(canary_link, namespace)
         self._challenge = RowChallenge(canary_link, namespace)
         self._scan = Scan(link, canary_link, self._key)

@@ -2,18 +2,24 @@
 
 While the one before lives, agents may still beat there, and would be silent at the new one though
 they are alive. They come over within LONGEST_CONNECTED seconds; so long no member is judged. Where
-the old server is gone, their connections broke with it: nothing has to be waited for.
+the old server is gone, their connections broke with it: nothing has to be waited for. Nor where it takes
+no beats any more, as the primary of before in a planned switch.
 """
 
 from math import inf
 from typing import Protocol
 
 import anyio
+import numpy as np
+from numpy.typing import NDArray
 
 from musterd.errors import StoreError
 from musterd.stores.link import LONGEST_CONNECTED
 
 _BRIEF = 0.5  # seconds that a server which lives takes to say so, at most
+
+
+Stood = NDArray[np.uint64]
 
 
 class Present(Protocol):
@@ -22,15 +28,21 @@ class Present(Protocol):
     def count(self) -> int:
         """Return how many there are."""
 
-    def present(self) -> int:
-        """Return how many of them have a beat in it."""
+    def standing(self) -> Stood:
+        """Return a number for the beat that stands in each slot; another beat has another one."""
+
+    def come_since(self, before: Stood) -> int:
+        """Return how many have a beat in it that did not stand there ``before``."""
 
 
 class Reaching(Protocol):
     """A `Reaching` is a connection to a database's server."""
 
     async def server(self) -> tuple[str, bool]:
-        """Return what tells the server from any other, and whether it is reached directly."""
+        """Return what tells the server from any other, and whether it is reached directly.
+
+        Raises StoreError, as where it takes no beats.
+        """
 
     async def renew(self) -> None:
         """Connect anew."""
@@ -45,6 +57,7 @@ class MoveWatch:
         self._server = ""
         self._due = False
         self._until = -inf
+        self._before: Stood | None = None
 
     async def check(self) -> None:
         """See whether ``leader``, a new connection, leads where it did before. Raises StoreError."""
@@ -54,6 +67,7 @@ class MoveWatch:
         # Behind a pooler a change of the server is the pooler's affair, and agents' share it.
         if before not in ("", server) and direct and await self._lives(before):
             self._until = anyio.current_time() + LONGEST_CONNECTED
+            self._before = None
 
     async def follow(self) -> None:
         """Renew ``follower`` where it is time to. Raises StoreError."""
@@ -64,12 +78,15 @@ class MoveWatch:
     def reason(self, seats: Present) -> str:
         """Return why no member may be judged now; empty if nothing is against it.
 
-        Nor is there a reason once all have come over.
+        Nor is there a reason once all have come over: what stands there at first may have been
+        brought by the server before.
         """
         left = self._until - anyio.current_time()
         if left <= 0:
             return ""
-        if seats.count() and seats.present() >= seats.count():
+        if self._before is None:
+            self._before = seats.standing()
+        elif seats.count() and seats.come_since(self._before) >= seats.count():
             self._until = -inf
             return ""
         return (
@@ -78,7 +95,7 @@ class MoveWatch:
         )
 
     async def _lives(self, server: str) -> bool:
-        """Say whether ``follower``, which is still connected to ``server``, reaches it."""
+        """Say whether ``follower``, which is still connected to ``server``, reaches it to beat there."""
         with anyio.move_on_after(_BRIEF):
             try:
                 return (await self._follower.server())[0] == server

@@ -1,7 +1,7 @@
 """The module is what the readers of all databases have in common: seats, beats by rows, a canary."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from musterd_coordinator.sweep.rows.canary import canary_slot
 from musterd_coordinator.sweep.rows.collector import RowCollector
 from musterd_coordinator.sweep.rows.doubts import Doubts
 from musterd_coordinator.sweep.rows.moves import MoveWatch, Reaching
+from musterd_coordinator.sweep.rows.rivals import HostWay, Rivals
 from musterd_coordinator.sweep.rows.sealed import SealedRowCollector
 from musterd_coordinator.sweep.rows.slotmap import RowSlots
 from musterd_coordinator.sweep.signed.intake import RosterIntake
@@ -56,7 +57,7 @@ class RowReader(ABC):
     See :class:`musterd_coordinator.sweep.base.ShardReader`. The canary has a connection of its own,
     ``canary_link``, and takes an agent's way: what writes beats writes it, into the same table. Its
     row has a negative slot made from the coordinator's name. With ``signing`` it believes what is
-    signed.
+    signed. ``hosts`` are ways to each, where its URL has several.
     """
 
     _canary: RowWriter
@@ -70,6 +71,7 @@ class RowReader(ABC):
         namespace: str,
         coordinator: str,
         signing: Signing | None,
+        hosts: Sequence[HostWay] = (),
     ) -> None:
         self.name = link.name
         self._link = link
@@ -78,6 +80,7 @@ class RowReader(ABC):
         self._key = namespace_key(namespace)
         self._canary_slot = canary_slot(namespace, coordinator)
         self._move = MoveWatch(canary_link, link)
+        self._rivals = Rivals(hosts)
         self._has_tables = self._has_canary = False
         self._seats = RowSlots()
         self._seals = SlotSeals(signing, signing.challenge(), self.name) if signing else None
@@ -127,6 +130,7 @@ class RowReader(ABC):
     async def _read_roster(self) -> Roster:
         async with self._tables():
             await self._move.follow()
+            await self._rivals.follow()
             return await self._roster.read()
 
     def _take(self, rows: NDArray[Any]) -> Steps[None] | None:
@@ -140,7 +144,8 @@ class RowReader(ABC):
         harvest = self._harvest
         if self._doubts.are_raised(harvest.rejected.member_id):
             self._roster.doubt()
-        reason, spoils = self._move.reason(self._seats) or reason, harvest.spoils()
+        reason = self._rivals.reason() or self._move.reason(self._seats) or reason
+        spoils = harvest.spoils()
         rejected = harvest.rejected + Rejected(holder=self._roster.refused)
         batch = BeatBatch(
             *(harvest.beats(), rejected, harvest.canary, not reason, reason),
@@ -162,7 +167,8 @@ class RowReader(ABC):
             self._seals.retire(member)
 
     async def aclose(self) -> None:
-        """Close both connections without waiting for the network."""
+        """Close all connections without waiting for the network."""
+        self._rivals.close()
         self._link.close()
         self._canary_link.close()
 

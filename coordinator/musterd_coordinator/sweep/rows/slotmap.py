@@ -104,6 +104,15 @@ class RowSlots:
         """Return how many members have a believed beat that, for all we know, still stands there."""
         return int(np.count_nonzero(self._heard))
 
+    def standing(self) -> NDArray[np.uint64]:
+        """Return a number for the believed beat in each slot; another beat has another one, none has 0."""
+        return self._heard.copy()
+
+    def come_since(self, before: NDArray[np.uint64]) -> int:
+        """Return how many members have a believed beat that did not stand there ``before``."""
+        old = pages.with_room(before, len(self._heard))
+        return int(np.count_nonzero((self._heard != 0) & (self._heard != old[: len(self._heard)])))
+
     def fingerprint(self) -> int:
         """Return a number that is another one after any of those beats was followed by the next."""
         return int(self._heard.sum())
