@@ -29,8 +29,11 @@ PORTION = 16_000
 SHARE = 0.25
 """The part of a sweep's timeout that may go by with newcomers, while others are to be judged."""
 
-SPARSE, ROOMY = 4, 1 << 16
-"""Slots for each row of the table beyond which a slot is a mistake; and slots below which none is."""
+SPARSE, ROOMY = 32, 1 << 16
+"""Slots for each row of the table beyond which a slot is a mistake; and slots below which none is.
+
+Of n nodes of a Galera cluster each gives every n-th number only.
+"""
 
 _WHOLE = "SELECT COUNT(*), SUM(version), BIT_XOR(version) FROM musterd_member"
 _PAGES = f"""
@@ -85,21 +88,27 @@ class RosterReader:
                 return Roster()
             rows = (await session.execute(_PAGES)).rows
         found = {page: (count, int(total), xor) for page, count, total, xor in rows}
-        self.top = min(self._bound(whole[0]), PAGE * (1 + max(found, default=-1)))
-        due = sorted(
+        bound = min(MOST_SLOTS, max(ROOMY, SPARSE * whole[0]))
+        self.top = min(bound, PAGE * (1 + max(found, default=-1)))
+        others = (
             page
             for page in found.keys() | self._pages.keys()
-            if self._pages.get(page) != found.get(page) and page * PAGE < self._bound(whole[0])
+            if self._pages.get(page) != found.get(page)
         )
-        seats, left = await self._read_pages(due)
+        seats, left = await self._read_pages(self._below(bound, sorted(others)))
         self._rows.refused.log()
         roster = self._seats.update(seats)
         if not left:
             self._whole, self._complete = whole, True
         return Roster(roster.seated, roster.vacated, more=not self._complete)
 
-    def _bound(self, rows: int) -> int:
-        return min(MOST_SLOTS, max(ROOMY, SPARSE * rows))
+    def _below(self, bound: int, pages: list[int]) -> list[int]:
+        """Return those of ``pages`` whose slots are below ``bound``; others are left alone."""
+        for page in pages:
+            if page * PAGE >= bound:
+                why = f"slots are below {bound}, for as many rows as there are"
+                self._rows.refused.add(page * PAGE, why)
+        return [page for page in pages if page * PAGE < bound]
 
     async def _read_pages(self, due: list[int]) -> tuple[list[Seat], int]:
         """Read some of these pages; return what they say, and how many are left."""
