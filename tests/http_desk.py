@@ -177,6 +177,7 @@ class DictDesk:
         zone: str | None = None,
         up: bool | None = None,
         mark: Mark | None = None,
+        silent_for: float | None = None,
         after: str = "",
         limit: int = 1000,
     ) -> MemberPage:
@@ -190,6 +191,7 @@ class DictDesk:
                 and zone in (None, answer.zone)
                 and up in (None, answer.up)
                 and (mark is None or mark in answer.marks)
+                and answer.silent_for >= (silent_for or 0.0)
             )
             if wanted and len(page) == limit:
                 return self._page(page, page[-1].member)

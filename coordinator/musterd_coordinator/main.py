@@ -19,6 +19,7 @@ from musterd_coordinator.http.heads import hosts_of
 from musterd_coordinator.http.limits import HttpLimits
 from musterd_coordinator.http.server import serve_http
 from musterd_coordinator.limits.descriptors import allow_all, allowed, for_callers
+from musterd_coordinator.nova.beside import OwnDoor
 from musterd_coordinator.process.daemon import keep_starting, keep_telling, lasting, stop_on_signal
 from musterd_coordinator.service.orders import CoordinatorService
 from musterd_coordinator.wiring import LIVE, running
@@ -66,6 +67,9 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
 
         stopper.start_soon(keep_on_starting)
         async with running(settings) as office, anyio.create_task_group() as tasks:
+            own = None if settings.nova_listen is None else OwnDoor(settings, office)
+            if own is not None:
+                await own.check()
             hosts = hosts_of(host for host, _ in settings.listen_addresses)
             hosts.allow(settings.allowed_hosts.split(","))
             app = make_app(
@@ -81,8 +85,11 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
             starting.cancel()
             systemd.notify(READY="1")
             tasks.start_soon(lasting, "settle", partial(settle, lambda: office.ready))
+            if own is not None:
+                tasks.start_soon(own.run)
             if reread:
-                tasks.start_soon(reloading(settings, reread, office, app, tls).run, systemd)
+                again = reloading(settings, reread, office, app, tls, own)
+                tasks.start_soon(again.run, systemd)
             await keep_telling(systemd, partial(_summary, office))
 
 
@@ -97,6 +104,7 @@ def reloading(
     office: CoordinatorService,
     app: App,
     tls: Tls | None = None,
+    own: OwnDoor | None = None,
 ) -> Reloading:
     """Return what SIGHUP does to a coordinator."""
 
@@ -108,6 +116,8 @@ def reloading(
     def renew() -> None:
         if tls is not None:
             tls.look(patient=False)
+        if own is not None:
+            own.renew()
         office.renew()
 
     live = [*LIVE, "allowed_hosts", "anonymous_read"]

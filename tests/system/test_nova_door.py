@@ -3,28 +3,27 @@
 import signal
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from musterd.model import FactsChange, State
 from musterd.testing.authority import Authority
-from musterd.testing.busy import Patience, allowed_now
+from musterd.testing.busy import allowed_now
 from musterd.testing.daemons import Agent, Coordinator, NovaDaemon, Setting, Watch, all_in, toml
 from musterd.testing.manager import ServiceManager
-from musterd.testing.processes import HOST
+from musterd.testing.processes import HOST, held_port
 from musterd.testing.servers import Memcached
 from musterd_coordinator.nova.values import key_of
 from tests.nova_client import NovaClient
 from tests.nova_values import cached, unpickled
+from tests.patiently import PATIENCE, until
 
 H1, H2, H3, AZ = (key_of("compute", name) for name in ("h1", "h2", "h3", "azcache"))
 BEAT = cached(datetime(2026, 11, 30), 5)  # noqa: DTZ001  # as Nova writes it
-PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -48,19 +47,12 @@ class Fleet:
     def url(self) -> str:
         return f"http://{self.coordinator.address}"
 
-    def door(self, **settings: str) -> NovaDaemon:
+    def door(self, **settings: Setting) -> NovaDaemon:
         return self.stack.enter_context(NovaDaemon(self.url, **settings))
 
 
 def client_of(door: NovaDaemon) -> NovaClient:
     return NovaClient((door.host, door.port))
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    patience = Patience(PATIENCE)
-    while not true():
-        assert not patience.is_over, f"not {what}"
-        time.sleep(0.01)
 
 
 def test_whoever_is_not_down_is_a_value_in_both_protocols(fleet: Fleet) -> None:
@@ -127,11 +119,56 @@ def test_all_else_is_a_cache(fleet: Fleet) -> None:
 @pytest.mark.parametrize("way", ["text", "binary"])
 def test_it_speaks_tls(fleet: Fleet, authority: Authority, way: str) -> None:
     certificate = authority.issue()
-    door = fleet.door(tls_cert_file=certificate.cert, tls_key_file=certificate.key)
+    files: dict[str, Setting] = {"tls_cert_file": certificate.cert, "tls_key_file": certificate.key}
+    door = fleet.door(nova_tls=True, **files)
     with NovaClient((door.host, door.port), certificate.trusting()) as client:
         assert (client.get if way == "text" else client.get_binary)(H1) is not None
     with client_of(door) as plain:
         assert plain.say(b"get a").startswith(b"SERVER_ERROR this port speaks TLS")
+
+
+def age_of(value: bytes | None) -> float:
+    assert value is not None
+    seen: datetime = unpickled(value).payload.replace(tzinfo=UTC)
+    return (datetime.now(UTC) - seen).total_seconds()
+
+
+def test_the_time_is_that_of_the_last_beat(memcached: Memcached) -> None:
+    """Of a host that is late: others were heard just now. This one is held, and far from down."""
+    long = {"service_down_time": 600.0}
+    with (
+        Agent(memcached.url, "h1", **long) as agent,
+        Coordinator(memcached.url, **long) as coordinator,
+        NovaDaemon(f"http://{coordinator.address}", interval=0.2) as door,
+        client_of(door) as client,
+    ):
+        agent.pause()
+        until(lambda: age_of(client.get(H1)) > 2, "late")
+        agent.resume()
+        until(lambda: age_of(client.get(H1)) < 2, "back")
+
+
+def test_a_coordinator_opens_the_same_door(memcached: Memcached) -> None:
+    with (
+        held_port() as port,
+        Agent(memcached.url, "h1") as agent,
+        Coordinator(memcached.url, nova_listen=f"{HOST}:{port}") as coordinator,
+    ):
+        Watch(coordinator).until(all_in(State.UP, "h1"), "up")
+        until(lambda: is_open(port), "open")
+        with NovaClient((HOST, port)) as client, NovaClient((HOST, port)) as binary:
+            assert client.facts()["origin"] == "this coordinator"
+            assert None not in (client.get(H1), binary.get_binary(H1))
+            assert client.get(H2) is None
+            client.set(H2, BEAT)
+            assert client.get(H2) is not None
+            agent.kill()
+            until(lambda: client.get(H1) is None, "down")
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 # Under systemd

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from musterd.answers import NOT_READY, MemberPage, QueryAnswer
 from musterd.client import calls
 from musterd.client.attempts import Failure, HttpReply, attempts
-from musterd.client.calls import Call
+from musterd.client.calls import Call, MemberFilters
 from musterd.client.choice import Address, Rotation, T, read_addresses
 from musterd.client.network import DeadlineBackend, Deadlines, root_of
 from musterd.errors import (
@@ -88,11 +88,11 @@ def test_no_url_at_all_is_refused(urls: str | list[str]) -> None:
 
 def test_names_and_filters_become_one_target() -> None:
     assert calls.member("g/1", "a b?").target == "/v1/groups/g%2F1/members/a%20b%3F"
-    asked = calls.page("g", state=State.DOWN, zone="z 1&2", up=False, after="a+b")
+    asked = calls.page("g", MemberFilters(State.DOWN, "z 1&2", up=False, silent_for=2.5), "a+b")
     assert asked.target == (
-        "/v1/groups/g/members?state=down&zone=z+1%262&up=false&after=a%2Bb&limit=1000"
+        "/v1/groups/g/members?state=down&zone=z+1%262&up=false&silent_for=2.5&after=a%2Bb&limit=1000"
     )
-    everyone = calls.page("g", state=None, zone=None, up=None, after="")
+    everyone = calls.page("g", MemberFilters(), "")
     assert everyone.target == "/v1/groups/g/members?limit=1000"
     assert calls.forget("g", "m", force=False).target == "/v1/groups/g/members/m"
     assert calls.forget("g", "m", force=True).target == "/v1/groups/g/members/m?force=true"

@@ -66,6 +66,8 @@ async def test_one_group_is_counted_by_zone(app: App) -> None:
         ("mark=disabled", []),
         ("after=h3", ["h4", "h5"]),
         ("state=suspect", []),
+        ("silent_for=0", ["h1", "h2", "h3", "h4", "h5"]),
+        ("silent_for=1e9", []),
     ],
 )
 async def test_members_are_filtered(app: App, parameters: str, names: list[str]) -> None:
@@ -88,7 +90,12 @@ async def test_pages_follow_each_other(app: App) -> None:
         (
             "sate=up",
             "sate",
-            "unknown parameter 'sate'; allowed here: state, zone, up, mark, after, limit",
+            "unknown parameter 'sate'; allowed here: state, zone, up, mark, silent_for, after, limit",
+        ),
+        (
+            "silent_for=-1",
+            "silent_for",
+            "silent_for is '-1'; it must be seconds of silence, or more",
         ),
         ("limit=0", "limit", "limit is '0'; it must be a whole number from 1 to 1000"),
         ("limit=1001", "limit", "limit is '1001'; it must be a whole number from 1 to 1000"),

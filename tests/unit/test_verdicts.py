@@ -13,6 +13,7 @@ from musterd_coordinator.judge.transitions import Cause
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.verdicts import decide, orders_of, stated, verdict_of, verdicts_of
 from musterd_coordinator.service.paging import NO_FILTERS, Filters
+from musterd_coordinator.steps import whole
 from tests.examples import examples
 from tests.unit.stage import Stage
 
@@ -122,6 +123,20 @@ def test_what_an_operator_says_is_in_the_reason_and_what_is_observed_beside_it()
     )
     assert answer.reason == "forced down: psu; observed unknown: announced; no beat seen yet"
     assert stage.roll.view.reason(row) == "announced; no beat seen yet"  # what the registry keeps
+
+
+@pytest.mark.parametrize("silent_for", [0.0, 1.0, 2.5, 9.0])
+def test_members_that_are_silent_for_so_long_are_found(silent_for: float) -> None:
+    stage = Stage()
+    seated = tuple((slot, Member("compute", f"h{slot}")) for slot in range(4))
+    stage.sweep(seated=seated)
+    for slot in range(4):
+        row = stage.roll.directory.row("compute", f"h{slot}")
+        stage.roll.detector.members.heard[:, row] = -slot  # listening time is 0
+    filters = Filters(silent_for=silent_for)
+    page = whole(stage.answers.members_steps("compute", filters, "", 1000))
+    late = {one.member: one.silent_for for one in page.members}
+    assert late == {f"h{slot}": slot for slot in range(4) if slot >= silent_for}
 
 
 @pytest.mark.parametrize("after", ["", "h0"])

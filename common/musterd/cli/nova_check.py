@@ -27,7 +27,7 @@ def check(args: Namespace, file: Path) -> int:
     """Print what is found; return 1 where something bites, and 0 otherwise."""
     settings = settings_of(args).settings
     host, port = host_and_port(settings.nova_listen or LISTEN)
-    door = DoorFacts(host, port, settings.tls_cert_file is not None)
+    door = DoorFacts(host, port, settings.nova_tls)
     found = [*findings(sections_of(_texts(file)), door), *_asked(settings, door)]
     for one in found:
         print(f"{one.severity}: {one.option} {one.text}")

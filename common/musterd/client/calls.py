@@ -4,7 +4,7 @@ It does no I/O, and all clients share it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -61,24 +61,19 @@ def group(group: str) -> Call[GroupAnswer]:
     return _get(f"/v1/groups/{_step(group)}", GroupAnswer)
 
 
-def page(
-    group: str,
-    *,
-    state: State | None,
-    zone: str | None,
-    up: bool | None,
-    after: str,
-    mark: Mark | None = None,
-) -> Call[MemberPage]:
+class MemberFilters(NamedTuple):
+    """``MemberFilters`` are what is asked of the members of a page; None asks nothing."""
+
+    state: State | None = None
+    zone: str | None = None
+    up: bool | None = None
+    mark: Mark | None = None
+    silent_for: float | None = None
+
+
+def page(group: str, filters: MemberFilters, after: str) -> Call[MemberPage]:
     """Return the call for one page of members."""
-    given = {
-        "state": state,
-        "zone": zone,
-        "up": up,
-        "mark": mark,
-        "after": after or None,
-        "limit": PAGE_LIMIT,
-    }
+    given = {**filters._asdict(), "after": after or None, "limit": PAGE_LIMIT}
     return _get(f"/v1/groups/{_step(group)}/members{_parameters(given)}", MemberPage)
 
 

@@ -86,13 +86,13 @@ class Client:
         zone: str | None = None,
         up: bool | None = None,
         mark: Mark | None = None,
+        silent_for: float | None = None,
     ) -> Iterator[MemberPage]:
         """Yield members by name, 1000 at a time; each page says how good it is."""
+        filters = calls.MemberFilters(state, zone, up, mark, silent_for)
         after: str | None = ""
         while after is not None:
-            page = self._call(
-                calls.page(group, state=state, zone=zone, up=up, mark=mark, after=after)
-            )
+            page = self._call(calls.page(group, filters, after))
             yield page
             after = calls.next_page(page, after)
 
@@ -104,9 +104,12 @@ class Client:
         zone: str | None = None,
         up: bool | None = None,
         mark: Mark | None = None,
+        silent_for: float | None = None,
     ) -> Iterator[MemberAnswer]:
         """Yield members by name; fetch pages as the iteration goes on."""
-        for page in self.pages(group, state=state, zone=zone, up=up, mark=mark):
+        for page in self.pages(
+            group, state=state, zone=zone, up=up, mark=mark, silent_for=silent_for
+        ):
             yield from page.members
 
     def member(self, group: str, member: str) -> MemberAnswer:
@@ -211,13 +214,13 @@ class AsyncClient:
         zone: str | None = None,
         up: bool | None = None,
         mark: Mark | None = None,
+        silent_for: float | None = None,
     ) -> AsyncIterator[MemberPage]:
         """Yield members by name, 1000 at a time; each page says how good it is."""
+        filters = calls.MemberFilters(state, zone, up, mark, silent_for)
         after: str | None = ""
         while after is not None:
-            page = await self._call(
-                calls.page(group, state=state, zone=zone, up=up, mark=mark, after=after)
-            )
+            page = await self._call(calls.page(group, filters, after))
             yield page
             after = calls.next_page(page, after)
 
@@ -229,9 +232,12 @@ class AsyncClient:
         zone: str | None = None,
         up: bool | None = None,
         mark: Mark | None = None,
+        silent_for: float | None = None,
     ) -> AsyncIterator[MemberAnswer]:
         """Yield members by name; fetch pages as the iteration goes on."""
-        async for page in self.pages(group, state=state, zone=zone, up=up, mark=mark):
+        async for page in self.pages(
+            group, state=state, zone=zone, up=up, mark=mark, silent_for=silent_for
+        ):
             for member in page.members:
                 yield member
 

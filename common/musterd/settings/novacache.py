@@ -177,9 +177,7 @@ def _tls(options: _Options, door: DoorFacts) -> Iterator[Finding]:
     elif wanted and not door.tls:
         yield _bites(_TLS, "is true, and the door speaks no TLS; write false: it is on this host")
     elif door.tls and not wanted:
-        yield _bites(
-            _TLS, "is false, and the door speaks TLS; write true, or give it no certificate"
-        )
+        yield _bites(_TLS, "is false, and the door speaks TLS (nova_tls); write true")
     elif wanted:
         yield _mind(
             _TLS,

@@ -82,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     nova_listen: Annotated[str | None, door.NOVA_LISTEN] = None
     nova_groups: Annotated[str, door.NOVA_GROUPS] = "compute"
+    nova_tls: Annotated[bool, door.NOVA_TLS] = False
     nova_cache: Annotated[int, door.NOVA_CACHE] = 64
     nova_view: Annotated[str | None, door.NOVA_VIEW] = None
 

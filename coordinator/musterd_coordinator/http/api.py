@@ -99,7 +99,8 @@ class Api:
     async def members(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = read_parameters(scope["query_string"], MembersParameters)
         filters = Filters(
-            _given(asked.state), _given(asked.zone), _given(asked.up), _given(asked.mark)
+            *(_given(asked.state), _given(asked.zone), _given(asked.up), _given(asked.mark)),
+            _given(asked.silent_for),
         )
         group = scope["path_params"]["group"]
         steps = self._desk.members_steps(group, filters, asked.after, asked.limit)

@@ -47,6 +47,10 @@ class MembersParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     mark: (
         Annotated[Mark, msgspec.Meta(description=f"one of {', '.join(Mark)}")] | msgspec.UnsetType
     ) = msgspec.UNSET
+    silent_for: (
+        Annotated[float, msgspec.Meta(ge=0, description="seconds of silence, or more")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
     after: Annotated[
         str,
         msgspec.Meta(max_length=255, description="a name; the page begins with the next one"),

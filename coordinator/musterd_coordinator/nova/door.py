@@ -8,11 +8,13 @@ import anyio
 import numpy as np
 import structlog
 
+from musterd.errors import ConfigError
 from musterd.model import Verdict
 from musterd.settings.declared.door import LISTEN
 from musterd.settings.settings import Settings
-from musterd.tls import Tls
+from musterd.tls import Tls, own_tls, server_tls
 from musterd.urls import host_and_port
+from musterd_coordinator.doorway.guard import check_beats
 from musterd_coordinator.judge.members import Seconds
 from musterd_coordinator.judge.rules import Rules
 from musterd_coordinator.nova.answers import Answers
@@ -59,8 +61,6 @@ class NovaDoor:
         knowledge: Knowledge,
         *,
         wall: Callable[[], float],
-        tls: Tls | None = None,
-        own_tls: Tls | None = None,
         passed: Sequence[socket.socket] = (),
         keeping: KeptConnections | None = None,
     ) -> None:
@@ -72,10 +72,18 @@ class NovaDoor:
         self.answers = Answers(lambda: knowledge.verdicts, self.writers, wall)
         table = NovaTable(self.answers, settings.nova_cache << 20)
         host, port = host_and_port(settings.nova_listen or LISTEN)
+        self.tls = _tls(settings)
         self.server = DoorServer(
-            *(host, port, table, self.facts), tls=tls, passed=passed, keeping=keeping
+            *(host, port, table, self.facts), tls=self.tls, passed=passed, keeping=keeping
         )
-        self._own_tls = own_tls
+        self._own_tls = None if self.tls is None else own_tls(settings)
+
+    async def check(self, settings: Settings) -> None:
+        """Raise ConfigError if the door would be open to other hosts, or has no certificate."""
+        if self.tls is not None:
+            self.tls.context()
+        by_tls = self.tls is not None
+        await check_beats(settings, "the door to Nova", self.server.host, by_tls=by_tls)
 
     def facts(self) -> Mapping[str, object]:
         """Return how the door is, for ``stats musterd``."""
@@ -116,6 +124,18 @@ class NovaDoor:
                 await anyio.sleep_until(begin + self._period)
         finally:
             canary.close()
+
+
+def _tls(settings: Settings) -> Tls | None:
+    if not settings.nova_tls:
+        return None
+    tls = server_tls(settings)
+    if tls is None:
+        raise ConfigError(
+            "nova_tls is true, and there is no certificate to speak TLS with: name one in tls_cert_file"
+            " and tls_key_file"
+        )
+    return tls
 
 
 def _rules(settings: Settings) -> Rules:

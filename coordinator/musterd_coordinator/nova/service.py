@@ -11,22 +11,25 @@ import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
 
+from musterd.answers import MemberAnswer
+from musterd.client import AsyncClient
 from musterd.renewal import keep_looking
 from musterd.settings.login import token_in
 from musterd.settings.settings import Settings
 from musterd.systemd import PassedSocket, Systemd
-from musterd.tls import own_tls, server_tls
-from musterd_coordinator.doorway.guard import check_beats
 from musterd_coordinator.nova import lastview
 from musterd_coordinator.nova.door import NovaDoor
 from musterd_coordinator.nova.following import Following
 from musterd_coordinator.nova.keeping import KEPT, KeptConnections
+from musterd_coordinator.nova.lateness import Lateness
 from musterd_coordinator.process.daemon import lasting
 
 log = structlog.get_logger(__name__)
 
 VIEW = "musterd-nova.view"
 """The file of the last view, where no other is named."""
+
+_LATE_TIMEOUT = 5.0  # seconds for a page of members
 
 SAVE_PERIOD = 5.0
 """Seconds from one save of what changed to the next."""
@@ -40,14 +43,11 @@ class DoorService:
     ) -> None:
         listening = [one.socket for one in passed if not one.name.startswith(KEPT)]
         self._kept = [one for one in passed if one.name.startswith(KEPT)]
-        self.tls = server_tls(settings)
         self.following = Following(settings, token_in(settings))
         self.door = NovaDoor(
             settings,
             self.following,
             wall=time,
-            tls=self.tls,
-            own_tls=own_tls(settings) if self.tls else None,
             passed=listening,
             keeping=KeptConnections(systemd, [one.name for one in self._kept]),
         )
@@ -57,8 +57,8 @@ class DoorService:
 
     def renew(self) -> None:
         """Take renewed certificates now."""
-        if self.tls is not None:
-            self.tls.look(patient=False)
+        if self.door.tls is not None:
+            self.door.tls.look(patient=False)
 
     def remember(self) -> None:
         """Begin with the last view of an earlier run, if there is one that is of use."""
@@ -121,16 +121,14 @@ async def running(
     Raises ConfigError or CannotListen when it cannot begin.
     """
     service = DoorService(settings, systemd, passed)
-    await check_beats(
-        settings, "the door to Nova", service.door.server.host, by_tls=service.tls is not None
-    )
+    await service.door.check(settings)
     service.remember()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lasting, "following", service.following.run)
         systemd.notify(STATUS="waits for verdicts: closed until a coordinator tells who is up")
         await service.following.known()
         await service.open()
-        _keep_up(service, tasks)
+        _keep_up(service, settings, tasks)
         try:
             yield service
         finally:
@@ -139,8 +137,23 @@ async def running(
             tasks.cancel_scope.cancel()
 
 
-def _keep_up(service: DoorService, tasks: TaskGroup) -> None:
+def _keep_up(service: DoorService, settings: Settings, tasks: TaskGroup) -> None:
     tasks.start_soon(lasting, "writers", service.door.listen_to_writers)
     tasks.start_soon(lasting, "last view", service.keep_saving)
-    if service.tls is not None:
-        tasks.start_soon(lasting, "renewed certificates", partial(keep_looking, service.tls))
+    tasks.start_soon(lasting, "late members", partial(_keep_late, service, settings))
+    if service.door.tls is not None:
+        tasks.start_soon(lasting, "renewed certificates", partial(keep_looking, service.door.tls))
+
+
+async def _keep_late(service: DoorService, settings: Settings) -> None:
+    files = {key: getattr(settings, key) for key in ("ca_file", "cert_file", "key_file")}
+    token = token_in(settings)
+    async with AsyncClient(settings.coordinator, _LATE_TIMEOUT, token=token, **files) as client:
+        ask = partial(_late, client)
+        topics, interval = service.following.topics, settings.interval
+        await Lateness(service.door.answers, topics, ask, interval).keep_asking()
+
+
+async def _late(client: AsyncClient, group: str, seconds: float) -> AsyncIterator[MemberAnswer]:
+    async for member in client.members(group, up=True, silent_for=seconds):
+        yield member

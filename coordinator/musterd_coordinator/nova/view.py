@@ -19,18 +19,26 @@ class NovaView(View[bytes]):
         super().__init__(next(iter(topics)) if len(topics) == 1 else None)
         self.topics = topics
 
-    def change(self, key: bytes, change: MemberChange) -> None:
-        """Take in one change of a whole version, if it is of a group that is served."""
-        if change.group in self.topics:
-            super().change(key, change)
-
-    def _keyed(self, groups: Groups) -> dict[bytes, Verdict]:
+    def keyed(self, groups: Groups) -> dict[bytes, Verdict]:
+        """Return the members of ``groups`` that are served."""
         return {
             key_of(self.topics[group], member): _one_of(verdict)
             for group, members in groups.items()
             if group in self.topics
             for member, verdict in members.items()
         }
+
+    def take(self, change: MemberChange) -> None:
+        """Take in one change."""
+        self.change(self._key(change), change)
+
+    def change(self, key: bytes, change: MemberChange) -> None:
+        """Take in one change of a whole version, if it is of a group that is served."""
+        if change.group in self.topics:
+            super().change(key, change)
+
+    def _keyed(self, groups: Groups) -> dict[bytes, Verdict]:
+        return self.keyed(groups)
 
     def _key(self, change: MemberChange) -> bytes:
         return key_of(self.topics.get(change.group, ""), change.member)

@@ -105,6 +105,10 @@ class RollView:
             self._counted_at = self.version
         return self._tally
 
+    def silence(self, rows: Rows) -> Seconds:
+        """Return the seconds of listening without a new beat of the members in ``rows`` (n)."""
+        return self._detector.silence(rows)
+
     # -- what is in which row ------------------------------------------------------------
 
     @property

@@ -23,6 +23,7 @@ class Filters(NamedTuple):
     zone: str | None = None
     up: bool | None = None
     mark: Mark | None = None
+    silent_for: float | None = None  # seconds of listening, or more
 
 
 NO_FILTERS = Filters()
@@ -70,4 +71,6 @@ def _passing(view: RollView, group: str, filters: Filters) -> Rows:
         passes &= view.are_in(group, filters.zone, rows)
     if filters.mark is not None:
         passes &= view.are_marked(filters.mark, rows)
+    if filters.silent_for is not None:
+        passes &= view.silence(rows) >= filters.silent_for
     return rows[passes]

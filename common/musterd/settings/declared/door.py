@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from musterd.errors import ConfigError
 from musterd.model import check_name
-from musterd.settings.options import FILE, Number, Option, Role, Text, check_address
+from musterd.settings.options import FILE, Number, Option, Role, Switch, Text, check_address
 
 LISTEN = "127.0.0.1:11511"
 """Where ``musterd nova`` listens while nobody says where."""
@@ -40,6 +40,15 @@ NOVA_GROUPS = Option(
     Text("names of groups with commas between, or GROUP=TOPIC", "NAMES", topics_of),
     "compute,controllers=conductor",
     Role.DOOR,
+)
+
+NOVA_TLS = Option(
+    "Speak TLS there, with tls_cert_file, and nothing else. On the host itself it is best left off:"
+    " connections by TLS end when the door starts again.",
+    Switch(),
+    "true",
+    Role.DOOR,
+    when_unset="false",
 )
 
 NOVA_CACHE = Option(
