@@ -136,6 +136,52 @@ async def test_a_host_with_a_login_of_its_own_has_members_of_its_own(
     await attacker.aclose()
 
 
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "ALTER ROLE CURRENT_USER PASSWORD 'x'",
+        "ALTER ROLE CURRENT_USER SET default_transaction_read_only = on",
+        "ALTER ROLE CURRENT_USER SET statement_timeout = 1",
+        (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE usename = current_user AND pid <> pg_backend_pid()"
+        ),
+    ],
+)
+async def test_what_a_host_does_to_its_own_login_harms_no_other_host(
+    database: Database, hosts: tuple[str, str, str], deed: str
+) -> None:
+    """Nor does the same, done to the other's login: it is not allowed."""
+    group, one, two = hosts
+    await init_db(database.dsn, TIMEOUT, agents_each=group)
+    victim, attacker = (
+        writer_of(as_role(database, one)),
+        await asyncpg.connect(as_role(database, two)),
+    )
+    async with both(database.dsn) as (_, reader):
+        await victim.announce(host(1))
+        assert await victim.beat(beat_of(host(1), 7))
+        await attacker.execute(deed)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await attacker.execute(_done_to(one, deed))
+        assert await victim.beat(beat_of(host(1), 8))
+        await victim.aclose()
+        again = writer_of(as_role(database, one))
+        await again.announce(host(1))
+        assert await again.beat(beat_of(host(1), 9))
+        assert [member for _, member in (await reader.roster()).seated] == [host(1)]
+        assert await sequences(reader) == {0: 9}
+        await again.aclose()
+    await attacker.close()
+
+
+def _done_to(role: str, deed: str) -> str:
+    """The same ``deed``, done to the login ``role`` and to a session of it."""
+    if deed.startswith("ALTER ROLE"):
+        return deed.replace("CURRENT_USER", role)
+    return deed.replace("usename = current_user AND pid <> pg_backend_pid()", f"usename = '{role}'")
+
+
 async def test_open_transactions_of_a_host_hold_up_nobody_else(
     database: Database, hosts: tuple[str, str, str]
 ) -> None:
