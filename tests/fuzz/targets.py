@@ -13,6 +13,7 @@ from musterd.beat import SIZE, Beat, BeatError, beat_in, pack, unpack
 from musterd.errors import ConfigError, StoreError
 from musterd.settings.inifile import assignments
 from musterd.settings.novaconf import read
+from musterd.settings.novafile import of_texts
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.slots.protocol import SLOT_LIMIT, Keys, write_holder
 from musterd.stores.table.table import Table
@@ -236,7 +237,7 @@ def nova_conf(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     try:
         dict(assignments("nova.conf", text))
-        read("nova.conf", [("nova.conf", text)])
+        read(of_texts("nova.conf", [("nova.conf", text)]))
     except ConfigError as error:
         assert "\n" not in str(error)
         assert str(error).startswith("nova.conf")

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from musterd.errors import ConfigError
 from musterd.settings.inifile import assignments, interpolate
-from musterd.settings.sources import Loaded, load
+from musterd.settings.sources import load
+from tests.nova_confs import load_text, refusal
 
 MANUAL = """\
 # Driver for the ServiceGroup service
@@ -54,25 +55,6 @@ region = north
 """
 
 
-def load_text(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Loaded:
-    path = tmp_path / "nova.conf"
-    path.write_text(text)
-    return load({}, environ or {}, path)
-
-
-def store(tmp_path: Path, text: str) -> str:
-    return load_text(tmp_path, text).settings.store
-
-
-def refusal(tmp_path: Path, text: str) -> str:
-    with pytest.raises(ConfigError) as caught:
-        load_text(tmp_path, text)
-    told = str(caught.value)
-    assert "\n" not in told
-    assert str(tmp_path / "nova.conf") in told
-    return told
-
-
 @pytest.mark.parametrize("head", ["", "[DEFAULT]\n"])
 def test_the_example_of_the_manual_works_unchanged(tmp_path: Path, head: str) -> None:
     settings, sources, warnings, *_ = load_text(tmp_path, head + MANUAL)
@@ -98,97 +80,6 @@ def test_environment_and_command_line_still_win(tmp_path: Path) -> None:
     path.write_text(HUNDREDS)
     settings = load({"interval": "1"}, {"MUSTERD_MEMBER": "x"}, path).settings
     assert (settings.interval, settings.member) == (1.0, "x")
-
-
-@pytest.mark.parametrize(
-    ("servers", "expected"),
-    [
-        ("mc1", "memcached://mc1:11211"),
-        ("mc1:11299", "memcached://mc1:11299"),
-        ("mc1:11211,mc2:11211", "memcached://mc1:11211,mc2:11211"),
-        ('"mc1:11211", "mc2"', "memcached://mc1:11211,mc2:11211"),
-        ("'mc1:11211,mc2'", "memcached://mc1:11211,mc2:11211"),
-        ("mc1,mc1:11211,", "memcached://mc1:11211"),
-        ("inet6:[::1]:11211", "memcached://[::1]:11211"),
-        ("[fd00::2]", "memcached://[fd00::2]:11211"),
-        ("inet6:[fd00::2],inet:mc1:11212", "memcached://[fd00::2]:11211,mc1:11212"),
-        ("fd00::2", "memcached://[fd00::2]:11211"),
-        ("mc1:11211,\n  mc2:11211,\n\tmc3:11211", "memcached://mc1:11211,mc2:11211,mc3:11211"),
-        ("mc1\n  mc2", "memcached://mc1:11211,mc2:11211"),
-        ("", "embedded://127.0.0.1:11311"),
-        ("<None>", "embedded://127.0.0.1:11311"),
-        ('"<None>"', "embedded://127.0.0.1:11311"),
-    ],
-)
-def test_memcached_servers_in_every_form(tmp_path: Path, servers: str, expected: str) -> None:
-    text = f"[DEFAULT]\nservicegroup_driver = mc\nmemcached_servers = {servers}\n"
-    assert store(tmp_path, text) == expected
-
-
-@pytest.mark.parametrize("word", ["unix:/run/memcached.sock", "mc1:port", "mc1:70000"])
-def test_a_server_that_is_none_is_refused(tmp_path: Path, word: str) -> None:
-    text = f"[DEFAULT]\nservicegroup_driver = mc\nmemcached_servers = mc1,{word}\n"
-    assert f"[DEFAULT] memcached_servers: {word!r} is no memcached server" in refusal(
-        tmp_path, text
-    )
-
-
-def test_the_cache_section_serves_where_the_old_option_does_not(tmp_path: Path) -> None:
-    head = "[DEFAULT]\nservicegroup_driver = mc\n"
-    cache = "[cache]\nmemcache_servers = c1:11211,c2:11211\n"
-    assert store(tmp_path, head + cache) == "memcached://c1:11211,c2:11211"
-    none = "memcached_servers = <None>\n"
-    assert store(tmp_path, head + none + cache) == "memcached://c1:11211,c2:11211"
-    both = load_text(tmp_path, f"{head}memcached_servers = m1\n{cache}")
-    assert both.settings.store == "memcached://c1:11211,c2:11211"
-    assert "[DEFAULT] memcached_servers has servers that Nova no longer looks" in both.warnings[0]
-    alone = load_text(tmp_path, f"{head}memcached_servers = m1\n")
-    assert alone.settings.store == "memcached://m1:11211"
-    assert len(alone.warnings) == 1
-    assert (
-        load_text(tmp_path, f"{head}memcached_servers = m1\n", {"MUSTERD_STORE": "memory:"})[2]
-        == []
-    )
-
-
-def test_where_no_servers_are_named_an_agent_would_beat_to_nobody(tmp_path: Path) -> None:
-    loaded = load_text(tmp_path, "[DEFAULT]\nservicegroup_driver = mc\n")
-    assert loaded.settings.store == "embedded://127.0.0.1:11311"
-    assert "names no servers" in loaded.warnings[0]
-    assert "MUSTERD_STORE" in loaded.unfit_for_agents[0]
-    said = load_text(tmp_path, "[DEFAULT]\nservicegroup_driver = mc\nmemcached_servers = <None>\n")
-    assert (len(said.warnings), said.unfit_for_agents) == (1, [])
-    given = load_text(
-        tmp_path, "[DEFAULT]\nservicegroup_driver = mc\n", {"MUSTERD_STORE": "memcached://m:1"}
-    )
-    assert (given.warnings, given.unfit_for_agents) == ([], [])
-
-
-@pytest.mark.parametrize(
-    ("line", "named"),
-    [
-        ("memcache_sasl_enabled = yes", "[cache] memcache_sasl_enabled is set, and musterd speaks"),
-        ("backend = oslo_cache.dict", "[cache] backend is oslo_cache.dict"),
-    ],
-)
-def test_a_cache_that_musterd_cannot_use_is_refused(tmp_path: Path, line: str, named: str) -> None:
-    head = f"[DEFAULT]\nservicegroup_driver = mc\n[cache]\nmemcache_servers = m:11212\n{line}\n"
-    told = refusal(tmp_path, head)
-    assert named in told
-    assert "MUSTERD_STORE" in told
-    assert load_text(tmp_path, head, {"MUSTERD_STORE": "memory:"}).settings.store == "memory:"
-
-
-def test_a_cache_by_tls_is_used_with_its_files(tmp_path: Path) -> None:
-    text = (
-        "[DEFAULT]\nservicegroup_driver = mc\n[cache]\nmemcache_servers = m:11212\ntls_cafile = /ca\n"
-        "tls_certfile = /cert\ntls_keyfile = /key\n"
-    )
-    by_tls = load_text(tmp_path, f"{text}tls_enabled = true\n").settings
-    assert by_tls.store == "memcached+tls://m:11212"
-    assert (by_tls.ca_file, by_tls.cert_file, by_tls.key_file) == ("/ca", "/cert", "/key")
-    plain = load_text(tmp_path, text).settings
-    assert (plain.store, plain.ca_file, plain.cert_file) == ("memcached://m:11212", None, None)
 
 
 @pytest.mark.parametrize(
@@ -301,6 +192,22 @@ def test_a_directory_stands_for_its_files(tmp_path: Path) -> None:
         load({}, {}, tmp_path / "empty")
 
 
+def test_the_files_in_the_directory_are_read_where_there_is_no_other(tmp_path: Path) -> None:
+    (tmp_path / "nova.conf.d").mkdir()
+    (tmp_path / "nova.conf.d" / "01.conf").write_text("[DEFAULT]\nservicegroup_driver = mc\n")
+    (tmp_path / "nova-compute.conf.d").mkdir()
+    (tmp_path / "nova-compute.conf.d" / "1.conf").write_text("[cache]\nmemcache_servers = m\n")
+    assert load({}, {}, tmp_path / "nova.conf").settings.store == "memcached://m:11211"
+    with pytest.raises(ConfigError, match=r"cannot read .*other\.conf"):
+        load({}, {}, tmp_path / "other.conf")
+
+
+def test_a_name_given_otherwise_forgives_that_of_the_file(tmp_path: Path) -> None:
+    text = "[DEFAULT]\nservicegroup_driver = mc\nmemcached_servers = m\nhost = $region-1\n"
+    assert "[DEFAULT] host refers to $region" in refusal(tmp_path, text)
+    assert load_text(tmp_path, text, {"MUSTERD_MEMBER": "h1"}).settings.member == "h1"
+
+
 @pytest.mark.parametrize("dialect", ["postgresql", "postgresql+psycopg2", "postgres"])
 @pytest.mark.parametrize(
     "driver", ["", "servicegroup_driver = db\n", "servicegroup_driver = 'db'\n"]
@@ -372,6 +279,17 @@ def test_an_ini_file_is_known_by_its_sections(tmp_path: Path) -> None:
     path = tmp_path / "compute"
     path.write_text("[DEFAULT]\nservicegroup_driver=mc\n")
     assert load({}, {}, path).settings.store.startswith("embedded:")
+
+
+def test_one_quote_is_a_pair_and_capitals_name_the_same_section() -> None:
+    text = "[Database]\na = \"\nb = '\nc = '\"'\n[DEFAULT]\nd = 1\n[default]\nd = 2\n"
+    assert dict(assignments("f", text)) == {
+        ("database", "a"): "",
+        ("database", "b"): "",
+        ("database", "c"): '"',
+        ("DEFAULT", "d"): "1",
+        ("default", "d"): "2",  # to oslo.config a section like any other
+    }
 
 
 def test_oslo_interpolation() -> None:

@@ -72,8 +72,8 @@ musterd makes tables of its own (`musterd_…` in MariaDB, the schema `musterd` 
 
 A file whose name ends in `.conf`, or that has a section `[DEFAULT]`, `[database]` or `[cache]`, is
 read as Nova reads it: quotes, lines that go on, and `$name` included. `nova-compute.conf` beside a
-`nova.conf`, and the `*.conf` in `nova.conf.d`, are read with it and win over it; `--config DIR` reads
-the `*.conf` of a directory. Everything that is not in this table is ignored. `MUSTERD_*` and the
+`nova.conf`, and the `*.conf` in `nova.conf.d` and `nova-compute.conf.d`, are read with it, or without it where
+there is none, and win over it; `--config DIR` reads the `*.conf` of a directory. Everything that is not in this table is ignored. `MUSTERD_*` and the
 command line still win.
 
 | nova.conf | becomes |
@@ -96,7 +96,9 @@ driver does without a word. `[api_database]` is not looked at. MariaDB needs `pi
 The registry is in the same database unless `registry` says otherwise. Nova's account, with all rights on its database, has those
 that coordinators and agents need; to give agents fewer, or to keep musterd out of Nova's database, name an
 account and a database of [its own](operations.md#mariadb) in `MUSTERD_STORE`. A compute host's file names no
-database as a rule: there `MUSTERD_STORE` does.
+database as a rule: there `MUSTERD_STORE` does, and the error names the memcached that the file has for other things.
+Several cells have a database each, and `nova_cell0` is in the files of controllers alone, of which there is a warning:
+give all the same `MUSTERD_STORE`.
 
 ## Rules between options
 

@@ -2,7 +2,8 @@
 
 ``key = value`` or ``key: value``, a value in one pair of quotes loses them, indented lines go on,
 the last of several assignments counts, and ``$name``, ``${name}`` and ``$group.name`` stand for
-other plain values. Lines end at CR and LF and nowhere else: a form feed or U+2028 is text.
+other plain values. Lines end at CR and LF and nowhere else: a form feed or U+2028 is text. Sections
+but ``[DEFAULT]`` are the same in capitals.
 """
 
 import re
@@ -15,6 +16,7 @@ Name = tuple[str, str]
 Sections = Mapping[Name, str]
 
 _DEPTH = 10
+_QUOTES = ('"', "'")  # one alone is a pair of quotes to oslo.config
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -48,7 +50,8 @@ def assignments(file: str, text: str) -> Iterator[tuple[Name, str]]:
 def _section(file: str, number: int, line: str) -> str:
     if not line.endswith("]") or line == "[]":
         raise ConfigError(f"{file}, line {number}: {line!r} is no section; write [NAME]")
-    return line[1:-1]
+    name = line[1:-1]
+    return name if name == "DEFAULT" else name.lower()
 
 
 def _assignment(file: str, number: int, line: str) -> tuple[str, str]:
@@ -56,7 +59,8 @@ def _assignment(file: str, number: int, line: str) -> tuple[str, str]:
     if not separator or not key.strip():
         # The line itself stays unsaid: it may well be half a password.
         raise ConfigError(f"{file}, line {number} is neither [SECTION] nor KEY = VALUE")
-    return key.strip(), unquoted(value.strip())
+    value = value.strip()
+    return key.strip(), "" if value in _QUOTES else unquoted(value)
 
 
 def unquoted(text: str) -> str:
@@ -77,7 +81,8 @@ class _Names(Mapping[str, str]):
         self._sections, self._asking, self._depth = sections, asking, depth
 
     def __getitem__(self, name: str) -> str:
-        section, dot, key = name.rpartition(".")
+        section, dot, key = name.partition(".")
+        key = key if dot else name
         for place in (section,) if dot else (self._asking[0], "DEFAULT"):
             if (place, key) in self._sections:
                 return interpolate(self._sections, (place, key), self._depth - 1)

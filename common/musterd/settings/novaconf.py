@@ -1,21 +1,18 @@
 """A ``nova.conf`` is read as it stands, for the few of its options that musterd needs.
 
-Its text is read as oslo.config reads it (:mod:`musterd.settings.inifile`), with the files beside it
-that Nova's own services read too.
+Which those are, and what becomes of them, is here; how they are written is in
+:mod:`musterd.settings.novafile`.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from musterd.errors import ConfigError
 from musterd.settings import novadatabase
-from musterd.settings.inifile import Name, Sections, assignments, interpolate, label
-from musterd.urls import host_and_port
+from musterd.settings.inifile import Name, label
+from musterd.settings.novafile import NovaFile
 
 EMBEDDED = "embedded://127.0.0.1:11311"
-MEMCACHED_PORT = 11211
 
 _PLAIN = {
     "service_down_time": ("DEFAULT", "service_down_time"),
@@ -25,6 +22,7 @@ _PLAIN = {
 _DRIVER = ("DEFAULT", "servicegroup_driver")
 _CACHE_SERVERS = ("cache", "memcache_servers")
 _OLD_SERVERS = ("DEFAULT", "memcached_servers")
+_TOKEN_SERVERS = ("keystone_authtoken", "memcached_servers")
 _CONNECTION = ("database", "connection")
 _TLS = ("cache", "tls_enabled")
 _TLS_FILES = {
@@ -34,13 +32,6 @@ _TLS_FILES = {
 }
 _SASL = ("cache", "memcache_sasl_enabled")
 _BACKEND = ("cache", "backend")
-
-INSTEAD = (
-    "name a store of musterd's own with --store or MUSTERD_STORE, and leave this file as Nova"
-    " needs it"
-)
-"""What to do where this file names no store. Changing the file would change Nova itself: the driver of
-one compute host's nova.conf decides where that host reports to."""
 
 
 class Value(NamedTuple):
@@ -62,95 +53,108 @@ class Found(NamedTuple):
     """
 
     values: Mapping[str, Value]
-    problems: Mapping[str, str]
+    problems: Mapping[str, str] = {}
     warnings: Mapping[str, Sequence[str]] = {}
     unfit_for_agents: Mapping[str, str] = {}
 
 
-def files_of(file: Path) -> list[Path]:
-    """Return ``file`` and what Nova reads with it, as oslo.config does; the later ones win.
-
-    A directory stands for its ``*.conf``. Beside ``nova.conf`` Nova's compute service reads
-    ``nova-compute.conf``, and every service the ``*.conf`` in the directory ``FILE.d``.
-    """
-    if file.is_dir():
-        return _confs(file)
-    compute = file.with_name("nova-compute.conf")
-    beside = [compute] if file.name == "nova.conf" and compute.is_file() else []
-    files = [file, *beside]
-    return files + [more for one in files for more in _confs(one.with_name(f"{one.name}.d"))]
-
-
-def _confs(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.glob("*.conf") if path.is_file())
-
-
-def read(file: str, texts: Sequence[tuple[str, str]]) -> Found:
-    """Return what the texts of a nova.conf say to musterd: pairs of a file's name and its text.
-
-    Raises ConfigError where one is no INI text. ``file`` is what errors call all of them.
-    """
-    sections = {name: value for one, text in texts for name, value in assignments(one, text)}
+def read(nova: NovaFile) -> Found:
+    """Return what a nova.conf says to musterd."""
+    values, problems = _values(nova, _PLAIN)
     try:
-        names = {**_PLAIN, **(_TLS_FILES if _is_true(sections, _TLS) else {})}
-        values = {key: Value(_text(sections, name), label(name)) for key, name in names.items()}
+        store = _store(nova)
     except ConfigError as error:
-        raise ConfigError(f"{file}: {error}") from None
-    found = {key: value for key, value in values.items() if value.text}
-    try:
-        store = _store(sections)
-    except ConfigError as error:
-        return Found(found, {"store": f"{file}: {error}"})
-    warnings = {"store": [f"{file}: {warning}" for warning in store.warnings]}
-    unfit = {"store": f"{file}: {store.unfit_for_agents}"} if store.unfit_for_agents else {}
-    return Found({**found, "store": store.value}, {}, warnings, unfit)
+        return Found(values, {**problems, "store": f"{nova.file}: {error}"})
+    warnings = {"store": [f"{nova.file}: {warning}" for warning in store.warnings]}
+    unfit = {"store": f"{nova.file}: {store.unfit_for_agents}"} if store.unfit_for_agents else {}
+    if store.by_tls:
+        files, unusable = _values(nova, _TLS_FILES)
+        values, problems = {**values, **files}, {**problems, **unusable}
+    return Found({**values, "store": store.value}, problems, warnings, unfit)
+
+
+def _values(nova: NovaFile, names: Mapping[str, Name]) -> tuple[dict[str, Value], dict[str, str]]:
+    """Return what these options are set to by musterd's keys, and what is wrong with the others."""
+    values, problems = {}, {}
+    for key, name in names.items():
+        try:
+            text = nova.text(name)
+        except ConfigError as error:
+            problems[key] = f"{nova.file}: {error}"
+        else:
+            if text:
+                values[key] = Value(text, label(name))
+    return values, problems
 
 
 class _Store(NamedTuple):
     value: Value
     warnings: Sequence[str] = ()
     unfit_for_agents: str = ""
+    by_tls: bool = False
 
 
-def _store(sections: Sections) -> _Store:
-    driver = _text(sections, _DRIVER).lower() or "db"  # Nova's own default
+def _store(nova: NovaFile) -> _Store:
+    driver = nova.text(_DRIVER).lower() or "db"  # Nova's own default
     if driver == "mc":
-        return _memcached(sections)
+        return _memcached(nova)
     if driver == "db":
-        return _database(sections)
+        return _database(nova)
     raise ConfigError(f"{label(_DRIVER)}: {driver!r} is not usable; use db or mc")
 
 
-def _text(sections: Sections, name: Name) -> str:
-    """Return the value of ``name``; empty where it is not set, or set to ``<None>``."""
-    text = interpolate(sections, name).strip() if name in sections else ""
-    return "" if text.lower() in ("<none>", "none") else text
+def _instead(nova: NovaFile) -> str:
+    """Say what to do where this file names no store.
+
+    It is never to change the file: that would change Nova itself, as the driver of one compute host's
+    nova.conf decides where that host reports to. The memcached that serves Nova otherwise is named,
+    where there is one.
+    """
+    return (
+        "name musterd's store, the same for agents and coordinators, with --store or MUSTERD_STORE,"
+        f" such as {_memcached_at_hand(nova)}, and leave this file as Nova needs it"
+    )
 
 
-def _is_true(sections: Sections, name: Name) -> bool:
-    return _text(sections, name).lower() in ("true", "1", "on", "yes")
+def _memcached_at_hand(nova: NovaFile) -> str:
+    for name in (_CACHE_SERVERS, _TOKEN_SERVERS):
+        try:
+            servers = nova.servers(name)
+            if servers and not any(map(_is_here, servers)):
+                return _url(nova, servers)
+        except ConfigError:
+            continue  # what is wrong with servers that Nova may never use is not for here
+    return "memcached://HOST:11211"
 
 
-def _memcached(sections: Sections) -> _Store:
-    _refuse_other_caches(sections)
-    new, old = _servers(sections, _CACHE_SERVERS), _servers(sections, _OLD_SERVERS)
+def _is_here(server: str) -> bool:
+    return server.startswith(("localhost:", "127.", "[::1]:"))  # another one on each host
+
+
+def _url(nova: NovaFile, servers: Sequence[str]) -> str:
+    scheme = "memcached+tls" if nova.is_true(_TLS) else "memcached"
+    return f"{scheme}://{','.join(servers)}"
+
+
+def _memcached(nova: NovaFile) -> _Store:
+    _refuse_other_caches(nova)
+    new, old = nova.servers(_CACHE_SERVERS), nova.servers(_OLD_SERVERS)
     for name, servers in ((_CACHE_SERVERS, new), (_OLD_SERVERS, old)):
         if servers:
-            scheme = "memcached+tls" if _is_true(sections, _TLS) else "memcached"
-            value = Value(f"{scheme}://{','.join(servers)}", label(name))
-            return _Store(value, _old_servers_warning(new, old))
-    return _nobody_named(sections)
+            value = Value(_url(nova, servers), label(name))
+            return _Store(value, _old_servers_warning(new, old), by_tls=nova.is_true(_TLS))
+    return _nobody_named(nova)
 
 
-def _refuse_other_caches(sections: Sections) -> None:
-    if _is_true(sections, _SASL):
+def _refuse_other_caches(nova: NovaFile) -> None:
+    if nova.is_true(_SASL):
         raise ConfigError(
-            f"{label(_SASL)} is set, and musterd speaks no SASL to memcached; {INSTEAD}"
+            f"{label(_SASL)} is set, and musterd speaks no SASL to memcached; {_instead(nova)}"
         )
-    if (backend := _text(sections, _BACKEND)) in ("oslo_cache.dict", "dogpile.cache.memory"):
+    if (backend := nova.text(_BACKEND)) in ("oslo_cache.dict", "dogpile.cache.memory"):
         raise ConfigError(
             f"{label(_BACKEND)} is {backend}, which keeps everything in one process, and"
-            f" {label(_DRIVER)} is mc; {INSTEAD}"
+            f" {label(_DRIVER)} is mc; {_instead(nova)}"
         )
 
 
@@ -161,9 +165,9 @@ def _old_servers_warning(new: Sequence[str], old: Sequence[str]) -> list[str]:
     return [f"{label(_OLD_SERVERS)} has servers that Nova no longer looks at; {used}"]
 
 
-def _nobody_named(sections: Sections) -> _Store:
-    said = _OLD_SERVERS if _OLD_SERVERS in sections else _CACHE_SERVERS
-    if said in sections:
+def _nobody_named(nova: NovaFile) -> _Store:
+    said = _OLD_SERVERS if nova.has(_OLD_SERVERS) else _CACHE_SERVERS
+    if nova.has(said):
         warning = f"{label(said)} names no servers: using {EMBEDDED}, the coordinator's own store"
         return _Store(Value(EMBEDDED, label(said)), [warning])
     missing = f"{label(_DRIVER)} is mc, and {label(_CACHE_SERVERS)} names no servers"
@@ -171,44 +175,28 @@ def _nobody_named(sections: Sections) -> _Store:
         Value(EMBEDDED, label(_DRIVER)),
         [f"{missing}: using {EMBEDDED}, the coordinator's own store"],
         f"{missing}, so its beats would go to this very host, where a coordinator is seldom;"
-        f" {INSTEAD}",
+        f" {_instead(nova)}",
     )
 
 
-def _servers(sections: Sections, name: Name) -> list[str]:
-    words = [word.strip(" \t\"'") for word in re.split(r"[,\n]", _text(sections, name))]
-    return list(dict.fromkeys(_server(name, word) for word in words if word))
-
-
-def _server(name: Name, word: str) -> str:
-    address = re.sub(r"^inet6?:(?=.*[:\]])|^inet6?:(?=[^:]+$)", "", word)
-    if address.count(":") > 1 and not address.startswith("["):
-        address = f"[{address}]"  # a bare IPv6 address
+def _database(nova: NovaFile) -> _Store:
+    where = label(_CONNECTION)
     try:
-        host, port = host_and_port(address, default_port=MEMCACHED_PORT)
-    except ValueError:
-        host, port = "", 0
-    if not host or "$" in host or "/" in host:
-        raise ConfigError(
-            f"{label(name)}: {word!r} is no memcached server; write HOST:PORT, or [ADDRESS]:PORT"
-        )
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _database(sections: Sections) -> _Store:
-    where, connection = label(_CONNECTION), _text(sections, _CONNECTION)
+        connection = nova.text(_CONNECTION)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; {_instead(nova)}") from None
     if not connection:
         raise ConfigError(
-            f"{where} is missing, and {label(_DRIVER)} is db ({_why_db(sections)}); {INSTEAD}"
+            f"{where} is missing, and {label(_DRIVER)} is db ({_why_db(nova)}); {_instead(nova)}"
         )
     try:
         found = novadatabase.store_in(connection)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     if found is None:
-        raise ConfigError(f"{where} {novadatabase.refusal(connection)}; {INSTEAD}")
+        raise ConfigError(f"{where} {novadatabase.refusal(connection)}; {_instead(nova)}")
     return _Store(Value(found.url, where), [f"{where} {warning}" for warning in found.warnings])
 
 
-def _why_db(sections: Sections) -> str:
-    return "as set" if _text(sections, _DRIVER) else "Nova's default"
+def _why_db(nova: NovaFile) -> str:
+    return "as set" if nova.text(_DRIVER) else "Nova's default"

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from musterd.urls import without_secret
 
@@ -105,7 +105,16 @@ def _quoted(text: str) -> str:
 
 def _checked(url: str, parse: Callable[[str], object], left_out: Iterator[str]) -> FoundStore:
     parse(url)
-    return FoundStore(url, list(left_out))
+    return FoundStore(url, [*_one_cell(url), *left_out])
+
+
+def _one_cell(url: str) -> Iterator[str]:
+    name = urlsplit(url).path.removeprefix("/")
+    if name.endswith("_cell0"):
+        yield (
+            f"is {name}, which the files of other cells do not name; coordinators and agents need the"
+            " same store, so give all of them one in MUSTERD_STORE"
+        )
 
 
 def _left_out(options: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[str]:

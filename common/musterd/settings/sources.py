@@ -19,6 +19,7 @@ from musterd.settings.inifile import unquoted
 from musterd.settings.options import Option, Unusable, variable
 from musterd.settings.rules import consistent
 from musterd.settings.settings import OPTIONS, MemberSettings, Settings, aloud
+from musterd.settings.textfile import text_of
 from musterd.urls import has_secret
 
 __all__ = ["DEFAULT_FILE", "OPTIONS", "Loaded", "MemberSettings", "Settings", "aloud", "load"]
@@ -183,7 +184,7 @@ def environment_in(file: Path) -> dict[str, str]:
     Raises ConfigError.
     """
     variables = {}
-    for number, line in enumerate(_text_of(file).splitlines(), 1):
+    for number, line in enumerate(text_of(file).splitlines(), 1):
         name, equals, value = line.strip().partition("=")
         if not name or name.startswith(("#", ";")):
             continue
@@ -206,27 +207,12 @@ def _file_layer(file: Path | None, environ: Mapping[str, str]) -> tuple[Path | N
         if not DEFAULT_FILE.exists():
             return None, Layer({})
         file = DEFAULT_FILE
-    if file.is_dir():
+    if file.is_dir() or (file.with_name(f"{file.name}.d").is_dir() and not file.exists()):
         return file, _nova_layer(file)
-    text = _text_of(file)
+    text = text_of(file)
     if _is_nova(file, text):
         return file, _nova_layer(file)
     return file, _toml_layer(file, text)
-
-
-def _text_of(file: Path) -> str:
-    try:
-        text = file.read_bytes().decode()
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration file {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"the configuration file {file} is not UTF-8 text") from None
-    if text.startswith("\ufeff"):
-        raise ConfigError(
-            f"the configuration file {file} begins with a byte order mark, which no editor shows;"
-            " save it as UTF-8 without one"
-        )
-    return text
 
 
 def _is_nova(file: Path, text: str) -> bool:
@@ -237,12 +223,9 @@ def _is_nova(file: Path, text: str) -> bool:
 
 
 def _nova_layer(file: Path) -> Layer:
-    from musterd.settings import novaconf  # most hosts have no nova.conf
+    from musterd.settings import novaconf, novafile  # most hosts have no nova.conf
 
-    files = novaconf.files_of(file)
-    if not files:
-        raise ConfigError(f"the configuration directory {file} has no *.conf")
-    found = novaconf.read(str(file), [(str(one), _text_of(one)) for one in files])
+    found = novaconf.read(novafile.read_with_others(file))
     given = {
         key: Given(
             value.text, f"{file.name} {value.option}", f"{file}: {value.option}", as_text=True
