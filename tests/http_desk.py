@@ -22,6 +22,7 @@ from musterd.errors import Conflict, NotFound
 from musterd.model import Facts, FactsChange, Mark, Member, State, Transition, Verdict
 from musterd.orders import UNTOLD, Origin, check_change
 from musterd.status import ShardStatus, StatusAnswer, StormStatus
+from musterd_coordinator.service.contract import MemberSummary
 from musterd_coordinator.service.paging import Filters
 from musterd_coordinator.steps import Steps
 
@@ -168,6 +169,11 @@ class DictDesk:
             for at in range(0, len(seats), 1000):
                 some = list(seats.items())[at : at + 1000]
                 yield {name: {member: _verdict(_answer(seat)) for member, seat in some}}
+
+    def summaries(self, group: str) -> Iterator[Sequence[MemberSummary]]:
+        for seat in self._groups.get(group, {}).values():
+            answer = _answer(seat)
+            yield [MemberSummary(answer.member, answer.zone, _verdict(answer), seat.facts)]
 
     def members(
         self,

@@ -78,6 +78,8 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
                 limits=_limits(settings),
                 anonymous_read=settings.anonymous_read,
                 certificates=settings.tls_client_ca_file is not None,
+                consul_group=settings.consul_group,
+                agent_state_groups=settings.agent_state_group_names,
             )
             serving = partial(serve_http, app, settings.listen, tls=tls)
             urls: list[str] = await tasks.start(serving)

@@ -25,6 +25,7 @@ from musterd_coordinator.roll.storms import SHOWN
 from musterd_coordinator.roll.verdicts import FORCED_DOWN
 from musterd_coordinator.service.paging import AT_ONCE, FEW, Filters
 from musterd_coordinator.service.queries import GROUPS_AT_ONCE, MEMBERS_AT_ONCE, VERDICTS_AT_ONCE
+from musterd_coordinator.service.summaries import AT_ONCE as AT_ONCE_SUMMED
 from musterd_coordinator.steps import Steps, whole
 from tests.http_desk import DictDesk
 from tests.unit.stage import Stage
@@ -118,6 +119,13 @@ def test_a_snapshot() -> None:
     sizes = [sum(map(len, portion.values())) for portion in stage.answers.portions(None)]
     assert sum(sizes) == MEMBERS
     assert max(sizes) < 2 * VERDICTS_AT_ONCE
+
+
+def test_how_each_member_stands() -> None:
+    stage = fleet(lambda n: "g", lambda n: "z")
+    sizes = list(map(len, stage.answers.summaries("g")))
+    assert (sum(sizes), max(sizes)) == (MEMBERS, AT_ONCE_SUMMED)
+    assert list(stage.answers.summaries("nosuch")) == []
 
 
 def test_the_list_of_groups_is_made_once_a_version() -> None:

@@ -106,6 +106,11 @@ def test_answers_counts_filters_and_verdicts_agree(
         portions = [part[summary.group] for part in answers.portions(summary.group)]
         told = {name: verdict for part in portions for name, verdict in part.items()}
         assert told == answers.query(summary.group, [one.member for one in each]).members
+        stand = [one for part in answers.summaries(summary.group) for one in part]
+        assert sorted((one.member, one.zone, one.facts.disabled_reason) for one in stand) == [
+            (one.member, one.zone, one.disabled_reason) for one in each
+        ]
+        assert {one.member: one.verdict for one in stand} == told
     assert tally.members(answers.tally().all) == everybody == len(fleet)
 
 

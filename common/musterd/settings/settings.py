@@ -8,7 +8,7 @@ import msgspec
 
 from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
 from musterd.model import Member, check_member
-from musterd.settings.declared import agents, coordinators, door, fleet, listeners, readers
+from musterd.settings.declared import agents, coordinators, door, fleet, listeners, openstack, readers
 from musterd.settings.options import DATABASES, Option
 from musterd.urls import host_and_port, listen_parts, socket_path, without_secret
 
@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: Annotated[str, coordinators.LISTEN] = "127.0.0.1:8420"
     allowed_hosts: Annotated[str, coordinators.ALLOWED_HOSTS] = ""
     anonymous_read: Annotated[bool, coordinators.ANONYMOUS_READ] = False
+    consul_group: Annotated[str, openstack.CONSUL_GROUP] = "compute"
+    agent_state_groups: Annotated[str, openstack.AGENT_STATE_GROUPS] = ""
     connections_per_address: Annotated[int | None, coordinators.CONNECTIONS_PER_ADDRESS] = None
     registry: Annotated[str | None, coordinators.REGISTRY] = None
     sweep_period: Annotated[float, coordinators.SWEEP_PERIOD] = 1.0
@@ -159,6 +161,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Return hosts and ports of ``listen``; port 0 asks the system for a free one."""
         parts = listen_parts(self.listen)
         return [host_and_port(one) for one in parts if socket_path(one) is None]
+
+    @property
+    def agent_state_group_names(self) -> list[str]:
+        """Return the names in ``agent_state_groups``."""
+        return openstack.group_names(self.agent_state_groups)
 
     def __repr__(self) -> str:
         shown = (f"{key}={aloud(key, getattr(self, key))!r}" for key in self.__struct_fields__)

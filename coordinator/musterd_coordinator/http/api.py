@@ -14,9 +14,9 @@ from musterd.answers import GroupList, Query
 from musterd.errors import MusterdError, NotFound, NotReady
 from musterd.model import FactsChange
 from musterd.orders import OrderError
-from musterd.status import ShardStatus
 from musterd.tokens import Rank
 from musterd_coordinator.http import metrics
+from musterd_coordinator.http.agent_states import agent_states
 from musterd_coordinator.http.answers import JSON, EventStream, StructResponse, send_struct
 from musterd_coordinator.http.events import Events
 from musterd_coordinator.http.gauges import HttpGauges
@@ -36,6 +36,7 @@ from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.http.login import Caller, Login
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.problem import Problem
+from musterd_coordinator.http.readiness import not_ready
 from musterd_coordinator.http.turns import Turns, in_steps
 from musterd_coordinator.limits.shares import holder_of
 from musterd_coordinator.service.access import Grant
@@ -62,6 +63,7 @@ class Api:
         *,
         login: Login,
         stopping: anyio.Event,
+        agent_state_groups: Sequence[str] = (),
     ) -> None:
         self._desk = desk
         self._events = events
@@ -71,6 +73,7 @@ class Api:
         self._orders = orders
         self._login = login
         self._stopping = stopping
+        self._agent_state_groups = agent_state_groups
         self._groups = Listing(desk)
 
     async def groups(self, request: Request) -> Response:
@@ -173,6 +176,7 @@ class Api:
             self._desk.groups_steps(),
             gauges=self._gauges,
             readers=self._events.readers,
+            members=agent_states(self._desk, self._agent_state_groups),
             form=form,
         )
         text = await self._turns.run(holder_of(request.client), page)
@@ -196,15 +200,8 @@ class Api:
             raise self._not_ready()
 
     def _not_ready(self) -> NotReady:
-        return NotReady(_why_not_ready(self._desk.shard_statuses()))
+        return not_ready(self._desk)
 
 
 def _given(value: _T | msgspec.UnsetType) -> _T | None:
     return None if value is msgspec.UNSET else value
-
-
-def _why_not_ready(shards: Sequence[ShardStatus]) -> str:
-    deaf = [f"{shard.shard}: {shard.reason}" for shard in shards if not shard.listening]
-    if deaf:
-        return f"not ready: not listening to {'; '.join(deaf)}"
-    return "not ready: it has not listened long enough to answer yet"

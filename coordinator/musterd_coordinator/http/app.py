@@ -1,6 +1,6 @@
 """The ASGI application is a router of Starlette's, with our routes and middleware around them."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from secrets import token_hex
 from time import monotonic, time
 
@@ -13,6 +13,7 @@ from starlette.routing import Router
 from musterd.about import version
 from musterd_coordinator.http.answers import StructResponse
 from musterd_coordinator.http.api import Api
+from musterd_coordinator.http.consul import ConsulDoor
 from musterd_coordinator.http.dashboard import dashboard_answer
 from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.events import PING_PERIOD, Events
@@ -46,6 +47,8 @@ class App(Router):
         limits: HttpLimits,
         anonymous_read: bool,
         certificates: bool,
+        consul_group: str,
+        agent_state_groups: Sequence[str],
     ) -> None:
         self.door = Door[Hashable](limits.connections, limits.each)
         self.hosts = hosts
@@ -61,10 +64,16 @@ class App(Router):
             anonymous_read=anonymous_read,
             certificates=certificates,
         )
-        stopping = self._stopping
-        api = Api(desk, events, gauges, room, turns, orders, login=login, stopping=stopping)
+        api = Api(
+            *(desk, events, gauges, room, turns, orders),
+            login=login,
+            stopping=self._stopping,
+            agent_state_groups=agent_state_groups,
+        )
         tokens = TokenApi(access, room, orders)
-        table = routes(api, tokens, login, openapi=self._openapi, dashboard=dashboard_answer())
+        consul = ConsulDoor(desk, turns, login, consul_group)
+        pages = dashboard_answer()
+        table = routes(api, tokens, consul, login, openapi=self._openapi, dashboard=pages)
         super().__init__(
             table,
             redirect_slashes=False,
@@ -95,11 +104,14 @@ def make_app(
     limits: HttpLimits | None = None,
     anonymous_read: bool = False,
     certificates: bool = False,
+    consul_group: str = "compute",
+    agent_state_groups: Sequence[str] = (),
 ) -> App:
     """Make the whole HTTP API over ``desk``; a stream that is quiet pings every ``ping_period`` s.
 
     It answers to addresses, localhost and ``hosts``, and asks for the tokens of ``access``: without
-    one it is open, unless callers show ``certificates``.
+    one it is open, unless callers show ``certificates``. Who asks as one asks Consul is told of
+    ``consul_group``, and metrics have a sample for each member of ``agent_state_groups``.
     """
     return App(
         desk,
@@ -109,4 +121,6 @@ def make_app(
         limits=limits or HttpLimits(),
         anonymous_read=anonymous_read,
         certificates=certificates,
+        consul_group=consul_group,
+        agent_state_groups=agent_state_groups,
     )

@@ -20,11 +20,19 @@ Sample = tuple[Labels, float]
 
 
 def families(
-    status: StatusAnswer, groups: Sequence[GroupSummary], gauges: HttpGauges, readers: int
+    status: StatusAnswer,
+    groups: Sequence[GroupSummary],
+    gauges: HttpGauges,
+    readers: int,
+    members: Iterable[Metric] = (),
 ) -> Iterator[Metric]:
-    """Yield all families; one of many samples comes in parts, one after the other."""
+    """Yield all families; one of many samples comes in parts, one after the other.
+
+    ``members`` are the parts of one that has a sample for each member.
+    """
     yield from _coordinator(status)
     yield from _members(groups, status)
+    yield from members
     yield from _shards(status.shards)
     yield _rejected(status.shards)
     yield _storms(status)

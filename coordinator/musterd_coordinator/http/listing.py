@@ -29,7 +29,7 @@ class Listing:
             return None
         empty = _encode(GroupList(version, *self._desk.freshness(), []))
         yield
-        return (yield from _joined([empty.removesuffix(b"]}"), *parts, b"]}"]))
+        return (yield from joined([empty.removesuffix(b"]}"), *parts, b"]}"]))
 
     def none(self) -> bytes:
         """Return the answer where there is no group."""
@@ -45,7 +45,7 @@ class Listing:
         return listed.version, parts
 
 
-def _joined(parts: Sequence[bytes]) -> Steps[bytearray]:
+def joined(parts: Sequence[bytes]) -> Steps[bytearray]:
     """Return ``parts`` as one, of megabytes: memory that is touched for the first time costs most."""
     joined, at = bytearray(sum(map(len, parts))), 0
     for part in parts:

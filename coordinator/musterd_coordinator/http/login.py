@@ -154,7 +154,8 @@ class Login:
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         given = [value for name, value in headers if name == b"authorization"]
         if not given:
-            return None
+            consul = [value for name, value in headers if name == b"x-consul-token"]
+            return consul[0].decode("latin-1") if consul else None
         scheme, _, token = given[0].partition(b" ")
         if len(given) > 1 or scheme.lower() != b"bearer":
             text = "one header Authorization is taken here, of the form Bearer and a token"

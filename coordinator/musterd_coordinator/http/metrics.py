@@ -56,6 +56,7 @@ def render(
     *,
     gauges: HttpGauges,
     readers: int,
+    members: Iterable[Metric] = (),
     form: Form = PLAIN,
 ) -> Steps[bytes]:
     """Return the whole page, in steps."""
@@ -64,7 +65,7 @@ def render(
     shown = yield from _shown(listed.groups)
     texts: list[bytes] = []
     yield
-    for text in _texts(families(status, shown, gauges, readers), form):
+    for text in _texts(families(status, shown, gauges, readers, members), form):
         texts.append(text)
         yield
     return b"".join([*texts, form.encode(_Only())])

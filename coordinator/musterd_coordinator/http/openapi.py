@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
+from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -76,9 +77,14 @@ def describe(routes: Sequence[Operation], *, version: str, extra_shapes: Iterabl
 
 
 def _shapes(routes: Iterable[Operation]) -> set[type]:
-    replies = {route.shape for route in routes}
+    replies = {_part(route.shape) for route in routes}
     bodies = {route.body for route in routes if route.body}
     return {shape for shape in replies | bodies if isinstance(shape, type)}
+
+
+def _part(shape: type | GenericAlias | str | None) -> object:
+    """Return the shape of the parts of a list; else what is given."""
+    return shape.__args__[0] if isinstance(shape, GenericAlias) else shape
 
 
 def _tidy(schema: Mapping[str, Any]) -> Json:
@@ -151,10 +157,13 @@ def _reply(route: Operation) -> Json:
             "description": route.means,
             "content": {route.shape: {"schema": {"type": _TYPES.get(route.shape, "string")}}},
         }
-    return {
-        "description": route.means,
-        "content": {"application/json": {"schema": _ref(route.shape)}},
-    }
+    schema = _ref(route.shape) if isinstance(route.shape, type) else _array(route.shape)
+    return {"description": route.means, "content": {"application/json": {"schema": schema}}}
+
+
+def _array(shape: GenericAlias) -> Json:
+    (part,) = shape.__args__
+    return {"type": "array", "items": _ref(part)}
 
 
 def _problem(status: int) -> Json:

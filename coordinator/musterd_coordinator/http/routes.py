@@ -1,6 +1,7 @@
 """Starlette's routes say here what they take and give, so that one table serves and documents."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from types import GenericAlias
 from typing import Self
 from urllib.parse import unquote_to_bytes
 
@@ -36,7 +37,8 @@ _NAME = _Name()
 class Operation(Route):
     """An `Operation` is one method of one path, as it is served and as it is documented.
 
-    Its answer is a struct or text of a media type: ``shape``; without one it is 204, and empty. It is
+    Its answer is a struct, a list of structs, or text of a media type: ``shape``; without one it is 204,
+    and empty. It is
     open where it ``needs`` nothing; else ``login`` says who may come.
     """
 
@@ -49,7 +51,7 @@ class Operation(Route):
         path: str,
         endpoint: "Endpoint",
         summary: str,
-        shape: type | str | None,
+        shape: type | GenericAlias | str | None,
         means: str,
         *,
         parameters: type = NoParameters,

@@ -18,6 +18,7 @@ from musterd.model import FactsChange
 from musterd.status import StatusAnswer
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder
 from musterd_coordinator.http.api import Api
+from musterd_coordinator.http.consul import AgentMember, ConsulDoor
 from musterd_coordinator.http.inputs import (
     EventsParameters,
     ForgetParameters,
@@ -40,13 +41,20 @@ _patch, _delete = partial(Operation, "PATCH"), partial(Operation, "DELETE")
 
 
 def routes(
-    api: Api, tokens: TokenApi, login: Login, *, openapi: Endpoint, dashboard: Endpoint
+    api: Api,
+    tokens: TokenApi,
+    consul: ConsulDoor,
+    login: Login,
+    *,
+    openapi: Endpoint,
+    dashboard: Endpoint,
 ) -> list[Operation]:
     """Return every route. Those that are asked most stand first: they are tried one after the other."""
     table = [
         *_queries(api),
         *(each.taking(OPERATOR) for each in _orders(api)),
         *(each.taking(ADMIN) for each in _tokens(tokens)),
+        *_consul(consul),
         *(each.taking(READER_OF_ALL) for each in _observation(api)),
         *(each.taking(None) for each in _health(api)),
         *_pages(openapi, dashboard),
@@ -156,6 +164,18 @@ def _tokens(api: TokenApi) -> list[Operation]:
             "the token as it is now",
             problems=[403, 404, 429],
         ),
+    ]
+
+
+def _consul(consul: ConsulDoor) -> list[Operation]:
+    return [
+        _get(
+            "/v1/agent/members",
+            consul.members,
+            "The members of consul_group, as an agent of Consul tells them",
+            list[AgentMember],
+            "the members, in no order; 503 while it is not listening",
+        )
     ]
 
 

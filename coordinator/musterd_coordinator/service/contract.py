@@ -6,7 +6,7 @@ NotFound with a text that names the group's size.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from musterd.answers import (
     GroupAnswer,
@@ -17,7 +17,7 @@ from musterd.answers import (
     MemberPage,
     QueryAnswer,
 )
-from musterd.model import FactsChange, Mark, State, Verdict
+from musterd.model import Facts, FactsChange, Mark, State, Verdict
 from musterd.orders import UNTOLD, Origin
 from musterd.status import ShardStatus, StatusAnswer
 from musterd_coordinator.steps import Steps
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from musterd_coordinator.service.paging import Filters
 
 PAGE_LIMIT = 1000
+
+
+class MemberSummary(NamedTuple):
+    """A `MemberSummary` is how one member stands: what may be done with it, and what operators say of it."""
+
+    member: str
+    zone: str
+    verdict: Verdict
+    facts: Facts
 
 
 class CoordinatorApi(Protocol):
@@ -78,6 +87,9 @@ class CoordinatorApi(Protocol):
 
     def portions(self, group: str | None) -> Iterator[dict[str, dict[str, Verdict]]]:
         """Yield verdicts by group and name on all members, or on one group, in portions; each is a step."""
+
+    def summaries(self, group: str) -> Iterator[Sequence[MemberSummary]]:
+        """Yield how each member of ``group`` stands, in portions, each a step; nothing if there is none."""
 
     def member(self, group: str, member: str) -> MemberAnswer:
         """Return one member."""

@@ -27,9 +27,10 @@ from musterd_coordinator.roll.tally import Tally
 from musterd_coordinator.roll.verdicts import FORCED_DOWN, NO_FACTS, marks_of, overlaid, verdict_of
 from musterd_coordinator.roll.view import RollView
 from musterd_coordinator.roll.wording import conflict_text, hexadecimal, up_text
-from musterd_coordinator.service.contract import PAGE_LIMIT
+from musterd_coordinator.service.contract import PAGE_LIMIT, MemberSummary
 from musterd_coordinator.service.paging import FEW, Filters, chosen
 from musterd_coordinator.service.status import OLD_FACTS
+from musterd_coordinator.service.summaries import summaries
 from musterd_coordinator.steps import Steps, whole
 
 GROUPS_AT_ONCE = 100  # groups, or zones, in one step
@@ -177,6 +178,10 @@ class Queries:
         for at in range(0, len(rows), VERDICTS_AT_ONCE):
             here, named = self._view.names_in(name, rows[at : at + VERDICTS_AT_ONCE])
             yield dict(zip(named, self._view.verdicts(here), strict=True))
+
+    def summaries(self, group: str) -> Iterator[list[MemberSummary]]:
+        """Yield how each member of ``group`` stands, in portions: each is a step."""
+        return summaries(self._view, group)
 
     def member(self, group: str, member: str) -> MemberAnswer:
         """Return one member."""
