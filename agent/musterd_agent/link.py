@@ -83,6 +83,11 @@ class MemberPush:
             self._failed(failure)
         return failure is None
 
+    def announce_as(self, member: Member) -> None:
+        """Announce ``member``, the same with other facts, before the next beat and whenever it is lost."""
+        self._member = member
+        self._announced = False
+
     def is_to_renew(self, now: float) -> bool:
         """Say whether it is time to connect anew, after a beat that got through ``now``."""
         renewal = self.shard.renewal

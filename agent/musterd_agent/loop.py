@@ -7,6 +7,7 @@ import anyio
 
 from musterd.beat import Beat, Status
 from musterd.loop_clock import Clock
+from musterd.model import Member
 from musterd_agent.beating import Beating
 from musterd_agent.link import MemberPush
 
@@ -58,6 +59,11 @@ class MemberLoop:
         """Return when a beat last got through to any shard, by the loop's clock."""
         accepted = [link.last_accepted for link in self._links if link.last_accepted is not None]
         return max(accepted, default=None)
+
+    def announce_as(self, member: Member) -> None:
+        """Announce ``member``, the same with other facts, with the next beat to each shard."""
+        for link in self._links:
+            link.announce_as(member)
 
     def age(self, now: float) -> float | None:
         """Return the seconds since a beat last got through to any shard; None: never.

@@ -9,11 +9,12 @@ from typing import TypedDict, Unpack
 
 import anyio
 from anyio.abc import TaskGroup
+from msgspec.structs import replace
 
 from musterd import ages
 from musterd.beat import Status
 from musterd.errors import ConfigError
-from musterd.model import Member
+from musterd.model import Member, check_metadata
 from musterd.settings.keyring import renewable_keyring
 from musterd.settings.options import Unusable
 from musterd.settings.rules import consistent
@@ -29,7 +30,8 @@ class JoinOptions(TypedDict, total=False):
 
     ``interval`` and ``push_timeout`` are seconds; ``member`` defaults to the host's name, so give
     one where several processes of a host join the same group. ``member_key`` is what ``musterd key``
-    prints; with it the member is announced and beats signed.
+    prints; with it the member is announced and beats signed. ``ca_file``, ``cert_file`` and ``key_file``
+    are for a store that is reached by TLS.
     """
 
     group: str
@@ -41,6 +43,9 @@ class JoinOptions(TypedDict, total=False):
     namespace: str
     push_timeout: float
     member_key: str
+    ca_file: str
+    cert_file: str
+    key_file: str
 
 
 class Membership:
@@ -101,6 +106,16 @@ class Membership:
     async def report(self, status: Status) -> bool:
         """Set :attr:`status` and push it now, not at a tick; say whether any shard took it."""
         self.status = status
+        return await self._loop.report() > 0
+
+    async def describe(self, metadata: Mapping[str, str]) -> bool:
+        """Announce this metadata instead, now and from now on; say whether any shard took it.
+
+        Coordinators tell it as soon as they look at the announcement again: within a sweep in a small
+        fleet, within 64 in a large one. Raises ConfigError for metadata that no member can have.
+        """
+        self.member = replace(self.member, metadata=dict(check_metadata(metadata)))
+        self._loop.announce_as(self.member)
         return await self._loop.report() > 0
 
 

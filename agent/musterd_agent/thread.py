@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
@@ -24,11 +25,15 @@ class ThreadMembership:
     """A ``ThreadMembership`` is a :class:`musterd_agent.Membership` for any thread but its own."""
 
     def __init__(self, membership: Membership, portal: BlockingPortal) -> None:
-        self.member: Member = membership.member
         self.incarnation = membership.incarnation
         self._membership = membership
         self._portal = portal
         self._process = os.getpid()
+
+    @property
+    def member(self) -> Member:
+        """Return the member, as it is announced."""
+        return self._membership.member
 
     @property
     def status(self) -> Status:
@@ -68,6 +73,15 @@ class ThreadMembership:
         if os.getpid() != self._process:
             return False
         return self._portal.call(self._membership.report, status)
+
+    def describe(self, metadata: Mapping[str, str]) -> bool:
+        """Announce this metadata instead, now and from now on; say whether any shard took it.
+
+        As :meth:`musterd_agent.Membership.describe`; in a forked child it returns False.
+        """
+        if os.getpid() != self._process:
+            return False
+        return self._portal.call(self._membership.describe, metadata)
 
 
 class join_in_thread:  # noqa: N801  # a verb, as its user reads it

@@ -84,6 +84,24 @@ async def test_a_status_goes_with_the_next_beat_or_at_once(url: str) -> None:
         assert membership.counters == musterd_agent.Counters(made=3, accepted=3, failed=0)
 
 
+async def test_what_it_can_do_may_change_while_it_beats(url: str) -> None:
+    coordinator = Coordinator(url)
+    async with musterd_agent.join(url, member="w1", interval=10.0, metadata={"a": "1"}) as joined:
+        for metadata in ({"a": "2", "b": ""}, {}):
+            sequence = joined.counters.made
+            assert await joined.describe(metadata)
+            assert joined.member.metadata == metadata
+            await coordinator.statuses()
+            assert coordinator.members["compute/w1"].metadata == metadata
+            assert joined.counters.made == sequence + 1  # a beat comes with it
+            await anyio.sleep(25.0)
+            await coordinator.statuses()
+            assert coordinator.members["compute/w1"].metadata == metadata
+        with pytest.raises(ConfigError, match="metadata key"):
+            await joined.describe({"no name": ""})
+        assert joined.member.metadata == {}
+
+
 async def test_a_member_knows_how_long_nobody_heard_it(url: str) -> None:
     async with musterd_agent.join(url, member="w1", interval=10.0) as membership:
         await anyio.sleep(60.0)
