@@ -9,7 +9,7 @@ from pathlib import Path
 
 from musterd.cli.arguments import settings_of
 from musterd.errors import ConfigError
-from musterd.settings import novaconf
+from musterd.settings import novafile
 from musterd.settings.declared.door import LISTEN
 from musterd.settings.novacache import DoorFacts, Finding, Severity, findings, sections_of
 from musterd.settings.settings import Settings
@@ -39,7 +39,7 @@ def check(args: Namespace, file: Path) -> int:
 
 def _texts(file: Path) -> Sequence[tuple[str, str]]:
     try:
-        return [(str(one), one.read_text("utf-8")) for one in novaconf.files_of(file)]
+        return [(str(one), one.read_text("utf-8")) for one in novafile.files_of(file)]
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -8,7 +8,15 @@ import msgspec
 
 from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
 from musterd.model import Member, check_member
-from musterd.settings.declared import agents, coordinators, door, fleet, listeners, openstack, readers
+from musterd.settings.declared import (
+    agents,
+    coordinators,
+    door,
+    fleet,
+    listeners,
+    openstack,
+    readers,
+)
 from musterd.settings.options import DATABASES, Option
 from musterd.urls import host_and_port, listen_parts, socket_path, without_secret
 
