@@ -139,12 +139,12 @@ async def test_a_host_with_a_login_of_its_own_has_members_of_its_own(
 @pytest.mark.parametrize(
     "deed",
     [
-        "ALTER ROLE CURRENT_USER PASSWORD 'x'",
-        "ALTER ROLE CURRENT_USER SET default_transaction_read_only = on",
-        "ALTER ROLE CURRENT_USER SET statement_timeout = 1",
+        "ALTER ROLE {} PASSWORD 'x'",
+        "ALTER ROLE {} SET default_transaction_read_only = on",
+        "ALTER ROLE {} SET statement_timeout = 1",
         (
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE usename = current_user AND pid <> pg_backend_pid()"
+            " WHERE usename = '{}' AND pid <> pg_backend_pid()"
         ),
     ],
 )
@@ -154,16 +154,14 @@ async def test_what_a_host_does_to_its_own_login_harms_no_other_host(
     """Nor does the same, done to the other's login: it is not allowed."""
     group, one, two = hosts
     await init_db(database.dsn, TIMEOUT, agents_each=group)
-    victim, attacker = (
-        writer_of(as_role(database, one)),
-        await asyncpg.connect(as_role(database, two)),
-    )
+    victim = writer_of(as_role(database, one))
+    attacker = await asyncpg.connect(as_role(database, two))
     async with both(database.dsn) as (_, reader):
         await victim.announce(host(1))
         assert await victim.beat(beat_of(host(1), 7))
-        await attacker.execute(deed)
+        await attacker.execute(deed.format(two))
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await attacker.execute(_done_to(one, deed))
+            await attacker.execute(deed.format(one))
         assert await victim.beat(beat_of(host(1), 8))
         await victim.aclose()
         again = writer_of(as_role(database, one))
@@ -173,13 +171,6 @@ async def test_what_a_host_does_to_its_own_login_harms_no_other_host(
         assert await sequences(reader) == {0: 9}
         await again.aclose()
     await attacker.close()
-
-
-def _done_to(role: str, deed: str) -> str:
-    """The same ``deed``, done to the login ``role`` and to a session of it."""
-    if deed.startswith("ALTER ROLE"):
-        return deed.replace("CURRENT_USER", role)
-    return deed.replace("usename = current_user AND pid <> pg_backend_pid()", f"usename = '{role}'")
 
 
 async def test_open_transactions_of_a_host_hold_up_nobody_else(
