@@ -239,6 +239,7 @@ async def test_every_parameter_is_described_and_taken(app: App, document: Json) 
         "zone": "z1",
         "up": "true",
         "mark": "draining",
+        "silent_for": "0.5",
         "after": "h",
         "limit": "5",
     }
