@@ -79,7 +79,7 @@ class NamedBackend(httpcore.AnyIOBackend):
         try:
             with anyio.fail_after(timeout):
                 stream = await way.connect(connect)
-                return stream if self._tls is None else _Securing(stream, self._tls)
+                return _Securing(stream, self._tls)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from error
         except OSError as error:
@@ -87,9 +87,13 @@ class NamedBackend(httpcore.AnyIOBackend):
 
 
 class _Securing(httpcore.AsyncNetworkStream):
-    """A ``_Securing`` is a stream whose handshake shows the certificate of now."""
+    """A ``_Securing`` is a stream whose handshake shows the certificate of now.
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream, tls: Tls) -> None:
+    One that does not come to its end takes the connection along: httpcore and anyio would leave it
+    open when the caller's deadline strikes.
+    """
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream, tls: Tls | None) -> None:
         self._stream = stream
         self._tls = tls
         self.read, self.write = stream.read, stream.write  # type: ignore[method-assign]
@@ -102,7 +106,14 @@ class _Securing(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109 (httpcore's)
     ) -> httpcore.AsyncNetworkStream:
         """Shake hands as httpcore's own stream does, by a context that is as new as its files."""
-        return await self._stream.start_tls(for_http(self._tls.context()), server_hostname, timeout)
+        if self._tls is not None:
+            ssl_context = for_http(self._tls.context())
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._stream.aclose()
+            raise
 
 
 class Deadlines(threading.local):
