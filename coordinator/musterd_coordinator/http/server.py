@@ -1,6 +1,6 @@
 """uvicorn runs inside our own task group, without signals of its own, and stops in bounded time.
 
-Where the API speaks TLS our own listener accepts, so that handshakes are bounded, too.
+Our own listener accepts, so that handshakes are bounded, too.
 """
 
 import socket
@@ -111,15 +111,12 @@ class _Server(uvicorn.Server):
         self._tls = tls
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen as uvicorn does; by TLS and on Unix sockets as we do."""
-        ours = [one for one in sockets or () if self._tls or one.family == socket.AF_UNIX]
-        await super().startup([one for one in sockets or () if one not in ours])
-        if not ours:
-            return
+        """Begin as uvicorn does, and listen as we do."""
+        await super().startup([])
         made: Any = self.config.http_protocol_class
         state, shared = self.server_state, self.lifespan.state
         make = partial(made, config=self.config, server_state=state, app_state=shared)
-        listener: Any = Listener(ours, make, self._tls, called="API", plain=_plain())
+        listener: Any = Listener(sockets or (), make, self._tls, called="API", plain=_plain())
         self.servers.append(listener)  # it is closed and waited for as those of asyncio are
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

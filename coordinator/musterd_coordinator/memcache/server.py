@@ -5,7 +5,6 @@ time and in bytes, a connection that does not read its replies is not read from,
 output that waits has a common budget, and a client that exceeds what is allowed is hung up on.
 """
 
-import asyncio
 import errno
 import os
 import time
@@ -74,7 +73,7 @@ class MemcacheServer:
         self._crowd = Clients(self._converse, self.limits, self.called)
         self._started = time.monotonic()
         self._tls = tls
-        self._server: asyncio.Server | Listener | None = None
+        self._server: Listener | None = None
 
     @property
     def connections(self) -> int:
@@ -92,7 +91,7 @@ class MemcacheServer:
         Raises ConfigError if there is no such port, it is not permitted, or the files of TLS cannot be
         used; CannotListen if the address cannot be had for ``patience`` seconds.
         """
-        if not 0 <= self.port <= LAST_PORT:  # uvloop would take its lowest 16 bits
+        if not 0 <= self.port <= LAST_PORT:
             raise ConfigError(self._why_not(f"there are ports up to {LAST_PORT}"))
         if self._tls is not None:
             self._tls.context()
@@ -106,11 +105,11 @@ class MemcacheServer:
             return BinarySession(self.table, self)
         return ProtocolSession(self.table, self, self._storekeeper)
 
-    async def _listen(self) -> asyncio.Server | Listener:
+    async def _listen(self) -> Listener:
         try:
             with anyio.fail_after(_LOOK_UP_TIMEOUT):
                 addresses = await shared().addresses(self.host)
-            return await self._listen_on(addresses)
+            return self._listen_on(addresses)
         except OSError as error:
             in_use = error.errno == errno.EADDRINUSE
             reason = "another server listens there" if in_use else error.strerror or str(error)
@@ -120,21 +119,18 @@ class MemcacheServer:
     def _connection(self) -> ClientConnection:
         return ClientConnection(self._crowd)
 
-    async def _listen_on(self, addresses: Sequence[str]) -> asyncio.Server | Listener:
-        make = self._connection
-        if self._tls is None:
-            loop = asyncio.get_running_loop()
-            return await loop.create_server(make, addresses, self.port, backlog=_BACKLOG)
+    def _listen_on(self, addresses: Sequence[str]) -> Listener:
         sockets = listen_on(addresses, self.port, _BACKLOG)
-        return Listener(sockets, make, self._tls, called=self.called, plain=self.plain)
+        return Listener(sockets, self._connection, self._tls, called=self.called, plain=self.plain)
 
     async def aclose(self) -> None:
         """Stop listening and hang up on all clients. Idempotent."""
         if self._server is None:
             return
-        self._server.close()
-        self._server = None
+        server, self._server = self._server, None
+        server.close()
         with anyio.move_on_after(_STOP_TIMEOUT, shield=True):
+            await server.wait_closed()
             await self._crowd.dismiss()
 
     def statistics(self, kind: str) -> dict[str, object] | None:

@@ -54,6 +54,7 @@ class Clients:
         self.limits = limits
         self.called = called
         self.links: set[ClientConnection] = set()
+        self._refused: set[ClientConnection] = set()  # being hung up on
         self.waiting_bytes = 0
         self.accepted = self.refused = self.bytes_read = self.bytes_written = 0
         self._dismissed = False
@@ -68,6 +69,7 @@ class Clients:
     def admit(self, link: "ClientConnection") -> bool:
         """Count a new connection; return False if there are too many, or no more are wanted."""
         if self._dismissed or not self._has_room(link.address):
+            self._refused.add(link)
             self.refused += 1
             return False
         self.accepted += 1
@@ -89,7 +91,8 @@ class Clients:
         if link in self.links:
             self.links.remove(link)
             self._shares.release(link.address)
-        if not self.links:
+        self._refused.discard(link)
+        if not self.links and not self._refused:
             self._emptied.set()
 
     async def dismiss(self) -> None:
@@ -97,7 +100,7 @@ class Clients:
         self._dismissed = True
         for link in list(self.links):
             link.hang_up()
-        while self.links:
+        while self.links or self._refused:
             self._emptied = anyio.Event()
             await self._emptied.wait()
 
@@ -201,7 +204,7 @@ class ClientConnection(asyncio.Protocol):
         if self._transport.get_write_buffer_size():
             self._transport.abort()
         else:
-            self._transport.close()
+            self._patience = dismiss(self._transport)
 
     def cut_off(self, reason: str) -> None:
         """Drop the connection and whatever waits on it."""
