@@ -15,6 +15,10 @@ from musterd.renewal import Renewable
 
 log = get_logger(__name__)
 
+GOODBYE = 0.001
+"""Seconds for the end of TLS where an event loop closes a connection of ours, as it does with one whose
+connect was given up just as the handshake ended. It waits for the server's goodbye half a minute else."""
+
 _PEM = re.compile(
     r"-----BEGIN CERTIFICATE-----\s.+?\s-----END CERTIFICATE-----", re.DOTALL | re.ASCII
 )

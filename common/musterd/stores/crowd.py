@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from musterd.errors import ShardRefused, ShardUnavailable, StoreError
+from musterd.stores.bounds import CLOSED
 from musterd.stores.link import RefusesAll, again
 
 MOST_BEATS = 500  # in one round trip, which is one transaction
@@ -68,7 +69,7 @@ class SharedStatements:
         if self._task is not None:
             self._task.cancel()
         for waiting in (*self._beats.values(), *self._newcomers.values()):
-            waiting.fail(ShardUnavailable(self._name, "closed by this process"))
+            waiting.fail(ShardUnavailable(self._name, CLOSED))
 
     async def _ask(self, queue: _Queue, member: int, row: object) -> Any:
         loop = asyncio.get_running_loop()

@@ -12,7 +12,7 @@ import anyio
 
 from musterd.errors import MusterdError, ShardRefused, ShardUnavailable, StoreError
 from musterd.resolving import shared
-from musterd.stores.bounds import TOO_LITTLE_LEFT, Deadline, Mutex, time_left
+from musterd.stores.bounds import CLOSED, TOO_LITTLE_LEFT, Deadline, Mutex, time_left
 from musterd.stores.errand import Errand
 from musterd.stores.named_loop import Ways
 
@@ -88,8 +88,8 @@ class Link(ABC, Generic[S]):
         self._patient = patient
         self._lock = Mutex()
         self._session: S | None = None
-        self._connecting = Errand(self._connect)
-        self._renewing = Errand(self._connect)
+        self._connecting = Errand(self._connect, self._end)
+        self._renewing = Errand(self._connect, self._end)
         self._ways: Ways = {}
         self._turn = 0
         self._closed = False
@@ -149,8 +149,7 @@ class Link(ABC, Generic[S]):
             session = await self._made(self._renewing)
             try:
                 async with self._lock:
-                    if self._closed:
-                        raise ShardUnavailable(self.name, "closed by this process")
+                    self._check_open()
                     self.drop()
                     self._session = session
             finally:
@@ -183,7 +182,11 @@ class Link(ABC, Generic[S]):
         self._closed = True
         self.drop()
         for errand in self._connecting, self._renewing:
-            self._give_up(errand)
+            errand.give_up()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ShardUnavailable(self.name, CLOSED)
 
     async def _connected(self) -> S:
         while self._session is None or self._has_ended(self._session):
@@ -192,23 +195,19 @@ class Link(ABC, Generic[S]):
         return self._session
 
     async def _made(self, errand: Errand[S]) -> S:
-        if self._closed:
-            raise ShardUnavailable(self.name, "closed by this process")
+        self._check_open()
         joins = errand.is_under_way
         try:
-            return await errand.outcome()
+            made = await errand.outcome()
         except Exception:
             if not joins:
                 raise
-            return await errand.outcome()  # what failed was begun earlier, for another caller
+            made = await errand.outcome()  # what failed was begun earlier, for another caller
         finally:
             if not self._patient:
-                self._give_up(errand)
-
-    def _give_up(self, errand: Errand[S]) -> None:
-        session = errand.give_up()
-        if session is not None:
-            self._end(session)
+                errand.give_up()
+        self._check_open()  # else it was ended before we woke
+        return made
 
     async def _connect(self) -> S:
         limit = max(self.timeout, LEAST_TO_CONNECT) if self._hosts == 1 else self.timeout
@@ -249,6 +248,7 @@ class Link(ABC, Generic[S]):
         except MusterdError:
             raise
         except Exception as error:
+            self._check_open()  # drivers fail in ways of their own when their connection goes
             translated = self._translate(error, limit)
             if translated is None:
                 raise

@@ -9,6 +9,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, cast
 
 from musterd.stores.readings import read_little
+from musterd.tls import GOODBYE
 from musterd.ways import Way
 
 Ways = MutableMapping[str, Way]
@@ -42,6 +43,8 @@ class NamedLoop:
         self, factory: Callable[[], Any], host: str = "", port: int = 0, **options: Any
     ) -> tuple[Any, Any]:
         """Connect as the loop itself does, by the way to ``host``; or go on with TLS on a ``sock``."""
+        if options.get("ssl"):
+            options["ssl_shutdown_timeout"] = GOODBYE
         if options.get("sock") is not None:  # asyncmy begins TLS so
             return await self._loop.create_connection(factory, **options)
         if options.get("ssl"):
@@ -59,6 +62,10 @@ class NamedLoop:
         hosts, self._hosts = self._hosts, max(1, self._hosts - 1)
         way = self._ways.setdefault(host, Way(host))
         return await way.connect(connect, hosts, self._brief)
+
+    async def start_tls(self, *connection: Any, **options: Any) -> Any:
+        """Begin TLS as the loop itself does, and end it without ado."""
+        return await self._loop.start_tls(*connection, ssl_shutdown_timeout=GOODBYE, **options)
 
 
 def _heeded(protocol: Any) -> Any:

@@ -104,6 +104,7 @@ class RelayRoute:
         self._server = server
         self._access = access
         self._options = namespace, timeout, beat_ttl, keyring
+        self._closed = False
         self.writer = self._new_writer()
 
     async def abort(self) -> None:
@@ -111,8 +112,15 @@ class RelayRoute:
 
         An aborted beat cannot overtake the beats that go another way from now on.
         """
-        old, self.writer = self.writer, self._new_writer()
+        old = self.writer
+        if not self._closed:
+            self.writer = self._new_writer()
         await old.aclose()
+
+    async def aclose(self) -> None:
+        """Abort what is under way there; nothing goes that way any more."""
+        self._closed = True
+        await self.abort()
 
     def _new_writer(self) -> SlotWriter:
         return SlotWriter(ConnectionPool(self._server, self._access), *self._options)
@@ -164,10 +172,11 @@ class RelayWriter:
         try:
             stored = await writer.beat(beat)
         except BaseException as error:
+            elsewhere = len(self._relays) > 1 or relay.writer is not writer
             await self._leave(relay, writer, error)
             if not isinstance(error, StoreError):
                 raise
-            if len(self._relays) > 1 and beat.member_id not in self._failed:
+            if elsewhere and beat.member_id not in self._failed:
                 self._failed.add(beat.member_id)
                 return False
             self._failed.discard(beat.member_id)
@@ -190,9 +199,9 @@ class RelayWriter:
             raise type(error)(self.name, f"relay {relay.name}: {error.reason}") from None
 
     async def aclose(self) -> None:
-        """Drop the connections."""
+        """Drop the connections for good."""
         for relay in self._relays:
-            await relay.abort()
+            await relay.aclose()
 
     def _rank(self, identity: int) -> None:
         order = place(identity, [relay.name for relay in self._relays], len(self._relays))

@@ -51,7 +51,7 @@ class DoorServer(MemcacheServer):
     @property
     def listener(self) -> socket.socket:
         """Return the first socket that it listens on. It listens."""
-        assert isinstance(self._server, Listener)
+        assert self._server is not None
         return self._server.sockets[0]
 
     def statistics(self, kind: str) -> dict[str, object] | None:
@@ -77,7 +77,7 @@ class DoorServer(MemcacheServer):
             return super()._connection()
         return KeptConnection(self._crowd, self._keeping, name)
 
-    async def _listen_on(self, addresses: Sequence[str]) -> asyncio.Server | Listener:
+    def _listen_on(self, addresses: Sequence[str]) -> Listener:
         sockets = self._passed or listen_on(addresses, self.port, BACKLOG)
         return Listener(sockets, self._connection, self._tls, called=self.called, plain=self.plain)
 

@@ -46,5 +46,8 @@ class TableBulk:
         items = self._table.get(block.keys)
         return block.records([None if item is None else item.value for item in items])
 
+    def drop(self) -> None:
+        """Do nothing: there is nothing to drop."""
+
     def close(self) -> None:
         """Do nothing: there is nothing to close."""

@@ -7,7 +7,7 @@ memcached's text protocol takes user and password (its option ``-Y``) as the val
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from musterd.tls import Tls
+from musterd.tls import GOODBYE, Tls
 
 _KEY = b"musterd:login"
 # It has expired as it comes: a server that asks for no password must not keep ours.
@@ -27,7 +27,11 @@ class ServerAccess(NamedTuple):
         """Return what ``create_connection`` needs for a connection to the server called ``host``."""
         if self.tls is None:
             return {}
-        return {"ssl": self.tls.context(), "server_hostname": host}
+        return {
+            "ssl": self.tls.context(),
+            "server_hostname": host,
+            "ssl_shutdown_timeout": GOODBYE,
+        }
 
     def __repr__(self) -> str:
         return f"ServerAccess(tls={self.tls is not None}, login={bool(self.login)})"

@@ -27,7 +27,7 @@ from aiomcache.exceptions import ClientException
 from aiomcache.pool import Connection, MemcachePool
 
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.bounds import Mutex
+from musterd.stores.bounds import Lifetime, Mutex
 from musterd.stores.memcached.access import OPEN, ServerAccess
 from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.readings import read_little
@@ -228,6 +228,7 @@ class MemcachedConnection:
         self._way = way or Way(server.host)
         self._access = access
         self._turn = Mutex()
+        self._lifetime = Lifetime(server.name)
         self._link: _Opened | None = None
         self._heard: _Opened | None = None  # the one that was answered last
 
@@ -279,8 +280,9 @@ class MemcachedConnection:
         try:
             await newer._call((), lambda client: client.version())
             async with self._turn:  # until now calls went on over the old one
+                self._lifetime.check()
                 before = self._link.address if self._link else ""
-                self.close()
+                self._drop()
                 self._link, newer._link = newer._link, None
                 self._heard = self._link
             after = self._link.address if self._link else ""
@@ -291,10 +293,14 @@ class MemcachedConnection:
     async def close_idle(self) -> None:
         """Close the connection when its call has ended; the next one makes another."""
         async with self._turn:
-            self.close()
+            self._drop()
 
     def close(self) -> None:
-        """Abort the connection."""
+        """Abort the connection for good, and one that is being made."""
+        self._lifetime.end()
+        self._drop()
+
+    def _drop(self) -> None:
         link, self._link = self._link, None
         if link is None:
             return
@@ -337,24 +343,27 @@ class MemcachedConnection:
             self._heard = link
             return answer
         except (OSError, EOFError) as error:
+            self._lifetime.check()
             unheard = self._link is not None and self._link is not self._heard
             hint = UNASKED if unheard and self._access.tls is not None else ""
-            self.close()
+            self._drop()
             raise ShardUnavailable(self.name, unreachable(error) + hint) from None
         except (ClientException, ValueError, IndexError):
             text = shown(self._link.replies.last_line) if self._link else ""
-            self.close()
+            self._drop()
             raise ShardCorrupt(self.name, f"reply is not memcached's: {text!r}") from None
         except BaseException:
-            self.close()
+            self._drop()
             raise
 
     async def _linked(self) -> _Opened:
         if self._link is None or not self._link.is_usable:
-            self.close()
-            self._link = await self._way.connect(self._connect)
-            if self._access.login:
-                await self._log_in(self._link)
+            self._drop()
+            with self._lifetime.within():
+                self._link = await self._way.connect(self._connect)
+                if self._access.login:
+                    await self._log_in(self._link)
+        self._lifetime.check()  # in the moment in which it was made: the caller drops it
         return self._link
 
     async def _log_in(self, link: _Opened) -> None:

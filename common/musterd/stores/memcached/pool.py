@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from musterd.stores.bounds import Pool, acquire_in_time
+from musterd.errors import ShardUnavailable
+from musterd.stores.bounds import CLOSED, Pool, acquire_in_time
 from musterd.stores.memcached.access import OPEN, ServerAccess
 from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.memcached.connection import MemcachedConnection
@@ -35,6 +36,7 @@ class ConnectionPool:
         self._server = server
         self._access = access
         self._way = Way(server.host)
+        self._closed = False
         self._lanes = [self._new_lane()]
         self._idle = Pool(self._lanes)
 
@@ -87,7 +89,8 @@ class ConnectionPool:
         return address
 
     def close(self) -> None:
-        """Abort all connections."""
+        """Abort all connections for good, those too that are being made."""
+        self._closed = True
         for lane in self._lanes:
             lane.close()
 
@@ -109,4 +112,6 @@ class ConnectionPool:
         return await acquire_in_time(self._idle)
 
     def _new_lane(self) -> MemcachedConnection:
+        if self._closed:
+            raise ShardUnavailable(self.name, CLOSED)
         return MemcachedConnection(self._server, self._way, self._access)

@@ -13,6 +13,7 @@ from typing import TypeVar
 import anyio
 
 from musterd.errors import ShardRefused, ShardUnavailable
+from musterd.stores.bounds import CLOSED, Lifetime
 from musterd.stores.memcached.access import OPEN, ServerAccess
 from musterd.stores.memcached.address import ServerAddress
 from musterd.stores.memcached.connection import keep_alive, login_refused, unreachable
@@ -50,6 +51,7 @@ class MemcachedBulk:
         self._way = way or Way(server.host)
         self._beat_prefix = Keys(namespace).beat_prefix
         self._links: list[BulkConnection | None] = [None] * CONNECTIONS
+        self._lifetime = Lifetime(server.name)
         self.oversized: list[bytes] = []
         self._connecting = [anyio.Lock() for _ in range(CONNECTIONS)]
 
@@ -66,10 +68,15 @@ class MemcachedBulk:
         return reply.result
 
     def close(self) -> None:
-        """Abort the connections."""
+        """Abort the connections for good, those too that are being made."""
+        self._lifetime.end()
+        self.drop()
+
+    def drop(self) -> None:
+        """Abort the connections; the next call connects anew."""
         for link in self._links:
             if link is not None:
-                link.abort("closed by us")
+                link.abort(CLOSED)
         self._links = [None] * CONNECTIONS
 
     async def _call(self, lane: int, keys: bytes | memoryview, make: Callable[[], R]) -> R:
@@ -108,11 +115,15 @@ class MemcachedBulk:
 
     async def _connect(self) -> BulkConnection:
         try:
-            link = await self._way.connect(self._connect_to)
+            with self._lifetime.within():
+                link = await self._way.connect(self._connect_to)
+                if self._access.login:
+                    await self._log_in(link)
         except OSError as error:
             raise ShardUnavailable(self._server.name, unreachable(error)) from None
-        if self._access.login:
-            await self._log_in(link)
+        if self._lifetime.is_over:  # in the moment in which it was made
+            link.abort(CLOSED)
+            self._lifetime.check()
         return link
 
     async def _log_in(self, link: BulkConnection) -> None:

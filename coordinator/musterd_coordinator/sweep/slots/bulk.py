@@ -35,8 +35,11 @@ class Bulk(Protocol):
         of the first; all belong to the caller.
         """
 
-    def close(self) -> None:
+    def drop(self) -> None:
         """Drop the connections at once; the next call connects anew."""
+
+    def close(self) -> None:
+        """Drop the connections at once, for good: calls that go on fail."""
 
 
 async def in_lanes(

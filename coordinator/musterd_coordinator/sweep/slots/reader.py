@@ -88,7 +88,7 @@ class SlotReader:
         """Use new connections, and let the canary's find room beside all old ones."""
         with Deadline(self.name, self._timeout):
             await self._shard.renew()
-        self._bulk.close()
+        self._bulk.drop()
 
     async def roster(self) -> Roster:
         """Return which members came, changed or went.
