@@ -1,10 +1,13 @@
-"""The module parses a binary COPY of beats by stride while it arrives.
+"""The module parses a binary COPY by stride while it arrives.
 
 The format is that of the PostgreSQL manual, "COPY", "Binary Format": a header of 19 bytes, then for
 each row a count of fields and for each field its length and its bytes, all big-endian, and a field
-count of -1 at the end. Rows here are a slot and a record of 64 bytes, so every row is as long as
-the next.
+count of -1 at the end. Rows here are of fields that are never null and each of one size, such as a slot
+and a record of 64 bytes, so every row is as long as the next.
 """
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,37 +17,50 @@ from musterd_coordinator.sweep.columns import RECORD
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
-_ROW = np.dtype(
-    [
-        ("fields", ">i2"),
-        ("slot_length", ">i4"),
-        ("slot", ">i4"),
-        ("record_length", ">i4"),
-        ("record", RECORD),
-    ]
-)
-_FIXED = {"fields": 2, "slot_length": 4, "record_length": RECORD.itemsize}
+
+
+class Layout(NamedTuple):
+    """A `Layout` is how rows are laid out, and what in each of them is always the same."""
+
+    row: np.dtype[Any]
+    fixed: Mapping[str, int]
+
+
+def layout_of(**fields: Any) -> Layout:
+    """Return the layout of rows with ``fields`` (NumPy's types by name), in this order."""
+    kinds = {name: np.dtype(kind) for name, kind in fields.items()}
+    lengths = {f"{name}_length": kind.itemsize for name, kind in kinds.items()}
+    row: list[tuple[str, Any]] = [("fields", ">i2")]
+    for name, kind in kinds.items():
+        row += [(f"{name}_length", ">i4"), (name, kind)]
+    return Layout(np.dtype(row), {"fields": len(kinds), **lengths})
+
+
+BEATS = layout_of(slot=">i4", record=RECORD)
+"""Rows of the table of beats."""
 
 
 class Copy:
-    """A `Copy` takes in one COPY chunk by chunk; a chunk may end anywhere.
+    """A `Copy` takes in one COPY of rows with this ``layout`` chunk by chunk; a chunk may end anywhere.
 
     Both methods raise ShardCorrupt, saying what is wrong, for anything but a COPY of such rows.
     """
 
-    def __init__(self, shard: str) -> None:
+    def __init__(self, shard: str, layout: Layout = BEATS) -> None:
         self._shard = shard
+        self._layout = layout
         self._begun = False
         self._rest = b""
 
     def rows(self, chunk: bytes) -> NDArray[np.void]:
-        """Return the rows that end in ``chunk``, views with the fields ``slot`` and ``record``."""
+        """Return the rows that end in ``chunk``, as views."""
         data = self._rest + chunk
         begin = 0 if self._begun else self._header_in(data)
-        count = (len(data) - begin) // _ROW.itemsize
-        self._rest = data[begin + count * _ROW.itemsize :]
-        rows = np.ndarray(count, _ROW, data, begin)
-        for name, expected in _FIXED.items():
+        size = self._layout.row.itemsize
+        count = (len(data) - begin) // size
+        self._rest = data[begin + count * size :]
+        rows = np.ndarray(count, self._layout.row, data, begin)
+        for name, expected in self._layout.fixed.items():
             if (rows[name] != expected).any():
                 raise self._corrupt(f"a row of a COPY has {name} other than {expected}")
         return rows
