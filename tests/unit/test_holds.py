@@ -152,7 +152,7 @@ def test_people_and_prometheus_see_it_too() -> None:
     stage.sweep(canary=0.06)
     answered, now = told(stage), stage.roll.clocks.instant(stage.now + 3)
     shown = status_command.text(answered, render.paint(), now)
-    assert "4 s of silence; 2 members after 2.5 of their intervals, the last after 25 s" in shown
+    assert "4 s of silence; 2 members after a silence of their own, the last after 25 s" in shown
     assert re.search(r"canary +mc1:11211 +1 +3 s +- +the canary took 0.06 s", shown)
     gauges = HttpGauges(Door[Hashable](1, 1), Room(HttpLimits()))
     groups = stage.answers.groups_steps()

@@ -1,5 +1,7 @@
 """What members promise: held to what an agent may be set to, and nobody else's affair."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,9 +10,9 @@ from hypothesis import strategies as st
 from musterd.beat import Status
 from musterd.limits import MAX_INTERVAL, MIN_INTERVAL, MIN_PUSH_TIMEOUT
 from musterd_coordinator.judge import promises
-from musterd_coordinator.judge.members import Code
+from musterd_coordinator.judge.members import Code, Members
 from tests.examples import examples
-from tests.unit.fleet import Fleet
+from tests.unit.fleet import Fleet, rules
 
 PATIENT, HASTY = 0.8, 0.04  # push timeouts, in seconds
 
@@ -54,6 +56,31 @@ def test_no_promise_leads_out_of_bounds(interval_ms: int, push_timeout_ms: int) 
     assert np.float32(MIN_INTERVAL) <= members.interval[0] <= MAX_INTERVAL
     assert np.float32(MIN_PUSH_TIMEOUT) <= members.push_timeout[0] <= members.interval[0]
     assert 4.0 <= members.down_after[0] <= 2.5 * MAX_INTERVAL
+
+
+@pytest.mark.parametrize(
+    ("push_timeout_ms", "kept", "down_after"),
+    [(0, 60.0, 75.0), (5_000, 5.0, 60.0), (30_000, 10.0, 60.0)],
+)
+def test_who_may_wait_for_a_push_for_longer_than_an_interval_is_given_that_time(
+    push_timeout_ms: int, kept: float, down_after: float
+) -> None:
+    """Only whoever tells nothing, as rows of Nova do: what an agent tells is held to its interval."""
+    queued = replace(
+        rules(service_down_time=60.0, interval=10.0),
+        push_timeout=lambda intervals: np.full(len(intervals), 60.0),
+        queued=True,
+    )
+    members = Members(1)
+    rows = members.add(np.full(1, Code.UP, np.uint8), np.zeros((1, 1), np.int16))
+    promises.note_intervals(members, rows, np.full(1, 10.0), queued)
+    assert members.down_after[0] == 75.0
+    told = np.array([10_000], np.uint32), np.array([push_timeout_ms], np.uint16)
+    promises.note(members, rows, *told, queued)
+    assert (members.push_timeout[0], members.down_after[0]) == (kept, down_after)
+    assert members.clamped[0] == (push_timeout_ms == 30_000)
+    promises.judge_by(members, replace(queued, service_down_time=90.0))
+    assert members.down_after[0] == 90.0
 
 
 @pytest.mark.parametrize(("interval", "down_after"), [(1.0, 4.0), (1.6, 4.0), (10.0, 25.0)])

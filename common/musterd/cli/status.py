@@ -97,7 +97,7 @@ def _down_after(answer: StatusAnswer) -> str:
     if not answer.judged_later:
         return text
     return (
-        f"{text}; {render.count(answer.judged_later, 'member')} after 2.5 of their intervals,"
+        f"{text}; {render.count(answer.judged_later, 'member')} after a silence of their own,"
         f" the last after {answer.latest_down_after:g} s"
     )
 

@@ -39,7 +39,7 @@ def note(
     members.clamped[rows] = (interval != told) | odd
     members.interval[rows] = interval
     members.push_timeout[rows] = allowed
-    members.down_after[rows] = _down_after(interval, rules)
+    members.down_after[rows] = _down_after(interval, allowed, rules)
 
 
 def note_intervals(members: Members, rows: Rows, intervals: Seconds, rules: Rules) -> None:
@@ -47,14 +47,16 @@ def note_intervals(members: Members, rows: Rows, intervals: Seconds, rules: Rule
     known = np.where(intervals > 0, np.clip(intervals, MIN_INTERVAL, MAX_INTERVAL), 0.0)
     assumed = np.where(known > 0, known, rules.interval)
     members.interval[rows] = known
-    members.push_timeout[rows] = np.minimum(rules.push_timeout(assumed), assumed)
-    members.down_after[rows] = _down_after(known, rules)
+    allowed = rules.push_timeout(assumed)
+    members.push_timeout[rows] = allowed if rules.queued else np.minimum(allowed, assumed)
+    members.down_after[rows] = _down_after(known, members.push_timeout[rows], rules)
 
 
 def judge_by(members: Members, rules: Rules) -> None:
     """Judge all members by other rules than before."""
     used = members.used
-    members.down_after[used] = _down_after(members.interval[used].astype(np.float64), rules)
+    interval = members.interval[used].astype(np.float64)
+    members.down_after[used] = _down_after(interval, members.push_timeout[used], rules)
 
 
 def later(members: Members, rules: Rules) -> Rows:
@@ -86,8 +88,17 @@ def canary_time(members: Members, shard: int, rules: Rules) -> float:
     return max(LEAST_CANARY_TIME, float(np.partition(allowed, at)[at]))
 
 
-def _down_after(interval: Seconds, rules: Rules) -> Seconds:
-    return np.maximum(rules.service_down_time, INTERVALS_UNTIL_DOWN * interval)
+def _down_after(
+    interval: Seconds, push_timeout: Seconds | NDArray[np.float32], rules: Rules
+) -> Seconds:
+    """Return for how long n members may be silent.
+
+    One push may be lost. Whoever waits for it for longer than an interval says nothing meanwhile.
+    """
+    enough = INTERVALS_UNTIL_DOWN * interval
+    if rules.queued:
+        enough += np.where(interval > 0, np.maximum(push_timeout - interval, 0.0), 0.0)
+    return np.maximum(rules.service_down_time, enough)
 
 
 def _push_timeouts(
@@ -96,7 +107,9 @@ def _push_timeouts(
     """Return what n agents give a push, in seconds, and which of them say what cannot be."""
     told = push_timeout_ms / 1000
     told[push_timeout_ms == _LONGEST_TOLD] = MAX_INTERVAL
-    allowed = np.where(push_timeout_ms == 0, rules.push_timeout(interval), told)
+    silent = push_timeout_ms == 0
+    allowed = np.where(silent, rules.push_timeout(interval), told)
     odd = (told > interval) & (push_timeout_ms < _LONGEST_TOLD)
     odd |= (push_timeout_ms > 0) & (told < MIN_PUSH_TIMEOUT)
-    return np.minimum(np.maximum(allowed, MIN_PUSH_TIMEOUT), interval), odd
+    most = np.where(silent, np.inf, interval) if rules.queued else interval
+    return np.minimum(np.maximum(allowed, MIN_PUSH_TIMEOUT), most), odd

@@ -17,6 +17,13 @@ _NAMED = 3
 _MORE = 2.0  # times as many as were said are worth another line
 
 
+_LONG_INTERVAL = "service_down_time is less than 2.5 of their intervals, after which they are down"
+_LOST_MESSAGE = (
+    "service_down_time is less than one and a half of their intervals and rpc_response_timeout: for so"
+    " long one message that is lost keeps a living nova-compute silent"
+)
+
+
 class Notices:
     """A `Notices` knows which members are judged later than others, and which promises are clamped.
 
@@ -88,7 +95,7 @@ class Notices:
             service_down_time=down_time,
             latest=round(self.latest_down_after, 3),
             members=self._names(self.later),
-            reason="service_down_time is less than 2.5 of their intervals, after which they are down",
+            reason=_LOST_MESSAGE if self._detector.rules.queued else _LONG_INTERVAL,
         )
 
     def _say_clamped(self) -> None:
