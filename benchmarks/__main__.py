@@ -15,6 +15,7 @@ answers   what one answer costs in CPU, without a server
 tls       what TLS costs a beat, a question and a connection
 churn     names that come and go for ever
 simulate  how often the detector errs, and how soon it finds a death
+cells     the same for cells of Nova that are watched
 """
 
 import compileall
@@ -39,6 +40,7 @@ BENCHMARKS = (
     "tls",
     "churn",
     "simulate",
+    "cells",
 )
 MEASURED = ("musterd", "musterd_agent", "musterd_coordinator")
 

@@ -23,6 +23,8 @@ from musterd.renewal import keep_looking
 from musterd.settings.keyring import renewable_fleet_keys
 from musterd.settings.sources import Settings
 from musterd.stores import Store, open_store
+from musterd.stores.nova.store import Rhythm
+from musterd.stores.nova.url import NOVA, parse_url
 from musterd.tls import Tls, client_tls, own_tls, server_tls
 from musterd.urls import host_and_port
 from musterd_coordinator.doorway.guard import check_api, check_beats
@@ -63,7 +65,7 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
     async with AsyncExitStack() as stack:
         if settings.store.startswith(_EMBEDDED):
             await stack.enter_async_context(_embedded_store(settings))
-        store = _open_store(settings)
+        store = await _open_store(settings)
         registry = open_registry(
             settings.registry_url,
             namespace=settings.namespace,
@@ -158,11 +160,14 @@ def make_rules(settings: Settings) -> Rules:
         storm_fraction=settings.storm_fraction,
         storm_hold=settings.storm_hold_seconds,
         signed=settings.signatures_in_force == "require",
+        queued=settings.store.startswith(NOVA),
     )
 
 
 def _push_timeouts(settings: Settings, intervals: Seconds) -> Seconds:
-    """Return :meth:`Settings.push_timeout_for` of many intervals."""
+    """Return :meth:`Settings.push_timeout_for` of many intervals, or how long services of Nova wait."""
+    if settings.store.startswith(NOVA):
+        return np.full(len(intervals), parse_url(settings.store).rpc_response_timeout)
     if settings.push_timeout is not None:
         return np.full(len(intervals), settings.push_timeout)
     return np.minimum(USUAL_PUSH_TIMEOUT, PUSH_SHARE * intervals)
@@ -220,14 +225,19 @@ def coordinator_name(settings: Settings) -> str:
     return f"{gethostname()}-{port}"
 
 
-def _open_store(settings: Settings) -> Store:
-    return open_store(
+async def _open_store(settings: Settings) -> Store:
+    store = open_store(
         settings.store,
         namespace=settings.namespace,
         timeout=settings.effective_sweep_timeout,
         beat_ttl=settings.beat_ttl,
         tls=own_tls(settings) if settings.store.startswith(_EMBEDDED) else client_tls(settings),
     )
+    if not settings.store.startswith(NOVA):
+        return store
+    from musterd_coordinator.sweep.nova.cells import watched  # only where there is such a store
+
+    return await watched(store, Rhythm(settings.interval, settings.sweep_period))
 
 
 @asynccontextmanager

@@ -82,6 +82,16 @@ def test_agent() -> None:
     assert told["pushes missed"] == 0
 
 
+def test_cells() -> None:
+    argv = [sys.executable, "-m", "benchmarks", "cells", "--json", "--runs", "1", "--hosts", "5"]
+    told = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    findings = {each["trouble"]: each for each in json.loads(told)}
+    assert {each["accused"] for each in findings.values()} == {0}
+    dies = findings["one host dies"]
+    assert 0 < dies["found"] <= dies["bound"]
+    assert findings["queue away, 120 s"]["deaf"] > 100
+
+
 @pytest.mark.parametrize(
     "name", ["sweep", "query", "growth", "steps", "verify", "churn", "agent", "simulate"]
 )

@@ -14,6 +14,7 @@ from musterd.settings.options import Role
 from musterd.settings.settings import OPTIONS, MemberSettings, Settings, aloud
 from musterd.settings.sources import Loaded
 from musterd.stores import open_store
+from musterd.stores.nova.url import NOVA, parse_url
 from musterd.tls import client_tls, server_context, server_tls
 from musterd.tls import warnings as certificate_warnings
 
@@ -91,6 +92,7 @@ def report_on(loaded: Loaded) -> CheckReport:
             *loaded.warnings,
             *(f"agents refuse this: {no}" for no in loaded.unfit_for_agents),
             *_doubts_of_listeners(loaded.settings),
+            *_doubts_of_nova(loaded.settings),
         ],
     )
 
@@ -105,6 +107,21 @@ def _doubts_of_listeners(settings: Settings) -> list[str]:
     except ConfigError as error:
         return [f"coordinators and relays refuse this: {error}"]
     return certificate_warnings(tls.files)
+
+
+def _doubts_of_nova(settings: Settings) -> Iterator[str]:
+    """Say what service_down_time comes to where Nova is watched."""
+    if not settings.store.startswith(NOVA):
+        return
+    waits, interval = parse_url(settings.store).rpc_response_timeout, settings.interval
+    silent = 1.5 * interval + max(interval, waits)
+    if silent > settings.service_down_time:
+        yield (
+            f"one message that is lost keeps a living nova-compute silent for {interval + waits:g} s, its"
+            f" interval and rpc_response_timeout: it is down after {silent:g} s, and not after"
+            f" service_down_time {settings.service_down_time:g} s; where nova.conf of computes says"
+            " another rpc_response_timeout, say ?rpc_response_timeout=SECONDS in the store's URL"
+        )
 
 
 def _line(key: str, loaded: Loaded) -> Line:

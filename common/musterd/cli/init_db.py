@@ -11,6 +11,7 @@ from musterd.cli.arguments import parser as new_parser
 from musterd.errors import ConfigError, ShardRefused
 from musterd.settings.options import DATABASES
 from musterd.settings.settings import Settings
+from musterd.stores.nova.url import NOVA
 from musterd.urls import without_secret
 
 _ROLES = {
@@ -62,7 +63,7 @@ def run(name: str, argv: Sequence[str]) -> int:
     for remark in remarks:
         print(remark)
     print(f"the tables in {without_secret(url)} are ready")
-    if url.startswith(MYSQL):
+    if url.startswith((NOVA, *MYSQL)):
         return 0
     for line in urls_to_use(url, given, settings.ca_file or _AUTHORITY):
         print(line)
@@ -71,6 +72,8 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 def _sql(url: str, given: Mapping[str, str]) -> str:
     schema = _schema_of(url, given)
+    if url.startswith(NOVA):
+        return str(schema.init_sql(url, **given))
     if not url.startswith(MYSQL):
         return str(schema.init_sql(**given))
     from musterd.stores.mysql.url import parse_url
@@ -80,6 +83,13 @@ def _sql(url: str, given: Mapping[str, str]) -> str:
 
 def _schema_of(url: str, given: Mapping[str, str]) -> Any:
     """Return the module that makes the tables in the database of ``url``; it brings the driver."""
+    if url.startswith(NOVA):
+        for role in given.keys() - {"coordinators"}:
+            raise ConfigError(
+                f"--{role.replace('_', '-')} is for stores that take beats: whoever watches Nova is"
+                " --coordinators"
+            )
+        return import_module("musterd_coordinator.sweep.nova.schema")
     if not url.startswith(MYSQL):
         return import_module("musterd.stores.postgres.schema")
     for role in given.keys() - {"agents", "coordinators"}:
@@ -120,7 +130,7 @@ def is_of_this_host(host: str) -> bool:
 def database_of(settings: Settings) -> str:
     """Return the database that the store or the registry names; else raise ConfigError."""
     for url in (settings.store, settings.registry_url):
-        if url.startswith(DATABASES):
+        if url.startswith((NOVA, *DATABASES)):
             return url
     raise ConfigError(
         f"store {without_secret(settings.store)} needs no tables; name a database with --store"

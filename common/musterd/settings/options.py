@@ -21,9 +21,6 @@ _LONGEST_NAMESPACE = 32
 DAY = 86400.0
 """The seconds of a day."""
 
-TLS = "tls"
-"""What a store's scheme ends with, after a plus, where the store is reached by TLS."""
-
 DATABASES = ("postgresql://", "postgres://", "mysql://", "mariadb://")
 """URLs of databases begin so, where beats and a registry that coordinators share can be."""
 
@@ -275,8 +272,11 @@ def check_store(text: str) -> str:
     The store's driver checks the rest.
     """
     scheme, colon, _ = text.partition(":")
-    letters = scheme.removesuffix(f"+{TLS}")
-    if not (colon and letters.isascii() and letters.isalpha() and text.isprintable()):
+    words = scheme.split("+")  # as in memcached+tls and nova+mysql
+    letters = "".join(words)
+    if not (
+        colon and all(words) and letters.isascii() and letters.isalpha() and text.isprintable()
+    ):
         raise ValueError("not a URL")
     return text
 

@@ -7,6 +7,8 @@
 ``relay://r1:11411,r2:11411``                   relays that write to PostgreSQL; for agents
 ``embedded://127.0.0.1:11311``                  the coordinator is the memcached server there
 ``memory:`` or ``memory:name``                  a table in this process
+``nova+mysql://user@host/nova_api``             Nova's own tables, for coordinators that watch it
+``nova+postgresql://user@host/nova_api``        the same in PostgreSQL
 ==============================================  ==============================================
 
 ``memcached+tls:``, ``relay+tls:`` and ``embedded+tls:`` are the same by TLS.
@@ -22,7 +24,7 @@ from musterd.stores.base import Guarantees, ShardWriter, Store
 if TYPE_CHECKING:
     from musterd.tls import Tls
 
-__all__ = ["Guarantees", "ShardWriter", "Store", "open_store"]
+__all__ = ["Guarantees", "ShardWriter", "Store", "open_store", "scheme_of"]
 
 _DRIVERS = {
     "memcached": "musterd.stores.memcached.store",
@@ -36,6 +38,10 @@ _DRIVERS = {
     "relay": "musterd.stores.relay",
     "relay+tls": "musterd.stores.relay",
     "memory": "musterd.stores.table.store",
+    **dict.fromkeys(
+        (f"nova+{name}" for name in ("mysql", "mariadb", "postgresql", "postgres")),
+        "musterd.stores.nova.store",
+    ),
 }
 
 
@@ -56,7 +62,7 @@ def open_store(
     system trusts. Raises ConfigError for a URL that no driver can use; its text never has the URL's
     password.
     """
-    scheme = url.partition(":")[0]
+    scheme = scheme_of(url)
     if scheme not in _DRIVERS:
         raise ConfigError(
             f"store URL begins with {scheme!r}; it must be one of {', '.join(sorted(_DRIVERS))}"
@@ -67,3 +73,9 @@ def open_store(
         url, namespace=namespace, timeout=timeout, beat_ttl=beat_ttl, keyring=keyring, **secured
     )
     return store
+
+
+def scheme_of(url: str) -> str:
+    """Return what says how a store is reached: ``nova+mysql`` of ``nova+mysql+pymysql://…``, too."""
+    scheme = url.partition(":")[0]
+    return "+".join(scheme.split("+")[:2])

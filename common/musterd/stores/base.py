@@ -66,21 +66,28 @@ class ShardWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A ``Store`` is the shards of one store URL. Opening one connects to nothing yet."""
+    """A ``Store`` is the shards of one store URL. Opening one connects to nothing yet.
+
+    Members are ``placed`` on shards by their names, or else are where the store itself says so.
+    """
 
     url: str  # for people: without secrets
     shard_names: tuple[str, ...]
     replicas: int
     guarantees: Guarantees
     driver: "Driver" = field(repr=False)
+    placed: bool = True
 
     def writer(self, shard: int) -> ShardWriter:
         """Return an agent's way to ``shard_names[shard]``."""
         return self.driver.writer(shard)
 
     def place(self, member_id: int) -> tuple[int, ...]:
-        """Return the shards that a member beats to, best first; ``replicas`` of them."""
-        return place(member_id, self.shard_names, self.replicas)
+        """Return the shards that a member beats to, best first; ``replicas`` of them.
+
+        Where members are not ``placed``, that is not known before it is seen: then there are none.
+        """
+        return place(member_id, self.shard_names, self.replicas) if self.placed else ()
 
 
 class Driver(Protocol):

@@ -43,9 +43,14 @@ class Coverage:
 
 
 def uncovered(counts: Mapping[Shards, int], listening: Sequence[bool]) -> int:
-    """Return how many members have no shard that is ``listening``, which is by shard."""
+    """Return how many members have no shard that is ``listening``, which is by shard.
+
+    Whoever is on no shard at all waits for none.
+    """
     return sum(
-        count for shards, count in counts.items() if not any(listening[shard] for shard in shards)
+        count
+        for shards, count in counts.items()
+        if shards and not any(listening[shard] for shard in shards)
     )
 
 

@@ -37,7 +37,8 @@ class Freshness:
 
     def _look(self, group: str | None) -> tuple[bool, int | None]:
         shards, coverage = self._parts.shards, self._parts.placement.coverage
-        placed: list[Shards] = list(coverage.all if group is None else coverage.of_group(group))
+        counts = coverage.all if group is None else coverage.of_group(group)
+        placed: list[Shards] = list(filter(None, counts))  # but whoever is on no shard at all
         if not placed:
             placed = [(shard,) for shard in range(len(shards))]
         ages = [shard.staleness(self._parts.clocks) for shard in shards]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from musterd.beat import member_id
 from musterd.model import Member
 from musterd_coordinator.judge.detector import Detector
-from musterd_coordinator.judge.members import Rows
+from musterd_coordinator.judge.members import NO_SHARD, Rows
 from musterd_coordinator.roll.batch import MemberBatch
 from musterd_coordinator.roll.coverage import Coverage
 from musterd_coordinator.roll.names import NameIndex
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 _NAMED = 3  # members in the log, of those that beat elsewhere
 
 Place = Callable[[int], Sequence[int]]
-"""The shards, by number, that the member with a member_id is placed on."""
+"""The shards, by number, that the member with a member_id is placed on; none where only its seat tells."""
 
 
 @dataclass(slots=True)
@@ -97,8 +97,23 @@ class Placement:
         """Place members of ``rows`` on shard ``index``: they beat to it, whatever was thought."""
         elsewhere = ~(self._detector.members.shard[:, rows] == index).any(axis=0)
         for row in rows[elsewhere].tolist():
-            self._replace(row, index)
-            self._strays[index].add(self._directory.member(row))
+            if self._replace(row, index):
+                self._strays[index].add(self._directory.member(row))
+
+    def unseat(self, row: int, index: int) -> None:
+        """Note that the member of ``row`` lost its seat on shard ``index``.
+
+        Where seats tell the place of members, it has none then, and nobody listens for it.
+        """
+        member, members = self._directory.member(row), self._detector.members
+        if self.shards_of(member.group, member.name):
+            return
+        shards = [
+            shard for shard in members.shard[:, row].tolist() if shard not in (index, NO_SHARD)
+        ]
+        self.remove(row)
+        self._detector.move(row, shards)
+        self.coverage.add(member.group, shards)
 
     def log_strays(self, index: int) -> None:
         """Log in one line any members that beat to shard ``index`` unexpectedly in a sweep."""
@@ -112,13 +127,14 @@ class Placement:
                 cure="give agents and coordinators the same list of servers and replicas",
             )
 
-    def _replace(self, row: int, index: int) -> None:
+    def _replace(self, row: int, index: int) -> bool:
         """Place a member anew that beats elsewhere than its placement says.
 
-        Its agent has other settings.
+        Say whether it had a place: then its agent has other settings.
         """
         member, members = self._directory.member(row), self._detector.members
         others = [int(shard) for shard in members.shard[:, row] if shard >= 0]
         self.remove(row)
         self._detector.move(row, [index, *others][: members.replicas])
         self.coverage.add(member.group, members.shard[:, row].tolist())
+        return bool(others)

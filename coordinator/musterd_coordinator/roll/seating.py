@@ -36,7 +36,8 @@ class Seating:
         """Take in a ``roster`` of shard ``index``, read from ``begin`` on, in steps."""
         seats = self._shards[index].seats
         for slot in roster.vacated:
-            seats.vacate(slot)
+            if (row := seats.vacate(slot)) is not None:
+                self._placement.unseat(row, index)
             self._parts.admission.discard(index, slot)
             self._absent.vacate(index, slot, begin)
         for portion in in_portions(roster.seated, _SEATED, _KINDS):

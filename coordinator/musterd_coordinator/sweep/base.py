@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from musterd.beat import Beat
 from musterd.model import Member
-from musterd.stores import Store
+from musterd.stores import Store, scheme_of
 from musterd_coordinator.sweep.columns import Beats, Rejected, Slots
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ _HOMES = {
     "memory": "musterd_coordinator.sweep.table",
     "relay": "musterd_coordinator.sweep.relay",
     "relay+tls": "musterd_coordinator.sweep.relay",
+    **dict.fromkeys(
+        (f"nova+{name}" for name in ("mysql", "mariadb", "postgresql", "postgres")),
+        "musterd_coordinator.sweep.nova.reader",
+    ),
 }
 """By the scheme of a store's URL, where its shards are read; imported when one is."""
 
@@ -71,7 +75,9 @@ class BeatBatch:
     Where beats are signed, ``seated`` are members whose first beat it brought, or the first with
     other facts; ``contested`` are slots with a record that is not their member's, ``unfresh``
     those with one of theirs that was signed for an old challenge. ``unproven`` says why the sweep is
-    no evidence of silence though it is complete.
+    no evidence of silence though it is complete, until agents saw another challenge.
+
+    ``doubt`` says why the way on which members are heard may be closed, though the shard is well.
     """
 
     beats: Beats
@@ -86,6 +92,7 @@ class BeatBatch:
     contested: Sequence[int] = ()
     unfresh: Sequence[int] = ()
     unproven: str = ""
+    doubt: str = ""
     signatures: Signatures | None = None
 
     @property
@@ -141,6 +148,6 @@ def open_reader(
     With ``signing`` it checks what is signed. Connects to nothing yet. Raises ConfigError for a store
     that takes beats and shows none.
     """
-    home = import_module(_HOMES[store.url.partition(":")[0]])
+    home = import_module(_HOMES[scheme_of(store.url)])
     reader: ShardReader = home.open_reader(store.driver, shard, coordinator, signing)
     return reader

@@ -149,7 +149,7 @@ class Sweeper:
         attempt.spoiled = self._spoilage.update(attempt.sweep, now)
         if not kept:  # and the challenge with it, if there was one: this is why
             return "the shard lost the canary of the last sweep: restarted, flushed or evicting"
-        if reason := attempt.sweep.unproven or attempt.spoiled.reason:
+        if reason := attempt.sweep.unproven or attempt.spoiled.reason or attempt.sweep.doubt:
             return reason
         if attempt.sweep.canary is None:
             return "the canary was accepted and did not come back"

@@ -18,8 +18,10 @@ STORE = Option(
     "Where beats go: memcached://h1:11211,h2:11211?replicas=2,"
     " postgresql://user@host:5432/db, mysql://user@host:3306/db (MariaDB; with the extra mysql),"
     " relay://r1:11411,r2:11411 (agents only: relays that"
-    " write to PostgreSQL), embedded://host:port (the coordinator itself listens there) or"
-    " memory: (one process only). memcached+tls://, relay+tls:// and embedded+tls:// are the"
+    " write to PostgreSQL), embedded://host:port (the coordinator itself listens there),"
+    " memory: (one process only) or, for coordinators that watch Nova's own services,"
+    " nova+mysql://user@host/nova_api or nova+postgresql://… (docs/watching.md)."
+    " memcached+tls://, relay+tls:// and embedded+tls:// are the"
     " same by TLS; memcached://user:password@h1 logs in.",
     Text(
         "the URL of a store, as in memcached://mc1:11211",

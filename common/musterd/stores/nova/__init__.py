@@ -1,0 +1,1 @@
+"""The package knows Nova's databases as what a coordinator may watch: no agent beats there."""

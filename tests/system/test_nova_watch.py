@@ -1,0 +1,80 @@
+"""From outside: a coordinator watches Nova's table, and no agent is anywhere."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Event, Thread
+
+import pytest
+
+from musterd.model import State
+from musterd.testing.busy import allowed_now
+from musterd.testing.daemons import Coordinator, Watch, all_in
+from musterd.testing.mariadb import MariaDb
+from musterd.testing.servers import Postgres
+from tests.service.nova_lab import NovaLab, nova_lab
+
+HOSTS = [f"h{number:02}" for number in range(35)]
+CONDUCTOR = ["c1"]
+
+
+@contextmanager
+def reporting(lab: NovaLab, period: float, muted: set[str]) -> Iterator[None]:
+    """All services report once a period, but those that are muted."""
+    over = Event()
+
+    def report() -> None:
+        while not over.wait(period):
+            silent = ", ".join(f"'{host}'" for host in ["nobody", *muted])
+            lab.execute(
+                "UPDATE services SET report_count = report_count + 1, last_seen_up = now()"
+                f" WHERE host NOT IN ({silent})"
+            )
+
+    thread = Thread(target=report)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.time_limit(120)  # a queue that is away for long, and a death
+@pytest.mark.parametrize("dialect", ["mariadb", "postgresql"])
+def test_a_stock_nova_is_watched(dialect: str) -> None:
+    interval = allowed_now(1.0)
+    muted = set[str]()
+    with ExitStack() as stack:
+        server = MariaDb(**MariaDb.cheap) if dialect == "mariadb" else Postgres(**Postgres.cheap)
+        stack.enter_context(server)
+        lab = stack.enter_context(nova_lab(server))
+        lab.come(HOSTS)
+        lab.come(CONDUCTOR, "conductor")
+        store = f"{lab.url}?rpc_response_timeout={interval}"
+        coordinator = stack.enter_context(
+            Coordinator(
+                *(store,),
+                interval=interval,
+                service_down_time=4 * interval,
+                sweep_period=interval / 4,
+            )
+        )
+        stack.enter_context(reporting(lab, interval, muted))
+        watch = Watch(coordinator)
+        watch.until(all_in(State.UP, *HOSTS), "all up")
+        watch.clear()
+        muted |= set(HOSTS)
+        watch.for_seconds(12 * interval)
+        shards = {
+            shard.shard.rpartition(" ")[2]: shard for shard in coordinator.client.status().shards
+        }
+        assert shards["direct"].listening
+        assert "none of them reports in time" in shards["rpc"].reason
+        assert {state for seen in watch.seen.values() for state in seen} == {State.UP}
+        muted -= set(HOSTS[1:])
+        watch.until(all_in(State.DOWN, HOSTS[0]), "down")
+        assert {state for host in HOSTS[1:] for state in watch.seen[host]} == {State.UP}
+        assert (
+            "Nova" in coordinator.client.status().store
+            or "nova" in coordinator.client.status().store
+        )
