@@ -39,7 +39,7 @@ from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import Clocks, wall_instant
 from musterd_coordinator.service.access import Access
 from musterd_coordinator.service.deletion_clock import DeletionClock
-from musterd_coordinator.service.expiry import LeftReaper
+from musterd_coordinator.service.expiry import LeftReaper, UnlistedReaper
 from musterd_coordinator.service.fleet_keys import FleetKeyFile
 from musterd_coordinator.service.orders import CoordinatorService
 from musterd_coordinator.service.peers import Peers
@@ -98,6 +98,9 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
         office.access = access
         farewell = LeftReaper(roll.view, office, settings.forget_left, clock)
         tasks.start_soon(lasting, "forget who left", farewell.run)
+        if not store.placed:
+            unlisted = UnlistedReaper(roll.view, office, lambda: roll.view.down_time)
+            tasks.start_soon(lasting, "forget whom Nova lists no more", unlisted.run)
         if registry.shared:
             tasks.start_soon(lasting, "peers", Peers(registry, office).run)
             tasks.start_soon(lasting, "tokens", access.run)
@@ -141,7 +144,7 @@ def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:
         make_rules(settings),
         store.shard_names,
         namespace=settings.namespace,
-        place=store.place,
+        place=store.place if store.placed else None,
         replicas=store.replicas,
         sweep_period=settings.sweep_period,
         sweep_timeout=settings.effective_sweep_timeout,

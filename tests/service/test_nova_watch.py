@@ -136,9 +136,26 @@ async def test_rows_come_and_go(watch: Watch) -> None:
     await watch.look(90)
     states = watch.states()
     assert states["h07"] is State.UP, "that Nova lists it no more says nothing of its host"
+    assert len(watch.roll.view.unlisted()) == 1
     assert states["new"] is State.DOWN
     assert watch.answers.member("compute", "h07").silent_for == 0.0
     assert watch.roll.view.hearing.freshness("compute")[0]
+
+
+async def test_what_is_ordered_in_nova_is_shown(watch: Watch) -> None:
+    true, false = watch.lab.true, watch.lab.false
+    watch.lab.execute(
+        f"UPDATE services SET disabled = {true}, disabled_reason = 'memory' WHERE host = 'h07';"
+        f"UPDATE services SET forced_down = {true} WHERE host = 'h08'"
+    )
+    await watch.look(2)
+    h07, h08 = (watch.answers.member("compute", host) for host in ("h07", "h08"))
+    assert (h07.up, h07.schedulable, h07.disabled_reason) == (True, False, "in Nova: memory")
+    assert (h08.down, h08.observed, h08.forced_down_reason) == (True, State.UP, "in Nova")
+    watch.lab.execute(f"UPDATE services SET disabled = {false}, forced_down = {false}")
+    await watch.look(2)
+    assert watch.answers.member("compute", "h07").schedulable
+    assert watch.answers.member("compute", "h08").up
 
 
 async def test_zones_are_those_of_aggregates_or_else_the_cell(watch: Watch) -> None:

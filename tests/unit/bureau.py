@@ -24,8 +24,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 class Bureau:
     """An office with two members, a is up and b has not beaten."""
 
-    def __init__(self, registry: Registry, batch: int = BATCH) -> None:
-        self.stage = Stage()
+    def __init__(self, registry: Registry, batch: int = BATCH, *, watched: bool = False) -> None:
+        self.stage = Stage(watched=watched)
         self.registry = registry
         self.retired: list[Member] = []
         roll = self.stage.roll
@@ -47,13 +47,13 @@ async def loaded(registry: Registry) -> list[Entry]:
 
 
 @asynccontextmanager
-async def bureau(directory: Path) -> AsyncIterator[Bureau]:
+async def bureau(directory: Path, *, watched: bool = False) -> AsyncIterator[Bureau]:
     registry = open_registry(
         f"sqlite:///{directory}/r.db", namespace=NAMESPACE, timeout=5, coordinator="c1"
     )
     await registry.open()
     try:
-        yield Bureau(registry)
+        yield Bureau(registry, watched=watched)
     finally:
         await registry.aclose()
 

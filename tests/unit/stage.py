@@ -24,24 +24,35 @@ NAMESPACE = "test"
 
 
 class Signed(TypedDict, total=False):
-    """What a sweep may say of signatures."""
+    """What a sweep may say of signatures, and of orders that the store knows of."""
 
+    ordered: tuple[tuple[int, Facts], ...]
     contested: tuple[int, ...]
     proved: tuple[tuple[int, Member], ...]
     unproven: str
 
 
 class Stage:
-    """A roll over hand-made sweeps of one second each."""
+    """A roll over hand-made sweeps of one second each.
 
-    def __init__(self, shards: int = 1, replicas: int = 1, place: Place | None = None) -> None:
+    Where members are ``watched``, their store says who they are, and only their seats tell where.
+    """
+
+    def __init__(
+        self,
+        shards: int = 1,
+        replicas: int = 1,
+        place: Place | None = None,
+        *,
+        watched: bool = False,
+    ) -> None:
         self.now = 5000.0
         self.wall = 1_700_000_000.0
         self.roll = Roll(
             rules(),
             [f"mc{n}:11211" for n in range(1, shards + 1)],
             namespace=NAMESPACE,
-            place=place or (lambda identity: tuple(range(replicas))),
+            place=None if watched else place or (lambda identity: tuple(range(replicas))),
             replicas=replicas,
             sweep_period=0.5,
             sweep_timeout=2.0,
@@ -75,10 +86,11 @@ class Stage:
             seated=signed.get("proved", ()),
             unproven=signed.get("unproven", ""),
         )
+        roster = Roster(seated, vacated, ordered=signed.get("ordered", ()))
+        reason = "" if proven else "broken"
         swept = SweepOutcome(
-            self.now, self.now + 0.01, proven, "" if proven else "broken", Roster(seated, vacated),
-            sweep, canary, 0.01,
-        )  # fmt: skip
+            *(self.now, self.now + 0.01, proven, reason, roster, sweep, canary, 0.01)
+        )
         self.roll.apply(shard, swept)
 
     def state(self, name: str) -> State:

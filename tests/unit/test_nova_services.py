@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from musterd.errors import ShardCorrupt
-from musterd.model import Member
+from musterd.model import Facts, Member
 from musterd_coordinator.steps import whole
 from musterd_coordinator.sweep.nova.mysql import rows_in
 from musterd_coordinator.sweep.nova.service import Service, ServiceSeating
@@ -134,7 +134,29 @@ def test_a_service_is_told_again_where_its_row_says_something_else() -> None:
     assert watched.names == {0: "renamed"}
     watched.table.look(rows((1, 6), digest=4, orders=2))
     assert watched.table.left()
-    assert watched.table.orders([0]) == [2]
+
+
+def test_orders_are_told_where_there_are_any_and_once_they_are_over() -> None:
+    table, some = ServiceTable(shared=False), seating()
+
+    def told(
+        orders: int, *, disabled: bool = False, forced_down: bool = False
+    ) -> list[tuple[int, Facts]]:
+        table.look(rows((1, 5), orders=orders))
+        slots, _ = table.due(9)
+        ordered = service(1)._replace(
+            disabled_reason="me\x1bmory", disabled=disabled, forced_down=forced_down
+        )
+        seats = [some.seat(slot, ordered) for slot in slots.tolist()]
+        return list(table.tell(slots, filter(None, seats)).ordered)
+
+    assert told(0) == []
+    assert told(2, disabled=True) == [
+        (0, Facts(disabled=True, disabled_reason="in Nova: memory")),
+    ]
+    assert told(3, disabled=True, forced_down=True)[0][1].forced_down_reason == "in Nova"
+    assert told(0) == [(0, Facts())]
+    assert told(0) == []
 
 
 def test_names_that_no_member_has_are_left_alone() -> None:

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 _NAMED = 3  # members in the log, of those that beat elsewhere
 
 Place = Callable[[int], Sequence[int]]
-"""The shards, by number, that the member with a member_id is placed on; none where only its seat tells."""
+"""The shards, by number, that the member with a member_id is placed on."""
 
 
 @dataclass(slots=True)
@@ -41,14 +41,14 @@ class Strays:
 class Placement:
     """A `Placement` places a namespace's members on the shards called ``names``, in their order.
 
-    ``coverage`` counts how many are placed where.
+    ``coverage`` counts how many are placed where. Without ``place`` a member is where it has its seat.
     """
 
     def __init__(
         self,
         namespace: str,
         names: Sequence[str],
-        place: Place,
+        place: Place | None,
         detector: Detector,
         directory: NameIndex,
     ) -> None:
@@ -61,15 +61,17 @@ class Placement:
         self.coverage = Coverage()
 
     def shards_of(self, group: str, member: str) -> Sequence[int]:
-        """Return the shards that a member is placed on."""
+        """Return the shards that a member is placed on; none where only its seat would tell."""
+        if self._place is None:
+            return ()
         if len(self._names) == 1:
             return (0,)
         return self._place(member_id(self._namespace, group, member))
 
     def shards_of_all(self, members: MemberBatch) -> NDArray[np.int16]:
         """Return the shards that each of ``members`` (n) is placed on: (n, replicas)."""
-        if len(self._names) == 1:
-            return np.zeros((len(members.names), 1), np.int16)
+        if self._place is None or len(self._names) == 1:
+            return np.zeros((len(members.names), int(self._place is not None)), np.int16)
         groups = [sample.group for sample in members.samples]
         named = zip(members.kinds.tolist(), members.names, strict=True)
         return np.array([self.shards_of(groups[kind], name) for kind, name in named], np.int16)
@@ -105,9 +107,9 @@ class Placement:
 
         Where seats tell the place of members, it has none then, and nobody listens for it.
         """
-        member, members = self._directory.member(row), self._detector.members
-        if self.shards_of(member.group, member.name):
+        if self._place is not None:
             return
+        member, members = self._directory.member(row), self._detector.members
         shards = [
             shard for shard in members.shard[:, row].tolist() if shard not in (index, NO_SHARD)
         ]

@@ -55,7 +55,7 @@ class Roll:
         shard_names: Sequence[str],
         *,
         namespace: str,
-        place: Place,
+        place: Place | None,
         replicas: int,
         sweep_period: float,
         sweep_timeout: float,
@@ -70,6 +70,9 @@ class Roll:
         self.clocks = clocks
         self.changes = ChangeLog(int(clocks.wall() * 1000), lambda row: self.view.change(row))
         self.facts: dict[int, Facts] = {}
+        self.ordered: dict[int, Facts] = {}
+        self.said: dict[int, Facts] = {}
+        self.is_watched = place is None
         self.unsaved = Outbox(self.directory)
         self.placement = Placement(namespace, shard_names, place, self.detector, self.directory)
         self.reporter = ChangeReporter(

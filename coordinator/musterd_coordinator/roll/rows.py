@@ -12,7 +12,7 @@ from musterd_coordinator.judge.members import CODES, Code, Rows, Seconds
 from musterd_coordinator.registry.base import Portion
 from musterd_coordinator.roll.batch import MemberBatch
 from musterd_coordinator.roll.parts import RollParts
-from musterd_coordinator.roll.verdicts import NO_FACTS, orders_of
+from musterd_coordinator.roll.verdicts import NO_FACTS, orders_of, overruled
 from musterd_coordinator.roll.view import RollView
 
 
@@ -95,7 +95,8 @@ class RowKeeper:
         self._directory.zones.release(self._detector.members.zone.item(row))
         self._directory.remove(row)
         self._detector.members.remove(row)
-        self._parts.facts.pop(row, None)
+        for facts in (self._parts.facts, self._parts.ordered, self._parts.said):
+            facts.pop(row, None)
 
     def set_facts(self, row: int, facts: Facts) -> None:
         """Keep what operators say of the member of ``row`` from now on."""
@@ -125,8 +126,28 @@ class RowKeeper:
         yield from self._directory.make_room(more)
 
     def _keep_facts(self, row: int, facts: Facts) -> None:
-        if facts == NO_FACTS:
-            self._parts.facts.pop(row, None)
-        else:
-            self._parts.facts[row] = facts
-        self._detector.members.orders[row] = orders_of(facts)
+        _keep(self._parts.facts, row, facts)
+        self._say(row)
+
+    def set_ordered(self, row: int, orders: Facts) -> None:
+        """Keep what the store says that operators ordered of the member of ``row``."""
+        if orders == self._parts.ordered.get(row, NO_FACTS):
+            return
+        self._parts.changes.flush()
+        _keep(self._parts.ordered, row, orders)
+        self._say(row)
+        self._parts.changes.touch(row)
+
+    def _say(self, row: int) -> None:
+        """Put together what is said of the member of ``row``."""
+        parts = self._parts
+        said = overruled(parts.facts.get(row, NO_FACTS), parts.ordered.get(row, NO_FACTS))
+        _keep(parts.said, row, said)
+        self._detector.members.orders[row] = orders_of(said)
+
+
+def _keep(kept: dict[int, Facts], row: int, facts: Facts) -> None:
+    if facts == NO_FACTS:
+        kept.pop(row, None)
+    else:
+        kept[row] = facts

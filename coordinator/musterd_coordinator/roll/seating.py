@@ -45,6 +45,9 @@ class Seating:
             self._take_seats(index, portion, begin)
             yield
         self._take_seats(index, self._parts.admission.pop(index, _KINDS), begin)
+        for slot, orders in roster.ordered:
+            if (row := seats.row_in(slot)) is not None:
+                self._rows.set_ordered(row, orders)
         self._placement.log_strays(index)
 
     def welcome_back(self, absentee: Absentee) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from musterd.beat import Status
@@ -27,6 +28,18 @@ _DOWN = (Code.DOWN, Code.LEFT)
 def orders_of(facts: Facts) -> int:
     """Return the orders in ``facts``, as bits."""
     return DISABLED * facts.disabled | FORCED_DOWN * facts.forced_down
+
+
+def overruled(facts: Facts, ordered: Facts) -> Facts:
+    """Return ``facts`` with what their store says was ``ordered`` besides. Pure."""
+    if ordered == NO_FACTS:
+        return facts
+    said = facts
+    if ordered.disabled:
+        said = replace(said, disabled=True, disabled_reason=ordered.disabled_reason)
+    if ordered.forced_down:
+        said = replace(said, forced_down=True, forced_down_reason=ordered.forced_down_reason)
+    return said
 
 
 def stated(codes: NDArray[np.uint8], orders: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from musterd.answers import MemberChange
 from musterd.model import Facts, Mark, Member, State, Verdict
-from musterd_coordinator.judge.members import STATES, Code, Mask, Rows, Seconds
+from musterd_coordinator.judge.members import NO_SHARD, STATES, Code, Mask, Rows, Seconds
 from musterd_coordinator.judge.promises import canary_time
 from musterd_coordinator.roll.hearing import Hearing
 from musterd_coordinator.roll.names import NOBODY
@@ -38,12 +38,14 @@ class RollView:
 
     def __init__(self, parts: RollParts) -> None:
         self._parts = parts
-        self._detector, self._directory, self._facts = parts.detector, parts.directory, parts.facts
+        self._detector, self._directory, self._said = parts.detector, parts.directory, parts.said
         # Asked of each of a page's thousand members: by methods around these it takes 2 % longer.
         self.member: Callable[[int], Member] = parts.directory.member
         """The member in a row, as its agent announced it."""
         self.facts: Callable[[int], Facts | None] = parts.facts.get
         """What operators said of the member in a row; None if they said nothing."""
+        self.said: Callable[[int], Facts | None] = parts.said.get
+        """The same, with what they said to its store."""
         self.reason: Callable[[int], str] = parts.reporter.reason
         """Why the member in a row is in its state."""
         self._tally: Tally | None = None
@@ -157,6 +159,26 @@ class RollView:
         rows = map(seats.row_in, slots)
         return [None if row is None else self.member(row) for row in rows]
 
+    def is_watched(self, row: int) -> bool:
+        """Say whether the member of ``row`` is its store's own, which says itself what is ordered of it."""
+        return self._parts.is_watched
+
+    def is_listed(self, row: int) -> bool:
+        """Say whether a store that says who is a member says so of that of ``row``."""
+        members = self._detector.members
+        return self._parts.is_watched and bool((members.shard[:, row] != NO_SHARD).any())
+
+    def unlisted(self) -> Rows:
+        """Return the rows of members of which no shard says any more that they are such.
+
+        There are none where members themselves say who they are, and while a shard has not told all.
+        """
+        if not self._parts.is_watched or not all(shard.seats.swept for shard in self._parts.shards):
+            return np.empty(0, np.int64)
+        members = self._detector.members
+        alone = (members.shard[:, members.used] == NO_SHARD).all(axis=0)
+        return np.flatnonzero(alone & (members.state[members.used] != Code.FREE))
+
     # -- zones, by the numbers that tallies have --------------------------------------------
 
     def group_number(self, group: str) -> int | None:
@@ -171,7 +193,7 @@ class RollView:
 
     def effective(self, row: int) -> Member:
         """Return the member with zone, owner and metadata as operators see them."""
-        return overlaid(self._directory.member(row), self._facts.get(row))
+        return overlaid(self._directory.member(row), self._said.get(row))
 
     def state(self, row: int) -> State:
         """Return the state of the member in ``row``."""
@@ -221,7 +243,7 @@ class RollView:
 
     def in_force(self, row: int, observed: str) -> str:
         """Return ``observed``, the reason of its state, behind an order that overrules it."""
-        facts = self._facts.get(row, NO_FACTS)
+        facts = self._said.get(row, NO_FACTS)
         if not facts.forced_down:
             return observed
         return forced_text(facts.forced_down_reason, str(self.state(row)), observed)
@@ -232,7 +254,7 @@ class RollView:
         member, members = self._directory.member(row), self._detector.members
         status, orders = members.status.item(row), members.orders.item(row)
         verdict = verdict_of(members.state.item(row), status, orders)
-        facts, conflict = self._facts.get(row, NO_FACTS), self._detector.conflict(row)
+        facts, conflict = self._said.get(row, NO_FACTS), self._detector.conflict(row)
         return MemberChange(
             version=version,
             at=wall_instant(self.clocks.wall()),

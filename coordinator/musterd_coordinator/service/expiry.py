@@ -1,12 +1,21 @@
-"""The module forgets members that said goodbye: for fleets of short-lived names that never return."""
+"""The module forgets members that said goodbye, and those that their store lists no more.
+
+The first is for fleets of short-lived names that never return.
+"""
+
+from collections.abc import Callable
 
 import anyio
+import structlog
 
 from musterd.errors import RegistryError
+from musterd.model import Member
 from musterd_coordinator.judge.members import Rows
 from musterd_coordinator.roll.view import RollView
 from musterd_coordinator.service.deletion_clock import DeletionClock
 from musterd_coordinator.service.orders import CoordinatorService
+
+log = structlog.get_logger(__name__)
 
 PERIOD = 5.0
 PORTION = 500
@@ -47,3 +56,62 @@ class LeftReaper:
         rows, gone_for = self._view.left(self._clock.now(clocks.wall(), clocks.monotonic()))
         due = rows[gone_for >= after]
         return due[[self._view.facts(row) is None for row in due.tolist()]][:PORTION]
+
+
+FEW, SHARE = 5, 1 / 3
+"""Members that may be gone from a store at once, or a share of all: where more are, its table may be
+another one, or was lost. Operators may forget those."""
+
+
+class UnlistedReaper:
+    """An `UnlistedReaper` forgets members that Nova lists no more: their services were deleted there.
+
+    They are remembered for ``after()`` seconds, or for ever where they are many.
+    """
+
+    def __init__(
+        self, view: RollView, office: CoordinatorService, after: Callable[[], float]
+    ) -> None:
+        self._view = view
+        self._office = office
+        self._after = after
+        self._since: dict[tuple[str, str], float] = {}
+        self._said = 0
+
+    async def run(self) -> None:
+        """Look for them every few seconds, for ever."""
+        while True:
+            await anyio.sleep(PERIOD)
+            await self.once()
+
+    async def once(self) -> None:
+        """Forget those that are due. While the registry is away, they are left to the next time."""
+        due = self._due(self._view.clocks.monotonic())
+        for begin in range(0, len(due), PORTION):
+            try:
+                await self._office.forget_unlisted(due[begin : begin + PORTION])
+            except RegistryError:
+                return
+
+    def _due(self, now: float) -> list[Member]:
+        members = list(map(self._view.member, self._view.unlisted().tolist()))
+        names = [(member.group, member.name) for member in members]
+        self._since = {name: self._since.get(name, now) for name in names}
+        if self._are_many(len(members)):
+            return []
+        after = self._after()
+        named = zip(members, names, strict=True)
+        return [member for member, name in named if now - self._since[name] >= after]
+
+    def _are_many(self, count: int) -> bool:
+        many = count > max(FEW, SHARE * len(self._view))
+        if many and count > self._said:
+            log.warning(
+                "services gone from Nova",
+                count=count,
+                members=len(self._view),
+                note="they are neither judged nor forgotten: is it the right table? Those that are gone"
+                " for good, `musterd forget` forgets",
+            )
+        self._said = max(self._said, count) if many else 0
+        return many

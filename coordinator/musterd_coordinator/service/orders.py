@@ -27,6 +27,9 @@ from musterd_coordinator.steps import Steps, whole
 ORDERS_LOGGED = 500
 """Orders that have a line of their own in the log within a minute."""
 
+_NOVAS = {"disabled": ("--disable", "--enable"), "forced_down": ("--down", "--up")}
+"""By what is ordered: how Nova's own command says so, and the opposite."""
+
 log = structlog.get_logger(__name__)
 
 Retire = Callable[[Sequence[Member]], Awaitable[None]]
@@ -127,6 +130,7 @@ class CoordinatorService(Queries):
         self._recorder.must_be_there()
         async with self._orders:
             row, before = self.row(group, member), list[Facts]()
+            self._refuse_for_nova(row, change)
             known = self._view.facts(row) or NO_FACTS
             if changed(known, change) == known and self._alone:
                 return self.member(group, member)
@@ -159,6 +163,11 @@ class CoordinatorService(Queries):
                 raise Conflict(
                     f"{group}/{member} is {self._view.state(row)}: stop its agent first, or force it"
                 )
+            if self._view.is_listed(row):
+                raise Conflict(
+                    f"{group}/{member} is listed by Nova, and would be back at once: delete it there, as by"
+                    " `openstack compute service delete`"
+                )
             forgotten = self._view.member(row)
             async with self._recorder.holding([row]):  # or it might be written once more after that
                 number = await self._registry.forget([(group, member)])
@@ -167,16 +176,46 @@ class CoordinatorService(Queries):
             self._log("member forgotten", f"{group}/{member}", origin, forced=force)
             await self._retire([forgotten])
 
+    def _refuse_for_nova(self, row: int, change: FactsChange) -> None:
+        """Raise Conflict for an order that is to be given to Nova, which would not hear of it here."""
+        own = self._view.facts(row) or NO_FACTS
+        flags = [
+            flag
+            for flag in _NOVAS
+            if getattr(change, flag) is not UNSET
+            and not (getattr(own, flag) and not getattr(change, flag))  # of an order from before
+        ]
+        if not flags or not self._view.is_watched(row):
+            return
+        member = self._view.member(row)
+        service = f"{member.name} {member.metadata.get('binary', '')}".rstrip()
+        yes, no = _NOVAS[flags[0]]
+        raise Conflict(
+            f"{member} is Nova's own, and {flags[0]} is what Nova says: `openstack compute service set"
+            f" {yes if getattr(change, flags[0]) else no} {service}` tells Nova, and is seen here with the"
+            " next sweep"
+        )
+
     async def forget_left(self, members: Sequence[Member]) -> None:
         """Forget those ``members`` that left and of which no operator said anything, all at once."""
+        await self._forget_those(members, self._left, "they left")
+
+    async def forget_unlisted(self, members: Sequence[Member]) -> None:
+        """Forget those ``members`` that their store lists no more, all at once."""
+        await self._forget_those(members, self._unlisted, "Nova lists them no more")
+
+    async def _forget_those(
+        self, members: Sequence[Member], still: Callable[[Member], int | None], reason: str
+    ) -> None:
+        """Forget ``members`` of which ``still`` returns a row, as it may not when that is due."""
         async with self._orders:
-            gone = {row: member for member in members if (row := self._left(member)) is not None}
+            gone = {row: member for member in members if (row := still(member)) is not None}
             names = [(member.group, member.name) for member in gone.values()]
             async with self._recorder.holding(list(gone)):
                 number = await self._registry.forget(names)
-                left = [row for row, each in gone.items() if self._left(each) == row]
+                left = [row for row, each in gone.items() if still(each) == row]
                 self._roll.remove(left, number)
-            log.info("members forgotten", count=len(gone), reason="they left")
+            log.info("members forgotten", count=len(gone), reason=reason)
             await self._retire(list(gone.values()))
 
     def _left(self, member: Member) -> int | None:
@@ -185,6 +224,11 @@ class CoordinatorService(Queries):
         if row is None or self._view.facts(row) is not None:
             return None
         return row if self._view.state(row) is State.LEFT else None
+
+    def _unlisted(self, member: Member) -> int | None:
+        """Return the row of ``member`` if its store lists it no more."""
+        row = self._view.row(member.group, member.name)
+        return None if row is None or self._view.is_listed(row) else row
 
     def _log(self, event: str, member: str, origin: Origin, **fields: object) -> None:
         """Write a line of the log, unless very many came within a minute: the history has each."""

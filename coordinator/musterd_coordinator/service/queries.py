@@ -238,7 +238,7 @@ class Queries:
         return list(map(self._answer, rows.tolist(), columns, repeat(behind)))
 
     def _answer(self, row: int, seen: Seen, behind: _Behind) -> MemberAnswer:
-        facts = self._view.facts(row)
+        facts = self._view.said(row)
         member = self._view.member(row)
         if facts is None:
             facts = NO_FACTS

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from musterd.beat import Beat
-from musterd.model import Member
+from musterd.model import Facts, Member
 from musterd.stores import Store, scheme_of
 from musterd_coordinator.sweep.columns import Beats, Rejected, Slots
 
@@ -42,12 +42,14 @@ class Roster:
 
     ``seated`` are slots with a new member, or with one that announced other facts; ``vacated`` are
     slots that no member holds any more. A slot is in at most one of them. ``more`` says that this
-    is a part of them, and the next call brings the next.
+    is a part of them, and the next call brings the next. ``ordered`` are slots of which the store
+    itself says what operators ordered: it is as given from now on.
     """
 
     seated: Sequence[tuple[int, Member]] = ()
     vacated: Sequence[int] = ()
     more: bool = False
+    ordered: Sequence[tuple[int, Facts]] = ()
 
 
 class Signatures(NamedTuple):

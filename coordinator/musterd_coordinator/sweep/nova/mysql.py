@@ -41,7 +41,9 @@ FROM services WHERE {{which}} GROUP BY id DIV 1000
 """
 _OTHERS = "SELECT CAST(IFNULL(SUM(report_count), 0) AS SIGNED) FROM services WHERE {which}"
 _SERVICES = """
-SELECT id, host, topic, `binary`, IFNULL(disabled_reason, '') FROM services WHERE id IN ({ids})
+SELECT id, host, topic, `binary`, IFNULL(disabled_reason, ''),
+    IFNULL(disabled, 0) <> 0, IFNULL(forced_down, 0) <> 0
+FROM services WHERE id IN ({ids})
 """
 _TABLES = f"""
 SELECT DATABASE(), SUM(TABLE_NAME = 'services'), SUM(TABLE_SCHEMA = '{CANARY_SCHEMA}')
@@ -118,7 +120,13 @@ class MySqlSource:
         statement = _SERVICES.format(ids=", ".join(map(str, ids.tolist())))
         async with self._link.session() as session:
             rows = (await session.once(statement)).rows
-        return [Service(number, *map(_text, texts)) for number, *texts in rows]
+        return [
+            Service(
+                *(number, _text(host), _text(topic), _text(binary), _text(reason)),
+                *(bool(disabled), bool(forced_down)),
+            )
+            for number, host, topic, binary, reason, disabled, forced_down in rows
+        ]
 
     def close(self) -> None:
         """Close both connections."""

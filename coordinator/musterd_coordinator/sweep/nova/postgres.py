@@ -31,7 +31,9 @@ FROM services WHERE {which}
 """
 _OTHERS = "SELECT coalesce(sum(report_count), 0)::bigint FROM services WHERE {which}"
 _SERVICES = """
-SELECT id, host, topic, "binary", coalesce(disabled_reason, '') FROM services WHERE id = ANY($1::int[])
+SELECT id, host, topic, "binary", coalesce(disabled_reason, ''),
+    coalesce(disabled, false), coalesce(forced_down, false)
+FROM services WHERE id = ANY($1::int[])
 """
 _RIGHTS = f"""
 SELECT current_database(),

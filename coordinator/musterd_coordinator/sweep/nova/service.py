@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from musterd.beat import member_id
-from musterd.model import Member, check_member
+from musterd.model import NAME_LIMIT, Facts, Member, check_member
 from musterd_coordinator.sweep.rows.refused import RefusedRows
+
+IN_NOVA = "in Nova"
+"""What the reason of an order begins with that was given to Nova."""
 
 
 class Service(NamedTuple):
@@ -16,14 +19,17 @@ class Service(NamedTuple):
     topic: str
     binary: str
     disabled_reason: str
+    disabled: bool = False
+    forced_down: bool = False
 
 
 class ServiceSeat(NamedTuple):
-    """A `ServiceSeat` is the slot in which the row of a member is kept."""
+    """A `ServiceSeat` is the slot in which the row of a member is kept, and what is ordered of it."""
 
     slot: int
     member: Member
     member_id: int
+    orders: Facts
 
 
 class ServiceSeating:
@@ -60,10 +66,24 @@ class ServiceSeating:
             return None
         self.refused.accept(slot)
         self._slots[member.name] = slot
-        return ServiceSeat(slot, member, member_id(self._namespace, member.group, member.name))
+        its_id = member_id(self._namespace, member.group, member.name)
+        return ServiceSeat(slot, member, its_id, _orders(service))
 
     def _member(self, service: Service) -> Member:
         group = service.topic if self._by_topic else service.binary
         said = {"cell": self._cell} if self._cell else {}
         facts = {**said, "binary": service.binary}
         return Member(group, service.host, zone=self._zone_of(service.host), metadata=facts)
+
+
+def _orders(service: Service) -> Facts:
+    """Return what Nova's operators ordered, with reasons that say that it was in Nova."""
+    disabled, forced_down = bool(service.disabled), bool(service.forced_down)
+    said = "".join(filter(str.isprintable, service.disabled_reason))
+    because = f"{IN_NOVA}: {said}"[:NAME_LIMIT] if said else IN_NOVA
+    return Facts(
+        disabled=disabled,
+        disabled_reason=because if disabled else "",
+        forced_down=forced_down,
+        forced_down_reason=IN_NOVA if forced_down else "",
+    )

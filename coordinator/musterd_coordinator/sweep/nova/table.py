@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.beat import Status
+from musterd.model import Facts
 from musterd_coordinator.process import pages
 from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.columns import Beats, Slots
@@ -15,6 +16,7 @@ from musterd_coordinator.sweep.nova.service import ServiceSeat
 Numbers = NDArray[np.int64]
 
 _NONE = np.empty(0, np.int64)
+_NOTHING = Facts()
 _COLUMNS = ("_id", "_count", "_reports", "_state", "_told", "_news", "_seated", "_member_id")
 
 
@@ -68,6 +70,7 @@ class ServiceTable:
         )  # did it report, or was it there at first?
         self._seated: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._member_id: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        self._ordered: set[int] = set()  # slots of services of which something is ordered
         self._swept = False
         self.looked = False
 
@@ -135,7 +138,7 @@ class ServiceTable:
         self._free += self._gone
         self._gone = []
         members = [(seat.slot, seat.member) for seat in seated.values()]
-        return Roster(members, vacated)
+        return Roster(members, vacated, ordered=self._ordered_in(seated.values()))
 
     def beats(self, interval_ms: int, push_timeout_ms: int) -> Beats:
         """Return what members' rows say, as beats; a row that came later says something once it grew."""
@@ -154,10 +157,14 @@ class ServiceTable:
             lag_ms=np.zeros(count, np.uint32),
         )
 
-    def orders(self, slots: Sequence[int]) -> list[int]:
-        """Return what Nova's operators ordered of these services, as in :class:`ServiceRows`."""
-        found: list[int] = ((self._state[list(slots)] - 1) % 4).tolist()
-        return found
+    def _ordered_in(self, seats: Iterable[ServiceSeat]) -> list[tuple[int, Facts]]:
+        """Return what is ordered of members, where it is something, or was before."""
+        ordered = list[tuple[int, Facts]]()
+        for slot, orders in ((seat.slot, seat.orders) for seat in seats):
+            if orders != _NOTHING or slot in self._ordered:
+                ordered.append((slot, orders))
+            (self._ordered.discard if orders == _NOTHING else self._ordered.add)(slot)
+        return ordered
 
     def _follow(self, ids: Numbers) -> Slots:
         """Give each of ``ids`` (n) a slot; return those of rows that are gone."""
@@ -176,6 +183,7 @@ class ServiceTable:
         told = gone[self._seated[gone]].tolist()
         self._seated[gone] = False
         self._id[gone] = self._told[gone] = self._state[gone] = 0
+        self._ordered -= set(told)
         self._news[gone] = False
         self._gone += told
         # The others were never told of, so that they are free at once.
