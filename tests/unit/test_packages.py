@@ -47,3 +47,5 @@ def test_each_package_that_set_up_installs_is_pinned_by_hashes() -> None:
         r"^\S+==\S+(?: \\\n    --hash=sha256:[0-9a-f]{64})+$", constraints, re.MULTILINE
     )
     assert len(hashed) == len(pins) > 50
+    names = [canonicalize_name(pin.partition("==")[0]) for pin in pins]
+    assert names == sorted(set(names))  # twice with two versions, and nothing can be installed
