@@ -3,7 +3,8 @@
 import pytest
 
 from musterd.errors import ConfigError
-from musterd.settings.novacache import DoorFacts, Severity, findings, sections_of
+from musterd.settings.novacache import DoorFacts, Severity, findings
+from musterd.settings.novafile import of_texts
 
 GOOD = {
     "DEFAULT": {"servicegroup_driver": "mc"},
@@ -37,7 +38,8 @@ def written(**changes: str | None) -> str:
 
 def found(text: str, door: DoorFacts = DOOR) -> list[tuple[Severity, str]]:
     return [
-        (one.severity, one.option) for one in findings(sections_of([("nova.conf", text)]), door)
+        (one.severity, one.option)
+        for one in findings(of_texts("nova.conf", [("nova.conf", text)]), door)
     ]
 
 
@@ -127,9 +129,9 @@ def test_later_files_win() -> None:
         ("nova.conf", written(cache_enabled="false")),
         ("more.conf", "[cache]\nenabled = on\n"),
     ]
-    assert findings(sections_of(texts), DOOR) == []
+    assert findings(of_texts("nova.conf", texts), DOOR) == []
 
 
 def test_a_file_without_options_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"nova\.conf sets no option"):
-        sections_of([("nova.conf", "# nothing\n")])
+        found("# nothing\n")

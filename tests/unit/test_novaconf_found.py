@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from musterd.errors import ConfigError
+from musterd.settings.novacache import DoorFacts, Severity, findings
 from musterd.settings.novafile import NovaFile, read_with_others
 from musterd.settings.sources import load
 
@@ -69,6 +70,14 @@ def test_every_file_works_with_a_store_given(data: Path, name: str) -> None:
     seconds = settings.service_down_time, settings.interval
     assert seconds == (nova["service_down_time"], nova["report_interval"])
     assert settings.member == nova.get("host", socket.gethostname())
+
+
+@pytest.mark.parametrize("name", READ)
+def test_nova_would_not_ask_a_door_by_any_of_them_as_found(data: Path, name: str) -> None:
+    found = findings(
+        read_with_others(file_of(data, name)), DoorFacts("127.0.0.1", 11511, tls=False)
+    )
+    assert found[0].severity is Severity.BITES
 
 
 @pytest.mark.parametrize("name", READ)

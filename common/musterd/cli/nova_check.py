@@ -3,15 +3,14 @@
 import socket
 import ssl
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 from musterd.cli.arguments import settings_of
-from musterd.errors import ConfigError
-from musterd.settings import novafile
 from musterd.settings.declared.door import LISTEN
-from musterd.settings.novacache import DoorFacts, Finding, Severity, findings, sections_of
+from musterd.settings.novacache import DoorFacts, Finding, Severity, findings
+from musterd.settings.novafile import read_with_others
 from musterd.settings.settings import Settings
 from musterd.tls import own_tls
 from musterd.urls import host_and_port
@@ -28,22 +27,13 @@ def check(args: Namespace, file: Path) -> int:
     settings = settings_of(args).settings
     host, port = host_and_port(settings.nova_listen or LISTEN)
     door = DoorFacts(host, port, settings.nova_tls)
-    found = [*findings(sections_of(_texts(file)), door), *_asked(settings, door)]
+    found = [*findings(read_with_others(file), door), *_asked(settings, door)]
     for one in found:
         print(f"{one.severity}: {one.option} {one.text}")
     bites = any(one.severity is Severity.BITES for one in found)
     if not bites:
         print(f"Nova asks the door at {host}:{port}: nothing in {file} bites")
     return int(bites)
-
-
-def _texts(file: Path) -> Sequence[tuple[str, str]]:
-    try:
-        return [(str(one), one.read_text("utf-8")) for one in novafile.files_of(file)]
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file} is not UTF-8 text") from None
 
 
 def _asked(settings: Settings, door: DoorFacts) -> Iterator[Finding]:

@@ -4,15 +4,15 @@ Every finding follows from a line in Nova (``cache_utils.py``, ``servicegroup/dr
 (``core.py``, ``_opts.py``) or a client, and was seen with Nova 34; ``docs/nova.md`` has them all. Pure.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
 from musterd.errors import ConfigError
-from musterd.settings.inifile import Name, Sections, assignments, interpolate, label
+from musterd.settings.inifile import Name, label
+from musterd.settings.novafile import MEMCACHED_PORT, NovaFile
 from musterd.urls import host_and_port, without_secret
 
-MEMCACHED_PORT = 11211
 TEXT = ("dogpile.cache.memcached", "oslo_cache.memcache_pool")
 """Backends that speak the text protocol by python-memcached, and hold a server for dead for a while."""
 
@@ -61,38 +61,17 @@ class DoorFacts(NamedTuple):
     tls: bool
 
 
-def findings(sections: Sections, door: DoorFacts) -> list[Finding]:
+def findings(options: NovaFile, door: DoorFacts) -> list[Finding]:
     """Return what is wrong with a nova.conf for a controller whose Nova is to ask ``door``.
 
-    Raises ConfigError for a value that refers to one that is not there.
+    Raises ConfigError for a value that refers to one that is not there, and for a file without options.
     """
-    options = _Options(sections)
+    if options.is_empty:
+        raise ConfigError(f"{options.file} sets no option")
     found = [*_switches(options), *_backend(options)]
     if options.text(_BACKEND) in BACKENDS:
         found += [*_servers(options, door), *_tls(options, door), *_times(options), *_rest(options)]
     return sorted(found, key=lambda one: one.severity is not Severity.BITES)
-
-
-class _Options:
-    """``_Options`` are a file's, as Nova reads them."""
-
-    def __init__(self, sections: Sections) -> None:
-        self._sections = sections
-
-    def text(self, name: Name) -> str:
-        return interpolate(self._sections, name).strip() if name in self._sections else ""
-
-    def words(self, name: Name) -> list[str]:
-        return [word for part in self.text(name).split(",") if (word := part.strip())]
-
-    def is_on(self, name: Name) -> bool:
-        return self.text(name).lower() in ("true", "1", "on", "yes")
-
-    def number(self, name: Name, default: float) -> float:
-        try:
-            return float(self.text(name) or default)
-        except ValueError:
-            return default
 
 
 def _bites(name: Name, text: str) -> Finding:
@@ -103,11 +82,11 @@ def _mind(name: Name, text: str) -> Finding:
     return Finding(Severity.MIND, label(name), text)
 
 
-def _switches(options: _Options) -> Iterator[Finding]:
+def _switches(options: NovaFile) -> Iterator[Finding]:
     driver = options.text(_DRIVER).lower() or "db"
     if driver != "mc":
         yield _bites(_DRIVER, f"is {driver}: Nova asks its database and not the door; write mc")
-    if not options.is_on(_ENABLED):
+    if not options.is_true(_ENABLED):
         yield _bites(
             _ENABLED,
             "is not true: Nova has no client, and every question fails with AttributeError:"
@@ -121,7 +100,7 @@ def _switches(options: _Options) -> Iterator[Finding]:
         )
 
 
-def _backend(options: _Options) -> Iterator[Finding]:
+def _backend(options: NovaFile) -> Iterator[Finding]:
     backend = options.text(_BACKEND) or "dogpile.cache.null"
     if backend in BACKENDS:
         return
@@ -134,9 +113,9 @@ def _backend(options: _Options) -> Iterator[Finding]:
     yield _bites(_BACKEND, f"is {backend}, which {why}; write {usable}")
 
 
-def _servers(options: _Options, door: DoorFacts) -> Iterator[Finding]:
+def _servers(options: NovaFile, door: DoorFacts) -> Iterator[Finding]:
     where = _written(door)
-    given = [word for word in options.text(_ARGUMENT).split("\n") if word.startswith("url:")]
+    given = [text for text in options.texts(_ARGUMENT) if text.startswith("url:")]
     if given:
         yield _bites(
             _ARGUMENT,
@@ -170,8 +149,8 @@ def _is(server: str, door: DoorFacts) -> bool:
     return same and port == door.port
 
 
-def _tls(options: _Options, door: DoorFacts) -> Iterator[Finding]:
-    wanted, backend = options.is_on(_TLS), options.text(_BACKEND)
+def _tls(options: NovaFile, door: DoorFacts) -> Iterator[Finding]:
+    wanted, backend = options.is_true(_TLS), options.text(_BACKEND)
     if wanted and backend not in TLS_BACKENDS:
         yield _bites(_TLS, f"does not go with {backend}: Nova does not start; write false")
     elif wanted and not door.tls:
@@ -186,7 +165,7 @@ def _tls(options: _Options, door: DoorFacts) -> Iterator[Finding]:
         )
 
 
-def _times(options: _Options) -> Iterator[Finding]:
+def _times(options: NovaFile) -> Iterator[Finding]:
     backend = options.text(_BACKEND)
     dead = options.number(_DEAD, _NOVAS_DEAD_RETRY)
     if backend in TEXT and dead > 0:
@@ -201,7 +180,7 @@ def _times(options: _Options) -> Iterator[Finding]:
             _NEW_TIMEOUT,
             f"is {timeout:g}: a door that starts again may take longer to answer; write 1 or more",
         )
-    if backend == PYMEMCACHE and not options.is_on(_RETRY):
+    if backend == PYMEMCACHE and not options.is_true(_RETRY):
         yield _mind(
             _RETRY,
             "is not true: while a door is away without systemd's socket, requests of users fail; write"
@@ -215,18 +194,6 @@ def _times(options: _Options) -> Iterator[Finding]:
         )
 
 
-def _rest(options: _Options) -> Iterator[Finding]:
+def _rest(options: NovaFile) -> Iterator[Finding]:
     if options.words(_PROXIES):
         yield _mind(_PROXIES, "has code of its own between Nova and the door, which nobody tried")
-
-
-def sections_of(texts: Sequence[tuple[str, str]]) -> Sections:
-    """Return the sections of several files' texts, the later ones winning. Raises ConfigError."""
-    found: dict[Name, str] = {}
-    for file, text in texts:
-        for name, value in assignments(file, text):
-            repeated = name == _ARGUMENT and name in found
-            found[name] = f"{found[name]}\n{value}" if repeated else value
-    if not found:
-        raise ConfigError(f"{' and '.join(file for file, _ in texts)} sets no option")
-    return found

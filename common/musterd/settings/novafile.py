@@ -4,11 +4,11 @@ It knows how options are written, and not what anybody makes of them.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from musterd.errors import ConfigError
-from musterd.settings.inifile import Name, Sections, assignments, interpolate, label
+from musterd.settings.inifile import Name, assignments, interpolate, label
 from musterd.settings.textfile import text_of
 from musterd.urls import host_and_port
 
@@ -40,16 +40,23 @@ def _confs(directory: Path) -> list[Path]:
 class NovaFile:
     """A ``NovaFile`` tells the value of an option by its section and name; ``file`` is for errors.
 
-    Every question raises ConfigError where the value refers to what nothing sets.
+    ``options`` has all values of each in order: the last counts, but for options that add up. Every
+    question raises ConfigError where a value refers to what nothing sets.
     """
 
-    def __init__(self, file: str, sections: Sections) -> None:
+    def __init__(self, file: str, options: Mapping[Name, Sequence[str]]) -> None:
         self.file = file
-        self._sections = sections
+        self._options = options
+        self._sections = {name: values[-1] for name, values in options.items()}
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether it sets nothing."""
+        return not self._options
 
     def has(self, name: Name) -> bool:
         """Say whether any file sets ``name``, to whatever."""
-        return name in self._sections
+        return name in self._options
 
     def text(self, name: Name) -> str:
         """Return the value of ``name``; empty where it is not set, or set to ``<None>``."""
@@ -58,9 +65,25 @@ class NovaFile:
         text = interpolate(self._sections, name).strip()
         return "" if text.lower() in _NONE else text
 
+    def texts(self, name: Name) -> list[str]:
+        """Return all values of ``name``, an option that may be given several times."""
+        each = ({**self._sections, name: value} for value in self._options.get(name, ()))
+        return [interpolate(sections, name).strip() for sections in each]
+
+    def words(self, name: Name) -> list[str]:
+        """Return the words of ``name``, which has commas between."""
+        return [word for part in self.text(name).split(",") if (word := part.strip())]
+
     def is_true(self, name: Name) -> bool:
         """Say whether ``name`` is set to one of oslo.config's words for true."""
         return self.text(name).lower() in _TRUE
+
+    def number(self, name: Name, default: float) -> float:
+        """Return ``name`` as a number; ``default`` where it is not set, or is none."""
+        try:
+            return float(self.text(name) or default)
+        except ValueError:
+            return default
 
     def servers(self, name: Name) -> list[str]:
         """Return the memcached servers in ``name``, each once, as ``HOST:PORT`` or ``[ADDRESS]:PORT``."""
@@ -88,9 +111,11 @@ def of_texts(file: str, texts: Sequence[tuple[str, str]]) -> NovaFile:
 
     Raises ConfigError where one is no INI text.
     """
-    return NovaFile(
-        file, {name: value for one, text in texts for name, value in assignments(one, text)}
-    )
+    options: dict[Name, list[str]] = {}
+    for one, text in texts:
+        for name, value in assignments(one, text):
+            options.setdefault(name, []).append(value)
+    return NovaFile(file, options)
 
 
 def read_with_others(file: Path) -> NovaFile:
