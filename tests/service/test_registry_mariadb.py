@@ -132,6 +132,15 @@ async def test_who_lost_its_power_in_a_transaction_holds_up_no_order_for_long(
         assert by_name(await loaded(registry))["a"].facts == Facts(disabled=True)
 
 
+async def in_another_second(server: MariaDb) -> None:
+    """Return once a server that starts now has begun in another second than ``server`` did."""
+    with in_time(10):
+        while True:
+            if await status(server, "Uptime") >= 2:
+                return
+            await anyio.sleep(0.05)
+
+
 async def test_another_life_of_the_server_is_read_anew(mariadb_of_mine: MariaDb) -> None:
     with mariadb_of_mine.database() as database:
         async with opened(database.url) as one, opened(database.url, coordinator="two") as two:
@@ -139,6 +148,7 @@ async def test_another_life_of_the_server_is_read_anew(mariadb_of_mine: MariaDb)
             assert set(by_name(await two.changed())) == {"a", "b"}
             await one.forget([("compute", "b")])
             [forgotten] = await two.changed()
+            await in_another_second(mariadb_of_mine)
             mariadb_of_mine.stop()
             mariadb_of_mine.start()
             news = await heard(two.changed)
@@ -242,3 +252,29 @@ async def test_names_are_the_same_only_byte_by_byte(maria_url: str) -> None:
         await one.forget([("compute", "A")])
         assert gone(await two.changed()) == [("compute", "A")]
         assert set(by_name(await loaded(two))) == {"a", "ä"}
+
+
+async def test_a_look_for_news_takes_two_statements_and_any_other_read_as_many(
+    mariadb_of_mine: MariaDb,
+) -> None:
+    """Each is a round trip, and a coordinator looks once a second."""
+    with mariadb_of_mine.database() as database:
+        async with opened(database.url) as registry:
+            await record(registry, [entry("a")])
+            calls: list[Callable[[], Awaitable[object]]] = [
+                registry.changed,
+                lambda: registry.history("compute", "a", 9),
+                registry.tokens.all,
+            ]
+            for call in calls:
+                await call()  # prepares its statements
+                told = [await status(mariadb_of_mine, "Questions") for _ in range(2)]
+                await call()
+                told.append(await status(mariadb_of_mine, "Questions"))
+                to_ask, with_call = told[1] - told[0], told[2] - told[1]
+                assert with_call - to_ask == 2
+
+
+async def status(server: MariaDb, name: str) -> int:
+    told = f"SHOW GLOBAL STATUS LIKE '{name}'"
+    return int((await anyio.to_thread.run_sync(server.execute, told)).split()[-1])

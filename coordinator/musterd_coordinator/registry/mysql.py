@@ -35,7 +35,7 @@ from musterd_coordinator.registry.links import (
     make_tables,
 )
 from musterd_coordinator.registry.mysql_tokens import MySqlTokens
-from musterd_coordinator.registry.mysql_transactions import rows_of, within
+from musterd_coordinator.registry.mysql_transactions import mark_of, reading, rows_of, within
 from musterd_coordinator.registry.mysql_values import (
     ChangeMark,
     as_bytes,
@@ -93,7 +93,7 @@ class MySqlRegistry:
         self._page, self._batch = page, batch
         self._hosts = target.hosts
         self._links = RegistryLinks(partial(MySqlSession, target), timeout)
-        self.tokens = MySqlTokens(partial(within, self._links.orders), namespace, self.quarantine)
+        self.tokens = MySqlTokens(self._links.orders, namespace, self.quarantine)
         self._me = 1 + randbits(62)
         self._mark: ChangeMark | None = None
 
@@ -113,7 +113,7 @@ class MySqlRegistry:
     async def load(self) -> AsyncIterator[Portion]:
         """Yield every member that was not forgotten, in portions."""
         link, self._mark = self._links.batches, None
-        now, last = await _now(link), (b"", b"", b"")
+        now, last = await reading(link, mark_of), (b"", b"", b"")
         while True:
             rows = await rows_of(link, sql.LOAD, (self._namespace, *last, self._page))
             if rows:
@@ -129,9 +129,12 @@ class MySqlRegistry:
         Facts count whichever coordinator changed them, this one too.
         """
         await self._links.freshen()
-        now = await _now(self._links.news)
-        since = now.read_from(self._mark)
-        news = [each async for page in self._changes(since, now.number) for each in page]
+        now, rows = await reading(self._links.news, self._look)
+        news = self._told(rows)
+        while len(rows) == self._page:
+            last = rows[-1][_NUMBER], *_position(rows[-1])
+            rows = await rows_of(self._links.news, sql.PAGE, self._page_after(last, now))
+            news += self._told(rows)
         self._mark = now
         return news
 
@@ -253,16 +256,15 @@ class MySqlRegistry:
         await session.execute(sql.PUBLISH, (number, self._namespace, marker))
         return number
 
-    async def _changes(self, since: int, until: int) -> AsyncIterator[list[Entry | Gone]]:
-        last = since + 1, since + 1, *(b"", b"", b"")
-        values = self._namespace, self._me, until
-        while True:
-            rows = await rows_of(self._links.news, sql.PAGE, (*values, *last, self._page))
-            yield self._told(rows)
-            if len(rows) < self._page:
-                return
-            number = rows[-1][_NUMBER]
-            last = number, number, *_position(rows[-1])
+    async def _look(self, session: Session) -> tuple[ChangeMark, Sequence[Row]]:
+        """Return the moment, and the first page of what changed up to it."""
+        now = await mark_of(session)
+        first = now.read_from(self._mark) + 1, b"", b"", b""
+        return now, (await session.execute(sql.PAGE, self._page_after(first, now))).rows
+
+    def _page_after(self, last: tuple[int, bytes, bytes, bytes], now: ChangeMark) -> Sequence[object]:
+        number, *position = last
+        return self._namespace, self._me, now.number, number, number, *position, self._page
 
     def _told(self, rows: Sequence[Row]) -> list[Entry | Gone]:
         members, gone = told(rows)
@@ -302,8 +304,3 @@ def _marker() -> int:
 def _position(row: Row) -> tuple[bytes, bytes, bytes]:
     group, name = bytes(row[0]), bytes(row[1])
     return group, group, name
-
-
-async def _now(link: MySqlSession) -> ChangeMark:
-    [(number, life)] = await rows_of(link, sql.MARK)
-    return ChangeMark(number, life)

@@ -30,7 +30,9 @@ ON DUPLICATE KEY UPDATE number = GREATEST(number + 1, VALUES(number))
 """
 NUMBER = "SELECT number FROM musterd_count WHERE what = 'changes'"
 # A server's unique numbers begin with its own and the second in which it started.
-MARK = f"SELECT COALESCE(({NUMBER}), 0), UUID_SHORT() DIV 16777216"
+MARK = f"""
+SELECT COALESCE(({NUMBER}), 0), UUID_SHORT() DIV 16777216, CONCAT(@@GLOBAL.read_only)
+"""
 PUBLISH = "UPDATE musterd_registry SET changed = ? WHERE namespace = ? AND changed = ?"
 HAS_NEWS = "SELECT 1 FROM musterd_registry WHERE namespace = ? AND changed = ? LIMIT 1"
 FACTS = """

@@ -1,43 +1,32 @@
 """The module keeps tokens in a MariaDB registry, where all its coordinators find them."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from asyncmy.errors import IntegrityError
 
 from musterd.stores.mysql.errors import TAKEN, number_of
-from musterd.stores.mysql.session import Session
+from musterd.stores.mysql.session import MySqlSession, Session
 from musterd_coordinator.registry import mysql_sql as sql
+from musterd_coordinator.registry.mysql_transactions import rows_of, within
 from musterd_coordinator.registry.mysql_values import as_bytes, as_instant
 from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import as_text
 from musterd_coordinator.registry.tokens import KeptToken, KeptTokens, Row, row_of, tokens_in
 
-T = TypeVar("T")
-
-
-class Within(Protocol):
-    """A `Within` does ``work`` with the connection, in a transaction."""
-
-    def __call__(self, work: Callable[[Session], Awaitable[T]]) -> Awaitable[T]: ...
-
 
 class MySqlTokens:
     """A `MySqlTokens` is a :class:`musterd_coordinator.registry.tokens.TokenShelf`."""
 
-    def __init__(self, within: Within, namespace: str, quarantine: RowQuarantine) -> None:
-        self._within = within
+    def __init__(self, link: MySqlSession, namespace: str, quarantine: RowQuarantine) -> None:
+        self._link = link
         self._namespace = as_bytes(namespace)
         self._quarantine = quarantine
 
     async def all(self) -> KeptTokens:
         """Return all tokens, revoked ones too."""
-
-        async def read(session: Session) -> Any:
-            return (await session.execute(sql.TOKENS, (self._namespace,))).rows
-
-        return tokens_in(map(_row, await self._within(read)), self._quarantine)
+        rows = await rows_of(self._link, sql.TOKENS, (self._namespace,))
+        return tokens_in(map(_row, rows), self._quarantine)
 
     async def add(self, token: KeptToken) -> bool:
         """Keep a new token; False if its name or its id is taken."""
@@ -53,7 +42,7 @@ class MySqlTokens:
                 return False
             return True
 
-        return await self._within(admit)
+        return await within(self._link, admit)
 
     async def revoke(self, name: str, at: datetime) -> bool:
         """Note that a token was revoked; False: there is no such token."""
@@ -62,7 +51,7 @@ class MySqlTokens:
         async def note(session: Session) -> bool:
             return bool((await session.execute(sql.REVOKE, values)).affected_rows)
 
-        return await self._within(note)
+        return await within(self._link, note)
 
 
 def _row(row: Any) -> Row:

@@ -1,4 +1,7 @@
-"""The module has the transactions of a MariaDB registry, and what goes wrong with them."""
+"""The module has the transactions of a MariaDB registry, its reads, and what goes wrong with them.
+
+A read is of one moment by itself and needs no transaction, which would cost it two more round trips.
+"""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,7 +13,9 @@ from musterd.errors import RegistryError, RegistryRefused, StoreError
 from musterd.stores.link import NotWritable, again
 from musterd.stores.mysql.errors import TAKEN, number_of, text_of
 from musterd.stores.mysql.session import MySqlSession, Session
+from musterd_coordinator.registry import mysql_sql as sql
 from musterd_coordinator.registry.base import Row
+from musterd_coordinator.registry.mysql_values import ChangeMark
 
 # A value is to blame, not the server: data exceptions, integrity, a trigger's own words. And what the
 # server puts under no such class: a text too long for a row, wrong JSON or UTF-8, a CHECK.
@@ -28,10 +33,29 @@ async def rows_of(
     """Return what one statement finds. Raises RegistryError."""
 
     async def work(session: Session) -> Sequence[Row]:
+        await session.check_writable()
         rows: Sequence[Row] = (await session.execute(statement, values)).rows
         return rows
 
-    return await within(link, work)
+    return await reading(link, work)
+
+
+async def mark_of(session: Session) -> ChangeMark:
+    """Return the present moment of a server that takes changes."""
+    [(number, life, flag)] = (await session.execute(sql.MARK)).rows
+    session.heed_read_only(flag)
+    return ChangeMark(number, life)
+
+
+async def reading(link: MySqlSession, work: Work[T]) -> T:
+    """Return what ``work`` reads over one connection; elsewhere it does as :func:`within`."""
+
+    async def attempt() -> T:
+        async with link.session() as session:
+            with _refusals(link.name):
+                return await work(session)
+
+    return await _somewhere(link, attempt)
 
 
 async def within(link: MySqlSession, work: Work[T], limit: float | None = None) -> T:
@@ -47,6 +71,11 @@ async def within(link: MySqlSession, work: Work[T], limit: float | None = None) 
                 await session.check_writable()
                 return await work(session)
 
+    return await _somewhere(link, attempt)
+
+
+async def _somewhere(link: MySqlSession, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Return what ``attempt`` returns, on a host that takes changes. Raises RegistryError."""
     try:
         if link.hosts > 1:
             with suppress(NotWritable):

@@ -55,7 +55,7 @@ _READY = (
     " AND Value NOT IN ('', 'ON')"
 )
 _NOT_READY = 2  # rows: it is a node of Galera, and it is not ready
-_BEGIN = ("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION")
+_ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"  # whatever the server's is
 _NO_TLS = "it speaks no TLS there, and the URL of the store demands it: have its server do so"
 _NEVER = 31536000  # seconds: asyncmy's own deadlines never strike before those around it
 
@@ -106,6 +106,10 @@ class Session:
     async def check_writable(self) -> None:
         """Raise NotWritable where the server takes no changes, whatever exception it makes for this user."""
         [(flag,)] = (await self.execute(_IS_READ_ONLY)).rows
+        self.heed_read_only(flag)
+
+    def heed_read_only(self, flag: bytes | str) -> None:
+        """Raise NotWritable where the server's ``read_only`` says so."""
         text = flag.decode() if isinstance(flag, bytes) else str(flag)
         if text not in _WRITABLE:
             raise read_only(self.shard, self.server, f"read_only is {text}")
@@ -133,8 +137,7 @@ class MySqlSession(Link[Session]):
     async def transaction(self, limit: float | None = None) -> AsyncIterator[Session]:
         """Yield the connection within a transaction."""
         async with self.session(limit) as session:
-            for statement in _BEGIN:
-                await session.order(statement)
+            await session.order("START TRANSACTION")
             yield session
             await session.order("COMMIT")
 
@@ -175,6 +178,7 @@ class MySqlSession(Link[Session]):
             connection._loop = asyncio.get_running_loop()  # noqa: SLF001  # from now on names mean nothing
             session.reached = named.reached
             await session.order(self._greeting())
+            await session.order(_ISOLATION)
             if self._hosts > 1:
                 await session.check_ready()
                 await session.check_writable()
