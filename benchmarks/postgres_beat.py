@@ -24,7 +24,8 @@ from benchmarks.stores import musterd_tables, postgres_for, setting_of
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import parse_url
 from musterd.testing.servers import Database, PgBouncer
-from musterd_coordinator.relay import database
+from musterd_coordinator.relay.database import Rows
+from musterd_coordinator.relay.postgres import PostgresRelay
 
 CONNECTIONS = (1, 20)
 POOLED, POOL = 1_000, 20  # connections of agents to PgBouncer, and of that to the server
@@ -121,27 +122,27 @@ def _figures(name: str, costs: Sequence[Cost], most: float | None = None) -> Ite
 class _Batches:
     """A `_Batches` is called to write one beat of each member in random order; it returns how many."""
 
-    def __init__(self, portal: BlockingPortal, link: PgSession, fleet: Fleet) -> None:
-        self._portal, self._link, self._fleet = portal, link, fleet
+    def __init__(self, portal: BlockingPortal, relay: PostgresRelay, fleet: Fleet) -> None:
+        self._portal, self._relay, self._fleet = portal, relay, fleet
 
     def __call__(self) -> int:
         self._fleet.beat()
         order = self._fleet.shuffled()
         for at in range(0, len(order), BATCH):
-            self._portal.call(database.write, self._link, self._rows(order[at : at + BATCH]))
+            self._portal.call(self._relay.write, self._rows(order[at : at + BATCH]))
         return len(order)
 
-    def _rows(self, chosen: NDArray[np.int64]) -> database.Rows:
+    def _rows(self, chosen: NDArray[np.int64]) -> Rows:
         slots = np.sort(chosen)
         records = self._fleet.records[slots]
-        return database.Rows(slots.astype(np.int32), records["member_id"], records)
+        return Rows(slots.astype(np.int32), records["member_id"], records)
 
 
 @contextmanager
 def _batches(portal: BlockingPortal, url: str, fleet: Fleet) -> Iterator[_Batches]:
     link = PgSession(parse_url(url), TIMEOUT)
     try:
-        yield _Batches(portal, link, fleet)
+        yield _Batches(portal, PostgresRelay(link), fleet)
     finally:
         portal.call(link.close)
 

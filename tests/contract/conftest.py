@@ -1,6 +1,7 @@
 """The stores that the contract tests run on, each a real one."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -19,31 +20,35 @@ from tests.contract.labs import (
     Lab,
     MemoryLab,
     memcached_lab,
-    postgres_lab,
     secured_lab,
 )
+from tests.contract.mariadb_lab import RELAYS as OF_RELAYS
 from tests.contract.mariadb_lab import mariadb_lab, prepare
-from tests.contract.relay_lab import RELAYS, relay_lab
+from tests.contract.postgres_lab import postgres_lab
+from tests.contract.relay_lab import maria_relay_lab, relay_lab
 from tests.contract.signing import FLEET
 
+TEMPLATE = "musterd_template"
 THREE = "three-memcacheds"
 KEYED_SERVERS = ("memcached", THREE, "embedded")
 LOCKED = "memcached-locked"
 """By TLS and with a password: what breaks on its way to others breaks the whole of TLS there."""
 
-SERVERS = (*KEYED_SERVERS, "postgresql", "mariadb")
+DATABASES = ("postgresql", "mariadb")
+SERVERS = (*KEYED_SERVERS, *DATABASES)
 DIRECT = ("memory", *SERVERS, LOCKED)
 """Where all that agents say is in the store at once.
 
 A relay tells of a member with its first beat, and leaves one that retires to coordinators.
 """
 
-STORES = (*DIRECT, "relay")
+RELAYS = ("relay", "relay before mariadb")
+STORES = (*DIRECT, *RELAYS)
 
 UNLOCKED = tuple(store for store in DIRECT if store != LOCKED)
 """For what is decided from what was read, however that came: TLS and a password change none of it."""
 
-SIGNED_RELAY = "relay with the fleet key"
+SIGNED_RELAYS = tuple(f"{relay} with the fleet key" for relay in RELAYS)
 
 
 @pytest.fixture(scope="session")
@@ -57,11 +62,11 @@ def embedded_server() -> Iterator[EmbeddedServer]:
 def contract_postgres() -> Iterator[Postgres]:
     """Run a PostgreSQL that the contract tests may pause and stop."""
     with Postgres(**Postgres.cheap, max_connections=100) as server:
-        server.execute("CREATE DATABASE musterd_template")
-        for role in (AGENTS, RELAYS):
+        server.execute(f"CREATE DATABASE {TEMPLATE}")
+        for role in (AGENTS, OF_RELAYS):
             server.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{server.password}'")
-        prepare = partial(init_db, agents=AGENTS, relays=RELAYS)
-        anyio.run(prepare, server.dsn_of("musterd_template"), PATIENT)
+        prepare = partial(init_db, agents=AGENTS, relays=OF_RELAYS)
+        anyio.run(prepare, server.dsn_of(TEMPLATE), PATIENT)
         yield server
 
 
@@ -87,6 +92,17 @@ def _fleet_key_in(folder: Path) -> Path:
     return path
 
 
+def _database_lab(kind: str, request: pytest.FixtureRequest) -> AbstractContextManager[Lab]:
+    key = _fleet_key_in(request.getfixturevalue("tmp_path")) if kind in SIGNED_RELAYS else None
+    if "mariadb" in kind:
+        maria: MariaDb = request.getfixturevalue("contract_mariadb")
+        return mariadb_lab(maria) if kind in DATABASES else maria_relay_lab(maria, key)
+    postgres: Postgres = request.getfixturevalue("contract_postgres")
+    if kind in DATABASES:
+        return postgres_lab(postgres, TEMPLATE)
+    return relay_lab(postgres, TEMPLATE, key)
+
+
 @pytest.fixture
 def lab(store_kind: str, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """Give an empty store."""
@@ -98,16 +114,9 @@ def lab(store_kind: str, request: pytest.FixtureRequest) -> Iterator[Lab]:
         embedded = EmbeddedLab([request.getfixturevalue("embedded_server")])
         yield embedded
         embedded.close()
-    elif store_kind in ("postgresql", "relay", SIGNED_RELAY):
-        server = request.getfixturevalue("contract_postgres")
-        make = postgres_lab if store_kind == "postgresql" else relay_lab
-        if store_kind == SIGNED_RELAY:
-            make = partial(relay_lab, fleet_key=_fleet_key_in(request.getfixturevalue("tmp_path")))
-        with make(server, "musterd_template") as postgres:
-            yield postgres
-    elif store_kind == "mariadb":
-        with mariadb_lab(request.getfixturevalue("contract_mariadb")) as maria:
-            yield maria
+    elif store_kind in (*DATABASES, *RELAYS, *SIGNED_RELAYS):
+        with _database_lab(store_kind, request) as lab_of_database:
+            yield lab_of_database
     elif store_kind == LOCKED:
         with secured_lab(request.getfixturevalue("authority")) as locked:
             yield locked

@@ -5,22 +5,19 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
 from itertools import count
 
 from musterd.beat import member_id
 from musterd.keys import Keyring
 from musterd.model import Member
-from musterd.stores import ShardWriter, Store, open_store
-from musterd.stores.base import Driver
+from musterd.stores import Store, open_store
 from musterd.stores.memcached.access import login_command
-from musterd.stores.postgres.store import PostgresDriver
 from musterd.stores.slots.protocol import Keys, read_slots
 from musterd.stores.table.store import forget_table, named_table
 from musterd.testing.authority import Authority
 from musterd.testing.processes import Server
 from musterd.testing.secured import SecuredMemcached
-from musterd.testing.servers import SUPERUSER, Database, Memcached, Postgres, memcached_url
+from musterd.testing.servers import Memcached, memcached_url
 from musterd.tls import Tls, client_tls_of
 
 NAMESPACE = "fleet"
@@ -29,7 +26,7 @@ BEAT_TTL = 600.0
 PATIENT = 60.0  # seconds for a server that answers, however busy the machine
 USER, PASSWORD = "fleet", "secret"
 AGENTS = "musterd_agents"
-"""The role by which the writers of a PostgreSQL lab log in."""
+"""The role, or account, by which the writers of a database's lab log in."""
 
 _numbers = count()
 
@@ -286,63 +283,6 @@ class EmbeddedLab(MemcachedLab):
         self.flush(0)
 
 
-@dataclass(frozen=True)
-class TwoRoles(PostgresDriver):
-    """A database whose readers own the tables, and ``agents`` who have an agent's rights."""
-
-    agents: Driver
-
-    @classmethod
-    def of(cls, agents: Driver, owner: Driver) -> "TwoRoles":
-        assert isinstance(owner, PostgresDriver)
-        return cls(owner.target, owner.namespace, owner.timeout, owner.keyring, agents)
-
-    def writer(self, shard: int) -> ShardWriter:
-        return self.agents.writer(shard)
-
-
-class PostgresLab(Lab):
-    """One PostgreSQL database, to which agents have no rights but theirs."""
-
-    losses = ("beat", "canary", "everything")
-
-    def __init__(self, database: Database) -> None:
-        self.servers = [database.server]
-        self.database = database
-        self.url = database.dsn
-
-    def lose(self, kind: str, member: Member) -> None:
-        identity = member_id(NAMESPACE, member.group, member.name)
-        signed = identity - (1 << 64) if identity >> 63 else identity
-        self.database.execute(
-            {
-                "beat": f"DELETE FROM musterd.beat WHERE member_id = {signed}",
-                "canary": "DELETE FROM musterd.beat WHERE slot < 0",
-                "everything": "TRUNCATE musterd.beat",
-            }[kind]
-        )
-
-    def url_to(self, addresses: Sequence[str]) -> str:
-        return self.url.replace(self.servers[0].address, addresses[0])
-
-    def open(
-        self,
-        *,
-        namespace: str = NAMESPACE,
-        timeout: float = PATIENT,
-        url: str | None = None,
-        keyring: Keyring | None = None,
-    ) -> Store:
-        owners = super().open(namespace=namespace, timeout=timeout, url=url)
-        agents = super().open(
-            namespace=namespace,
-            timeout=timeout,
-            url=(url or self.url).replace(f"//{SUPERUSER}:", f"//{AGENTS}:"),
-            keyring=keyring,
-        )
-        return replace(owners, driver=TwoRoles.of(agents.driver, owners.driver))
-
-
 @contextmanager
 def memcached_lab(number: int) -> Iterator[MemcachedLab]:
     """``number`` memcached servers of the test's own."""
@@ -359,14 +299,3 @@ def secured_lab(authority: Authority) -> Iterator[SecuredLab]:
     made, users = authority.issue("memcached"), {USER: PASSWORD}
     with SecuredMemcached("-m", "32", "-t", "1", certificate=made, passwords=users) as server:
         yield SecuredLab(server, authority)
-
-
-@contextmanager
-def postgres_lab(server: Postgres, template: str) -> Iterator[PostgresLab]:
-    """A database of the test's own, with the tables in it."""
-    with server.database(template) as database:
-        lab = PostgresLab(database)
-        try:
-            yield lab
-        finally:
-            lab.close()

@@ -1,22 +1,24 @@
 """A MariaDB under test, seen and changed by hand."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 
-from musterd.beat import member_id
-from musterd.keys import Keyring
 from musterd.model import Member
-from musterd.stores import ShardWriter, Store
+from musterd.stores import ShardWriter
 from musterd.stores.base import Driver
-from musterd.stores.mysql.schema import init_sql
+from musterd.stores.mysql.schema import init_db, init_sql
+from musterd.stores.mysql.session import MySqlSession
 from musterd.stores.mysql.store import MySqlDriver
-from musterd.stores.rowwriter import signed
+from musterd.stores.mysql.url import parse_url
 from musterd.testing.mariadb import SUPERUSER, MariaDatabase, MariaDb
-from tests.contract.labs import AGENTS, NAMESPACE, PATIENT, Lab
+from musterd.testing.processes import ServerError
+from tests.contract.database_lab import DatabaseLab, of
+from tests.contract.labs import AGENTS, PATIENT
 
 COORDINATORS = "musterd_coordinators"
+RELAYS = "musterd_relays"
 
 
 @dataclass(frozen=True)
@@ -29,104 +31,84 @@ class TwoAccounts(MySqlDriver):
         return self.agents.writer(shard)
 
 
-class MariaLab(Lab):
+class MariaLab(DatabaseLab):
     """One MariaDB database, where everybody has no rights but theirs."""
 
-    losses = ("beat", "canary", "everything")
+    owner = COORDINATORS
+    tables = "musterd_"
+    database: MariaDatabase
 
     def __init__(self, database: MariaDatabase) -> None:
         self.servers = [database.server]
         self.database = database
         self.url = database.server.url_of(database.name, COORDINATORS)
 
-    def lose(self, kind: str, member: Member) -> None:
-        self.database.execute(
-            {
-                "beat": f"DELETE FROM musterd_beat {_of(member)}",
-                "canary": "DELETE FROM musterd_beat WHERE slot < 0",
-                "everything": "TRUNCATE musterd_beat",
-            }[kind]
-        )
+    async def make_tables(self) -> None:
+        await init_db(self.database.url, PATIENT)
 
-    def url_to(self, addresses: Sequence[str]) -> str:
-        return self.url.replace(self.servers[0].address, addresses[0])
+    def end_sessions(self) -> None:
+        others = "FROM information_schema.PROCESSLIST WHERE db <> '' AND id <> CONNECTION_ID()"
+        for number in self.execute(f"SELECT id {others}").split():
+            with suppress(ServerError):  # which may have gone by itself
+                self.execute(f"KILL {number}")
 
-    def open(
-        self,
-        *,
-        namespace: str = NAMESPACE,
-        timeout: float = PATIENT,
-        url: str | None = None,
-        keyring: Keyring | None = None,
-    ) -> Store:
-        url = url or self.url
-        others = super().open(namespace=namespace, timeout=timeout, url=url)
-        theirs = url.replace(f"//{COORDINATORS}:", f"//{AGENTS}:")
-        agents = super().open(namespace=namespace, timeout=timeout, url=theirs, keyring=keyring)
-        driver = others.driver
+    @asynccontextmanager
+    async def locked(self) -> AsyncIterator[None]:
+        link = MySqlSession(parse_url(self.database.url), PATIENT)
+        try:
+            async with link.transaction() as session:
+                await session.once("SELECT slot FROM musterd_beat WHERE slot >= 0 FOR UPDATE")
+                yield
+        finally:
+            link.close()
+
+    def with_agents(self, driver: Driver, agents: Driver) -> Driver:
         assert isinstance(driver, MySqlDriver)
-        both = TwoAccounts(
-            driver.target, driver.namespace, driver.timeout, driver.keyring, agents.driver
-        )
-        return replace(others, driver=both)
+        return TwoAccounts(driver.target, driver.namespace, driver.timeout, driver.keyring, agents)
 
-    def record(self, member: Member) -> bytes:
-        """The beat that stands there."""
-        return bytes.fromhex(
-            self.database.execute(f"SELECT HEX(record) FROM musterd_beat {_of(member)}")
-        )
+    def slots(self, number: int) -> range:
+        return range(1, 1 + number)
+
+    def seconds(self, number: float) -> str:
+        return f"{number} SECOND"
+
+    def in_hex(self, value: bytes) -> str:
+        return f"x'{value.hex()}'"
+
+    def hex_of(self, column: str) -> str:
+        return f"HEX({column})"
 
     def announcement(self, member: Member) -> tuple[Member, bytes]:
-        """What its row says of ``member``, and the mac of that."""
-        told = self.database.execute(
-            "SELECT HEX(zone), HEX(owner), HEX(metadata), COALESCE(HEX(mac), '')"
-            f" FROM musterd_member {_of(member)}"
+        told = self.execute(
+            "SELECT CONCAT_WS('/', HEX(zone), HEX(owner), HEX(metadata), COALESCE(HEX(mac), ''))"
+            f" FROM {{member}} {of(member)}"
         )
-        zone, owner, metadata, mac = (bytes.fromhex(text) for text in f"{told}\t".split("\t")[:4])
+        zone, owner, metadata, mac = map(bytes.fromhex, told.split("/"))
         facts = json.loads(metadata)
         return Member(member.group, member.name, zone.decode(), owner.decode(), facts), mac
 
     def tamper(self, told: Member, mac: bytes) -> None:
-        """Say this of the member of that name, as one who may write there can."""
-        self.database.execute(
-            f"UPDATE musterd_member SET zone = '{told.zone}', owner = '{told.owner}',"
-            f" mac = NULLIF(x'{mac.hex()}', ''), version = UUID_SHORT() {_of(told)}"
+        self.execute(
+            f"UPDATE {{member}} SET zone = '{told.zone}', owner = '{told.owner}',"
+            f" mac = NULLIF({self.in_hex(mac)}, ''), version = UUID_SHORT() {of(told)}"
         )
-
-    def overwrite(self, member: Member, record: bytes) -> None:
-        """Write this in place of its beat."""
-        self.database.execute(f"UPDATE musterd_beat SET record = x'{record.hex()}' {_of(member)}")
-
-    def challenge(self, value: bytes | None) -> None:
-        """Write the challenge; None: lose it."""
-        self.database.execute("DELETE FROM musterd_challenge")
-        if value is not None:
-            self.database.execute(
-                f"INSERT INTO musterd_challenge VALUES ('{NAMESPACE}', x'{value.hex()}')"
-            )
-
-
-def _of(member: Member) -> str:
-    return f"WHERE member_id = {signed(member_id(NAMESPACE, member.group, member.name))}"
 
 
 def prepare(server: MariaDb) -> None:
     """Make the accounts."""
-    for account in (AGENTS, COORDINATORS):
+    for account in (AGENTS, RELAYS, COORDINATORS):
         server.execute(f"CREATE USER {account} IDENTIFIED BY '{server.password}'")
 
 
 @contextmanager
-def mariadb_lab(server: MariaDb) -> Iterator[MariaLab]:
+def maria_database(server: MariaDb) -> Iterator[MariaDatabase]:
     """A database of the test's own, with the tables in it."""
     with server.database() as database:
-        database.execute(init_sql(AGENTS, COORDINATORS, database.name))
-        lab = MariaLab(database)
-        assert SUPERUSER not in lab.url
+        database.execute(init_sql(AGENTS, COORDINATORS, database.name, relays=RELAYS))
         try:
-            yield lab
+            yield database
         finally:
-            lab.close()
+            # What is granted of a procedure outlives it, and each database has its own.
             database.execute(
                 "".join(
                     f"REVOKE ALL ON PROCEDURE {database.name}.musterd_{name} FROM {account};\n"
@@ -134,3 +116,15 @@ def mariadb_lab(server: MariaDb) -> Iterator[MariaLab]:
                     for account in (AGENTS, COORDINATORS)
                 )
             )
+
+
+@contextmanager
+def mariadb_lab(server: MariaDb) -> Iterator[MariaLab]:
+    """A database of the test's own as a store."""
+    with maria_database(server) as database:
+        lab = MariaLab(database)
+        assert SUPERUSER not in lab.url
+        try:
+            yield lab
+        finally:
+            lab.close()

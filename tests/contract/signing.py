@@ -1,10 +1,8 @@
 """What a store has of a member that signs, seen and changed by hand."""
 
-import json
-
 import anyio
 
-from musterd.beat import HEAD, SIZE, member_id
+from musterd.beat import HEAD, SIZE
 from musterd.keys import (
     FleetKeys,
     Keyring,
@@ -14,11 +12,10 @@ from musterd.keys import (
     member_key,
 )
 from musterd.model import Member
-from musterd.stores.rowwriter import signed
 from musterd.stores.slots.protocol import Keys, read_announcement, write_holder
 from musterd.testing.busy import in_time
-from tests.contract.labs import NAMESPACE, KeyedLab, Lab, PostgresLab
-from tests.contract.mariadb_lab import MariaLab
+from tests.contract.database_lab import DatabaseLab
+from tests.contract.labs import NAMESPACE, KeyedLab, Lab
 from tests.contract.relay_lab import RelayLab
 
 FLEET = bytes(range(32))
@@ -37,12 +34,8 @@ def mac_of(member: Member) -> bytes:
 
 def records(lab: Lab, member: Member) -> list[bytes]:
     """The beat that stands on each shard of ``member``."""
-    if isinstance(lab, MariaLab):
+    if isinstance(lab, DatabaseLab):
         return [lab.record(member)]
-    if isinstance(lab, PostgresLab):
-        where = f"WHERE member_id = {_bigint(member)}"
-        text = lab.database.execute(f"SELECT encode(record, 'hex') FROM musterd.beat {where}")
-        return [bytes.fromhex(text)]
     assert isinstance(lab, KeyedLab)
     return [lab.fetch(shard, KEYS.beat(slot)) or b"" for shard, slot in _places(lab, member)]
 
@@ -59,15 +52,8 @@ def fit(lab: Lab, member: Member, challenge: bytes = b"") -> bool:
 
 def announcements(lab: Lab, member: Member) -> list[tuple[Member, bytes]]:
     """What each shard says of ``member``, and the mac of that."""
-    if isinstance(lab, MariaLab):
+    if isinstance(lab, DatabaseLab):
         return [lab.announcement(member)]
-    if isinstance(lab, PostgresLab):
-        text = lab.database.execute(
-            "SELECT json_build_array(zone, owner, metadata, encode(coalesce(mac, ''), 'hex'))"
-            f" FROM musterd.member WHERE member_id = {_bigint(member)}"
-        )
-        zone, owner, metadata, mac = json.loads(text)
-        return [(Member(member.group, member.name, zone, owner, metadata), bytes.fromhex(mac))]
     assert isinstance(lab, KeyedLab)
     found = [lab.fetch(shard, KEYS.holder(slot)) or b"" for shard, slot in _places(lab, member)]
     said = [read_announcement(value) for value in found]
@@ -76,15 +62,8 @@ def announcements(lab: Lab, member: Member) -> list[tuple[Member, bytes]]:
 
 def tamper(lab: Lab, told: Member, mac: bytes) -> None:
     """Say this of the member of that name, on each of its shards, as one who may write there can."""
-    if isinstance(lab, MariaLab):
+    if isinstance(lab, DatabaseLab):
         lab.tamper(told, mac)
-        return
-    if isinstance(lab, PostgresLab):
-        lab.database.execute(
-            f"UPDATE musterd.member SET zone = '{told.zone}', owner = '{told.owner}',"
-            f" mac = nullif(decode('{mac.hex()}', 'hex'), ''), changed = pg_current_xact_id()"
-            f" WHERE member_id = {_bigint(told)}"
-        )
         return
     assert isinstance(lab, KeyedLab)
     for shard, slot in _places(lab, told):
@@ -93,12 +72,8 @@ def tamper(lab: Lab, told: Member, mac: bytes) -> None:
 
 def overwrite(lab: Lab, member: Member, written: list[bytes]) -> None:
     """Write these in place of its beats, one for each shard, as whoever may write there can."""
-    if isinstance(lab, MariaLab):
+    if isinstance(lab, DatabaseLab):
         lab.overwrite(member, written[0])
-        return
-    if isinstance(lab, PostgresLab):
-        where = f"WHERE member_id = {_bigint(member)}"
-        lab.database.execute(f"UPDATE musterd.beat SET record = '\\x{written[0].hex()}' {where}")
         return
     assert isinstance(lab, KeyedLab)
     for (shard, slot), record in zip(_places(lab, member), written, strict=True):
@@ -107,15 +82,8 @@ def overwrite(lab: Lab, member: Member, written: list[bytes]) -> None:
 
 def challenge(lab: Lab, value: bytes | None) -> None:
     """Write the challenge on every shard, as a coordinator does; None: lose it."""
-    if isinstance(lab, MariaLab):
-        lab.challenge(value)
-        return
-    if isinstance(lab, PostgresLab):
-        lab.database.execute("DELETE FROM musterd.challenge")
-        if value is not None:
-            lab.database.execute(
-                f"INSERT INTO musterd.challenge VALUES ('{NAMESPACE}', '\\x{value.hex()}')"
-            )
+    if isinstance(lab, DatabaseLab):
+        lab.put_challenge(value)
         return
     assert isinstance(lab, KeyedLab)
     for shard in range(len(lab.open().shard_names)):
@@ -129,16 +97,12 @@ async def passed_on(lab: Lab) -> None:
     """Wait until agents are shown the challenge that coordinators keep."""
     if not isinstance(lab, RelayLab):
         return
-    text = lab.database.execute("SELECT encode(value, 'hex') FROM musterd.challenge")
+    kept = lab.kept_challenge()
     with in_time(20.0):
-        while lab.challenge != bytes.fromhex(text):  # noqa: ASYNC110 (it is another thread's)
+        while lab.challenge != kept:  # noqa: ASYNC110 (it is another thread's)
             await anyio.sleep(0.02)
 
 
 def _places(lab: KeyedLab, member: Member) -> list[tuple[int, int]]:
     shards = lab.open().place(KEYS.identity(member))
     return list(zip(shards, lab.slot_of(member), strict=True))
-
-
-def _bigint(member: Member) -> int:
-    return signed(member_id(NAMESPACE, member.group, member.name))

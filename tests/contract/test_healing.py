@@ -4,17 +4,24 @@ import pytest
 
 from musterd.stores.slots.writer import ASSURE_EVERY
 from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, run, settle
-from tests.contract.conftest import KEYED_SERVERS, LOCKED, SERVERS, STORES, THREE
-from tests.contract.labs import KeyedLab, Lab, PostgresLab
-from tests.contract.mariadb_lab import MariaLab
+from tests.contract.conftest import (
+    DATABASES,
+    KEYED_SERVERS,
+    LOCKED,
+    RELAYS,
+    SERVERS,
+    STORES,
+    THREE,
+)
+from tests.contract.database_lab import DatabaseLab
+from tests.contract.labs import KeyedLab, Lab
 
 LOSSES = [
     *((store, loss) for store in ("memory", "memcached", THREE) for loss in KeyedLab.losses),
     # The embedded store keeps the table of `memory`, and loses one thing or all as memcached does.
     *(("embedded", loss) for loss in KeyedLab.losses if " and " not in loss),
     (LOCKED, "everything"),  # what heals is not told how it came: the connection alone is another
-    *((store, loss) for store in ("postgresql", "relay") for loss in PostgresLab.losses),
-    *(("mariadb", loss) for loss in MariaLab.losses),
+    *((store, loss) for store in (*DATABASES, *RELAYS) for loss in DatabaseLab.losses),
 ]
 KEYED = ("memory", *KEYED_SERVERS)
 

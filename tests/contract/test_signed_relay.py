@@ -14,12 +14,12 @@ from musterd.stores.slots.writer import ASSURE_EVERY
 from musterd.testing.busy import in_time
 from musterd_coordinator.sweep.signed.signing import Signing
 from tests.contract.cast import Agent, Coordinator, closing_all, host, run
-from tests.contract.conftest import SIGNED_RELAY
+from tests.contract.conftest import SIGNED_RELAYS
 from tests.contract.labs import COORDINATOR, NAMESPACE
 from tests.contract.relay_lab import RelayLab
 from tests.contract.signing import FLEET, KEYRING, KEYS, announcements, key_of, passed_on, records
 
-pytestmark = pytest.mark.parametrize("store_kind", [SIGNED_RELAY])
+pytestmark = pytest.mark.parametrize("store_kind", SIGNED_RELAYS)
 VICTIM, OTHER = host(1), host(2)
 
 Deed = Callable[[bytes, Seal, bytes], bytes]
@@ -114,7 +114,7 @@ async def test_who_was_not_announced_with_its_key_gets_no_seat(lab: RelayLab, ma
     record = seal.record(_beat_of(stranger), challenge_digest(lab.challenge))
     answer = lab.say(b"set fleet:b:00000063 0 600 %d\r\n%b\r\n" % (SIZE, record))
     assert answer.startswith(b"SERVER_ERROR the member of this beat was not announced with its key")
-    assert lab.database.execute("SELECT count(*) FROM musterd.member") == "0"
+    assert lab.execute("SELECT count(*) FROM {member}") == "0"
 
 
 async def test_a_first_beat_that_its_member_did_not_sign_gets_no_seat(lab: RelayLab) -> None:
@@ -123,7 +123,7 @@ async def test_a_first_beat_that_its_member_did_not_sign_gets_no_seat(lab: Relay
     lab.say(b"set fleet:m:00000063 0 0 %d\r\n%b\r\n" % (len(value), value))
     answer = lab.say(b"set fleet:b:00000063 0 600 %d\r\n%b\r\n" % (SIZE, pack(_beat_of(VICTIM))))
     assert answer.startswith(b"SERVER_ERROR this beat is not signed")
-    assert lab.database.execute("SELECT count(*) FROM musterd.member") == "0"
+    assert lab.execute("SELECT count(*) FROM {member}") == "0"
 
 
 @pytest.mark.parametrize("lie", ["zone = 'elsewhere'", "metadata = '{\"a\": 1}'", "mac = NULL"])
@@ -132,7 +132,7 @@ async def test_a_row_that_somebody_rewrote_is_written_again(lab: RelayLab, lie: 
     async with closing_all(agent):
         await agent.tick()
         before = [announcements(lab, member) for member in (VICTIM, OTHER)]
-        lab.database.execute(f"UPDATE musterd.member SET {lie} WHERE name = '{VICTIM.name}'")
+        lab.execute(f"UPDATE {{member}} SET {lie} WHERE name = '{VICTIM.name}'")
         assert announcements(lab, VICTIM) != before[0]
         with in_time(20.0):
             while announcements(lab, VICTIM) != before[0]:
@@ -151,9 +151,8 @@ async def test_a_relay_signs_its_own_row(lab: RelayLab) -> None:
     coordinator = Coordinator(lab.open(), signing=signing())
     async with closing_all(coordinator):
         await coordinator.look()
-        text = lab.database.execute(
-            "SELECT slot || ' ' || encode(record, 'hex') FROM musterd.beat"
-            " WHERE slot < 0 AND namespace_key <> 0 AND get_byte(record, 2) = 2"
+        text = lab.execute(
+            f"SELECT concat(slot, ' ', {lab.hex_of('record')}) FROM {{beat}} WHERE slot < 0"
         )
     fits = partial(signing().fits_mark, challenges=[challenge_digest(b"")])
     rows = [line.split() for line in text.splitlines()]

@@ -10,7 +10,7 @@ from musterd.keys import FleetKeys, beat_mac, challenge_digest, member_key
 from musterd.model import Member
 from musterd_coordinator.sweep.signed.signing import Signing
 from tests.contract.cast import Agent, Coordinator, Look, closing_all, host, run
-from tests.contract.conftest import DIRECT, SIGNED_RELAY, UNLOCKED
+from tests.contract.conftest import DIRECT, SIGNED_RELAYS, UNLOCKED
 from tests.contract.labs import COORDINATOR, NAMESPACE, Lab
 from tests.contract.signing import FLEET, KEYRING, mac_of, overwrite, passed_on, records, tamper
 
@@ -19,7 +19,7 @@ VICTIM, OTHER, _ = HOSTS
 OTHERS = {"host-0002", "host-0003"}
 SETTLED = 6
 
-on_all = pytest.mark.parametrize("store_kind", [*DIRECT, SIGNED_RELAY])
+on_all = pytest.mark.parametrize("store_kind", [*DIRECT, *SIGNED_RELAYS])
 on_direct = pytest.mark.parametrize("store_kind", UNLOCKED)
 
 

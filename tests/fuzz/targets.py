@@ -24,8 +24,8 @@ from musterd_coordinator.sweep.columns import Rejected, sift, words_in
 from musterd_coordinator.sweep.memcached.replies import BeatsReply
 from musterd_coordinator.sweep.memcached.values import BulkReply, ValuesReply
 from musterd_coordinator.sweep.postgres.copy import Copy
-from musterd_coordinator.sweep.postgres.relays import RelayWatch
 from musterd_coordinator.sweep.rows.collector import RowCollector
+from musterd_coordinator.sweep.rows.relays import RelayWatch
 from musterd_coordinator.sweep.slots.slotmap import Block
 from tests.fuzz.feed import Feed
 from tests.unit.keyed_world import BAD_UTF8, GOOD, KEYS, NESTED, ROUNDS_TO_HEAL, World

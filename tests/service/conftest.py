@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from musterd.stores.mysql.schema import init_sql
 from musterd.testing.mariadb import MariaDatabase, MariaDb
 from musterd.testing.servers import Database
-from tests.conftest import StartPgBouncer
-from tests.contract.labs import AGENTS
-from tests.contract.mariadb_lab import COORDINATORS, prepare
+from tests.conftest import StartPgBouncer, StartPostgres
+from tests.contract.database_lab import DatabaseLab
+from tests.contract.mariadb_lab import COORDINATORS, MariaLab, maria_database, prepare
+from tests.contract.postgres_lab import PostgresLab
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +24,7 @@ def mariadb() -> Iterator[MariaDb]:
 @pytest.fixture
 def maria(mariadb: MariaDb) -> Iterator[MariaDatabase]:
     """Give a database with musterd's tables."""
-    with mariadb.database() as database:
-        database.execute(init_sql(AGENTS, COORDINATORS, database.name))
+    with maria_database(mariadb) as database:
         yield database
 
 
@@ -62,6 +61,29 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def ready(tables: str, database: Database) -> Database:
     """Give a database with musterd's tables."""
     return database
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def behind(request: pytest.FixtureRequest) -> DatabaseLab:
+    """Give a database of each kind with musterd's tables, for a relay to write to."""
+    if request.param == "mariadb":
+        return MariaLab(request.getfixturevalue("maria"))
+    return PostgresLab(request.getfixturevalue("ready"))
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def behind_mine(
+    request: pytest.FixtureRequest, start_postgres: StartPostgres
+) -> Iterator[DatabaseLab]:
+    """Give an empty one on a server that this test may stop."""
+    if request.param == "postgresql":
+        yield PostgresLab(Database(start_postgres(fsync="off"), "postgres"))
+        return
+    with MariaDb(innodb_flush_method="nosync") as server, server.database() as database:
+        lab = MariaLab(database)
+        lab.url = database.url  # nobody has rights there yet
+        yield lab
+        lab.close()
 
 
 @pytest.fixture(params=["whole", "halves"])

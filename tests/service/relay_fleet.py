@@ -11,13 +11,18 @@ from musterd.settings.settings import Settings
 from musterd.stores import Store, open_store
 from musterd.testing.busy import in_time
 from musterd.testing.servers import HOST
-from musterd_coordinator.relay import database as statements
+from musterd_coordinator.relay.database import RelayDatabase, Rows, open_database
 from musterd_coordinator.relay.service import RelayService
 from musterd_coordinator.sweep.columns import RECORD
 from tests.contract.cast import Agent, Coordinator, closing_all, host
 from tests.contract.labs import BEAT_TTL, NAMESPACE
 
 PATIENT = 30.0  # seconds that a push may take where nothing hangs: the machine may be busy
+
+
+def database_of(url: str, timeout: float = PATIENT) -> RelayDatabase:
+    """One connection of a relay to a database."""
+    return open_database(url, timeout)[1]
 
 
 def settings_of(dsn: str, port: int = 0, push_timeout: float = PATIENT) -> Settings:
@@ -82,11 +87,11 @@ async def refusals(agents: Sequence[Agent]) -> dict[int, str]:
     return failures
 
 
-def rows_of(beats: Mapping[int, tuple[int, bytes]]) -> statements.Rows:
+def rows_of(beats: Mapping[int, tuple[int, bytes]]) -> Rows:
     """Slots and records by member_id as the writer has them."""
     slots, records = zip(*beats.values(), strict=True)
     ids = np.array(list(beats), np.uint64)
-    return statements.Rows(np.array(slots, np.int32), ids, np.frombuffer(b"".join(records), RECORD))
+    return Rows(np.array(slots, np.int32), ids, np.frombuffer(b"".join(records), RECORD))
 
 
 async def talk(relay: RelayService, text: bytes, replies: int) -> list[bytes]:

@@ -17,9 +17,9 @@ from musterd.stores.postgres.schema import init_db
 from musterd.stores.rowwriter import namespace_key, signed
 from musterd.testing.servers import Database, Postgres
 from musterd_coordinator.sweep.base import ShardReader
-from musterd_coordinator.sweep.postgres.relays import marks_key
 from musterd_coordinator.sweep.rows.doubts import Doubts
 from musterd_coordinator.sweep.rows.limits import MOST_SLOTS
+from musterd_coordinator.sweep.rows.relays import marks_key
 from tests.conftest import StartPostgres
 from tests.examples import examples
 from tests.service.postgres_fleet import (

@@ -15,9 +15,9 @@ from musterd.stores.postgres.url import parse_url
 from musterd.stores.rowwriter import namespace_key
 from musterd.testing.busy import allowed_now, in_time
 from musterd.testing.servers import Database
-from musterd_coordinator.relay import database as relay_database
+from musterd_coordinator.relay.postgres import PostgresRelay
 from musterd_coordinator.relay.waiting import Newcomer
-from musterd_coordinator.sweep.postgres.relays import marks_key
+from musterd_coordinator.sweep.rows.relays import marks_key
 from tests.conftest import StartPgBouncer
 from tests.service.postgres_fleet import (
     NAMESPACE,
@@ -336,20 +336,20 @@ async def test_relays_write_for_everybody_and_agents_cannot_take_their_members(
 ) -> None:
     group, one, _ = hosts
     await init_db(database.dsn, TIMEOUT, agents_each=group, relays=role)
-    link = PgSession(parse_url(as_role(database, role)), TIMEOUT)
+    relay = PostgresRelay(PgSession(parse_url(as_role(database, role)), TIMEOUT))
     newcomer = Newcomer(NAMESPACE, host(1), b"")
     agent = writer_of(as_role(database, one))
     await agent.announce(host(2))
-    await relay_database.mark(link, NAMESPACE, -9, 1, pack(canary(1)))
+    await relay.mark(NAMESPACE, -9, 1, pack(canary(1)))
     async with both(database.dsn) as (_, reader):
-        slots = await relay_database.announce(link, [newcomer])
+        slots = await relay.announce([newcomer])
         assert len(slots) == 1
         also = Newcomer(NAMESPACE, host(2), b"")
-        assert await relay_database.announce(link, [also]) == {also.identity: 0}
+        assert await relay.announce([also]) == {also.identity: 0}
         with pytest.raises(ShardRefused, match="belongs to role"):
             await agent.announce(host(1))
         assert [member for _, member in (await reader.roster()).seated] == [host(1)]
-    link.close()
+    relay.link.close()
     await agent.aclose()
 
 

@@ -1,4 +1,4 @@
-"""A relay in this process, on real PostgreSQL: what agents are told, and what the database has."""
+"""A relay in this process, on real databases: what agents are told, and what the database has."""
 
 import pytest
 
@@ -8,15 +8,16 @@ from musterd.testing.servers import Database, PgBouncer, held_port
 from musterd_coordinator.relay.main import summary
 from musterd_coordinator.relay.service import RelayService, running
 from tests.contract.cast import Agent, closing_all, host, hosts
+from tests.contract.database_lab import DatabaseLab
 from tests.contract.labs import BEAT_TTL
 from tests.service.relay_fleet import all_beat, coordinator_of, crowd, settings_of, store_of, talk
 
 
-async def test_many_beats_make_few_statements(ready: Database) -> None:
-    async with running(settings_of(ready.dsn)) as relay, crowd(store_of(relay)) as agents:
+async def test_many_beats_make_few_statements(behind: DatabaseLab) -> None:
+    async with running(settings_of(behind.url)) as relay, crowd(store_of(relay)) as agents:
         for _ in range(3):
             await all_beat(agents)
-        coordinator = coordinator_of(ready.dsn)
+        coordinator = coordinator_of(behind.url)
         async with closing_all(coordinator):
             look = await coordinator.look()
         assert look.sequences == {member.name: 3 for member in hosts(40)}
@@ -34,23 +35,23 @@ async def test_through_pgbouncer(ready: Database, pgbouncer: PgBouncer) -> None:
             assert (await coordinator.look()).sequences == {m.name: 2 for m in hosts(40)}
 
 
-async def test_an_emptied_table_heals_with_the_next_beat(ready: Database) -> None:
-    async with running(settings_of(ready.dsn)) as relay, crowd(store_of(relay)) as agents:
+async def test_an_emptied_table_heals_with_the_next_beat(behind: DatabaseLab) -> None:
+    async with running(settings_of(behind.url)) as relay, crowd(store_of(relay)) as agents:
         await all_beat(agents)
-        ready.execute("TRUNCATE musterd.beat")
+        behind.execute("TRUNCATE {beat}")
         await all_beat(agents)
         assert [agent.announcements for agent in agents] == [2] * 40
-        coordinator = coordinator_of(ready.dsn)
+        coordinator = coordinator_of(behind.url)
         async with closing_all(coordinator):
             assert (await coordinator.look()).sequences == {m.name: 2 for m in hosts(40)}
 
 
-async def test_a_restarted_relay_finds_everybody_where_they_were(ready: Database) -> None:
+async def test_a_restarted_relay_finds_everybody_where_they_were(behind: DatabaseLab) -> None:
     with held_port() as port:
-        settings = settings_of(ready.dsn, port)
+        settings = settings_of(behind.url, port)
         async with running(settings) as relay:
             store = store_of(relay)
-        coordinator = coordinator_of(ready.dsn)
+        coordinator = coordinator_of(behind.url)
         async with crowd(store) as agents, closing_all(coordinator):
             async with running(settings):
                 await all_beat(agents)
@@ -64,22 +65,25 @@ async def test_a_restarted_relay_finds_everybody_where_they_were(ready: Database
             assert coordinator.seats == slots
 
 
-async def test_agents_go_on_at_the_other_relay_in_the_same_push(ready: Database) -> None:
-    async with running(settings_of(ready.dsn)) as left:
-        async with running(settings_of(ready.dsn)) as right, crowd(store_of(left, right)) as agents:
+async def test_agents_go_on_at_the_other_relay_in_the_same_push(behind: DatabaseLab) -> None:
+    async with running(settings_of(behind.url)) as left:
+        async with (
+            running(settings_of(behind.url)) as right,
+            crowd(store_of(left, right)) as agents,
+        ):
             await all_beat(agents)
             assert left.gauges.stored > 0
             assert right.gauges.stored > 0
             await right.stop()
             await all_beat(agents)
             assert left.gauges.stored == 40 + 40 - right.gauges.stored
-        coordinator = coordinator_of(ready.dsn)
+        coordinator = coordinator_of(behind.url)
         async with closing_all(coordinator):
             assert (await coordinator.look()).sequences == {m.name: 2 for m in hosts(40)}
 
 
-async def test_replies_keep_their_order(ready: Database) -> None:
-    async with running(settings_of(ready.dsn)) as relay, crowd(store_of(relay), 1) as [agent]:
+async def test_replies_keep_their_order(behind: DatabaseLab) -> None:
+    async with running(settings_of(behind.url)) as relay, crowd(store_of(relay), 1) as [agent]:
         await agent.tick()
         agent.sequence = 2
         record = pack(agent.beat_of(host(0)))
@@ -90,10 +94,10 @@ async def test_replies_keep_their_order(ready: Database) -> None:
         assert await talk(relay, quiet + b"get x\r\n", 1) == [b"END"]
 
 
-async def test_counts_what_it_does(ready: Database) -> None:
-    async with running(settings_of(ready.dsn)) as relay, crowd(store_of(relay), 3) as agents:
+async def test_counts_what_it_does(behind: DatabaseLab) -> None:
+    async with running(settings_of(behind.url)) as relay, crowd(store_of(relay), 3) as agents:
         await all_beat(agents)
-        ready.execute("TRUNCATE musterd.beat")
+        behind.execute("TRUNCATE {beat}")
         await all_beat(agents)
         lines = await talk(relay, b"stats relay\r\n", 7)
         counts = dict(line.split(b" ", 2)[1:] for line in lines if line.startswith(b"STAT"))
@@ -104,8 +108,8 @@ async def test_counts_what_it_does(ready: Database) -> None:
         assert ", 5 beats/s, last batch " in summary(relay, 5.0)
 
 
-async def test_what_is_no_beat_is_refused(ready: Database) -> None:
-    async with running(settings_of(ready.dsn)) as relay:
+async def test_what_is_no_beat_is_refused(behind: DatabaseLab) -> None:
+    async with running(settings_of(behind.url)) as relay:
         stranger = pack(Beat(7, 1, 1, 1000))
         for verb in (b"set", b"replace"):
             for data in (b"", b"x" * 64, stranger[:63], b"\0" * 64):
@@ -124,8 +128,8 @@ async def test_what_is_no_beat_is_refused(ready: Database) -> None:
             assert said[1].startswith(b"SERVER_ERROR nobody")
 
 
-async def test_members_who_went_away_leave_nothing_behind(ready: Database) -> None:
-    async with running(settings_of(ready.dsn)) as relay, crowd(store_of(relay), 5) as agents:
+async def test_members_who_went_away_leave_nothing_behind(behind: DatabaseLab) -> None:
+    async with running(settings_of(behind.url)) as relay, crowd(store_of(relay), 5) as agents:
         await all_beat(agents)
         table, seats = relay.server.table, relay.reception.seats
         stays = agents[4].identity(host(4))
@@ -146,5 +150,7 @@ async def test_members_who_went_away_leave_nothing_behind(ready: Database) -> No
 
 
 def test_says_what_it_cannot_work_with() -> None:
-    with pytest.raises(ConfigError, match="a relay writes to PostgreSQL and the store is memc"):
+    with pytest.raises(
+        ConfigError, match="a relay writes to PostgreSQL or MariaDB and the store is memc"
+    ):
         RelayService(settings_of("memcached://h1"))

@@ -1,10 +1,8 @@
 """A relay whose database is away, slow or choosy, and coordinators while a relay is."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 import anyio
-import asyncpg
 import msgspec
 import pytest
 
@@ -12,10 +10,12 @@ from musterd.beat import unpack
 from musterd.errors import ShardRefused, StoreError
 from musterd.stores.postgres.schema import init_db
 from musterd.testing.busy import in_time
-from musterd.testing.servers import Database, Postgres, ServerError
+from musterd.testing.mariadb import MariaDatabase
+from musterd.testing.servers import Postgres
 from musterd_coordinator.relay.service import running
-from tests.conftest import StartPostgres
 from tests.contract.cast import Agent, closing_all, host
+from tests.contract.database_lab import DatabaseLab
+from tests.contract.mariadb_lab import MariaLab
 from tests.service.relay_fleet import (
     PATIENT,
     all_beat,
@@ -27,20 +27,15 @@ from tests.service.relay_fleet import (
     until_all_beat,
 )
 
-RECORDS = "SELECT encode(record, 'hex') FROM musterd.beat WHERE slot >= 0"
-
-
-END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname <> ''"
-
 
 class Beaters:
     """Members that beat all the time, and what they were told."""
 
-    def __init__(self, agents: Sequence[Agent], server: Postgres) -> None:
+    def __init__(self, agents: Sequence[Agent], behind: DatabaseLab) -> None:
         self.acknowledged: dict[int, int] = {}
         self.refusals: list[str] = []
         self._agents = agents
-        self._server = server
+        self._behind = behind
         self._all = anyio.Event()
 
     async def run(self) -> None:
@@ -57,7 +52,8 @@ class Beaters:
     async def check(self) -> None:
         """No acknowledged beat is lost."""
         acknowledged = dict(self.acknowledged)
-        lines = await anyio.to_thread.run_sync(self._server.execute, RECORDS)
+        records = f"SELECT {self._behind.hex_of('record')} FROM {{beat}} WHERE slot >= 0"
+        lines = await anyio.to_thread.run_sync(self._behind.execute, records)
         beats = [unpack(bytes.fromhex(line)) for line in lines.split()]
         stored = {beat.member_id: beat.sequence for beat in beats}
         assert acknowledged
@@ -75,20 +71,19 @@ class Beaters:
                 await anyio.sleep(0.01)
 
 
-async def test_what_was_acknowledged_is_in_the_database(start_postgres: StartPostgres) -> None:
+async def test_what_was_acknowledged_is_in_the_database(behind_mine: DatabaseLab) -> None:
     """Whenever the database ends the relay's sessions, stops, and comes back."""
-    server = start_postgres(fsync="off")
-    await init_db(server.dsn, 30.0)
+    [server] = behind_mine.servers
+    await behind_mine.make_tables()
     # Who was refused tries again with another number at once: a long time would keep it out for long.
-    settings = settings_of(server.dsn, push_timeout=2.0)
+    settings = settings_of(behind_mine.url, push_timeout=2.0)
     async with running(settings) as relay, crowd(store_of(relay)) as agents:
-        beaters = Beaters(agents, server)
+        beaters = Beaters(agents, behind_mine)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(beaters.run)
             for _ in range(5):
                 await beaters.until_all_beat()
-                with suppress(ServerError):  # it ends its own session too
-                    await anyio.to_thread.run_sync(server.execute, END_SESSIONS)
+                await anyio.to_thread.run_sync(behind_mine.end_sessions)
                 await beaters.check()
             await beaters.until_all_beat()
             await anyio.to_thread.run_sync(server.restart)
@@ -99,34 +94,34 @@ async def test_what_was_acknowledged_is_in_the_database(start_postgres: StartPos
     assert any("SERVER_ERROR" in reason for reason in beaters.refusals)
 
 
-async def test_waits_for_a_database_that_is_not_there(start_postgres: StartPostgres) -> None:
-    server = start_postgres()
+async def test_waits_for_a_database_that_is_not_there(behind_mine: DatabaseLab) -> None:
+    [server] = behind_mine.servers
     server.stop()
-    async with running(settings_of(server.dsn)) as relay, crowd(store_of(relay), 1) as [agent]:
+    settings = settings_of(behind_mine.url)
+    async with running(settings) as relay, crowd(store_of(relay), 1) as [agent]:
         with pytest.raises(ShardRefused, match=r"SERVER_ERROR .*connection refused"):
             await agent.tick()
         await anyio.to_thread.run_sync(server.start)
         with pytest.raises(ShardRefused, match="run 'musterd init-db'"):
             await agent.tick()
-        await init_db(server.dsn, 30.0)
+        await behind_mine.make_tables()
         with in_time(PATIENT):
             await relay.reached()
         await agent.tick()
         assert relay.gauges.reason == ""
 
 
-async def test_a_hanging_database_is_refused_in_time(start_postgres: StartPostgres) -> None:
-    server = start_postgres()
-    await init_db(server.dsn, 30.0)
-    settings = settings_of(server.dsn, push_timeout=0.8)
+async def test_a_hanging_database_is_refused_in_time(behind_mine: DatabaseLab) -> None:
+    await behind_mine.make_tables()
+    settings = settings_of(behind_mine.url, push_timeout=0.8)
     async with running(settings) as relay, crowd(store_of(relay), 3) as agents:
         await until_all_beat(agents)
-        server.pause()
+        behind_mine.pause()
         for agent in agents:
             agent.sequence += 1
         with pytest.raises(ShardRefused, match=r"no answer within 0\.8 s"):
             await agents[0].push(0, host(0))
-        server.resume()
+        behind_mine.resume()
         await until_all_beat(agents[:1])
 
 
@@ -144,10 +139,21 @@ async def test_one_whom_the_database_refuses_keeps_nobody_out(postgres: Postgres
     postgres.execute("DROP DATABASE latin WITH (FORCE)")
 
 
-async def test_silence_counts_only_while_a_relay_is_at_work(ready: Database) -> None:
+async def test_one_whom_a_constraint_refuses_keeps_nobody_out(maria: MariaDatabase) -> None:
+    maria.execute("ALTER TABLE musterd_member ADD CONSTRAINT a_zone CHECK (zone <> 'rack-0')")
+    settings = settings_of(MariaLab(maria).url)
+    async with running(settings) as relay, crowd(store_of(relay)) as agents:
+        agents[17].members = [host(17, zone="rack-0")]
+        for _ in range(8):
+            failures = await refusals(agents)
+        assert list(failures) == [17]
+        assert "a_zone" in failures[17]
+
+
+async def test_silence_counts_only_while_a_relay_is_at_work(behind: DatabaseLab) -> None:
     """A coordinator's canary does not go by way of a relay."""
-    settings = msgspec.structs.replace(settings_of(ready.dsn), service_down_time=0.5)
-    coordinator = coordinator_of(ready.dsn)
+    settings = msgspec.structs.replace(settings_of(behind.url), service_down_time=0.5)
+    coordinator = coordinator_of(behind.url)
 
     async def until(complete: bool) -> None:
         with in_time(PATIENT):
@@ -167,10 +173,10 @@ async def test_silence_counts_only_while_a_relay_is_at_work(ready: Database) -> 
             await until(complete=True)
 
 
-async def test_silence_does_not_count_while_a_relay_answers_too_late(ready: Database) -> None:
+async def test_silence_does_not_count_while_a_relay_answers_too_late(behind: DatabaseLab) -> None:
     """Somebody locks members' rows: a canary does not meet that, their beats do."""
-    settings = settings_of(ready.dsn, push_timeout=0.5)
-    coordinator = coordinator_of(ready.dsn)
+    settings = settings_of(behind.url, push_timeout=0.5)
+    coordinator = coordinator_of(behind.url)
     async with running(settings) as relay, crowd(store_of(relay), 2) as agents:
         await relay.reached()
         await until_all_beat(agents)
@@ -179,17 +185,12 @@ async def test_silence_does_not_count_while_a_relay_answers_too_late(ready: Data
                 while not (await coordinator.look()).complete:
                     pass
             [reader] = coordinator.readers
-            locker = await asyncpg.connect(ready.dsn)
-            try:
-                async with locker.transaction():
-                    await locker.execute("SELECT FROM musterd.beat WHERE slot >= 0 FOR UPDATE")
-                    with pytest.raises(ExceptionGroup):
-                        await all_beat(agents)
-                    with in_time(PATIENT):
-                        while (sweep := await reader.sweep()).complete:
-                            pass
-            finally:
-                await locker.close()
+            async with behind.locked():
+                with pytest.raises(ExceptionGroup):
+                    await all_beat(agents)
+                with in_time(PATIENT):
+                    while (sweep := await reader.sweep()).complete:
+                        pass
             assert sweep.reason.startswith("a relay lags: ")
             await until_all_beat(agents)
             with in_time(PATIENT):

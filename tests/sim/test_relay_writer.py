@@ -222,5 +222,5 @@ def test_its_url() -> None:
         open_store("relay://r1?replicas=2", namespace="n", timeout=1.0, beat_ttl=600)
     with pytest.raises(ConfigError, match="names r1:11411 twice"):
         open_store("relay://r1,r1", namespace="n", timeout=1.0, beat_ttl=600)
-    with pytest.raises(ConfigError, match="give a coordinator the postgresql:// URL"):
+    with pytest.raises(ConfigError, match="give a coordinator the postgresql:// or mysql:// URL"):
         open_reader(store, 0, "c1")

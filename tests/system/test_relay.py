@@ -1,5 +1,6 @@
 """From outside: a relay is killed and the other one stopped, and no live member ever looks dead."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -8,22 +9,34 @@ from musterd.model import State
 from musterd.testing.agent_process import COMMAND, AgentProcess
 from musterd.testing.busy import allowed_now
 from musterd.testing.daemons import Agent, Coordinator, Relay, Watch, all_in
+from musterd.testing.mariadb import MariaDb
 from musterd.testing.servers import Database
 
 NAMES = [f"host-{number}" for number in range(4)]
 
 
+@pytest.fixture(params=["postgresql", "mariadb"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give the URL of an empty database of each kind."""
+    if request.param == "postgresql":
+        database: Database = request.getfixturevalue("database")
+        yield database.dsn
+        return
+    with MariaDb(**MariaDb.cheap) as server, server.database() as maria:
+        yield maria.url
+
+
 @pytest.mark.time_limit(90)  # a fleet, deaths of members, and of a relay
-def test_a_fleet_behind_two_relays(database: Database) -> None:
+def test_a_fleet_behind_two_relays(url: str) -> None:
     down_time = allowed_now(2.0)  # so that nobody is silent because the machine is busy
     fleet = {"service_down_time": down_time, "interval": down_time / 4}
     with ExitStack() as stack:
         coordinator = stack.enter_context(
-            Coordinator(database.dsn, service_down_time=down_time, sweep_period=down_time / 8)
+            Coordinator(url, service_down_time=down_time, sweep_period=down_time / 8)
         )
-        relays = [stack.enter_context(Relay(database.dsn, **fleet)) for _ in range(2)]
-        url = f"relay://{','.join(relay.address for relay in relays)}"
-        agents = {name: stack.enter_context(Agent(url, name, **fleet)) for name in NAMES}
+        relays = [stack.enter_context(Relay(url, **fleet)) for _ in range(2)]
+        by_relay = f"relay://{','.join(relay.address for relay in relays)}"
+        agents = {name: stack.enter_context(Agent(by_relay, name, **fleet)) for name in NAMES}
         watch = Watch(coordinator)
         watch.until(all_in(State.UP, *NAMES), "all up")
         watch.clear()
@@ -55,13 +68,14 @@ def test_nobody_else_works_without_the_database(store: str, tmp_path: object) ->
         assert "postgresql://" in line
 
 
-def test_tells_systemd_when_it_is_ready_and_how_it_goes(database: Database) -> None:
+def test_tells_systemd_when_it_is_ready_and_how_it_goes(url: str) -> None:
     environ = {"MUSTERD_RELAY_LISTEN": "127.0.0.1:0", "WATCHDOG_USEC": "400000"}
     command = (*COMMAND, "relay")
-    with AgentProcess(database.dsn, command=command, environ=environ) as relay:
-        relay.wait_for("store lost: no musterd tables in this database: run 'musterd init-db'")
+    with AgentProcess(url, command=command, environ=environ) as relay:
+        relay.wait_for("store lost: no musterd tables")
+        relay.wait_for("run 'musterd init-db'")
         with ExitStack() as stack:
-            stack.enter_context(Coordinator(database.dsn))
+            stack.enter_context(Coordinator(url))
             relay.wait_for("READY=1")
         relay.wait_for("WATCHDOG=1\nSTATUS=0 connections, 0 beats/s, last batch 0 ms, 0 refused")
         status, seconds = relay.stop()

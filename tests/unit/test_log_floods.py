@@ -6,8 +6,8 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from musterd.beat import member_id
-from musterd_coordinator.sweep.postgres.relays import RelayWatch
 from musterd_coordinator.sweep.rows.refused import RefusedRows
+from musterd_coordinator.sweep.rows.relays import RelayWatch
 from musterd_coordinator.sweep.slots.quarantine import SlotQuarantine
 from tests.unit.stage import NAMESPACE, Stage, host
 

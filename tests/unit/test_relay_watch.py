@@ -3,7 +3,7 @@
 import pytest
 
 from musterd.beat import Beat, Status, pack
-from musterd_coordinator.sweep.postgres.relays import (
+from musterd_coordinator.sweep.rows.relays import (
     MARKS_GONE,
     MARKS_MISSED,
     NO_RELAY,

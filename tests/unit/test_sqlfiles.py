@@ -31,12 +31,18 @@ def test_a_statement_is_sent_without_its_comments(tmp_path: Path) -> None:
 
 
 def test_the_relay_s_statements_know_what_the_relay_knows() -> None:
-    sql = folder(musterd_coordinator.relay.__name__, "sql")
+    sql = folder(musterd_coordinator.relay.__name__, "sql") / "postgres"
     write = statement(sql, "write")
     assert f"substr($3::bytea, 1 + {SIZE} * (place::integer - 1), {SIZE})" in write
     assert f"& 65535 <= {NEXT}\n" in write
     assert f"get_byte(n.record, 24) < {NEXT})" in write
     assert f"pg_column_size(m.metadata) <= {METADATA_BYTES} " in statement(sql, "find")
+
+
+def test_the_relay_s_statements_for_mariadb_know_the_same() -> None:
+    write = statement(folder(musterd_coordinator.relay.__name__, "sql") / "mysql", "write")
+    assert f"& 65535) <= {NEXT}\n" in write
+    assert f"ASCII(SUBSTR(n.record, 25, 1)) < {NEXT})" in write
 
 
 @pytest.mark.parametrize("names", [["001_a.sql", "003_c.sql"], ["001_a.sql", "001_b.sql"]])
@@ -88,7 +94,7 @@ def test_a_step_of_mariadb_s_tables_notes_its_number_last(version: int) -> None:
 
 def test_coordinators_may_use_every_table_of_mariadb() -> None:
     made = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", "".join(mysql_schema.STEPS))
-    granted = "\n".join(mysql_schema.grants(None, "c", "d"))
+    granted = "\n".join(mysql_schema.Accounts(coordinators="c").grants("d"))
     assert set(re.findall(r"ON `d`\.(musterd_\w+)", granted)) == set(made)
 
 
@@ -116,6 +122,18 @@ def test_each_kind_of_role_gets_its_files() -> None:
     assert "musterd.registry" not in Roles(relays="r").sql()
     assert "musterd.registry" in Roles(coordinators="c").sql()
     assert Roles().sql() == ""
+
+
+def test_each_account_of_mariadb_gets_its_rights() -> None:
+    granted = {
+        kind: "\n".join(mysql_schema.Accounts(**{kind: "x"}).grants("d"))
+        for kind in mysql_schema.Accounts._fields
+    }
+    assert " ON `d`." not in granted["agents"]
+    assert "PROCEDURE" not in granted["relays"]
+    assert "musterd_token" not in granted["relays"]
+    assert "DELETE" not in granted["relays"]
+    assert list(mysql_schema.Accounts().grants("d")) == []
 
 
 def test_what_is_printed_is_one_transaction() -> None:

@@ -45,7 +45,7 @@ class Command(NamedTuple):
 DAEMONS = {
     "coordinator": Command("coordinator", "watch the store and answer who is up"),
     "agent": Command("agent", "beat for this host's members"),
-    "relay": Command("relay", "take agents' beats and write them to PostgreSQL in batches"),
+    "relay": Command("relay", "take agents' beats and write them to a database in batches"),
     "nova": Command("nova", "answer a stock Nova that asks by its own driver who is up"),
 }
 QUESTIONS = {
@@ -74,7 +74,7 @@ SET_UP = {
     ),
     "key": Command("key", "print the key of one member"),
     "token": Command("token", "make, list and revoke the tokens of a coordinator's API"),
-    "init-db": Command("init_db", "create musterd's tables in PostgreSQL, or print the SQL"),
+    "init-db": Command("init_db", "create musterd's tables in a database, or print the SQL"),
 }
 SECTIONS = {"daemons": DAEMONS, "questions": QUESTIONS, "orders": ORDERS, "set-up": SET_UP}
 COMMANDS = {name: command for section in SECTIONS.values() for name, command in section.items()}

@@ -92,10 +92,8 @@ def _schema_of(url: str, given: Mapping[str, str]) -> Any:
         return import_module("musterd_coordinator.sweep.nova.schema")
     if not url.startswith(MYSQL):
         return import_module("musterd.stores.postgres.schema")
-    for role in given.keys() - {"agents", "coordinators"}:
-        raise ConfigError(
-            f"--{role.replace('_', '-')} is for PostgreSQL: MariaDB has no such rights"
-        )
+    if "agents_each" in given:
+        raise ConfigError("--agents-each is for PostgreSQL: MariaDB has no such rights")
     from musterd.stores.mysql.store import check_driver
 
     check_driver()

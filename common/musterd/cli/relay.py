@@ -1,4 +1,4 @@
-"""``musterd relay`` takes agents' beats and writes them to PostgreSQL in batches."""
+"""``musterd relay`` takes agents' beats and writes them to a database in batches."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The module opens relays by URL: an agent's way to PostgreSQL by any relay that takes its beats.
+"""The module opens relays by URL: an agent's way to a database by any relay that takes its beats.
 
 All relays write into one database, so they are one shard. An agent beats to one of them at a time,
 its favourite by rendezvous hashing, and goes to the next when that one fails it.

@@ -262,7 +262,9 @@ class MySqlRegistry:
         first = now.read_from(self._mark) + 1, b"", b"", b""
         return now, (await session.execute(sql.PAGE, self._page_after(first, now))).rows
 
-    def _page_after(self, last: tuple[int, bytes, bytes, bytes], now: ChangeMark) -> Sequence[object]:
+    def _page_after(
+        self, last: tuple[int, bytes, bytes, bytes], now: ChangeMark
+    ) -> Sequence[object]:
         number, *position = last
         return self._namespace, self._me, now.number, number, number, *position, self._page
 

@@ -1,1 +1,1 @@
-"""The relay takes beats as a memcached does, and writes them to PostgreSQL in sorted batches."""
+"""The relay takes beats as a memcached does, and writes them to a database in sorted batches."""

@@ -10,26 +10,25 @@ from contextlib import suppress
 import anyio
 
 from musterd.errors import StoreError
-from musterd.stores.postgres.session import PgSession
-from musterd_coordinator.relay import database
 from musterd_coordinator.relay.checking import RelayChecks
+from musterd_coordinator.relay.database import RelayDatabase
 from musterd_coordinator.relay.reception import Inbox
 
 LOOK_EVERY = 0.25  # seconds
 LOOKED_AT = 250  # members at each look: a few milliseconds of the database, and of the loop
 
 
-async def keep_announced(inbox: Inbox, checks: RelayChecks, link: PgSession) -> None:
+async def keep_announced(inbox: Inbox, checks: RelayChecks, database: RelayDatabase) -> None:
     """Look at the rows of all members that have a seat, in turn, until cancelled."""
     place = 0
     while True:
         await anyio.sleep(LOOK_EVERY)
         with suppress(StoreError):  # whoever writes beats says so
-            place = await look(inbox, checks, link, place)
+            place = await look(inbox, checks, database, place)
 
 
 async def look(
-    inbox: Inbox, checks: RelayChecks, link: PgSession, place: int, most: int = LOOKED_AT
+    inbox: Inbox, checks: RelayChecks, database: RelayDatabase, place: int, most: int = LOOKED_AT
 ) -> int:
     """Take the seat of members that the database lies about; return the place of the next look.
 
@@ -37,7 +36,7 @@ async def look(
     StoreError.
     """
     signed = inbox.signed(place, most)
-    rows = await database.rows_of(link, signed)
+    rows = await database.rows_of(signed)
     for newcomer in signed:
         said, mac = rows.get(newcomer.identity, (newcomer.member, b""))
         if not mac or checks.fault(said, mac):

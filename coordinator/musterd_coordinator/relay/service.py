@@ -11,28 +11,26 @@ import anyio
 import structlog
 
 from musterd.beat import Beat, Status, member_id, new_incarnation, pack
-from musterd.errors import ConfigError, StoreError
+from musterd.errors import StoreError
 from musterd.keys import FleetKeys
 from musterd.renewal import LOOK_EVERY, Renewable, keep_looking
 from musterd.settings.keyring import renewable_fleet_keys
 from musterd.settings.settings import Settings
-from musterd.stores.postgres.session import PgSession
-from musterd.stores.postgres.url import parse_url
 from musterd.stores.slots.protocol import Keys
 from musterd.stores.table.table import Table
 from musterd.tls import server_tls
-from musterd.urls import host_and_port, without_secret
+from musterd.urls import host_and_port
 from musterd_coordinator.doorway.guard import check_beats
 from musterd_coordinator.process.daemon import lasting
-from musterd_coordinator.relay import database
 from musterd_coordinator.relay.checking import RelayChecks
+from musterd_coordinator.relay.database import open_database
 from musterd_coordinator.relay.gauges import RelayGauges
 from musterd_coordinator.relay.healing import keep_announced
 from musterd_coordinator.relay.promptness import LatencyFigures, LatencyReport
 from musterd_coordinator.relay.reception import Inbox
 from musterd_coordinator.relay.server import TABLE_MEMORY, RelayServer
 from musterd_coordinator.relay.writer import BeatWriter, SlotAllocator
-from musterd_coordinator.sweep.postgres.relays import mark_slot
+from musterd_coordinator.sweep.rows.relays import mark_slot
 from musterd_coordinator.sweep.signed.signing import Signing
 from musterd_coordinator.sweep.turns import in_steps
 
@@ -50,12 +48,6 @@ class RelayService:
     """A `RelayService` is all the parts of one relay; it is made inside a running loop."""
 
     def __init__(self, settings: Settings) -> None:
-        if not settings.store.startswith(("postgresql:", "postgres:")):
-            raise ConfigError(
-                f"a relay writes to PostgreSQL and the store is {without_secret(settings.store)}:"
-                " name a database with --store postgresql://user@host/database"
-            )
-        self._target = parse_url(settings.store)
         self._timeout = settings.effective_push_timeout  # an agent waits no longer
         self._ttl = settings.beat_ttl
         self._service_down_time = settings.service_down_time
@@ -63,7 +55,8 @@ class RelayService:
         self._mark_period = min(_MARK_PERIOD, settings.service_down_time / 10)
         self._reached = anyio.Event()
         self._run, self._sequence = new_incarnation(), count(1)
-        self.links = [PgSession(self._target, self._timeout) for _ in range(2)]
+        self.store, *self._databases = open_database(settings.store, self._timeout)
+        self._of_beats, self._of_seats = self._databases
         self.gauges = RelayGauges(anyio.current_time)
         table = Table(TABLE_MEMORY)
         self.table, self._keys = table, renewable_fleet_keys(settings)
@@ -74,15 +67,10 @@ class RelayService:
         self.server = RelayServer(host, port, table, self.reception, self.gauges, self.tls)
         self.promptness = LatencyReport(self._timeout)
         self.writer = BeatWriter(
-            *(self.reception, self.links[0], settings.relay_period, self._service_down_time / 3),
+            *(self.reception, self._of_beats, settings.relay_period, self._service_down_time / 3),
             *(self.gauges, self.promptness),
         )
-        self.usher = SlotAllocator(self.reception, self.links[1], self.gauges)
-
-    @property
-    def store(self) -> str:
-        """Return the database, without its password."""
-        return self._target.url
+        self.usher = SlotAllocator(self.reception, self._of_seats, self.gauges)
 
     def renew(self) -> None:
         """Take renewed certificates and keys now."""
@@ -117,7 +105,7 @@ class RelayService:
         """Show agents the challenge that coordinators keep in the database."""
         if self._checks is None:
             return
-        value = await database.challenge(self.links[0], self._namespace)
+        value = await self._of_beats.challenge(self._namespace)
         self._checks.saw(value)
         self.table.set(Keys(self._namespace).challenge, value)
 
@@ -140,7 +128,7 @@ class RelayService:
     async def keep_announced(self) -> None:
         """Have members announced again whose rows somebody changed, until cancelled."""
         if self._checks is not None:
-            await keep_announced(self.reception, self._checks, self.links[1])
+            await keep_announced(self.reception, self._checks, self._of_seats)
 
     async def _mark(self, report: LatencyFigures) -> None:
         name = f"{gethostname()}-{self.server.port}"
@@ -152,16 +140,16 @@ class RelayService:
         )
         slot = mark_slot(self._namespace, name)
         record = pack(beat) if self._checks is None else self._checks.sign_mark(beat, slot)
-        await database.mark(self.links[0], self._namespace, slot, identity, record)
+        await self._of_beats.mark(self._namespace, slot, identity, record)
 
     async def keep_fresh(self) -> None:
         """Connect to the database anew time and again, until cancelled: its name may have moved."""
         longest = min(_FRESH_PERIOD, self._service_down_time / 3)
         while True:
             await anyio.sleep(uniform(0.5, 1.0) * longest)
-            for link in self.links:
+            for database in self._databases:
                 with suppress(StoreError):  # the old connection serves
-                    await link.renew()
+                    await database.link.renew()
 
     async def keep_tidy(self) -> None:
         """Drop members that did not beat for long, until cancelled."""
@@ -186,6 +174,11 @@ class RelayService:
             if self._reached.is_set():
                 await self._mark(self._report()._replace(status=Status.LEAVING))
         await self.server.aclose()
+
+    def disconnect(self) -> None:
+        """Close the connections to the database without waiting for the network."""
+        for database in self._databases:
+            database.link.close()
 
 
 def _checks(settings: Settings, file: Renewable[FleetKeys]) -> RelayChecks:
@@ -227,5 +220,4 @@ async def running(settings: Settings) -> AsyncIterator[RelayService]:
                 tasks.cancel_scope.cancel()
     finally:
         await relay.server.aclose()
-        for link in relay.links:
-            link.close()
+        relay.disconnect()

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.errors import ShardRefused, StoreError
-from musterd.stores.postgres.session import PgSession
 from musterd.stores.table.items import Outcome
-from musterd_coordinator.relay import database
 from musterd_coordinator.relay.batch import LOST, STORED, Batch, Good, Rows, records_in
+from musterd_coordinator.relay.database import RelayDatabase, Slots
+from musterd_coordinator.relay.database import Rows as BeatRows
 from musterd_coordinator.relay.gauges import RelayGauges
 from musterd_coordinator.relay.promptness import LatencyReport
 from musterd_coordinator.relay.reception import Inbox
@@ -44,7 +44,7 @@ class BeatWriter:
     def __init__(
         self,
         reception: Inbox,
-        link: PgSession,
+        database: RelayDatabase,
         period: float,
         freshest: float,
         gauges: RelayGauges,
@@ -53,7 +53,7 @@ class BeatWriter:
         self.turn = anyio.Lock()  # held while a batch is under way
         self._promptness = promptness
         self._reception = reception
-        self._link = link
+        self._database = database
         self._period = period
         self._freshest = freshest
         self._gauges = gauges
@@ -115,7 +115,7 @@ class BeatWriter:
         beats = np.frombuffer(b"".join([one.records for one in given_up]), RECORD)
         return self._reception.seats.overdue(np.ascontiguousarray(beats["member_id"]), now)
 
-    def _seated(self, batch: Batch) -> tuple[Rows, database.Slots]:
+    def _seated(self, batch: Batch) -> tuple[Rows, Slots]:
         """Return the rows to write, and the slots where; they are in the order of these."""
         seats = self._reception.seats
         places = seats.find_all(batch.identity[batch.newest])
@@ -128,16 +128,16 @@ class BeatWriter:
         if not len(rows):
             return
         began, identity = anyio.current_time(), batch.identity[rows]
-        columns = database.Rows(slots, identity, batch.records[rows])
-        written = await database.write(self._link, columns, self._freshest)
+        columns = BeatRows(slots, identity, batch.records[rows])
+        written = await self._database.write(columns, self._freshest)
         now = anyio.current_time()
         batch.fate[rows] = np.where(written, STORED, LOST)
         lost = identity[~written].tolist()
         self._gauges.wrote(len(rows) - len(lost), len(lost), now - began)
         self._note_written(identity[written], batch.records[rows][written], now)
         if lost:
-            refused = database.Rows(slots[~written], identity[~written], columns.record[~written])
-            sit = await database.sit(self._link, refused)
+            refused = BeatRows(slots[~written], identity[~written], columns.record[~written])
+            sit = await self._database.sit(refused)
             for one in identity[~written][~sit].tolist():
                 self._reception.seats.remove(one)
 
@@ -155,9 +155,9 @@ class BeatWriter:
 class SlotAllocator:
     """A `SlotAllocator` finds or takes seats in the database for members with a first beat that waits."""
 
-    def __init__(self, reception: Inbox, link: PgSession, gauges: RelayGauges) -> None:
+    def __init__(self, reception: Inbox, database: RelayDatabase, gauges: RelayGauges) -> None:
         self._reception = reception
-        self._link = link
+        self._database = database
         self._gauges = gauges
         self._most = MOST_NEWCOMERS
 
@@ -170,7 +170,7 @@ class SlotAllocator:
 
     async def _seat(self, beats: Sequence[FirstBeat]) -> None:
         try:
-            found = await database.find_seats(self._link, _newcomers(beats))
+            found = await self._database.find_seats(_newcomers(beats))
         except StoreError as error:
             await self._refuse(beats, error)
             return
@@ -188,7 +188,7 @@ class SlotAllocator:
         while beats:
             some, beats = beats[: self._most], beats[self._most :]
             try:
-                slots = await database.announce(self._link, _newcomers(some))
+                slots = await self._database.announce(_newcomers(some))
             except StoreError as error:
                 refusals += 1
                 self._most = max(1, self._most // 8)

@@ -15,5 +15,5 @@ def open_reader(
     names = ",".join(server.name for server in driver.servers)
     raise ConfigError(
         f"store relay://{names} takes the beats of agents and shows none: give a coordinator"
-        " the postgresql:// URL that the relays write to"
+        " the postgresql:// or mysql:// URL that the relays write to"
     )

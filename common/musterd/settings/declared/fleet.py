@@ -18,7 +18,7 @@ STORE = Option(
     "Where beats go: memcached://h1:11211,h2:11211?replicas=2,"
     " postgresql://user@host:5432/db, mysql://user@host:3306/db (MariaDB; with the extra mysql),"
     " relay://r1:11411,r2:11411 (agents only: relays that"
-    " write to PostgreSQL), embedded://host:port (the coordinator itself listens there),"
+    " write to a database), embedded://host:port (the coordinator itself listens there),"
     " memory: (one process only) or, for coordinators that watch Nova's own services,"
     " nova+mysql://user@host/nova_api or nova+postgresql://… (docs/watching.md)."
     " memcached+tls://, relay+tls:// and embedded+tls:// are the"

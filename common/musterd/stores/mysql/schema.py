@@ -6,6 +6,7 @@ again. A step is never edited once released.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from musterd.errors import ConfigError, ShardRefused
 from musterd.sqlfiles import folder, steps
@@ -22,8 +23,14 @@ _TABLES = {
     **dict.fromkeys(("musterd_member", "musterd_beat", "musterd_challenge"), _CHANGED),
     **dict.fromkeys(("musterd_registry", "musterd_history", "musterd_coordinator"), _CHANGED),
     **dict.fromkeys(("musterd_count", "musterd_token"), "SELECT, INSERT, UPDATE"),
+    "musterd_turn": "SELECT, UPDATE",
 }
 """What coordinators may do with each."""
+_OF_RELAYS = {
+    **dict.fromkeys(("musterd_member", "musterd_beat"), "SELECT, INSERT, UPDATE"),
+    "musterd_turn": "SELECT, UPDATE",
+    "musterd_challenge": "SELECT",
+}
 _HAS_VERSION = """
 SELECT COUNT(*) FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'musterd_schema'
@@ -32,25 +39,36 @@ _TURN = "CONCAT('musterd/', MD5(DATABASE()))"  # one program at a time makes the
 
 
 def init_sql(
-    agents: str | None = None, coordinators: str = "musterd_coordinators", database: str = "musterd"
+    agents: str | None = None,
+    coordinators: str = "musterd_coordinators",
+    database: str = "musterd",
+    *,
+    relays: str | None = None,
 ) -> str:
     """Return all that :func:`init_db` does in a new ``database``, for the server's own client."""
-    given = [f"{one};" for one in grants(agents or "musterd_agents", coordinators, database)]
+    accounts = Accounts(agents or "musterd_agents", relays, coordinators)
+    given = [f"{one};" for one in accounts.grants(database)]
     return "\n".join([f"USE {quoted(database)};", *STEPS, "DELIMITER ;", *given]) + "\n"
 
 
-def grants(agents: str | None, coordinators: str | None, database: str) -> Iterator[str]:
-    """Yield the statements that give these accounts their rights; None: leave that one alone."""
-    where = quoted(database)
-    for account in filter(None, (agents, coordinators)):
-        for name in _OF_AGENTS:
-            yield f"GRANT EXECUTE ON PROCEDURE {where}.{name} TO {account_of(account)}"
-    if coordinators:
-        to = account_of(coordinators)
-        yield f"GRANT SELECT ON {where}.musterd_schema TO {to}"
-        yield from (
-            f"GRANT {rights} ON {where}.{table} TO {to}" for table, rights in _TABLES.items()
-        )
+class Accounts(NamedTuple):
+    """These are existing accounts that are given their rights; None: leave that alone."""
+
+    agents: str | None = None
+    relays: str | None = None
+    coordinators: str | None = None
+
+    def grants(self, database: str) -> Iterator[str]:
+        """Yield the statements that give them their rights."""
+        where = quoted(database)
+        for caller in filter(None, (self.agents, self.coordinators)):
+            for name in _OF_AGENTS:
+                yield f"GRANT EXECUTE ON PROCEDURE {where}.{name} TO {account_of(caller)}"
+        for account, tables in (self.relays, _OF_RELAYS), (self.coordinators, _TABLES):
+            if account:
+                yield f"GRANT SELECT ON {where}.musterd_schema TO {account_of(account)}"
+                for table, rights in tables.items():
+                    yield f"GRANT {rights} ON {where}.{table} TO {account_of(account)}"
 
 
 def quoted(name: str) -> str:
@@ -69,6 +87,7 @@ async def init_db(
     timeout: float,  # noqa: ASYNC109 (a default for all calls)
     *,
     agents: str | None = None,
+    relays: str | None = None,
     coordinators: str | None = None,
 ) -> list[str]:
     """Create or upgrade musterd's tables in the database of ``url``; return what is left to do.
@@ -81,7 +100,7 @@ async def init_db(
     link = MySqlSession(target, timeout)
     try:
         await ensure_schema(link)
-        for statement in grants(agents, coordinators, target.database):
+        for statement in Accounts(agents, relays, coordinators).grants(target.database):
             try:
                 async with link.session() as session:
                     await session.order(statement)

@@ -48,6 +48,9 @@ _CLUSTER = """
 SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS
 WHERE VARIABLE_NAME = 'wsrep_cluster_state_uuid'
 """
+LOGIN = "LEFT(SESSION_USER(), CHAR_LENGTH(SESSION_USER()) - LOCATE('@', REVERSE(SESSION_USER())))"
+"""The name of a connection's account, without its host, in SQL."""
+
 _IS_READ_ONLY = "SELECT CONCAT(@@GLOBAL.read_only)"
 _WRITABLE = ("0", "OFF")
 _READY = (
@@ -98,10 +101,10 @@ class Session:
             finally:
                 await prepared.close()
 
-    async def order(self, statement: str) -> None:
-        """Execute a statement without values, whatever it is."""
+    async def order(self, statement: str) -> int:
+        """Execute a statement without values, whatever it is; return how many rows it found."""
         with said_by(self.shard, self.server):
-            await self.connection.query(statement)
+            return int(await self.connection.query(statement))
 
     async def check_writable(self) -> None:
         """Raise NotWritable where the server takes no changes, whatever exception it makes for this user."""

@@ -1,10 +1,12 @@
 """The module is the coordinator's side of MariaDB as a store: seats, all beats, and a canary."""
 
+import anyio
+
 from musterd.beat import Beat, member_id, pack
 from musterd.model import Member
 from musterd.stores.link import again
 from musterd.stores.mysql.schema import ensure_schema
-from musterd.stores.mysql.session import MySqlSession
+from musterd.stores.mysql.session import LOGIN, MySqlSession
 from musterd.stores.mysql.store import MySqlDriver
 from musterd.stores.mysql.writer import MySqlWriter, retire
 from musterd.stores.rowwriter import signed
@@ -13,14 +15,18 @@ from musterd_coordinator.sweep.mysql.challenge import RowChallenge
 from musterd_coordinator.sweep.mysql.roster import RosterReader
 from musterd_coordinator.sweep.mysql.scan import read_beats
 from musterd_coordinator.sweep.rows.reader import RowReader
+from musterd_coordinator.sweep.rows.relays import MOST_RELAYS, RelayWatch, marks_key
 from musterd_coordinator.sweep.signed.signing import Signing
 
-_LOGIN = "LEFT(SESSION_USER(), CHAR_LENGTH(SESSION_USER()) - LOCATE('@', REVERSE(SESSION_USER())))"
 _NEW_CANARY = f"""
 INSERT INTO musterd_beat (slot, member_id, namespace_key, login_key, record)
-VALUES (?, ?, ?, CRC32({_LOGIN}), ?)
+VALUES (?, ?, ?, CRC32({LOGIN}), ?)
 ON DUPLICATE KEY UPDATE member_id = VALUES(member_id), namespace_key = VALUES(namespace_key),
-    login_key = VALUES(login_key), record = VALUES(record), seen_at = CURRENT_TIMESTAMP
+    login_key = VALUES(login_key), record = VALUES(record), seen_at = CURRENT_TIMESTAMP(3)
+"""
+_READ_MARKS = """
+SELECT slot, record FROM musterd_beat
+WHERE slot < 0 AND namespace_key = ? ORDER BY slot LIMIT ?
 """
 _OLD_CANARIES = """
 DELETE FROM musterd_beat WHERE slot < 0 AND seen_at < CURRENT_TIMESTAMP - INTERVAL 1 DAY
@@ -53,6 +59,7 @@ class MySqlReader(RowReader):
         super().__init__(link, canary_link, namespace, coordinator, signing, hosts)
         self._canary = MySqlWriter(canary_link, namespace)
         self._challenge = RowChallenge(canary_link, namespace)
+        self._relays = RelayWatch(self._seals.is_relays if self._seals else None)
         self._roster = RosterReader(link, namespace, self._seats, signing)
 
     async def _make_tables(self) -> None:
@@ -73,7 +80,10 @@ class MySqlReader(RowReader):
             self._harvest.reset()
             where = self._key, self._roster.top, self._canary_slot
             await read_beats(session, *where, self._take)
-        return self._batch()
+            marks = await session.execute(_READ_MARKS, (marks_key(self._namespace), MOST_RELAYS))
+        read = {slot: bytes(record) for slot, record in marks.rows}
+        now = anyio.current_time()
+        return self._batch(self._relays.judge(read, self._seats.fingerprint(), now))
 
     async def _retire(self, member: Member) -> None:
         its_id = member_id(self._namespace, member.group, member.name)

@@ -12,10 +12,10 @@ from musterd.stores.postgres.writer import PostgresWriter, retire
 from musterd.stores.rowwriter import signed
 from musterd_coordinator.sweep.base import BeatBatch, ShardReader
 from musterd_coordinator.sweep.postgres.challenge import RowChallenge
-from musterd_coordinator.sweep.postgres.relays import MOST_RELAYS, READ_MARKS, RelayWatch, marks_key
 from musterd_coordinator.sweep.postgres.roster import PAGE, PORTION, RosterReader
 from musterd_coordinator.sweep.postgres.scan import SNAPSHOT, Scan
 from musterd_coordinator.sweep.rows.reader import RowReader
+from musterd_coordinator.sweep.rows.relays import MOST_RELAYS, RelayWatch, marks_key
 from musterd_coordinator.sweep.signed.signing import Signing
 
 _NEW_CANARY = """
@@ -30,6 +30,10 @@ ON CONFLICT (slot) DO UPDATE SET
 _MOVED_CANARY = """
 WITH moved AS (DELETE FROM musterd.beat WHERE slot = $1 RETURNING *)
 INSERT INTO musterd.beat SELECT * FROM moved
+"""
+READ_MARKS = """
+SELECT slot, record FROM musterd.beat
+WHERE slot < 0 AND namespace_key = $1 AND octet_length(record) = 64 ORDER BY slot LIMIT $2
 """
 _OLD_CANARIES = "DELETE FROM musterd.beat WHERE slot < 0 AND seen_at < now() - interval '1 day'"
 

@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS musterd_beat (
     member_id BIGINT NOT NULL,
     namespace_key INT NOT NULL,
     login_key INT UNSIGNED NOT NULL,
-    seen_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    seen_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
     record BINARY(64) NOT NULL
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC //
 
@@ -65,7 +65,7 @@ BEGIN
         SIGNAL SQLSTATE 'HY000'
         SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = 'the server is read-only, as a replica is';
     END IF;
-    UPDATE musterd_beat SET record = its_record, seen_at = CURRENT_TIMESTAMP
+    UPDATE musterd_beat SET record = its_record, seen_at = CURRENT_TIMESTAMP(3)
     WHERE slot = its_slot AND member_id = its_id AND login_key = CRC32(
         LEFT(SESSION_USER(), CHAR_LENGTH(SESSION_USER()) - LOCATE('@', REVERSE(SESSION_USER()))));
     COMMIT;
@@ -85,7 +85,7 @@ BEGIN
         SIGNAL SQLSTATE 'HY000'
         SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = 'the server is read-only, as a replica is';
     END IF;
-    UPDATE musterd_beat SET record = its_record, seen_at = CURRENT_TIMESTAMP
+    UPDATE musterd_beat SET record = its_record, seen_at = CURRENT_TIMESTAMP(3)
     WHERE slot = its_slot AND member_id = its_id AND login_key = CRC32(
         LEFT(SESSION_USER(), CHAR_LENGTH(SESSION_USER()) - LOCATE('@', REVERSE(SESSION_USER()))));
     SET is_there = ROW_COUNT() > 0;

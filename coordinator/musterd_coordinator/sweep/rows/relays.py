@@ -18,21 +18,12 @@ from musterd.stores.rowwriter import namespace_key
 
 log = structlog.get_logger(__name__)
 
-READ_MARKS = """
-SELECT slot, record FROM musterd.beat
-WHERE slot < 0 AND namespace_key = $1 AND octet_length(record) = 64 ORDER BY slot LIMIT $2
-"""
 MOST_RELAYS = 1000
 """Rows of relays that a coordinator looks at."""
 
 MOST_PERIOD = 10.0
 """Seconds; a row that promises another after longer is no relay's: theirs come once a second or faster."""
 
-WRITE_MARK = """
-INSERT INTO musterd.beat (member_id, seen_at, slot, namespace_key, record)
-VALUES ($1, now(), $2, $3, $4)
-ON CONFLICT (slot) DO UPDATE SET seen_at = excluded.seen_at, record = excluded.record
-"""
 NO_RELAY = "no relay is writing"
 MARKS_MISSED = 3
 """Periods without a change after which a relay may be in trouble."""
