@@ -14,11 +14,14 @@ from musterd.errors import ShardCorrupt, ShardUnavailable
 from musterd.loop_clock import Clock
 from musterd.model import Member
 from musterd.stores.bounds import Mutex
+from musterd.stores.link import NotWritable
 from musterd_agent.beating import retry_pause
 from musterd_agent.shard import BeatTarget, reason_of
 
 _FORGETFUL = "lost the member again as soon as it was announced"
 _TOO_SLOW = "no answer within {:g} s"
+_MENDS_SOON = (ShardUnavailable, ShardCorrupt, NotWritable)
+"""As when its server was restarted, or another of its hosts takes the beats by now."""
 _SHARE_TO_RENEW = 0.8  # of the time to the next tick, which must not be late
 
 
@@ -107,7 +110,7 @@ class MemberPush:
             while True:
                 try:
                     return await self._carry(beat)
-                except (ShardUnavailable, ShardCorrupt):  # as when its server was restarted
+                except _MENDS_SOON:
                     left = anyio.current_effective_deadline() - anyio.current_time()
                     pause = retry_pause(left, within, self._rng)
                     if pause is None or self._missed:

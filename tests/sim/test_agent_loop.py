@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from musterd.beat import Status, member_id
 from musterd.errors import ShardCorrupt, ShardRefused, ShardUnavailable, StoreError
 from musterd.settings.settings import MemberSettings, Settings
+from musterd.stores.link import NotWritable
 from musterd_agent.agent import LEAVE_TIMEOUT
 from musterd_agent.beating import phase_of
 from tests.agent_support import NAMESPACE, RecordingShard, agent_of, running, settings_of
@@ -71,14 +72,16 @@ async def test_an_outage_costs_only_the_beats_it_covers() -> None:
     assert after[0][1].sequence == counters.made  # failed beats count as beats made
 
 
-async def test_a_cut_connection_costs_no_beat() -> None:
+@pytest.mark.parametrize("failure", [ShardUnavailable, ShardCorrupt, NotWritable])
+async def test_a_cut_connection_costs_no_beat(failure: type[StoreError]) -> None:
+    """Nor a server that takes none any more, where another one does."""
     shard = RecordingShard()
     agent = agent_of(shard, settings=settings_of("h1"))
     cut_until = PHASE + 20.0 + 0.5
 
     async def restarting(_call: str) -> None:
         if PHASE + 19.9 < anyio.current_time() < cut_until:
-            raise ShardUnavailable(shard.name, "connection reset")
+            raise failure(shard.name, "connection reset")
 
     shard.trouble = restarting
     async with running(agent):

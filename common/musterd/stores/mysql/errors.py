@@ -23,11 +23,13 @@ _BY_TLS = "name its authority in the URL of the store, as in ?ssl_ca=FILE"
 TAKEN = 1062  # a key that is there already
 # Deadlock, as a conflict of Galera's is one too; row changed meanwhile; prepare anew.
 _COLLISIONS = (1213, 1020, TAKEN, 1615)
-_WAITED_TOO_LONG = (1205, 1317, 1969, 3024)  # for a lock; ended, by its time limit or by hand
+LOCKED = 1205  # waited too long for a lock; or, at a node of Galera, for what others wrote
+_WAITED_TOO_LONG = (LOCKED, 1317, 1969, 3024)  # the others: ended, by its time limit or by hand
 _GONE = (1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2006, 2013, 2055)
 _NOT_READY = 1047
 _READ_ONLY = (1290, 1792, 1836)
 _TOO_MANY = 1040
+_NO_SOCKET = "does not expose socket"  # says asyncmy of a connection that ended as soon as it began
 
 
 @contextmanager
@@ -69,7 +71,7 @@ def is_of_one_host(error: Exception) -> bool:
     if isinstance(error, MySQLError):
         is_network = isinstance(error.__cause__, OSError)
         return is_network or number_of(error) in (*_GONE, _TOO_MANY)
-    return isinstance(error, NotWritable | OSError)
+    return isinstance(error, NotWritable | OSError) or _NO_SOCKET in str(error)
 
 
 def of_all(failures: Sequence[StoreError]) -> StoreError:
@@ -99,9 +101,12 @@ def translate(
         return _translate_driver(shard, error, limit, plain=plain)
     if isinstance(error, OSError):
         return ShardUnavailable(shard, _network_reason(error))
+    if isinstance(error, RuntimeError) and _NO_SOCKET in str(error):
+        return ShardUnavailable(shard, "connection lost")
     if isinstance(
         error,
-        ValueError
+        RuntimeError
+        | ValueError
         | LookupError
         | AssertionError
         | struct.error

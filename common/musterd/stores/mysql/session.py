@@ -11,13 +11,15 @@ from typing import Any, NoReturn
 import anyio
 from asyncmy.connection import Connection, PreparedStatement
 from asyncmy.constants.CLIENT import FOUND_ROWS, SSL
-from asyncmy.errors import OperationalError
+from asyncmy.errors import MySQLError, OperationalError
 
 from musterd.errors import ConfigError, ShardRefused, ShardUnavailable, StoreError
 from musterd.stores.link import LONGEST_CONNECTED, Link, NotWritable
 from musterd.stores.mysql.errors import (
+    LOCKED,
     is_of_one_host,
     not_ready,
+    number_of,
     of_all,
     read_only,
     said_by,
@@ -86,7 +88,7 @@ class Session:
 
     async def execute(self, statement: str, values: Sequence[object] = ()) -> Any:
         """Execute a statement that is worth preparing; return asyncmy's result."""
-        with said_by(self.shard, self.server):
+        async with self._in_plain_words():
             prepared = self.prepared.get(statement)
             if prepared is None:
                 prepared = self.prepared[statement] = await self.connection.prepare(statement)
@@ -94,7 +96,7 @@ class Session:
 
     async def once(self, statement: str, values: Sequence[object] = ()) -> Any:
         """Execute a statement that is seldom needed; return asyncmy's result."""
-        with said_by(self.shard, self.server):
+        async with self._in_plain_words():
             prepared = await self.connection.prepare(statement)
             try:
                 return await prepared.execute(values)
@@ -103,8 +105,18 @@ class Session:
 
     async def order(self, statement: str) -> int:
         """Execute a statement without values, whatever it is; return how many rows it found."""
-        with said_by(self.shard, self.server):
+        async with self._in_plain_words():
             return int(await self.connection.query(statement))
+
+    @asynccontextmanager
+    async def _in_plain_words(self) -> AsyncIterator[None]:
+        try:
+            with said_by(self.shard, self.server):
+                yield
+        except MySQLError as error:
+            if number_of(error) == LOCKED:  # at a node that is cut off who reads is told no more
+                await self.check_ready()
+            raise
 
     async def check_writable(self) -> None:
         """Raise NotWritable where the server takes no changes, whatever exception it makes for this user."""
