@@ -4,7 +4,7 @@
 #   setup.sh lint   the same with the tools of developers
 #   setup.sh test   the same with memcached, PostgreSQL, PgBouncer and Chromium
 #   setup.sh bench  the same with what draws the pictures, and the peers of benchmarks
-#   setup.sh faults the same with faketime
+#   setup.sh faults the same with faketime and Galera
 #   setup.sh fuzz   the same as bench, with fuzzers
 #   setup.sh install FOLDER  musterd as it is now, in a virtual environment for hosts that run it
 # Asks no questions, and leaves no server running that was not running before.
@@ -25,6 +25,12 @@ missing_servers() { # as Debian and Ubuntu call the packages
     on_path mariadbd || echo mariadb-server
     on_path openssl || echo openssl
     on_path initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
+}
+
+missing_for_faults() {
+    missing_servers
+    compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || echo faketime
+    compgen -G '/usr/lib*/galera*/libgalera_smm.so' >/dev/null || echo galera-4
 }
 
 missing_for_tests() {
@@ -166,8 +172,7 @@ main() {
             ;;
         faults)
             ensure_venv bench
-            ensure_packages missing_servers
-            compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || install_system_packages faketime
+            ensure_packages missing_for_faults
             ;;
         fuzz)
             ensure_venv fuzz

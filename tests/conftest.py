@@ -12,6 +12,7 @@ import structlog
 from musterd.stores.postgres.schema import init_db
 from musterd.testing import keeper
 from musterd.testing.authority import Authority
+from musterd.testing.mariadb import MariaDb
 from musterd.testing.processes import START_TIMEOUT
 from musterd.testing.servers import Database, Memcached, PgBouncer, Postgres
 from tests import measuring
@@ -80,6 +81,12 @@ class StartPostgres(Protocol):
     """`start_postgres(max_connections=20)` starts a server that this test alone uses."""
 
     def __call__(self, **settings: object) -> Postgres: ...
+
+
+class StartMariaDb(Protocol):
+    """`start_mariadb(max_connections=20)` starts a server that this test alone uses."""
+
+    def __call__(self, **settings: object) -> MariaDb: ...
 
 
 class StartPgBouncer(Protocol):
@@ -154,6 +161,12 @@ def database(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[Dat
     made = "tables" in request.fixturenames
     with postgres.database(request.getfixturevalue("tables") if made else "template1") as database:
         yield database
+
+
+@pytest.fixture
+def start_mariadb(servers: ExitStack) -> StartMariaDb:
+    """Start MariaDB servers that a test may stop, crash, pause and set as it likes."""
+    return lambda **settings: servers.enter_context(MariaDb(**settings))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.conftest import StartMemcached, StartPgBouncer, StartPostgres
+from tests.conftest import StartMariaDb, StartMemcached, StartPgBouncer, StartPostgres
 from tests.faults.lab import Lab
 from tests.faults.locks import Locked, Open
 
@@ -75,3 +75,9 @@ def start_postgres(servers: ExitStack, locks: Open) -> StartPostgres:
 def start_pgbouncer(servers: ExitStack, locks: Open) -> StartPgBouncer:
     """Start PgBouncers in transaction mode, locked as the fleet is."""
     return lambda postgres, **how: servers.enter_context(locks.pgbouncer(postgres, **how))
+
+
+@pytest.fixture
+def start_mariadb(servers: ExitStack, locks: Open) -> StartMariaDb:
+    """Start MariaDB servers, locked as the fleet is."""
+    return lambda **settings: servers.enter_context(locks.mariadb(**settings))

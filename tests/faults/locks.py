@@ -11,9 +11,15 @@ from musterd.keys import fleet_key_text, member_key, member_key_text
 from musterd.orders import Origin
 from musterd.testing.authority import Authority
 from musterd.testing.daemons import Agent, Coordinator, Relay, Setting
+from musterd.testing.mariadb import MariaDb
 from musterd.testing.processes import HOST, owned_directory
 from musterd.testing.proxy import Inside
-from musterd.testing.secured import SecuredMemcached, SecuredPgBouncer, SecuredPostgres
+from musterd.testing.secured import (
+    LockedMariaDb,
+    SecuredMemcached,
+    SecuredPgBouncer,
+    SecuredPostgres,
+)
 from musterd.testing.servers import Memcached, PgBouncer, Postgres
 from musterd.tokens import Rank, TokenOrder
 from musterd_coordinator.service.token_office import token_office
@@ -37,6 +43,9 @@ class Open:
 
     def pgbouncer(self, postgres: Postgres, **settings: object) -> PgBouncer:
         return PgBouncer(postgres, **settings)
+
+    def mariadb(self, **settings: object) -> MariaDb:
+        return MariaDb(**settings)
 
     def embedded(self, port: int) -> str:
         """The URL of an embedded store."""
@@ -80,6 +89,9 @@ class Locked(Open):
     def pgbouncer(self, postgres: Postgres, **settings: object) -> PgBouncer:
         return SecuredPgBouncer(postgres, self._shown, **settings)
 
+    def mariadb(self, **settings: object) -> MariaDb:
+        return LockedMariaDb(self._shown, self._ca, **settings)
+
     def embedded(self, port: int) -> str:
         return f"embedded+tls://{HOST}:{port}"
 
@@ -109,7 +121,7 @@ class Locked(Open):
         }
 
     def _registry_beside(self, store: str) -> str:
-        if store.startswith("postgresql:"):
+        if store.startswith(("postgresql:", "mysql:")):
             return store
         return f"sqlite:///{self._directory}/{next(self._registries)}.db"
 

@@ -51,6 +51,12 @@ class Outcome:
         file.write_text(json.dumps(document))
 
 
+def assert_explained(outcome: Outcome, *words: str) -> None:
+    """One of ``words`` must have been said."""
+    said = any(word in reason for word in words for reason in outcome.explained)
+    assert said, f"none of {words} in {outcome.explained}"
+
+
 class Answers:
     """What ``observer`` was answered, and the ``others``, while hosts died at these moments."""
 

@@ -1,6 +1,5 @@
-"""What others do to a PostgreSQL that a fleet beats to: locks, snapshots, leaks, full disks."""
+"""What others do to a PostgreSQL that a fleet beats to: locks, snapshots, leaks."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,9 +8,7 @@ import asyncpg
 from anyio.from_thread import start_blocking_portal
 
 from musterd.stores.postgres.schema import init_sql
-from musterd.testing import keeper
 from musterd.testing.servers import Database, Postgres
-from tests.faults.outcome import Outcome
 
 AGENTS, COORDINATORS = "musterd_agents", "musterd_coordinators"
 """Ordinary roles: some connections are reserved for superusers, and none for a fleet."""
@@ -91,33 +88,6 @@ def leak(server: Postgres) -> Iterator[None]:
     assert held, "there was nothing left to grab"
 
 
-@contextmanager
-def full_disk(server: Postgres, largest: int) -> Iterator[None]:
-    """No file of the server grows beyond ``largest`` bytes, nor can be written to there.
-
-    A limit of the kernel's on the processes, because not everybody may mount a small file system.
-    PostgreSQL then says "File too large" where a disk would make it say "No space left on
-    device", and does the same.
-    """
-    _limit_files(server, str(largest))
-    try:
-        yield
-    finally:
-        if server.is_running:
-            _limit_files(server, "unlimited")
-
-
-def _limit_files(server: Postgres, largest: str) -> None:
-    """Set the soft limit of all processes; as their own user, whom the kernel always lets."""
-    owner = server.directory.stat()
-    for pid in keeper.tree(server.pid):  # parents first: a child that comes later inherits it
-        command = ["prlimit", f"--pid={pid}", f"--fsize={largest}:"]
-        done = subprocess.run(
-            command, check=False, capture_output=True, user=owner.st_uid, group=owner.st_gid
-        )
-        assert done.returncode == 0 or not keeper.is_running(pid), done.stderr
-
-
 def fill_beats(database: Database) -> int:
     """Add another fleet's beats until the table is larger than a file of the log; its bytes."""
     database.execute(
@@ -125,9 +95,3 @@ def fill_beats(database: Database) -> int:
         " FROM generate_series(1, 80000) n"
     )
     return int(database.execute("SELECT pg_relation_size('musterd.beat')"))
-
-
-def assert_explained(outcome: Outcome, *words: str) -> None:
-    """One of ``words`` must have been said."""
-    said = any(word in reason for word in words for reason in outcome.explained)
-    assert said, f"none of {words} in {outcome.explained}"

@@ -50,9 +50,10 @@ LOCKED_HEAD = """\
 ## With everything locked
 
 The same list against a fleet that nothing is open of: memcached by TLS and password, PostgreSQL by
-TLS with `sslmode=verify-full`, embedded stores and relays by TLS, beats signed with a key for each
-member and `signatures = require`, and the coordinator's API by TLS with tokens. Whoever is hostile
-there has certificates, password and role, and no member's key (`make faults ARGS=--locked`).
+TLS with `sslmode=verify-full`, MariaDB by TLS with `ssl_ca`, embedded stores and relays by TLS, beats
+signed with a key for each member and `signatures = require`, and the coordinator's API by TLS with
+tokens. Whoever is hostile there has certificates, password and role, and no member's key
+(`make faults ARGS=--locked`).
 
 """
 

@@ -7,13 +7,13 @@ from musterd.testing import CuttingProxy
 from musterd.testing.servers import Database, PgBouncer, Postgres
 from tests.conftest import StartPgBouncer, StartPostgres
 from tests.faults.conftest import StartLab
+from tests.faults.disks import full_disk
+from tests.faults.outcome import assert_explained
 from tests.faults.postgres_others import (
     AGENTS,
     COORDINATORS,
-    assert_explained,
     fill_beats,
     fleets_database,
-    full_disk,
     leak,
     terminate,
     transaction,

@@ -7,7 +7,8 @@ import pytest
 from musterd.testing.servers import Postgres
 from tests.conftest import StartPostgres
 from tests.faults.conftest import StartLab
-from tests.faults.postgres_others import assert_explained, fleets_database, ways_into
+from tests.faults.outcome import assert_explained
+from tests.faults.postgres_others import fleets_database, ways_into
 from tests.faults.postgres_standby import Standby
 
 READ_WRITE = "target_session_attrs=read-write"

@@ -23,6 +23,8 @@ from musterd.testing.processes import (
 )
 
 SUPERUSER = "musterd_dba"
+_UNLIMITED = ("env", "--ignore-signal=XFSZ")
+"""As PostgreSQL does itself: a file that may not grow is an error then, as a full disk is, and no end."""
 _GREETING = b"\x0a"  # the version of the protocol, with which a server greets
 
 
@@ -102,7 +104,8 @@ class MariaDb(Server):
             "skip-name-resolve": "on",
         } | {key.replace("_", "-"): value for key, value in self.settings.items()}
         options = [f"--{key}={value}" for key, value in (settings | fixed).items()]
-        return [str(find_program("mariadbd", "mariadb-server")), "--no-defaults", *options]
+        program = str(find_program("mariadbd", "mariadb-server"))
+        return [*_UNLIMITED, program, "--no-defaults", *options]
 
     def _is_ready(self) -> bool:
         with suppress(OSError), socket.create_connection((self.host, self.port), 1.0) as client:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from musterd.testing.authority import Certificate
+from musterd.testing.mariadb import SUPERUSER as DBA
 from musterd.testing.mariadb import MariaDb
 from musterd.testing.processes import Server
 from musterd.testing.servers import SUPERUSER, Memcached, PgBouncer, Postgres
@@ -72,6 +73,24 @@ class SecuredMariaDb(MariaDb):
         own = own_files(self, certificate)
         own_ca = own_file(self, "ca.crt", Path(ca_file).read_bytes())
         self.settings |= {"ssl-cert": own.cert, "ssl-key": own.key, "ssl-ca": own_ca}
+        self._certificate = certificate
+
+    @cached_property
+    def client_tls(self) -> ssl.SSLContext | None:
+        """Return what its clients speak TLS with, where they do."""
+        return self._certificate.trusting()
+
+
+class LockedMariaDb(SecuredMariaDb):
+    """A `LockedMariaDb` speaks TLS and nothing else, and its URLs have its certificate checked."""
+
+    def __init__(self, certificate: Certificate, ca_file: str, /, **settings: object) -> None:
+        super().__init__(certificate, ca_file, require_secure_transport="on", **settings)
+        self._ca_file = ca_file
+
+    def url_of(self, database: str, user: str = DBA, password: str | None = None) -> str:
+        """Return the URL of a database, for the superuser or for an account that the test made."""
+        return f"{super().url_of(database, user, password)}?ssl_ca={self._ca_file}"
 
 
 class SecuredPgBouncer(PgBouncer):
