@@ -108,6 +108,22 @@ async def test_changed_facts_are_seen(lab: Lab) -> None:
         assert coordinator.slots == slots
 
 
+async def test_facts_that_change_while_a_member_beats_are_seen(lab: Lab) -> None:
+    store = lab.open()
+    agent, coordinator = Agent(store, [host(1, zone="a"), host(2)]), Coordinator(store)
+    async with closing_all(agent, coordinator):
+        await run([agent], coordinator, 1)
+        slots = coordinator.slots
+        for metadata in ({"rack": "12"}, {}):
+            agent.members = [Member("compute", "host-0001", "a", metadata=metadata), host(2)]
+            await agent.announce()
+            look = await run([agent], coordinator, 2)
+            assert coordinator.member("host-0001") == agent.members[0]
+            assert coordinator.member("host-0002") == host(2)
+            assert look.beats["host-0001"][0] == agent.incarnation
+        assert coordinator.slots == slots
+
+
 @on_direct
 async def test_retired_members_go_and_leave_their_slots_to_others(lab: Lab) -> None:
     store = lab.open()
