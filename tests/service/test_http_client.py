@@ -208,6 +208,7 @@ async def test_a_fork_never_reads_the_answers_of_its_parent(desk: DictDesk) -> N
 
 
 async def test_a_replica_answers_from_memory(desk: DictDesk) -> None:
+    began = time.monotonic()
     async with served(desk) as url, Replica(url, "compute") as replica:
         assert not replica.is_up("h0000")  # nothing is known yet
         assert replica.age == float("inf")
@@ -220,7 +221,7 @@ async def test_a_replica_answers_from_memory(desk: DictDesk) -> None:
         assert (replica.is_up("nobody"), replica.is_down("nobody")) == (False, False)
         assert len(replica.up()) == 2499
         assert (replica.listening, replica.problem, replica.version) == (True, None, desk.version)
-        assert 0.25 <= replica.age < allowed_now(2.0)
+        assert 0.25 <= replica.age <= 0.25 + time.monotonic() - began
         desk.put(Member("compute", "h0000"), state=State.DOWN)
         await until(lambda: replica.is_down("h0000"))
         await desk.forget("compute", "h0000")
@@ -232,9 +233,10 @@ async def test_a_replica_says_when_the_coordinator_hears_nothing(desk: DictDesk)
     async with served(desk, ping_period=0.2) as url, Replica(url, "compute") as replica:
         with in_time(5.0):
             await replica.wait_ready()
+        began = time.monotonic()
         desk.listen(False, 7.0)
         await until(lambda: not replica.listening)
-        assert 7.0 <= replica.age < 7.0 + allowed_now(2.0)
+        assert 7.0 <= replica.age <= 7.0 + time.monotonic() - began
         assert replica.is_up("h0000")
         desk.listen(False, None)
         await until(lambda: replica.age == float("inf"))
@@ -258,11 +260,12 @@ async def test_a_replica_keeps_its_view_and_says_how_old_it_is(desk: DictDesk) -
         # Another run counts its versions anew: what changed meanwhile must not be missed.
         again = DictDesk()
         again.put(Member("compute", "h0000"), state=State.DOWN)
+        began = time.monotonic()
         async with served(again, listen):
             await until(lambda: replica.is_down("h0000"), within=10.0)
             assert replica.listening
             assert list(replica.members()) == ["h0000"]
-            assert replica.age < 2.0
+            assert replica.age <= 0.25 + time.monotonic() - began
 
 
 async def test_a_replica_follows_another_coordinator(desk: DictDesk) -> None:

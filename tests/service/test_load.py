@@ -109,7 +109,7 @@ def test_a_coordinator_finds_what_was_announced_in_bulk(
 async def _lose_everybody(port: Port, lose: Callable[[], object]) -> None:
     members = seated(make_fleet(0, 30, "fleet", seed=1), 0, 0.2, wall=1.0)
     await port.announce_all(members)
-    count = Count(push_timeout=1.0)
+    count = Count(push_timeout=20.0)  # nothing fails because the machine is busy
     flow = Flow(members.fleet, port, port.script(members), 4, count)
     flow.take_interval(0.2)
     await flow.connect()

@@ -155,7 +155,7 @@ async def test_full_server_and_starting_server_are_said_in_words(
     server.resume()
     server.stop()
     with pytest.raises(ShardUnavailable, match="connection refused"):
-        await hasty.announce(host(1))
+        await writer.announce(host(1))
 
 
 async def test_a_full_server_renews_no_connection_and_keeps_the_old_one(

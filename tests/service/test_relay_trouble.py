@@ -119,7 +119,8 @@ async def test_a_hanging_database_is_refused_in_time(behind_mine: DatabaseLab) -
         behind_mine.pause()
         for agent in agents:
             agent.sequence += 1
-        with pytest.raises(ShardRefused, match=r"no answer within 0\.8 s"):
+        # The relay's own row may be first in line, and then takes its time.
+        with pytest.raises(ShardRefused, match=r"no answer within 0\.8 s|other calls took"):
             await agents[0].push(0, host(0))
         behind_mine.resume()
         await until_all_beat(agents[:1])
@@ -148,6 +149,12 @@ async def test_one_whom_a_constraint_refuses_keeps_nobody_out(maria: MariaDataba
             failures = await refusals(agents)
         assert list(failures) == [17]
         assert "a_zone" in failures[17]
+
+
+async def keep_beating(agents: Sequence[Agent]) -> None:
+    """Beat as fast as the relay lets them, whether it takes the beats or not."""
+    while True:
+        await refusals(agents)
 
 
 async def test_silence_counts_only_while_a_relay_is_at_work(behind: DatabaseLab) -> None:
@@ -185,12 +192,14 @@ async def test_silence_does_not_count_while_a_relay_answers_too_late(behind: Dat
                 while not (await coordinator.look()).complete:
                     pass
             [reader] = coordinator.readers
-            async with behind.locked():
+            async with behind.locked(), anyio.create_task_group() as tasks:
                 with pytest.raises(ExceptionGroup):
                     await all_beat(agents)
+                tasks.start_soon(keep_beating, agents)  # or it would lag for a moment only
                 with in_time(PATIENT):
                     while (sweep := await reader.sweep()).complete:
                         pass
+                tasks.cancel_scope.cancel()
             assert sweep.reason.startswith("a relay lags: ")
             await until_all_beat(agents)
             with in_time(PATIENT):

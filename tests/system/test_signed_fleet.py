@@ -23,13 +23,14 @@ FLEET = b"a fleet key of thirty-two bytes!"
 OTHERS = [f"host-{number}" for number in range(12)]
 VICTIM = "victim"
 BURST = 6.0  # seconds: longer than others may be silent, and half as long as it may be
-PAUSE = 1.7  # in which its own beat is seen
+PAUSE = 1.7
 
 
 class Neighbour:
     """It writes one record after the other into the victim's slot, with a pause now and then."""
 
     def __init__(self, server: Memcached) -> None:
+        self.pauses = 0
         self._server = server
         [index] = self.read(KEYS.index(member_id(NAMESPACE, "compute", VICTIM)))
         self._key = KEYS.beat(read_slots(index)[0])
@@ -45,7 +46,10 @@ class Neighbour:
         return record
 
     @contextmanager
-    def writing(self, next_record: Callable[[], bytes]) -> Iterator[None]:
+    def writing(
+        self, next_record: Callable[[], bytes], is_heard: Callable[[], bool] = lambda: True
+    ) -> Iterator[None]:
+        """Write meanwhile. A pause lasts until the victim ``is_heard``, however busy its host is."""
         over = threading.Event()
 
         def write() -> None:
@@ -53,6 +57,9 @@ class Neighbour:
             while not over.wait(0.02):
                 if time.monotonic() - began > BURST:
                     over.wait(PAUSE)
+                    while not (is_heard() or over.wait(0.1)):
+                        pass
+                    self.pauses += 1
                     began = time.monotonic()
                 record = next_record()
                 self._ask(b"set %b 0 600 %d\r\n%b\r\n" % (self._key, len(record), record), b"\r\n")
@@ -94,15 +101,12 @@ def test_a_neighbour_neither_kills_nor_revives(
         watch.clear()
 
         goodbye = recorded[0][:3] + bytes([Status.LEAVING]) + recorded[0][4:]
-        with neighbour.writing(lambda: goodbye):
+        with neighbour.writing(lambda: goodbye, lambda: is_heard(coordinator)):
             watch.until(lambda _: is_named(coordinator), "named in status")
-            watch.for_seconds(BURST + PAUSE)
+            watch.until(lambda _: neighbour.pauses > 1, "one more burst and its pause")
+            watch.until(lambda _: is_shown(coordinator), "shown as overwritten")
         assert watch.seen == {name: {State.UP} for name in [VICTIM, *OTHERS]}
-        shown = coordinator.client.member("compute", VICTIM)
-        assert shown.conflict
-        assert "overwritten by somebody without its key" in shown.reason
-
-        watch.for_seconds(1.5)
+        watch.until(lambda _: is_heard(coordinator), "heard again")
         recorded.append(neighbour.record())
         victim.kill()
         watch.until(all_in(State.DOWN, VICTIM), "down")
@@ -116,6 +120,16 @@ def test_a_neighbour_neither_kills_nor_revives(
             watch.for_seconds(3.0)
         assert watch.seen[VICTIM] == {State.DOWN}
         assert all(State.DOWN not in watch.seen[name] for name in OTHERS)
+
+
+def is_heard(coordinator: Coordinator) -> bool:
+    """Say whether its own beat was read in one of the last sweeps."""
+    return coordinator.client.member("compute", VICTIM).silent_for < 1.0
+
+
+def is_shown(coordinator: Coordinator) -> bool:
+    shown = coordinator.client.member("compute", VICTIM)
+    return shown.conflict and "overwritten by somebody without its key" in shown.reason
 
 
 def is_named(coordinator: Coordinator) -> bool:
