@@ -23,8 +23,8 @@ from musterd.renewal import keep_looking
 from musterd.settings.keyring import renewable_fleet_keys
 from musterd.settings.sources import Settings
 from musterd.stores import Store, open_store
-from musterd.stores.nova.store import Rhythm
-from musterd.stores.nova.url import NOVA, parse_url
+from musterd.stores.nova.store import Rhythm, beside, is_novas
+from musterd.stores.nova.url import parse_url
 from musterd.tls import Tls, client_tls, own_tls, server_tls
 from musterd.urls import host_and_port
 from musterd_coordinator.doorway.guard import check_api, check_beats
@@ -35,6 +35,7 @@ from musterd_coordinator.limits.seldom import Seldom
 from musterd_coordinator.process.daemon import lasting
 from musterd_coordinator.process.memory import keep_small
 from musterd_coordinator.registry.base import Registry, open_registry
+from musterd_coordinator.roll.placement import Places
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import Clocks, wall_instant
 from musterd_coordinator.service.access import Access
@@ -98,7 +99,7 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
         office.access = access
         farewell = LeftReaper(roll.view, office, settings.forget_left, clock)
         tasks.start_soon(lasting, "forget who left", farewell.run)
-        if not store.placed:
+        if store.listing:
             unlisted = UnlistedReaper(roll.view, office, lambda: roll.view.down_time)
             tasks.start_soon(lasting, "forget whom Nova lists no more", unlisted.run)
         if registry.shared:
@@ -144,13 +145,19 @@ def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:
         make_rules(settings),
         store.shard_names,
         namespace=settings.namespace,
-        place=store.place if store.placed else None,
-        replicas=store.replicas,
+        places=Places(store.place, store.replicas, store.listing, listed_in(store)),
         sweep_period=settings.sweep_period,
         sweep_timeout=settings.effective_sweep_timeout,
         clocks=clocks,
         members_limit=settings.members_limit,
     )
+
+
+def listed_in(store: Store) -> Callable[[str], bool]:
+    """Return what says of a group whether the store itself lists its members, as Nova does."""
+    if len(store.listing) == len(store.shard_names):
+        return lambda group: True
+    return is_novas if store.listing else lambda group: False
 
 
 def make_rules(settings: Settings) -> Rules:
@@ -163,14 +170,14 @@ def make_rules(settings: Settings) -> Rules:
         storm_fraction=settings.storm_fraction,
         storm_hold=settings.storm_hold_seconds,
         signed=settings.signatures_in_force == "require",
-        queued=settings.store.startswith(NOVA),
+        queued=settings.nova_url is not None,
     )
 
 
 def _push_timeouts(settings: Settings, intervals: Seconds) -> Seconds:
     """Return :meth:`Settings.push_timeout_for` of many intervals, or how long services of Nova wait."""
-    if settings.store.startswith(NOVA):
-        return np.full(len(intervals), parse_url(settings.store).rpc_response_timeout)
+    if settings.nova_url is not None:
+        return np.full(len(intervals), parse_url(settings.nova_url).rpc_response_timeout)
     if settings.push_timeout is not None:
         return np.full(len(intervals), settings.push_timeout)
     return np.minimum(USUAL_PUSH_TIMEOUT, PUSH_SHARE * intervals)
@@ -229,18 +236,27 @@ def coordinator_name(settings: Settings) -> str:
 
 
 async def _open_store(settings: Settings) -> Store:
-    store = open_store(
-        settings.store,
-        namespace=settings.namespace,
-        timeout=settings.effective_sweep_timeout,
-        beat_ttl=settings.beat_ttl,
-        tls=own_tls(settings) if settings.store.startswith(_EMBEDDED) else client_tls(settings),
-    )
-    if not settings.store.startswith(NOVA):
+    """Return the store that agents beat to, the one of Nova's that is watched, or both."""
+    store = _opened(settings, settings.store)
+    if settings.nova_url is None:
         return store
     from musterd_coordinator.sweep.nova.cells import watched  # only where there is such a store
 
-    return await watched(store, Rhythm(settings.interval, settings.sweep_period))
+    rhythm = Rhythm(settings.interval, settings.sweep_period)
+    if settings.watch is None:
+        return await watched(store, rhythm)
+    nova = await watched(_opened(settings, settings.watch), rhythm)
+    return beside(store, nova, signed=settings.signatures_in_force == "require")
+
+
+def _opened(settings: Settings, url: str) -> Store:
+    return open_store(
+        url,
+        namespace=settings.namespace,
+        timeout=settings.effective_sweep_timeout,
+        beat_ttl=settings.beat_ttl,
+        tls=own_tls(settings) if url.startswith(_EMBEDDED) else client_tls(settings),
+    )
 
 
 @asynccontextmanager

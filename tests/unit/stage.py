@@ -9,7 +9,7 @@ from musterd.beat import Status
 from musterd.model import Facts, Member, State
 from musterd.status import StatusAnswer
 from musterd_coordinator.registry.base import Entry
-from musterd_coordinator.roll.placement import Place
+from musterd_coordinator.roll.placement import Place, Places
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import Clocks
 from musterd_coordinator.service.queries import Queries
@@ -52,8 +52,12 @@ class Stage:
             rules(),
             [f"mc{n}:11211" for n in range(1, shards + 1)],
             namespace=NAMESPACE,
-            place=None if watched else place or (lambda identity: tuple(range(replicas))),
-            replicas=replicas,
+            places=Places(
+                place or (lambda identity: tuple(range(replicas))),
+                replicas,
+                listing=range(shards) if watched else (),
+                listed=lambda group: watched,
+            ),
             sweep_period=0.5,
             sweep_timeout=2.0,
             clocks=Clocks(lambda: self.now, lambda: self.wall),

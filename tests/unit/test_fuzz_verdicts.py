@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from musterd.stores.slots.protocol import SLOT_LIMIT
+from musterd_coordinator.roll.placement import Places
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import Clocks
 from musterd_coordinator.sweep.loop import Sweeper
@@ -39,8 +40,7 @@ class Watched(World):
             rules(),
             ["table"],
             namespace="fleet",
-            place=lambda identity: (0,),
-            replicas=1,
+            places=Places(lambda identity: (0,)),
             sweep_period=1.0,
             sweep_timeout=2.0,
             clocks=clocks,

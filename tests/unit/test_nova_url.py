@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from musterd.errors import ConfigError
 from musterd.settings.options import check_store
 from musterd.stores import open_store
-from musterd.stores.nova.store import Cell, Rhythm, watching
+from musterd.stores.nova.store import Cell, Rhythm, beside, is_novas, watching
 from musterd.stores.nova.url import parse_url, target_of
+from musterd_coordinator.sweep.base import open_reader
 from musterd_coordinator.sweep.nova.apidb import Mapped
 from musterd_coordinator.sweep.nova.cells import cells_of
 
@@ -144,3 +145,37 @@ def test_every_cell_has_shards_of_its_own() -> None:
         *("db1:3306/a direct", "db1:3306/a rpc"),
         *("db2:3306/b direct", "db2:3306/b rpc"),
     )
+
+
+def test_agents_are_placed_on_their_own_shards_beside_novas() -> None:
+    agents = open_store(
+        "memcached://m1,m2?replicas=2", namespace="musterd", timeout=1.0, beat_ttl=60.0
+    )
+    nova = open_store(URL, namespace="musterd", timeout=1.0, beat_ttl=60.0)
+    both = beside(agents, nova)
+    assert both.shard_names == agents.shard_names + nova.shard_names
+    assert both.listing == (2, 3)
+    assert (
+        both.url == "memcached://m1:11211,m2:11211?replicas=2 nova+mysql://musterd:***@db1/nova_api"
+    )
+    assert sorted(both.place(17)) == [0, 1]
+    assert both.place(17) == agents.place(17)
+    assert both.writer(1).name == "m2:11211"
+    with pytest.raises(ConfigError, match="takes no beats"):
+        both.writer(2)
+    readers = [open_reader(both, shard, "c1") for shard in range(4)]
+    assert tuple(reader.name for reader in readers) == both.shard_names
+
+
+@pytest.mark.parametrize(
+    ("group", "novas"),
+    [
+        ("compute", True),
+        ("scheduler", True),
+        ("nova-compute", True),
+        ("host", False),
+        ("novas", False),
+    ],
+)
+def test_groups_of_novas_are_known(group: str, novas: bool) -> None:
+    assert is_novas(group) == novas

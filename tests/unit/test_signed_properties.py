@@ -14,6 +14,7 @@ from musterd.keys import beat_mac, challenge_digest, member_key
 from musterd.model import Member, State
 from musterd.stores.slots.protocol import RETIRED, read_slots, write_holder, write_slots
 from musterd_coordinator.judge.contests import PATIENCE
+from musterd_coordinator.roll.placement import Places
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.shard import Clocks
 from musterd_coordinator.service.queries import Queries
@@ -94,8 +95,7 @@ class Observed:
             replace(rules(), signed=True),
             ["table"],
             namespace=NAMESPACE,
-            place=lambda identity: (0,),
-            replicas=1,
+            places=Places(lambda identity: (0,)),
             sweep_period=1.0,
             sweep_timeout=2.0,
             clocks=Clocks(lambda: self.now, lambda: self.now),

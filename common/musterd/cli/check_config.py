@@ -14,7 +14,7 @@ from musterd.settings.options import Role
 from musterd.settings.settings import OPTIONS, MemberSettings, Settings, aloud
 from musterd.settings.sources import Loaded
 from musterd.stores import open_store
-from musterd.stores.nova.url import NOVA, parse_url
+from musterd.stores.nova.url import parse_url
 from musterd.tls import client_tls, server_context, server_tls
 from musterd.tls import warnings as certificate_warnings
 
@@ -68,13 +68,14 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 def check_usable(settings: Settings) -> None:
     """Raise ConfigError for what only a start would find; connect to nothing."""
-    open_store(
-        settings.store,
-        namespace=settings.namespace,
-        timeout=settings.effective_push_timeout,
-        beat_ttl=settings.beat_ttl,
-        tls=client_tls(settings),
-    )
+    for url in filter(None, (settings.store, settings.watch)):
+        open_store(
+            url,
+            namespace=settings.namespace,
+            timeout=settings.effective_push_timeout,
+            beat_ttl=settings.beat_ttl,
+            tls=client_tls(settings),
+        )
     for member in settings.members:
         member.announced()
     if settings.fleet_key_file:
@@ -111,9 +112,9 @@ def _doubts_of_listeners(settings: Settings) -> list[str]:
 
 def _doubts_of_nova(settings: Settings) -> Iterator[str]:
     """Say what service_down_time comes to where Nova is watched."""
-    if not settings.store.startswith(NOVA):
+    if settings.nova_url is None:
         return
-    waits, interval = parse_url(settings.store).rpc_response_timeout, settings.interval
+    waits, interval = parse_url(settings.nova_url).rpc_response_timeout, settings.interval
     silent = 1.5 * interval + max(interval, waits)
     if silent > settings.service_down_time:
         yield (

@@ -21,6 +21,9 @@ _LONGEST_NAMESPACE = 32
 DAY = 86400.0
 """The seconds of a day."""
 
+WATCHED = "nova+"
+"""URLs of databases begin so where Nova's own tables are watched in them."""
+
 DATABASES = ("postgresql://", "postgres://", "mysql://", "mariadb://")
 """URLs of databases begin so, where beats and a registry that coordinators share can be."""
 
@@ -279,6 +282,13 @@ def check_store(text: str) -> str:
     ):
         raise ValueError("not a URL")
     return text
+
+
+def check_watch(text: str) -> str:
+    """Return ``text`` itself if it begins like a URL of Nova's databases; else raise ValueError."""
+    if not text.startswith(WATCHED):
+        raise ValueError("no URL of Nova's databases")
+    return check_store(text)
 
 
 def check_registry(text: str) -> str:

@@ -24,6 +24,7 @@ def consistent(
     _refuse_slow_sweeps(settings, sources)
     _refuse_unchecked_signatures(settings, sources)
     _refuse_lonely_files(settings, sources)
+    _refuse_two_novas(settings, sources)
     return settings, sources, warnings
 
 
@@ -123,3 +124,11 @@ def _refuse_lonely_files(settings: Settings, sources: Mapping[str, str]) -> None
                 f"{key} ({sources[key]}) is given without {needed}: name the certificate too, or"
                 f" leave {key} out"
             )
+
+
+def _refuse_two_novas(settings: Settings, sources: Mapping[str, str]) -> None:
+    if settings.watch is not None and settings.nova_url != settings.watch:
+        raise ConfigError(
+            f"both store ({sources['store']}) and watch ({sources['watch']}) name databases of Nova's:"
+            " leave watch out, or name the store that agents beat to"
+        )

@@ -17,7 +17,7 @@ from musterd.settings.declared import (
     openstack,
     readers,
 )
-from musterd.settings.options import DATABASES, Option
+from musterd.settings.options import DATABASES, WATCHED, Option
 from musterd.urls import host_and_port, listen_parts, socket_path, without_secret
 
 
@@ -73,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     consul_group: Annotated[str, openstack.CONSUL_GROUP] = "compute"
     agent_state_groups: Annotated[str, openstack.AGENT_STATE_GROUPS] = ""
     connections_per_address: Annotated[int | None, coordinators.CONNECTIONS_PER_ADDRESS] = None
+    watch: Annotated[str | None, coordinators.WATCH] = None
     registry: Annotated[str | None, coordinators.REGISTRY] = None
     sweep_period: Annotated[float, coordinators.SWEEP_PERIOD] = 1.0
     sweep_timeout: Annotated[float | None, coordinators.SWEEP_TIMEOUT] = None
@@ -134,6 +135,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.sweep_timeout is None:
             return min(10.0, self.service_down_time / 2)
         return self.sweep_timeout
+
+    @property
+    def nova_url(self) -> str | None:
+        """Return the URL of Nova's databases, with its secret, where they are watched."""
+        return self.store if self.store.startswith(WATCHED) else self.watch
 
     @property
     def registry_url(self) -> str:

@@ -68,7 +68,8 @@ class ShardWriter(Protocol):
 class Store:
     """A ``Store`` is the shards of one store URL. Opening one connects to nothing yet.
 
-    Members are ``placed`` on shards by their names, or else are where the store itself says so.
+    Members are placed on shards by their names; but shards that are ``listing`` say themselves who is a
+    member in them. Those come last.
     """
 
     url: str  # for people: without secrets
@@ -76,7 +77,7 @@ class Store:
     replicas: int
     guarantees: Guarantees
     driver: "Driver" = field(repr=False)
-    placed: bool = True
+    listing: tuple[int, ...] = ()
 
     def writer(self, shard: int) -> ShardWriter:
         """Return an agent's way to ``shard_names[shard]``."""
@@ -85,9 +86,10 @@ class Store:
     def place(self, member_id: int) -> tuple[int, ...]:
         """Return the shards that a member beats to, best first; ``replicas`` of them.
 
-        Where members are not ``placed``, that is not known before it is seen: then there are none.
+        None of them is ``listing``: whom such a shard has, it says itself.
         """
-        return place(member_id, self.shard_names, self.replicas) if self.placed else ()
+        names = self.shard_names[: len(self.shard_names) - len(self.listing)]
+        return place(member_id, names, self.replicas)
 
 
 class Driver(Protocol):
@@ -95,6 +97,24 @@ class Driver(Protocol):
 
     def writer(self, shard: int) -> ShardWriter:
         """Return an agent's way to one shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class BothDrivers:
+    """A ``BothDrivers`` is a store that agents beat to, and a ``listing`` one that is watched beside it."""
+
+    agents: Store
+    listing: Store
+
+    def writer(self, shard: int) -> ShardWriter:
+        """Return an agent's way to one shard."""
+        store, own = self.shard(shard)
+        return store.writer(own)
+
+    def shard(self, shard: int) -> tuple[Store, int]:
+        """Return whose shard it is, and its number there."""
+        first = len(self.agents.shard_names)
+        return (self.agents, shard) if shard < first else (self.listing, shard - first)
 
 
 def place(member_id: int, shard_names: Sequence[str], replicas: int) -> tuple[int, ...]:

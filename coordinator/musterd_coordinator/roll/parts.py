@@ -27,7 +27,6 @@ class RollParts(Protocol):
     facts: dict[int, Facts]  # by row, of those of which an operator said anything
     ordered: dict[int, Facts]  # and of those of which their store says that one ordered something
     said: dict[int, Facts]  # both together
-    is_watched: bool  # does the store itself say who is a member, and what is ordered of it?
     placement: Placement
     admission: Admission
     absent: Absent

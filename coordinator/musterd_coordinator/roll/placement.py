@@ -24,6 +24,24 @@ Place = Callable[[int], Sequence[int]]
 """The shards, by number, that the member with a member_id is placed on."""
 
 
+def _nobody(group: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """These are rules: ``place`` says where members are, each on at most so many shards (``replicas``).
+
+    Some shards are ``listing``: they say themselves who is a member in them, and what operators ordered
+    of it. Where members of groups that are ``listed`` are, only their seats tell.
+    """
+
+    place: Place
+    replicas: int = 1
+    listing: Sequence[int] = ()
+    listed: Callable[[str], bool] = _nobody
+
+
 @dataclass(slots=True)
 class Strays:
     """`Strays` are members that beat elsewhere than was thought, since that was told last."""
@@ -41,20 +59,20 @@ class Strays:
 class Placement:
     """A `Placement` places a namespace's members on the shards called ``names``, in their order.
 
-    ``coverage`` counts how many are placed where. Without ``place`` a member is where it has its seat.
+    ``coverage`` counts how many are placed where.
     """
 
     def __init__(
         self,
         namespace: str,
         names: Sequence[str],
-        place: Place | None,
+        places: Places,
         detector: Detector,
         directory: NameIndex,
     ) -> None:
         self._namespace = namespace
         self._names = names
-        self._place = place
+        self.places = places
         self._detector = detector
         self._directory = directory
         self._strays = [Strays() for _ in names]
@@ -62,19 +80,23 @@ class Placement:
 
     def shards_of(self, group: str, member: str) -> Sequence[int]:
         """Return the shards that a member is placed on; none where only its seat would tell."""
-        if self._place is None:
+        if self.places.listed(group):
             return ()
         if len(self._names) == 1:
             return (0,)
-        return self._place(member_id(self._namespace, group, member))
+        return self.places.place(member_id(self._namespace, group, member))
 
     def shards_of_all(self, members: MemberBatch) -> NDArray[np.int16]:
         """Return the shards that each of ``members`` (n) is placed on: (n, replicas)."""
-        if self._place is None or len(self._names) == 1:
-            return np.zeros((len(members.names), int(self._place is not None)), np.int16)
         groups = [sample.group for sample in members.samples]
+        if len(self._names) == 1 and not any(map(self.places.listed, groups)):
+            return np.zeros((len(members.names), 1), np.int16)
+        places = np.full((len(members.names), self.places.replicas), NO_SHARD, np.int16)
         named = zip(members.kinds.tolist(), members.names, strict=True)
-        return np.array([self.shards_of(groups[kind], name) for kind, name in named], np.int16)
+        for row, (kind, name) in zip(places, named, strict=True):
+            shards = self.shards_of(groups[kind], name)
+            row[: len(shards)] = shards
+        return places
 
     def add(self, members: MemberBatch, places: NDArray[np.int16]) -> None:
         """Add new ``members`` (n), which are placed on the shards ``places``.
@@ -107,9 +129,9 @@ class Placement:
 
         Where seats tell the place of members, it has none then, and nobody listens for it.
         """
-        if self._place is not None:
-            return
         member, members = self._directory.member(row), self._detector.members
+        if not self.places.listed(member.group):
+            return
         shards = [
             shard for shard in members.shard[:, row].tolist() if shard not in (index, NO_SHARD)
         ]

@@ -26,7 +26,7 @@ from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.notices import Notices
 from musterd_coordinator.roll.outbox import Outbox
 from musterd_coordinator.roll.pending import PendingRows
-from musterd_coordinator.roll.placement import Place, Placement
+from musterd_coordinator.roll.placement import Placement, Places
 from musterd_coordinator.roll.reporting import ChangeReporter
 from musterd_coordinator.roll.rows import RowKeeper
 from musterd_coordinator.roll.seating import Seating
@@ -55,8 +55,7 @@ class Roll:
         shard_names: Sequence[str],
         *,
         namespace: str,
-        place: Place | None,
-        replicas: int,
+        places: Places,
         sweep_period: float,
         sweep_timeout: float,
         clocks: Clocks,
@@ -64,7 +63,7 @@ class Roll:
     ) -> None:
         clock = partial(ListeningClock, sweep_period, sweep_timeout)
         self.shards = [ShardState(name, clock(), since=clocks.wall()) for name in shard_names]
-        self.detector = Detector(rules, [shard.clock for shard in self.shards], replicas)
+        self.detector = Detector(rules, [shard.clock for shard in self.shards], places.replicas)
         self.directory = NameIndex()
         self.admission = Admission(self.directory, members_limit, clocks.wall)
         self.clocks = clocks
@@ -72,9 +71,8 @@ class Roll:
         self.facts: dict[int, Facts] = {}
         self.ordered: dict[int, Facts] = {}
         self.said: dict[int, Facts] = {}
-        self.is_watched = place is None
         self.unsaved = Outbox(self.directory)
-        self.placement = Placement(namespace, shard_names, place, self.detector, self.directory)
+        self.placement = Placement(namespace, shard_names, places, self.detector, self.directory)
         self.reporter = ChangeReporter(
             self.detector, self.directory, clocks, changes=self.changes, unsaved=self.unsaved
         )

@@ -161,23 +161,26 @@ class RollView:
 
     def is_watched(self, row: int) -> bool:
         """Say whether the member of ``row`` is its store's own, which says itself what is ordered of it."""
-        return self._parts.is_watched
+        return self._parts.placement.places.listed(self._directory.member(row).group)
 
     def is_listed(self, row: int) -> bool:
         """Say whether a store that says who is a member says so of that of ``row``."""
         members = self._detector.members
-        return self._parts.is_watched and bool((members.shard[:, row] != NO_SHARD).any())
+        return self.is_watched(row) and bool((members.shard[:, row] != NO_SHARD).any())
 
     def unlisted(self) -> Rows:
         """Return the rows of members of which no shard says any more that they are such.
 
         There are none where members themselves say who they are, and while a shard has not told all.
         """
-        if not self._parts.is_watched or not all(shard.seats.swept for shard in self._parts.shards):
+        listing = self._parts.placement.places.listing
+        if not listing or not all(self._parts.shards[at].seats.swept for at in listing):
             return np.empty(0, np.int64)
         members = self._detector.members
         alone = (members.shard[:, members.used] == NO_SHARD).all(axis=0)
-        return np.flatnonzero(alone & (members.state[members.used] != Code.FREE))
+        alone &= members.state[members.used] != Code.FREE
+        rows = np.flatnonzero(alone)
+        return rows[[self.is_watched(row) for row in rows.tolist()]]
 
     # -- zones, by the numbers that tallies have --------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from musterd.beat import Beat
 from musterd.model import Facts, Member
 from musterd.stores import Store, scheme_of
+from musterd.stores.base import BothDrivers
 from musterd_coordinator.sweep.columns import Beats, Rejected, Slots
 
 if TYPE_CHECKING:
@@ -150,6 +151,10 @@ def open_reader(
     With ``signing`` it checks what is signed. Connects to nothing yet. Raises ConfigError for a store
     that takes beats and shows none.
     """
+    if isinstance(store.driver, BothDrivers):
+        store, shard = store.driver.shard(shard)
+        if store.listing:
+            signing = None  # Nova signs nothing
     home = import_module(_HOMES[scheme_of(store.url)])
     reader: ShardReader = home.open_reader(store.driver, shard, coordinator, signing)
     return reader

@@ -12,6 +12,7 @@ from musterd.settings.options import (
     check_hosts,
     check_listen,
     check_registry,
+    check_watch,
 )
 
 LISTEN = Option(
@@ -55,6 +56,18 @@ CONNECTIONS_PER_ADDRESS = Option(
     Role.COORDINATOR,
     when_unset="a quarter of all, which are 4096, or half of the open files allowed if those"
     " are fewer",
+)
+
+WATCH = Option(
+    "Nova's databases to watch beside the store that agents beat to: nova+mysql://user@host/nova_api or"
+    " nova+postgresql://… (docs/watching.md). Who has no agents names them as the store instead.",
+    Text(
+        "the URL of Nova's databases, as in nova+mysql://musterd@db1/nova_api", "URL", check_watch
+    ),
+    "nova+mysql://musterd@db1/nova_api",
+    Role.COORDINATOR,
+    when_unset="none",
+    secret=True,
 )
 
 REGISTRY = Option(

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from musterd.errors import ConfigError
 from musterd.keys import Keyring
-from musterd.stores.base import Guarantees, Store
+from musterd.stores.base import BothDrivers, Guarantees, Store
 from musterd.stores.nova.url import NovaUrl, parse_url, target_of
 
 
@@ -50,7 +50,8 @@ class Rhythm:
 class NovaDriver:
     """A ``NovaDriver`` has what is watched: the ``cells``, once they are known.
 
-    ``zoned``: the URL is of the API database, which knows zones.
+    ``zoned``: the URL is of the API database, which knows zones. ``signed``: agents beside it sign, so
+    that numbers of beats never go back.
     """
 
     nova: NovaUrl
@@ -59,6 +60,7 @@ class NovaDriver:
     cells: Sequence[Cell] = ()
     rhythm: Rhythm = Rhythm()
     zoned: bool = False
+    signed: bool = False
 
     @property
     def legs(self) -> Sequence[tuple[Cell, Leg]]:
@@ -93,7 +95,6 @@ def open_url(
         replicas=1,
         guarantees=Guarantees.NEVER_EVICTS | Guarantees.SHARED | Guarantees.SURVIVES_RESTART,
         driver=NovaDriver(nova, namespace, timeout),
-        placed=False,
     )
     return watching(store, [Cell("", nova.database)], Rhythm())
 
@@ -103,4 +104,35 @@ def watching(store: Store, cells: Sequence[Cell], rhythm: Rhythm, *, zoned: bool
     assert isinstance(store.driver, NovaDriver)
     driver = replace(store.driver, cells=tuple(cells), rhythm=rhythm, zoned=zoned)
     names = tuple(f"{target_of(cell.database).name} {leg}" for cell, leg in driver.legs)
-    return replace(store, shard_names=names, driver=driver)
+    return replace(store, shard_names=names, driver=driver, listing=tuple(range(len(names))))
+
+
+def beside(agents: Store, nova: Store, *, signed: bool = False) -> Store:
+    """Return both stores as one: the shards of ``agents``, who may have ``signed``, and those of ``nova``."""
+    assert isinstance(nova.driver, NovaDriver)
+    nova = replace(nova, driver=replace(nova.driver, signed=signed))
+    first, names = len(agents.shard_names), agents.shard_names + nova.shard_names
+    return replace(
+        agents,
+        url=f"{agents.url} {nova.url}",
+        shard_names=names,
+        driver=BothDrivers(agents, nova),
+        listing=tuple(range(first, len(names))),
+    )
+
+
+_TOPICS = (
+    "compute",
+    "conductor",
+    "scheduler",
+    "consoleauth",
+    "console",
+    "cert",
+    "network",
+    "cells",
+)
+
+
+def is_novas(group: str) -> bool:
+    """Say whether ``group`` is one of those in which services of Nova are."""
+    return group in _TOPICS or group.startswith("nova-")

@@ -91,7 +91,7 @@ class NovaReader:
         self._pace = ReportPace(
             rhythm.interval, driver.nova.rpc_response_timeout, rhythm.sweep_period
         )
-        self._table = ServiceTable(shared=leg is Leg.DIRECT)
+        self._table = ServiceTable(shared=leg is Leg.DIRECT or driver.signed)
         zoned = driver.zoned and leg is Leg.RPC
         api = apidb.database_at(driver.nova.target, ZONES_TIMEOUT) if zoned else None
         self._zones = HostZones(api, cell.name)
