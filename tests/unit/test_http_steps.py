@@ -181,7 +181,7 @@ def test_a_page_says_of_each_what_is_said_of_it_alone() -> None:
     members.orders[3], members.put_off[4] = FORCED_DOWN, True
     members.flips[5], members.flipped_by[5] = 200, Cause.CONFLICT
     members.lag_ms[6], members.missed[7], members.incarnation[8] = 9000, 2, 2**64 - 1
-    stage.roll.facts[3] = Facts(forced_down=True, forced_down_reason="psu", zone="z9")
+    stage.roll.set_facts(3, Facts(forced_down=True, forced_down_reason="psu", zone="z9"), "")
     page = stage.answers.members("g", limit=1000).members
     assert page == [stage.answers.member("g", each.member) for each in page]
     assert {"h00021", "h00042"} <= {each.member for each in page}
