@@ -173,7 +173,8 @@ class DictDesk:
     def summaries(self, group: str) -> Iterator[Sequence[MemberSummary]]:
         for seat in self._groups.get(group, {}).values():
             answer = _answer(seat)
-            yield [MemberSummary(answer.member, answer.zone, _verdict(answer), seat.facts)]
+            member = msgspec.structs.replace(seat.member, zone=answer.zone)
+            yield [MemberSummary(member, _verdict(answer), seat.facts)]
 
     def members(
         self,

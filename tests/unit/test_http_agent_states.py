@@ -88,6 +88,13 @@ async def test_a_member_is_told_as_the_exporter_tells_a_service() -> None:
     }
 
 
+async def test_a_service_that_is_watched_has_its_own_binary() -> None:
+    desk = DictDesk()
+    desk.put(Member("central", "d1", metadata={"binary": "designate-central"}))
+    ((labels, _),) = (await samples(desk, "central")).values()
+    assert labels["service"] == "designate-central"
+
+
 async def test_it_is_up_as_whoever_asks_is_told_and_who_is_unknown_is_left_out() -> None:
     desk = DictDesk()
     for state in State:

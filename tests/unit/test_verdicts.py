@@ -107,10 +107,10 @@ def test_answers_counts_filters_and_verdicts_agree(
         told = {name: verdict for part in portions for name, verdict in part.items()}
         assert told == answers.query(summary.group, [one.member for one in each]).members
         stand = [one for part in answers.summaries(summary.group) for one in part]
-        assert sorted((one.member, one.zone, one.facts.disabled_reason) for one in stand) == [
+        assert sorted((m.name, m.zone, facts.disabled_reason) for m, _, facts in stand) == [
             (one.member, one.zone, one.disabled_reason) for one in each
         ]
-        assert {one.member: one.verdict for one in stand} == told
+        assert {one.member.name: one.verdict for one in stand} == told
     assert tally.members(answers.tally().all) == everybody == len(fleet)
 
 

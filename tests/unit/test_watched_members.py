@@ -43,6 +43,8 @@ def test_what_was_ordered_in_nova_is_shown_with_where() -> None:
     assert (b.up, b.down, b.state, b.observed) == (False, True, State.DOWN, State.UP)
     assert b.reason.startswith("forced down: in Nova; observed up")
     assert (a.marks, b.marks) == ((Mark.DISABLED,), (Mark.FORCED_DOWN,))
+    (summaries,) = stage.answers.summaries("compute")
+    assert [one.facts for one in summaries] == [DISABLED, FORCED]
     changes = stage.roll.view.changes.changes_since(before, "compute")
     assert changes is not None
     assert {change.member: change.down for change in changes} == {"a": False, "b": True}

@@ -24,17 +24,22 @@ def agent_states(desk: CoordinatorApi, groups: Sequence[str]) -> Iterator[Metric
             part = GaugeMetricFamily(NAME, _MEANS, labels=LABELS)
             for one in summaries:
                 if one.verdict.state is not State.UNKNOWN:
-                    part.add_metric(labels_of(group, one), one.verdict.up)
+                    part.add_metric(labels_of(one), one.verdict.up)
             yield part
 
 
-def labels_of(group: str, one: MemberSummary) -> Sequence[str]:
+def labels_of(one: MemberSummary) -> Sequence[str]:
     """Return the values of :data:`LABELS`."""
+    member, facts = one.member, one.facts
     return (
-        f"{group}/{one.member}",
-        one.member,
-        f"nova-{group}" if group in _TOPICS else group,
-        "disabled" if one.facts.disabled else "enabled",
-        one.zone,
-        one.facts.disabled_reason,
+        f"{member.group}/{member.name}",
+        member.name,
+        member.metadata.get("binary") or _service(member.group),
+        "disabled" if facts.disabled else "enabled",
+        member.zone,
+        facts.disabled_reason,
     )
+
+
+def _service(group: str) -> str:
+    return f"nova-{group}" if group in _TOPICS else group

@@ -17,7 +17,7 @@ from musterd.answers import (
     MemberPage,
     QueryAnswer,
 )
-from musterd.model import Facts, FactsChange, Mark, State, Verdict
+from musterd.model import Facts, FactsChange, Mark, Member, State, Verdict
 from musterd.orders import UNTOLD, Origin
 from musterd.status import ShardStatus, StatusAnswer
 from musterd_coordinator.steps import Steps
@@ -29,10 +29,12 @@ PAGE_LIMIT = 1000
 
 
 class MemberSummary(NamedTuple):
-    """A `MemberSummary` is how one member stands: what may be done with it, and what operators say of it."""
+    """A `MemberSummary` is how one member stands: what may be done with it, and what operators say of it.
 
-    member: str
-    zone: str
+    ``member`` is as operators see it.
+    """
+
+    member: Member
     verdict: Verdict
     facts: Facts
 

@@ -16,7 +16,7 @@ def summaries(view: RollView, group: str) -> Iterator[list[MemberSummary]]:
     """
     rows = view.rows_of(group)
     for at in range(0, len(rows), AT_ONCE):
-        here, named = view.names_in(group, rows[at : at + AT_ONCE])
-        zones = [view.effective(row).zone for row in here.tolist()]
-        facts = [view.facts(row) or NO_FACTS for row in here.tolist()]
-        yield list(map(MemberSummary, named, zones, view.verdicts(here), facts))
+        here, _ = view.names_in(group, rows[at : at + AT_ONCE])
+        members = map(view.effective, here.tolist())
+        facts = [view.said(row) or NO_FACTS for row in here.tolist()]
+        yield list(map(MemberSummary, members, view.verdicts(here), facts))
