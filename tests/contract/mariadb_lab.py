@@ -62,6 +62,10 @@ class MariaLab(DatabaseLab):
         finally:
             link.close()
 
+    def url_of(self, account: str) -> str:
+        """The URL of the database, for an account."""
+        return self.database.server.url_of(self.database.name, account)
+
     def with_agents(self, driver: Driver, agents: Driver) -> Driver:
         assert isinstance(driver, MySqlDriver)
         return TwoAccounts(driver.target, driver.namespace, driver.timeout, driver.keyring, agents)

@@ -1,9 +1,11 @@
 """What MariaDB alone does as a store."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import pytest
+from asyncmy.errors import MySQLError
 
 from musterd import cli
 from musterd.errors import ConfigError, ShardRefused, StoreError
@@ -14,6 +16,7 @@ from musterd.stores.mysql.url import parse_url
 from musterd.testing.mariadb import SUPERUSER, MariaDb
 from musterd.urls import without_secret
 from tests.contract.cast import Agent, Coordinator, closing_all, host, hosts, run
+from tests.contract.database_lab import of
 from tests.contract.labs import AGENTS, PATIENT
 from tests.contract.mariadb_lab import MariaLab
 
@@ -76,6 +79,39 @@ async def test_a_member_belongs_to_the_account_that_announced_it(lab: MariaLab) 
             await foreign.tick()
         await foreign.writers[0].retire(host(1))
         assert await agent.writers[0].beat(agent.beat_of(host(1)))
+
+
+@on_mariadb
+@pytest.mark.parametrize(
+    "begin", ["START TRANSACTION", "SET autocommit = 0", "XA START 'x'"], ids=["begun", "off", "XA"]
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        "musterd_beat({slot}, {who}, '')",
+        "musterd_beat_look({slot}, {who}, '', 'fleet', NULL, NULL)",
+        "musterd_announce({who}, 'fleet', 'compute', 'host-0001', 'z', '', '{{}}', 0, NULL)",
+        "musterd_retire({who})",
+    ],
+    ids=["beat", "look", "announce", "retire"],
+)
+async def test_nothing_that_an_agent_calls_leaves_a_lock(
+    lab: MariaLab, begin: str, call: str
+) -> None:
+    agent, coordinator = Agent(lab.open(), hosts(2)), Coordinator(lab.open())
+    attacker = MySqlSession(parse_url(lab.url_of(AGENTS)), PATIENT)
+    async with closing_all(agent, coordinator):
+        await agent.tick()
+        slot, who = lab.execute(f"SELECT slot, member_id FROM {{beat}} {of(host(1))}").split()
+        async with attacker.session() as session:
+            await session.order(begin)
+            with suppress(MySQLError):  # some it may not call there
+                await session.order(f"CALL {call.format(slot=slot, who=who)}")
+            locked = "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_rows_locked > 0"
+            assert lab.execute(locked) == "0"
+        attacker.close()
+        look = await run([agent], coordinator, 2)
+        assert set(look.sequences.values()) == {3}
 
 
 async def test_the_tables_are_made_once_whoever_makes_them(contract_mariadb: MariaDb) -> None:

@@ -38,7 +38,7 @@ _LOCK = _statement("lock")
 _VACANT = _statement("vacant")
 _RESEAT = _statement("reseat").replace("{login}", LOGIN)
 _JOIN = _statement("join")
-_BEGIN = _statement("begin").replace("{login}", LOGIN)
+_BEGIN = _statement("begin")
 _SLOTS = _statement("slots")
 _MARK = """
 INSERT INTO musterd_beat (slot, member_id, namespace_key, login_key, record) VALUES (?, ?, ?, 0, ?)

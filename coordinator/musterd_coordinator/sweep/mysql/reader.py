@@ -6,7 +6,7 @@ from musterd.beat import Beat, member_id, pack
 from musterd.model import Member
 from musterd.stores.link import again
 from musterd.stores.mysql.schema import ensure_schema
-from musterd.stores.mysql.session import LOGIN, MySqlSession
+from musterd.stores.mysql.session import MySqlSession
 from musterd.stores.mysql.store import MySqlDriver
 from musterd.stores.mysql.writer import MySqlWriter, retire
 from musterd.stores.rowwriter import signed
@@ -18,9 +18,9 @@ from musterd_coordinator.sweep.rows.reader import RowReader
 from musterd_coordinator.sweep.rows.relays import MOST_RELAYS, RelayWatch, marks_key
 from musterd_coordinator.sweep.signed.signing import Signing
 
-_NEW_CANARY = f"""
+_NEW_CANARY = """
 INSERT INTO musterd_beat (slot, member_id, namespace_key, login_key, record)
-VALUES (?, ?, ?, CRC32({LOGIN}), ?)
+VALUES (?, ?, ?, CRC32(USER()), ?)
 ON DUPLICATE KEY UPDATE member_id = VALUES(member_id), namespace_key = VALUES(namespace_key),
     login_key = VALUES(login_key), record = VALUES(record), seen_at = CURRENT_TIMESTAMP(3)
 """
@@ -71,6 +71,7 @@ class MySqlReader(RowReader):
     async def _write_once(self, beat: Beat) -> None:
         row = self._canary_slot, signed(beat.member_id), self._key, pack(beat)
         async with self._canary_link.session() as session:
+            await session.check_writable()
             await session.once(_NEW_CANARY, row)
             await session.once(_OLD_CANARIES)
 
