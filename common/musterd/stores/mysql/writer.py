@@ -94,7 +94,17 @@ _MOST_UNSIGNED = 8  # arguments of an announcement without a mac
 
 
 async def _beat(session: Session, row: BeatRow) -> Any:
-    """Return a value that is false, or None for a signed beat, where no row was found."""
+    """Return a value that is false, or None for a signed beat, where no row was found.
+
+    Raises NotWritable where that is because the server takes no changes: its procedure does not say so.
+    """
+    answer = await _call(session, row)
+    if answer is None or answer is False:
+        await session.check_writable()
+    return answer
+
+
+async def _call(session: Session, row: BeatRow) -> Any:
     if len(row) > _PLAIN and row[_NAMESPACE]:
         slot, its_id, record, namespace, mac, facts = row
         values = slot, its_id, record, namespace.encode(), mac, facts

@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS musterd_challenge (
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC //
 
 -- The beat of the member in this slot, if it is its caller's: else it changes no row, which the caller
--- is told, and so where a beat may change nothing: announcing says why. It is one statement, for each
+-- is told; and none on a read-only server, for which it asks then. It is one statement, for each
 -- costs a server as much as a tenth of the beat, and a condition with many functions no less.
 DROP PROCEDURE IF EXISTS musterd_beat //
 CREATE PROCEDURE musterd_beat(its_slot INT, its_id BIGINT, its_record BINARY(64))
