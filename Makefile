@@ -1,6 +1,6 @@
 # Every target brings what it needs (scripts/setup.sh), skips what is there, and says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test coverage faults attacks lock siege fuzz bench wheel lint format clean
+.PHONY: help setup install demo test coverage faults attacks nova lock siege fuzz bench wheel lint format clean
 
 ARGS ?=
 PREFIX ?= /opt/musterd
@@ -43,6 +43,10 @@ faults:  ## break all there is to break, for an hour, and write docs/faults.md; 
 attacks:  ## do what one hostile or clumsy neighbour can do, five minutes; or ARGS=--locked
 	@scripts/setup.sh test
 	.venv/bin/pytest -n 3 tests/attacks --faults full $(ARGS)
+
+nova:  ## have Nova 34 itself ask musterd, through every client and every fault, ten minutes
+	@scripts/setup.sh nova
+	.venv/bin/pytest -n 2 tests/nova --nova $(ARGS)
 
 lock:  ## do what docs/lock-it.md says, on four hosts made of namespaces; eight minutes, as root
 	@scripts/setup.sh test

@@ -12,6 +12,7 @@ steps     how long the event loop is taken at once
 verify    what it costs to check whose beats were read
 signed    what a coordinator pays for a fleet that signs
 answers   what one answer costs in CPU, without a server
+door      a stock Nova's questions, beside a memcached
 tls       what TLS costs a beat, a question and a connection
 churn     names that come and go for ever
 simulate  how often the detector errs, and how soon it finds a death
@@ -37,6 +38,7 @@ BENCHMARKS = (
     "verify",
     "signed",
     "answers",
+    "door",
     "tls",
     "churn",
     "simulate",

@@ -5,6 +5,7 @@
 #   setup.sh test   the same with memcached, PostgreSQL, PgBouncer and Chromium
 #   setup.sh bench  the same with what draws the pictures, and the peers of benchmarks
 #   setup.sh faults the same with faketime and Galera
+#   setup.sh nova   the same as test without a browser, and Nova 34 in an environment of its own, build/nova
 #   setup.sh fuzz   the same as bench, with fuzzers
 #   setup.sh install FOLDER  musterd as it is now, in a virtual environment for hosts that run it
 # Asks no questions, and leaves no server running that was not running before.
@@ -174,6 +175,11 @@ main() {
             ensure_venv bench
             ensure_packages missing_for_faults
             ;;
+        nova)
+            ensure_venv lint
+            ensure_packages missing_servers
+            "$venv/bin/python" -m benchmarks.peers.environment
+            ;;
         fuzz)
             ensure_venv fuzz
             ensure_packages missing_servers
@@ -184,7 +190,7 @@ main() {
             install_packages
             install_musterd .
             ;;
-        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|fuzz, or install FOLDER' ;;
+        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|nova|fuzz, or install FOLDER' ;;
     esac
 }
 

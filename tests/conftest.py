@@ -36,10 +36,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--faults full` runs every fault, with the guard against mass silences and without.
 
-    With `--locked` faults and attacks meet a fleet with TLS, logins, tokens and signed beats.
+    With `--locked` faults and attacks meet a fleet with TLS, logins, tokens and signed beats. With
+    `--nova` Nova itself asks.
     """
     parser.addoption("--faults", choices=["short", "full"], default="short")
     parser.addoption("--locked", action="store_true")
+    parser.addoption("--nova", action="store_true")
     parser.addini("time_limit", "seconds for one test where the machine is not busy", "float", 30.0)
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
-PACKAGES = ("nova==34.0.0", "psycopg2-binary", "python-memcached")
+CLIENTS = ("python-memcached", "pymemcache", "python-binary-memcached")
+"""By which oslo.cache asks a memcached."""
+
+PACKAGES = ("nova==34.0.0", "psycopg2-binary", *CLIENTS)
 PLACE = Path(__file__).parents[2] / "build" / "nova"
 
 
@@ -38,3 +41,10 @@ def _install(python: Path) -> None:
 def _fingerprint() -> str:
     words = (CONSTRAINTS.read_text(), *PACKAGES, sys.version)
     return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    try:
+        nova_python()
+    except NoNova as missing:
+        sys.exit(str(missing))

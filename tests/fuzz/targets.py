@@ -12,13 +12,17 @@ import numpy as np
 from musterd.beat import SIZE, Beat, BeatError, beat_in, pack, unpack
 from musterd.errors import ConfigError, StoreError
 from musterd.settings.inifile import assignments
+from musterd.settings.novacache import DoorFacts, findings
 from musterd.settings.novaconf import read
 from musterd.settings.novafile import of_texts
 from musterd.stores.postgres.url import parse_url
 from musterd.stores.slots.protocol import SLOT_LIMIT, Keys, write_holder
 from musterd.stores.table.table import Table
 from musterd.urls import host_and_port, without_secret, without_secrets
+from musterd_coordinator.memcache.binary import BinarySession
 from musterd_coordinator.memcache.protocol import ProtocolSession
+from musterd_coordinator.nova.beats import is_beat
+from musterd_coordinator.nova.values import value_of
 from musterd_coordinator.relay.reception import Inbox
 from musterd_coordinator.sweep.columns import Rejected, sift, words_in
 from musterd_coordinator.sweep.memcached.replies import BeatsReply
@@ -27,7 +31,9 @@ from musterd_coordinator.sweep.postgres.copy import Copy
 from musterd_coordinator.sweep.rows.collector import RowCollector
 from musterd_coordinator.sweep.rows.relays import RelayWatch
 from musterd_coordinator.sweep.slots.slotmap import Block
+from tests.binary_packets import GETK, QUIT, SET, packet, storing
 from tests.fuzz.feed import Feed
+from tests.nova_values import NOVA_34
 from tests.unit.keyed_world import BAD_UTF8, GOOD, KEYS, NESTED, ROUNDS_TO_HEAL, World
 from tests.unit.postgres_rows import copy_of, seats_of
 from tests.unit.sealed import Signer, Slots, host
@@ -187,15 +193,28 @@ class Mute:
 
 def embedded_protocol(data: bytes) -> None:
     """What a client hears does not depend on how its bytes came."""
+    compare(data, ProtocolSession)
+
+
+def binary_protocol(data: bytes) -> None:
+    """Nor does it in packets."""
+    compare(data, BinarySession)
+
+
+Begin = Callable[[Table, Mute], ProtocolSession | BinarySession]
+
+
+def compare(data: bytes, begin: Begin) -> None:
+    """The same bytes are answered the same, in parts and as a whole."""
     feed = Feed(data)
     parts = [feed.text(300) for _ in range(feed.number(8))]
     parts.append(feed.rest())
-    assert conversation(parts) == conversation([b"".join(parts)])
+    assert conversation(parts, begin) == conversation([b"".join(parts)], begin)
 
 
-def conversation(parts: Sequence[bytes]) -> bytes:
+def conversation(parts: Sequence[bytes], begin: Begin) -> bytes:
     """All that is answered to ``parts``."""
-    talk = ProtocolSession(Table(1 << 22, monotonic=lambda: 1.0), Mute())
+    talk = begin(Table(1 << 22, monotonic=lambda: 1.0), Mute())
     said = []
     for part in parts:
         talk.feed(part)
@@ -232,8 +251,14 @@ def drain(talk: ProtocolSession) -> None:
         pass
 
 
+def nova_beats(data: bytes) -> None:
+    """Whatever is stored is told to be a beat or none, and nothing in it is done."""
+    for flags in (1, 9):
+        assert is_beat(flags, data) in (True, False)
+
+
 def nova_conf(data: bytes) -> None:
-    """An INI text is read, or refused in one line."""
+    """An INI text is read, or refused in one line, and so it is where it is checked for a door."""
     text = data.decode("utf-8", "replace")
     try:
         dict(assignments("nova.conf", text))
@@ -241,6 +266,14 @@ def nova_conf(data: bytes) -> None:
     except ConfigError as error:
         assert "\n" not in str(error)
         assert str(error).startswith("nova.conf")
+    try:
+        found = findings(
+            of_texts("nova.conf", [("nova.conf", text)]), DoorFacts("::1", 11511, tls=True)
+        )
+    except ConfigError as error:
+        assert "\n" not in str(error)
+    else:
+        assert all(one.text for one in found)
 
 
 def urls(data: bytes) -> None:
@@ -291,6 +324,7 @@ TWO_HOLDERS = b"".join(
 )
 TWO_BEATS = b"".join(VALUE % (KEYS.beat(slot), SIZE, GOOD_RECORD) for slot in range(2))
 COMMANDS = b"set k 0 0 5\r\nhello\r\nget k\r\nincr n 1\r\ngets k\r\ndelete k\r\nstats\r\nquit\r\n"
+PACKETS = packet(SET, b"k", b"hello", extras=storing()) + packet(GETK, b"k") + packet(QUIT)
 RELAYED = b"set fleet:b:00000003 0 600 64\r\n%b\r\nreplace fleet:b:00000003 0 600 64\r\n%b\r\n" % (
     *(2 * (pack(Beat(Keys("fleet").identity(GOOD[0]), 7, 9, 1000)),)),
 )
@@ -316,6 +350,8 @@ TARGETS = {
     "postgres_copy": Target(postgres_copy, [b"\0" + copy_of([(3, GOOD_RECORD)])]),
     "relay_rows": Target(relay_rows, [b"\1\1\0" + GOOD_RECORD]),
     "embedded_protocol": Target(embedded_protocol, [b"\0" + COMMANDS]),
+    "binary_protocol": Target(binary_protocol, [b"\0" + PACKETS]),
+    "nova_beats": Target(nova_beats, [value_of(0.0), *(value for _, value in NOVA_34.values())]),
     "relay_protocol": Target(relay_protocol, [b"\xff" + RELAYED]),
     "nova_conf": Target(nova_conf, [NOVA]),
     "urls": Target(urls, [b"user@host:5432/db?sslmode=require", b"[::1]:80"]),

@@ -2,9 +2,8 @@
 
 import signal
 import socket
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,11 +12,11 @@ import pytest
 from musterd.model import FactsChange, State
 from musterd.testing.authority import Authority
 from musterd.testing.busy import allowed_now
-from musterd.testing.daemons import Agent, Coordinator, NovaDaemon, Setting, Watch, all_in, toml
-from musterd.testing.manager import ServiceManager
-from musterd.testing.processes import HOST, held_port
+from musterd.testing.daemons import Agent, Coordinator, NovaDaemon, Setting, Watch, all_in
+from musterd.testing.processes import HOST, ServerError, held_port
 from musterd.testing.servers import Memcached
 from musterd_coordinator.nova.values import key_of
+from tests.managed_door import address_of, managed
 from tests.nova_client import NovaClient
 from tests.nova_values import cached, unpickled
 from tests.patiently import PATIENCE, until
@@ -37,6 +36,7 @@ class Fleet:
 
     def __init__(self, memcached: Memcached, stack: ExitStack) -> None:
         self.stack = stack
+        self.memcached = memcached
         self.agents = [Agent(memcached.url, name) for name in ("h1", "h2")]
         self.coordinator = Coordinator(memcached.url)
         for each in (*self.agents, self.coordinator):
@@ -154,6 +154,34 @@ def test_the_time_is_that_of_the_last_beat(memcached: Memcached) -> None:
         until(lambda: age_of(client.get(H1)) < 2, "back")
 
 
+def test_services_that_write_to_one_door_are_known_at_all(fleet: Fleet) -> None:
+    groups = {"nova_groups": "compute,conductor", "store": fleet.memcached.url}
+    one = fleet.door(**groups, nova_beat_for="conductor", member="ctl1")
+    other = fleet.door(**groups)
+    conductor = key_of("conductor", "ctl1")
+    with client_of(one) as writer, client_of(other) as reader:
+        assert reader.get(conductor) is None
+
+        def known() -> bool:
+            writer.set(conductor, BEAT)
+            return reader.get(conductor) is not None
+
+        until(known, "known")
+        assert fleet.coordinator.client.member("conductor", "ctl1").state == State.UP
+        until(lambda: reader.get(conductor) is None, "down, as it writes no more")
+
+
+def test_a_door_is_no_store_of_its_own_beats(memcached: Memcached) -> None:
+    with held_port() as port:
+        address = f"{HOST}:{port}"
+        groups = {"nova_groups": "conductor", "nova_beat_for": "conductor"}
+        door = NovaDaemon("http://127.0.0.1:9", store=f"memcached://{address}", **groups)
+        door.settings = {**door.settings, "nova_listen": address}
+        with pytest.raises(ServerError, match="the store is the door itself"):
+            door.start()
+        door.close()
+
+
 def test_a_coordinator_opens_the_same_door(memcached: Memcached) -> None:
     with (
         held_port() as port,
@@ -178,30 +206,6 @@ def is_open(port: int) -> bool:
 
 
 # Under systemd
-
-
-@contextmanager
-def managed(coordinators: str, directory: Path) -> Iterator[ServiceManager]:
-    """A door that is started by systemd, which listens for it and keeps its connections."""
-    file = directory / "musterd.toml"
-    view = str(directory / "view")
-    settings: dict[str, Setting] = {
-        "coordinator": coordinators,
-        "nova_view": view,
-        "service_down_time": 4.0,
-    }
-    file.write_text(toml(settings))
-    command = [sys.executable, "-m", "musterd", "nova", "--config", str(file)]
-    with (
-        socket.create_server((HOST, 0)) as listening,
-        ServiceManager(command, {"musterd-nova.socket": listening}) as manager,
-    ):
-        yield manager.start()
-
-
-def address_of(manager: ServiceManager) -> tuple[str, int]:
-    host, port = manager.listening["musterd-nova.socket"].getsockname()
-    return host, port
 
 
 def test_it_opens_when_it_has_verdicts(memcached: Memcached, tmp_path: Path) -> None:

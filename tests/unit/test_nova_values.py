@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from musterd_coordinator.nova.beats import LONGEST, is_beat
 from musterd_coordinator.nova.values import CREATED, key_of, value_of
-from tests.nova_values import cached, unpickled
+from tests.nova_values import NOVA_34, cached, unpickled
 
 WHEN = datetime(2026, 11, 30, 14, 49, 5, 158_690)  # noqa: DTZ001  # as Nova writes it
 
@@ -34,6 +34,12 @@ def test_what_a_service_writes_is_known_in_each_protocol_of_pickle(protocol: int
     value = cached(WHEN, protocol)
     assert is_beat(1, value)
     assert is_beat(9, zlib.compress(value))
+
+
+@pytest.mark.parametrize("client", NOVA_34)
+def test_what_nova_34_wrote_is_known(client: str) -> None:
+    flags, value = NOVA_34[client]
+    assert is_beat(flags, value)
 
 
 @pytest.mark.parametrize("flags", [0, 2, 4, 8, 16, 17, 1 << 20])

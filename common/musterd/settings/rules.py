@@ -6,6 +6,7 @@ import msgspec
 
 from musterd.errors import ConfigError
 from musterd.limits import INTERVALS_UNTIL_DOWN
+from musterd.settings.declared.door import topics_of
 from musterd.settings.settings import Settings
 
 INTERVALS_PER_DOWN_TIME = 3
@@ -25,6 +26,7 @@ def consistent(
     _refuse_unchecked_signatures(settings, sources)
     _refuse_lonely_files(settings, sources)
     _refuse_two_novas(settings, sources)
+    _refuse_strange_services(settings, sources)
     return settings, sources, warnings
 
 
@@ -132,3 +134,13 @@ def _refuse_two_novas(settings: Settings, sources: Mapping[str, str]) -> None:
             f"both store ({sources['store']}) and watch ({sources['watch']}) name databases of Nova's:"
             " leave watch out, or name the store that agents beat to"
         )
+
+
+def _refuse_strange_services(settings: Settings, sources: Mapping[str, str]) -> None:
+    known = topics_of(settings.nova_groups)
+    for group in settings.nova_beat_groups:
+        if group not in known:
+            raise ConfigError(
+                f"nova_beat_for ({sources['nova_beat_for']}) names {group}, of which no door knows the"
+                f" topic: name it in nova_groups ({settings.nova_groups}) too"
+            )

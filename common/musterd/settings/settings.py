@@ -93,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     nova_listen: Annotated[str | None, door.NOVA_LISTEN] = None
     nova_groups: Annotated[str, door.NOVA_GROUPS] = "compute"
+    nova_beat_for: Annotated[str, door.NOVA_BEAT_FOR] = ""
     nova_tls: Annotated[bool, door.NOVA_TLS] = False
     nova_cache: Annotated[int, door.NOVA_CACHE] = 64
     nova_view: Annotated[str | None, door.NOVA_VIEW] = None
@@ -180,6 +181,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def agent_state_group_names(self) -> list[str]:
         """Return the names in ``agent_state_groups``."""
         return openstack.group_names(self.agent_state_groups)
+
+    @property
+    def nova_beat_groups(self) -> list[str]:
+        """Return the groups for whose services on this host a door beats."""
+        return door.groups_of(self.nova_beat_for)
 
     def __repr__(self) -> str:
         shown = (f"{key}={aloud(key, getattr(self, key))!r}" for key in self.__struct_fields__)

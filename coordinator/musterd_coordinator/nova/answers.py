@@ -22,6 +22,7 @@ class Answers:
 
     ``verdicts`` are those on members as they are now, ``silences`` the seconds for which some were
     not heard; others were heard of late. ``wall`` is the clock by which Nova's API shows times.
+    ``tell`` is told the key of whatever service wrote of itself.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Answers:
         verdicts: Callable[[], Mapping[bytes, Verdict]],
         writers: Writers,
         wall: Callable[[], float],
+        tell: Callable[[bytes], None] = lambda key: None,
     ) -> None:
         self.silences: Mapping[bytes, float] = {}
         self.values = self.misses = 0  # told so far
@@ -36,6 +38,7 @@ class Answers:
         self._verdicts = verdicts
         self._writers = writers
         self._wall = wall
+        self._tell = tell
 
     def has(self, key: bytes) -> bool:
         """Say whether ``key`` is that of a service."""
@@ -55,10 +58,13 @@ class Answers:
 
         Of a member musterd knows better, and so it is dropped.
         """
+        beat = is_beat(flags, value)
+        if beat:
+            self._tell(key)
         if key in self._verdicts():
             self._writers.forget((key,))
             return True
-        if not is_beat(flags, value):
+        if not beat:
             return key in self._writers
         if self._writers.hear(key):
             return True

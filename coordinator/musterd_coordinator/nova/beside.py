@@ -1,13 +1,11 @@
 """A coordinator of a small cloud opens the door itself, where its option ``nova_listen`` says."""
 
-from functools import partial
 from time import time
 
 import anyio
 import structlog
 
 from musterd.errors import MusterdError
-from musterd.renewal import keep_looking
 from musterd.settings.declared.door import topics_of
 from musterd.settings.settings import Settings
 from musterd_coordinator.nova.door import NovaDoor
@@ -47,16 +45,13 @@ class OwnDoor:
             tasks.start_soon(lasting, "following the roll", self._roll.run)
             await self._roll.known()
             await self._open()
-            tasks.start_soon(lasting, "writers", self.door.listen_to_writers)
+            self.door.keep_up(tasks)
             tasks.start_soon(lasting, "late members", late.keep_asking)
-            if self.door.tls is not None:
-                look = partial(keep_looking, self.door.tls)
-                tasks.start_soon(lasting, "renewed certificates", look)
             try:
                 await anyio.sleep_forever()
             finally:
                 with anyio.CancelScope(shield=True):
-                    await self.door.server.aclose()
+                    await self.door.aclose()
 
     async def _open(self) -> None:
         while True:

@@ -2,14 +2,17 @@
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import anyio
 import numpy as np
 import structlog
+from anyio.abc import TaskGroup
 
 from musterd.errors import ConfigError
 from musterd.model import Verdict
+from musterd.renewal import keep_looking
 from musterd.settings.declared.door import LISTEN
 from musterd.settings.settings import Settings
 from musterd.tls import Tls, own_tls, server_tls
@@ -19,10 +22,12 @@ from musterd_coordinator.judge.members import Seconds
 from musterd_coordinator.judge.rules import Rules
 from musterd_coordinator.nova.answers import Answers
 from musterd_coordinator.nova.canary import DoorCanary
+from musterd_coordinator.nova.herald import herald_of
 from musterd_coordinator.nova.keeping import KeptConnections
 from musterd_coordinator.nova.server import DoorServer
 from musterd_coordinator.nova.table import NovaTable
 from musterd_coordinator.nova.writers import Writers
+from musterd_coordinator.process.daemon import lasting
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +74,9 @@ class NovaDoor:
         self._period = min(_ROUND, settings.service_down_time / 10)
         self._timeout = min(SOCKET_TIMEOUT, self._period)
         self.writers = Writers(_rules(settings), period=self._period, timeout=self._timeout)
-        self.answers = Answers(lambda: knowledge.verdicts, self.writers, wall)
+        self.herald = herald_of(settings)
+        tell = self.herald.hear if self.herald is not None else _nobody
+        self.answers = Answers(lambda: knowledge.verdicts, self.writers, wall, tell)
         table = NovaTable(self.answers, settings.nova_cache << 20)
         host, port = host_and_port(settings.nova_listen or LISTEN)
         self.tls = _tls(settings)
@@ -82,8 +89,18 @@ class NovaDoor:
         """Raise ConfigError if the door would be open to other hosts, or has no certificate."""
         if self.tls is not None:
             self.tls.context()
+        if self.herald is not None and self._is_own(settings.store):
+            raise ConfigError(
+                f"the store is the door itself, {self.server.address}: name the store of beats, as agents"
+                " have it, in MUSTERD_STORE"
+            )
         by_tls = self.tls is not None
         await check_beats(settings, "the door to Nova", self.server.host, by_tls=by_tls)
+
+    def _is_own(self, store: str) -> bool:
+        """Say whether ``store`` is where the door listens, as where it is from Nova's own file."""
+        _, _, servers = store.partition("://")
+        return self.server.address in servers.partition("?")[0].split(",")
 
     def facts(self) -> Mapping[str, object]:
         """Return how the door is, for ``stats musterd``."""
@@ -110,6 +127,20 @@ class NovaDoor:
             return f"{text}; {knowledge.origin}"
         return f"{text} by what it knew {knowledge.age:.0f} s ago; {knowledge.origin}"
 
+    def keep_up(self, tasks: TaskGroup) -> None:
+        """Start, in ``tasks``, what a door does while it is open."""
+        tasks.start_soon(lasting, "writers", self.listen_to_writers)
+        if self.herald is not None:
+            tasks.start_soon(lasting, "beating for services", self.herald.run)
+        if self.tls is not None:
+            tasks.start_soon(lasting, "renewed certificates", partial(keep_looking, self.tls))
+
+    async def aclose(self) -> None:
+        """Stop listening, and close all connections. Idempotent."""
+        await self.server.aclose()
+        if self.herald is not None:
+            await self.herald.aclose()
+
     async def listen_to_writers(self) -> None:
         """Judge services that write of themselves, round by round, until cancelled."""
         canary = DoorCanary(self.server.listener, self._own_tls)
@@ -124,6 +155,10 @@ class NovaDoor:
                 await anyio.sleep_until(begin + self._period)
         finally:
             canary.close()
+
+
+def _nobody(key: bytes) -> None:
+    """Be told of a service that the door beats for, where there is none."""
 
 
 def _tls(settings: Settings) -> Tls | None:

@@ -13,7 +13,6 @@ from anyio.abc import TaskGroup
 
 from musterd.answers import MemberAnswer
 from musterd.client import AsyncClient
-from musterd.renewal import keep_looking
 from musterd.settings.login import token_in
 from musterd.settings.settings import Settings
 from musterd.systemd import PassedSocket, Systemd
@@ -109,7 +108,7 @@ class DoorService:
         """Save what is known, and leave connections to the next run where systemd keeps them."""
         await self.save()
         self.door.server.leave()
-        await self.door.server.aclose()
+        await self.door.aclose()
 
 
 @asynccontextmanager
@@ -138,11 +137,9 @@ async def running(
 
 
 def _keep_up(service: DoorService, settings: Settings, tasks: TaskGroup) -> None:
-    tasks.start_soon(lasting, "writers", service.door.listen_to_writers)
+    service.door.keep_up(tasks)
     tasks.start_soon(lasting, "last view", service.keep_saving)
     tasks.start_soon(lasting, "late members", partial(_keep_late, service, settings))
-    if service.door.tls is not None:
-        tasks.start_soon(lasting, "renewed certificates", partial(keep_looking, service.door.tls))
 
 
 async def _keep_late(service: DoorService, settings: Settings) -> None:

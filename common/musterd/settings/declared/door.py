@@ -42,6 +42,21 @@ NOVA_GROUPS = Option(
     Role.DOOR,
 )
 
+
+def groups_of(text: str) -> list[str]:
+    """Return the groups in ``text``, which has commas between; raise ConfigError."""
+    return [check_name("group", part.strip()) for part in text.split(",") if part.strip()]
+
+
+NOVA_BEAT_FOR = Option(
+    "Groups of nova_groups for whose services on this host the door beats in the store, when they write"
+    " of themselves: schedulers and conductors. Then all doors know them, and coordinators judge them.",
+    Text("names of groups with commas between", "NAMES", groups_of),
+    "conductor,scheduler",
+    Role.DOOR,
+    when_unset="none",
+)
+
 NOVA_TLS = Option(
     "Speak TLS there, with tls_cert_file, and nothing else. On the host itself it is best left off:"
     " connections by TLS end when the door starts again.",
