@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`--faults full` runs every fault, with the guard against mass silences and without.
 
     With `--locked` faults and attacks meet a fleet with TLS, logins, tokens and signed beats. With
-    `--nova` Nova itself asks.
+    `--nova` Nova itself asks, for what `make nova` brings, and faults are seen through its call too.
     """
     parser.addoption("--faults", choices=["short", "full"], default="short")
     parser.addoption("--locked", action="store_true")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from benchmarks.peers.environment import nova_python
 
 from tests.conftest import StartMariaDb, StartMemcached, StartPgBouncer, StartPostgres
 from tests.faults.lab import Lab
@@ -53,9 +54,10 @@ def start_lab(storm_min: int, locks: Open, request: pytest.FixtureRequest) -> It
     In the short form all who stay alive are one agent's: each process takes most of a second to start.
     """
     crowds = 3 if request.config.getoption("--faults") == "full" else 1
+    nova = nova_python() if request.config.getoption("--nova") else None
     with ExitStack() as stack:
         yield lambda store, **how: stack.enter_context(
-            Lab(store, locks=locks, storm_min=storm_min, crowds=crowds, **how)
+            Lab(store, locks=locks, storm_min=storm_min, crowds=crowds, nova=nova, **how)
         )
 
 

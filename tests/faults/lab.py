@@ -12,14 +12,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import Self
 
 from musterd.model import State
 from musterd.testing.busy import allowed_now
 from musterd.testing.daemons import Agent, Coordinator, Setting
 from tests.faults.locks import GROUP, Open
-from tests.faults.observer import INTERVAL, POLL, Observer, Sample
+from tests.faults.observer import INTERVAL, POLL, Observer, Sample, Witness
 from tests.faults.outcome import DEAD, Answers, Outcome
+from tests.faults.through_nova import NovaObserver, asking_nova
 
 SERVICE_DOWN_TIME = 4.0
 SWEEP_PERIOD = 0.5
@@ -46,6 +48,7 @@ class Lab:
         program: list[str] | None = None,
         open_files: int | None = None,
         crowds: int = 3,
+        nova: Path | None = None,
         **settings: Setting,
     ) -> None:
         self.store = store
@@ -62,7 +65,9 @@ class Lab:
         self._epoch = time.monotonic()
         self.observer = Observer(self.coordinator, self._epoch)
         self.everybody = list(CROWD)  # whom only death may bring down, beside the victims
-        self.others: list[Observer] = []  # of further coordinators
+        self.others: list[Witness] = []  # of further coordinators, and Nova
+        self.novas: list[NovaObserver] = []
+        self._nova = None if locks.are_on else nova  # a Python with Nova in it
         self.mortal: set[str] = set()
         self.guilty_suspects = False  # a mass silence is what this fault is about
         self.believed = 0  # forged goodbyes at most that come before there are many
@@ -89,10 +94,19 @@ class Lab:
             self.observer.start()
             self._stack.callback(self.observer.stop)
             self.wait(self._begun, 15, "everybody up, and listening")
+            if self._nova is not None:
+                self._have_nova_ask(self._nova)
         except BaseException:
             self._stack.close()
             raise
         return self
+
+    def _have_nova_ask(self, python: Path) -> None:
+        asking = asking_nova(python, self.coordinator, lambda: [*self._agents_of], self._epoch)
+        nova = self._stack.enter_context(asking)
+        self.wait(lambda: bool(nova.samples), 30, "Nova asking")
+        self.novas.append(nova)
+        self.others.append(nova)
 
     def _begun(self) -> bool:
         return self.all_up(*CROWD, DURING, AFTER) and self.observer.samples[-1].listening
@@ -180,8 +194,10 @@ class Lab:
         self.outcome.ended = self.now
         self.wait(self._recovered, recovery, "listening again, and everybody alive beating")
         self.wait(lambda: self.is_dead(DURING), BOUND + 10, f"{DURING} found")
+        self.wait(lambda: self._is_dead_to_nova(DURING), 10, f"{DURING} found by Nova")
         self.kill(AFTER)
         self.wait(lambda: self.is_dead(AFTER), BOUND + 10, f"{AFTER} found")
+        self.wait(lambda: self._is_dead_to_nova(AFTER), 10, f"{AFTER} found by Nova")
         self.outcome.seconds = self.now
 
     def verify(self) -> Outcome:
@@ -249,6 +265,9 @@ class Lab:
             and latest.fresh >= len(alive)
             and self.all_up(*alive)
         )
+
+    def _is_dead_to_nova(self, name: str) -> bool:
+        return all(nova.is_dead(name) for nova in self.novas)
 
     def is_dead(self, name: str) -> bool:
         return self.latest is not None and self.latest.states.get(name) in DEAD

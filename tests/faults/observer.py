@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from musterd.answers import MemberAnswer
 from musterd.errors import MusterdError
@@ -33,6 +34,15 @@ class Sample:
     reasons: tuple[str, ...]
     listening_time: float
     run: int = 0
+
+
+class Witness(Protocol):
+    """Who asks in a thread of its own, and keeps what it was answered."""
+
+    samples: list[Sample]
+
+    def stop(self) -> None:
+        """Ask no more."""
 
 
 class Observer(threading.Thread):

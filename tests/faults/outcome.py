@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from musterd.model import State
-from tests.faults.observer import Observer, Sample
+from tests.faults.observer import Observer, Sample, Witness
 
 RESULTS = "FAULTS_RESULTS"
 DEAD = (State.DOWN, State.LEFT)
@@ -61,7 +61,7 @@ class Answers:
     """What ``observer`` was answered, and the ``others``, while hosts died at these moments."""
 
     def __init__(
-        self, observer: Observer, others: Sequence[Observer], killed_at: Mapping[str, float]
+        self, observer: Observer, others: Sequence[Witness], killed_at: Mapping[str, float]
     ) -> None:
         self._observers = (observer, *others)
         self._samples = observer.samples
