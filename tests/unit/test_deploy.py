@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from musterd.cli import DAEMONS
+from musterd.settings.declared.door import LISTEN
 from musterd.settings.sources import load
 from musterd_coordinator.http.limits import HttpLimits
 from musterd_coordinator.http.outgoing import PIECE
-from musterd_coordinator.limits.descriptors import for_callers
+from musterd_coordinator.limits.descriptors import MOST_OF_STORE, for_callers
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -72,6 +73,16 @@ def test_whoever_listens_waits_for_addresses(daemon: str) -> None:
     assert any(line.startswith("After=network-online.target") for line in lines)
     assert "Restart=always" in lines
     assert "RestartPreventExitStatus=2" in lines
+
+
+def test_the_door_to_nova_keeps_its_socket_and_its_connections() -> None:
+    sock = (DEPLOY / "musterd-nova.socket").read_text().splitlines()
+    unit = (DEPLOY / "musterd-nova.service").read_text().splitlines()
+    assert f"ListenStream={LISTEN}" in sock
+    assert "Requires=musterd-nova.socket" in unit
+    assert any(line.startswith("After=musterd-nova.socket") for line in unit)
+    assert f"FileDescriptorStoreMax={MOST_OF_STORE}" in unit
+    assert "RestartSec=100ms" in unit  # clients wait for a second
 
 
 def test_a_coordinator_has_the_memory_that_its_bounds_allow_for() -> None:

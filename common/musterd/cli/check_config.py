@@ -47,7 +47,9 @@ class CheckReport(msgspec.Struct, frozen=True):
 def parser(name: str) -> Parser:
     """Return the command line of ``musterd check-config``."""
     example = "musterd check-config --config /etc/nova/nova.conf"
-    made = new_parser(name, example, Role.AGENT, Role.COORDINATOR, Role.RELAY, Role.READER)
+    made = new_parser(
+        name, example, Role.AGENT, Role.COORDINATOR, Role.RELAY, Role.NOVA, Role.READER
+    )
     add_env_file(made)
     add_json(made)
     return made

@@ -19,6 +19,14 @@ from musterd_coordinator.nova.view import NovaView
 log = structlog.get_logger(__name__)
 
 
+FRESH = 30.0
+"""Seconds up to which a view is one of just now: a door that was away for no longer opens by it at once."""
+
+PATIENCE = 30.0
+"""Seconds that an older view waits for coordinators. Nova took all hosts for down meanwhile in any case, and
+a host that was down then may be up now."""
+
+
 class Following:
     """A `Following` follows one of several coordinators, and keeps what it knew while there is none.
 
@@ -30,10 +38,11 @@ class Following:
         self.problem = "none is followed yet"
         self._address: Address | None = None
         self._view = NovaView(topics_of(settings.nova_groups))
-        self._follower = Follower(
+        self.follower = Follower(
             settings.coordinator, self._view, self, token=token, tls=client_tls(settings)
         )
-        self._known = anyio.Event()
+        self._known = anyio.Event()  # there are verdicts
+        self._told = anyio.Event()  # by a coordinator
         self._remembered = math.inf  # seconds that what is remembered was old
         self._since = anyio.current_time()
 
@@ -50,13 +59,13 @@ class Following:
     @property
     def listening(self) -> bool:
         """Say whether the coordinator hears the store, and this hears the coordinator."""
-        return self._follower.connected and self._view.listening
+        return self.follower.connected and self._view.listening
 
     @property
     def age(self) -> float:
         """Return the seconds since the store was last proven to be heard, as far as is known."""
         if self._view.whole:
-            return self._follower.age
+            return self.follower.age
         return self._remembered + anyio.current_time() - self._since
 
     @property
@@ -76,10 +85,13 @@ class Following:
 
     async def run(self) -> None:
         """Follow for ever."""
-        await self._follower.run()
+        await self.follower.run()
 
     async def known(self) -> None:
-        """Wait for the first verdicts."""
+        """Wait for verdicts to answer by: those of a coordinator, or else of an earlier run."""
+        if self._remembered > FRESH:
+            with anyio.move_on_after(PATIENCE):
+                await self._told.wait()
         await self._known.wait()
 
     def on_connect(self, address: Address) -> None:
@@ -91,6 +103,8 @@ class Following:
         """Take note of another whole event."""
         self.changes += 1
         self._note()
+        if self.verdicts:
+            self._told.set()
 
     def on_disconnect(self, address: Address, error: MusterdError) -> None:
         """Say that the last view stands, once."""
