@@ -77,7 +77,8 @@ class BeatBatch:
 
     Where beats are signed, ``seated`` are members whose first beat it brought, or the first with
     other facts; ``contested`` are slots with a record that is not their member's, ``unfresh``
-    those with one of theirs that was signed for an old challenge. ``unproven`` says why the sweep is
+    those with one of theirs that was signed for an old challenge; ``last_words`` are slots with one
+    such of a member that fell silent before it looked at the challenge. ``unproven`` says why the sweep is
     no evidence of silence though it is complete, until agents saw another challenge.
 
     ``doubt`` says why the way on which members are heard may be closed, though the shard is well.
@@ -94,6 +95,7 @@ class BeatBatch:
     seated: Sequence[tuple[int, Member]] = ()
     contested: Sequence[int] = ()
     unfresh: Sequence[int] = ()
+    last_words: Sequence[int] = ()
     unproven: str = ""
     doubt: str = ""
     signatures: Signatures | None = None

@@ -80,7 +80,7 @@ class Spoilage:
     def update(self, sweep: BeatBatch, now: float) -> Spoiled:
         """Return what a complete ``sweep`` has of spoiled slots at ``now`` monotonic seconds."""
         patience = GIVEN_UP_AFTER * self._down_time()
-        self._forget(sweep.beats.slot, now - patience)
+        self._forget(sweep, now - patience)
         present = self._remember(np.unique(np.asarray(sweep.spoiled, np.int64)), now)
         # One that was removed to mend its slot is in doubt until there is a beat again: were only those
         # counted that are there, to remove all of them would make every member silent.
@@ -113,15 +113,16 @@ class Spoilage:
         self._seen = np.concatenate([self._seen[kept], np.full(len(slots), now)])[order]
         return len(slots)
 
-    def _forget(self, good: Slots, before: float) -> None:
-        """Drop the slots with a beat of their member again, or not seen since ``before``.
+    def _forget(self, sweep: BeatBatch, before: float) -> None:
+        """Drop the slots with a beat of their member again, or its last word, or not seen since ``before``.
 
         A record that is gone, as one that was removed to mend the slot, says nothing: it may be
         spoiled again before the next sweep.
         """
         if not len(self._slots):
             return
-        kept = (self._seen > before) & np.isin(self._slots, good, invert=True)
+        kept = (self._seen > before) & np.isin(self._slots, sweep.beats.slot, invert=True)
+        kept &= np.isin(self._slots, sweep.last_words, invert=True)
         self._slots = self._slots[kept]
         self._since, self._seen = self._since[kept], self._seen[kept]
 

@@ -25,8 +25,9 @@ member's, with other facts that are read soon; its member's, signed for an old c
 class SealColumns:
     """A `SealColumns` has a row for each slot, to check records with ``keys``.
 
-    ``run`` and ``sequence`` are of the newest good beat, which was first read at ``heard_at``,
-    monotonic seconds. ``key`` says which of the keys it was signed with.
+    ``run`` and ``sequence`` are of the newest good beat, and ``key`` says which of the keys it was signed
+    with. At ``heard_at``, monotonic seconds, it was first read, or a newer one that was signed for an old
+    challenge.
     """
 
     def __init__(self, keys: FleetKeys) -> None:

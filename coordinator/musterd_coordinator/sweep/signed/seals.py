@@ -36,6 +36,7 @@ from musterd_coordinator.sweep.signed.columns import (
     PROVEN,
     UNSIGNED,
 )
+from musterd_coordinator.sweep.signed.lastwords import are_last_words, are_newest
 from musterd_coordinator.sweep.signed.macs import NO_KEY, PORTION, Words
 from musterd_coordinator.sweep.signed.signing import Signing, as_columns
 
@@ -59,8 +60,9 @@ class SlotSeals:
 
     Since :meth:`reset`, ``contested`` are slots of proven members with a record that is not theirs,
     ``unfresh`` those with one of theirs that was signed for an old challenge; ``rejected`` counts
-    such records when they are new. ``doubtful`` are slots with a record that may vouch for other
-    facts than are known, and ``lost`` those whose members should announce themselves anew.
+    such records when they are new. ``last_words`` are slots of members that fell silent before they
+    looked at the challenge. ``doubtful`` are slots with a record that may vouch for other facts than
+    are known, and ``lost`` those whose members should announce themselves anew.
     """
 
     def __init__(self, signing: Signing, challenge: Challenge, shard: str = "") -> None:
@@ -79,6 +81,7 @@ class SlotSeals:
         self._counts: Counter[str] = Counter()
         self.contested: list[int] = []
         self.unfresh: list[int] = []
+        self.last_words: list[int] = []
         self.doubtful: set[int] = set()
         self.lost: list[int] = []
 
@@ -112,6 +115,7 @@ class SlotSeals:
             seated=proven if self.required else [],
             contested=self.contested,
             unfresh=self.unfresh,
+            last_words=self.last_words,
             unproven="" if self._could_sign else UNSEEN,
             signatures=Signatures(
                 self._with_old_key(), self.challenge.put_back, self._beating_unsigned()
@@ -186,6 +190,9 @@ class SlotSeals:
             return Checked(good, none, none)
         bad = (kinds > GOOD) & np.isin(columns.member[at], (CLAIMED, PROVEN))
         if bad.any():
+            last = are_last_words(columns, slots, records, now)
+            self.last_words += slots[last].tolist()
+            bad &= ~last
             self._tell_of_bad(slots[bad])
         good |= kinds == UNSIGNED
         return Checked(good, bad, self._are_foreign(slots, records, bad))
@@ -227,7 +234,7 @@ class SlotSeals:
         left = np.flatnonzero(~fit)
         left = left[~self._bear_out(slots[left], records[:, left], now)]
         if len(left):
-            yield from self._refuse(slots[left], records[:, left], here[left])
+            yield from self._refuse(slots[left], records[:, left], here[left], now)
 
     def _keys(
         self, slots: Slots, records: Words, challenges: Sequence[bytes]
@@ -291,7 +298,7 @@ class SlotSeals:
                 borne_out[at] = True
         return borne_out
 
-    def _refuse(self, slots: Slots, records: Words, here: Bools) -> Steps[None]:
+    def _refuse(self, slots: Slots, records: Words, here: Bools, now: float) -> Steps[None]:
         """Count records that nobody announced here signed now, by what is wrong with them."""
         columns, stale = self._columns, np.zeros(len(slots), np.bool_)
         keys = yield from self._keys(slots[here], records[:, here], self.challenge.stale)
@@ -299,6 +306,7 @@ class SlotSeals:
         self._counts["stale"] += int(np.count_nonzero(stale))
         self._counts["mac"] += int(np.count_nonzero(here & ~stale))
         columns.record[slots[stale]] = LATE
+        columns.heard_at[slots[stale & are_newest(columns, slots, records)]] = now
         for at in np.flatnonzero(~stale).tolist():
             self._doubt(slots.item(at), records[:, at], bool(here[at]))
 
