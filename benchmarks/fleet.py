@@ -6,8 +6,9 @@ write them where agents would have left them, only in bulk.
 
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 import anyio
@@ -25,6 +26,7 @@ from benchmarks.bulk import (
     portions,
     seat,
 )
+from benchmarks.crowd import Crowd, shares
 from benchmarks.figures import progress
 from musterd.beat import SIZE, member_id
 from musterd.model import Member
@@ -39,6 +41,8 @@ TTL = 24 * 3600
 PAUSE = 0.05  # seconds from one portion of a fleet's beats to the next
 
 Order = NDArray[np.int64]
+Send = Callable[[], Awaitable[None]]
+"""Writes what is ready."""
 
 
 class Fleet:
@@ -84,8 +88,8 @@ class Fill(Protocol):
     async def fill(self) -> None:
         """Announce all members and write their first beats."""
 
-    async def rewrite(self, rows: Order) -> None:
-        """Write the newest beats of these rows, in this order."""
+    async def prepare(self, rows: Order) -> Send:
+        """Make the newest beats of these rows ready to be written, in this order."""
 
     async def challenge(self) -> bytes:
         """Return the challenge that stands in the store; empty where there is none."""
@@ -97,7 +101,13 @@ class Fill(Protocol):
 async def beat_at_once(fleet: Fleet, fill: Fill) -> None:
     """Let all members beat now, in random order, as fast as the store takes it."""
     fleet.beat()
-    await fill.rewrite(fleet.shuffled())
+    await rewrite(fill, fleet.shuffled())
+
+
+async def rewrite(fill: Fill, rows: Order) -> None:
+    """Write the newest beats of these rows, in this order."""
+    send = await fill.prepare(rows)
+    await send()
 
 
 def some(fleet: Fleet, share: float) -> Order:
@@ -120,15 +130,24 @@ async def beating(fleet: Fleet, fill: Fill, interval: float) -> AsyncIterator[No
 
 
 async def _keep_beating(fleet: Fleet, fill: Fill, interval: float) -> None:
-    turns = max(1, round(interval / PAUSE))
-    due = anyio.current_time()
+    due, pause = anyio.current_time(), interval / portions_of(interval)
+    for rows in in_turn(fleet, interval):
+        with anyio.CancelScope(shield=True):
+            fleet.beat(rows)
+            await rewrite(fill, rows)
+        due += pause
+        await anyio.sleep_until(due)
+
+
+def in_turn(fleet: Fleet, interval: float) -> Iterator[Order]:
+    """Yield for ever whose beats are due next: everybody's once an interval, in another order each time."""
     while True:
-        for rows in np.array_split(fleet.shuffled(), turns):
-            with anyio.CancelScope(shield=True):
-                fleet.beat(rows)
-                await fill.rewrite(rows)
-            due += interval / turns
-            await anyio.sleep_until(due)
+        yield from np.array_split(fleet.shuffled(), portions_of(interval))
+
+
+def portions_of(interval: float) -> int:
+    """Return how many portions the beats of an interval (seconds) are sent in."""
+    return max(1, round(interval / PAUSE))
 
 
 class KeyedFill:
@@ -137,7 +156,7 @@ class KeyedFill:
     def __init__(self, address: str, fleet: Fleet) -> None:
         self._fleet = fleet
         self._keys = Keys(NAMESPACE)
-        self._pipe = Pipe(address)
+        self._pipe, self._crowd = Pipe(address), Crowd(address)
         self._asked = MemcachedConnection(ServerAddress.from_host_port(*host_and_port(address)))
 
     async def fill(self) -> None:
@@ -146,15 +165,16 @@ class KeyedFill:
         await self._pipe.pour(map(self._announced, everybody))
         await self._pipe.pour([counter(self._keys, len(self._fleet))])
 
-    async def rewrite(self, rows: Order) -> None:
-        """Write the newest beats of these rows, in this order."""
-        parts = (rows[at] for at in portions(len(rows)))
-        records = self._fleet.records
-        await self._pipe.pour(beats(self._keys, TTL, part, records[part]) for part in parts)
+    async def prepare(self, rows: Order) -> Send:
+        """Make the newest beats of these rows ready to be written, in this order."""
+        parts, records = np.array_split(rows, shares(len(rows))), self._fleet.records
+        commands = [beats(self._keys, TTL, part, records[part]) for part in parts]
+        return partial(self._crowd.pour, commands)
 
     async def aclose(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         await self._pipe.aclose()
+        self._crowd.close()
         self._asked.close()
 
     async def challenge(self) -> bytes:
@@ -201,13 +221,11 @@ class PostgresFill:
             await seat(connection, NAMESPACE, slots, records, members, macs)
         await connection.execute("VACUUM ANALYZE musterd.member, musterd.beat")
 
-    async def rewrite(self, rows: Order) -> None:
-        """Write the newest beats of these rows, in this order."""
-        connection = await self._connect()
-        for at in portions(len(rows)):
-            chosen = np.sort(rows[at])
-            records = self._fleet.records[chosen].tobytes()
-            await connection.execute(_REWRITE, chosen.tolist(), records)
+    async def prepare(self, rows: Order) -> Send:
+        """Make the newest beats of these rows ready to be written; they are sorted, as by a relay."""
+        chosen = [np.sort(rows[at]) for at in portions(len(rows))]
+        records = self._fleet.records
+        return partial(self._write, [(one.tolist(), records[one].tobytes()) for one in chosen])
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -219,6 +237,11 @@ class PostgresFill:
         connection = await self._connect()
         value: bytes | None = await connection.fetchval(_CHALLENGE, NAMESPACE)
         return value or b""
+
+    async def _write(self, parts: Sequence[tuple[list[int], bytes]]) -> None:
+        connection = await self._connect()
+        for slots, records in parts:
+            await connection.execute(_REWRITE, slots, records)
 
     async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         if self._connection is None:

@@ -3,8 +3,12 @@
 Two stores of a kind have the same members; those of the second have keys of their own and sign every
 beat, as agents do. A real coordinator watches each of the two. They take turns: while one fleet beats
 and its coordinator runs, the other beats not and its coordinator is frozen, and when they go on, none
-of its members may be down for it. The CPU is that of the coordinator's process, from /proc; what the
-fleet's own signing takes is in the process of the benchmark.
+of its members may be down for it. The CPU is that of the coordinator's process, from /proc.
+
+All beats of a turn are signed and laid out before it, for the challenge that stands in the store then,
+and sent when they are due: agents have cores of their own for that, which are not measured here. The
+time in each is that of signing. Nothing else of them differs from what agents write, and every one is
+read, checked and judged. What was sent while it was measured, and how late, is printed.
 """
 
 import argparse
@@ -27,6 +31,8 @@ examples:
 MILLION = 1_000_000
 MOST_CORES = 0.4  # for a million that beat every ten seconds
 INTERVAL = 10.0
+ON_TIME = 0.99
+"""The share of a fleet's beats that has to be sent in the seconds in which they are due."""
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -82,6 +88,15 @@ def _figures(kind: str, plan: Plan, turns: Sequence[Turn]) -> list[Figure]:
     cores = [turn.cores for turn in turns]
     return [
         Figure(f"coordinator CPU, {kind}", "cores", cores, MOST_CORES if promised else None),
+        Figure(f"the store's CPU, {kind}", "cores", [turn.store for turn in turns]),
+        Figure(f"the sender's CPU, {kind}", "cores", [turn.sender for turn in turns]),
+        Figure(
+            f"beats sent, {kind}",
+            "1/s",
+            [turn.beats for turn in turns],
+            at_least=ON_TIME * plan.members / plan.interval,
+        ),
+        Figure(f"latest beats, {kind}", "ms", [1e3 * turn.behind for turn in turns]),
         Figure(f"sweep, {kind}", "ms", [1e3 * turn.sweep for turn in turns]),
         Figure(f"sweeps, {kind}", "1/s", [turn.sweeps for turn in turns]),
     ]

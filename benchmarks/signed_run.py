@@ -1,5 +1,6 @@
 """The module lets two fleets beat in turns, one of which signs: see :mod:`benchmarks.signed`."""
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import anyio.to_thread
 from benchmarks.coordinators import all_saved, all_up, coordinator, start
 from benchmarks.figures import progress
 from benchmarks.fleet import Fill, Fleet, beating
+from benchmarks.prepared import Sent, prepare, sending
 from benchmarks.processes import cpu_seconds, resident_bytes
 from benchmarks.signing_fleet import SigningFill, SigningFleet
 from benchmarks.stores import Server
@@ -42,17 +44,22 @@ class Plan:
 class Turn:
     """A `Turn` is what a coordinator cost while its fleet beat, and what it made of it.
 
-    ``cores`` are of its whole process, ``sweep`` the median of its sweeps in seconds, ``sweeps`` and
-    ``beats`` those of one second, ``resident`` bytes. ``down`` is the most members that were down or
-    left at any look: whoever is stays so for a sweep, which no look is late for. ``suspect`` is the
-    most that were: in a random order, two beats of one member are up to two intervals apart.
+    ``cores`` are of its whole process, ``sender`` those of the fleet's and ``store`` the store's.
+    ``sweep`` is the median of its sweeps in seconds, ``sweeps`` and ``beats`` those of one second,
+    ``behind`` the seconds by which the latest beats were late, ``resident`` bytes. ``down`` is the
+    most members that were down or left at any look: whoever is stays so for a sweep, which no look is
+    late for. ``suspect`` is the most that were: in a random order, two beats of one member are up to
+    two intervals apart.
     ``refused`` are the records whose signatures were not good.
     """
 
     cores: float
+    sender: float
+    store: float
     sweep: float
     sweeps: float
     beats: float
+    behind: float
     resident: int
     down: int
     suspect: int
@@ -66,8 +73,11 @@ Turns = Mapping[str, list[Turn]]
 class Side:
     """A `Side` is one of the two: a store, a fleet, and the coordinator that watches it."""
 
-    def __init__(self, fleet: Fleet, fill: Fill, process: Coordinator, plan: Plan) -> None:
-        self._fleet, self._fill, self._process, self._plan = fleet, fill, process, plan
+    def __init__(
+        self, fleet: Fleet, fill: Fill, store: int, process: Coordinator, plan: Plan
+    ) -> None:
+        self._fleet, self._fill, self._store = fleet, fill, store
+        self._process, self._plan = process, plan
 
     async def begin(self) -> None:
         """Start the coordinator, have it see all members, and freeze it."""
@@ -79,12 +89,14 @@ class Side:
         self._process.pause()
 
     async def turn(self) -> Turn:
-        """Let the fleet beat and the coordinator run; return what that cost when it is at rest."""
+        """Let the fleet beat and the coordinator run; return what that cost when all have beaten."""
+        plan = self._plan
+        lasting = plan.interval + plan.steady
+        beats = await prepare(self._fleet, self._fill, plan.interval, lasting)
         self._process.resume()
-        async with beating(self._fleet, self._fill, self._plan.interval):
-            await anyio.sleep(self._plan.interval)
-            await all_saved(self._process)
-            turn = await self._measured()
+        async with sending(beats) as sent:
+            await anyio.sleep(plan.interval)
+            turn = await self._measured(sent)
         self._process.pause()
         return turn
 
@@ -92,26 +104,35 @@ class Side:
         """Close the fleet's connections."""
         await self._fill.aclose()
 
-    async def _measured(self) -> Turn:
-        pid, first = self._process.pid, await self._status()
-        seen, cpu, began = [first], cpu_seconds(pid), anyio.current_time()
+    async def _measured(self, sent: Sent) -> Turn:
+        pid, first, beats = self._process.pid, await self._status(), sent.beats
+        sent.behind, seen = 0.0, [first]
+        cpu, began = self._cpu(), anyio.current_time()
         until = began + self._plan.steady
         while (left := until - anyio.current_time()) > 0:
             await anyio.sleep(min(POLL, left))
             seen.append(await self._status())
         took = anyio.current_time() - began
-        cores, last = (cpu_seconds(pid) - cpu) / took, seen[-1]
+        cores, sender, store = (
+            (now - before) / took for now, before in zip(self._cpu(), cpu, strict=True)
+        )
+        last = seen[-1]
         return Turn(
-            cores,
+            *(cores, sender, store),
             median(status.shards[0].sweep_seconds or 0.0 for status in seen),
             (last.shards[0].sweeps - first.shards[0].sweeps) / took,
-            self._plan.members / self._plan.interval,
+            (sent.beats - beats) / took,
+            sent.behind,
             resident_bytes(pid),
             max(_in(status, State.DOWN) + _in(status, State.LEFT) for status in seen),
             max(_in(status, State.SUSPECT) for status in seen),
             sum(_refused(last, kind) - _refused(first, kind) for kind in _OF_SIGNATURES),
             last.signatures,
         )
+
+    def _cpu(self) -> tuple[float, float, float]:
+        """Return the CPU seconds so far of the coordinator, of this process, and of the store."""
+        return cpu_seconds(self._process.pid), time.process_time(), cpu_seconds(self._store)
 
     async def _status(self) -> StatusAnswer:
         return await anyio.to_thread.run_sync(self._process.client.status)
@@ -137,7 +158,7 @@ async def _sides(servers: Sequence[Server], plan: Plan, stack: AsyncExitStack) -
         process = stack.enter_context(closing(coordinator(server.url_to_watch, plan.sweep_period)))
         if each is fleet:
             _give_key(process, fleet.fleet_key)
-        sides.append(Side(each, fill, process, plan))
+        sides.append(Side(each, fill, server.pid, process, plan))
         stack.push_async_callback(sides[-1].aclose)
         await sides[-1].begin()
     return sides

@@ -1,14 +1,17 @@
 """The module measures what a key adds to the CPU of an agent's beat, in one process.
 
-A writer with a key and one without send to one server in turns, in brief bursts. What else runs on
-the machine only ever adds to a burst: so the least of many of each are compared.
+A writer with a key and one without send to one server in turns, a burst each, and who is first in a
+pair takes turns too. What else runs on the machine makes both dearer, and is seldom there in one half
+of a pair only: so it is the median of the differences that counts, and a process of its own for each
+would differ by more than what is looked for.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from statistics import median
 
-from musterd.beat import Beat, member_id
-from musterd.keys import FleetKeys, Keyring, new_fleet_key
+from musterd.beat import Beat, member_id, pack
+from musterd.keys import KEY_SIZE, FleetKeys, Keyring, Seal, challenge_digest, new_fleet_key
 from musterd.model import Member
 from musterd.stores import ShardWriter, open_store
 from musterd.stores.memcached.address import ServerAddress
@@ -19,9 +22,10 @@ from musterd.stores.slots.protocol import Keys
 from musterd.urls import host_and_port
 
 NAMESPACE = "musterd"
-BURST = 90  # beats: a look at the holder and the challenge is at every third
-PAIRS = 40
-ROUNDS = 7
+BURST = 48  # beats: as many as from one look at everything to the next, on every store
+PAIRS = 80
+ROUNDS = 9
+SIGNATURES = 1000
 _CHALLENGE = bytes(32)  # of two coordinators
 _TIMEOUT = 30.0
 
@@ -40,9 +44,32 @@ async def added_by_key(url: str) -> list[float]:
             await writer.aclose()
 
 
+def signature_alone() -> list[float]:
+    """Return the µs of CPU that it takes to sign a beat, beside packing it, of each round."""
+    beat, key = Beat(1, 7, 1, 1000), new_fleet_key()[:KEY_SIZE]
+    seal, challenge = Seal(key, NAMESPACE, Member("compute", "alone")), challenge_digest(_CHALLENGE)
+
+    def each(record: Callable[[], bytes]) -> float:
+        began = time.thread_time()
+        for _ in range(SIGNATURES):
+            record()
+        return 1e6 * (time.thread_time() - began) / SIGNATURES
+
+    def added() -> float:
+        return each(lambda: seal.record(beat, challenge)) - each(lambda: pack(beat))
+
+    return [median(added() for _ in range(PAIRS)) for _ in range(ROUNDS)]
+
+
 async def _round(plain: Sender, signing: Sender) -> float:
-    bursts = [[await _burst(sender, at) for sender in (plain, signing)] for at in range(PAIRS)]
-    return min(with_key for _, with_key in bursts) - min(without for without, _ in bursts)
+    return median([await _pair(plain, signing, at) for at in range(PAIRS)])
+
+
+async def _pair(plain: Sender, signing: Sender, number: int) -> float:
+    """Return by how many µs a beat of a burst with a key is dearer than one without."""
+    turns = (plain, signing) if number % 2 else (signing, plain)
+    cost = {sender: await _burst(sender, number) for sender in turns}
+    return cost[signing] - cost[plain]
 
 
 async def _writer(url: str, name: str, keyring: Keyring | None) -> Sender:
@@ -61,10 +88,10 @@ async def _burst(sender: Sender, burst: int) -> float:
         Beat(identity, 7, burst * BURST + number, 1000, sent_ms=1_700_000_000_000)
         for number in range(1, BURST + 1)
     ]
-    began = time.process_time()
+    began = time.thread_time()
     for beat in beats:
         await writer.beat(beat)
-    return 1e6 * (time.process_time() - began) / BURST
+    return 1e6 * (time.thread_time() - began) / BURST
 
 
 async def _write_challenge(url: str) -> None:

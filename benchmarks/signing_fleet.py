@@ -4,7 +4,7 @@ from hashlib import blake2s
 
 import numpy as np
 
-from benchmarks.fleet import NAMESPACE, Fill, Fleet, Order
+from benchmarks.fleet import NAMESPACE, Fill, Fleet, Order, Send
 from musterd.beat import HEAD, SIGNED
 from musterd.keys import (
     DIGEST_SIZE,
@@ -77,10 +77,10 @@ class SigningFill:
         """Announce all members and write their first beats."""
         await self._fill.fill()
 
-    async def rewrite(self, rows: Order) -> None:
-        """Write the newest beats of these rows, in this order."""
+    async def prepare(self, rows: Order) -> Send:
+        """Sign the newest beats of these rows, and make them ready to be written, in this order."""
         self._fleet.sign(rows, await self._fill.challenge())
-        await self._fill.rewrite(rows)
+        return await self._fill.prepare(rows)
 
     async def challenge(self) -> bytes:
         """Return the challenge; empty where there is none."""

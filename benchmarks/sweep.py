@@ -26,7 +26,7 @@ from benchmarks.figures import (
     rounded,
     show,
 )
-from benchmarks.fleet import Fill, Fleet, beat_at_once, some
+from benchmarks.fleet import Fill, Fleet, beat_at_once, rewrite, some
 from benchmarks.processes import cpu_seconds
 from benchmarks.stores import STORES, Server
 from benchmarks.sweep_clients import Client, Cost, Fetch, Product, c_program, keyed_peers
@@ -156,7 +156,7 @@ async def _few_new(
     server: Server, fleet: Fleet, fill: Fill, product: Product, measured: Measured
 ) -> None:
     """Have musterd sweep a fleet with an interval of ten seconds a second after its last sweep."""
-    await fill.rewrite(some(fleet, 0.1))
+    await rewrite(fill, some(fleet, 0.1))
     before = cpu_seconds(server.pid)
     measured.few_new.append(await product.sweep())
     measured.few_new_server.append(cpu_seconds(server.pid) - before)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 from anyio.from_thread import BlockingPortal
 
-from benchmarks.fleet import GROUP, Fill, Fleet, some
+from benchmarks.fleet import GROUP, Fill, Fleet, rewrite, some
 from benchmarks.peers.beats import DOWN_TIME, TIMEOUT
 from musterd.client import Client, Replica
 from musterd.errors import NotFound, NotReady
@@ -42,7 +42,7 @@ class Crowd:
         """Let a ``share`` of them, chosen at random, beat once, in random order."""
         order = some(self._fleet, share)
         for fill in self._fills:
-            self._portal.call(fill.rewrite, order)
+            self._portal.call(rewrite, fill, order)
 
     def close(self) -> None:
         """Close the connections."""
