@@ -122,6 +122,7 @@ class Galera:
             "wsrep-node-name": f"node-{at}",
             "wsrep-sst-method": "rsync",
             "wsrep-sst-receive-address": f"{HOST}:{files.number}",
+            "server-id": at + 1,
             "binlog-format": "ROW",
             "innodb-autoinc-lock-mode": 2,
         }
