@@ -38,6 +38,7 @@ ELSEWHERE: Mapping[str, str] = {
     "coordinator/musterd_coordinator/demo/cast.py": "the demo, which starts processes itself",
     "coordinator/musterd_coordinator/demo/store.py": "the demo's store",
     "coordinator/musterd_coordinator/main.py": "musterd coordinator, likewise",
+    "coordinator/musterd_coordinator/nova/main.py": "musterd nova, likewise",
     "coordinator/musterd_coordinator/relay/main.py": "musterd relay, likewise",
 }
 """The files that run mostly in processes of their own, and in which."""

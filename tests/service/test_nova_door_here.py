@@ -1,19 +1,24 @@
 """The door to Nova in this process: when it opens, what it answers, and what it leaves for the next run."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import pytest
 from structlog.testing import capture_logs
 
-from musterd.errors import CannotListen
+from musterd.errors import ConfigError
 from musterd.model import Member, State
 from musterd.settings.settings import Settings
 from musterd.systemd import Systemd
+from musterd.testing.authority import Authority
 from musterd.testing.processes import HOST, held_port
+from musterd.testing.servers import Memcached
 from musterd_coordinator.nova.beside import OwnDoor
 from musterd_coordinator.nova.ownroll import OwnRoll
 from musterd_coordinator.nova.service import DoorService, running
@@ -21,7 +26,9 @@ from musterd_coordinator.nova.values import key_of
 from tests.http_desk import DictDesk
 from tests.http_serving import served, until
 from tests.nova_client import NovaClient
+from tests.nova_values import cached
 
+BEAT = cached(datetime(2026, 11, 30), 5)  # noqa: DTZ001  # as Nova writes it
 H1, H2, OTHER = (key_of("compute", name) for name in ("h1", "h2", "azcache"))
 
 
@@ -33,12 +40,15 @@ def desk() -> DictDesk:
     return desk
 
 
-def settings_for(port: int, folder: Path, *coordinators: str) -> Settings:
+def settings_for(
+    port: int, folder: Path, *coordinators: str, nova_groups: str = "compute", **more: Any
+) -> Settings:
     return Settings(
+        nova_groups=nova_groups,
+        **more,
         coordinator=",".join(coordinators),
         nova_listen=f"{HOST}:{port}",
         nova_view=str(folder / "view"),
-        nova_groups="compute",
         service_down_time=4.0,
         interval=1.0,
     )
@@ -48,6 +58,10 @@ def settings_for(port: int, folder: Path, *coordinators: str) -> Settings:
 async def door(settings: Settings) -> AsyncIterator[DoorService]:
     async with running(settings, Systemd.from_environment({})) as service:
         yield service
+
+
+def authority_context(authority: Authority) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority.file)
 
 
 async def told(port: int, key: bytes) -> bytes | None:
@@ -68,10 +82,10 @@ async def facts(port: int) -> dict[str, str]:
     return await anyio.to_thread.run_sync(ask)
 
 
-async def store(port: int, key: bytes) -> bytes:
+async def store(port: int, key: bytes, value: bytes = b"anything") -> bytes:
     def write() -> bytes:
         with NovaClient((HOST, port)) as client:
-            return client.set(key, b"anything")
+            return client.set(key, value)
 
     return await anyio.to_thread.run_sync(write)
 
@@ -118,14 +132,65 @@ async def test_a_view_that_cannot_be_saved_is_told_of_once(desk: DictDesk, tmp_p
     assert [line["file"] for line in warned] == [settings.nova_view]
 
 
-async def test_a_port_in_use_is_said(desk: DictDesk, tmp_path: Path) -> None:
+async def test_it_answers_by_tls_too(desk: DictDesk, tmp_path: Path, authority: Authority) -> None:
+    made = authority.issue("door")
+    files = {"tls_cert_file": made.cert, "tls_key_file": made.key}
     with held_port() as port:
-        async with served(desk) as url, door(settings_for(port, tmp_path, url)):
-            with pytest.RaisesGroup(
-                pytest.RaisesExc(CannotListen, match=str(port)), flatten_subgroups=True
-            ):
-                async with door(settings_for(port, tmp_path, url)):
-                    pass
+        async with served(desk) as url:
+            settings = settings_for(port, tmp_path, url, nova_tls=True, **files)
+            async with door(settings) as service:
+
+                def ask() -> bytes | None:
+                    with NovaClient((HOST, port), authority_context(authority)) as client:
+                        return client.get(H1)
+
+                assert await anyio.to_thread.run_sync(ask) is not None
+                service.renew()
+
+
+async def test_tls_without_a_certificate_is_refused(desk: DictDesk, tmp_path: Path) -> None:
+    with held_port() as port:
+        settings = settings_for(port, tmp_path, "http://127.0.0.1:1", nova_tls=True)
+        with pytest.raises(ConfigError, match="tls_cert_file"):
+            async with door(settings):
+                pass
+
+
+async def test_a_door_that_beats_into_itself_is_refused(tmp_path: Path) -> None:
+    with held_port() as port:
+        settings = settings_for(
+            *(port, tmp_path, "http://127.0.0.1:1"),
+            store=f"memcached://{HOST}:{port}",
+            member="ctl1",
+            nova_beat_for="conductor",
+            nova_groups="compute,conductor",
+        )
+        with pytest.raises(ConfigError, match="the store is the door itself"):
+            async with door(settings):
+                pass
+
+
+async def test_a_door_beats_for_a_service_of_its_host(
+    desk: DictDesk, tmp_path: Path, memcached: Memcached
+) -> None:
+    key = key_of("conductor", "ctl1")
+    desk.put(Member("conductor", "ctl1"))
+    with held_port() as port:
+        async with served(desk) as url:
+            settings = settings_for(
+                *(port, tmp_path, url),
+                store=memcached.url,
+                namespace=f"door-{port}",
+                member="ctl1",
+                nova_beat_for="conductor",
+                nova_groups="compute,conductor",
+            )
+            async with door(settings) as service:
+                assert await store(port, key, BEAT) == b"STORED"
+                herald = service.door.herald
+                assert herald is not None
+                one = herald._services[key]  # nobody else is told of these beats
+                await until(lambda: not one.is_under_way and one._announced)
 
 
 async def test_a_coordinators_own_door_follows_its_roll(desk: DictDesk, tmp_path: Path) -> None:

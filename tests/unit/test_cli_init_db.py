@@ -16,6 +16,9 @@ pytestmark = pytest.mark.usefixtures("no_configuration")
         (["--store", "mysql://u@db1/fleet"], "TO `musterd_agents`@`%`"),
         (["--store", "mariadb://u@db1/fleet", "--agents", "nova@h1"], "TO `nova`@`h1`"),
         (["--store", "mysql://u@db1/fleet", "--relays", "r"], ".musterd_turn TO `r`@`%`"),
+        (["--store", "nova+mysql://u@db1/nova_api"], "musterd_watch.canary TO `musterd`@`%`"),
+        (["--store", "nova+mysql://u@db1/cell", "--coordinators", "w"], ".services TO `w`@`%`"),
+        (["--store", "nova+postgresql://u@db1/nova_api"], 'ON services TO "musterd"'),
     ],
 )
 def test_the_sql_is_that_of_the_database(
@@ -30,3 +33,8 @@ def test_rights_that_mariadb_does_not_have_are_refused(
 ) -> None:
     assert cli.main(["init-db", "--store", "mysql://u@db1/fleet", "--agents-each", "nova"]) == 2
     assert "--agents-each is for PostgreSQL" in capsys.readouterr().err
+
+
+def test_who_watches_nova_takes_no_beats(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init-db", "--print", "--store", "nova+mysql://u@db1/n", "--relays", "r"]) == 2
+    assert "--relays is for stores that take beats" in capsys.readouterr().err
