@@ -14,26 +14,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
+import msgspec
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from benchmarks.figures import command_of, progress, rounded
 from benchmarks.fleet import Fleet
 from benchmarks.machine import describe
 from benchmarks.peers.beats import sender
-from benchmarks.peers.meter import Books, Sender, cost
+from benchmarks.peers.maria_books import MariaBooks
+from benchmarks.peers.meter import Books, Ledger, Sender, cost
 from benchmarks.peers.relay import relay
 from benchmarks.peers.views import Crowd, Scheduler, Watcher, coordinator
 from benchmarks.processes import cpu_seconds, memory_bytes
-from benchmarks.stores import Server, embedded, memcached, postgresql
+from benchmarks.stores import STORES, Server, embedded, memcached
 from benchmarks.wire import Wire, idle_connections
 from musterd import log
-from musterd.planning import Coefficients
+from musterd.planning import Coefficients, StoreKind
+from musterd.planning.coefficients import Coefficient, Source
+from musterd.planning.model import BEHIND
 
 SOURCE = "coefficients"
 CONNECTIONS = 200  # of agents that beat one at a time, each over its own
 RELAYED = 1_000
-SESSIONS = 100  # of PostgreSQL
+SESSIONS = 100  # of a database
 IDLE = 1_000
 THREADS = 4  # of memcached
 
@@ -65,32 +70,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--members", type=int, default=100_000)
     parser.add_argument("--beats", type=int, default=20_000, help="in each repeat")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--only",
+        choices=_PARTS,
+        nargs="*",
+        default=list(_PARTS),
+        help="renew these, keep the others",
+    )
     args = parser.parse_args(argv)
     log.configure("error")
     with start_blocking_portal() as portal:
         bench = Bench(portal, args.members, args.beats, args.repeats)
-        for measure in (_keyed_stores, _postgres, _relay, _coordinator):
-            measure(bench)
+        for part in args.only:
+            _PARTS[part](bench)
     print(json.dumps(_file(bench.found, command_of("coefficients", argv)), indent=2))
     return 0
 
 
 def _file(found: Mapping[str, Sequence[float]], command: str) -> dict[str, object]:
-    machine = describe()
-    used = ("CPU", "cores", "memory", "Python", "memcached", "PostgreSQL")
+    """Return the shipped file with the medians of what was found in it."""
+    shipped, machine = Coefficients.shipped(), describe()
+    used = ("CPU", "cores", "memory", "Python", "memcached", "PostgreSQL", "MariaDB")
     words = ", ".join(f"{name} {machine[name]}" for name in used)
-    source = {
-        "command": command.replace("benchmarks ", "benchmarks."),
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": words,
+    date = datetime.now(UTC).date().isoformat()
+    source = Source(command.replace("benchmarks ", "benchmarks."), date, words)
+    name = f"{SOURCE} {date}"
+    known = shipped.known | {
+        each: Coefficient(rounded(max(0.0, statistics.median(values))), name)
+        for each, values in found.items()
     }
-    medians = {name: rounded(max(0.0, statistics.median(found[name]))) for name in sorted(found)}
+    sources = shipped.sources | {name: source}
+    used_now = {one.source for one in known.values()}
     return {
-        "sources": {SOURCE: source},
-        "coefficients": {
-            name: {"value": value, "source": SOURCE} for name, value in medians.items()
-        },
-        "assumptions": dict(Coefficients.shipped().assumptions),
+        "sources": {each: msgspec.structs.asdict(sources[each]) for each in sorted(used_now)},
+        "coefficients": {each: msgspec.structs.asdict(known[each]) for each in sorted(known)},
+        "assumptions": dict(shipped.assumptions),
     }
 
 
@@ -112,22 +126,28 @@ def _keyed_store(bench: Bench, name: str, start: Start) -> None:
         _sweeps(bench, name, server, server.address[1])
 
 
-def _postgres(bench: Bench) -> None:
-    with postgresql(bench.members, THREADS) as server, ExitStack() as stack:
-        books = stack.enter_context(Books.open(bench.portal, server.url))
+def _database(bench: Bench, name: StoreKind) -> None:
+    start = STORES[name]
+    with start(bench.members, THREADS) as server, ExitStack() as stack:
+        books = stack.enter_context(_books(bench, server.url))
         before, cpu = memory_bytes(server.pid), cpu_seconds(server.pid)
         send = stack.enter_context(sender(bench.portal, server.url, SESSIONS, SESSIONS))
-        bench.note("postgresql.connect_us", 1e6 * (cpu_seconds(server.pid) - cpu) / SESSIONS)
-        _beats(bench, "postgresql", server.pid, _port_of(server.url), send, books)
+        bench.note(f"{name}.connect_us", 1e6 * (cpu_seconds(server.pid) - cpu) / SESSIONS)
+        _beats(bench, name, server.pid, _port_of(server.url), send, books)
         grown = memory_bytes(server.pid) - before
-        bench.note("postgresql.connection_bytes", grown / SESSIONS)
-    with postgresql(bench.members, THREADS) as server:
-        bench.note("postgresql.base_bytes", memory_bytes(server.pid))
-        _sweeps(bench, "postgresql", server, _port_of(server.url))
+        bench.note(f"{name}.connection_bytes", grown / SESSIONS)
+    with start(bench.members, THREADS) as server:
+        bench.note(f"{name}.base_bytes", memory_bytes(server.pid))
+        _sweeps(bench, name, server, _port_of(server.url))
+
+
+def _books(bench: Bench, url: str) -> AbstractContextManager[Ledger]:
+    kind = MariaBooks if url.startswith("mysql") else Books
+    return kind.open(bench.portal, url)
 
 
 def _beats(
-    bench: Bench, name: str, pid: int, port: int, send: Sender, books: Books | None = None
+    bench: Bench, name: str, pid: int, port: int, send: Sender, books: Ledger | None = None
 ) -> None:
     for _ in bench.each(f"{name}: beats"):
         wire = Wire(port)
@@ -166,21 +186,21 @@ def _sweep(bench: Bench, name: str, watcher: Watcher, server: Server, port: int)
     bench.note(f"{name}read_us", 1e6 * ours / bench.members)
 
 
-def _relay(bench: Bench) -> None:
-    with postgresql(bench.members, THREADS) as server, ExitStack() as stack:
-        books = stack.enter_context(Books.open(bench.portal, server.url))
+def _relay(bench: Bench, name: StoreKind) -> None:
+    with STORES[BEHIND[name]](bench.members, THREADS) as server, ExitStack() as stack:
+        books = stack.enter_context(_books(bench, server.url))
         url, pid = stack.enter_context(relay(server.url))
         base = memory_bytes(pid)
-        bench.note("relay.base_bytes", base)
+        bench.note(f"{name}.base_bytes", base)
         send = stack.enter_context(sender(bench.portal, url, RELAYED, RELAYED))
-        for _ in bench.each("relay: beats"):
+        for _ in bench.each(f"{name}: beats"):
             wire = Wire(int(url.rpartition(":")[2]))
-            bench.note("relay.beat_us", cost(pid, None, send, bench.beats, RELAYED).server_us)
-            bench.note("relay.beat_wire_bytes", wire.used() / (bench.beats + RELAYED))
+            bench.note(f"{name}.beat_us", cost(pid, None, send, bench.beats, RELAYED).server_us)
+            bench.note(f"{name}.beat_wire_bytes", wire.used() / (bench.beats + RELAYED))
             theirs = cost(server.pid, books, send, bench.beats, RELAYED)
-            bench.note("relay.database_us", theirs.server_us)
-            bench.note("relay.beat_wal_bytes", theirs.wal)
-        bench.note("relay.connection_bytes", (memory_bytes(pid) - base) / RELAYED)
+            bench.note(f"{name}.database_us", theirs.server_us)
+            bench.note(f"{name}.beat_wal_bytes", theirs.wal)
+        bench.note(f"{name}.connection_bytes", (memory_bytes(pid) - base) / RELAYED)
 
 
 def _coordinator(bench: Bench) -> None:
@@ -201,6 +221,18 @@ def _coordinator(bench: Bench) -> None:
 
 def _port_of(url: str) -> int:
     return int(url.rpartition("/")[0].rpartition(":")[2])
+
+
+def _databases(bench: Bench, kind: StoreKind) -> None:
+    _database(bench, BEHIND[kind])
+    _relay(bench, kind)
+
+
+_PARTS: Mapping[str, Callable[[Bench], None]] = {
+    "keyed": _keyed_stores,
+    **{str(BEHIND[kind]): partial(_databases, kind=kind) for kind in BEHIND},
+    "coordinator": _coordinator,
+}
 
 
 if __name__ == "__main__":

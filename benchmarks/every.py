@@ -23,6 +23,7 @@ FULL = {
     "sweep-memcached-1000000": "sweep --store memcached --members 1000000",
     "sweep-postgresql-100000": "sweep --store postgresql --members 100000",
     "sweep-postgresql-1000000": "sweep --store postgresql --members 1000000",
+    "sweep-mariadb-100000": "sweep --store mariadb --members 100000",
     "sweep-embedded": "sweep --store embedded --members 10000",
     "query-100000": "query --members 100000 --repeats 3 --duration 2",
     "query-1000000": "query --members 1000000 --repeats 3 --duration 4 --sweep-period 4",
@@ -39,6 +40,7 @@ FULL = {
 QUICK = {
     "sweep-memcached": "sweep --store memcached --members 20000 --repeats 3",
     "sweep-postgresql": "sweep --store postgresql --members 20000 --repeats 3",
+    "sweep-mariadb": "sweep --store mariadb --members 20000 --repeats 3",
     "query": "query --members 5000 --repeats 1 --duration 1 --interval 1",
     "agent": "agent --agents 3 --duration 3",
     "tls": "tls --repeats 2",

@@ -14,6 +14,7 @@ from musterd.testing.processes import ServerError, find_program
 SERVERS = {
     "memcached": ("memcached", "memcached", "-V"),
     "PostgreSQL": ("initdb", "postgresql", "-V"),
+    "MariaDB": ("mariadbd", "mariadb-server", "--version"),
     "PgBouncer": ("pgbouncer", "pgbouncer", "-V"),
 }
 

@@ -8,8 +8,11 @@ import anyio
 
 from benchmarks.bulk import TIMEOUT
 from benchmarks.fleet import Fill, Fleet, KeyedFill, PostgresFill
+from benchmarks.maria_fill import MariaFill
+from musterd.stores.mysql.schema import init_db as init_mariadb
 from musterd.stores.postgres.schema import init_db
 from musterd.testing.daemons import EmbeddedStore
+from musterd.testing.mariadb import MariaDatabase, MariaDb
 from musterd.testing.servers import Database, Memcached, Postgres
 from musterd.urls import host_and_port
 
@@ -42,6 +45,8 @@ class Server:
         """Return the way to write ``fleet`` into it."""
         if self.url.startswith("postgresql"):
             return PostgresFill(self.url, fleet)
+        if self.url.startswith("mysql"):
+            return MariaFill(self.url, fleet)
         return KeyedFill("{}:{}".format(*self.address), fleet)
 
 
@@ -73,11 +78,40 @@ def postgres_for(members: int, **more: object) -> Postgres:
     return Postgres(**settings)
 
 
-def setting_of(postgres: Postgres) -> str:
+def setting_of(server: Postgres | MariaDb) -> str:
     """Return in words how it is set."""
-    return ", ".join(
-        ["PostgreSQL", *(f"{name} {value}" for name, value in postgres.settings.items())]
-    )
+    name = "PostgreSQL" if isinstance(server, Postgres) else "MariaDB"
+    return ", ".join([name, *(f"{key} {value}" for key, value in server.settings.items())])
+
+
+@contextmanager
+def mariadb(members: int, threads: int) -> Iterator[Server]:
+    """Run a MariaDB with musterd's tables, and room for them in its buffer pool."""
+    del threads  # it has a thread for each connection
+    with mariadb_for(members) as server, maria_tables(server) as database:
+        yield Server(database.url, server.pid, setting_of(server))
+
+
+def mariadb_for(members: int, **more: object) -> MariaDb:
+    """Return a MariaDB, to be started, with room for so many members in its buffer pool.
+
+    It writes its log at each commit, as it does where nobody says otherwise.
+    """
+    settings = {
+        "innodb_buffer_pool_size": f"{256 + members // 1000}M",
+        "innodb_log_file_size": "512M",
+        "max_connections": 400,
+        **more,
+    }
+    return MariaDb(**settings)
+
+
+@contextmanager
+def maria_tables(server: MariaDb) -> Iterator[MariaDatabase]:
+    """Yield a database of its own with musterd's tables."""
+    with server.database() as database:
+        anyio.run(init_mariadb, database.url, TIMEOUT)
+        yield database
 
 
 @contextmanager
@@ -104,5 +138,6 @@ def embedded(members: int, threads: int) -> Iterator[Server]:
 STORES: Mapping[str, Callable[[int, int], AbstractContextManager[Server]]] = {
     "memcached": memcached,
     "postgresql": postgresql,
+    "mariadb": mariadb,
     "embedded": embedded,
 }

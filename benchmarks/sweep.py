@@ -31,6 +31,7 @@ from benchmarks.processes import cpu_seconds
 from benchmarks.stores import STORES, Server
 from benchmarks.sweep_clients import Client, Cost, Fetch, Product, c_program, keyed_peers
 from benchmarks.sweep_detector import Judge, Verdict
+from benchmarks.sweep_maria import MariaRows
 
 EXAMPLE = """\
 example:
@@ -132,6 +133,8 @@ async def _peers(
     """Return the other clients, connected and warm."""
     if server.url.startswith("postgresql"):
         peers: list[Client] = [await Fetch.connect(server.url, fleet)]
+    elif server.url.startswith("mysql"):
+        peers = [MariaRows(server.url, fleet)]
     else:
         program = stack.enter_context(c_program())
         peers, measured.notes = keyed_peers(server.address, fleet, program)

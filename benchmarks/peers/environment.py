@@ -12,7 +12,7 @@ CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 CLIENTS = ("python-memcached", "pymemcache", "python-binary-memcached")
 """By which oslo.cache asks a memcached."""
 
-PACKAGES = ("nova==34.0.0", "psycopg2-binary", *CLIENTS)
+PACKAGES = ("nova==34.0.0", "psycopg2-binary", "PyMySQL", *CLIENTS)
 PLACE = Path(__file__).parents[2] / "build" / "nova"
 
 

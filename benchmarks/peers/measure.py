@@ -1,4 +1,4 @@
-"""The module compares Nova and musterd in turn, on one PostgreSQL and one memcached."""
+"""The module compares Nova and musterd in turn, on one PostgreSQL, one MariaDB and one memcached."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -11,12 +11,13 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from benchmarks.figures import Figure, progress
 from benchmarks.fleet import Fleet, KeyedFill, PostgresFill
 from benchmarks.peers.beats import sender
-from benchmarks.peers.compare import beat_figures, view_figures
-from benchmarks.peers.meter import Books, Cost, Sender, cost
+from benchmarks.peers.compare import LAZY, beat_figures, view_figures
+from benchmarks.peers.maria_books import MariaBooks
+from benchmarks.peers.meter import Books, Cost, Ledger, Sender, cost
 from benchmarks.peers.nova_side import Nova
 from benchmarks.peers.relay import relay
 from benchmarks.peers.views import Crowd, Scheduler, View, Watcher, coordinator
-from benchmarks.stores import musterd_tables, postgres_for
+from benchmarks.stores import maria_tables, mariadb_for, musterd_tables, postgres_for
 from musterd.testing.servers import Database, Memcached, Postgres
 
 NOVA_THREADS = (1, 8)
@@ -46,6 +47,7 @@ class _Bench:
 
     plan: Plan
     portal: BlockingPortal
+    python: Path
     postgres: Postgres
     memcached: Memcached
     novas: Database
@@ -69,52 +71,116 @@ def _bench(plan: Plan, python: Path) -> Iterator[_Bench]:
         memcached = stack.enter_context(Memcached("-m", str(64 + members // 400)))
         novas = stack.enter_context(postgres.database())
         nova = stack.enter_context(Nova.running(python, novas.dsn, memcached.address))
-        yield _Bench(plan, portal, postgres, memcached, novas, nova)
+        yield _Bench(plan, portal, python, postgres, memcached, novas, nova)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A `_Side` is a database, what it says of itself, and who sends heartbeats to it.
+
+    ``vacuum`` lets Nova's table be vacuumed, or not.
+    """
+
+    name: str
+    pid: int
+    books: Ledger
+    senders: Mapping[str, Sender]
+    vacuum: Callable[[bool], object] = bool
 
 
 def _database_beats(bench: _Bench) -> list[Figure]:
-    plan, portal = bench.plan, bench.portal
+    """Measure all databases in turn, so that whatever slows the machine slows each."""
+    with ExitStack() as stack:
+        sides = [
+            stack.enter_context(_postgres_side(bench)),
+            stack.enter_context(_maria_side(bench, "MariaDB")),
+            stack.enter_context(_maria_side(bench, LAZY, innodb_flush_log_at_trx_commit=2)),
+        ]
+        costs: dict[str, dict[str, list[Cost]]] = {side.name: {} for side in sides}
+        for _ in progress(range(bench.plan.repeats), "heartbeats", "repeat"):
+            for side in sides:
+                for name, found in _costs(bench, side):
+                    costs[side.name].setdefault(name, []).append(found)
+        each_once = max(bench.plan.beating, bench.plan.relayed)
+        return [
+            figure
+            for side in sides
+            for figure in beat_figures(
+                side.name,
+                costs[side.name],
+                {
+                    name: side.books.statements(send, each_once)
+                    for name, send in side.senders.items()
+                },
+            )
+        ]
+
+
+@contextmanager
+def _postgres_side(bench: _Bench) -> Iterator[_Side]:
     with ExitStack() as stack:
         database = stack.enter_context(musterd_tables(bench.postgres))
-        books = stack.enter_context(Books.open(portal, bench.postgres.dsn))
+        books = stack.enter_context(Books.open(bench.portal, bench.postgres.dsn))
         books.prepare()
-        senders = {f"Nova db, {n} at a time": bench.nova.sender("db", n) for n in NOVA_THREADS}
+        senders = stack.enter_context(_senders(bench, bench.nova, database.dsn))
+        vacuum = partial(_vacuum_services, bench)
+        yield _Side("PostgreSQL", bench.postgres.pid, books, senders, vacuum)
+
+
+@contextmanager
+def _maria_side(bench: _Bench, name: str, **settings: object) -> Iterator[_Side]:
+    """Run a MariaDB, and another Nova that beats to it."""
+    plan = bench.plan
+    with ExitStack() as stack:
+        server = stack.enter_context(mariadb_for(plan.beating + plan.relayed, **settings))
+        novas = stack.enter_context(server.database())
+        nova = Nova.running(bench.python, novas.url, bench.memcached.address)
+        nova_of_it = stack.enter_context(nova)
+        nova_of_it.grow(plan.beating)
+        database = stack.enter_context(maria_tables(server))
+        books = stack.enter_context(MariaBooks.open(bench.portal, database.url))
+        senders = stack.enter_context(_senders(bench, nova_of_it, database.url))
+        yield _Side(name, server.pid, books, senders)
+
+
+@contextmanager
+def _senders(bench: _Bench, nova: Nova, url: str) -> Iterator[dict[str, Sender]]:
+    """Yield Nova's ways to a database, and musterd's to the tables of ``url``."""
+    plan = bench.plan
+    with ExitStack() as stack:
+        senders = {f"Nova db, {n} at a time": nova.sender("db", n) for n in NOVA_THREADS}
         for n in CONNECTIONS:
-            direct = sender(portal, database.dsn, n, plan.beating)
+            direct = sender(bench.portal, url, n, plan.beating)
             senders[f"musterd direct, {n} at a time"] = stack.enter_context(direct)
-        relayed, _ = stack.enter_context(relay(database.dsn))
-        through = sender(portal, relayed, plan.relayed, plan.relayed)
+        relayed, _ = stack.enter_context(relay(url))
+        through = sender(bench.portal, relayed, plan.relayed, plan.relayed)
         senders["musterd through the relay"] = stack.enter_context(through)
-        costs = _costs(bench, bench.postgres.pid, books, senders)
-        each_once = max(plan.beating, plan.relayed)
-        statements = {name: books.statements(senders[name], each_once) for name in senders}
-        return beat_figures("PostgreSQL", costs, statements)
+        yield senders
 
 
 def _memcached_beats(bench: _Bench) -> list[Figure]:
-    plan = bench.plan
+    plan, pid = bench.plan, bench.memcached.pid
+    costs: dict[str, list[Cost]] = {}
     with ExitStack() as stack:
         senders = {f"Nova mc, {n} at a time": bench.nova.sender("mc", n) for n in NOVA_THREADS}
         for n in CONNECTIONS:
             direct = sender(bench.portal, bench.memcached.url, n, plan.beating)
             senders[f"musterd, {n} at a time"] = stack.enter_context(direct)
-        costs = _costs(bench, bench.memcached.pid, None, senders)
+        for _ in progress(range(plan.repeats), "heartbeats to memcached", "repeat"):
+            for name, send in senders.items():
+                found = cost(pid, None, send, plan.beats, plan.beating)
+                costs.setdefault(name, []).append(found)
         return beat_figures("memcached", costs, {})
 
 
-def _costs(
-    bench: _Bench, pid: int, books: Books | None, senders: Mapping[str, Sender]
-) -> dict[str, list[Cost]]:
-    """Return each sender's costs, once a repeat, in turn: what slows the machine slows them all."""
-    costs: dict[str, list[Cost]] = {name: [] for name in senders}
-    for _ in progress(range(bench.plan.repeats), "heartbeats", "repeat"):
-        for name, send in senders.items():
-            count = bench.plan.nova_beats if name.startswith("Nova db") else bench.plan.beats
-            warm = bench.plan.relayed if "relay" in name else bench.plan.beating
-            if books:
-                _vacuum_services(bench, name.startswith("Nova"))
-            costs[name].append(cost(pid, books, send, max(count, warm), warm))
-    return costs
+def _costs(bench: _Bench, side: _Side) -> Iterator[tuple[str, Cost]]:
+    """Yield what each sender's heartbeats cost, in turn."""
+    plan = bench.plan
+    for name, send in side.senders.items():
+        count = plan.nova_beats if name.startswith("Nova") else plan.beats
+        warm = plan.relayed if "relay" in name else plan.beating
+        side.vacuum(name.startswith("Nova"))
+        yield name, cost(side.pid, side.books, send, max(count, warm), warm)
 
 
 def _vacuum_services(bench: _Bench, on: bool) -> None:

@@ -39,6 +39,19 @@ class Sender(Protocol):
     def __call__(self, count: int, /) -> Spent: ...
 
 
+class Ledger(Protocol):
+    """A `Ledger` is what a database says of itself."""
+
+    def wal(self) -> int:
+        """Return the bytes of its log written so far."""
+
+    def checkpoint(self) -> None:
+        """Write everything out now, and not while something is measured."""
+
+    def statements(self, send: Sender, count: int) -> float:
+        """Return the statements that the server carries out per heartbeat."""
+
+
 class Books:
     """The `Books` say what one PostgreSQL server has done so far, by a connection that stays open.
 
@@ -94,7 +107,7 @@ class Books:
         self.ask("SELECT pg_reload_conf()")
 
 
-def cost(pid: int, books: Books | None, send: Sender, count: int, warm: int) -> Cost:
+def cost(pid: int, books: Ledger | None, send: Sender, count: int, warm: int) -> Cost:
     """Return the cost of each of ``count`` heartbeats to the server ``pid``.
 
     ``warm`` more go before, uncounted: with a PostgreSQL they come after a checkpoint, so that the

@@ -13,6 +13,9 @@ from benchmarks.peers.meter import Sender, Spent
 PROCESS = Path(__file__).with_name("nova_process.py")
 
 
+_DRIVERS = {"postgresql": "psycopg2", "mysql": "pymysql"}  # those of OpenStack's deployments
+
+
 class NovaError(Exception):
     """A `NovaError` says that Nova's process ended, or that its beats did not arrive.
 
@@ -30,7 +33,8 @@ class Nova:
     @contextmanager
     def running(cls, python: Path, database: str, memcached: str) -> Iterator["Nova"]:
         """Run Nova on the database of the URL and on one memcached; its tables are made anew."""
-        url = "postgresql+psycopg2" + database.removeprefix("postgresql")
+        scheme, _, rest = database.partition("://")
+        url = f"{scheme}+{_DRIVERS[scheme]}://{rest}"
         command = [str(python), "-W", "ignore", str(PROCESS), url, memcached]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:

@@ -1,17 +1,20 @@
 """The benchmark against Nova: musterd's half, end to end and tiny, and the comparison of both."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from benchmarks.peers.beats import sender
 from benchmarks.peers.compare import beat_figures, view_figures
+from benchmarks.peers.maria_books import MariaBooks
 from benchmarks.peers.measure import crowd_in
 from benchmarks.peers.meter import Books, Cost, cost
 from benchmarks.peers.relay import relay
 from benchmarks.peers.views import Scheduler, Watcher, coordinator
-from benchmarks.stores import musterd_tables
+from benchmarks.stores import maria_tables, musterd_tables
 
+from musterd.testing.mariadb import MariaDb
 from musterd.testing.servers import Database, Memcached, Postgres
 
 
@@ -46,6 +49,23 @@ def test_the_relay_takes_the_same_beats(portal: BlockingPortal, tables: Database
         assert send(10).beats == 10
         assert pid > 0
     assert tables.execute("SELECT count(*) FROM musterd.beats WHERE sequence > 0") == "5"
+
+
+def test_what_beats_cost_mariadb_directly_and_by_a_relay(
+    portal: BlockingPortal, mariadb: MariaDb
+) -> None:
+    with ExitStack() as stack:
+        maria = stack.enter_context(maria_tables(mariadb))
+        books = stack.enter_context(MariaBooks.open(portal, maria.url))
+        direct = stack.enter_context(sender(portal, maria.url, 2, 4))
+        found = cost(mariadb.pid, books, direct, 200, 4)
+        assert 100 < found.wal < 2000
+        assert found.server_us > 0
+        assert 1 <= books.statements(direct, 400) < 1.2
+        url, _ = stack.enter_context(relay(maria.url))
+        through = stack.enter_context(sender(portal, url, 40, 40))
+        assert through(80).beats == 80
+        assert maria.execute("SELECT COUNT(*) FROM musterd_beats WHERE sequence > 0") == "40"
 
 
 def test_every_view_sees_everybody_up(

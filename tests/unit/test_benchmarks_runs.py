@@ -22,7 +22,10 @@ def run(command: str) -> Any:
     return json.loads(ran.stdout)
 
 
-@pytest.mark.parametrize(("store", "peer"), [("memcached", "aiomcache"), ("postgresql", "fetch")])
+@pytest.mark.parametrize(
+    ("store", "peer"),
+    [("memcached", "aiomcache"), ("postgresql", "fetch"), ("mariadb", "rows")],
+)
 def test_sweep(store: str, peer: str) -> None:
     told = run(f"sweep --store {store} --members 1100 --repeats 2")
     assert told["members"] == 1100

@@ -10,6 +10,7 @@ import pytest
 
 from musterd import cli
 from musterd.cli import plan
+from musterd.planning import Coefficients
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -35,6 +36,20 @@ def test_a_plan_that_does_not_fit_says_what_to_use(capsys: pytest.CaptureFixture
     assert "NO" in out
     assert "musterd: it does not fit: 1000004 connections" in err
     assert err.splitlines()[-1] == ("musterd: use --store relay, which carries the same fleet")
+
+
+def test_a_plan_names_what_it_was_measured_by_and_nothing_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    costs = Coefficients.shipped()
+    for kind, whose in (
+        ("relay-mariadb", "mariadb"),
+        ("mariadb", "mariadb"),
+        ("relay", "postgresql"),
+    ):
+        _, out, _ = told(capsys, "--members", "1000", "--store", kind)
+        source = costs.source(f"{whose}.beat_us")
+        assert f"{source.command}; {source.date}" in out
 
 
 def test_json_has_the_plan_and_what_it_is_made_of(capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,6 +94,8 @@ def test_a_plan_needs_no_numpy() -> None:
         ("memcached", "# memcached -m "),
         ("embedded", "# no server; raise the coordinator's limit of open files"),
         ("postgresql", "# PostgreSQL with max_connections = "),
+        ("mariadb", "# MariaDB with max_connections = "),
+        ("relay-mariadb", "# MariaDB with max_connections = "),
     ],
 )
 def test_each_store_has_its_settings_and_its_server(

@@ -11,7 +11,7 @@ from musterd.errors import ConfigError
 from musterd.limits import MAX_INTERVAL
 from musterd.planning import Coefficients, PlanAnswer, Question, StoreKind, plan
 from musterd.planning.coefficients import Source
-from musterd.planning.model import Need
+from musterd.planning.model import BEHIND, Need
 from musterd.planning.settings import server_advice
 from musterd.settings.options import DAY, Number, Seconds
 
@@ -52,7 +52,8 @@ def parser(name: str) -> Parser:
         "--store",
         choices=[kind.value for kind in StoreKind],
         default=StoreKind.MEMCACHED.value,
-        help="How beats travel; relay is PostgreSQL behind relays. Default: memcached.",
+        help="How beats travel; relay is PostgreSQL behind relays, and relay-mariadb MariaDB."
+        " Default: memcached.",
     )
     made.add_argument(
         "--loss",
@@ -156,11 +157,7 @@ def text(answer: PlanAnswer, costs: Coefficients) -> str:
 
 def _counts(name: str, store: StoreKind) -> bool:
     """Say whether a plan for ``store`` is made with this coefficient."""
-    whose = name.partition(".")[0]
-    return whose in (store, "coordinator") or (store, whose) == (
-        StoreKind.RELAY,
-        StoreKind.POSTGRESQL,
-    )
+    return name.partition(".")[0] in (store, "coordinator", BEHIND.get(store))
 
 
 def _facts(answer: PlanAnswer) -> Iterator[tuple[str, str]]:

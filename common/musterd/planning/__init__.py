@@ -10,7 +10,15 @@ from collections.abc import Iterator
 
 from musterd.errors import ConfigError
 from musterd.planning.coefficients import Coefficients
-from musterd.planning.model import Detection, Need, PlanAnswer, Question, StoreKind
+from musterd.planning.model import (
+    BEHIND,
+    DATABASES,
+    Detection,
+    Need,
+    PlanAnswer,
+    Question,
+    StoreKind,
+)
 from musterd.planning.risk import false_downs, least_down_time
 from musterd.planning.settings import settings
 from musterd.planning.sizing import copies, needed
@@ -135,7 +143,11 @@ def _too_many(question: Question, period: float, loss: float, false: float) -> s
 
 def _instead(question: Question, down_time: float, coefficients: Coefficients) -> str | None:
     """Return the first other store that carries the same fleet; None when none does."""
-    for kind in (StoreKind.POSTGRESQL, StoreKind.RELAY, StoreKind.MEMCACHED):
+    database = BEHIND.get(question.store, question.store)
+    if database not in DATABASES:
+        database = StoreKind.POSTGRESQL
+    relay = next(kind for kind, behind in BEHIND.items() if behind is database)
+    for kind in (database, relay, StoreKind.MEMCACHED):
         other = question.asked_of(kind)
         need = _need(other, down_time, coefficients)
         if kind is not question.store and not list(_problems(other, down_time, need, coefficients)):

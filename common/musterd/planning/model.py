@@ -10,8 +10,21 @@ class StoreKind(StrEnum):
 
     MEMCACHED = "memcached"
     POSTGRESQL = "postgresql"
+    MARIADB = "mariadb"
     RELAY = "relay"
+    RELAY_MARIADB = "relay-mariadb"
     EMBEDDED = "embedded"
+
+
+DATABASES = {
+    StoreKind.POSTGRESQL: "PostgreSQL",
+    StoreKind.MARIADB: "MariaDB",
+}
+BEHIND = {
+    StoreKind.RELAY: StoreKind.POSTGRESQL,
+    StoreKind.RELAY_MARIADB: StoreKind.MARIADB,
+}
+"""The databases that relays write to."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from musterd.planning.model import Need, Question, StoreKind
+from musterd.planning.model import BEHIND, Need, Question, StoreKind
 
 
 def settings(question: Question, down_time: float, need: Need) -> dict[str, str]:
@@ -19,7 +19,7 @@ def settings(question: Question, down_time: float, need: Need) -> dict[str, str]
             {"service_down_time": down_time, "sweep_period": need.sweep_period},
         ),
     }
-    if question.store is StoreKind.RELAY:
+    if question.store in BEHIND:
         relay = {"store": read_from, "relay_listen": "0.0.0.0:11411", **_CERTIFICATE}
         files["relay"] = _toml(relay, _times(question, down_time))
     return files
@@ -34,6 +34,8 @@ def server_advice(question: Question, need: Need) -> str:
             return f"memcached -m {megabytes} -c {connections} -t 4"
         case StoreKind.EMBEDDED:
             return "no server; raise the coordinator's limit of open files (ulimit -n)"
+        case StoreKind.MARIADB | StoreKind.RELAY_MARIADB:
+            return f"MariaDB with max_connections = {connections}"
         case _:
             return (
                 f"PostgreSQL with max_connections = {connections},"
@@ -48,17 +50,22 @@ def _urls(question: Question, need: Need) -> tuple[str, str]:
             return url, url
         case StoreKind.EMBEDDED:
             return "embedded+tls://coordinator-1:11311", "embedded+tls://coordinator-1:11311"
-        case StoreKind.RELAY:
-            return f"relay+tls://{_hosts('relay', need.relays, 11411)}", _DATABASE
-        case _:
-            return "postgresql://musterd_agents@database/musterd", _DATABASE
+        case StoreKind.RELAY | StoreKind.RELAY_MARIADB:
+            kind = BEHIND[question.store]
+            return f"relay+tls://{_hosts('relay', need.relays, 11411)}", _DATABASES[kind]
+        case kind:
+            read_from = _DATABASES[kind]
+            return read_from.replace("musterd@", "musterd_agents@"), read_from
 
 
 _CERTIFICATE = {"tls_cert_file": "/etc/musterd/tls.crt", "tls_key_file": "/etc/musterd/tls.key"}
 """What other hosts reach is refused without."""
 
 _AUTHORITY = "/etc/musterd/ca.crt"
-_DATABASE = "postgresql://musterd@database/musterd"
+_DATABASES = {
+    StoreKind.POSTGRESQL: "postgresql://musterd@database/musterd",
+    StoreKind.MARIADB: "mysql://musterd@database/musterd",
+}
 
 
 def _hosts(name: str, count: int, port: int) -> str:

@@ -1,10 +1,11 @@
 """The module finds what a fleet takes on each store, by arithmetic over the coefficients."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from musterd.planning.coefficients import Coefficients
-from musterd.planning.model import Need, Question, StoreKind
+from musterd.planning.model import BEHIND, DATABASES, Need, Question, StoreKind
 
 LEAST_SHARDS = 2
 """memcached servers that are planned at least: each member beats to two, so one may be lost."""
@@ -12,8 +13,9 @@ LEAST_SHARDS = 2
 SPARE_RELAYS = 1
 CANARIES = 2  # connections of one coordinator to each shard
 
-_ROW_BYTES = 88
-"""A beat in what a relay writes: slot, member_id and record in three arrays, in binary."""
+_ROW_BYTES: Mapping[str, int] = {StoreKind.RELAY: 88, StoreKind.RELAY_MARIADB: 168}
+"""A beat in what a relay writes: slot, member_id and record in three arrays, in binary; or as text."""
+
 
 _US = 1e-6
 
@@ -64,30 +66,31 @@ def _memcached(question: Question, period: float, costs: Coefficients) -> Need:
     )
 
 
-def _postgresql(question: Question, period: float, costs: Coefficients) -> Need:
+def _database(question: Question, period: float, costs: Coefficients) -> Need:
+    store = question.store
     beats = question.members / question.interval
-    coordinators = int(costs.assumed("coordinators"))
-    connections = question.members + CANARIES * coordinators
+    connections = question.members + CANARIES * int(costs.assumed("coordinators"))
     return Need(
-        server="PostgreSQL",
+        server=DATABASES[store],
         servers=1,
         connections=question.members,
         server_connections=connections,
-        server_memory=_table(question, costs) + connections * costs["postgresql.connection_bytes"],
-        server_cores=_US * beats * costs["postgresql.beat_us"] + _swept(question, period, costs),
-        reconnect_seconds=_US * connections * costs["postgresql.connect_us"],
-        wal=beats * costs["postgresql.beat_wal_bytes"],
+        server_memory=_tables(question, connections, costs, store),
+        server_cores=_US * beats * costs[f"{store}.beat_us"]
+        + _swept(question, period, costs, store),
+        reconnect_seconds=_US * connections * costs[f"{store}.connect_us"],
+        wal=beats * costs[f"{store}.beat_wal_bytes"],
         **_no_relays(),
-        **_coordinators(question, period, costs, "postgresql"),
-        **_network(question, period, costs, "postgresql", 1),
+        **_coordinators(question, period, costs, store),
+        **_network(question, period, costs, store, 1),
     )
 
 
 def _relay(question: Question, period: float, costs: Coefficients) -> Need:
+    relay, store = question.store, BEHIND[question.store]
     beats = question.members / question.interval
-    coordinators = int(costs.assumed("coordinators"))
-    relay_cores = _US * beats * costs["relay.beat_us"]
-    writing = _US * beats * costs["relay.database_us"]  # on one connection for each relay
+    relay_cores = _US * beats * costs[f"{relay}.beat_us"]
+    writing = _US * beats * costs[f"{relay}.database_us"]  # on one connection for each relay
     working = max(
         1,
         _times(max(relay_cores, writing), costs.assumed("relay_busy")),
@@ -95,22 +98,22 @@ def _relay(question: Question, period: float, costs: Coefficients) -> Need:
     )
     relays = working + SPARE_RELAYS
     each = math.ceil(question.members / working)  # while the spare one is away
-    connections = 2 * relays + CANARIES * coordinators
+    connections = 2 * relays + CANARIES * int(costs.assumed("coordinators"))
     return Need(
-        server="PostgreSQL",
+        server=DATABASES[store],
         servers=1,
         connections=question.members,
         server_connections=connections,
-        server_memory=_table(question, costs) + connections * costs["postgresql.connection_bytes"],
-        server_cores=writing + _swept(question, period, costs),
-        reconnect_seconds=_US * connections * costs["postgresql.connect_us"],
-        wal=beats * costs["relay.beat_wal_bytes"],
+        server_memory=_tables(question, connections, costs, store),
+        server_cores=writing + _swept(question, period, costs, store),
+        reconnect_seconds=_US * connections * costs[f"{store}.connect_us"],
+        wal=beats * costs[f"{relay}.beat_wal_bytes"],
         relays=relays,
         relay_cores=relay_cores / working,
-        relay_memory=costs["relay.base_bytes"]
-        + each * (costs["relay.connection_bytes"] + _by_tls(costs)),
-        **_coordinators(question, period, costs, "postgresql"),
-        **_network(question, period, costs, "relay", 1),
+        relay_memory=costs[f"{relay}.base_bytes"]
+        + each * (costs[f"{relay}.connection_bytes"] + _by_tls(costs)),
+        **_coordinators(question, period, costs, store),
+        **_network(question, period, costs, relay, 1),
     )
 
 
@@ -149,14 +152,16 @@ def _no_relays() -> dict[str, Any]:
     return {"relays": 0, "relay_cores": 0, "relay_memory": 0}
 
 
-def _table(question: Question, costs: Coefficients) -> float:
-    return costs["postgresql.base_bytes"] + question.members * costs["postgresql.member_bytes"]
+def _tables(question: Question, connections: int, costs: Coefficients, store: str) -> float:
+    """Return the memory of a database with its tables and so many connections."""
+    tables = costs[f"{store}.base_bytes"] + question.members * costs[f"{store}.member_bytes"]
+    return tables + connections * costs[f"{store}.connection_bytes"]
 
 
-def _swept(question: Question, period: float, costs: Coefficients) -> float:
-    """Return the cores of a PostgreSQL that all coordinators sweep."""
+def _swept(question: Question, period: float, costs: Coefficients, store: str) -> float:
+    """Return the cores of a database that all coordinators sweep."""
     rows = costs.assumed("coordinators") * question.members / period
-    return _US * rows * _of_a_sweep("swept_us", question, period, costs, "postgresql")
+    return _US * rows * _of_a_sweep("swept_us", question, period, costs, store)
 
 
 def _of_a_sweep(
@@ -203,10 +208,10 @@ def _network(
 ) -> dict[str, Any]:
     beats = copied * question.members / question.interval
     each = costs[f"{store}.beat_wire_bytes"]
-    used = beats * (each + (_ROW_BYTES if store == "relay" else 0))
+    used = beats * (each + _ROW_BYTES.get(store, 0))
     if store != "embedded":  # which is swept by its own process
         swept = costs.assumed("coordinators") * copied * question.members / period
-        read = "postgresql" if store == "relay" else store
+        read = BEHIND.get(question.store, store)
         used += swept * _of_a_sweep("swept_wire_bytes", question, period, costs, read)
     return {"beats_a_second": question.members / question.interval, "network": used}
 
@@ -217,7 +222,7 @@ def _times(amount: float, each: float) -> int:
 
 _BY_KIND = {
     StoreKind.MEMCACHED: _memcached,
-    StoreKind.POSTGRESQL: _postgresql,
-    StoreKind.RELAY: _relay,
+    **dict.fromkeys(DATABASES, _database),
+    **dict.fromkeys(BEHIND, _relay),
     StoreKind.EMBEDDED: _embedded,
 }

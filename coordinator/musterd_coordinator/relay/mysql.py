@@ -1,7 +1,8 @@
 """The module has a relay write many members to MariaDB, or MySQL, in one statement.
 
-They come as rows of VALUES that the table is joined to: of what was measured that costs a server least
-where a row is written only if it may be. Everything but numbers is written in hexadecimal.
+They come as rows of VALUES that the table is joined to. Of statements that write a row only if it may be
+that costs a server least, but for INSERT … ON DUPLICATE KEY UPDATE in bulk, which costs a tenth to a
+sixth less and makes rows for members that nobody announced. Everything but numbers is in hexadecimal.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

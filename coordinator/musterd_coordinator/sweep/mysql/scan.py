@@ -17,8 +17,8 @@ from musterd_coordinator.steps import Steps
 from musterd_coordinator.sweep.columns import RECORD
 from musterd_coordinator.sweep.turns import in_steps
 
-PORTION = 1 << 16
-"""Slots that one query reads: some 5 MB."""
+PORTION = 1 << 13
+"""Slots that one query reads: 600 kB, and a millisecond or two of the event loop."""
 
 _BASE = 4_000_000_000  # with it every slot, those below zero too, has ten digits
 _ROW = np.dtype([("digits", "u1", (10,)), ("record", RECORD)])
