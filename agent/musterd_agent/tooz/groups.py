@@ -106,7 +106,7 @@ class Groups:
                 await self._must_tell(group, self._member, _is_up_by(held.membership))
                 # Where an operator said otherwise of it, that is what is told: no reason to fail.
                 await self._tells(group, self._member, _is_described_by(metadata))
-            except BaseException:
+            except BaseException:  # cancelled, too: no caller knows that it is in the group
                 with anyio.CancelScope(shield=True):
                     await self._let_go(group)
                 raise

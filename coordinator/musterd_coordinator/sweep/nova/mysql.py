@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from musterd.errors import ShardCorrupt, ShardRefused
+from musterd.errors import ShardCorrupt
 from musterd.stores.mysql.session import MySqlSession
 from musterd.stores.mysql.url import Target
 from musterd.stores.nova.store import Leg
@@ -18,9 +18,8 @@ from musterd_coordinator.sweep.nova.service import Service
 from musterd_coordinator.sweep.nova.source import (
     CANARY_SCHEMA,
     CellRead,
+    check_tables,
     condition,
-    missing_canary,
-    missing_services,
     other_than,
 )
 from musterd_coordinator.sweep.nova.table import Numbers, ServiceRows
@@ -77,10 +76,7 @@ class MySqlSource:
         """Raise ShardRefused where a table is missing, or out of reach."""
         async with self._link.session() as session:
             [(database, services, canary)] = (await session.once(_TABLES)).rows
-        if not services:
-            raise ShardRefused(self.name, missing_services(database))
-        if not canary:
-            raise ShardRefused(self.name, missing_canary())
+        check_tables(self.name, database, services=bool(services), canary=bool(canary))
 
     async def write(self, canary: str, record: bytes) -> bool:
         """Overwrite the record of a canary; return False where there is none."""

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import anyio
 import numpy as np
 
-from musterd.errors import ShardRefused
 from musterd.stores.nova.store import Leg
 from musterd.stores.postgres.session import Connection, PgSession
 from musterd.stores.postgres.url import Target
@@ -13,9 +12,8 @@ from musterd_coordinator.sweep.nova.service import Service
 from musterd_coordinator.sweep.nova.source import (
     CANARY_SCHEMA,
     CellRead,
+    check_tables,
     condition,
-    missing_canary,
-    missing_services,
     other_than,
 )
 from musterd_coordinator.sweep.nova.table import Numbers, ServiceRows
@@ -66,10 +64,7 @@ class PostgresSource:
             found = await connection.fetchrow(_RIGHTS)
         assert found is not None
         database, services, canary = found
-        if not services:
-            raise ShardRefused(self.name, missing_services(database))
-        if not canary:
-            raise ShardRefused(self.name, missing_canary())
+        check_tables(self.name, database, services=bool(services), canary=bool(canary))
 
     async def write(self, canary: str, record: bytes) -> bool:
         """Overwrite the record of a canary; return False where there is none."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from musterd.errors import ShardRefused
 from musterd.stores.nova.store import Leg
 from musterd_coordinator.sweep.nova.service import Service
 from musterd_coordinator.sweep.nova.table import Numbers, ServiceRows
@@ -60,7 +61,7 @@ class NovaSource(Protocol):
 def condition(leg: Leg, column: str) -> str:
     """Return which rows are of a leg; ``column`` is the binary's.
 
-    ServiceRows without a host or a topic are of API servers, which never report.
+    Rows without a host or a topic are of API servers, which never report.
     """
     binary = f"{column} {'=' if leg is Leg.RPC else '<>'} '{COMPUTE}'"
     return f"deleted = 0 AND {binary} AND host IS NOT NULL AND topic IS NOT NULL"
@@ -79,7 +80,15 @@ def missing_services(database: str) -> str:
     )
 
 
-def missing_canary() -> str:
+def check_tables(name: str, database: str, *, services: bool, canary: bool) -> None:
+    """Raise ShardRefused for the leg ``name`` where its login has no use of one of the two tables."""
+    if not services:
+        raise ShardRefused(name, missing_services(database))
+    if not canary:
+        raise ShardRefused(name, _missing_canary())
+
+
+def _missing_canary() -> str:
     """Say that there is no table for the canary."""
     return (
         f"there is no table {CANARY_SCHEMA}.canary that this login may write: run what"
