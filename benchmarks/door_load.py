@@ -1,9 +1,9 @@
 """The program asks a memcached, or a door, for one key after another over connections that stay open.
 
-``python -m benchmarks.door_load HOST PORT CONNECTIONS SECONDS PROTOCOL FILE``. FILE has a key in each
-line; PROTOCOL is ``text`` or ``binary``. A connection asks for its next key when it has the last one, as
-Nova's services do, each from a thread of its own. A bare protocol asks, because the server is to be
-measured.
+``python -m benchmarks.door_load HOST PORT CONNECTIONS SECONDS PROTOCOL FILE [RATE]``. FILE has a key in
+each line; PROTOCOL is ``text`` or ``binary``. A connection asks for its next key when it has the last
+one, as Nova's services do, each from a thread of its own; or, with RATE, when one is wanted: so many a
+second (:mod:`benchmarks.pacing`). A bare protocol asks, because the server is to be measured.
 The program prints a JSON object.
 """
 
@@ -15,9 +15,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
+
+from benchmarks.pacing import Wants
 
 _HEADER = struct.Struct("!BBHBBHIIQ")
 _MISS = b"END\r\n"
@@ -26,7 +28,8 @@ _MISS = b"END\r\n"
 class Tally:
     """A `Tally` has the latencies of all connections, in seconds, and how many keys had no value."""
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
+    def __init__(self, keys: Sequence[bytes], wants: Wants) -> None:
+        self.wants = wants
         self.keys: Iterator[bytes] = cycle(keys)
         self.latencies: list[float] = []
         self.misses = 0
@@ -56,7 +59,7 @@ class Asker(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the first key."""
         self._transport = cast(asyncio.Transport, transport)
-        self._next()
+        self.take_turn()
 
     def data_received(self, data: bytes) -> None:
         """Take in an answer, and ask for the next key."""
@@ -64,23 +67,28 @@ class Asker(asyncio.Protocol):
         miss = self._miss(self._heard)
         if miss is None:
             return
-        self._tally.latencies.append(time.perf_counter() - self._began)
+        self._tally.latencies.append(self._tally.wants.clock() - self._began)
         self._tally.misses += miss
         self._heard = b""
-        self._next()
+        self.take_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it, unless it was stopped."""
         self._tally.lost += not self._stopped
 
+    def take_turn(self) -> None:
+        """Ask for the next key if one is wanted, or be idle."""
+        wanted = self._tally.wants.next()
+        if wanted is None:
+            self._tally.wants.idle.append(self)
+        else:
+            self._began = wanted
+            self._transport.write(self._ask(next(self._tally.keys)))
+
     def stop(self) -> None:
         """Close the connection."""
         self._stopped = True
         self._transport.abort()
-
-    def _next(self) -> None:
-        self._began = time.perf_counter()
-        self._transport.write(self._ask(next(self._tally.keys)))
 
 
 def _text(key: bytes) -> bytes:
@@ -105,18 +113,27 @@ def _binary_miss(heard: bytes) -> bool | None:
 PROTOCOLS = {"text": (_text, _text_miss), "binary": (_binary, _binary_miss)}
 
 
-async def load(
-    host: str, port: int, connections: int, seconds: float, protocol: str, keys: Sequence[bytes]
-) -> dict[str, float]:
+class Load(NamedTuple):
+    """A `Load` asks over ``connections`` for so many ``seconds``, at a ``rate`` a second or freely."""
+
+    connections: int
+    seconds: float
+    protocol: str
+    rate: float = 0
+
+
+async def asked(host: str, port: int, load: Load, keys: Sequence[bytes]) -> dict[str, float]:
     """Return answers a second, latencies in milliseconds, and misses."""
-    tally, (ask, miss) = Tally(keys), PROTOCOLS[protocol]
+    tally, (ask, miss) = Tally(keys, Wants(load.rate)), PROTOCOLS[load.protocol]
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     opened = [
         (await loop.create_connection(lambda: Asker(tally, ask, miss), host, port))[1]
-        for _ in range(connections)
+        for _ in range(load.connections)
     ]
-    await asyncio.sleep(seconds)
+    wanting = loop.create_task(tally.wants.keep_wanting())
+    await asyncio.sleep(load.seconds)
+    wanting.cancel()
     took = time.perf_counter() - began
     for asker in opened:
         asker.stop()
@@ -133,10 +150,10 @@ async def load(
 
 def main() -> None:
     """Ask, and print."""
-    host, port, connections, seconds, protocol, file = sys.argv[1:]
+    host, port, connections, seconds, protocol, file, *rates = sys.argv[1:]
+    load = Load(int(connections), float(seconds), protocol, *map(float, rates))
     keys = Path(file).read_bytes().split()
-    found = load(host, int(port), int(connections), float(seconds), protocol, keys)
-    print(json.dumps(asyncio.run(found)))
+    print(json.dumps(asyncio.run(asked(host, int(port), load, keys))))
 
 
 if __name__ == "__main__":

@@ -13,59 +13,33 @@ import asyncio
 import json
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle, repeat
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
+from benchmarks.pacing import Wants
+
 PATIENCE = 60.0
 """Seconds for one answer where the machine is busy, or the seconds of a test are few."""
 
 END = b"\r\n\r\n"
-TICK = 0.001
-"""Seconds from one look at the clock to the next: what became due is wanted from then on."""
-
-Clock = Callable[[], float]
 
 
 class Answers:
-    """An `Answers` is what came back on all connections.
+    """An `Answers` is what came back on all connections, for requests as they are wanted.
 
     It has latencies in seconds, and the number of answers other than 200.
     """
 
-    def __init__(
-        self, requests: Sequence[bytes], rate: float = 0, clock: Clock = time.perf_counter
-    ) -> None:
-        self.clock = clock
+    def __init__(self, requests: Sequence[bytes], wants: Wants) -> None:
+        self.wants = wants
         self.requests: Iterator[bytes] = cycle(requests)
         self.latencies: list[float] = []
         self.errors = 0
         self.told = asyncio.Event()  # set by the first answer, and by the end of a connection
-        self.idle: list[Connection] = []
-        self._rate = rate
-        self._wanted: deque[float] = deque()  # since when, for each request that is due
-
-    def next_wanted(self) -> float | None:
-        """Return since when another request is wanted, or None when none is."""
-        if not self._rate:
-            return self.clock()
-        return self._wanted.popleft() if self._wanted else None
-
-    async def keep_wanting(self) -> None:
-        """Want, for ever, what is due by the rate."""
-        began, count = self.clock(), 0
-        while True:
-            await asyncio.sleep(TICK)
-            now = self.clock()
-            due = int((now - began) * self._rate) - count
-            count += due
-            self._wanted.extend(repeat(now, due))
-            while self._wanted and self.idle:
-                self.idle.pop().take_turn()
 
 
 class Connection(asyncio.Protocol):
@@ -88,7 +62,7 @@ class Connection(asyncio.Protocol):
         self._received += data
         head, end, body = self._received.partition(END)
         if end and len(body) >= length(head):
-            self._answers.latencies.append(self._answers.clock() - self._began)
+            self._answers.latencies.append(self._answers.wants.clock() - self._began)
             self._answers.errors += not head.startswith(b"HTTP/1.1 200 ")
             self._received = b""
             self._answers.told.set()
@@ -108,9 +82,9 @@ class Connection(asyncio.Protocol):
     def take_turn(self) -> None:
         """Send the next request that is wanted, or be idle."""
         assert self._transport is not None
-        wanted = self._answers.next_wanted()
+        wanted = self._answers.wants.next()
         if wanted is None:
-            self._answers.idle.append(self)
+            self._answers.wants.idle.append(self)
         else:
             self._began = wanted
             self._transport.write(next(self._answers.requests))
@@ -142,20 +116,19 @@ async def load(
     With a ``rate`` of 0 it goes as fast as it can. It goes on until there was one answer at least.
     Raises TimeoutError.
     """
-    answers = Answers([written(line, host) for line in lines], rate)
+    answers = Answers([written(line, host) for line in lines], Wants(rate))
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     opened = [
         (await loop.create_connection(lambda: Connection(answers), host, port))[1]
         for _ in range(connections)
     ]
-    wanting = loop.create_task(answers.keep_wanting()) if rate else None
+    wanting = loop.create_task(answers.wants.keep_wanting())
     await asyncio.sleep(seconds)
     async with asyncio.timeout(PATIENCE):
         await answers.told.wait()
     took = time.perf_counter() - began
-    if wanting is not None:
-        wanting.cancel()
+    wanting.cancel()
     for connection in opened:
         connection.stop()
     p50, p99, most = (1e3 * np.percentile(answers.latencies, (50, 99, 100))).tolist()

@@ -6,6 +6,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from anyio.abc import SocketStream
+from benchmarks.pacing import Wants
 from benchmarks.query_load import END, Answers, Connection, load, written
 
 from musterd.testing.busy import allowed_now
@@ -77,11 +78,11 @@ class Wire(asyncio.Transport):
 
 async def test_what_waits_for_a_connection_is_late() -> None:
     clock = Clock()
-    answers = Answers([b"x"], rate=10, clock=clock.perf_counter)
+    answers = Answers([b"x"], Wants(10, clock.perf_counter))
     only, released = Connection(answers), anyio.Event()
     only.connection_made(Wire())
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(answers.keep_wanting)
+        tasks.start_soon(answers.wants.keep_wanting)
         await anyio.lowlevel.checkpoint()
         clock.now = 0.2  # two are due, and there is one connection
         only.take_turn = released.set  # type: ignore[method-assign]
@@ -92,7 +93,7 @@ async def test_what_waits_for_a_connection_is_late() -> None:
     for clock.now in (0.5, 0.9):
         only.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
     assert answers.latencies == [pytest.approx(0.3), pytest.approx(0.7)]
-    assert answers.idle == [only]
+    assert answers.wants.idle == [only]
 
 
 async def test_an_answer_that_refuses_is_an_error() -> None:
