@@ -98,11 +98,19 @@ def test_the_version(told: Told) -> None:
     assert told.out == f"musterd {project['version']}\n"
 
 
+def test_a_word_where_a_url_belongs_is_not_repeated(told: Told) -> None:
+    refusal = told.refusal("coordinator", "--registry", "hunter2")
+    assert "--registry: what is there (a password, perhaps) is not usable; use sqlite:" in refusal
+    assert "hunter2" not in refusal
+
+
 def test_a_misspelt_command_or_option_names_the_nearest(told: Told) -> None:
     assert "no command 'agnet'; did you mean agent?" in told.refusal("agnet")
     assert "see musterd --help" in told.refusal("qqq")
     assert "did you mean --interval?" in told.refusal("agent", "--intervall=5")
     assert "'--qqq' means nothing to musterd agent" in told.refusal("agent", "--qqq")
+    assert "no number" in told.refusal("coordinator", "--interval", "no number")
+    assert "no number" in told.refusal("nova", "--interval", "no number")
     assert "options go after the command" in told.refusal("--config", "x", "agent")
     assert "--interval" in told.refusal("agent", "--interval")
     assert "'--inter' means nothing" in told.refusal("agent", "--inter", "5")

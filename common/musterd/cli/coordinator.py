@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from musterd.cli.arguments import Parser
+from musterd.cli.arguments import Parser, add_options
 from musterd.cli.arguments import parser as new_parser
 from musterd.cli.daemon import run_daemon
 from musterd.settings.options import Role
@@ -11,7 +11,9 @@ from musterd.settings.options import Role
 def parser(name: str) -> Parser:
     """Return the command line of ``musterd coordinator``."""
     example = "musterd coordinator --store memcached://mc1:11211,mc2:11211 --listen 127.0.0.1:8420"
-    return new_parser(name, example, Role.COORDINATOR)
+    made = new_parser(name, example, Role.COORDINATOR)
+    add_options(made, "interval")  # that of members who have not said theirs yet, and of Nova's
+    return made
 
 
 def run(name: str, argv: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from musterd.cli.arguments import Parser
+from musterd.cli.arguments import Parser, add_options
 from musterd.cli.arguments import parser as new_parser
 from musterd.cli.daemon import run_daemon
 from musterd.settings.options import Role
@@ -17,6 +17,7 @@ def parser(name: str) -> Parser:
         "  musterd nova --check /etc/nova/nova.conf"
     )
     made = new_parser(name, example, Role.NOVA, Role.READER)
+    add_options(made, "interval")  # that of what is beaten and judged here
     made.add_argument(
         "--check",
         metavar="FILE",

@@ -114,8 +114,9 @@ def _read(key: str, option: Option, given: Given) -> Any:
         return kind.read_text(given.value) if given.as_text else kind.read(given.value)
     except Unusable as error:
         words = isinstance(given.value, list) and given.as_text
-        shown = " ".join(given.value) if words else aloud(key, given.value)
-        raise ConfigError(f"{given.where}: {shown!r} is not usable; use {error}") from None
+        shown = repr(" ".join(given.value) if words else aloud(key, given.value))
+        said = "what is there (a password, perhaps)" if shown == "'***'" else shown
+        raise ConfigError(f"{given.where}: {said} is not usable; use {error}") from None
 
 
 def _argv_layer(argv_values: Mapping[str, Any]) -> Layer:
