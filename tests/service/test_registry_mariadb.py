@@ -12,6 +12,7 @@ from musterd.model import Facts
 from musterd.stores.mysql.schema import STEPS
 from musterd.stores.mysql.session import MySqlSession, Session
 from musterd.stores.mysql.url import parse_url
+from musterd.testing import CuttingProxy
 from musterd.testing.busy import allowed_now, in_time
 from musterd.testing.mariadb import MariaDatabase, MariaDb
 from musterd_coordinator.registry import mysql_sql as sql
@@ -187,6 +188,24 @@ async def test_the_next_host_is_taken_where_one_is_read_only(
         await record(registry, [entry("a")])
         assert set(by_name(await loaded(registry))) == {"a"}
     assert maria.execute("SELECT COUNT(*) FROM musterd_registry") == "1"
+
+
+async def test_a_question_that_one_host_does_not_answer_is_put_to_the_next(
+    maria: MariaDatabase,
+) -> None:
+    server = maria.server
+    async with (
+        CuttingProxy(server.host, server.port) as first,
+        CuttingProxy(server.host, server.port) as second,
+    ):
+        both = f"{first.address},{second.address}"
+        timeout = allowed_now(2.0)
+        async with opened(maria.url.replace(server.address, both), timeout=timeout) as registry:
+            await record(registry, [entry("a")])
+            assert second.accepted == 0
+            first.replies.stall()
+            assert await registry.history("compute", "a", 9) == []
+            assert second.accepted == 1
 
 
 async def test_a_server_that_is_away_is_an_error_in_words(mariadb_of_mine: MariaDb) -> None:

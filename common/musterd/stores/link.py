@@ -177,6 +177,11 @@ class Link(ABC, Generic[S]):
         if session is not None:
             self._end(session)
 
+    def pass_over(self) -> None:
+        """End the connection, and begin with the next of the hosts."""
+        self.drop()
+        self._turn += 1
+
     def close(self) -> None:
         """End the connection as :meth:`drop` does, for good."""
         self._closed = True

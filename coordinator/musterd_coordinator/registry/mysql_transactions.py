@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from asyncmy.errors import MySQLError
 
-from musterd.errors import RegistryError, RegistryRefused, StoreError
+from musterd.errors import RegistryError, RegistryRefused, ShardUnavailable, StoreError
 from musterd.stores.link import NotWritable, again
 from musterd.stores.mysql.errors import TAKEN, number_of, text_of
 from musterd.stores.mysql.session import MySqlSession, Session
@@ -48,14 +48,26 @@ async def mark_of(session: Session) -> ChangeMark:
 
 
 async def reading(link: MySqlSession, work: Work[T]) -> T:
-    """Return what ``work`` reads over one connection; elsewhere it does as :func:`within`."""
+    """Return what ``work`` reads over one connection; elsewhere it does as :func:`within`.
 
-    async def attempt() -> T:
-        async with link.session() as session:
+    Where there are several hosts, one that has not answered in half the time is passed over: a node of
+    Galera that comes back to its cluster takes connections, and keeps who reads waiting.
+    """
+
+    async def attempt(limit: float | None = None) -> T:
+        async with link.session(limit) as session:
             with _refusals(link.name):
                 return await work(session)
 
-    return await _somewhere(link, attempt)
+    async def on_either() -> T:
+        half = link.timeout / 2
+        try:
+            return await attempt(half)
+        except ShardUnavailable:
+            link.pass_over()
+            return await attempt(half)
+
+    return await _somewhere(link, on_either if link.hosts > 1 else attempt)
 
 
 async def within(link: MySqlSession, work: Work[T], limit: float | None = None) -> T:
