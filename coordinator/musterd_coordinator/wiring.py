@@ -102,6 +102,8 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
         if store.listing:
             unlisted = UnlistedReaper(roll.view, office, lambda: roll.view.down_time)
             tasks.start_soon(lasting, "forget whom Nova lists no more", unlisted.run)
+            watch = partial(_watch_more, settings, roll, sweepers, tasks)
+            tasks.start_soon(lasting, "new cells", partial(_look_for_cells, store, watch))
         if registry.shared:
             tasks.start_soon(lasting, "peers", Peers(registry, office).run)
             tasks.start_soon(lasting, "tokens", access.run)
@@ -184,9 +186,9 @@ def _push_timeouts(settings: Settings, intervals: Seconds) -> Seconds:
 
 
 def make_sweepers(
-    settings: Settings, store: Store, roll: Roll, signing: Signing | None = None
+    settings: Settings, store: Store, roll: Roll, signing: Signing | None = None, first: int = 0
 ) -> list[Sweeper]:
-    """Make one sweeper for each shard.
+    """Make one sweeper for each shard, from the one numbered ``first`` on.
 
     A canary gets the time that nearly all agents give their beats.
     """
@@ -201,7 +203,7 @@ def make_sweepers(
             down_time=lambda: roll.view.down_time,
             wall=roll.view.clocks.wall,
         )
-        for index in range(len(store.shard_names))
+        for index in range(first, len(store.shard_names))
     ]
 
 
@@ -247,6 +249,23 @@ async def _open_store(settings: Settings) -> Store:
         return await watched(store, rhythm)
     nova = await watched(_opened(settings, settings.watch), rhythm)
     return beside(store, nova, signed=settings.signatures_in_force == "require")
+
+
+async def _look_for_cells(store: Store, watch: Callable[[Store], None]) -> None:
+    from musterd_coordinator.sweep.nova.newcells import NewCells  # likewise
+
+    await NewCells(store, watch).run()
+
+
+def _watch_more(
+    settings: Settings, roll: Roll, sweepers: list[Sweeper], tasks: TaskGroup, store: Store
+) -> None:
+    """Sweep all shards of ``store`` that it has more than there are ``sweepers``."""
+    first = len(sweepers)
+    roll.add_shards(store.shard_names[first:])
+    sweepers += make_sweepers(settings, store, roll, first=first)
+    for index, sweeper in enumerate(sweepers[first:], first):
+        tasks.start_soon(sweeper.run, partial(_take, roll, index))
 
 
 def _opened(settings: Settings, url: str) -> Store:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from random import Random
 from time import time
+from uuid import uuid4
 
 import anyio
 
@@ -32,6 +33,7 @@ from musterd_coordinator.service.queries import Queries
 from musterd_coordinator.sweep.loop import Sweeper, SweepOutcome
 from musterd_coordinator.sweep.nova import reader as novareader
 from musterd_coordinator.sweep.nova.cells import watched
+from musterd_coordinator.sweep.nova.newcells import NewCells
 from musterd_coordinator.sweep.nova.schema import init_db
 from musterd_coordinator.wiring import make_roll
 
@@ -39,7 +41,6 @@ DATA = Path(__file__).parents[1] / "data" / "nova"
 ROLE = "musterd_eye"
 TIMEOUT = 60.0  # seconds for a server that answers, however busy the machine
 PERIOD = 1.0
-CELL = "d6b3f4a0-0000-4000-8000-000000000001"
 INTERVAL = 10
 
 
@@ -52,10 +53,7 @@ class NovaLab(ABC):
 
     def __init__(self) -> None:
         self.execute((DATA / f"{self.dialect}.sql").read_text())
-        self.execute(
-            "INSERT INTO cell_mappings (uuid, name, database_connection) VALUES"
-            f" ('{CELL}', 'cell1', '{self.owner.removeprefix('nova+')}')"
-        )
+        self.map_cell("cell1", self)
         self.prepare()
 
     @property
@@ -106,6 +104,13 @@ class NovaLab(ABC):
     @abstractmethod
     def close(self) -> None:
         """End that connection."""
+
+    def map_cell(self, name: str, other: "NovaLab") -> None:
+        """An operator maps the database of another lab as one more cell."""
+        self.execute(
+            "INSERT INTO cell_mappings (uuid, name, database_connection) VALUES"
+            f" ('{uuid4()}', '{name}', '{other.owner.removeprefix('nova+')}')"
+        )
 
     def delete(self, host: str, topic: str = "compute") -> None:
         """An operator deletes a service, as `openstack compute service delete` does."""
@@ -228,6 +233,12 @@ class Watch:
         self.answers = Queries(self.roll.view)
         self.reasons: dict[Leg, str] = {}
         self.sweepers = [self._sweeper(shard) for shard in range(len(Leg))]
+        self.cells = NewCells(self.store, self._watch_more)
+
+    def _watch_more(self, store: Store) -> None:
+        first, self.store = len(self.sweepers), store
+        self.roll.add_shards(store.shard_names[first:])
+        self.sweepers += [self._sweeper(shard) for shard in range(first, len(store.shard_names))]
 
     def _sweeper(self, shard: int) -> Sweeper:
         driver = self.store.driver
@@ -279,7 +290,8 @@ class Watch:
                 self.roll.apply(index, replace(outcome, begin=self.now, end=self.now))
             outcomes.append(outcome)
             self.roll.apply(index, replace(outcome, begin=self.now, end=self.now))
-            self.reasons[list(Leg)[index]] = outcome.reason
+            if index < len(Leg):  # of the first cell
+                self.reasons[list(Leg)[index]] = outcome.reason
         return outcomes
 
     def states(self, group: str = "compute") -> dict[str, State]:

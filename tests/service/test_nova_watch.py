@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from musterd.model import State
 from musterd.stores.nova.store import Leg
@@ -183,6 +184,71 @@ async def test_what_is_no_service_is_left_alone(watch: Watch) -> None:
     assert "no name" not in states
     assert watch.roll.view.hearing.shards[1].rejected.holder
     assert {states[host] for host in HOSTS if host not in ("h03", "h04", "h05")} == {State.UP}
+
+
+async def test_a_row_that_was_refused_and_is_gone_is_counted_no_more(watch: Watch) -> None:
+    watch.lab.come(["no name"])
+    await watch.look(2)
+    rejected = watch.roll.view.hearing.shards[1].rejected.holder
+    assert rejected
+    watch.lab.delete("no name")
+    await watch.look()
+    assert watch.roll.view.hearing.shards[1].rejected.holder == rejected
+
+
+@pytest.fixture
+def other(lab: NovaLab) -> Iterator[NovaLab]:
+    """Another cell's database on the same server."""
+    assert isinstance(lab.server, MariaDb | Postgres)
+    with nova_lab(lab.server) as made:
+        yield made
+
+
+async def test_a_cell_that_is_mapped_meanwhile_is_watched_too(other: NovaLab, watch: Watch) -> None:
+    newcomers = [f"n{number:02}" for number in range(30)]
+    dead = set[str]()
+
+    async def look(seconds: int) -> None:
+        for _ in range(seconds):
+            turn = int(watch.now) % 10
+            due = [host for at, host in enumerate(newcomers) if at % 10 == turn]
+            await other.report([host for host in due if host not in dead])
+            await watch.look()
+
+    other.come(newcomers)
+    watch.lab.map_cell("cell2", other)
+    await watch.cells.look()
+    await watch.cells.look()
+    assert len(watch.sweepers) == 2 * len(Leg)
+    await look(WARM)
+    assert watch.states() == dict.fromkeys([*HOSTS, *newcomers], State.UP)
+    assert all(watch.roll.view.hearing.listening)
+    canaries = other.execute("SELECT name FROM musterd_watch.canary")
+    for leg in Leg:  # or cells on one server would overwrite one another's
+        assert f"{other.url.rpartition('/')[2]} {leg}" in canaries
+    assert watch.answers.member("compute", "n07").zone == "cell2"
+    dead.add("n07")
+    await look(90)
+    other.close()
+    states = watch.states()
+    assert states.pop("n07") is State.DOWN
+    assert set(states.values()) == {State.UP}
+
+
+async def test_cells_that_cannot_be_had_are_looked_for_again(watch: Watch) -> None:
+    insert = "INSERT INTO cell_mappings (uuid, name, database_connection) VALUES ('u', 'odd', '{}')"
+    watch.lab.execute(insert.format("sqlite:///odd.db"))
+    with capture_logs() as log:
+        await watch.cells.look()
+        await watch.cells.look()
+        watch.lab.server.stop()
+        await watch.cells.look()
+        watch.lab.server.start()
+        watch.lab.execute("DELETE FROM cell_mappings WHERE name = 'odd'")
+        await watch.cells.look()
+    assert [line["event"] for line in log] == ["cells not known"] * 2
+    assert "sqlite" in log[0]["reason"]
+    assert len(watch.sweepers) == len(Leg)
 
 
 async def test_a_database_that_takes_no_changes_is_not_listened_to(watch: Watch) -> None:

@@ -1,5 +1,6 @@
 """A coordinator in this process: its own store behind TLS, its registry, and what they know."""
 
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from musterd.model import State
 from musterd.settings.settings import Settings
 from musterd.testing.authority import Authority
 from musterd.testing.busy import allowed_now
+from musterd.testing.mariadb import MariaDb
 from musterd.testing.processes import held_port
 from musterd_agent.agent import Agent
 from musterd_agent.main import open_agent_store
@@ -18,6 +20,7 @@ from musterd_coordinator.service.orders import CoordinatorService
 from musterd_coordinator.wiring import running as coordinating
 from tests.agent_support import running, settings_of
 from tests.http_serving import until
+from tests.service.nova_lab import NovaLab, nova_lab
 
 
 def settings_in(directory: Path, store: str, **more: object) -> Settings:
@@ -64,6 +67,28 @@ async def test_a_forgotten_member_leaves_its_own_store_and_the_others_are_known_
             assert office.member("compute", "h2").observed is State.UP
             with pytest.raises(NotFound):
                 office.member("compute", "h1")
+
+
+@pytest.fixture
+def cells() -> Iterator[tuple[NovaLab, NovaLab]]:
+    """The databases of two cells on one server."""
+    with MariaDb(**MariaDb.cheap) as server, nova_lab(server) as one, nova_lab(server) as other:
+        yield one, other
+
+
+async def test_a_cell_that_is_mapped_while_it_runs_is_watched(
+    tmp_path: Path, cells: tuple[NovaLab, NovaLab]
+) -> None:
+    lab, other = cells
+    lab.come(["h1"])
+    other.come(["h2"])
+    async with coordinating(settings_in(tmp_path, lab.url, interval=0.2)) as office:
+        await until(lambda: office.size == 1, 10)
+        lab.map_cell("cell2", other)
+        await until(lambda: office.size == 2, 10)
+        assert office.member("compute", "h2").metadata["cell"] == "cell2"
+        await until(lambda: all(shard.sweeps for shard in office.status().shards), 10)
+        assert len(office.status().shards) == 4
 
 
 async def test_a_store_behind_tls_needs_a_certificate(tmp_path: Path) -> None:

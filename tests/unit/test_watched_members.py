@@ -53,6 +53,25 @@ def test_what_was_ordered_in_nova_is_shown_with_where() -> None:
     assert stage.answers.member("compute", "a").schedulable
 
 
+def test_a_shard_that_comes_later_is_listened_to_like_the_others() -> None:
+    stage = stage_of("a")
+    stage.roll.add_shards(["cell2 rpc"])
+    stage.sweep({0: (9, 1)}, seated=((0, host("b")),), shard=2)
+    for beat in range(2, 6):
+        stage.sweep({0: (7, beat)}, shard=1)
+        stage.sweep({0: (9, beat)}, shard=2)
+    assert (stage.state("a"), stage.state("b")) == (State.UP, State.UP)
+    assert stage.roll.view.hearing.listening == [True, True, True]
+    for _ in range(12):
+        stage.sweep({0: (9, 5)}, shard=2)
+    assert (stage.state("a"), stage.state("b")) == (State.UP, State.DOWN)
+    stage.sweep(vacated=(0,), shard=2)
+    row = stage.roll.directory.row("compute", "b")
+    assert row is not None
+    assert stage.roll.detector.silence_of(row) == 0.0
+    assert len(stage.roll.view.unlisted()) == 1
+
+
 def test_what_was_ordered_here_stays_beside_it() -> None:
     here = Facts(zone="rack-1", disabled=True, disabled_reason="here")
     assert overruled(here, Facts()) == here

@@ -28,6 +28,11 @@ class Contests:
         self._since: list[float | None] = [None] * shards
         self._noted = [0.0] * shards  # the listening times of the last ones
 
+    def add_shard(self) -> None:
+        """Begin with one shard more."""
+        self._since.append(None)
+        self._noted.append(0.0)
+
     def add(self, shard: int, rows: Rows, now: float) -> None:
         """Add ``rows`` for which new records stand in ``shard`` that are not theirs."""
         if not len(rows):

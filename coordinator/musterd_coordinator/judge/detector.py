@@ -41,7 +41,7 @@ class Detector:
     """A `Detector` judges the members of a table by the sweeps of their shards."""
 
     def __init__(self, rules: Rules, clocks: Sequence[ListeningClock], replicas: int = 1) -> None:
-        self.clocks = clocks
+        self.clocks = clocks = list(clocks)
         self.members = Members(replicas)
         self.gaps = Gaps(self.members, clocks, rules)
         self.promises_noted = 0  # times that a member promised something else
@@ -49,6 +49,14 @@ class Detector:
         self._time = np.zeros(len(clocks) + 1)
         self.silences = SilenceJudge(self.members, self.gaps, clocks, self._time)
         self.claims = ClaimJudge(self.members, self.gaps, self._time)
+
+    def add_shard(self, clock: ListeningClock) -> None:
+        """Begin with one shard more, on which nobody is yet."""
+        self.clocks.append(clock)
+        self.gaps.add_shard()
+        self.silences.contests.add_shard()
+        # In place, for others have it too; what NO_SHARD read is the new one's, and there is a new last.
+        self._time.resize(len(self.clocks) + 1, refcheck=False)
 
     @property
     def rules(self) -> Rules:

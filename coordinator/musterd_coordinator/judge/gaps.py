@@ -74,6 +74,10 @@ class Gaps:
         self._clocks = clocks
         self._shards = [_Hearing() for _ in clocks]
 
+    def add_shard(self) -> None:
+        """Begin with one shard more."""
+        self._shards.append(_Hearing())
+
     def advance(
         self, shard: int, step: Step, listened: float, canary: float, now: float
     ) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """The module knows which shards members are placed on, and what to do if they beat elsewhere."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import structlog
@@ -71,12 +71,18 @@ class Placement:
         directory: NameIndex,
     ) -> None:
         self._namespace = namespace
-        self._names = names
+        self._names = list(names)
         self.places = places
         self._detector = detector
         self._directory = directory
         self._strays = [Strays() for _ in names]
         self.coverage = Coverage()
+
+    def add_listing(self, name: str) -> None:
+        """Begin with one shard more, which says itself who is a member in it."""
+        self.places = replace(self.places, listing=(*self.places.listing, len(self._names)))
+        self._names.append(name)
+        self._strays.append(Strays())
 
     def shards_of(self, group: str, member: str) -> Sequence[int]:
         """Return the shards that a member is placed on; none where only its seat would tell."""

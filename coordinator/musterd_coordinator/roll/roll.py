@@ -61,8 +61,8 @@ class Roll:
         clocks: Clocks,
         members_limit: int = MEMBERS_LIMIT,
     ) -> None:
-        clock = partial(ListeningClock, sweep_period, sweep_timeout)
-        self.shards = [ShardState(name, clock(), since=clocks.wall()) for name in shard_names]
+        self._clock = partial(ListeningClock, sweep_period, sweep_timeout)
+        self.shards = [ShardState(name, self._clock(), since=clocks.wall()) for name in shard_names]
         self.detector = Detector(rules, [shard.clock for shard in self.shards], places.replicas)
         self.directory = NameIndex()
         self.admission = Admission(self.directory, members_limit, clocks.wall)
@@ -93,6 +93,14 @@ class Roll:
     def judge_by(self, rules: Rules) -> None:
         """Judge members by ``rules`` from the next sweep on."""
         self.detector.rules = rules
+
+    def add_shards(self, names: Iterable[str]) -> None:
+        """Begin to listen to more shards, which say themselves who is a member in them."""
+        for name in names:
+            shard = ShardState(name, self._clock(), since=self.clocks.wall())
+            self.shards.append(shard)
+            self.detector.add_shard(shard.clock)
+            self.placement.add_listing(name)
 
     def _see_if_ready(self) -> Iterator[None]:
         listening = [index for index, shard in enumerate(self.shards) if shard.clock.listening]

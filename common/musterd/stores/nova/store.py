@@ -107,6 +107,25 @@ def watching(store: Store, cells: Sequence[Cell], rhythm: Rhythm, *, zoned: bool
     return replace(store, shard_names=names, driver=driver, listing=tuple(range(len(names))))
 
 
+def watching_more(store: Store, cells: Sequence[Cell]) -> Store:
+    """Return ``store``, be it beside one of agents, with shards for these ``cells`` after all others."""
+    if isinstance(store.driver, BothDrivers):
+        nova = store.driver.listing
+        more = watching_more(nova, cells)
+        return beside(store.driver.agents, more, signed=nova_driver(store).signed)
+    driver = nova_driver(store)
+    return watching(store, [*driver.cells, *cells], driver.rhythm, zoned=driver.zoned)
+
+
+def nova_driver(store: Store) -> NovaDriver:
+    """Return what ``store`` has of Nova's, be it beside one of agents."""
+    driver = store.driver
+    if isinstance(driver, BothDrivers):
+        driver = driver.listing.driver
+    assert isinstance(driver, NovaDriver)
+    return driver
+
+
 def beside(agents: Store, nova: Store, *, signed: bool = False) -> Store:
     """Return both stores as one: the shards of ``agents``, who may have ``signed``, and those of ``nova``."""
     assert isinstance(nova.driver, NovaDriver)

@@ -86,7 +86,9 @@ class NovaReader:
         self._clock = clock
         self._source = source
         self._leg = leg
-        self._canary = f"{driver.namespace}/{coordinator}/{leg}"
+        # Cells on one server share the table of canaries.
+        database = source.name.rpartition("/")[2]  # and the leg
+        self._canary = f"{driver.namespace}/{coordinator}/{database}"
         rhythm = driver.rhythm
         self._pace = ReportPace(
             rhythm.interval, driver.nova.rpc_response_timeout, rhythm.sweep_period
@@ -171,6 +173,7 @@ class NovaReader:
     def _look(self, rows: ServiceRows) -> Look:
         look = self._table.look(rows)
         self._herd.forget(look.vacated)
+        self._seating.vacate(look.vacated.tolist())
         return look
 
     def _judge_way(self, look: Look, others: int, now: float) -> None:

@@ -57,6 +57,11 @@ class ServiceSeating:
         """Return the slots of services on these ``hosts``."""
         return [self._slots[host] for host in hosts if host in self._slots]
 
+    def vacate(self, slots: Iterable[int]) -> None:
+        """Note that these ``slots`` have no row any more."""
+        for slot in slots:
+            self.refused.accept(slot)
+
     def seat(self, slot: int, service: Service) -> ServiceSeat | None:
         """Return the seat of ``service``; None where its names can be no member's."""
         try:
