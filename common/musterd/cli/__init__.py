@@ -65,6 +65,10 @@ ORDERS = {
     "set": Command("set", "say a member's zone, owner or metadata in its agent's place"),
     "forget": Command("forget", "drop a member that will not come back"),
 }
+HINDSIGHT = {
+    "report": Command("report", "say what Nova and musterd got wrong while a trace was recorded"),
+    "replay": Command("replay", "judge a recorded trace anew, with other settings"),
+}
 SET_UP = {
     "demo": Command("demo", "kill hosts and break a store on this machine, and watch"),
     "check-config": Command("check_config", "print every option, its value, and where it is from"),
@@ -76,7 +80,13 @@ SET_UP = {
     "token": Command("token", "make, list and revoke the tokens of a coordinator's API"),
     "init-db": Command("init_db", "create musterd's tables in a database, or print the SQL"),
 }
-SECTIONS = {"daemons": DAEMONS, "questions": QUESTIONS, "orders": ORDERS, "set-up": SET_UP}
+SECTIONS = {
+    "daemons": DAEMONS,
+    "questions": QUESTIONS,
+    "orders": ORDERS,
+    "hindsight": HINDSIGHT,
+    "set-up": SET_UP,
+}
 COMMANDS = {name: command for section in SECTIONS.values() for name, command in section.items()}
 
 

@@ -83,6 +83,11 @@ class Browser(Server):
         """Go to ``url``, and wait until it is loaded."""
         self._post("/url", url=url)
 
+    def prefer(self, theme: str) -> None:
+        """Let pages of this tab take the user to prefer a ``light`` or a ``dark`` theme."""
+        wanted = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+        self._post("/goog/cdp/execute", cmd="Emulation.setEmulatedMedia", params=wanted)
+
     def reload(self) -> None:
         """Load the page again."""
         self._post("/refresh")

@@ -1,0 +1,57 @@
+"""Why a judge called a living member dead: shard, storm, clock, or the member alone. Pure."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from musterd.report.spells import Spell, clipped
+from musterd.trace.recording import Silence, Span
+
+LATE = 1.5
+"""Intervals for which a member may be silent without a line of it in a trace."""
+
+
+class Culprit(StrEnum):
+    """A `Culprit` is what a wrong verdict is put down to."""
+
+    SHARD = "shard"  # what beats go through did not carry them, or was not heard
+    STORM = "storm"  # too many fell silent at once for all to be dead
+    CLOCK = "clock"  # an age by two wall clocks, which differ or were set
+    ALONE = "alone"  # the member's own beats did not come
+
+
+class Surroundings(NamedTuple):
+    """`Surroundings` are times at which something was wrong with more than a member.
+
+    ``deaf`` are of its shard, ``doubted`` of storms and herds in doubt. ``slack`` is by how many
+    seconds what belongs together may lie apart.
+    """
+
+    deaf: Sequence[Span]
+    doubted: Sequence[Span]
+    interval: float
+    slack: float
+
+
+def culprit_of(spell: Spell, silence: Silence | None, around: Surroundings) -> Culprit:
+    """Return why a member that lived was called dead in ``spell``, during its ``silence`` if it had one."""
+    if is_by_clock(spell, silence, around):
+        return Culprit.CLOCK
+    since = silence.last if silence is not None else spell.begin
+    window = since - around.slack, spell.begin + around.slack
+    if _any_in(around.deaf, window):
+        return Culprit.SHARD
+    return Culprit.STORM if _any_in(around.doubted, window) else Culprit.ALONE
+
+
+def is_by_clock(spell: Spell, silence: Silence | None, around: Surroundings) -> bool:
+    """Say whether the age that a judge went by is more than the member was silent.
+
+    That takes two wall clocks that differ, or one that was set meanwhile.
+    """
+    silent = 0.0 if silence is None else spell.begin - silence.last
+    return spell.age > silent + LATE * around.interval + around.slack
+
+
+def _any_in(spans: Sequence[Span], window: Span) -> bool:
+    return any(clipped(each, window) is not None for each in spans)
