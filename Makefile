@@ -4,6 +4,7 @@
 
 ARGS ?=
 PREFIX ?= /opt/musterd
+EXTRAS ?=
 export PYTHON
 
 help:  ## list these commands
@@ -13,12 +14,12 @@ setup:  ## bring everything: .venv, pinned packages, servers for the tests
 	@scripts/setup.sh test
 	@echo "setup: all there; go on with make demo, make test or make lint"
 
-install:  ## put musterd into /opt/musterd, or e.g. PREFIX=/srv/musterd
-	@scripts/setup.sh install $(PREFIX)
+install:  ## put musterd into /opt/musterd, or e.g. PREFIX=/srv/musterd; for MariaDB EXTRAS=mysql
+	@scripts/setup.sh install $(PREFIX) $(EXTRAS)
 	@echo "install: there is $(PREFIX)/bin/musterd"
 
-demo:  ## watch a small fleet fail and recover, e.g. ARGS='--members 500'
-	@scripts/setup.sh demo
+demo:  ## watch a small fleet fail and recover, e.g. ARGS='--members 500', or ARGS=--nova
+	@scripts/setup.sh $(if $(findstring --nova,$(ARGS)),nova,demo)
 	@.venv/bin/musterd demo $(ARGS)
 
 test:  ## run all tests on real servers, and measure; or some, e.g. ARGS='-k memcached'

@@ -7,7 +7,7 @@
 #   setup.sh faults the same with faketime and Galera
 #   setup.sh nova   the same as test without a browser, and Nova 34 in an environment of its own, build/nova
 #   setup.sh fuzz   the same as bench, with fuzzers
-#   setup.sh install FOLDER  musterd as it is now, in a virtual environment for hosts that run it
+#   setup.sh install FOLDER [EXTRA…]  musterd as it is now, in a virtual environment for hosts that run it
 # Asks no questions, and leaves no server running that was not running before.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -103,9 +103,10 @@ pip_install_checked() { pip_install --require-hashes "$@"; }
 
 pin_of() { sed -n "/^$1==/,/[^\\\\]\$/p" constraints.txt; }
 
-needs_of_musterd() { # a list, since pip refuses folders where it checks hashes
-    "$venv/bin/python" -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]
-print(*project["dependencies"], *project["optional-dependencies"]["coordinator"], sep="\n")'
+needs_of_musterd() { # a list, since pip refuses folders where it checks hashes; with the extras that are named
+    "$venv/bin/python" -c 'import sys, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+extras = project["optional-dependencies"]
+print(*project["dependencies"], *(need for name in sys.argv[1:] for need in extras[name]), sep="\n")' coordinator "$@"
 }
 
 make_venv() { # with pip as pinned: older ones take no hashes from -c
@@ -119,10 +120,12 @@ make_venv() { # with pip as pinned: older ones take no hashes from -c
     pip_install_checked -r <(pin_of pip)
 }
 
+extras=() # beside that of coordinators
+
 install_packages() { # what musterd needs, and groups of pyproject.toml
     say "installing Python packages into $venv, as pinned in constraints.txt"
     pip_install_checked -c constraints.txt --build-constraint constraints.txt \
-        -r <(needs_of_musterd) --group build "$@"
+        -r <(needs_of_musterd ${extras[@]+"${extras[@]}"}) --group build "$@"
 }
 
 install_musterd() { pip_install --no-deps --no-build-isolation "$@"; } # with what the group build brought
@@ -186,11 +189,12 @@ main() {
             ;;
         install)
             venv=${2:?a folder}
+            extras=("${@:3}")
             make_venv
             install_packages
             install_musterd .
             ;;
-        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|nova|fuzz, or install FOLDER' ;;
+        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|nova|fuzz, or install FOLDER [EXTRA…]' ;;
     esac
 }
 

@@ -11,6 +11,7 @@ from musterd.errors import ConfigError
 from musterd.model import State
 from musterd_coordinator.demo import run, story
 from musterd_coordinator.demo.cast import GROUP, Cast
+from musterd_coordinator.demo.scenes import Scene
 from musterd_coordinator.demo.stage import Stage
 from musterd_coordinator.service.contract import CoordinatorApi
 
@@ -93,7 +94,7 @@ class Fleet:
         return iter(changes)
 
 
-async def told(fleet: Fleet) -> list[story.Scene]:
+async def told(fleet: Fleet) -> list[Scene]:
     """Tell the story of ``fleet``."""
     stage = Stage(cast(CoordinatorApi, fleet), len(NAMES))
     async with anyio.create_task_group() as tasks:
@@ -132,4 +133,4 @@ async def test_what_goes_wrong_is_said_and_the_step_did_not_go_as_told(
 
 def test_a_fleet_needs_somebody_who_stays() -> None:
     with pytest.raises(ConfigError, match="take at least 4"):
-        run(cast(Any, SimpleNamespace(members=3, keep=False)))
+        run(cast(Any, SimpleNamespace(members=3, keep=False, nova=False)))

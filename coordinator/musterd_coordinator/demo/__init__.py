@@ -5,15 +5,20 @@ from argparse import Namespace
 import anyio
 import structlog
 
-from musterd_coordinator.demo.story import tell
+from musterd_coordinator.demo import story
+from musterd_coordinator.demo.openstack import story as openstack
 
 
 def run(args: Namespace) -> int:
-    """Tell the story with ``args.members`` hosts; return 0 if every step went as told.
+    """Tell the story with ``args.members`` hosts, or ``args.nova``'s; return 0 if every step went as told.
 
     ``args.keep`` leaves everything running at the end, until it is interrupted.
     """
     # The story says what happens; the log lines of its coordinator would only tear it apart.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    told: bool = anyio.run(tell, args.members, args.keep, backend_options={"use_uvloop": True})
+    loop = {"use_uvloop": True}
+    if args.nova:
+        told: bool = anyio.run(openstack.tell, args.keep, backend_options=loop)
+    else:
+        told = anyio.run(story.tell, args.members, args.keep, backend_options=loop)
     return 0 if told else 1

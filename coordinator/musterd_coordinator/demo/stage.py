@@ -1,41 +1,30 @@
 """The audience sees lines of text, and under them, on a terminal, the roll as it is now."""
 
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import anyio
-from tqdm import tqdm
 
 from musterd.answers import GroupAnswer
 from musterd.model import State
 from musterd.status import StatusAnswer
+from musterd_coordinator.demo.board import PERIOD, Board, until
 from musterd_coordinator.demo.cast import GROUP
 from musterd_coordinator.service.contract import CoordinatorApi
 
-PERIOD = 0.1
-_BAR = "   {desc} |{bar:30}| {n_fmt}/{total_fmt} up{postfix}"
 
-
-class Stage:
-    """A `Stage` prints the story, and watches every member all the while.
+class Stage(Board):
+    """A `Stage` is a board that watches every member all the while.
 
     ``accused`` are members that were answered anything but up though they were alive: their
     names, with the state and the reason that were given.
     """
 
     def __init__(self, desk: CoordinatorApi, members: int) -> None:
+        super().__init__(members)
         self._desk = desk
-        self._bar = tqdm(total=members, bar_format=_BAR, disable=None, leave=False)
         self._version = 0
         self.mortal: set[str] = set()
         self.accused: dict[str, str] = {}
-
-    def say(self, text: str) -> None:
-        """Print a line of the story."""
-        if self._bar.disable:
-            print(text, flush=True)  # noqa: T201  # this is what the demo is for
-        else:
-            self._bar.write(text, file=sys.stdout)
 
     async def run(self) -> None:
         """Watch for ever."""
@@ -51,11 +40,11 @@ class Stage:
             waiting.difference_update([name for name in waiting if self._state(name) is state])
             return not waiting
 
-        return await _until(all_there, within)
+        return await until(all_there, within)
 
     async def until_listening(self, listening: bool, within: float) -> float | None:
         """Return the seconds until the store was (or was not) listened to; None when not in time."""
-        return await _until(lambda: self.status().listening is listening, within)
+        return await until(lambda: self.status().listening is listening, within)
 
     def silence(self, names: Iterable[str]) -> float:
         """Return the longest silence among ``names``, in seconds."""
@@ -64,10 +53,6 @@ class Stage:
     def status(self) -> StatusAnswer:
         """Return the coordinator's own account."""
         return self._desk.status()
-
-    def close(self) -> None:
-        """Take the bar away."""
-        self._bar.close()
 
     def _state(self, name: str) -> State | None:
         verdicts = self._group() and self._desk.query(GROUP, [name]).members
@@ -85,17 +70,6 @@ class Stage:
         group, status = self._group(), self.status()
         self._version = status.version
         states = group.states if group else {}
-        self._bar.n = states.get(State.UP, 0)
         others = [f"{n} {state}" for state, n in states.items() if n and state is not State.UP]
         hearing = "listening" if status.listening else f"NOT LISTENING: {status.shards[0].reason}"
-        self._bar.set_description_str("roll", refresh=False)
-        self._bar.set_postfix_str(", ".join([*others, hearing]))
-
-
-async def _until(true: Callable[[], bool], within: float) -> float | None:
-    began = anyio.current_time()
-    while not true():
-        if anyio.current_time() - began > within:
-            return None
-        await anyio.sleep(PERIOD / 2)
-    return anyio.current_time() - began
+        self.show("roll", states.get(State.UP, 0), ", ".join([*others, hearing]))

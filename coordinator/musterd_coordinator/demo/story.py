@@ -3,18 +3,18 @@
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import anyio
 from anyio import to_thread
-from tabulate import tabulate
 
 from musterd.errors import ConfigError
 from musterd.model import State
 from musterd.settings.sources import Settings
 from musterd_coordinator.demo.cast import GROUP, HOSTS, INTERVAL, SERVICE_DOWN_TIME, Cast
+from musterd_coordinator.demo.scenes import Scene, after, play
 from musterd_coordinator.demo.stage import Stage
 from musterd_coordinator.http.app import make_app
 from musterd_coordinator.http.server import serve_http
@@ -26,15 +26,6 @@ FOUND = SERVICE_DOWN_TIME + SWEEP_PERIOD + INTERVAL + 1.0
 HANG = 2 * SERVICE_DOWN_TIME
 AWAY = 1.5 * SERVICE_DOWN_TIME
 PUSH = 0.8 * INTERVAL
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A `Scene` is what was expected of one step, and what was seen."""
-
-    expected: str
-    seen: str
-    well: bool
 
 
 async def tell(members: int, keep: bool) -> bool:
@@ -80,26 +71,20 @@ async def _play(cast: Cast, stage: Stage, url: str) -> list[Scene]:
         f"The store is killed and comes back empty {AWAY:g} s later": _restart,
         f"The {HOSTS} hosts come back": _return,
     }
-    scenes = {}
-    for number, (title, act) in enumerate(acts.items(), 1):
-        stage.say(f"\n{number}. {title}")
-        scenes[title] = await act(cast, stage)
-        stage.say(f"   {'ok' if scenes[title].well else 'NOT AS TOLD'}: {scenes[title].seen}")
-    stage.say("\n" + _summary(scenes))
-    return list(scenes.values())
+    return await play({title: partial(act, cast, stage) for title, act in acts.items()}, stage.say)
 
 
 async def _roll_call(cast: Cast, stage: Stage) -> Scene:
     await to_thread.run_sync(cast.start)
     took = await stage.until(cast.names, State.UP, START)
-    return Scene("all up", _after("all up", took), took is not None)
+    return Scene("all up", after("all up", took), took is not None)
 
 
 async def _deaths(cast: Cast, stage: Stage) -> Scene:
     stage.mortal |= set(cast.hosts)
     await to_thread.run_sync(cast.kill_hosts)
     took = await stage.until(cast.hosts, State.DOWN, FOUND)
-    return _scene(stage, "3 down, nobody else", _after("down", took), took is not None)
+    return _scene(stage, "3 down, nobody else", after("down", took), took is not None)
 
 
 async def _hang(cast: Cast, stage: Stage) -> Scene:
@@ -125,7 +110,7 @@ async def _recovery(cast: Cast, stage: Stage, deaf: float | None) -> Scene:
     alive = [name for name in cast.names if name not in stage.mortal]
     beating = stage.silence(alive) <= 2 * INTERVAL + SWEEP_PERIOD
     seen = (
-        f"{_after('not listening', deaf)}; {_after('listening again', heard)};"
+        f"{after('not listening', deaf)}; {after('listening again', heard)};"
         f" all {len(alive)} beat again"
         if beating
         else f"silent for {stage.silence(alive):.1f} s"
@@ -136,7 +121,7 @@ async def _recovery(cast: Cast, stage: Stage, deaf: float | None) -> Scene:
 async def _return(cast: Cast, stage: Stage) -> Scene:
     await to_thread.run_sync(cast.start_hosts)
     took = await stage.until(cast.hosts, State.UP, START)
-    return _scene(stage, "all up", _after("up", took), took is not None)
+    return _scene(stage, "all up", after("up", took), took is not None)
 
 
 def _scene(stage: Stage, expected: str, seen: str, well: bool) -> Scene:
@@ -147,18 +132,6 @@ def _scene(stage: Stage, expected: str, seen: str, well: bool) -> Scene:
     seen = f"{seen}; {len(stage.accused)} alive accused, such as {name}: {said}"
     stage.accused = {}
     return Scene(expected, seen, False)
-
-
-def _after(what: str, seconds: float | None) -> str:
-    return f"not {what} in time" if seconds is None else f"{what} after {seconds:.1f} s"
-
-
-def _summary(scenes: dict[str, Scene]) -> str:
-    rows = [
-        (title, scene.expected, scene.seen, "ok" if scene.well else "NO")
-        for title, scene in scenes.items()
-    ]
-    return tabulate(rows, ["step", "expected", "seen", ""], maxcolwidths=[28, 20, 46, 4])
 
 
 async def _keep(stage: Stage, url: str) -> None:  # pragma: no cover  # until a signal ends the demo
