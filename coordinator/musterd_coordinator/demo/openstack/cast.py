@@ -11,7 +11,7 @@ import anyio
 
 from musterd.testing.busy import allowed_now
 from musterd.testing.daemons import Coordinator, NovaDaemon
-from musterd.testing.mariadb import MariaDb
+from musterd.testing.mariadb import SUPERUSER, MariaDb
 from musterd_coordinator.demo.openstack.confs import NovaFacts, nova_conf, switched_off, switched_on
 from musterd_coordinator.sweep.nova.schema import init_db
 
@@ -64,6 +64,11 @@ class NovaCast:
     def owner(self) -> str:
         """Return where Nova is watched, by the login of one who may do anything."""
         return f"nova+{self.database.url_of('nova_api')}"
+
+    def assignments(self) -> str:
+        """Return the lines of docs/openstack.md that say what is where."""
+        where = f"DB={self.database.host} PORT={self.database.port} ADMIN={SUPERUSER}"
+        return f"  {where}\n  CONF={self.by_db} INTERVAL={INTERVAL} DOWN={SERVICE_DOWN_TIME}"
 
     def check(self) -> tuple[int, str]:
         """Have musterd say what bites in the nova.conf that names the door; return status and words."""

@@ -24,7 +24,7 @@ class Play:
     def __init__(
         self, python: Path, cast: NovaCast, hosts: NovaProcess, board: Board, tasks: TaskGroup
     ) -> None:
-        self._python, self.cast, self._hosts, self._tasks = python, cast, hosts, tasks
+        self.python, self.cast, self._hosts, self._tasks = python, cast, hosts, tasks
         self.board = board
         self.names: list[str] = hosts.ready["hosts"]
         self.dead = set[str]()
@@ -33,7 +33,7 @@ class Play:
 
     def controller(self, conf: Path) -> Controller:
         """Return a Nova with this nova.conf, which does not run yet."""
-        return Controller(self._python, conf.with_suffix(".log"), conf)
+        return Controller(self.python, conf.with_suffix(".log"), conf)
 
     async def start(self, controller: Controller) -> None:
         """Start it, until it answered once."""

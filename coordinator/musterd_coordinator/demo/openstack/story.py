@@ -14,7 +14,7 @@ from musterd.errors import ConfigError
 from musterd.testing.processes import ServerError
 from musterd_coordinator.demo.board import Board
 from musterd_coordinator.demo.openstack import nova_python
-from musterd_coordinator.demo.openstack.asking import Controller
+from musterd_coordinator.demo.openstack.asking import CONTROLLER, Controller
 from musterd_coordinator.demo.openstack.cast import (
     HOSTS,
     INTERVAL,
@@ -202,8 +202,10 @@ async def _keep(given: Play) -> None:  # pragma: no cover  # until a signal ends
 Hosts, database and coordinator keep running; Ctrl-C here ends them. From another terminal:
   musterd members compute --coordinator {cast.url}
   musterd status --coordinator {cast.url}
-To follow docs/openstack.md with this database, the login of its administrator is
-  {cast.owner}
-and Nova's times are report_interval = {INTERVAL}, service_down_time = {SERVICE_DOWN_TIME}.""")
+To go through docs/openstack.md with this database, begin with these lines; the administrator's password
+is {cast.database.password}
+{cast.assignments()}
+What a Nova says that starts with this nova.conf, its driver and who is down by that:
+  echo | {given.python} -I -W ignore {CONTROLLER} {cast.by_db}""")
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         await anext(signals)
