@@ -13,6 +13,7 @@ verify    what it costs to check whose beats were read
 signed    what a coordinator pays for a fleet that signs
 answers   what one answer costs in CPU, without a server
 door      a stock Nova's questions, beside a memcached
+trace     what it costs to keep a trace
 tls       what TLS costs a beat, a question and a connection
 churn     names that come and go for ever
 simulate  how often the detector errs, and how soon it finds a death
@@ -39,6 +40,7 @@ BENCHMARKS = (
     "signed",
     "answers",
     "door",
+    "trace",
     "tls",
     "churn",
     "simulate",

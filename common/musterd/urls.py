@@ -75,8 +75,8 @@ def database_parts(url: str, form: str) -> tuple[SplitResult, dict[str, str]]:
 
 
 def listen_parts(listen: str) -> list[str]:
-    """Return the addresses of ``listen``, which has commas between."""
-    return [address.strip() for address in listen.split(",")]
+    """Return the addresses of ``listen``, which has commas between; none where it is empty."""
+    return [address.strip() for address in listen.split(",")] if listen else []
 
 
 def socket_path(address: str) -> str | None:

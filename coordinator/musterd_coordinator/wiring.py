@@ -23,7 +23,7 @@ from musterd.renewal import keep_looking
 from musterd.settings.keyring import renewable_fleet_keys
 from musterd.settings.sources import Settings
 from musterd.stores import Store, open_store
-from musterd.stores.nova.store import Rhythm, beside, is_novas
+from musterd.stores.nova.store import Rhythm, beside, is_novas, timed
 from musterd.stores.nova.url import parse_url
 from musterd.tls import Tls, client_tls, own_tls, server_tls
 from musterd.urls import host_and_port
@@ -49,6 +49,8 @@ from musterd_coordinator.service.status import Identity
 from musterd_coordinator.sweep.base import open_reader
 from musterd_coordinator.sweep.loop import Sweeper, SweepOutcome
 from musterd_coordinator.sweep.signed.signing import Signing
+from musterd_coordinator.tracing.opening import recorder_of
+from musterd_coordinator.tracing.recorder import Recorder
 
 log = structlog.get_logger(__name__)
 
@@ -86,28 +88,31 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
         clock = careful_clock(newest, clocks)
         keys = fleet_keys(settings, roll)
         sweepers = make_sweepers(settings, store, roll, keys.signing if keys else None)
-        recorder = RegistryWriter(
+        writer = RegistryWriter(
             roll, registry, history=timedelta(days=settings.history_days), clock=clock
         )
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
+        recorder = await recorder_of(settings, store, roll.view)
+        if recorder is not None:
+            tasks.start_soon(lasting, "trace", recorder.run)
         for index, sweeper in enumerate(sweepers):
-            tasks.start_soon(sweeper.run, partial(_take, roll, index))
-        tasks.start_soon(recorder.run)
+            tasks.start_soon(sweeper.run, partial(_take, roll, recorder, index))
+        tasks.start_soon(writer.run)
         tasks.start_soon(lasting, "free memory", keep_small)
-        office = make_office(settings, store, registry, roll, recorder, sweepers)
+        office = make_office(settings, store, registry, roll, writer, sweepers)
         office.access = access
         farewell = LeftReaper(roll.view, office, settings.forget_left, clock)
         tasks.start_soon(lasting, "forget who left", farewell.run)
         if store.listing:
             unlisted = UnlistedReaper(roll.view, office, lambda: roll.view.down_time)
             tasks.start_soon(lasting, "forget whom Nova lists no more", unlisted.run)
-            watch = partial(_watch_more, settings, roll, sweepers, tasks)
+            watch = partial(_watch_more, settings, roll, recorder, sweepers, tasks)
             tasks.start_soon(lasting, "new cells", partial(_look_for_cells, store, watch))
         if registry.shared:
             tasks.start_soon(lasting, "peers", Peers(registry, office).run)
             tasks.start_soon(lasting, "tokens", access.run)
-        office.adopt = partial(_adopt, roll, recorder, farewell)
+        office.adopt = partial(_adopt, roll, writer, farewell, recorder)
         if keys is not None:
             tasks.start_soon(lasting, "renewed keys", partial(keep_looking, keys.file))
             office.renew = partial(keys.file.look, patient=False)
@@ -123,11 +128,19 @@ LIVE = (
 """Options that a coordinator changes while it runs."""
 
 
-def _adopt(roll: Roll, recorder: RegistryWriter, farewell: LeftReaper, settings: Settings) -> None:
+def _adopt(
+    roll: Roll,
+    writer: RegistryWriter,
+    farewell: LeftReaper,
+    recorder: Recorder | None,
+    settings: Settings,
+) -> None:
     """Go by the :data:`LIVE` options of ``settings`` from now on."""
     roll.judge_by(make_rules(settings))
-    recorder.history = timedelta(days=settings.history_days)
+    writer.history = timedelta(days=settings.history_days)
     farewell.after = settings.forget_left
+    if recorder is not None:
+        recorder.adopt(settings)
 
 
 def careful_clock(newest: datetime | None, clocks: Clocks) -> DeletionClock:
@@ -136,9 +149,11 @@ def careful_clock(newest: datetime | None, clocks: Clocks) -> DeletionClock:
     return DeletionClock(at, clocks.wall(), clocks.monotonic())
 
 
-async def _take(roll: Roll, index: int, swept: SweepOutcome) -> None:
+async def _take(roll: Roll, recorder: Recorder | None, index: int, swept: SweepOutcome) -> None:
     for _ in roll.steps(index, swept):
         await anyio.lowlevel.checkpoint()
+    if recorder is not None:
+        recorder.note(index, swept)
 
 
 def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:
@@ -232,8 +247,12 @@ def make_office(
 
 
 def coordinator_name(settings: Settings) -> str:
-    """Return what tells this coordinator from others on the same store: its host and its port."""
-    port = settings.listen_addresses[0][1] if settings.listen_addresses else "unix"
+    """Return what tells this coordinator from others on the same store: its host and its port.
+
+    One that nobody asks has none, and is the only one of its kind on its host.
+    """
+    without = "unix" if settings.listen else "shadow"
+    port = settings.listen_addresses[0][1] if settings.listen_addresses else without
     return f"{gethostname()}-{port}"
 
 
@@ -245,9 +264,12 @@ async def _open_store(settings: Settings) -> Store:
     from musterd_coordinator.sweep.nova.cells import watched  # only where there is such a store
 
     rhythm = Rhythm(settings.interval, settings.sweep_period)
+    listing = store if settings.watch is None else _opened(settings, settings.watch)
+    if settings.trace_dir is not None:
+        listing = timed(listing)
+    nova = await watched(listing, rhythm)
     if settings.watch is None:
-        return await watched(store, rhythm)
-    nova = await watched(_opened(settings, settings.watch), rhythm)
+        return nova
     return beside(store, nova, signed=settings.signatures_in_force == "require")
 
 
@@ -258,14 +280,21 @@ async def _look_for_cells(store: Store, watch: Callable[[Store], None]) -> None:
 
 
 def _watch_more(
-    settings: Settings, roll: Roll, sweepers: list[Sweeper], tasks: TaskGroup, store: Store
+    settings: Settings,
+    roll: Roll,
+    recorder: Recorder | None,
+    sweepers: list[Sweeper],
+    tasks: TaskGroup,
+    store: Store,
 ) -> None:
     """Sweep all shards of ``store`` that it has more than there are ``sweepers``."""
     first = len(sweepers)
     roll.add_shards(store.shard_names[first:])
+    if recorder is not None:
+        recorder.add_shards(store.shard_names[first:])
     sweepers += make_sweepers(settings, store, roll, first=first)
     for index, sweeper in enumerate(sweepers[first:], first):
-        tasks.start_soon(sweeper.run, partial(_take, roll, index))
+        tasks.start_soon(sweeper.run, partial(_take, roll, recorder, index))
 
 
 def _opened(settings: Settings, url: str) -> Store:

@@ -1,8 +1,6 @@
 """From outside: a coordinator watches Nova's table, and no agent is anywhere."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from threading import Event, Thread
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,32 +9,11 @@ from musterd.testing.busy import allowed_now
 from musterd.testing.daemons import Agent, Coordinator, Watch, all_in
 from musterd.testing.mariadb import MariaDb
 from musterd.testing.servers import Memcached, Postgres
-from tests.service.nova_lab import NovaLab, nova_lab
+from tests.service.nova_lab import nova_lab
+from tests.system.nova_reports import reporting
 
 HOSTS = [f"h{number:02}" for number in range(35)]
 CONDUCTOR = ["c1"]
-
-
-@contextmanager
-def reporting(lab: NovaLab, period: float, muted: set[str]) -> Iterator[None]:
-    """All services report once a period, but those that are muted."""
-    over = Event()
-
-    def report() -> None:
-        while not over.wait(period):
-            silent = ", ".join(f"'{host}'" for host in ["nobody", *muted])
-            lab.execute(
-                "UPDATE services SET report_count = report_count + 1, last_seen_up = now()"
-                f" WHERE host NOT IN ({silent})"
-            )
-
-    thread = Thread(target=report)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 @pytest.mark.time_limit(120)  # a queue that is away for long, and a death

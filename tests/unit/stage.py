@@ -15,7 +15,7 @@ from musterd_coordinator.roll.shard import Clocks
 from musterd_coordinator.service.queries import Queries
 from musterd_coordinator.service.status import Identity, RegistryStatus, status
 from musterd_coordinator.steps import Steps, whole
-from musterd_coordinator.sweep.base import BeatBatch, Roster
+from musterd_coordinator.sweep.base import BeatBatch, LastSeen, Roster
 from musterd_coordinator.sweep.columns import Beats, Rejected, no_beats
 from musterd_coordinator.sweep.loop import SweepOutcome
 from tests.unit.fleet import rules
@@ -24,12 +24,15 @@ NAMESPACE = "test"
 
 
 class Signed(TypedDict, total=False):
-    """What a sweep may say of signatures, and of orders that the store knows of."""
+    """What a sweep may say besides: of signatures, of what the store itself knows, of the agents' clocks."""
 
     ordered: tuple[tuple[int, Facts], ...]
     contested: tuple[int, ...]
     proved: tuple[tuple[int, Member], ...]
     unproven: str
+    doubt: str
+    last_seen: LastSeen
+    sent: dict[int, float]  # by slot, in Unix seconds
 
 
 class Stage:
@@ -82,6 +85,8 @@ class Stage:
         self.now += 0.5
         self.wall += 0.5
         columns = columns_of(beats, status, interval, push_timeout) if beats else no_beats()
+        for slot, at in signed.get("sent", {}).items():
+            columns.sent_ms[columns.slot == slot] = round(at * 1000)
         sweep = BeatBatch(
             columns,
             Rejected(),
@@ -89,12 +94,18 @@ class Stage:
             contested=signed.get("contested", ()),
             seated=signed.get("proved", ()),
             unproven=signed.get("unproven", ""),
+            doubt=signed.get("doubt", ""),
+            last_seen=signed.get("last_seen"),
         )
         roster = Roster(seated, vacated, ordered=signed.get("ordered", ()))
         reason = "" if proven else "broken"
-        swept = SweepOutcome(
-            *(self.now, self.now + 0.01, proven, reason, roster, sweep, canary, 0.01)
+        self.take(
+            shard,
+            SweepOutcome(*(self.now, self.now + 0.01, proven, reason, roster, sweep, canary, 0.01)),
         )
+
+    def take(self, shard: int, swept: SweepOutcome) -> None:
+        """Have a sweep taken in."""
         self.roll.apply(shard, swept)
 
     def state(self, name: str) -> State:
@@ -116,7 +127,7 @@ def columns_of(
         sequence=np.array([s for _, s in beats.values()], np.uint64),
         interval_ms=zeros + np.uint32(interval * 1000),
         status=np.full(len(slots), status, np.uint8),
-        sent_ms=slots,
+        sent_ms=slots.copy(),
         missed=zeros.astype(np.uint16),
         push_timeout_ms=zeros.astype(np.uint16) + np.uint16(push_timeout * 1000),
         lag_ms=zeros,

@@ -12,11 +12,11 @@ from musterd.errors import ConfigError
 from musterd.settings.sources import Loaded
 
 
-def run_daemon(module: str, args: Namespace) -> int:
+def run_daemon(module: str, args: Namespace, **more: object) -> int:
     """Load the settings, set up the log, say what is odd, and call ``module.run``.
 
-    ``module.run`` is given the settings, and a function that loads them anew from where they are
-    from.
+    ``module.run`` is given the settings, a function that loads them anew from where they are
+    from, and whatever ``more`` it takes.
     """
     with without("rich"):  # structlog imports it where it is: 5 MB and 40 ms, which no daemon uses
         import structlog
@@ -29,7 +29,9 @@ def run_daemon(module: str, args: Namespace) -> int:
     for warning in loaded.warnings:
         structlog.get_logger().warning("configuration doubtful", detail=warning)
     try:
-        status: int = import_module(module).run(loaded.settings, partial(_load, module, args))
+        status: int = import_module(module).run(
+            loaded.settings, partial(_load, module, args), **more
+        )
     finally:
         log.flush()
     return status

@@ -224,7 +224,7 @@ def check_address(text: str) -> str:
 
 def check_listen(text: str) -> str:
     """Return ``text`` itself if it is addresses to listen on, with commas between; else raise ValueError."""
-    for address in listen_parts(text):
+    for address in listen_parts(text) or [""]:
         if socket_path(address) is None:
             host_and_port(address)
     return text
@@ -266,6 +266,13 @@ def check_path(text: str) -> str:
     """Return ``text`` if it can be the path of a file, else raise ValueError."""
     if not text or not text.isprintable() or text.endswith("/"):
         raise ValueError("no path of a file")
+    return text
+
+
+def check_folder(text: str) -> str:
+    """Return ``text`` if it can be the path of a folder, else raise ValueError."""
+    if not text or not text.isprintable():
+        raise ValueError("no path of a folder")
     return text
 
 

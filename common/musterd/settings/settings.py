@@ -83,6 +83,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     history_days: Annotated[int, coordinators.HISTORY_DAYS] = 30
     forget_left: Annotated[float | None, coordinators.FORGET_LEFT] = None
     members_limit: Annotated[int, coordinators.MEMBERS_LIMIT] = 2_000_000
+    trace_dir: Annotated[str | None, coordinators.TRACE_DIR] = None
+    trace_max_mb: Annotated[int, coordinators.TRACE_MAX_MB] = 256
+    trace_anonymous: Annotated[bool, coordinators.TRACE_ANONYMOUS] = False
 
     tls_cert_file: Annotated[str | None, listeners.TLS_CERT_FILE] = None
     tls_key_file: Annotated[str | None, listeners.TLS_KEY_FILE] = None

@@ -39,7 +39,7 @@ class TraceWriter:
     """A ``TraceWriter`` writes the files of the run ``run`` into ``folder``.
 
     :meth:`begin` and :meth:`write` never wait and never fail. :meth:`flush` and :meth:`close` wait for the
-    disk, and may be called from another thread, from one at a time.
+    disk, and may be called from other threads.
     """
 
     def __init__(self, folder: TraceFolder, run: str, *, most_waiting: int = MOST_WAITING) -> None:
@@ -48,7 +48,7 @@ class TraceWriter:
         self._most_waiting = most_waiting
         self._pieces = deque[_Piece]()
         self._waiting = 0  # bytes
-        self._changing = Lock()
+        self._changing, self._writing = Lock(), Lock()
         self._begun = 0  # files
         self._fd = -1
         self._file: Path | None = None
@@ -81,8 +81,28 @@ class TraceWriter:
                 self._put(_Piece(text, len(lines), begins=False))
         return len(text)
 
+    def lose(self, lines: int) -> None:
+        """Count ``lines`` as lost that were never given to it."""
+        with self._changing:
+            self._lose(lines)
+
     def flush(self) -> None:
         """Write all that was taken."""
+        with self._writing:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left, and end the run."""
+        with self._writing:
+            self._flush()
+            try:
+                self._end_file()
+            except OSError as error:
+                self._fail(error, 0)
+            self._folder.close()
+            self.is_broken = True
+
+    def _flush(self) -> None:
         with self._changing:
             pieces, self._pieces, self._waiting = self._pieces, deque(), 0
         lines = 0
@@ -97,15 +117,6 @@ class TraceWriter:
             self._mend()
         except (OSError, ConfigError) as error:
             self._fail(error, lines + sum(piece.lines for piece in pieces))
-
-    def close(self) -> None:
-        """Write what is left, and end the run."""
-        self.flush()
-        try:
-            self._end_file()
-        except OSError as error:
-            self._fail(error, 0)
-        self._folder.close()
 
     def _put(self, piece: _Piece) -> None:
         self._pieces.append(piece)

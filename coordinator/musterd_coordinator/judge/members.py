@@ -48,6 +48,7 @@ OLDER_RUNS = tuple(f"older_incarnation_{number}" for number in range(6))
 
 _COLUMNS: dict[str, tuple[Any, Any]] = {
     "state": (np.uint8, Code.FREE),
+    "life": (np.uint32, 0),
     "status": (np.uint8, 0),
     "orders": (np.uint8, 0),
     "zone": (np.int32, 0),
@@ -104,11 +105,12 @@ class Members:
     wall clock; ``odd_sequence`` is the newest record of the current run that was no new
     beat (0: none), see :mod:`~musterd_coordinator.judge.sequences`; :data:`OLDER_RUNS` are kept by
     :mod:`~musterd_coordinator.judge.incarnations`. ``first_heard`` is the detector's listening time
-    at a member's first beat (NaN: none yet). ``orders`` are bits of what operators said; the
-    detector does not look at them.
+    at a member's first beat (NaN: none yet). ``orders`` are bits of what operators said, and ``life``
+    is a number that no other member has or had (0: the row is free); the detector does not look at them.
     """
 
     state: NDArray[np.uint8]
+    life: NDArray[np.uint32]
     status: NDArray[np.uint8]
     orders: NDArray[np.uint8]
     zone: NDArray[np.int32]
@@ -143,6 +145,7 @@ class Members:
         self.size = 0  # rows ever used; those beyond are zeros
         self.room = capacity  # rows that each column has, or more
         self.any_odd = False  # was any ``odd_sequence`` ever set?
+        self._lives = 0  # members that there ever were
         self._free: list[int] = []
         for name, (dtype, _) in _COLUMNS.items():
             setattr(self, name, pages.zeros(capacity, dtype))
@@ -161,6 +164,8 @@ class Members:
         """Add n members in ``states`` (n), placed on ``shards`` (replicas, n); return their rows."""
         rows = self._take_rows(len(states))
         self.state[rows] = states
+        self.life[rows] = np.arange(self._lives + 1, self._lives + 1 + len(rows))
+        self._lives += len(rows)
         self.shard[:, rows] = shards
         return rows
 

@@ -87,6 +87,13 @@ class ShardSlots:
         held = {row for slot in set(slots) if (row := self.row_in(slot)) is not None}
         return np.array(sorted(held), np.int64)
 
+    def rows_at(self, slots: Slots) -> Rows:
+        """Return the rows (n) of those that hold each of ``slots`` (n), NOBODY where none does."""
+        known = slots < len(self._row)
+        rows: Rows = self._row[np.where(known, slots, 0)].astype(np.int64)
+        rows[~known] = NOBODY
+        return rows
+
     def vacate(self, slot: int) -> int | None:
         """Let no member hold ``slot`` any more; return the row of the one that did."""
         if slot >= len(self._row) or self._row.item(slot) == NOBODY:

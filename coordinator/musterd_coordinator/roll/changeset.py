@@ -66,6 +66,12 @@ class ChangeSet:
         assert place is not None, f"row {row} did not change here"
         return self._reason(place, self.changes.cause.item(place))
 
+    def cause(self, row: int) -> Cause:
+        """Return the cause of the change of ``row``, which is among them."""
+        place = self.place(row)
+        assert place is not None, f"row {row} did not change here"
+        return _CAUSES[self.changes.cause.item(place)]
+
     def line(self, place: int, member: Member) -> Transition:
         """Return the line of history of ``member``, the change of which stands at ``place``."""
         changes = self.changes

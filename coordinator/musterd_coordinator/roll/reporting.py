@@ -99,6 +99,13 @@ class ChangeReporter:
         reason: str | ChangeSet = self._reasons[row]
         return reason if isinstance(reason, str) else reason.reason(row)
 
+    def cause(self, row: int) -> str:
+        """Return the word of why the member of ``row`` last changed; empty where only words are known."""
+        reason: str | ChangeSet = self._reasons[row]
+        if isinstance(reason, str):
+            return _WORDS.get(reason, "")
+        return reason.cause(row).name.lower()
+
     def ordered(self, row: int, note: str, origin: Origin, then: State | None = None) -> None:
         """Put an operator's order into the history, with its ``note``.
 
@@ -183,6 +190,7 @@ class ChangeReporter:
 _ENDED = frozenset(OVER.values())
 _LASTING: Mapping[int, str] = {**PLAIN, **dict.fromkeys(_ENDED, BEATING)}
 """Reasons that are the same for all members."""
+_WORDS = {text: Cause(cause).name.lower() for cause, text in PLAIN.items()}
 
 
 def _say(lines: Sequence[_Lines]) -> Iterator[None]:

@@ -13,7 +13,7 @@ from musterd.beat import Beat
 from musterd.model import Facts, Member
 from musterd.stores import Store, scheme_of
 from musterd.stores.base import BothDrivers
-from musterd_coordinator.sweep.columns import Beats, Rejected, Slots
+from musterd_coordinator.sweep.columns import Beats, Rejected, Seconds, Slots
 
 if TYPE_CHECKING:
     from musterd_coordinator.sweep.signed.signing import Signing
@@ -61,6 +61,17 @@ class Signatures(NamedTuple):
     beating_unsigned: int = 0
 
 
+class LastSeen(NamedTuple):
+    """A `LastSeen` says of the members in ``slot`` (n) when their store says that they were last up.
+
+    ``at`` (n) is in Unix seconds, by the clock of whoever wrote it; NaN: never. It is for traces, and no
+    verdict comes from it.
+    """
+
+    slot: Slots
+    at: Seconds
+
+
 @dataclass(frozen=True, slots=True)
 class BeatBatch:
     """A `BeatBatch` holds every beat that one batched read of a shard brought.
@@ -82,6 +93,7 @@ class BeatBatch:
     no evidence of silence though it is complete, until agents saw another challenge.
 
     ``doubt`` says why the way on which members are heard may be closed, though the shard is well.
+    ``last_seen`` is what the store itself keeps of that, where it was asked.
     """
 
     beats: Beats
@@ -98,6 +110,7 @@ class BeatBatch:
     last_words: Sequence[int] = ()
     unproven: str = ""
     doubt: str = ""
+    last_seen: LastSeen | None = None
     signatures: Signatures | None = None
 
     @property

@@ -9,6 +9,7 @@ from musterd.settings.options import (
     Seconds,
     Switch,
     Text,
+    check_folder,
     check_hosts,
     check_listen,
     check_registry,
@@ -142,4 +143,30 @@ MEMBERS_LIMIT = Option(
     Number(1, 10_000_000),
     "50000",
     Role.COORDINATOR,
+)
+
+TRACE_DIR = Option(
+    "The folder of a trace: what each sweep brought and what was made of it, and what Nova's own rule says"
+    " beside it, for `musterd report` (docs/trace.md). It is made, for its owner alone. Coordinators have one"
+    " each.",
+    Text("the path of a folder", "DIR", check_folder),
+    "/var/lib/musterd/trace",
+    Role.COORDINATOR,
+    when_unset="none, and no trace is kept",
+)
+
+TRACE_MAX_MB = Option(
+    "The most that a trace takes on the disk; its oldest files go first.",
+    Number(1, 1_000_000, "megabytes", "MB"),
+    "1000",
+    Role.COORDINATOR,
+)
+
+TRACE_ANONYMOUS = Option(
+    "Whether a trace has numbers in place of the names of members, zones and shards, so that it can be"
+    " shown to others.",
+    Switch(),
+    "true",
+    Role.COORDINATOR,
+    when_unset="false",
 )

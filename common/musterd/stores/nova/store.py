@@ -51,7 +51,8 @@ class NovaDriver:
     """A ``NovaDriver`` has what is watched: the ``cells``, once they are known.
 
     ``zoned``: the URL is of the API database, which knows zones. ``signed``: agents beside it sign, so
-    that numbers of beats never go back.
+    that numbers of beats never go back. ``timed``: when services were last seen up is read as well, for a
+    trace of what Nova makes of it.
     """
 
     nova: NovaUrl
@@ -61,6 +62,7 @@ class NovaDriver:
     rhythm: Rhythm = Rhythm()
     zoned: bool = False
     signed: bool = False
+    timed: bool = False
 
     @property
     def legs(self) -> Sequence[tuple[Cell, Leg]]:
@@ -97,6 +99,12 @@ def open_url(
         driver=NovaDriver(nova, namespace, timeout),
     )
     return watching(store, [Cell("", nova.database)], Rhythm())
+
+
+def timed(store: Store) -> Store:
+    """Return ``store``, of Nova's databases, with a driver that is :attr:`NovaDriver.timed`."""
+    assert isinstance(store.driver, NovaDriver)
+    return replace(store, driver=replace(store.driver, timed=True))
 
 
 def watching(store: Store, cells: Sequence[Cell], rhythm: Rhythm, *, zoned: bool = False) -> Store:

@@ -11,7 +11,9 @@ from musterd.stores.postgres.url import Target
 from musterd_coordinator.sweep.nova.service import Service
 from musterd_coordinator.sweep.nova.source import (
     CANARY_SCHEMA,
+    RULE_COLUMNS,
     CellRead,
+    blind_now,
     check_tables,
     condition,
     other_than,
@@ -21,11 +23,17 @@ from musterd_coordinator.sweep.postgres.copy import Copy, layout_of
 from musterd_coordinator.sweep.postgres.scan import GULP, PAUSE
 
 _LAYOUT = layout_of(id=">i4", report_count=">i4", digest=">i4", orders=">i4")
+_TIMED = layout_of(id=">i4", report_count=">i4", digest=">i4", orders=">i4", seen=">f8")
 _ROWS = """
 SELECT id, coalesce(report_count, -1),
     hashtext(concat_ws(E'\\x01', host, topic, "binary", disabled_reason)),
-    coalesce(disabled, false)::int * 2 + coalesce(forced_down, false)::int
+    coalesce(disabled, false)::int * 2 + coalesce(forced_down, false)::int{more}
 FROM services WHERE {which}
+"""
+_SEEN = """,
+    coalesce(extract(epoch FROM coalesce(last_seen_up, created_at))::float8, 'NaN')"""
+_READABLE = """
+SELECT bool_and(has_column_privilege('services', name, 'SELECT')) FROM unnest($1::text[]) AS name
 """
 _OTHERS = "SELECT coalesce(sum(report_count), 0)::bigint FROM services WHERE {which}"
 _SERVICES = """
@@ -50,21 +58,25 @@ _OLD = f"DELETE FROM {CANARY_SCHEMA}.canary WHERE seen_at < now() - interval '1 
 class PostgresSource:
     """A `PostgresSource` is a :class:`~musterd_coordinator.sweep.nova.source.NovaSource`."""
 
-    def __init__(self, target: Target, leg: Leg, timeout: float) -> None:
+    def __init__(self, target: Target, leg: Leg, timeout: float, *, timed: bool = False) -> None:
         self.name = f"{target.name} {leg}"
         self._link = PgSession(target, timeout)
         self._canary_link = PgSession(target, timeout, patient=False)
         self._leg = leg
-        self._rows = _ROWS.format(which=condition(leg, '"binary"'))
+        self._timed, self.is_blind = timed, False
+        self._which = condition(leg, '"binary"')
         self._others = _OTHERS.format(which=condition(other_than(leg), '"binary"'))
 
     async def check(self) -> None:
         """Raise ShardRefused where a table is missing, or out of reach."""
         async with self._link.transaction() as connection:
             found = await connection.fetchrow(_RIGHTS)
-        assert found is not None
-        database, services, canary = found
-        check_tables(self.name, database, services=bool(services), canary=bool(canary))
+            assert found is not None
+            database, services, canary = found
+            check_tables(self.name, database, services=bool(services), canary=bool(canary))
+            if self._timed:
+                blind = not await connection.fetchval(_READABLE, RULE_COLUMNS)
+                self.is_blind = blind_now(self.name, blind=blind, before=self.is_blind)
 
     async def write(self, canary: str, record: bytes) -> bool:
         """Overwrite the record of a canary; return False where there is none."""
@@ -107,14 +119,21 @@ class PostgresSource:
         self._canary_link.close()
 
     async def _copy(self, connection: Connection) -> ServiceRows:
-        copy, parts = Copy(self.name, _LAYOUT), list[np.ndarray[tuple[int], np.dtype[np.void]]]()
+        seen = self._timed and not self.is_blind
+        layout = _TIMED if seen else _LAYOUT
+        copy, parts = Copy(self.name, layout), list[np.ndarray[tuple[int], np.dtype[np.void]]]()
 
         async def parse(chunk: bytes) -> None:
             parts.append(copy.rows(chunk))
             if len(chunk) < GULP:
                 await anyio.sleep(PAUSE)
 
-        await connection.copy_from_query(self._rows, output=parse, format="binary")
+        statement = _ROWS.format(which=self._which, more=_SEEN if seen else "")
+        await connection.copy_from_query(statement, output=parse, format="binary")
         copy.finish()
-        every = np.concatenate([np.empty(0, _LAYOUT.row), *parts])
-        return ServiceRows(*(every[name].astype(np.int64) for name in ServiceRows._fields))
+        every = np.concatenate([np.empty(0, layout.row), *parts])
+        id_, count, digest, orders = (
+            every[name].astype(np.int64) for name in ServiceRows._fields[:4]
+        )
+        at = every["seen"].astype(np.float64) if seen else None
+        return ServiceRows(id_, count, digest, orders, at)

@@ -34,6 +34,8 @@ PORTION = 16_000
 DIRECT_PUSH_TIMEOUT = 5.0
 """Seconds that a service which writes itself is taken to wait for the database."""
 
+RIGHTS_PERIOD = 60.0
+"""Seconds until it is looked again whether a right that a trace lacks is there."""
 
 T = TypeVar("T")
 
@@ -51,19 +53,20 @@ def open_reader(
             " signatures for a coordinator that watches it"
         )
     cell, leg = driver.legs[shard]
-    return NovaReader(source_of(cell, leg, driver.timeout), driver, cell, leg, coordinator)
+    source = source_of(cell, leg, driver.timeout, timed=driver.timed)
+    return NovaReader(source, driver, cell, leg, coordinator)
 
 
-def source_of(cell: Cell, leg: Leg, timeout: float) -> NovaSource:
-    """Return the way to one leg of the database of ``cell``."""
+def source_of(cell: Cell, leg: Leg, timeout: float, *, timed: bool = False) -> NovaSource:
+    """Return the way to one leg of the database of ``cell``; see :attr:`NovaDriver.timed`."""
     target = target_of(cell.database)
     if isinstance(target, MySqlTarget):
         from musterd_coordinator.sweep.nova.mysql import MySqlSource  # needs an extra
 
-        return MySqlSource(target, leg, timeout)
+        return MySqlSource(target, leg, timeout, timed=timed)
     from musterd_coordinator.sweep.nova.postgres import PostgresSource
 
-    return PostgresSource(target, leg, timeout)
+    return PostgresSource(target, leg, timeout, timed=timed)
 
 
 class NovaReader:
@@ -102,13 +105,14 @@ class NovaReader:
         )
         self._herd, self._witness = Herd(self._pace), Witness(self._pace)
         self._others: int | None = None
+        self._check_due = 0.0
         self._checked = self._has_canary = self._complete = self._follows = False
 
     async def write_canary(self, beat: Beat) -> bool:
         """Overwrite the canary; return False when it was gone and had to be written anew."""
-        if not self._checked:
+        if not self._checked or (self._source.is_blind and self._clock() >= self._check_due):
             await self._source.check()
-            self._checked = True
+            self._checked, self._check_due = True, self._clock() + RIGHTS_PERIOD
         record = pack(beat)
         if await self._known(self._source.write(self._canary, record)):
             self._has_canary = True
@@ -160,6 +164,7 @@ class NovaReader:
             spoiled=look.spoiled,
             established=len(beats.slot) + len(look.spoiled),
             doubt=self._doubt(),
+            last_seen=self._table.last_seen(),
         )
 
     async def retire(self, member: Member) -> None:

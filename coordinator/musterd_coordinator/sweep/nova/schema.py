@@ -16,7 +16,7 @@ from musterd.stores.postgres.rights import quoted
 from musterd.stores.postgres.session import PgSession
 from musterd.stores.postgres.url import Target as PgTarget
 from musterd_coordinator.sweep.nova.cells import find
-from musterd_coordinator.sweep.nova.source import CANARY_SCHEMA
+from musterd_coordinator.sweep.nova.source import CANARY_SCHEMA, RULE_COLUMNS
 
 ROLE = "musterd"
 """The login of coordinators, unless another is named."""
@@ -28,6 +28,7 @@ _CELL = {
         *("disabled", "disabled_reason", "forced_down"),
     )
 }
+_TRACED = {"services": RULE_COLUMNS}
 _API = {
     "cell_mappings": ("id", "name", "database_connection"),
     "host_mappings": ("cell_id", "host"),
@@ -52,6 +53,10 @@ def init_sql(url: str, coordinators: str = ROLE) -> str:
         _canary_sql(nova.target),
         *_grants(nova.target, _SOME_CELL, _CELL, coordinators),
         *_canary_grants(nova.target, coordinators),
+        *_lines(
+            "for a trace of what Nova's own rule says (musterd shadow, trace_dir); leave it out otherwise"
+        ),
+        *_grants(nova.target, _SOME_CELL, _TRACED, coordinators),
     ]
     return "\n".join(statements) + "\n"
 
@@ -88,6 +93,7 @@ def _made(cell: Cell, coordinators: str | None) -> list[str]:
     made = [_canary_sql(target)]
     if coordinators:
         made += _grants(target, _database_of(target), _CELL, coordinators)
+        made += _grants(target, _database_of(target), _TRACED, coordinators)
         made += _canary_grants(target, coordinators)
     return made
 

@@ -3,15 +3,23 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import structlog
+
 from musterd.errors import ShardRefused
 from musterd.stores.nova.store import Leg
 from musterd_coordinator.sweep.nova.service import Service
 from musterd_coordinator.sweep.nova.table import Numbers, ServiceRows
 
+log = structlog.get_logger(__name__)
+
 COMPUTE = "nova-compute"
 """The one binary of Nova's that reports by RPC; the others write to the database themselves."""
 
 CANARY_SCHEMA = "musterd_watch"
+
+
+RULE_COLUMNS = ("last_seen_up", "created_at")
+"""What Nova's own driver ``db`` looks at; read for traces alone."""
 
 
 class CellRead(NamedTuple):
@@ -32,9 +40,14 @@ class NovaSource(Protocol):
     """
 
     name: str
+    is_blind: bool
+    """Whether it should read when services were last seen up, and may not."""
 
     async def check(self) -> None:
-        """Raise ShardRefused, which says what to do, where it may not read or write what it must."""
+        """See what it may read and write.
+
+        Raises ShardRefused, which says what to do, where it may not what it must.
+        """
 
     async def write(self, canary: str, record: bytes) -> bool:
         """Overwrite the record of a canary; return False where there is none."""
@@ -86,6 +99,17 @@ def check_tables(name: str, database: str, *, services: bool, canary: bool) -> N
         raise ShardRefused(name, missing_services(database))
     if not canary:
         raise ShardRefused(name, _missing_canary())
+
+
+def blind_now(name: str, *, blind: bool, before: bool) -> bool:
+    """Return ``blind``; say in the log, once, what rights are missing for the leg ``name``."""
+    if blind and not before:
+        log.warning(
+            "Nova's own rule is not recorded",
+            shard=name,
+            cure=f"GRANT SELECT ({', '.join(RULE_COLUMNS)}) ON services, as musterd init-db --print says",
+        )
+    return blind
 
 
 def _missing_canary() -> str:

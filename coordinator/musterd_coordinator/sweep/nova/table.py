@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from musterd.beat import Status
 from musterd.model import Facts
 from musterd_coordinator.process import pages
-from musterd_coordinator.sweep.base import Roster
-from musterd_coordinator.sweep.columns import Beats, Slots
+from musterd_coordinator.sweep.base import LastSeen, Roster
+from musterd_coordinator.sweep.columns import Beats, Seconds, Slots
 from musterd_coordinator.sweep.nova.service import ServiceSeat
 
 Numbers = NDArray[np.int64]
@@ -25,13 +25,15 @@ class ServiceRows(NamedTuple):
 
     ``report_count`` is how often a service says that it reported, ``digest`` another number after nearly
     every change of its other columns, and ``orders`` the sum of 2 if it is disabled and 1 if it is
-    forced down.
+    forced down. ``seen`` is when it was last seen up, as its row says, in Unix seconds (NaN: never), where
+    that was asked for.
     """
 
     id: Numbers
     report_count: Numbers
     digest: Numbers
     orders: Numbers
+    seen: Seconds | None = None
 
 
 class Look(NamedTuple):
@@ -71,6 +73,7 @@ class ServiceTable:
         self._seated: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._member_id: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._ordered: set[int] = set()  # slots of services of which something is ordered
+        self._seen: Seconds | None = None  # of the rows of the newest look, in their order
         self._swept = False
         self.looked = False
 
@@ -86,7 +89,7 @@ class ServiceTable:
         """Take in all rows that there are now."""
         rows = _in_order(rows)
         vacated = self._follow(rows.id)
-        slots = self._slots
+        slots, self._seen = self._slots, rows.seen
         new = self._id[slots] != rows.id
         good = rows.report_count >= 0
         grew = good & ~new & (rows.report_count > self._count[slots])
@@ -157,6 +160,13 @@ class ServiceTable:
             lag_ms=np.zeros(count, np.uint32),
         )
 
+    def last_seen(self) -> LastSeen | None:
+        """Return when members were last seen up, as the rows say; None where that was not asked for."""
+        if self._seen is None:
+            return None
+        seated = self._seated[self._slots]
+        return LastSeen(self._slots[seated], self._seen[seated])
+
     def _ordered_in(self, seats: Iterable[ServiceSeat]) -> list[tuple[int, Facts]]:
         """Return what is ordered of members, where it is something, or was before."""
         ordered = list[tuple[int, Facts]]()
@@ -207,4 +217,5 @@ def _in_order(rows: ServiceRows) -> ServiceRows:
     if (rows.id[1:] > rows.id[:-1]).all():
         return rows
     order = np.argsort(rows.id)
-    return ServiceRows(*(column[order] for column in rows))
+    id_, count, digest, orders = (column[order] for column in rows[:4])
+    return ServiceRows(id_, count, digest, orders, None if rows.seen is None else rows.seen[order])
