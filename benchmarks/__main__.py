@@ -14,6 +14,7 @@ signed    what a coordinator pays for a fleet that signs
 answers   what one answer costs in CPU, without a server
 door      a stock Nova's questions, beside a memcached
 trace     what it costs to keep a trace
+watch     looks at Nova's own table of services, beside Nova's list of them
 tls       what TLS costs a beat, a question and a connection
 churn     names that come and go for ever
 simulate  how often the detector errs, and how soon it finds a death
@@ -41,6 +42,7 @@ BENCHMARKS = (
     "answers",
     "door",
     "trace",
+    "watch",
     "tls",
     "churn",
     "simulate",

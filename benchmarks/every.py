@@ -36,6 +36,7 @@ FULL = {
     " --service-down-time 8",
     "peers": "peers --quick",
     "growth": "growth --store memcached --repeats 3 --steady 2",
+    "watch": "watch --services 100000",
 }
 QUICK = {
     "sweep-memcached": "sweep --store memcached --members 20000 --repeats 3",
@@ -44,6 +45,7 @@ QUICK = {
     "query": "query --members 5000 --repeats 1 --duration 1 --interval 1",
     "agent": "agent --agents 3 --duration 3",
     "tls": "tls --repeats 2",
+    "watch": "watch --services 20000 --repeats 3",
     "load": "load --store memcached --agents 1000 --interval 1 --duration 6 --service-down-time 2",
     "growth": "growth --members 3000 --repeats 3 --interval 1 --steady 1",
 }

@@ -64,6 +64,28 @@ async def clocked(work: Callable[[], Awaitable[None]]) -> Cost:
     return Cost(time.perf_counter() - began, time.process_time() - cpu)
 
 
+async def longest_stall(work: Callable[[], Awaitable[None]]) -> float:
+    """Return the longest that the event loop was away during ``work``, in seconds.
+
+    That is no time to measure anything else: the task that looks at the clock every millisecond costs
+    time too.
+    """
+    longest = 0.0
+
+    async def tick() -> None:
+        nonlocal longest
+        while True:
+            before = time.perf_counter()
+            await anyio.sleep(TICK)
+            longest = max(longest, time.perf_counter() - before - TICK)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(tick)
+        await work()
+        group.cancel_scope.cancel()
+    return longest
+
+
 class Product:
     """A `Product` is musterd's reader as a coordinator has it: roster known, every check on."""
 
@@ -94,25 +116,8 @@ class Product:
         return cost
 
     async def longest_stall(self) -> float:
-        """Return the longest that the event loop was away during a sweep, in seconds.
-
-        It makes a sweep of its own: the task that looks at the clock every millisecond costs time
-        too.
-        """
-        longest = 0.0
-
-        async def tick() -> None:
-            nonlocal longest
-            while True:
-                before = time.perf_counter()
-                await anyio.sleep(TICK)
-                longest = max(longest, time.perf_counter() - before - TICK)
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(tick)
-            await self._read()
-            group.cancel_scope.cancel()
-        return longest
+        """Return the longest that the event loop was away during a sweep of its own, in seconds."""
+        return await longest_stall(self._read)
 
     @property
     def beats(self) -> Beats:

@@ -20,14 +20,20 @@ class NoNova(Exception):
     """A `NoNova` says that Nova could not be installed; its text is what pip had to say."""
 
 
+def is_there(place: Path = PLACE) -> bool:
+    """Say whether Nova is there as pinned."""
+    done = place / "done"
+    return done.exists() and done.read_text() == _fingerprint()
+
+
 def nova_python(place: Path = PLACE) -> Path:
     """Return the Python that has Nova; install it when it is not there as pinned. Raises NoNova."""
-    python, done = place / "bin" / "python", place / "done"
-    if not (done.exists() and done.read_text() == _fingerprint()):
+    python = place / "bin" / "python"
+    if not is_there(place):
         tqdm.write(f"installing {PACKAGES[0]} and what it needs, once", file=sys.stderr)
         venv.create(place, clear=True, with_pip=True, symlinks=True)
         _install(python)
-        done.write_text(_fingerprint())
+        (place / "done").write_text(_fingerprint())
     return python
 
 

@@ -10,6 +10,7 @@ one JSON object a line.
 ``"count": C, "threads": T}``                many threads as asked for, one after the other each
 ``{"order": "fill", "driver": "mc"}``        one heartbeat of every service, in random order
 ``{"order": "view", "driver": "db"}``        load all services and ask ``service_is_up`` of each
+``{"order": "list_all"}``                    load all services, of every binary
 ===========================================  ====================================================
 
 It works as a host's nova-compute with a local conductor does: by the same objects and the same
@@ -88,6 +89,15 @@ class Nova:
 
         def look() -> None:
             answer["up"] = sum(api.service_is_up(service) for service in self._load())
+
+        return _timed(look) | answer
+
+    def list_all(self) -> dict[str, Any]:
+        """Count the services of every binary, as the list of them does."""
+        answer: dict[str, Any] = {}
+
+        def look() -> None:
+            answer["services"] = len(objects.ServiceList.get_all(self._context))
 
         return _timed(look) | answer
 

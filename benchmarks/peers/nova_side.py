@@ -61,6 +61,16 @@ class Nova:
         answer = self._order("view", driver=driver)
         return answer["up"], answer["seconds"]
 
+    def list_all(self, services: int) -> tuple[float, float]:
+        """Have it list all services; return the seconds that this took, and those of CPU.
+
+        Raises NovaError when there are not so many.
+        """
+        answer = self._order("list_all")
+        if answer["services"] != services:
+            raise NovaError(f"Nova lists {answer['services']} of {services} services")
+        return answer["seconds"], answer["client"]
+
     def _beat(self, driver: str, threads: int, count: int) -> Spent:
         answer = self._order("beat", driver=driver, count=count, threads=threads)
         return Spent(answer["beats"], answer["seconds"], answer["client"])

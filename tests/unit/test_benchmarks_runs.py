@@ -33,6 +33,12 @@ def test_sweep(store: str, peer: str) -> None:
     assert {"median", "least", "most", "runs"} <= told["figures"][0].keys()
 
 
+def test_watch() -> None:
+    told = run("watch --services 1100 --repeats 2")
+    figures = {figure["figure"]: figure["median"] for figure in told["figures"]}
+    assert min(figures["sweep of both legs"], figures["first reading of who is there"]) > 0
+
+
 def test_query() -> None:
     told = run("query --members 1100 --interval 10 --repeats 1 --duration 0.3")
     assert min(told["get_per_second"], told["query_per_second"], told["page_per_second"]) > 0
