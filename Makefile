@@ -45,9 +45,9 @@ attacks:  ## do what one hostile or clumsy neighbour can do, five minutes; or AR
 	@scripts/setup.sh test
 	.venv/bin/pytest -n 3 tests/attacks --faults full $(ARGS)
 
-nova:  ## have Nova 34 itself ask musterd, through every client and every fault, ten minutes
+nova:  ## have Nova 34 itself ask musterd, and report in a cell that is watched; twenty minutes
 	@scripts/setup.sh nova
-	.venv/bin/pytest -n 2 tests/nova --nova $(ARGS)
+	.venv/bin/pytest -n 2 --dist loadfile tests/nova --nova $(ARGS)
 
 lock:  ## do what docs/lock-it.md says, on four hosts made of namespaces; eight minutes, as root
 	@scripts/setup.sh test

@@ -5,7 +5,7 @@
 #   setup.sh test   the same with memcached, PostgreSQL, PgBouncer and Chromium
 #   setup.sh bench  the same with what draws the pictures, and the peers of benchmarks
 #   setup.sh faults the same with faketime and Galera
-#   setup.sh nova   the same as test without a browser, and Nova 34 in an environment of its own, build/nova
+#   setup.sh nova   the same as test without a browser, RabbitMQ, and Nova 34 in an environment of its own, build/nova
 #   setup.sh fuzz   the same as bench, with fuzzers
 #   setup.sh install FOLDER [EXTRA…]  musterd as it is now, in a virtual environment for hosts that run it
 # Asks no questions, and leaves no server running that was not running before.
@@ -32,6 +32,11 @@ missing_for_faults() {
     missing_servers
     compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || echo faketime
     compgen -G '/usr/lib*/galera*/libgalera_smm.so' >/dev/null || echo galera-4
+}
+
+missing_for_nova() {
+    missing_servers
+    on_path rabbitmq-server || echo rabbitmq-server
 }
 
 missing_for_tests() {
@@ -180,7 +185,7 @@ main() {
             ;;
         nova)
             ensure_venv lint
-            ensure_packages missing_servers
+            ensure_packages missing_for_nova
             "$venv/bin/python" -m benchmarks.peers.environment
             ;;
         fuzz)

@@ -23,7 +23,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     here = Path(__file__).parent
     ours = [item for item in items if here in item.path.parents]
     for item in ours:
-        item.add_marker(pytest.mark.time_limit(TIME_LIMIT))
+        if item.get_closest_marker("time_limit") is None:
+            item.add_marker(pytest.mark.time_limit(TIME_LIMIT))
     if not config.getoption("--nova"):
         config.hook.pytest_deselected(items=ours)
         items[:] = [item for item in items if item not in ours]
