@@ -74,7 +74,7 @@ def test_what_is_missing_is_said(trace: Path, capsys: pytest.CaptureFixture[str]
 def test_names_from_a_trace_move_no_cursor(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tape = Tape(Tale(silences=[Silent(0, 100.0, 175.0)]))
+    tape = Tape(Tale(silences=[Silent(0, 100.0, 175.0), Silent(0, 300.0)]))
     tape.lines[0] = TraceMember(0, "compute", "<b>\x1b[31mh0", "<script>", 0)
     tape.write(tmp_path / "trace")
     out = told(capsys, "report", tmp_path / "trace", "--html", tmp_path / "page.html")[1]

@@ -87,10 +87,6 @@ class RecordedFleet:
         self._fall_silent(silences)
         return news
 
-    def skip(self, seconds: float) -> None:
-        """Let all that beat go on so much later as if no time had passed for them."""
-        self._next[~self.silent] += seconds
-
     def remove(self, rows: Rows) -> None:
         """Let ``rows`` beat no more, for good."""
         self._next[rows] = inf

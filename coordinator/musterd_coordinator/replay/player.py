@@ -79,8 +79,6 @@ class Player:
             for changes in whole(judge_sweep(detector, shard, heard, step, at)):
                 self._note(changes, now)
         self._go(now)
-        if not all(proven):
-            self._disturb(now)
         self.sweeps += 1
 
     def _come(self, now: float) -> None:
@@ -149,9 +147,11 @@ class Player:
         return bool((silent & IS_UNDECIDED[members.state[members.used]]).any())
 
     def _skip(self, seconds: float) -> None:
-        """Leave out so many seconds: for the detector they were not, but that all grew older by them."""
+        """Leave out so many seconds: for the detector they were not, but that all grew older by them.
+
+        All whose beats would be due meanwhile beat with the next sweep.
+        """
         self._cut += seconds
-        self._fleet.skip(seconds)
         self._detector.members.first_heard[self._detector.members.used] -= seconds
 
 
