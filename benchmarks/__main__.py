@@ -19,6 +19,7 @@ tls       what TLS costs a beat, a question and a connection
 churn     names that come and go for ever
 simulate  how often the detector errs, and how soon it finds a death
 cells     the same for cells of Nova that are watched
+week      a simulated week of such a cell, as a trace for musterd report
 """
 
 import compileall
@@ -47,6 +48,7 @@ BENCHMARKS = (
     "churn",
     "simulate",
     "cells",
+    "week",
 )
 MEASURED = ("musterd", "musterd_agent", "musterd_coordinator")
 

@@ -7,6 +7,7 @@ reports again at once. The rule about the herd is the coordinator's own, and so 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,7 @@ def detection_bound(scenario: CellScenario, dead: int) -> float:
 
 def simulate_cell(scenario: CellScenario) -> CellOutcome:
     """Run ``scenario``, sweep by sweep; the same seed makes the same reports."""
-    run = _Run(scenario)
+    run = CellRun(scenario)
     for tick in range(1, round(scenario.duration / scenario.sweep_period) + 1):
         run.tick(tick * scenario.sweep_period)
     return run.outcome
@@ -138,7 +139,21 @@ class _Hosts:
         return arrived
 
 
-class _Run:
+class Look(NamedTuple):
+    """A `Look` is what one sweep brought: whose reports were new, and what changed by it.
+
+    It was ``answered`` if the database was there, and ``proven`` if silence counts by it.
+    """
+
+    reported: NDArray[np.int64]
+    changes: Sequence[StateChanges]
+    answered: bool
+    proven: bool
+
+
+class CellRun:
+    """A `CellRun` runs ``scenario``, sweep by sweep."""
+
     def __init__(self, scenario: CellScenario) -> None:
         self._scenario = scenario
         self.outcome = CellOutcome()
@@ -152,7 +167,8 @@ class _Run:
         self._begun: set[Trouble] = set()
         self._was_open = False
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> Look:
+        """Go through the period until ``now``, and the sweep at its end; return what that brought."""
         lost, told, broken = self._troubles(now)
         reported = self._hosts.report(now, lost, told=told)
         # As in a coordinator: the herd is asked with what this sweep read.
@@ -161,10 +177,12 @@ class _Run:
         proven = not broken and self._herd.is_open
         step = whole(self._detector.advance(0, now, now, proven))
         news = [] if broken else [(reported, self._beats(reported))]
-        for changes in whole(judge_sweep(self._detector, 0, news, step, now)):
+        judged = whole(judge_sweep(self._detector, 0, news, step, now))
+        for changes in judged:
             self._note(changes, now)
         self._was_open |= proven
         self.outcome.deaf += self._was_open * (not proven) * self._scenario.sweep_period
+        return Look(reported, judged, not broken, proven)
 
     def _troubles(self, now: float) -> tuple[float, bool, bool]:
         """Let what is due begin; return which share of reports is lost, if hosts are told, and the rest."""
