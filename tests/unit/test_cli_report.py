@@ -84,6 +84,18 @@ def test_names_from_a_trace_move_no_cursor(
     assert "<script>" not in text
 
 
+def test_without_a_name_it_is_the_trace_of_the_configuration(
+    trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "musterd.toml"
+    file.write_text(f'trace_dir = "{trace}"\n')
+    for command in ("report", "replay"):
+        assert told(capsys, command, "--config", file)[0] == 0
+    status, _, err = told(capsys, "report")
+    assert status == 2
+    assert "musterd-trace: there is no such folder" in err
+
+
 class Outside(HTMLParser):
     """What a page would load from elsewhere, or run."""
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from musterd.cli import COMMANDS, DONE, ask, report_text
 from musterd.cli.arguments import Parser, about, add_json, number
-from musterd.cli.report import add_trace, replayed
+from musterd.cli.report import add_trace, replayed, trace_path
 from musterd.limits import MAX_INTERVAL
 from musterd.report import SETTINGS, assessed, replay_on, span_of
 from musterd.report.assessing import OURS, Spells, recorded
@@ -40,7 +40,7 @@ def run(name: str, argv: Sequence[str]) -> int:
     args = parser(name).parse(argv)
     given = {key: getattr(args, key) for key in SETTINGS}
     changed = {key: value for key, value in given.items() if value is not None}
-    trace = read_trace(args.trace)
+    trace = read_trace(trace_path(args))
     within = span_of(trace, args.since)
     made = assessed(trace.stretches, within, partial(both, changed))
     answer = replay_on(trace, within, made, changed)

@@ -1,18 +1,22 @@
 """``musterd report`` says what Nova and musterd got wrong while a coordinator recorded a trace."""
 
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from musterd.cli import COMMANDS, DONE, ask, report_text
-from musterd.cli.arguments import Parser, about, add_json
+from musterd.cli.arguments import Parser, about, add_json, settings_of
 from musterd.cli.spans import span
 from musterd.report import assessed, report_on, span_of
 from musterd.report.assessing import OURS, Spells
 from musterd.report.page import page
 from musterd.trace.reader import Trace, read_trace
 from musterd.trace.recording import Span, Stretch
+
+TRACE_DIR = "musterd-trace"
+"""Where ``musterd shadow`` keeps a trace, unless it is told to elsewhere."""
 
 _EXAMPLE = "musterd report /var/lib/musterd/trace --since 7d --html report.html"
 
@@ -31,8 +35,14 @@ def parser(name: str) -> Parser:
 def add_trace(made: Parser) -> None:
     """Let a command take a trace, or the end of it."""
     made.add_argument(
-        "trace", metavar="TRACE", type=Path, help="the folder of a trace, or one file of it"
+        "trace",
+        metavar="TRACE",
+        type=Path,
+        nargs="?",
+        help="the folder of a trace, or one file of it; without it the trace_dir of the configuration,"
+        f" else {TRACE_DIR} in this folder",
     )
+    made.add_argument("--config", metavar="FILE|DIR", help="Where trace_dir is said.")
     made.add_argument(
         "--since",
         metavar="SPAN",
@@ -41,10 +51,18 @@ def add_trace(made: Parser) -> None:
     )
 
 
+def trace_path(args: Namespace) -> Path:
+    """Return where the trace is that a command is to read. Raises ConfigError for a bad configuration."""
+    if args.trace is not None:
+        named: Path = args.trace
+        return named
+    return Path(settings_of(args).settings.trace_dir or TRACE_DIR)
+
+
 def run(name: str, argv: Sequence[str]) -> int:
     """Print the report; return 0. Raises ConfigError for what is no trace."""
     args = parser(name).parse(argv)
-    trace = read_trace(args.trace)
+    trace = read_trace(trace_path(args))
     within = span_of(trace, args.since)
     made = assessed(trace.stretches, within)
     report = report_on(trace, within, made, partial(errs, trace, within))

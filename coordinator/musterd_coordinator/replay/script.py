@@ -122,10 +122,10 @@ def _came(
 
 def _first_state(said: Sequence[Said], came: float, first: float, at_once: float) -> Code:
     """Return a member's state when it came: what was said of it at once, or up; a newcomer is unknown."""
-    if came > first:
+    before = [each for each in said if each.t <= first + at_once]
+    if came > first or (before and before[0].reason == "first_beat"):
         return Code.UNKNOWN
-    before = [each.word for each in said if each.t <= first + at_once]
-    return _CODES.get(before[0], Code.UP) if before else Code.UP
+    return _CODES.get(before[0].word, Code.UP) if before else Code.UP
 
 
 _CODES = {str(state): code for state, code in CODES.items()}
