@@ -68,11 +68,11 @@ CLOCK: Span = (5 * DAY + 14 * HOUR, 5 * DAY + 14 * HOUR + 240)
 
 
 class Week:
-    """A `Week` is what a recorder would have noted of ``days`` of a cell of ``hosts``."""
+    """A `Week` is what a recorder would have noted of a cell, however long it was simulated."""
 
-    def __init__(self, hosts: int, days: float, seed: int) -> None:
-        self.scenario = CellScenario(hosts, WEEK, days * DAY, seed=seed)
-        self._run = CellRun(self.scenario)
+    def __init__(self, scenario: CellScenario) -> None:
+        self.scenario, hosts = scenario, scenario.hosts
+        self._run = CellRun(scenario)
         self._heard = np.full(hosts, -np.inf)
         self._alive = np.ones(hosts, np.bool_)  # by Nova's rule
         self._turn = ""
@@ -174,7 +174,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--days", type=float, default=7.0, help="at most 7, the default")
     parser.add_argument("--seed", type=int, default=1, help="of chance; default: 1")
     args = parser.parse_args(argv)
-    week = Week(args.hosts, args.days, args.seed)
+    week = Week(CellScenario(args.hosts, WEEK, args.days * DAY, seed=args.seed))
     writer = TraceWriter(TraceFolder(args.folder, 256_000_000), RUN)
     writer.begin(header_of(week.scenario))
     writer.write(list(week.lines()))
