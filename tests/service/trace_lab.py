@@ -5,12 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
 from musterd.settings.settings import Settings
 from musterd.stores import open_store
 from musterd.stores.nova.store import Leg, NovaDriver, Rhythm, timed
-from musterd.trace.lines import TraceLine, TraceMember
+from musterd.trace.lines import TraceMember
 from musterd_coordinator.roll.shard import Clocks
 from musterd_coordinator.service.queries import Queries
 from musterd_coordinator.sweep.loop import Sweeper, SweepOutcome
@@ -20,10 +18,10 @@ from musterd_coordinator.tracing.opening import recorder_of
 from musterd_coordinator.tracing.recorder import Recorder
 from musterd_coordinator.wiring import make_roll
 from tests.service.nova_lab import INTERVAL, PERIOD, TIMEOUT, Watch
+from tests.trace_reading import lines_in
 
 EPOCH = datetime(2026, 11, 30, 19, tzinfo=UTC).timestamp()
 BEGAN = 1000.0  # by the watch's clock
-READER = msgspec.json.Decoder(TraceLine)
 
 L = TypeVar("L")
 
@@ -111,9 +109,7 @@ class TracedWatch(Watch):
     def lines(self, kind: type[L]) -> list[L]:
         """All lines of one kind."""
         self.recorder._writer.flush()
-        files = sorted(self.path.glob("*.jsonl"))
-        lines = [line for file in files for line in file.read_bytes().splitlines()[1:]]
-        return [line for line in map(READER.decode, lines) if isinstance(line, kind)]
+        return lines_in(self.path, kind)
 
     def number(self, host: str) -> int:
         """By which number a host goes in the trace."""

@@ -1,6 +1,5 @@
 """From outside: `musterd shadow` records what Nova's rule and musterd make of a host that dies."""
 
-import gzip
 import stat
 import subprocess
 import sys
@@ -8,19 +7,18 @@ import time
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import pytest
 
 from musterd.testing.busy import Patience, allowed_now
 from musterd.testing.daemons import PATIENCE, Daemon
 from musterd.testing.mariadb import MariaDb
-from musterd.trace.lines import RuleChange, StillSilent, TraceLine, TraceMember, VerdictChange
+from musterd.trace.lines import RuleChange, StillSilent, TraceMember, VerdictChange
 from tests.service.nova_lab import NovaLab, nova_lab
 from tests.system.nova_reports import reporting
+from tests.trace_reading import lines_in
 
 HOSTS = [f"h{number:02}" for number in range(35)]
 NOW = "utc_timestamp()"
-READER = msgspec.json.Decoder(TraceLine)
 
 L = TypeVar("L")
 
@@ -35,12 +33,7 @@ class Shadow(Daemon):
 
     def lines(self, kind: type[L]) -> list[L]:
         """All lines of one kind that it has written whole."""
-        found = list[L]()
-        for file in sorted(Path(str(self.settings["trace_dir"])).glob("*Z-*.jsonl*")):
-            text = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-            whole = text[: text.rfind(b"\n") + 1].splitlines()[1:]
-            found += [line for line in map(READER.decode, whole) if isinstance(line, kind)]
-        return found
+        return lines_in(Path(str(self.settings["trace_dir"])), kind)
 
 
 def shadow_of(lab: NovaLab, folder: Path, interval: float) -> Shadow:

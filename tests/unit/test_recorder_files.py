@@ -26,7 +26,8 @@ from musterd.trace.words import Rule
 from musterd_coordinator.tracing import recorder as recording
 from musterd_coordinator.tracing.names import TraceNames
 from musterd_coordinator.tracing.scribe import Scribe, Subjects
-from tests.unit.trace_stage import TraceStage, headers_in, lines_by_file
+from tests.trace_reading import headers_in, lines_by_file
+from tests.unit.trace_stage import TraceStage
 
 MEMBERS = 6
 
@@ -67,7 +68,7 @@ def test_each_file_can_be_read_alone(given_steps: list[tuple[set[int], bool]]) -
             if cut:
                 stage.recorder.adopt(Settings())
         stage.end()
-        files = lines_by_file(stage.folder)
+        files = lines_by_file(stage.folder.path)
         assert all(map(names_first, files))
         verdicts, usual = dict[int, str](), "unknown"
         for lines in files:
@@ -87,11 +88,11 @@ def test_a_file_repeats_what_holds_when_it_begins(tmp_path: Path) -> None:
     down, dead = stage.of(VerdictChange)[-1], stage.of(RuleChange)[-1]
     stage.recorder.adopt(Settings(service_down_time=45.0))
     stage.write()
-    before, after = lines_by_file(stage.folder)
+    before, after = lines_by_file(stage.folder.path)
     assert before[-2:] == [StillSilent(stage.t, 1, last), HeadCount(stage.t, 2, 1, 0, 1, {"db": 1})]
     name = TraceMember(1, "compute", "a", "az1", 0, 1.0)
     assert after == [ShardTurn(0.5, 0, "ok", "", 0.5), name, down, dead]
-    downs = [header.settings["service_down_time"] for header in headers_in(stage.folder)]
+    downs = [header.settings["service_down_time"] for header in headers_in(tmp_path)]
     assert downs == [4.0, 45.0]
 
 
@@ -101,11 +102,11 @@ def test_a_cell_that_comes_later_is_in_a_file_with_its_name(tmp_path: Path) -> N
     stage.roll.add_shards(["cell2 rpc"])
     stage.recorder.add_shards(["cell2 rpc"])
     stage.away(1)
-    assert [list(header.shards) for header in headers_in(stage.folder)] == [
+    assert [list(header.shards) for header in headers_in(tmp_path)] == [
         ["mc1:11211"],
         ["mc1:11211", "cell2 rpc"],
     ]
-    before, after = lines_by_file(stage.folder)
+    before, after = lines_by_file(stage.folder.path)
     assert not [line for line in before if getattr(line, "shard", 0) == 1]
     assert ShardTurn(stage.t, 1, "deaf", "away", 0.5) in after
 
@@ -118,7 +119,7 @@ def test_a_day_has_a_file_of_its_own(tmp_path: Path) -> None:
         stage.wall += recording.FILE_SECONDS
         stage.sweep()
     assert [file.name[-8:] for file in stage.folder.files()] == ["jsonl.gz", "jsonl.gz", "02.jsonl"]
-    assert [header.t for header in headers_in(stage.folder)] == [0.0, 86402.5, 172803.0]
+    assert [header.t for header in headers_in(tmp_path)] == [0.0, 86402.5, 172803.0]
 
 
 def test_members_are_counted_every_ten_minutes(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from musterd.trace.lines import (
     VerdictChange,
     WallStep,
 )
+from tests.trace_reading import headers_in, whole_lines
 from tests.unit.stage import host
-from tests.unit.trace_stage import TraceStage, headers_in, text_of
+from tests.unit.trace_stage import TraceStage
 
 
 def test_members_are_named_and_their_verdicts_told(tmp_path: Path) -> None:
@@ -143,9 +144,9 @@ def test_an_anonymous_trace_has_no_name_in_it(tmp_path: Path) -> None:
     stage.go_on({0: beats[0]}, 12)
     stage.end()
     [file] = stage.folder.files()
-    text = text_of(file).decode()
+    text = b"".join(whole_lines(file)).decode()
     assert not [word for word in ("host", "az1", "mc1", "11211") if word in text]
     first = stage.of(TraceMember)[0]
     assert (first.group, first.name, first.zone) == ("compute", "m0001", "z1")
-    [header] = headers_in(stage.folder)
+    [header] = headers_in(tmp_path)
     assert (header.anonymous, header.shards) == (True, ["s0"])

@@ -67,3 +67,12 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
 def test_its_command_line() -> None:
     args = parser("shadow").parse(["--nova", NOVA, "--for", "7d", "--anonymous"])
     assert (args.nova, args.span, args.anonymous, args.trace_dir) == (NOVA, 604_800.0, True, None)
+
+
+def test_it_ends_when_its_time_is_over_though_no_database_answers(tmp_path: Path) -> None:
+    settings = Settings(
+        store="nova+mysql://eye@127.0.0.1:1/nova_api", trace_dir=str(tmp_path / "t")
+    )
+    said = list[str]()
+    assert shadow.run(settings, None, 0.2, said.append) == 0
+    assert said[-1] == f"recorded; musterd report {tmp_path}/t tells what came of it"

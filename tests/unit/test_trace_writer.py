@@ -1,14 +1,12 @@
 """Files of a trace are cut, compressed and bounded, and no disk holds up whoever writes."""
 
 import errno
-import gzip
 import os
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,10 +15,10 @@ from musterd.errors import ConfigError
 from musterd.trace.folder import TraceFolder
 from musterd.trace.lines import TraceHeader, TraceLine, VerdictChange, WallStep
 from musterd.trace.writer import TraceWriter
+from tests.trace_reading import headers_in, lines_by_file
 
 RUN = "20261130T190000Z"
 WALL = datetime(2026, 11, 30, 19, tzinfo=UTC).timestamp()
-READER = msgspec.json.Decoder(TraceLine)
 
 
 def header(t: float = 0.0) -> TraceHeader:
@@ -41,17 +39,8 @@ def verdicts(first: int, count: int) -> list[TraceLine]:
     return [VerdictChange(float(at), at, "down", "silent") for at in range(first, first + count)]
 
 
-def text_of(file: Path) -> bytes:
-    data = file.read_bytes()
-    return gzip.decompress(data) if file.suffix == ".gz" else data
-
-
-def lines_in(file: Path) -> list[TraceLine]:
-    return [READER.decode(line) for line in text_of(file).splitlines()[1:]]
-
-
 def lines_of(folder: TraceFolder) -> list[TraceLine]:
-    return [line for file in folder.files() for line in lines_in(file)]
+    return [line for lines in lines_by_file(folder.path) for line in lines]
 
 
 def on_disk(path: Path) -> int:
@@ -72,7 +61,7 @@ def test_a_run_is_written_into_files_that_only_the_owner_reads(tmp_path: Path) -
     writer.close()
     assert [file.suffix for file in folder.files()] == [".gz", ".gz"]
     assert lines_of(folder) == verdicts(0, 20)
-    assert all(text_of(file).startswith(b'{"trace":1') for file in folder.files())
+    assert headers_in(folder.path) == [header(0.0), header(10.0)]
 
 
 @given(st.lists(st.integers(0, 60), max_size=30), st.integers(2_000, 9_000))

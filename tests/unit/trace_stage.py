@@ -1,15 +1,12 @@
 """A roll with sweeps in the test's hands, and a recorder that keeps a trace of them."""
 
-import gzip
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import numpy as np
 
 from musterd.trace.folder import TraceFolder
-from musterd.trace.lines import TraceHeader, TraceLine
 from musterd.trace.words import Rule
 from musterd.trace.writer import TraceWriter
 from musterd_coordinator.roll.shard import wall_instant
@@ -18,32 +15,13 @@ from musterd_coordinator.sweep.loop import SweepOutcome
 from musterd_coordinator.tracing.heading import Heading
 from musterd_coordinator.tracing.names import TraceNames
 from musterd_coordinator.tracing.recorder import Recorder
+from tests.trace_reading import lines_in
 from tests.unit.stage import Signed, Stage, host
 
-READER = msgspec.json.Decoder(TraceLine)
 RUN = "20231114T221320Z"
 LARGE = 100_000_000
 
 L = TypeVar("L")
-
-
-def text_of(file: Path) -> bytes:
-    """What a file has, as it was before it was compressed."""
-    data = file.read_bytes()
-    return gzip.decompress(data) if file.suffix == ".gz" else data
-
-
-def headers_in(folder: TraceFolder) -> list[TraceHeader]:
-    """The header of each file."""
-    texts = (text_of(file).splitlines()[0] for file in folder.files())
-    return [msgspec.json.decode(text, type=TraceHeader) for text in texts]
-
-
-def lines_by_file(folder: TraceFolder) -> list[list[TraceLine]]:
-    """The lines of each file, without its header."""
-    return [
-        [READER.decode(line) for line in text_of(file).splitlines()[1:]] for file in folder.files()
-    ]
 
 
 class TraceStage(Stage):
@@ -138,10 +116,6 @@ class TraceStage(Stage):
             pass
         self.writer.close()
 
-    def lines(self) -> list[TraceLine]:
-        """All lines of all files."""
-        return [line for file in lines_by_file(self.folder) for line in file]
-
     def of(self, kind: type[L]) -> Sequence[L]:
         """All lines of one kind."""
-        return [line for line in self.lines() if isinstance(line, kind)]
+        return lines_in(self.folder.path, kind)
