@@ -64,6 +64,15 @@ def test_who_is_silent_at_the_end_is_told(tmp_path: Path) -> None:
     assert stage.of(HeadCount)[-1] == HeadCount(stage.t, 2, 2)
 
 
+def test_of_who_is_down_it_is_told_since_when_it_is_silent(tmp_path: Path) -> None:
+    stage = TraceStage(tmp_path)
+    beats = stage.join("a", "b")
+    stage.go_on(beats, 2)
+    last = stage.t - 0.5
+    stage.go_on({1: beats[1]}, 12)
+    assert stage.of(StillSilent) == [StillSilent(last + 4.0, 1, last)]
+
+
 def test_how_sweeps_end_is_told_where_it_changes(tmp_path: Path) -> None:
     stage = TraceStage(tmp_path)
     stage.go_on(stage.join("a"), 4)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musterd.model import State
-from musterd.trace.lines import HeadCount, RuleChange
+from musterd.trace.lines import HeadCount, RuleChange, StillSilent
 from musterd.trace.words import Rule
 from musterd_coordinator.tracing.rules import ages_by_beats, are_alive
 from tests.unit.stage import columns_of
@@ -63,6 +63,18 @@ def test_a_clock_that_is_wrong_makes_all_dead_to_nova_and_nobody_here(tmp_path: 
         RuleChange(wrong, 2, "db", 1, 1.0),
     ]
     assert {stage.state(name) for name in ("a", "b")} == {State.UP}
+
+
+def test_of_who_is_dead_to_nova_it_is_told_whether_it_is_silent(tmp_path: Path) -> None:
+    stage = TraceStage(tmp_path, rule=Rule.DB)
+    beats = stage.join("a", "b")
+    stage.go_on(beats, 2, {0: 0.0, 1: 0.0})
+    last = stage.t - 0.5
+    stage.go_on({1: beats[1]}, 5, {0: 9.0, 1: 9.0})
+    assert stage.of(StillSilent) == []
+    stage.go_on({1: beats[1] + 3}, 1, {0: 0.0, 1: 0.0})
+    stage.go_on({1: beats[1] + 4}, 1, {0: 9.0, 1: 9.0})
+    assert stage.of(StillSilent) == [StillSilent(stage.t, 1, last)]
 
 
 def test_where_nova_gets_no_answer_nothing_is_recorded(tmp_path: Path) -> None:

@@ -93,7 +93,10 @@ RESTART = "restart"
 
 
 class StillSilent(_Line, tag="q", frozen=True):
-    """A ``StillSilent`` says that a member is silent since ``last`` still, as a file ends at ``t``."""
+    """A ``StillSilent`` says that a member is silent since ``last``, and was not heard until ``t``.
+
+    There is one where a rule or a verdict says that it is dead, and as a file ends.
+    """
 
     t: float
     id: int

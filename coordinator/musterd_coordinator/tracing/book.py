@@ -96,10 +96,10 @@ class TraceBook:
         self.age[changed] = ages[others]
         return Holding(told, self.alive_since[told])
 
-    def silent(self, now: MemberColumns, at: float) -> Holding:
-        """Return who has been silent for long, and since when."""
-        rows = np.flatnonzero((self.life > 0) & (self.heard > -np.inf))
-        rows = rows[rows < len(now.life)]
+    def silent(self, now: MemberColumns, at: float, among: Rows | None = None) -> Holding:
+        """Return who of all, or of those in ``among``, has been silent for long, and since when."""
+        rows = np.arange(len(now.life)) if among is None else among
+        rows = rows[(self.life[rows] > 0) & (self.heard[rows] > -np.inf)]
         rows = rows[at - self.heard[rows] > LONG * self.intervals(now, rows)]
         return Holding(rows, self.heard[rows])
 

@@ -24,7 +24,7 @@ from musterd_coordinator.roll.names import NOBODY
 from musterd_coordinator.roll.traced import MemberColumns
 from musterd_coordinator.roll.view import RollView
 from musterd_coordinator.sweep.loop import SweepOutcome
-from musterd_coordinator.tracing.book import Holding, TraceBook
+from musterd_coordinator.tracing.book import DEAD, Holding, TraceBook
 from musterd_coordinator.tracing.rules import ages_by_beats, are_alive
 from musterd_coordinator.tracing.scribe import Scribe, Subjects
 from musterd_coordinator.tracing.shards import ShardNotes
@@ -81,10 +81,14 @@ class SweepNotes:
         self._scribe.farewell(self.book.follow(now, at), at)
         listening = self._view.hearing.shards[index].listening
         self._scribe.say(self._shards[index].note(swept, listening=listening))
-        self._tell_verdicts(self.book.changed(now, at))
+        changed = self.book.changed(now, at)
+        self._tell_verdicts(changed)
         self._note_returns(now)
+        accused = changed.rows[~np.isin(now.state[changed.rows], (Code.FREE, Code.UP))]
         if (rule := self._rules[index]) is not None:
-            self._note_rule(rule, index, swept, now)
+            told = self._note_rule(rule, index, swept, now)
+            accused = np.union1d(accused, told[self.book.alive[told] == DEAD])
+        self._tell_silent(self.book.silent(now, at, accused), at)
         self._scribe.say(self._storms.note(now, self._scribe.t(at)))
 
     def repeat(self) -> None:
@@ -95,16 +99,8 @@ class SweepNotes:
 
     def note_silent(self) -> None:
         """Note who has been silent for long."""
-        at = self._view.clocks.monotonic()
-        rows, last = self.book.silent(self._view.traced.columns(), at)
-        subjects, t = self._subjects(rows), self._scribe.t(at)
-
-        def lines(some: slice) -> Iterable[TraceLine]:
-            return map(
-                StillSilent, repeat(t), subjects.ids[some].tolist(), self._scribe.times(last[some])
-            )
-
-        self._scribe.tell(subjects, lines)
+        now, at = self._view.traced.columns(), self._view.clocks.monotonic()
+        self._tell_silent(self.book.silent(now, at), at)
 
     def count(self) -> HeadCount:
         """Return how many there are, and whom rules call dead."""
@@ -141,12 +137,15 @@ class SweepNotes:
 
         self._scribe.tell(subjects, lines)
 
-    def _note_rule(self, rule: Rule, index: int, swept: SweepOutcome, now: MemberColumns) -> None:
+    def _note_rule(self, rule: Rule, index: int, swept: SweepOutcome, now: MemberColumns) -> Rows:
+        """Note what a rule of Nova's says by this sweep; return those of whom it says otherwise."""
         wall = swept.end + self._wall_offset()
         asked = self._by_rows if rule is Rule.DB else self._by_beats
         rows, ages = asked(index, swept, now, wall)
         alive = are_alive(rule, ages, self._view.down_time)
-        self._tell_rules(self.book.judged(rows, alive, ages, swept.begin))
+        judged = self.book.judged(rows, alive, ages, swept.begin)
+        self._tell_rules(judged)
+        return judged.rows
 
     def _by_rows(
         self, index: int, swept: SweepOutcome, now: MemberColumns, wall: float
@@ -203,6 +202,17 @@ class SweepNotes:
             times, ids = self._scribe.times(since[some]), subjects.ids[some].tolist()
             ages = [each if isfinite(each) else None for each in np.round(age[some], 2).tolist()]
             return map(RuleChange, times, ids, rules[some].tolist(), alive[some].tolist(), ages)
+
+        self._scribe.tell(subjects, lines)
+
+    def _tell_silent(self, holding: Holding, at: float) -> None:
+        rows, last = holding
+        subjects, t = self._subjects(rows), self._scribe.t(at)
+
+        def lines(some: slice) -> Iterable[TraceLine]:
+            return map(
+                StillSilent, repeat(t), subjects.ids[some].tolist(), self._scribe.times(last[some])
+            )
 
         self._scribe.tell(subjects, lines)
 
