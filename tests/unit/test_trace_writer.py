@@ -87,6 +87,20 @@ def test_the_folder_is_never_larger_than_it_may_be(counts: list[int], most: int)
             assert written == given_lines
 
 
+def test_the_oldest_files_make_room_for_new_ones(tmp_path: Path) -> None:
+    folder = TraceFolder(tmp_path, 3_000)
+    writer = TraceWriter(folder, RUN)
+    for at in range(30):
+        writer.begin(header(float(at)))
+        writer.write(verdicts(10 * at, 10))
+        writer.flush()
+    writer.close()
+    kept = [file.name for file in folder.files()]
+    assert writer.lost == 0
+    assert kept == [f"{RUN}-{at:04}.jsonl.gz" for at in range(30 - len(kept), 30)]
+    assert 5 < len(kept) < 30
+
+
 class FullDisk(TraceFolder):
     """A folder on a disk without room for another byte, while it is `full`."""
 
