@@ -62,8 +62,8 @@ def test_a_host_that_dies_is_recorded_and_sigterm_ends_it_cleanly(tmp_path: Path
             shadow.stop()
             [number] = [line.id for line in shadow.lines(TraceMember) if line.name == HOSTS[7]]
             dead = [line for line in shadow.lines(RuleChange) if line.id == number]
-            assert [line.alive for line in dead] == [0]
-            assert [line.id for line in shadow.lines(StillSilent)] == [number]
+            assert dead[-1].alive == 0
+            assert number in {line.id for line in shadow.lines(StillSilent)}
             assert "recorded; musterd report" in shadow.log
             assert [file.name[-3:] for file in folder.iterdir()] == [".gz"]
 
