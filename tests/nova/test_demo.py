@@ -8,7 +8,7 @@ import pytest
 
 from musterd.testing.busy import allowed_now
 
-STEPS = 6
+STEPS = 7
 LONGEST = 600.0
 
 

@@ -31,7 +31,8 @@ class MadeUp(Play):
             watch=self._watch,
             check=lambda: (int("bites" in faults), "what --check says"),
             switch_off=lambda: None,
-            database=SimpleNamespace(pause=self._pause, resume=self._resume),
+            report=lambda: ("what the report says", self._report()),
+            database=SimpleNamespace(stop=self._stop, start=self._start),
             coordinator=SimpleNamespace(kill=self._kill, start=self._hear),
             door=SimpleNamespace(start=lambda: None),
         )
@@ -71,17 +72,24 @@ class MadeUp(Play):
         if "never heard" in self._faults:
             self.musterd.status = None
 
-    def _pause(self) -> None:
+    def _stop(self) -> None:
         self.hears(False)
         self._say(self.by_door, NAMES if "accuses" in self._faults else self.dead)
         if "fails" in self._faults:
             self.by_door.failed = "TimeoutError"
 
-    def _resume(self) -> None:
+    def _start(self) -> None:
         self._hear()
         self._say(self.by_db, self.dead if "nova is right" in self._faults else NAMES)
         self._say(self.by_db, self.dead)
         self._say(self.by_door, self.dead)
+
+    def _report(self) -> Any:
+        ours = 1 if "recorded" in self._faults else 0
+        wrong = {"db": 9, "musterd": ours}
+        judges = {judge: SimpleNamespace(members=count) for judge, count in wrong.items()}
+        deaths = SimpleNamespace(found={"db": 1, "musterd": 1})
+        return SimpleNamespace(total=SimpleNamespace(judges=judges, deaths=deaths))
 
     def _kill(self) -> None:
         self.musterd.status = None
@@ -104,10 +112,10 @@ async def test_an_openstack_that_behaves_is_told_as_expected(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     scenes = await told(MadeUp())
-    assert [scene.well for scene in scenes] == [True] * 6
+    assert [scene.well for scene in scenes] == [True] * 7
     assert "called 9 of 9 living hosts down" in scenes[3].seen
     printed = capsys.readouterr().out
-    assert printed.count("   ok: ") == 6
+    assert printed.count("   ok: ") == 7
     assert "   what --check says\n" in printed
 
 
@@ -121,6 +129,7 @@ async def test_an_openstack_that_behaves_is_told_as_expected(
         ("fails", [3, 4], "a question to the door failed: TimeoutError"),
         ("nova is right", [3], "called 0 of 9 living hosts down"),
         ("stays on", [5], "asks by its driver mc"),
+        ("recorded", [6], "musterd called 1 living hosts down, and found 1 dead"),
     ],
 )
 async def test_what_goes_wrong_is_said(fault: str, wrong: list[int], seen: str) -> None:

@@ -8,7 +8,9 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import anyio
+import msgspec
 
+from musterd.report.answers import ReportAnswer
 from musterd.testing.busy import allowed_now
 from musterd.testing.daemons import Coordinator, NovaDaemon
 from musterd.testing.mariadb import SUPERUSER, MariaDb
@@ -38,7 +40,9 @@ class NovaCast:
             interval=INTERVAL,
             service_down_time=SERVICE_DOWN_TIME,
             sweep_period=SWEEP_PERIOD,
+            trace_dir=str(directory / "trace"),
         )
+        self.trace = directory / "trace"
         self.url = f"http://{self.coordinator.address}"
         self.door = NovaDaemon(self.url, interval=INTERVAL, service_down_time=SERVICE_DOWN_TIME)
         self.by_db, self.by_door = directory / "nova.conf", directory / "nova-asks-musterd.conf"
@@ -73,12 +77,13 @@ class NovaCast:
     def check(self) -> tuple[int, str]:
         """Have musterd say what bites in the nova.conf that names the door; return status and words."""
         config = self.door.directory / "musterd.toml"
-        words = ["nova", "--config", str(config), "--check", str(self.by_door)]
-        command = [sys.executable, "-m", "musterd", *words]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=allowed_now(_TIMEOUT)
-        )
-        return done.returncode, done.stdout + done.stderr
+        return _musterd("nova", "--config", str(config), "--check", str(self.by_door))
+
+    def report(self) -> tuple[str, ReportAnswer]:
+        """Return what `musterd report` says of the coordinator's trace, for people and for programs."""
+        _, text = _musterd("report", str(self.trace))
+        _, answer = _musterd("report", str(self.trace), "--json")
+        return text, msgspec.json.decode(answer, type=ReportAnswer)
 
     def switch_off(self) -> None:
         """Take the one line out again, and the door away."""
@@ -93,8 +98,15 @@ class NovaCast:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self.database.is_running:
-            self.database.resume()
         for process in (self.door, self.coordinator, self.database):
             process.kill()  # nothing of it is kept
             process.close()
+
+
+def _musterd(*words: str) -> tuple[int, str]:
+    """Run a command of musterd's; return its status, and what it said."""
+    command = [sys.executable, "-m", "musterd", *words]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=allowed_now(_TIMEOUT)
+    )
+    return done.returncode, done.stdout + done.stderr

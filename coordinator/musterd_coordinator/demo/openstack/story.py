@@ -11,6 +11,7 @@ import anyio
 from anyio import to_thread
 
 from musterd.errors import ConfigError
+from musterd.report.assessing import OURS
 from musterd.testing.processes import ServerError
 from musterd_coordinator.demo.board import Board
 from musterd_coordinator.demo.openstack import nova_python
@@ -30,7 +31,7 @@ from musterd_coordinator.demo.scenes import Scene, after, play
 PROGRAM = Path(__file__).with_name("hosts.py")
 START = 60.0
 FOUND = SERVICE_DOWN_TIME + 2 * INTERVAL + 4 * SWEEP_PERIOD
-HANG = 2.0 * SERVICE_DOWN_TIME
+GONE = 2.0 * SERVICE_DOWN_TIME
 AWAY = 5.0
 QUIET = SERVICE_DOWN_TIME + INTERVAL + 1.0
 """Seconds after which all are called down who ever will be."""
@@ -95,9 +96,10 @@ def acts_of(given: Play) -> dict[str, Callable[[], Awaitable[Scene]]]:
         "A coordinator watches Nova's database, and nothing of Nova's changes": _watch,
         "Nova is switched on to ask musterd, by its nova.conf": _switch_on,
         "A host stops reporting": _death,
-        f"The database hangs for {HANG:g} s, twice the down time": _hang,
+        f"The database is away for {GONE:g} s, twice the down time": _outage,
         f"The coordinator is killed, and starts {AWAY:g} s later": _coordinator_dies,
         "Nova is switched off again: one line less in its nova.conf": _switch_off,
+        "musterd report reads what the coordinator recorded of all this": _report,
     }
     return {title: partial(act, given) for title, act in acts.items()}
 
@@ -139,13 +141,13 @@ async def _death(given: Play) -> Scene:
     return _scene(given, "found by both, nobody else", seen, None not in took.values())
 
 
-async def _hang(given: Play) -> Scene:
+async def _outage(given: Play) -> Scene:
     given.begin()
-    given.cast.database.pause()
+    await given.do(given.cast.database.stop)
     deaf = await given.until(lambda: not given.musterd.listening, START)
-    await anyio.sleep(HANG - (deaf or 0.0))
+    await anyio.sleep(GONE - (deaf or 0.0))
     asked = given.by_door.opinions.answers
-    given.cast.database.resume()
+    await given.do(given.cast.database.start)
     heard = await given.until(lambda: given.musterd.listening, START)
     await anyio.sleep(QUIET)
     nova = given.by_db.opinions.wronged(given.dead)
@@ -181,6 +183,20 @@ async def _switch_off(given: Play) -> Scene:
     seen = f"without {ASKS!r}, and without a door, Nova asks by its driver {driver}"
     well = driver == "db" and same is not None
     return Scene("as it was before", seen, well)
+
+
+async def _report(given: Play) -> Scene:
+    text, answer = await given.do(given.cast.report)
+    given.board.say("\n".join(f"   {line}" for line in text.splitlines()))
+    wrong = {judge: said.members for judge, said in answer.total.judges.items()}
+    found = answer.total.deaths.found
+    seen = "; ".join(
+        f"{judge} called {count} living hosts down, and found {found.get(judge, 0)} dead"
+        for judge, count in sorted(wrong.items())
+    )
+    living = len(given.names) - len(given.dead)
+    well = not wrong[OURS] and wrong["db"] > MOST * living and found.get(OURS) == len(given.dead)
+    return Scene("the same in figures", seen, well)
 
 
 def _scene(given: Play, expected: str, seen: str, well: bool) -> Scene:
