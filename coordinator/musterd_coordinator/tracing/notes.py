@@ -84,11 +84,12 @@ class SweepNotes:
         changed = self.book.changed(now, at)
         self._tell_verdicts(changed)
         self._note_returns(now)
-        accused = changed.rows[~np.isin(now.state[changed.rows], (Code.FREE, Code.UP))]
+        accused = np.zeros(len(now.life), np.bool_)
+        accused[changed.rows] = ~np.isin(now.state[changed.rows], (Code.FREE, Code.UP))
         if (rule := self._rules[index]) is not None:
             told = self._note_rule(rule, index, swept, now)
-            accused = np.union1d(accused, told[self.book.alive[told] == DEAD])
-        self._tell_silent(self.book.silent(now, at, accused), at)
+            accused[told] |= self.book.alive[told] == DEAD
+        self._tell_silent(self.book.silent(now, at, np.flatnonzero(accused)), at)
         self._scribe.say(self._storms.note(now, self._scribe.t(at)))
 
     def repeat(self) -> None:
