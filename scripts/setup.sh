@@ -198,6 +198,7 @@ main() {
             make_venv
             install_packages
             install_musterd .
+            "$venv/bin/python" -m musterd.cli.share "$venv/share" # man pages, and completion for shells
             ;;
         *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|nova|fuzz, or install FOLDER [EXTRA…]' ;;
     esac

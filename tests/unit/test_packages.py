@@ -12,6 +12,8 @@ from zipfile import ZipFile
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from musterd.cli.share import shared_files
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -34,6 +36,16 @@ def test_a_wheel_lists_all_that_it_needs_with_version_licence_and_hashes(tmp_pat
         assert part["licenses"]
         assert part["hashes"]
         assert part["scope"] == ("optional" if line in extra else "required")
+
+
+def test_a_wheel_has_man_pages_and_completion(tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path, HATCH_BUILD_HOOK_ENABLE_CUSTOM="true")
+    packed = {
+        name.partition(".data/data/share/")[2]: wheel.read(name).decode()
+        for name in wheel.namelist()
+        if ".data/" in name
+    }
+    assert packed == shared_files()
 
 
 def test_users_who_build_musterd_need_nothing_for_that_list(tmp_path: Path) -> None:

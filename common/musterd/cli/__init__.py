@@ -57,6 +57,7 @@ QUESTIONS = {
     "watch": Command("watch", "print every change of state as it happens"),
     "history": Command("history", "list a member's changes of state, with reasons"),
     "status": Command("status", "show how well the coordinator hears its store"),
+    "health": Command("health", "say for a probe whether coordinators are well"),
 }
 ORDERS = {
     "disable": Command("facts", "keep new work off a member"),
@@ -80,6 +81,8 @@ SET_UP = {
     "key": Command("key", "print the key of one member"),
     "token": Command("token", "make, list and revoke the tokens of a coordinator's API"),
     "init-db": Command("init_db", "create musterd's tables in a database, or print the SQL"),
+    "completion": Command("completion", "print what bash, zsh or fish reads to complete musterd"),
+    "man": Command("man", "print the man page of a command, or of the whole"),
 }
 SECTIONS = {
     "daemons": DAEMONS,

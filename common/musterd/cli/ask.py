@@ -12,7 +12,9 @@ import msgspec
 from musterd.cli.arguments import settings_of
 from musterd.cli.streams import can_show
 from musterd.settings.login import token_of
+from musterd.settings.sources import Loaded
 from musterd.terminal import visible
+from musterd.urls import without_secret
 
 if TYPE_CHECKING:
     from musterd.client import Client
@@ -26,12 +28,24 @@ T = TypeVar("T")
 def client(args: Namespace) -> Iterator["Client"]:
     """Give a client of the coordinator that ``--coordinator`` names."""
     loaded = settings_of(args)
+    with _client_of(loaded, loaded.settings.coordinator) as made:
+        yield made
+
+
+def clients(args: Namespace) -> Iterator[tuple[str, "Client"]]:
+    """Yield each coordinator that ``--coordinator`` names, its URL without secrets, and a client of it."""
+    loaded = settings_of(args)
+    for url in map(str.strip, loaded.settings.coordinator.split(",")):
+        with _client_of(loaded, url) as made:
+            yield without_secret(url), made
+
+
+def _client_of(loaded: Loaded, urls: str) -> "Client":
     settings, token = loaded.settings, token_of(loaded)
     from musterd.client import Client  # after a wrong configuration was refused: it is heavy
 
     files = {key: getattr(settings, key) for key in ("ca_file", "cert_file", "key_file")}
-    with Client(settings.coordinator, TIMEOUT, token=token, **files) as made:
-        yield made
+    return Client(urls, TIMEOUT, token=token, **files)
 
 
 def print_json(answer: Any, *, indent: int = 2) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from musterd.cli import ask, render
 from musterd.cli.arguments import Parser, add_json
 from musterd.cli.arguments import parser as new_parser
+from musterd.cli.health import faults
 from musterd.model import State
 from musterd.settings.options import Role
 from musterd.status import Hold, ShardStatus, StatusAnswer, StormStatus
@@ -31,12 +32,7 @@ def run(name: str, argv: Sequence[str]) -> int:
         ask.print_json(answer)
     else:
         print(text(ask.readable(answer), render.paint(), render.now()))
-    return 0 if is_well(answer) else 1
-
-
-def is_well(answer: StatusAnswer) -> bool:
-    """Say whether all that a coordinator needs is there."""
-    return answer.ready and answer.listening and answer.registry_ok
+    return 1 if list(faults(answer)) else 0
 
 
 def text(answer: StatusAnswer, paint: render.Paint, now: datetime) -> str:

@@ -1,10 +1,11 @@
-"""Build hook for hatchling: put a list of all that musterd needs into its wheel, by `make wheel`.
+"""Build hook for hatchling: `make wheel` puts a list of all that musterd needs into its wheel, and man pages.
 
-It is an SBOM in CycloneDX's JSON, where PEP 770 has it: `.dist-info/sboms/` of the wheel. Versions and
+The list is an SBOM in CycloneDX's JSON, where PEP 770 has it: `.dist-info/sboms/` of the wheel. Versions and
 hashes are those of constraints.txt, licences and who needs whom those that the installed packages tell.
 """
 
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageMetadata, distribution
@@ -24,23 +25,29 @@ from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from musterd.cli.share import write_shared
+
 PLACE = "build/musterd.cdx.json"
+SHARE = "build/share"
 PIN = re.compile(
     r"^(?P<name>\S+)==(?P<version>\S+)(?P<hashes>(?: \\\n +--hash=sha256:\w+)+)$", re.MULTILINE
 )
 ITSELF, EXTRA = canonicalize_name("musterd"), "coordinator"
 
 
-class Sbom(BuildHookInterface[Any]):
-    """The hook makes the list before the wheel is packed."""
+class Extras(BuildHookInterface[Any]):
+    """The hook makes the list, man pages and completion for shells before the wheel is packed."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Write the list beside other things that are built, and have it packed."""
+        """Write them beside other things that are built, and have them packed."""
         root = Path(self.root)
         place = root / PLACE
         place.parent.mkdir(exist_ok=True)
         place.write_text(bill((root / "constraints.txt").read_text()))
         build_data["sbom_files"].append(PLACE)
+        shutil.rmtree(root / SHARE, ignore_errors=True)
+        write_shared(root / SHARE)
+        build_data["shared_data"][SHARE] = "share"
 
 
 def bill(constraints: str) -> str:
