@@ -123,6 +123,16 @@ def test_a_page_is_one_file_that_needs_and_runs_nothing(
     assert "9 living called down" in text
 
 
+def test_a_day_may_have_a_part_of_a_second(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = AT.replace(hour=23, minute=59, second=59, microsecond=700_000)
+    lines = Tape(Tale(members=1, seconds=5.0)).lines
+    (tmp_path / f"{RUN}-0000.jsonl").write_bytes(encoded([header(at=begun), *lines]))
+    assert told(capsys, "report", tmp_path, "--html", tmp_path / "page.html")[0] == 0
+    assert (tmp_path / "page.html").read_text().count("<svg") == 2
+
+
 @pytest.mark.parametrize(
     ("words", "word"),
     [

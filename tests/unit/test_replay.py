@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given, settings
 
 from musterd.errors import ConfigError
-from musterd.trace.lines import HeadCount, SilenceEnded, StillSilent, TraceMember, VerdictChange
-from musterd.trace.recording import Said
+from musterd.trace.lines import (
+    HeadCount,
+    ShardTurn,
+    SilenceEnded,
+    StillSilent,
+    TraceMember,
+    VerdictChange,
+)
+from musterd.trace.recording import Recording, Said
 from musterd_coordinator.replay import replayed, verdicts_of
 from musterd_coordinator.replay.player import Player
 from musterd_coordinator.replay.rules import replay_rules
@@ -158,3 +165,16 @@ def test_who_was_dead_before_stays_so_until_it_beats() -> None:
     again = verdicts_of(tape.stretch, {})
     assert words(again, 4) == ["up"]
     assert words(again, 5) == ["down"]
+
+
+def test_who_beats_to_two_shards_is_judged_by_the_one_that_listens() -> None:
+    stretch = Recording(header(shards=["mc1", "mc2"]))
+    away = [ShardTurn(0.0, 0, "deaf", "away"), ShardTurn(0.0, 1, "ok")]
+    both = TraceMember(1, "compute", "h1", "az1", 0, 0.0, (1,))
+    first = TraceMember(2, "compute", "h2", "az1", 0)
+    silent = [SilenceEnded(300.0, who, 100.0) for who in (1, 2)]
+    up = [VerdictChange(0.0, who, "up", "beat") for who in (1, 2)]
+    stretch.add([both, first, *up, *away, *silent, HeadCount(400.0, 2, 2)])
+    again = verdicts_of(stretch.finish(), {})
+    assert [(each.word, round(each.t)) for each in again[1]] == [("down", 160), ("up", 300)]
+    assert 2 not in again

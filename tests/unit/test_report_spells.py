@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from musterd.report.assessing import Mistake
 from musterd.report.bars import bars_of, most_at_once
 from musterd.report.causes import Culprit
-from musterd.report.spells import between, clipped, common, merged, seconds_within, spells_of
+from musterd.report.spells import (
+    between,
+    clipped,
+    common,
+    merged,
+    seconds_within,
+    spells_of,
+    touches,
+)
 from musterd.report.world import Who
 from musterd.trace.recording import Said, Span
 
@@ -35,6 +43,12 @@ def test_common_times_are_in_each(several: list[list[Span]]) -> None:
     assert [is_in(t, both) for t in HALVES] == [
         all(is_in(t, times) for times in several) for t in HALVES
     ]
+
+
+@given(some, spans)
+def test_times_touch_where_an_instant_is_in_both(times: list[Span], within: Span) -> None:
+    both = any(is_in(t, times) and is_in(t, [within]) for t in HALVES)
+    assert touches(merged(times), within) == both
 
 
 def test_nothing_has_nothing_in_common() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from musterd.report.spells import Spell, clipped
+from musterd.report.spells import Spell, touches
 from musterd.trace.recording import Silence, Span
 
 LATE = 1.5
@@ -23,8 +23,8 @@ class Culprit(StrEnum):
 class Surroundings(NamedTuple):
     """`Surroundings` are times at which something was wrong with more than a member.
 
-    ``deaf`` are of its shard, ``doubted`` of storms and herds in doubt. ``slack`` is by how many
-    seconds what belongs together may lie apart.
+    ``deaf`` are of its shard, ``doubted`` of storms and herds in doubt; both are in order and apart.
+    ``slack`` is by how many seconds what belongs together may not be so together.
     """
 
     deaf: Sequence[Span]
@@ -39,9 +39,9 @@ def culprit_of(spell: Spell, silence: Silence | None, around: Surroundings) -> C
         return Culprit.CLOCK
     since = silence.last if silence is not None else spell.begin
     window = since - around.slack, spell.begin + around.slack
-    if _any_in(around.deaf, window):
+    if touches(around.deaf, window):
         return Culprit.SHARD
-    return Culprit.STORM if _any_in(around.doubted, window) else Culprit.ALONE
+    return Culprit.STORM if touches(around.doubted, window) else Culprit.ALONE
 
 
 def is_by_clock(spell: Spell, silence: Silence | None, around: Surroundings) -> bool:
@@ -51,7 +51,3 @@ def is_by_clock(spell: Spell, silence: Silence | None, around: Surroundings) -> 
     """
     silent = 0.0 if silence is None else spell.begin - silence.last
     return spell.age > silent + LATE * around.interval + around.slack
-
-
-def _any_in(spans: Sequence[Span], window: Span) -> bool:
-    return any(clipped(each, window) is not None for each in spans)

@@ -10,7 +10,7 @@ from musterd.report.answers import DayAnswer, ReportAnswer, WrongAnswer
 from musterd.report.assessing import Assessment
 from musterd.report.causes import Culprit
 from musterd.report.drawing import strip, tallest_of
-from musterd.report.summing import days_in, instant
+from musterd.report.summing import day_parts
 from musterd.report.words import (
     advice_words,
     deaths_lines,
@@ -93,23 +93,17 @@ def _deaths_card(report: ReportAnswer) -> str:
 
 
 def _strips(report: ReportAnswer, made: Assessment) -> Iterator[str]:
-    spans = {instant(day[0]).date().isoformat(): day for day in days_in(_span(report))}
     keys = "".join(f'<li><i class="key {key}"></i>{words}</li>' for key, words in _LEGEND)
-    names = {judge: named(judge) for judge in report.judges}
-    tallest = tallest_of(made)
-    strips = (strip(made, spans[day.day], names, _sums(day), tallest) for day in report.days)
-    drawn = (
-        f'<div class="day"><h3>{day.day}</h3>{each}</div>'
-        for day, each in zip(report.days, strips, strict=True)
-    )
+    watched = min(each[0] for each in made.watched), max(each[1] for each in made.watched)
+    names, tallest = {judge: named(judge) for judge in report.judges}, tallest_of(made)
+    drawn = [
+        f'<div class="day"><h3>{told.day}</h3>{strip(part, day, names, _sums(told), tallest)}</div>'
+        for told, (day, part) in zip(report.days, day_parts(made, watched), strict=True)
+    ]
     yield _section(
         "what each would have said, day by day (UTC)",
         "\n".join([*drawn, f'<ul class="legend">{keys}</ul>']),
     )
-
-
-def _span(report: ReportAnswer) -> tuple[float, float]:
-    return report.begin.timestamp(), report.end.timestamp() + 1
 
 
 def _sums(day: DayAnswer) -> dict[str, str]:

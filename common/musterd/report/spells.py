@@ -1,5 +1,6 @@
 """A *spell* is a time for which a judge called a member dead. Pure."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -38,6 +39,12 @@ def clipped(span: Span, within: Span) -> Span | None:
     """Return what of ``span`` is ``within`` another one; None: nothing."""
     begin, end = max(span[0], within[0]), min(span[1], within[1])
     return (begin, end) if begin < end else None
+
+
+def touches(spans: Sequence[Span], within: Span) -> bool:
+    """Say whether any of ``spans``, which are as :func:`merged` has them, has a part ``within`` a time."""
+    at = bisect_right(spans, within[0], key=lambda each: each[1])
+    return at < len(spans) and spans[at][0] < within[1]
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

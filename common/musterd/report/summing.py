@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf
 from statistics import median
@@ -57,11 +58,18 @@ def day_of(made: Assessment, day: str, span: Span) -> DayAnswer:
 
 def by_day(made: Assessment, span: Span) -> list[DayAnswer]:
     """Return each day of ``span`` that was watched for a part of it."""
-    return [
-        day_of(made, name_of(day), day)
-        for day in days_in(span)
-        if seconds_within(made.watched, day)
-    ]
+    return [day_of(part, name_of(day), day) for day, part in day_parts(made, span)]
+
+
+def day_parts(made: Assessment, span: Span) -> Iterator[tuple[Span, Assessment]]:
+    """Yield each day of ``span`` that was watched, with all but the mistakes of other days."""
+    by_begin = defaultdict[float, list[Mistake]](list)
+    for each in made.mistakes:
+        for day in days_in(each.span):
+            by_begin[day[0]].append(each)
+    for day in days_in(span):
+        if seconds_within(made.watched, day):
+            yield day, replace(made, mistakes=by_begin[day[0]])
 
 
 def name_of(day: Span) -> str:

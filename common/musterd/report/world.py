@@ -50,6 +50,7 @@ class World:
         self._deaf = [deaf(stretch, shard) for shard in shards]
         self._lost = [lost(stretch, shard) for shard in shards]
         self._lives = dict[int, Life]()
+        self._surroundings = dict[tuple[tuple[int, ...], tuple[object, object]], Surroundings]()
 
     def life(self, member: int) -> Life:
         """Return what was heard of a member."""
@@ -69,10 +70,15 @@ class World:
 
     def around(self, member: int) -> Surroundings:
         """Return what befell a member's shards, and its zone."""
-        places, zone = self._places(member), self._zone(member)
+        key = self._places(member), self._zone(member)
+        if key not in self._surroundings:
+            self._surroundings[key] = self._around(*key)
+        return self._surroundings[key]
+
+    def _around(self, places: Sequence[int], zone: tuple[object, object]) -> Surroundings:
         lost = merged(span for each in places for span in self._lost[each])
         doubts = [each.span for each in self.doubts if each.shard in places or each.zone == zone]
-        return Surroundings(lost, doubts, self.interval, self.slack)
+        return Surroundings(lost, merged(doubts), self.interval, self.slack)
 
     def who(self, member: int) -> Who:
         """Return a member as people see it."""
@@ -117,10 +123,10 @@ class World:
         line = self.stretch.members.get(member)
         return line is not None and not is_novas(line.group)
 
-    def _places(self, member: int) -> Sequence[int]:
+    def _places(self, member: int) -> tuple[int, ...]:
         line = self.stretch.members.get(member)
         places = () if line is None else (line.shard, *line.also)
-        return [each for each in places if 0 <= each < len(self._deaf)]
+        return tuple(each for each in places if 0 <= each < len(self._deaf))
 
     def _zone(self, member: int) -> tuple[object, object]:
         line = self.stretch.members.get(member)

@@ -12,7 +12,6 @@ from math import inf
 
 import numpy as np
 
-from musterd.limits import INTERVALS_UNTIL_DOWN
 from musterd.trace.recording import Said, Span
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.listening import ListeningClock
@@ -52,10 +51,9 @@ class Player:
     @property
     def _calm(self) -> float:
         """Return for how many seconds what happened matters to others, or to whoever was not heard."""
-        judging = self._rules.judging
-        longest = max((part.interval for part in self._script.parts), default=judging.interval)
-        patience = float(judging.push_timeout(np.array([longest])).max())
-        down_after = max(judging.service_down_time, INTERVALS_UNTIL_DOWN * longest + patience)
+        usual = self._rules.judging.interval
+        longest = max((part.interval for part in self._script.parts), default=usual)
+        down_after = self._rules.down_after(longest)
         return QUIET * down_after + 3 * self._rules.sweep_period
 
     def play(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from musterd.errors import ConfigError
-from musterd.limits import PUSH_SHARE, USUAL_PUSH_TIMEOUT
+from musterd.limits import INTERVALS_UNTIL_DOWN, PUSH_SHARE, USUAL_PUSH_TIMEOUT
 from musterd.report.world import setting
 from musterd.trace.lines import TraceHeader
 from musterd_coordinator.judge.members import Seconds
@@ -30,6 +30,13 @@ class ReplayRules:
     sweep_period: float
     sweep_timeout: float
     interval: float | None
+
+    def down_after(self, interval: float) -> float:
+        """Return for how long a member with such an interval may be silent, as the detector has it."""
+        judging, known = self.judging, np.array([interval])
+        more = float(judging.push_timeout(known).max()) - interval if judging.queued else 0.0
+        enough = INTERVALS_UNTIL_DOWN * interval + max(0.0, more)
+        return max(judging.service_down_time, enough)
 
 
 def replay_rules(header: TraceHeader, changed: Mapping[str, float]) -> ReplayRules:

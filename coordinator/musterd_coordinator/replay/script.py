@@ -105,7 +105,7 @@ def matters(silence: Silence, interval: float, rules: ReplayRules, unheard: Sequ
     """
     if silence.until is None:
         return True
-    down_time = rules.judging.service_down_time
+    down_time = rules.down_after(interval)
     least = min(down_time, max(down_time / 2, 1.5 * interval)) - 2 * rules.sweep_period
     span = silence.last, silence.until
     return span[1] - span[0] >= least or any(clipped(span, each) for each in unheard)
