@@ -8,6 +8,7 @@ from random import Random
 import anyio
 
 from musterd import ages
+from musterd.agentfile import boot_clock
 from musterd.ages import Slept
 from musterd.beat import Status, member_id, new_incarnation
 from musterd.keys import Keyring
@@ -18,6 +19,7 @@ from musterd.stores.base import Store
 from musterd_agent.beating import Beating
 from musterd_agent.link import MemberPush
 from musterd_agent.loop import MemberLoop
+from musterd_agent.metrics import AgentFigures, MemberFigures, ShardFigures
 from musterd_agent.renewal import Renewal
 from musterd_agent.shard import BeatTarget
 
@@ -53,6 +55,7 @@ class Agent:
         self._changed = changed
         self._rng = rng or Random()
         self._wall_clock = wall_clock
+        self._started = wall_clock()
         self._clock = clock_of_loop()
         self.slept = slept
         self._shards: dict[int, BeatTarget] = {}
@@ -84,6 +87,27 @@ class Agent:
                 tasks.start_soon(loop.run)
             if self._keys is not None and self._keys.paths:
                 tasks.start_soon(keep_looking, self._keys)
+
+    def figures(self) -> AgentFigures:
+        """Return how it fares at this moment, in figures."""
+        now = self._clock()
+        return AgentFigures(
+            incarnation=self.incarnation,
+            started=self._started,
+            wall=self._wall_clock(),
+            boot=boot_clock(),
+            overdue=max(0.0, self.overdue()),
+            members=tuple(
+                MemberFigures(
+                    *(member.group, member.member, member.interval),
+                    allowed=self._settings.push_timeout_for(member.interval),
+                    counters=loop.counters,
+                    accepted_age=loop.age(now),
+                )
+                for member, loop in zip(self._settings.members, self.loops, strict=True)
+            ),
+            shards=tuple(ShardFigures(one.name, one.is_beating) for one in self._shards.values()),
+        )
 
     def overdue(self) -> float:
         """Return the seconds by which the latest member's loop is late: what tells a stuck one."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import anyio
 
@@ -18,6 +19,7 @@ from musterd.stores import Guarantees, Store, open_store
 from musterd.systemd import Systemd
 from musterd.tls import client_tls
 from musterd_agent.agent import LEAVE_TIMEOUT, Agent
+from musterd_agent.metricsfile import MetricsFile
 from musterd_agent.shard import say
 
 log = get_logger(__name__)
@@ -67,12 +69,17 @@ async def _serve(
         if keys is not None:
             keys.look(patient=False)
 
+    metrics = (
+        MetricsFile(Path(settings.metrics_file), agent.figures) if settings.metrics_file else None
+    )
     with anyio.open_signal_receiver(*_STOP) as signals:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(agent.run)
             tasks.start_soon(feed_watchdog, systemd, agent)
             if reread:
                 tasks.start_soon(Reloading(settings, reread, Role.AGENT, renew=renew).run, systemd)
+            if metrics:
+                tasks.start_soon(metrics.run)
             systemd.notify(READY="1", STATUS="sending the first beats")
             _say_started(store, settings, agent)
             number = await anext(signals)
@@ -81,6 +88,8 @@ async def _serve(
     systemd.notify(STOPPING="1", STATUS="leaving")
     told = await agent.leave()
     say(log.info, "agent left", signal=signal.Signals(number).name, told=told)
+    if metrics:
+        metrics.remove()
     await agent.aclose()
     systemd.close()
 

@@ -57,7 +57,9 @@ QUESTIONS = {
     "watch": Command("watch", "print every change of state as it happens"),
     "history": Command("history", "list a member's changes of state, with reasons"),
     "status": Command("status", "show how well the coordinator hears its store"),
-    "health": Command("health", "say for a probe whether coordinators are well"),
+    "health": Command(
+        "health", "say for a probe whether coordinators, or a host's agents, are well"
+    ),
 }
 ORDERS = {
     "disable": Command("facts", "keep new work off a member"),

@@ -65,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     push_timeout: Annotated[float | None, agents.PUSH_TIMEOUT] = None
     member_key_file: Annotated[str | None, agents.MEMBER_KEY_FILE] = None
     member_key: Annotated[str | None, agents.MEMBER_KEY] = None
+    metrics_file: Annotated[str | None, agents.METRICS_FILE] = None
     listed: tuple[MemberSettings, ...] = ()  # from [[member]] tables, or empty
 
     listen: Annotated[str, coordinators.LISTEN] = "127.0.0.1:8420"

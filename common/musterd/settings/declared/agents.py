@@ -89,3 +89,12 @@ MEMBER_KEY = Option(
     when_unset="none",
     private=True,
 )
+
+METRICS_FILE = Option(
+    "A file that the agent writes its metrics into, every 15 seconds, for the textfile collector of"
+    " node_exporter, which reads those that end with .prom, and for `musterd health --agent`.",
+    FILE,
+    "/run/musterd-agent/musterd.prom",
+    Role.AGENT,
+    when_unset="none",
+)
