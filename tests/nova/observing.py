@@ -14,6 +14,9 @@ from musterd.testing.busy import Patience
 from musterd.testing.daemons import Coordinator
 
 POLL = 0.15  # seconds
+WAY = "nova_cell1 rpc"
+"""The shard that nova-computes are on."""
+
 PATIENCE = 180.0  # seconds on an idle machine
 
 
@@ -21,7 +24,8 @@ PATIENCE = 180.0  # seconds on an idle machine
 class Sample:
     """What was answered at one moment: the state of each host.
 
-    ``doubt`` says why nobody's silence counts, where it does not; ``at`` is monotonic seconds.
+    ``doubt`` says why nobody's silence counts, where it does not, or why nothing was answered; ``at`` is
+    monotonic seconds.
     """
 
     at: float
@@ -105,7 +109,7 @@ class Observer:
     def until_found(self, hosts: Iterable[str]) -> None:
         """Wait until all of these are down."""
         names = list(hosts)
-        self.until(lambda now: all(now.states[each] is State.DOWN for each in names), "found")
+        self.until(lambda now: all(now.states.get(each) is State.DOWN for each in names), "found")
 
     # -- in threads ----------------------------------------------------------------------
 
@@ -114,12 +118,17 @@ class Observer:
             try:
                 status = self._client.status()
                 members = list(self._client.members("compute")) if status.members else []
-            except MusterdError:
+            except MusterdError as error:  # it accuses nobody, and finds nobody
+                self._keep(Sample(time.monotonic(), {}, str(error)))
                 continue
             sample = Sample(
                 time.monotonic(),
                 {member.member: member.state for member in members},
-                "; ".join(shard.reason for shard in status.shards if not shard.listening),
+                "; ".join(
+                    shard.reason
+                    for shard in status.shards
+                    if shard.shard.endswith(WAY) and not shard.listening
+                ),
             )
             self._keep(sample)
 

@@ -55,6 +55,15 @@ def _queue_away(cell: NovaCell) -> None:
     cell.rabbit.start()
 
 
+def _queue_away_and_coordinator_restarted(cell: NovaCell) -> None:
+    cell.rabbit.kill()
+    _die(cell)
+    cell.coordinator.kill()
+    cell.coordinator.start()
+    time.sleep(15.0 * cell.tempo.interval)
+    cell.rabbit.start()
+
+
 def _queue_restarted(cell: NovaCell) -> None:
     cell.rabbit.kill()
     cell.rabbit.start()
@@ -107,6 +116,9 @@ def _computes_restarted(cell: NovaCell) -> None:
 
 TROUBLES = {
     "RabbitMQ away for 120 s": Trouble(_queue_away),
+    "RabbitMQ away for 15 intervals, and the coordinator restarted meanwhile": Trouble(
+        _queue_away_and_coordinator_restarted
+    ),
     "RabbitMQ killed and restarted": Trouble(_queue_restarted),
     "RabbitMQ hung for 15 intervals": Trouble(_queue_hung),
     "all conductors killed and restarted": Trouble(_conductors_restarted),
