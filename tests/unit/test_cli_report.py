@@ -182,6 +182,8 @@ def test_times_not_watched_are_told_and_many_of_them_counted(
         begun = AT.replace(hour=hour)
         name = f"{begun:%Y%m%dT%H%M%SZ}-0000.jsonl"
         (tmp_path / name).write_bytes(encoded([header(at=begun), *tape.lines]))
-    lines = told(capsys, "report", tmp_path)[1].splitlines()
+    page = tmp_path / "page.html"
+    lines = told(capsys, "report", tmp_path, "--html", page)[1].splitlines()
     assert "not watched: 2026-11-24 06:00:05Z to 2026-11-24 07:00:00Z (59.9 min)" in lines
     assert "and 1 times more" in lines
+    assert page.read_text().count("<li>not watched: ") == 11

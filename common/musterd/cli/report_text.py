@@ -122,8 +122,8 @@ def _unwatched(report: WatchedAnswer) -> str:
         f" ({duration((each.end - each.begin).total_seconds())})"
         for each in report.unwatched[:_SHOWN]
     ]
-    if more := len(report.unwatched) - _SHOWN:
-        lines += [f"and {more} times more"] if more > 0 else []
+    if len(report.unwatched) > _SHOWN:
+        lines.append(f"and {len(report.unwatched) - _SHOWN} times more")
     return "\n".join(lines)
 
 
