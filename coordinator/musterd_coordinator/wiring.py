@@ -153,7 +153,8 @@ async def _take(roll: Roll, recorder: Recorder | None, index: int, swept: SweepO
     for _ in roll.steps(index, swept):
         await anyio.lowlevel.checkpoint()
     if recorder is not None:
-        recorder.note(index, swept)
+        for _ in recorder.note(index, swept):
+            await anyio.lowlevel.checkpoint()
 
 
 def make_roll(settings: Settings, store: Store, clocks: Clocks) -> Roll:

@@ -99,7 +99,8 @@ class TracedWatch(Watch):
                 outcome = replace(await sweeper.once(), begin=self.now, end=self.now)
                 more = outcome.roster.more
                 self.roll.apply(index, outcome)
-                self.recorder.note(index, outcome)
+                for _ in self.recorder.note(index, outcome):
+                    pass
             outcomes.append(outcome)
             self.reasons[list(Leg)[index]] = outcome.reason
         for _ in self.recorder.work():

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from musterd.model import State
 from musterd.trace.lines import HeadCount, RuleChange, StillSilent
 from musterd.trace.words import Rule
-from musterd_coordinator.tracing.rules import ages_by_beats, are_alive
-from tests.unit.stage import columns_of
+from musterd_coordinator.tracing.rules import are_alive
 from tests.unit.trace_stage import TraceStage
 
 DOWN_TIME = 4.0
@@ -22,14 +21,6 @@ def test_rules_are_novas(given_ages: list[float], down_time: float) -> None:
     by_db, by_mc = (are_alive(rule, ages, down_time).tolist() for rule in (Rule.DB, Rule.MC))
     assert by_db == [abs(age) <= down_time for age in given_ages]
     assert by_mc == [not age > down_time for age in given_ages]
-
-
-def test_a_beat_that_is_not_there_is_infinitely_old() -> None:
-    beats = columns_of({0: (7, 1), 1: (7, 1), 2: (7, 1)}, status=0)  # type: ignore[arg-type]
-    beats.sent_ms[:] = 95_000, 97_000, 99_000
-    rows, asked = np.array([4, -1, 0]), np.array([0, 1, 4])
-    assert ages_by_beats(beats, rows, asked, 100.0).tolist() == [1.0, np.inf, 5.0]
-    assert ages_by_beats(beats, rows, asked[:0], 100.0).tolist() == []
 
 
 def test_a_row_that_is_too_old_is_dead_to_nova(tmp_path: Path) -> None:
@@ -74,7 +65,7 @@ def test_of_who_is_dead_to_nova_it_is_told_whether_it_is_silent(tmp_path: Path) 
     assert stage.of(StillSilent) == []
     stage.go_on({1: beats[1] + 3}, 1, {0: 0.0, 1: 0.0})
     stage.go_on({1: beats[1] + 4}, 1, {0: 9.0, 1: 9.0})
-    assert stage.of(StillSilent) == [StillSilent(stage.t, 1, last)]
+    assert set(stage.of(StillSilent)) == {StillSilent(stage.t, 1, last)}  # it is down, too
 
 
 def test_where_nova_gets_no_answer_nothing_is_recorded(tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ class TraceStage(Stage):
     def take(self, shard: int, swept: SweepOutcome) -> None:
         """Have a sweep taken in, noted and written."""
         super().take(shard, swept)
-        self.recorder.note(shard, swept)
+        for _ in self.recorder.note(shard, swept):
+            pass
         self.write()
 
     def write(self) -> None:

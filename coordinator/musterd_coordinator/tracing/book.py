@@ -55,28 +55,36 @@ class TraceBook:
         self.alive_since: Seconds = np.zeros(0)
         self.age: Seconds = np.zeros(0)  # by which a rule decided that
 
-    def follow(self, now: MemberColumns, at: float) -> Lives:
-        """Begin anew the rows that another member has ``at`` an instant, or none; return who is gone."""
-        size = len(now.life)
-        self._reserve(size)
-        others = np.flatnonzero(self.life[:size] != now.life)
+    def follow(self, now: MemberColumns, among: slice, at: float) -> Lives:
+        """Begin anew those of the rows that another member has ``at`` an instant, or none.
+
+        Return who is gone.
+        """
+        self._reserve(len(now.life))
+        others = among.start + np.flatnonzero(self.life[among] != now.life[among])
         before = self.life[others]
         self.life[others] = now.life[others]
         self.state[others] = np.where(now.life[others] > 0, Code.UNKNOWN, Code.FREE)
         self.since[others], self.heard[others], self.alive[others] = at, -np.inf, UNTOLD
-        return before[before > 0]
+        gone: Lives = before[before > 0]
+        return gone
 
-    def changed(self, now: MemberColumns, at: float) -> Holding:
+    def follows(self, now: MemberColumns, rows: Rows) -> Mask:
+        """Say of which of ``rows`` (n) it knows the member that is there now."""
+        known: Mask = rows < len(self.life)
+        known &= self.life[np.where(known, rows, 0)] == now.life[rows]
+        return known
+
+    def changed(self, now: MemberColumns, among: slice, at: float) -> Holding:
         """Take in the states that there are ``at`` an instant; return where they are others than before."""
-        rows = np.flatnonzero(self.state[: len(now.state)] != now.state)
+        rows = among.start + np.flatnonzero(self.state[among] != now.state[among])
         self.state[rows], self.since[rows] = now.state[rows], at
         return Holding(rows, self.since[rows])
 
-    def returned(self, now: MemberColumns) -> Returns:
+    def returned(self, now: MemberColumns, among: slice) -> Returns:
         """Take in when members were heard last; return those that had been silent for long."""
-        rows = np.flatnonzero(
-            now.heard_at > self.heard[: len(now.heard_at)]
-        )  # false for NaN: never
+        heard = now.heard_at[among] > self.heard[among]  # false for NaN: never
+        rows = among.start + np.flatnonzero(heard)
         at, last = now.heard_at[rows], self.heard[rows]
         long = (at - last > LONG * self.intervals(now, rows)) & (last > -np.inf)
         restarted = now.incarnation[rows] != self._incarnation[rows]
@@ -96,9 +104,8 @@ class TraceBook:
         self.age[changed] = ages[others]
         return Holding(told, self.alive_since[told])
 
-    def silent(self, now: MemberColumns, at: float, among: Rows | None = None) -> Holding:
-        """Return who of all, or of those in ``among``, has been silent for long, and since when."""
-        rows = np.arange(len(now.life)) if among is None else among
+    def silent(self, now: MemberColumns, rows: Rows, at: float) -> Holding:
+        """Return which of ``rows`` have been silent for long ``at`` an instant, and since when."""
         rows = rows[(self.life[rows] > 0) & (self.heard[rows] > -np.inf)]
         rows = rows[at - self.heard[rows] > LONG * self.intervals(now, rows)]
         return Holding(rows, self.heard[rows])

@@ -1,6 +1,6 @@
 """Each sweep is compared with what a trace has already, and what is new is noted for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from math import isfinite
 
@@ -19,13 +19,12 @@ from musterd.trace.lines import (
     WallStep,
 )
 from musterd.trace.words import EventKind, Rule
-from musterd_coordinator.judge.members import STATES, Code, Rows, Seconds
-from musterd_coordinator.roll.names import NOBODY
-from musterd_coordinator.roll.traced import MemberColumns
+from musterd_coordinator.judge.members import STATES, Code, Rows, Seconds, slices
 from musterd_coordinator.roll.view import RollView
 from musterd_coordinator.sweep.loop import SweepOutcome
-from musterd_coordinator.tracing.book import DEAD, Holding, TraceBook
-from musterd_coordinator.tracing.rules import ages_by_beats, are_alive
+from musterd_coordinator.tracing.asking import asked
+from musterd_coordinator.tracing.book import DEAD, Holding, Returns, TraceBook
+from musterd_coordinator.tracing.rules import are_alive
 from musterd_coordinator.tracing.scribe import Scribe, Subjects
 from musterd_coordinator.tracing.shards import ShardNotes
 from musterd_coordinator.tracing.storms import StormNotes, ZoneNamed
@@ -74,23 +73,21 @@ class SweepNotes:
         # One more than there are shards, for members that are on none.
         self._codes = np.array([_code(each) for each in [*self._rules, None]], np.int8)
 
-    def note(self, index: int, swept: SweepOutcome) -> None:
-        """Note a sweep of shard ``index``, which the roll has taken in."""
+    def note(self, index: int, swept: SweepOutcome) -> Iterator[None]:
+        """Note in steps a sweep of shard ``index``, which the roll has taken in."""
         self._note_wall()
-        now, at = self._view.traced.columns(), swept.begin
-        self._scribe.farewell(self.book.follow(now, at), at)
         listening = self._view.hearing.shards[index].listening
         self._scribe.say(self._shards[index].note(swept, listening=listening))
-        changed = self.book.changed(now, at)
-        self._tell_verdicts(changed)
-        self._note_returns(now)
-        accused = np.zeros(len(now.life), np.bool_)
-        accused[changed.rows] = ~np.isin(now.state[changed.rows], (Code.FREE, Code.UP))
+        for among in slices(len(self._view.traced.columns().life)):
+            self._note_rows(among, swept.begin)
+            yield
         if (rule := self._rules[index]) is not None:
-            told = self._note_rule(rule, index, swept, now)
-            accused[told] |= self.book.alive[told] == DEAD
-        self._tell_silent(self.book.silent(now, at, np.flatnonzero(accused)), at)
-        self._scribe.say(self._storms.note(now, self._scribe.t(at)))
+            wall = swept.end + self._wall_offset()
+            for rows, ages in asked(self._view.traced, rule, index, swept, wall):
+                self._note_rule(rule, rows, ages, swept.begin)
+                yield
+        t = self._scribe.t(swept.begin)
+        self._scribe.say(self._storms.note(self._view.traced.columns(), t))
 
     def repeat(self) -> None:
         """Note again what holds: how sweeps end, and whose verdict or rule is not the usual one."""
@@ -98,10 +95,13 @@ class SweepNotes:
         self._tell_verdicts(self.book.not_up())
         self._tell_rules(self.book.dead())
 
-    def note_silent(self) -> None:
-        """Note who has been silent for long."""
-        now, at = self._view.traced.columns(), self._view.clocks.monotonic()
-        self._tell_silent(self.book.silent(now, at), at)
+    def note_silent(self) -> Iterator[None]:
+        """Note in steps who has been silent for long."""
+        for among in slices(len(self._view.traced.columns().life)):
+            rows = np.arange(among.start, among.stop)
+            rows = rows[self.book.follows(self._view.traced.columns(), rows)]
+            self._tell_silent(rows, self._view.clocks.monotonic())
+            yield
 
     def count(self) -> HeadCount:
         """Return how many there are, and whom rules call dead."""
@@ -126,8 +126,25 @@ class SweepNotes:
         step = TraceEvent(t, None, EventKind.CLOCK, {"by": round(by, 2)})
         self._scribe.say([WallStep(t, round(clocks.wall(), 2)), step])
 
-    def _note_returns(self, now: MemberColumns) -> None:
-        rows, at, last, restarted = self.book.returned(now)
+    def _note_rows(self, among: slice, at: float) -> None:
+        now = self._view.traced.columns()
+        self._scribe.farewell(self.book.follow(now, among, at), at)
+        changed = self.book.changed(now, among, at)
+        self._tell_verdicts(changed)
+        self._tell_returns(self.book.returned(now, among))
+        is_up = np.isin(now.state[changed.rows], (Code.FREE, Code.UP))
+        self._tell_silent(changed.rows[~is_up], at)
+
+    def _note_rule(self, rule: Rule, rows: Rows, ages: Seconds, at: float) -> None:
+        """Note what a rule of Nova's says of members, where it is another thing than before."""
+        known = self.book.follows(self._view.traced.columns(), rows)
+        rows, ages = rows[known], ages[known]
+        judged = self.book.judged(rows, are_alive(rule, ages, self._view.down_time), ages, at)
+        self._tell_rules(judged)
+        self._tell_silent(judged.rows[self.book.alive[judged.rows] == DEAD], at)
+
+    def _tell_returns(self, returns: Returns) -> None:
+        rows, at, last, restarted = returns
         subjects, words = self._subjects(rows), np.where(restarted, RESTART, "")
 
         def lines(some: slice) -> Iterable[TraceLine]:
@@ -137,51 +154,6 @@ class SweepNotes:
             )
 
         self._scribe.tell(subjects, lines)
-
-    def _note_rule(self, rule: Rule, index: int, swept: SweepOutcome, now: MemberColumns) -> Rows:
-        """Note what a rule of Nova's says by this sweep; return those of whom it says otherwise."""
-        wall = swept.end + self._wall_offset()
-        asked = self._by_rows if rule is Rule.DB else self._by_beats
-        rows, ages = asked(index, swept, now, wall)
-        alive = are_alive(rule, ages, self._view.down_time)
-        judged = self.book.judged(rows, alive, ages, swept.begin)
-        self._tell_rules(judged)
-        return judged.rows
-
-    def _by_rows(
-        self, index: int, swept: SweepOutcome, now: MemberColumns, wall: float
-    ) -> tuple[Rows, Seconds]:
-        """Return members of whom a sweep brought when they were last seen up, and how old that is.
-
-        A database that does not answer gives no answer in Nova either.
-        """
-        seen = swept.sweep.last_seen if swept.sweep else None
-        if seen is None:
-            return np.empty(0, np.int64), np.empty(0)
-        rows = self._view.traced.rows_at(index, seen.slot)
-        good = (rows != NOBODY) & ~np.isnan(seen.at)
-        return rows[good], wall - seen.at[good]
-
-    def _by_beats(
-        self, index: int, swept: SweepOutcome, now: MemberColumns, wall: float
-    ) -> tuple[Rows, Seconds]:
-        """Return members with their first place on a shard, and how old their beats there are.
-
-        Who was not heard yet is not asked for. With a server that does not answer all are gone. Of one that
-        is read in part only those are told that were read.
-        """
-        known = (now.state != Code.FREE) & (now.state != Code.UNKNOWN)
-        asked, batch = np.flatnonzero(known & (now.shard[0] == index)), swept.sweep
-        if swept.roster.more:
-            asked = asked[:0]
-        if batch is None:
-            return asked, np.full(len(asked), np.inf)
-        ages = ages_by_beats(
-            batch.beats, self._view.traced.rows_at(index, batch.beats.slot), asked, wall
-        )
-        if not batch.complete:
-            asked, ages = asked[np.isfinite(ages)], ages[np.isfinite(ages)]
-        return asked, ages
 
     def _tell_verdicts(self, holding: Holding) -> None:
         rows, since = holding
@@ -206,14 +178,14 @@ class SweepNotes:
 
         self._scribe.tell(subjects, lines)
 
-    def _tell_silent(self, holding: Holding, at: float) -> None:
-        rows, last = holding
+    def _tell_silent(self, rows: Rows, at: float) -> None:
+        """Note which of ``rows`` are silent for long ``at`` an instant."""
+        rows, last = self.book.silent(self._view.traced.columns(), rows, at)
         subjects, t = self._subjects(rows), self._scribe.t(at)
 
         def lines(some: slice) -> Iterable[TraceLine]:
-            return map(
-                StillSilent, repeat(t), subjects.ids[some].tolist(), self._scribe.times(last[some])
-            )
+            ids, times = subjects.ids[some].tolist(), self._scribe.times(last[some])
+            return map(StillSilent, repeat(t), ids, times)
 
         self._scribe.tell(subjects, lines)
 

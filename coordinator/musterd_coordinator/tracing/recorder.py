@@ -66,10 +66,10 @@ class Recorder:
         self._is_renewed = False
         self._lost = 0
 
-    def note(self, index: int, swept: SweepOutcome) -> None:
-        """Note a sweep of shard ``index`` that the roll has taken in; never fail."""
+    def note(self, index: int, swept: SweepOutcome) -> Iterator[None]:
+        """Note in steps a sweep of shard ``index`` that the roll has taken in; never fail."""
         try:
-            self._notes.note(index, swept)
+            yield from self._notes.note(index, swept)
         except Exception as error:  # noqa: BLE001 (a fault here is not worth a sweep)
             self._fault.warn(reason=f"fault in the recorder: {error!r}")
 
@@ -149,7 +149,7 @@ class Recorder:
     def _end_file(self) -> Iterator[None]:
         if self._begun_at is None or self._writer.is_broken:
             return
-        self._notes.note_silent()
+        yield from self._notes.note_silent()
         self._scribe.say([self._notes.count()])
         yield from self._scribe.work()
 

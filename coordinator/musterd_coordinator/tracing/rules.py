@@ -7,8 +7,7 @@ are here to be recorded beside its verdicts, and no verdict comes from them.
 import numpy as np
 
 from musterd.trace.words import Rule
-from musterd_coordinator.judge.members import Mask, Rows, Seconds
-from musterd_coordinator.sweep.columns import Beats
+from musterd_coordinator.judge.members import Mask, Seconds
 
 
 def are_alive(rule: Rule, ages: Seconds, down_time: float) -> Mask:
@@ -22,17 +21,3 @@ def are_alive(rule: Rule, ages: Seconds, down_time: float) -> Mask:
     """
     alive: Mask = (np.abs(ages) if rule is Rule.DB else ages) <= down_time
     return alive
-
-
-def ages_by_beats(beats: Beats, rows: Rows, asked: Rows, now: float) -> Seconds:
-    """Return how old the beats of members in ``asked`` (n) are ``now``, by their own wall clocks.
-
-    ``rows`` are those of ``beats``. Who has none there is infinitely old: Nova gets no value for it.
-    """
-    if not len(asked):
-        return np.empty(0)
-    ages = np.full(1 + max(int(asked.max()), int(rows.max(initial=0))), np.inf)
-    seated = rows >= 0
-    ages[rows[seated]] = now - beats.sent_ms[seated] / 1000
-    theirs: Seconds = ages[asked]
-    return theirs
