@@ -15,6 +15,7 @@ from musterd_coordinator.http.answers import StructResponse
 from musterd_coordinator.http.api import Api
 from musterd_coordinator.http.consul import ConsulDoor
 from musterd_coordinator.http.dashboard import dashboard_answer
+from musterd_coordinator.http.discovery import Discovery
 from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.events import PING_PERIOD, Events
 from musterd_coordinator.http.gauges import HttpGauges
@@ -73,7 +74,11 @@ class App(Router):
         tokens = TokenApi(access, room, orders)
         consul = ConsulDoor(desk, turns, login, consul_group)
         pages = dashboard_answer()
-        table = routes(api, tokens, consul, login, openapi=self._openapi, dashboard=pages)
+        table = routes(
+            *(api, tokens, consul, Discovery(desk, turns), login),
+            openapi=self._openapi,
+            dashboard=pages,
+        )
         super().__init__(
             table,
             redirect_slashes=False,

@@ -75,6 +75,18 @@ class HistoryParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     ] = 100
 
 
+class DiscoveryParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The parameter says on which port of each member Prometheus finds what it scrapes."""
+
+    port: (
+        Annotated[
+            int,
+            msgspec.Meta(ge=1, le=65535, description="a whole number from 1 to 65535"),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+
+
 class EventsParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The parameters say which group, and after what."""
 

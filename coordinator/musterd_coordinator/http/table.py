@@ -19,7 +19,9 @@ from musterd.status import StatusAnswer
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder
 from musterd_coordinator.http.api import Api
 from musterd_coordinator.http.consul import AgentMember, ConsulDoor
+from musterd_coordinator.http.discovery import Discovery, TargetGroup
 from musterd_coordinator.http.inputs import (
+    DiscoveryParameters,
     EventsParameters,
     ForgetParameters,
     HistoryParameters,
@@ -44,6 +46,7 @@ def routes(
     api: Api,
     tokens: TokenApi,
     consul: ConsulDoor,
+    discovery: Discovery,
     login: Login,
     *,
     openapi: Endpoint,
@@ -55,6 +58,7 @@ def routes(
         *(each.taking(OPERATOR) for each in _orders(api)),
         *(each.taking(ADMIN) for each in _tokens(tokens)),
         *_consul(consul),
+        *_discovery(discovery),
         *(each.taking(READER_OF_ALL) for each in _observation(api)),
         *(each.taking(None) for each in _health(api)),
         *_pages(openapi, dashboard),
@@ -175,6 +179,20 @@ def _consul(consul: ConsulDoor) -> list[Operation]:
             "The members of consul_group, as an agent of Consul tells them",
             list[AgentMember],
             "the members, in no order; 503 while it is not listening",
+        )
+    ]
+
+
+def _discovery(discovery: Discovery) -> list[Operation]:
+    return [
+        _get(
+            "/v1/sd/{group}",
+            discovery.targets,
+            "The members of a group as Prometheus' HTTP service discovery takes them",
+            list[TargetGroup],
+            "the members but those that left, in no order; 503 until the list is whole",
+            parameters=DiscoveryParameters,
+            problems=[404],
         )
     ]
 
