@@ -19,6 +19,7 @@ from musterd.answers import (
     QueryAnswer,
 )
 from musterd.errors import Conflict, NotFound
+from musterd.incidents import IncidentList
 from musterd.model import Facts, FactsChange, Mark, Member, State, Transition, Verdict
 from musterd.orders import UNTOLD, Origin, check_change
 from musterd.status import ShardStatus, StatusAnswer, StormStatus
@@ -48,6 +49,7 @@ class DictDesk:
         self.version = 1
         self.shards: list[ShardStatus] = [shard_status("mc1:11211")]
         self.storms: list[StormStatus] = []
+        self.listed = IncidentList(1, NOW, [], [])
         self.origins: list[Origin] = []  # of the orders that came
         self._groups: dict[str, dict[str, _Seat]] = {}
         self._names: dict[str, list[str]] = {}
@@ -242,6 +244,9 @@ class DictDesk:
 
     def shard_statuses(self) -> list[ShardStatus]:
         return self.shards
+
+    def incidents(self) -> IncidentList:
+        return self.listed
 
     def status_steps(self) -> Steps[StatusAnswer]:
         yield

@@ -102,6 +102,7 @@ async def running(settings: Settings) -> AsyncIterator[CoordinatorService]:
         tasks.start_soon(lasting, "free memory", keep_small)
         office = make_office(settings, store, registry, roll, writer, sweepers)
         office.access = access
+        tasks.start_soon(lasting, "incidents", office.watch.run)
         farewell = LeftReaper(roll.view, office, settings.forget_left, clock)
         tasks.start_soon(lasting, "forget who left", farewell.run)
         if store.listing:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 COORDINATOR = ROOT / "coordinator" / "musterd_coordinator"
-ABOVE_THE_ROLL = ("service", "http", "demo", "wiring.py", "main.py")
+ABOVE_THE_ROLL = ("service", "http", "incidents", "demo", "wiring.py", "main.py")
 PATCH, MOST_PATCHES = "monkeypatch", 20
 LONGEST = 400  # lines
 DRIVERS = ("memcached", "mysql", "postgres", "sqlite", "slots", "table")

@@ -169,6 +169,9 @@ class Api:
     async def status(self, request: Request) -> Response:
         return StructResponse(await in_steps(self._desk.status_steps()))
 
+    async def incidents(self, request: Request) -> Response:
+        return StructResponse(self._desk.incidents())
+
     async def metrics(self, request: Request) -> Response:
         form = metrics.form_of(request.headers.get("accept", ""))
         page = metrics.render(

@@ -14,6 +14,7 @@ from musterd.answers import (
     Query,
     QueryAnswer,
 )
+from musterd.incidents import IncidentList
 from musterd.model import FactsChange
 from musterd.status import StatusAnswer
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder
@@ -205,6 +206,13 @@ def _observation(api: Api) -> list[Operation]:
             "This coordinator, its shards and the storms it holds",
             StatusAnswer,
             "the status",
+        ),
+        _get(
+            "/v1/incidents",
+            api.incidents,
+            "What needs attention, since when, and what to do next",
+            IncidentList,
+            "what goes on, the worst first, and what was resolved within the last hour",
         ),
         _get(
             "/metrics",

@@ -14,6 +14,7 @@ from musterd_coordinator.roll.names import NOBODY
 from musterd_coordinator.roll.parts import RollParts
 from musterd_coordinator.roll.seen import Seen, seen, seen_of
 from musterd_coordinator.roll.shard import Clocks, wall_instant
+from musterd_coordinator.roll.surveyed import SurveyedRows
 from musterd_coordinator.roll.tally import Tally
 from musterd_coordinator.roll.traced import TracedRows
 from musterd_coordinator.roll.verdicts import (
@@ -33,9 +34,8 @@ from musterd_coordinator.steps import Steps
 class RollView:
     """A `RollView` is a read-only view of one roll: which member is where, and what is said of it.
 
-    ``hearing`` has how well the members are heard, and what holds verdicts back; ``traced`` has all rows in
-    columns. Rows are ``int64``
-    (n), and what is told of them is in their order.
+    ``hearing`` has how well the members are heard, and what holds verdicts back; ``traced`` and
+    ``surveyed`` have all rows in columns. Rows are ``int64`` (n), and what is told of them is in their order.
     """
 
     def __init__(self, parts: RollParts) -> None:
@@ -54,6 +54,7 @@ class RollView:
         self._counted_at: int | None = None
         self.hearing = Hearing(parts)
         self.traced = TracedRows(parts)
+        self.surveyed = SurveyedRows(parts)
 
     # -- of the whole --------------------------------------------------------------------
 

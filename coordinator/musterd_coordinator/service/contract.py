@@ -17,6 +17,7 @@ from musterd.answers import (
     MemberPage,
     QueryAnswer,
 )
+from musterd.incidents import IncidentList
 from musterd.model import Facts, FactsChange, Mark, Member, State, Verdict
 from musterd.orders import UNTOLD, Origin
 from musterd.status import ShardStatus, StatusAnswer
@@ -130,6 +131,9 @@ class CoordinatorApi(Protocol):
 
     def shard_statuses(self) -> list[ShardStatus]:
         """Return how its shards alone are, which needs no look at the members."""
+
+    def incidents(self) -> IncidentList:
+        """Return what needs attention, as it was at the newest look."""
 
     async def change_facts(
         self, group: str, member: str, change: FactsChange, origin: Origin = UNTOLD

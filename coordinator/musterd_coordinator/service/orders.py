@@ -9,16 +9,19 @@ from msgspec.structs import replace
 
 from musterd.answers import History, MemberAnswer, MemberChange
 from musterd.errors import Conflict, NotFound
+from musterd.incidents import IncidentList
 from musterd.model import Facts, FactsChange, Member, State
 from musterd.orders import UNTOLD, Origin, check_change
 from musterd.settings.settings import Settings
 from musterd.status import PeerStatus, ShardStatus, StatusAnswer
+from musterd_coordinator.incidents.circumstances import Circumstances
 from musterd_coordinator.limits.rates import Repeats
 from musterd_coordinator.registry.base import Registry
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.verdicts import NO_FACTS
 from musterd_coordinator.service.access import Access
+from musterd_coordinator.service.incidents import IncidentWatch
 from musterd_coordinator.service.queries import Queries
 from musterd_coordinator.service.recorder import RegistryWriter
 from musterd_coordinator.service.status import Identity, RegistryStatus, shard_statuses, status
@@ -66,6 +69,7 @@ class CoordinatorService(Queries):
         self._retire = retire
         self._orders = anyio.Lock()
         self.peers: Sequence[PeerStatus] = ()  # other coordinators, where there is one to tell
+        self.watch = IncidentWatch(roll.view, self._circumstances)
         # Where others write to the registry as well, what is known here may not be the newest.
         self._alone = registry.url.startswith("sqlite:")
         self._lines = Repeats(roll.view.clocks.monotonic, ORDERS_LOGGED)
@@ -89,6 +93,23 @@ class CoordinatorService(Queries):
             *(recorder.quarantined, self.peers),
         )
         return status(self._view, self, self._identity, registry)
+
+    def incidents(self) -> IncidentList:
+        """Return what needs attention, as it was at the newest look."""
+        return self.watch.listed
+
+    def _circumstances(self) -> Circumstances:
+        hearing, recorder = self._view.hearing, self._recorder
+        return Circumstances(
+            self._identity.name,
+            hearing.shards,
+            self._identity.sweep_period,
+            hearing.redundancy_lost(),
+            recorder.health.reason,
+            recorder.unsaved,
+            self.facts_age,
+            self.peers,
+        )
 
     @property
     def facts_age(self) -> float | None:

@@ -18,6 +18,7 @@ from musterd.answers import (
 )
 from musterd.errors import NotFound
 from musterd.model import Mark, State, Verdict
+from musterd_coordinator.incidents.circumstances import OLD_FACTS
 from musterd_coordinator.judge.members import STATES, Code, Rows
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.names import NOBODY
@@ -29,7 +30,6 @@ from musterd_coordinator.roll.view import RollView
 from musterd_coordinator.roll.wording import conflict_text, hexadecimal, up_text
 from musterd_coordinator.service.contract import PAGE_LIMIT, MemberSummary
 from musterd_coordinator.service.paging import FEW, Filters, chosen
-from musterd_coordinator.service.status import OLD_FACTS
 from musterd_coordinator.service.summaries import summaries
 from musterd_coordinator.steps import Steps, whole
 

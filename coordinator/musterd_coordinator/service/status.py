@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from musterd.about import version
 from musterd.status import Hold, PeerStatus, ShardStatus, StatusAnswer
+from musterd_coordinator.incidents.circumstances import OLD_FACTS
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.hearing import Hearing
 from musterd_coordinator.roll.shard import wall_instant
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from musterd_coordinator.service.queries import Queries
 
 LISTENING = "listening"
-OLD_FACTS = 30.0
-"""Seconds without a word of the registry after which answers say so in words."""
 
 
 @dataclass(frozen=True, slots=True)
