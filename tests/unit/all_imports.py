@@ -18,6 +18,9 @@ LIBRARIES = (
     "socket",
     "sqlite3",
 )
+IN_NOVA = "musterd_coordinator.demo.openstack."
+NOVAS = (f"{IN_NOVA}controller", f"{IN_NOVA}hosts")
+"""What runs in an environment of Nova's own, and in none of ours."""
 OURS = ("musterd", "musterd_agent", "musterd_coordinator")
 
 Seen = dict[str, object]
@@ -64,7 +67,7 @@ def import_all(name: str) -> None:
     """Import a package and all that is in it."""
     package = import_module(name)
     for found in pkgutil.walk_packages(package.__path__, f"{name}."):
-        if not found.name.endswith(".__main__"):
+        if not found.name.endswith(".__main__") and found.name not in NOVAS:
             import_module(found.name)
 
 
