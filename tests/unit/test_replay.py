@@ -118,6 +118,19 @@ def test_sweeps_that_are_longer_than_a_down_time_are_refused() -> None:
         verdicts_of(Tape(Tale(seconds=1.0)).stretch, {"sweep_period": 60.0})
 
 
+@pytest.mark.parametrize("setting", ["interval", "sweep_period"])
+def test_a_header_with_what_no_coordinator_has_is_refused(setting: str) -> None:
+    with pytest.raises(ConfigError, match=f"no coordinator has a {setting} of 0 s"):
+        replay_rules(header(settings={setting: 0.0}), {})
+
+
+def test_an_interval_that_no_member_may_have_is_held_to_what_one_may() -> None:
+    tape = Tape(Tale(members=1, seconds=30.0))
+    tape.lines[0] = TraceMember(0, "compute", "h0", "az1", 0, -5.0)
+    rules = replay_rules(tape.stretch.header, {})
+    assert script_of(tape.stretch, rules).parts[0].interval == 0.05
+
+
 def test_calm_is_left_out() -> None:
     tale = Tale(silences=[LOSS], seconds=600.0)
     tape = Tape(tale)

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from musterd.errors import ConfigError
-from musterd.limits import INTERVALS_UNTIL_DOWN, PUSH_SHARE, USUAL_PUSH_TIMEOUT
+from musterd.limits import (
+    INTERVALS_UNTIL_DOWN,
+    MAX_INTERVAL,
+    MIN_INTERVAL,
+    PUSH_SHARE,
+    USUAL_PUSH_TIMEOUT,
+)
 from musterd.report.world import setting
 from musterd.trace.lines import TraceHeader
 from musterd_coordinator.judge.members import Seconds
@@ -48,6 +54,9 @@ def replay_rules(header: TraceHeader, changed: Mapping[str, float]) -> ReplayRul
     if "service_down_time" in changed and known["storm_hold"] == 2 * known["service_down_time"]:
         known["storm_hold"] = 2 * changed["service_down_time"]
     known |= changed
+    for name in ("interval", "sweep_period"):
+        if not MIN_INTERVAL <= known[name] <= MAX_INTERVAL:
+            raise ConfigError(f"run {header.run}: no coordinator has a {name} of {known[name]:g} s")
     if known["sweep_period"] >= known["service_down_time"]:
         raise ConfigError(
             f"a sweep period of {known['sweep_period']:g} s is not shorter than service_down_time"

@@ -10,6 +10,7 @@ from math import inf
 from typing import NamedTuple
 
 from musterd.beat import Status
+from musterd.limits import MAX_INTERVAL, MIN_INTERVAL
 from musterd.model import State
 from musterd.report.lives import OWN_WORDS
 from musterd.report.spells import clipped, merged
@@ -77,7 +78,8 @@ def script_of(stretch: Stretch, rules: ReplayRules) -> Script:
 def _part(world: World, member: int, rules: ReplayRules, unheard: Sequence[Span]) -> Part:
     stretch, life = world.stretch, world.life(member)
     line, said = stretch.members[member], stretch.verdicts.get(member, [])
-    interval = rules.interval or line.interval or rules.judging.interval
+    usual = rules.judging.interval
+    interval = min(max(rules.interval or line.interval or usual, MIN_INTERVAL), MAX_INTERVAL)
     at_once = AT_ONCE * rules.sweep_period
     came = _came(stretch, said, life.silences, at_once)
     state = _first_state(said, came, stretch.first, at_once)
