@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from musterd.report.spells import Spell, touches
+from musterd.report.spells import Spell, clipped, touches
 from musterd.trace.recording import Silence, Span
 
 LATE = 1.5
@@ -38,16 +38,20 @@ def culprit_of(spell: Spell, silence: Silence | None, around: Surroundings) -> C
     if is_by_clock(spell, silence, around):
         return Culprit.CLOCK
     since = silence.last if silence is not None else spell.begin
-    window = since - around.slack, spell.begin + around.slack
+    window = min(since, spell.begin - spell.age) - around.slack, spell.begin + around.slack
     if touches(around.deaf, window):
         return Culprit.SHARD
     return Culprit.STORM if touches(around.doubted, window) else Culprit.ALONE
 
 
 def is_by_clock(spell: Spell, silence: Silence | None, around: Surroundings) -> bool:
-    """Say whether the age that a judge went by is more than the member was silent.
+    """Say whether the age that a judge went by is more than the member was silent, seen or unseen.
 
-    That takes two wall clocks that differ, or one that was set meanwhile.
+    That takes two wall clocks that differ, or one that was set meanwhile. What a member says while its
+    shard is deaf may come as soon as that hears again, and be as old as that.
     """
-    silent = 0.0 if silence is None else spell.begin - silence.last
+    since = spell.begin if silence is None else silence.last
+    before = spell.begin - spell.age, since
+    unseen = filter(None, (clipped(each, before) for each in around.deaf))
+    silent = spell.begin - since + sum(end - begin for begin, end in unseen)
     return spell.age > silent + LATE * around.interval + around.slack
