@@ -56,6 +56,7 @@ QUESTIONS = {
     "query": Command("query", "ask whether members are up"),
     "watch": Command("watch", "print every change of state as it happens"),
     "history": Command("history", "list a member's changes of state, with reasons"),
+    "incidents": Command("incidents", "say what needs attention, and what to do next"),
     "status": Command("status", "show how well the coordinator hears its store"),
     "health": Command(
         "health", "say for a probe whether coordinators, or a host's agents, are well"

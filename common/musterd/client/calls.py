@@ -20,6 +20,7 @@ from musterd.answers import (
 )
 from musterd.client.choice import T
 from musterd.errors import CoordinatorError
+from musterd.incidents import IncidentList
 from musterd.model import FactsChange, Mark, State
 from musterd.status import StatusAnswer
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder, check_token
@@ -99,6 +100,11 @@ def history(group: str, member: str, limit: int) -> Call[History]:
 def status() -> Call[StatusAnswer]:
     """Return the call for the coordinator's own status."""
     return _get("/v1/status", StatusAnswer)
+
+
+def incidents() -> Call[IncidentList]:
+    """Return the call for what needs attention."""
+    return _get("/v1/incidents", IncidentList)
 
 
 def queries(group: str, names: Iterable[str]) -> list[Call[QueryAnswer]]:

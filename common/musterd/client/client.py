@@ -19,6 +19,7 @@ from musterd.client import calls
 from musterd.client.attempts import Attempt, Failure, HttpReply, attempts
 from musterd.client.calls import Call
 from musterd.client.choice import Rotation, T, read_addresses, tls_for
+from musterd.incidents import IncidentList
 from musterd.model import FactsChange, Mark, State
 from musterd.status import StatusAnswer
 from musterd.tls import client_tls_of
@@ -135,6 +136,10 @@ class Client:
     def status(self) -> StatusAnswer:
         """Return the status of the coordinator that answers, and of its shards."""
         return self._call(calls.status())
+
+    def incidents(self) -> IncidentList:
+        """Return what needs attention, the worst first, as the coordinator that answers sees it."""
+        return self._call(calls.incidents())
 
     def tokens(self) -> TokenList:
         """Return all tokens, without their secrets; only an admin may ask."""
@@ -264,6 +269,10 @@ class AsyncClient:
     async def status(self) -> StatusAnswer:
         """Return the status of the coordinator that answers, and of its shards."""
         return await self._call(calls.status())
+
+    async def incidents(self) -> IncidentList:
+        """Return what needs attention, the worst first, as the coordinator that answers sees it."""
+        return await self._call(calls.incidents())
 
     async def tokens(self) -> TokenList:
         """Return all tokens, without their secrets; only an admin may ask."""
