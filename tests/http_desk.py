@@ -23,6 +23,9 @@ from musterd.incidents import IncidentList
 from musterd.model import Facts, FactsChange, Mark, Member, State, Transition, Verdict
 from musterd.orders import UNTOLD, Origin, check_change
 from musterd.status import ShardStatus, StatusAnswer, StormStatus
+from musterd_coordinator.judge.members import Members
+from musterd_coordinator.roll.figures import RunFigures
+from musterd_coordinator.roll.zones import Zones
 from musterd_coordinator.service.contract import MemberSummary
 from musterd_coordinator.service.paging import Filters
 from musterd_coordinator.steps import Steps
@@ -50,6 +53,7 @@ class DictDesk:
         self.shards: list[ShardStatus] = [shard_status("mc1:11211")]
         self.storms: list[StormStatus] = []
         self.listed = IncidentList(1, NOW, [], [])
+        self.figures = RunFigures(Members(1), Zones())
         self.origins: list[Origin] = []  # of the orders that came
         self._groups: dict[str, dict[str, _Seat]] = {}
         self._names: dict[str, list[str]] = {}

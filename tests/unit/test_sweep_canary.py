@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 import trio.testing
+from msgspec import structs
 from structlog.testing import capture_logs
 
 from musterd.beat import Beat, member_id
@@ -15,6 +16,7 @@ from musterd.model import Member
 from musterd_coordinator.sweep.base import BeatBatch, Roster
 from musterd_coordinator.sweep.columns import Rejected, no_beats
 from musterd_coordinator.sweep.loop import Sweeper, SweepOutcome
+from musterd_coordinator.sweep.proof import NoProof
 
 
 @pytest.fixture
@@ -170,3 +172,61 @@ async def test_no_error_of_a_driver_ends_the_sweeps(error: Exception, reason: st
         swept = await outcome(shard)
     assert not swept.proven
     assert swept.reason.startswith(reason)
+
+
+def canaries(**changes: object) -> Callable[[BeatBatch], BeatBatch]:
+    """Read the canary with other fields than were written."""
+
+    def read(sweep: BeatBatch) -> BeatBatch:
+        assert sweep.canary is not None
+        return replace(sweep, canary=structs.replace(sweep.canary, **changes))
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("read", "doubt"),
+    [
+        (lambda sweep: sweep, None),
+        (lambda sweep: replace(sweep, complete=False, reason="cut off"), NoProof.INCOMPLETE),
+        (lambda sweep: replace(sweep, unproven="overwritten"), NoProof.CHALLENGE),
+        (lambda sweep: replace(sweep, doubt="the way may be closed"), NoProof.STORE_DOUBTS),
+        (lambda sweep: replace(sweep, canary=None), NoProof.NO_CANARY),
+        (canaries(sequence=7), NoProof.OTHER_CANARY),
+        (canaries(mac=b"x" * 16), NoProof.OTHER_CANARY),
+    ],
+)
+async def test_a_word_says_why_what_was_read_is_no_proof(
+    read: Callable[[BeatBatch], BeatBatch], doubt: NoProof | None
+) -> None:
+    shard = Shard()
+    shard.read = read
+    assert (await outcome(shard)).doubt is doubt
+
+
+async def test_a_word_says_why_a_shard_did_not_answer_as_one() -> None:
+    def hang(shard: Shard) -> None:
+        shard.hangs_at = "canary"
+
+    def lose(shard: Shard) -> None:
+        shard.kept = False
+
+    def refuse(shard: Shard) -> None:
+        shard.before_write = lambda: fail(ShardUnavailable("mc1", "reset"))
+
+    def break_down(shard: Shard) -> None:
+        shard.before_write = lambda: fail(ZeroDivisionError())
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    for trouble, doubt in (
+        (hang, NoProof.TIMEOUT),
+        (lose, NoProof.CANARY_LOST),
+        (refuse, NoProof.STORE),
+        (break_down, NoProof.DRIVER),
+    ):
+        shard = Shard()
+        trouble(shard)
+        with capture_logs():
+            assert (await outcome(shard)).doubt is doubt

@@ -18,6 +18,7 @@ from musterd.tokens import Rank
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.agent_states import agent_states
 from musterd_coordinator.http.answers import JSON, EventStream, StructResponse, send_struct
+from musterd_coordinator.http.counted import counted_families
 from musterd_coordinator.http.events import Events
 from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.inputs import (
@@ -180,6 +181,7 @@ class Api:
             gauges=self._gauges,
             readers=self._events.readers,
             members=agent_states(self._desk, self._agent_state_groups),
+            counted=counted_families(self._desk.figures),
             form=form,
         )
         text = await self._turns.run(holder_of(request.client), page)

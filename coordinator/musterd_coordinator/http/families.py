@@ -25,10 +25,12 @@ def families(
     gauges: HttpGauges,
     readers: int,
     members: Iterable[Metric] = (),
+    counted: Iterable[Metric] = (),
 ) -> Iterator[Metric]:
     """Yield all families; one of many samples comes in parts, one after the other.
 
-    ``members`` are the parts of one that has a sample for each member.
+    ``members`` are the parts of one that has a sample for each member, and ``counted`` are those of
+    what the coordinator did.
     """
     yield from _coordinator(status)
     yield from _members(groups, status)
@@ -37,6 +39,7 @@ def families(
     yield _rejected(status.shards)
     yield _storms(status)
     yield _held(status)
+    yield from counted
     yield from _callers(gauges, readers)
     for collector in (PROCESS_COLLECTOR, GC_COLLECTOR):
         yield from collector.collect()

@@ -57,6 +57,7 @@ def render(
     gauges: HttpGauges,
     readers: int,
     members: Iterable[Metric] = (),
+    counted: Iterable[Metric] = (),
     form: Form = PLAIN,
 ) -> Steps[bytes]:
     """Return the whole page, in steps."""
@@ -65,7 +66,7 @@ def render(
     shown = yield from _shown(listed.groups)
     texts: list[bytes] = []
     yield
-    for text in _texts(families(status, shown, gauges, readers, members), form):
+    for text in _texts(families(status, shown, gauges, readers, members, counted), form):
         texts.append(text)
         yield
     return b"".join([*texts, form.encode(_Only())])

@@ -6,6 +6,7 @@ from musterd.model import Facts
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.roll.absent import Absent
 from musterd_coordinator.roll.admission import Admission
+from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.roll.lives import ForgottenLives
 from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.notices import Notices
@@ -35,3 +36,4 @@ class RollParts(Protocol):
     changes: ChangeLog
     reporter: ChangeReporter
     notices: Notices
+    figures: RunFigures

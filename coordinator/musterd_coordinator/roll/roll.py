@@ -13,7 +13,7 @@ import structlog
 from musterd.model import Facts, State
 from musterd.orders import UNTOLD, Origin
 from musterd_coordinator.judge.detector import Detector
-from musterd_coordinator.judge.listening import ListeningClock
+from musterd_coordinator.judge.listening import ListeningClock, Step
 from musterd_coordinator.judge.rules import Rules
 from musterd_coordinator.judge.sweep import judge_sweep, news_in
 from musterd_coordinator.judge.transitions import StateChanges
@@ -21,6 +21,7 @@ from musterd_coordinator.registry.base import Entry, Gone, Portion, portion_of
 from musterd_coordinator.roll.absent import Absent
 from musterd_coordinator.roll.admission import MEMBERS_LIMIT, Admission
 from musterd_coordinator.roll.changeset import ChangeSet
+from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.roll.lives import ForgottenLives
 from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.notices import Notices
@@ -79,6 +80,7 @@ class Roll:
         self.absent = Absent()
         self.lives = ForgottenLives()
         self.notices = Notices(self.detector, self.directory, clocks.wall)
+        self.figures = RunFigures(self.detector.members, self.directory.zones)
         self.ready = False
         self.view = RollView(self)
         self.pending = PendingRows(self)
@@ -130,6 +132,7 @@ class Roll:
             self.detector.gaps.wait_for_challenge(index)
         canary = swept.canary_seconds or 0.0
         step = yield from self.detector.advance(index, swept.begin, swept.end, swept.proven, canary)
+        self.figures.count_sweep(shard.name, swept, proven=step is not Step.STOOD_STILL)
         if shard.record_sweep(swept, step, self.clocks.wall()):
             self.changes.notice()
         contested = yield from self._seat(index, swept)
@@ -138,10 +141,11 @@ class Roll:
         told = [self._apply(each, shard) for each in [*contested, *changes] if len(each)]
         self.changes.publish()
         self.notices.refresh()
-        lines = self.reporter.log(told)
+        lines, now = self.reporter.log(told), self.clocks.monotonic()
         yield
         yield from self._see_if_ready()
         yield from self.changes.describe()
+        yield from self.figures.count_changes([each.changes for each in told], now)
         yield from lines
 
     def _seat(self, index: int, swept: SweepOutcome) -> Steps[list[StateChanges]]:

@@ -9,6 +9,7 @@ from musterd.answers import MemberChange
 from musterd.model import Facts, Mark, Member, State, Verdict
 from musterd_coordinator.judge.members import NO_SHARD, STATES, Code, Mask, Rows, Seconds
 from musterd_coordinator.judge.promises import canary_time
+from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.roll.hearing import Hearing
 from musterd_coordinator.roll.names import NOBODY
 from musterd_coordinator.roll.parts import RollParts
@@ -76,6 +77,11 @@ class RollView:
     def changes(self) -> FollowedChanges:
         """Return what changed in the last versions."""
         return self._parts.changes
+
+    @property
+    def figures(self) -> RunFigures:
+        """Return what it did since it began."""
+        return self._parts.figures
 
     @property
     def ready(self) -> bool:

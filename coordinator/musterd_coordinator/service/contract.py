@@ -21,6 +21,7 @@ from musterd.incidents import IncidentList
 from musterd.model import Facts, FactsChange, Mark, Member, State, Verdict
 from musterd.orders import UNTOLD, Origin
 from musterd.status import ShardStatus, StatusAnswer
+from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.steps import Steps
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class CoordinatorApi(Protocol):
     @property
     def version(self) -> int:
         """Return the version of what it knows."""
+
+    @property
+    def figures(self) -> RunFigures:
+        """Return what this coordinator did since it started, counted."""
 
     @property
     def size(self) -> int:

@@ -21,6 +21,7 @@ from musterd.model import Mark, State, Verdict
 from musterd_coordinator.incidents.circumstances import OLD_FACTS
 from musterd_coordinator.judge.members import STATES, Code, Rows
 from musterd_coordinator.roll import tally
+from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.roll.names import NOBODY
 from musterd_coordinator.roll.seen import Seen
 from musterd_coordinator.roll.shard import wall_instant
@@ -69,6 +70,11 @@ class Queries:
     def version(self) -> int:
         """Return the version: one more for each sweep or order that changed anything."""
         return self._view.version
+
+    @property
+    def figures(self) -> RunFigures:
+        """Return what this coordinator did since it started, counted."""
+        return self._view.figures
 
     @property
     def size(self) -> int:

@@ -22,6 +22,14 @@ from musterd.errors import StoreError
 from musterd.keys import KEY_SIZE, MAC_SIZE
 from musterd.model import Member
 from musterd_coordinator.sweep.base import BeatBatch, Roster, ShardReader
+from musterd_coordinator.sweep.proof import (
+    LOST_CANARY,
+    CanaryLate,
+    NoProof,
+    Unproven,
+    doubt_of,
+    doubt_of_canary,
+)
 from musterd_coordinator.sweep.spoilage import Spoilage, Spoiled
 
 log = structlog.get_logger(__name__)
@@ -39,9 +47,9 @@ class SweepOutcome:
     """A `SweepOutcome` holds what one sweep of a shard brought.
 
     ``begin`` and ``end`` are monotonic seconds. ``roster`` and ``sweep`` may be believed as far as
-    they go even when the sweep proved nothing; then ``reason`` says why. ``canary_seconds`` is how
-    long it took until the canary was accepted, ``seconds`` how long all of it took. ``spoiled`` are
-    records that are no beats; None where not all were read.
+    they go even when the sweep proved nothing; then ``reason`` says why, and ``doubt`` in a word.
+    ``canary_seconds`` is how long it took until the canary was accepted, ``seconds`` how long all of
+    it took. ``spoiled`` are records that are no beats; None where not all were read.
     """
 
     begin: float
@@ -53,6 +61,7 @@ class SweepOutcome:
     canary_seconds: float | None
     seconds: float
     spoiled: Spoiled | None = None
+    doubt: NoProof | None = None
 
 
 class Sweeper:
@@ -118,49 +127,39 @@ class Sweeper:
         try:
             with anyio.fail_after(self._timeout):
                 async with self._busy:
-                    reason = await self._attempt(attempt)
+                    why = await self._attempt(attempt)
         except TimeoutError:
-            reason = f"no answer within {self._timeout:g} s"
+            why = Unproven(NoProof.TIMEOUT, f"no answer within {self._timeout:g} s")
+        except CanaryLate as error:
+            why = Unproven(NoProof.TIMEOUT, error.reason)
         except StoreError as error:
-            reason = error.reason
+            why = Unproven(NoProof.STORE, error.reason)
         except Exception as error:  # a driver's fault must not end the sweeps of its shard
             log.exception("sweep failed", shard=self.reader.name)
-            reason = f"fault in the driver: {error!r}"
-        return attempt.outcome(anyio.current_time(), reason, self._stopwatch())
+            why = Unproven(NoProof.DRIVER, f"fault in the driver: {error!r}")
+        return attempt.outcome(anyio.current_time(), why, self._stopwatch())
 
     async def retire(self, member: Member) -> None:
         """Remove a forgotten member from the shard. Raises StoreError."""
         async with self._busy:
             await self.reader.retire(member)
 
-    async def _attempt(self, attempt: "_Attempt") -> str:
-        """Fill ``attempt``; return why it proves nothing, or an empty text if it is a proof."""
+    async def _attempt(self, attempt: "_Attempt") -> Unproven | None:
+        """Fill ``attempt``; return why it proves nothing, or None if it is a proof."""
         canary = self._next_canary()
         self._renewal_due |= self._sequence % RENEW_EVERY == 0
         kept = await self._write(canary)
         attempt.canary_seconds = self._took(attempt)
         attempt.roster = await self.reader.roster()
         if attempt.roster.more:
-            return "still reading who is there"
-        attempt.sweep = await self.reader.sweep()
-        if not attempt.sweep.complete:
-            return attempt.sweep.reason
-        now = anyio.current_time()
-        attempt.spoiled = self._spoilage.update(attempt.sweep, now)
+            return Unproven(NoProof.ROSTER, "still reading who is there")
+        attempt.sweep = sweep = await self.reader.sweep()
+        if not sweep.complete:
+            return Unproven(NoProof.INCOMPLETE, sweep.reason)
+        attempt.spoiled = self._spoilage.update(sweep, anyio.current_time())
         if not kept:  # and the challenge with it, if there was one: this is why
-            return "the shard lost the canary of the last sweep: restarted, flushed or evicting"
-        if reason := attempt.sweep.unproven or attempt.spoiled.reason or attempt.sweep.doubt:
-            return reason
-        if attempt.sweep.canary is None:
-            return "the canary was accepted and did not come back"
-        if (attempt.sweep.canary.incarnation, attempt.sweep.canary.sequence) != (
-            canary.incarnation,
-            canary.sequence,
-        ):
-            return "an older canary came back: reads are stale, or another coordinator has our name"
-        if attempt.sweep.canary.mac != canary.mac:
-            return "the canary that came back is not ours: somebody else writes it too"
-        return ""
+            return Unproven(NoProof.CANARY_LOST, LOST_CANARY)
+        return doubt_of(sweep, attempt.spoiled) or doubt_of_canary(sweep.canary, canary)
 
     def _took(self, attempt: "_Attempt") -> float:
         """Return the seconds since it began, by the clock that says more.
@@ -177,7 +176,7 @@ class Sweeper:
                     await self.reader.renew()
                 kept = await self.reader.write_canary(canary)
         except TimeoutError:
-            raise StoreError(
+            raise CanaryLate(
                 self.reader.name, f"the canary was not accepted within {timeout:g} s"
             ) from None
         self._renewal_due = False
@@ -213,15 +212,16 @@ class _Attempt:
     canary_seconds: float | None = None
     spoiled: Spoiled | None = None
 
-    def outcome(self, end: float, reason: str, stopped: float) -> SweepOutcome:
+    def outcome(self, end: float, why: Unproven | None, stopped: float) -> SweepOutcome:
         return SweepOutcome(
             self.begin,
             end,
-            not reason,
-            reason,
+            why is None,
+            why.reason if why else "",
             self.roster,
             self.sweep,
             self.canary_seconds,
             stopped - self.started,
             self.spoiled,
+            why.doubt if why else None,
         )
