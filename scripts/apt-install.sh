@@ -21,7 +21,7 @@ forbid_starting() { # what we install, and nothing else; a policy that is there 
     cat >$policy <<'POLICY'
 #!/bin/sh
 # Made by musterd's scripts/apt-install.sh, which removes it when it is done.
-case "$1" in memcached* | pgbouncer* | postgresql* | mariadb* | mysql* | rabbitmq* | epmd*) exit 101 ;; esac
+case "$1" in memcached* | pgbouncer* | postgresql* | mariadb* | mysql* | rabbitmq* | epmd* | prometheus*) exit 101 ;; esac
 POLICY
     chmod 755 $policy
 }

@@ -6,6 +6,7 @@
 #   setup.sh bench  the same with what draws the pictures, and the peers of benchmarks
 #   setup.sh faults the same with faketime and Galera
 #   setup.sh nova   the same as test without a browser, RabbitMQ, and Nova 34 in an environment of its own, build/nova
+#   setup.sh rules  what tests take but servers, and promtool
 #   setup.sh fuzz   the same as bench, with fuzzers
 #   setup.sh install FOLDER [EXTRA…]  musterd as it is now, in a virtual environment for hosts that run it
 # Asks no questions, and leaves no server running that was not running before.
@@ -37,6 +38,10 @@ missing_for_faults() {
 missing_for_nova() {
     missing_servers
     on_path rabbitmq-server || echo rabbitmq-server
+}
+
+missing_for_rules() { # 22 MB to fetch and 330 on disk: too large for all who run tests
+    on_path promtool || echo prometheus
 }
 
 missing_for_tests() {
@@ -188,6 +193,10 @@ main() {
             ensure_packages missing_for_nova
             "$venv/bin/python" -m benchmarks.peers.environment
             ;;
+        rules)
+            ensure_venv lint
+            ensure_packages missing_for_rules
+            ;;
         fuzz)
             ensure_venv fuzz
             ensure_packages missing_servers
@@ -200,7 +209,7 @@ main() {
             install_musterd .
             "$venv/bin/python" -m musterd.cli.share "$venv/share" # man pages, and completion for shells
             ;;
-        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|nova|fuzz, or install FOLDER [EXTRA…]' ;;
+        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|nova|rules|fuzz, or install FOLDER [EXTRA…]' ;;
     esac
 }
 

@@ -38,10 +38,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     With `--locked` faults and attacks meet a fleet with TLS, logins, tokens and signed beats. With
     `--nova` Nova itself asks, for what `make nova` brings, and faults are seen through its call too.
+    `--rules` promtool tries the alerts of deploy/, which `make rules` brings.
     """
     parser.addoption("--faults", choices=["short", "full"], default="short")
     parser.addoption("--locked", action="store_true")
     parser.addoption("--nova", action="store_true")
+    parser.addoption("--rules", action="store_true")
     parser.addini("time_limit", "seconds for one test where the machine is not busy", "float", 30.0)
 
 

@@ -1,0 +1,1 @@
+"""Prometheus' own tool tries the alerts of deploy/: `make rules` brings it."""
