@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import anyio
@@ -19,18 +19,19 @@ from musterd.answers import (
     QueryAnswer,
 )
 from musterd.errors import Conflict, NotFound
-from musterd.incidents import IncidentList
+from musterd.incidents import Incident, IncidentList
 from musterd.model import Facts, FactsChange, Mark, Member, State, Transition, Verdict
 from musterd.orders import UNTOLD, Origin, check_change
 from musterd.status import ShardStatus, StatusAnswer, StormStatus
 from musterd_coordinator.judge.members import Members
 from musterd_coordinator.roll.figures import RunFigures
+from musterd_coordinator.roll.versions import no_news
 from musterd_coordinator.roll.zones import Zones
 from musterd_coordinator.service.contract import MemberSummary
 from musterd_coordinator.service.paging import Filters
 from musterd_coordinator.steps import Steps
+from tests.desk_counts import VERDICTS, counted_marks, counted_states, counted_verdicts
 
-VERDICTS = ("up", "schedulable", "down")
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -84,6 +85,11 @@ class DictDesk:
         self.version += 1
         self._tell()
 
+    def attend(self, *incidents: Incident) -> None:
+        """Let these need attention."""
+        self.listed = IncidentList(self.version, NOW, incidents, [])
+        self._tell()
+
     def _note(self, seat: _Seat, *, gone: bool = False) -> None:
         if len(self._log) == self._log.maxlen:
             self._forgotten_before = self._log[0].version
@@ -117,9 +123,9 @@ class DictDesk:
             GroupSummary(
                 group,
                 len(seats),
-                _counts(answers),
-                _verdicts(answers),
-                _marks(answers),
+                counted_states(answers),
+                counted_verdicts(answers),
+                counted_marks(answers),
             )
             for group, seats in sorted(self._groups.items())
             for answers in [[_answer(seat) for seat in seats.values()]]
@@ -138,10 +144,10 @@ class DictDesk:
             self.staleness,
             group,
             len(seats),
-            _counts(answers),
-            {zone: _counts(part) for zone, part in zones.items()},
-            _verdicts(answers),
-            _marks(answers),
+            counted_states(answers),
+            {zone: counted_states(part) for zone, part in zones.items()},
+            counted_verdicts(answers),
+            counted_marks(answers),
         )
 
     @property
@@ -224,8 +230,8 @@ class DictDesk:
         missing = [name for name in members if name not in seats]
         return QueryAnswer(self.version, self.listening, self.staleness, verdicts, missing)
 
-    async def wait_version(self, after: int) -> int:
-        while self.version == after:
+    async def wait_version(self, after: int, news: Callable[[], bool] = no_news) -> int:
+        while self.version == after and not news():
             await self._news.wait()
         return self.version
 
@@ -251,6 +257,9 @@ class DictDesk:
 
     def incidents(self) -> IncidentList:
         return self.listed
+
+    def incidents_of(self, group: str) -> Sequence[Incident]:
+        return [one for one in self.listed.incidents if one.group == group]
 
     def status_steps(self) -> Steps[StatusAnswer]:
         yield
@@ -338,20 +347,6 @@ def shard_status(shard: str, *, listening: bool = True, reason: str = "") -> Sha
         unproven_sweeps=0,
         rejected={"magic": 0},
     )
-
-
-def _counts(answers: Iterable[MemberAnswer]) -> dict[State, int]:
-    counted = Counter(answer.state for answer in answers)
-    return {state: counted.get(state, 0) for state in State}
-
-
-def _verdicts(answers: Sequence[MemberAnswer]) -> dict[str, int]:
-    return {name: sum(getattr(one, name) for one in answers) for name in VERDICTS}
-
-
-def _marks(answers: Iterable[MemberAnswer]) -> dict[Mark, int]:
-    counted = Counter(mark for answer in answers for mark in answer.marks)
-    return {mark: counted[mark] for mark in Mark}
 
 
 def _changed(facts: Facts, change: FactsChange) -> Facts:

@@ -54,6 +54,12 @@ class Incident(msgspec.Struct, frozen=True):
     parts: Sequence["Incident"] = ()
 
 
+class EventIncidents(msgspec.Struct, frozen=True):
+    """An ``EventIncidents`` has all that needs attention; who follows one group hears of that alone."""
+
+    incidents: Sequence[Incident]
+
+
 class IncidentList(msgspec.Struct, frozen=True):
     """An ``IncidentList`` has the ``incidents`` that go on, the worst first, as they were ``at`` that time.
 

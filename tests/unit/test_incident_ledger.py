@@ -15,6 +15,7 @@ from musterd_coordinator.http.app import make_app
 from musterd_coordinator.incidents.circumstances import Circumstances
 from musterd_coordinator.incidents.ledger import REMEMBERED, IncidentLedger
 from musterd_coordinator.incidents.sighting import Sighting
+from musterd_coordinator.judge.members import Code
 from musterd_coordinator.service.incidents import IncidentWatch
 from musterd_coordinator.steps import whole
 from tests.http_calls import ask
@@ -153,3 +154,33 @@ async def test_the_watch_looks_by_itself(tmp_path: Path) -> None:
                 await checkpoint()
         tasks.cancel_scope.cancel()
     assert isinstance(watch.listed, IncidentList)
+
+
+async def test_who_waits_is_nudged_when_something_else_needs_attention(tmp_path: Path) -> None:
+    async with bureau(tmp_path) as here, anyio.create_task_group() as tasks:
+        whole(here.office.watch.look())
+        before = here.office.incidents().incidents
+        whole(here.office.watch.look())
+        assert here.office.incidents().incidents is before
+        heard = anyio.Event()
+
+        async def wait() -> None:
+            version, listed = here.office.version, here.office.incidents
+            assert (
+                await here.office.wait_version(version, lambda: listed().incidents is not before)
+                == version
+            )
+            heard.set()
+
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        here.stage.wall += 1
+        columns = here.stage.roll.view.surveyed._parts.detector.members
+        columns.state[here.stage.roll.view.row("compute", "b")] = Code.DOWN
+        assert not heard.is_set()
+        whole(here.office.watch.look())
+        with in_time(5):
+            await heard.wait()
+        (one,) = here.office.incidents_of("compute")
+        assert (one.kind, one.members) == (KIND.DEATHS, ["compute/b"])
+        assert here.office.incidents_of("storage") == []

@@ -10,6 +10,7 @@ that resumes at another coordinator, or after a restart, must not mistake one fo
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -79,6 +80,7 @@ class Events:
         with self._reading(caller) as number, suppress(TooSlow):
             told: bool | None = None
             ping_at = 0.0
+            attention = self._news.no_incidents
             while welcome():
                 news = await self._news.news_since(group, version)
                 now = anyio.current_time()
@@ -89,11 +91,17 @@ class Events:
                 if told != news.listening or now >= ping_at:
                     told, ping_at = news.listening, now + self._ping_period
                     yield news.ping
-                version = news.version
+                if attention != (now_told := self._news.incidents(group)):
+                    attention = now_told
+                    yield attention
+                version, is_news = news.version, partial(self._is_news, group, attention)
                 with anyio.move_on_at(ping_at):
-                    await self._desk.wait_version(version)
+                    await self._desk.wait_version(version, is_news)
                 if number >= WAVE:
                     await anyio.sleep(number // WAVE * WAVE_GAP)
+
+    def _is_news(self, group: str | None, attention: bytes) -> bool:
+        return self._news.incidents(group) != attention
 
     @contextmanager
     def _reading(self, caller: str) -> Iterator[int]:

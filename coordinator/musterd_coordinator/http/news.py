@@ -10,6 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from musterd.answers import EventPing, EventSnapshot, MemberChange
 from musterd.errors import NotFound
+from musterd.incidents import EventIncidents, Incident
 from musterd_coordinator.http.turns import Turns
 from musterd_coordinator.service.contract import CoordinatorApi
 from musterd_coordinator.steps import Steps
@@ -75,6 +76,9 @@ class StreamFeed:
         self._told_at = -1
         self._snapshots: dict[str | None, _Snapshot] = {}
         self._taken: deque[_Snapshot] = deque()  # all that may be read still, the oldest first
+        self._attention: Sequence[Incident] = ()
+        self._told_of: dict[str | None, bytes] = {}  # what needs attention, by group
+        self.no_incidents = self._event("incidents", EventIncidents([]), None)
         self._making = anyio.Lock()
         self._telling = anyio.Lock()
 
@@ -86,12 +90,25 @@ class StreamFeed:
         async with self._making:
             return await self._snapshot(group)
 
+    def incidents(self, group: str | None) -> bytes:
+        """Return the event with what needs attention, the same as long as that is the same."""
+        now = self._desk.incidents().incidents
+        if now is not self._attention:
+            self._attention = now
+            self._told_of.clear()
+        if (told := self._told_of.get(group)) is None:
+            theirs = now if group is None else self._desk.incidents_of(group)
+            told = self._event("incidents", EventIncidents(theirs), None)
+            self._told_of[group] = told
+        return told
+
     def clear(self) -> None:
         """Keep nothing, as nobody listens."""
         self._snapshots.clear()
         self._taken.clear()
         self._told.clear()
         self._healths.clear()
+        self._told_of.clear()
 
     def _known(self, group: str | None, since: int) -> StreamNews | None:
         """Return what is to be heard after ``since``, if that is nothing, or was made already."""

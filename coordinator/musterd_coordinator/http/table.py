@@ -14,7 +14,7 @@ from musterd.answers import (
     Query,
     QueryAnswer,
 )
-from musterd.incidents import IncidentList
+from musterd.incidents import EventIncidents, IncidentList
 from musterd.model import FactsChange
 from musterd.status import StatusAnswer
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder
@@ -37,7 +37,12 @@ MEMBER = GROUP + "/members/{member}"
 TOKENS = "/v1/tokens"
 
 # The shapes of the events' data, for the description of /v1/events.
-EVENT_SHAPES = {"snapshot": EventSnapshot, "changes": EventChanges, "ping": EventPing}
+EVENT_SHAPES = {
+    "snapshot": EventSnapshot,
+    "changes": EventChanges,
+    "ping": EventPing,
+    "incidents": EventIncidents,
+}
 
 _get, _post = partial(Operation, "GET"), partial(Operation, "POST")
 _patch, _delete = partial(Operation, "PATCH"), partial(Operation, "DELETE")
@@ -113,7 +118,7 @@ def _queries(api: Api) -> list[Operation]:
             api.events,
             "Server-sent events: a snapshot or a resume, then every change, and pings between",
             "text/event-stream",
-            "events whose data is JSON, see EventSnapshot, EventChanges and EventPing",
+            "events whose data is JSON, see EventSnapshot, EventChanges, EventPing and EventIncidents",
             parameters=EventsParameters,
             problems=[404, 503],
         ),

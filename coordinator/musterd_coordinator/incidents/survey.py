@@ -121,7 +121,7 @@ def _sighting(
         name,
         count=int(table.counts[cells].sum()),
         suspect=table.counts.item(cells[0]) if of[0] is Trouble.SUSPECT else 0,
-        members=list(_names(table.first[:, cells].T.ravel(), rows)),
+        members=sorted(_names(table.first[:, cells].T.ravel(), rows)),
         since=_known(table.since[cells].min()),
         newest=_known(table.newest[cells].max()),
         patience=UNHEARD_FOR if kind is IncidentKind.UNHEARD else 0.0,

@@ -15,11 +15,19 @@ LOG_LIMIT = 10_000
 _AT_ONCE = 200  # changes described in one step: a millisecond
 
 
+def no_news() -> bool:
+    """Say that whoever waits for a version waits for nothing else."""
+    return False
+
+
 class FollowedChanges(Protocol):
     """A `FollowedChanges` is what readers that follow may ask of a :class:`ChangeLog`."""
 
-    async def wait(self, after: int) -> int:
-        """Return the version as soon as it is another than ``after``."""
+    async def wait(self, after: int, news: Callable[[], bool] = no_news) -> int:
+        """Return the version as soon as it is another than ``after``, or there are ``news`` after a nudge."""
+
+    def nudge(self) -> None:
+        """Have all who wait look whether there are news besides."""
 
     async def flushed(self) -> None:
         """Return when everything that was published is in the log."""
@@ -119,11 +127,15 @@ class ChangeLog:
         published, self._published = self._published, anyio.Event()
         published.set()
 
-    async def wait(self, after: int) -> int:
-        """Return the version as soon as it is another than ``after``."""
-        while self.version == after:
+    async def wait(self, after: int, news: Callable[[], bool] = no_news) -> int:
+        """Return the version as soon as it is another than ``after``, or there are ``news`` after a nudge."""
+        while self.version == after and not news():
             await self._published.wait()
         return self.version
+
+    def nudge(self) -> None:
+        """Have all who wait look whether there are news besides."""
+        self._wake()
 
     def has(self, version: int) -> bool:
         """Say whether every change after ``version`` is here."""

@@ -5,7 +5,7 @@ wait. Writes and history go to the registry and are awaited. Every read of one g
 NotFound with a text that names the group's size.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from musterd.answers import (
@@ -17,11 +17,12 @@ from musterd.answers import (
     MemberPage,
     QueryAnswer,
 )
-from musterd.incidents import IncidentList
+from musterd.incidents import Incident, IncidentList
 from musterd.model import Facts, FactsChange, Mark, Member, State, Verdict
 from musterd.orders import UNTOLD, Origin
 from musterd.status import ShardStatus, StatusAnswer
 from musterd_coordinator.roll.figures import RunFigures
+from musterd_coordinator.roll.versions import no_news
 from musterd_coordinator.steps import Steps
 
 if TYPE_CHECKING:
@@ -105,8 +106,10 @@ class CoordinatorApi(Protocol):
     def query(self, group: str, members: list[str]) -> QueryAnswer:
         """Return verdicts on the named members."""
 
-    async def wait_version(self, after: int) -> int:
+    async def wait_version(self, after: int, news: Callable[[], bool] = no_news) -> int:
         """Return the version, as soon as it is another than ``after``; any number of callers may wait.
+
+        It returns too where there are ``news`` when incidents changed.
 
         A version is one batch of what a reader has to hear: changed verdicts and reasons, facts
         that change a verdict, new and forgotten members, and ``listening`` becoming true or false.
@@ -138,7 +141,13 @@ class CoordinatorApi(Protocol):
         """Return how its shards alone are, which needs no look at the members."""
 
     def incidents(self) -> IncidentList:
-        """Return what needs attention, as it was at the newest look."""
+        """Return what needs attention, as it was at the newest look.
+
+        Its ``incidents`` are the same object until they change.
+        """
+
+    def incidents_of(self, group: str) -> Sequence[Incident]:
+        """Return those of ``group`` alone."""
 
     async def change_facts(
         self, group: str, member: str, change: FactsChange, origin: Origin = UNTOLD

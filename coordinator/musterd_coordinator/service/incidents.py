@@ -12,7 +12,7 @@ from musterd_coordinator.incidents.ledger import IncidentLedger
 from musterd_coordinator.incidents.survey import survey
 from musterd_coordinator.roll.shard import wall_instant
 from musterd_coordinator.roll.view import RollView
-from musterd_coordinator.steps import Steps
+from musterd_coordinator.steps import Steps, whole
 
 PERIOD = 2.0
 """Seconds between two looks, or more: they take a tenth of the time at most."""
@@ -23,7 +23,7 @@ _SHARE = 10
 class IncidentWatch:
     """An `IncidentWatch` finds what needs attention in a roll and in its coordinator's ``circumstances``.
 
-    ``listed`` is what the newest look found.
+    ``listed`` is what the newest look found; readers that follow are nudged when that is something else.
     """
 
     def __init__(self, view: RollView, circumstances: Callable[[], Circumstances]) -> None:
@@ -50,7 +50,18 @@ class IncidentWatch:
         going_on = yield from gathered(self._ledger.open)
         over = yield from gathered(list(self._ledger.resolved))
         over.sort(key=_end, reverse=True)
-        self.listed = IncidentList(version, wall_instant(wall), going_on, over)
+        before = self.listed.incidents
+        changed = list(before) != going_on
+        self.listed = IncidentList(
+            version, wall_instant(wall), going_on if changed else before, over
+        )
+        if changed:
+            self._view.changes.nudge()
+
+    def of_group(self, group: str) -> list[Incident]:
+        """Return what goes on in ``group``, gathered by itself."""
+        theirs = (one for one in self._ledger.open if one.sighting.group == group)
+        return whole(gathered(theirs))
 
 
 def _end(one: Incident) -> float:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from musterd.answers import History, MemberAnswer, MemberChange
 from musterd.errors import Conflict, NotFound
-from musterd.incidents import IncidentList
+from musterd.incidents import Incident, IncidentList
 from musterd.model import Facts, FactsChange, Member, State
 from musterd.orders import UNTOLD, Origin, check_change
 from musterd.settings.settings import Settings
@@ -20,6 +20,7 @@ from musterd_coordinator.registry.base import Registry
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.verdicts import NO_FACTS
+from musterd_coordinator.roll.versions import no_news
 from musterd_coordinator.service.access import Access
 from musterd_coordinator.service.incidents import IncidentWatch
 from musterd_coordinator.service.queries import Queries
@@ -98,6 +99,10 @@ class CoordinatorService(Queries):
         """Return what needs attention, as it was at the newest look."""
         return self.watch.listed
 
+    def incidents_of(self, group: str) -> Sequence[Incident]:
+        """Return what needs attention in one group."""
+        return self.watch.of_group(group)
+
     def _circumstances(self) -> Circumstances:
         hearing, recorder = self._view.hearing, self._recorder
         return Circumstances(
@@ -125,9 +130,9 @@ class CoordinatorService(Queries):
         """Return how its shards alone are, which needs no look at the members."""
         return shard_statuses(self._view.hearing)
 
-    async def wait_version(self, after: int) -> int:
-        """Return the version, as soon as it is another than ``after``."""
-        return await self._view.changes.wait(after)
+    async def wait_version(self, after: int, news: Callable[[], bool] = no_news) -> int:
+        """Return the version, as soon as it is another than ``after``, or incidents changed to ``news``."""
+        return await self._view.changes.wait(after, news)
 
     async def flushed(self) -> None:
         """Return when all changes up to now are at hand."""
