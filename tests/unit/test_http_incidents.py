@@ -100,6 +100,23 @@ async def test_who_follows_a_group_hears_of_its_own_alone(desk: DictDesk) -> Non
         assert (await reader.next())[0] == "ping"
 
 
+async def test_they_are_counted_by_kind(desk: DictDesk) -> None:
+    zones = [Sighting(IncidentKind.DEATHS, "compute", f"r{n}", count=2) for n in range(9)]
+    slow = Sighting(IncidentKind.SLOW_SWEEPS, scope="mc1", count=7)
+    desk.attend(*as_incidents([*zones, slow]), OTHER)
+    lines = (await ask(make_app(desk), "/metrics")).body.decode().splitlines()
+    for line in (
+        'musterd_incidents{kind="deaths"} 9.0',
+        'musterd_incidents{kind="conflict"} 1.0',
+        'musterd_incidents{kind="slow_sweeps"} 1.0',
+        'musterd_incidents{kind="unheard"} 0.0',
+        'musterd_incident_members{kind="deaths"} 18.0',
+        'musterd_incident_members{kind="forced_down"} 0.0',
+    ):
+        assert line in lines
+    assert not [line for line in lines if 'members{kind="slow_sweeps"}' in line]
+
+
 async def test_no_event_is_one_to_resume_from(desk: DictDesk) -> None:
     desk.attend(ONE)
     async with reading(make_app(desk), "/v1/events?group=compute") as reader:

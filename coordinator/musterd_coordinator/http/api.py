@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 import anyio
@@ -21,6 +22,7 @@ from musterd_coordinator.http.answers import JSON, EventStream, StructResponse, 
 from musterd_coordinator.http.counted import counted_families
 from musterd_coordinator.http.events import Events
 from musterd_coordinator.http.gauges import HttpGauges
+from musterd_coordinator.http.incident_gauges import incident_families
 from musterd_coordinator.http.inputs import (
     FACTS_BYTES,
     QUERY_BYTES,
@@ -181,7 +183,10 @@ class Api:
             gauges=self._gauges,
             readers=self._events.readers,
             members=agent_states(self._desk, self._agent_state_groups),
-            counted=counted_families(self._desk.figures),
+            counted=chain(
+                incident_families(self._desk.incidents().incidents),
+                counted_families(self._desk.figures),
+            ),
             form=form,
         )
         text = await self._turns.run(holder_of(request.client), page)
