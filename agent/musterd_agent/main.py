@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -19,8 +20,10 @@ from musterd.stores import Guarantees, Store, open_store
 from musterd.systemd import Systemd
 from musterd.tls import client_tls
 from musterd_agent.agent import LEAVE_TIMEOUT, Agent
-from musterd_agent.metricsfile import MetricsFile
 from musterd_agent.shard import say
+
+if TYPE_CHECKING:
+    from musterd_agent.metricsfile import MetricsFile
 
 log = get_logger(__name__)
 
@@ -69,9 +72,7 @@ async def _serve(
         if keys is not None:
             keys.look(patient=False)
 
-    metrics = (
-        MetricsFile(Path(settings.metrics_file), agent.figures) if settings.metrics_file else None
-    )
+    metrics = _metrics_file(settings, agent)
     with anyio.open_signal_receiver(*_STOP) as signals:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(agent.run)
@@ -92,6 +93,14 @@ async def _serve(
         metrics.remove()
     await agent.aclose()
     systemd.close()
+
+
+def _metrics_file(settings: Settings, agent: Agent) -> "MetricsFile | None":
+    if settings.metrics_file is None:
+        return None
+    from musterd_agent.metricsfile import MetricsFile  # 2 MB that others need not have
+
+    return MetricsFile(Path(settings.metrics_file), agent.figures)
 
 
 async def feed_watchdog(systemd: Systemd, agent: Agent) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +224,12 @@ def test_health_looks_at_the_agents_of_a_host(
     ):
         assert cli.main(["health", "--agent", str(other)]) == 1
         assert why in capsys.readouterr().out
+
+
+def test_an_agent_that_writes_none_imports_nothing_for_it() -> None:
+    program = "import sys, musterd_agent.main; print(*sys.modules)"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert not imported & {"musterd_agent.metricsfile", "importlib.metadata", "prometheus_client"}
+    assert "musterd_agent.metrics" in imported
