@@ -22,7 +22,7 @@ class IncidentKind(StrEnum):
     FORCED_DOWN = "forced_down"  # an operator's order, which nobody took back yet
 
 
-class Incident(msgspec.Struct, frozen=True):
+class Incident(msgspec.Struct, frozen=True, gc=False):
     """An ``Incident`` is something that needs attention, until its cause is over.
 
     ``id`` is of what it is and where: every coordinator names it so, and if it comes again, it has the

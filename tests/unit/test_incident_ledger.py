@@ -112,7 +112,7 @@ def test_a_storm_whose_hold_ended_goes_on_as_deaths() -> None:
     assert deaths.newest is not None
     assert deaths.newest > storm.since
     (last,) = watched.sweep(2, *range(9))
-    assert (last.id, last.count, last.members) == (storm.id, 1, ["compute/h9"])
+    assert (last.id, last.count, last.members) == (storm.id, 1, ("compute/h9",))
     assert watched.watch.listed.resolved == []
     assert watched.sweep(2, *range(10)) == []
     (over,) = watched.watch.listed.resolved
@@ -136,7 +136,7 @@ async def test_an_operators_order_is_an_incident_until_it_is_taken_back(tmp_path
         await here.office.change_facts("compute", "a", FactsChange(forced_down=True))
         whole(here.office.watch.look())
         (one,) = here.office.incidents().incidents
-        assert (one.kind, one.count, one.members) == (KIND.FORCED_DOWN, 1, ["compute/a"])
+        assert (one.kind, one.count, one.members) == (KIND.FORCED_DOWN, 1, ("compute/a",))
         await here.office.change_facts("compute", "a", FactsChange(forced_down=False))
         whole(here.office.watch.look())
         assert here.office.incidents().incidents == []
@@ -182,5 +182,5 @@ async def test_who_waits_is_nudged_when_something_else_needs_attention(tmp_path:
         with in_time(5):
             await heard.wait()
         (one,) = here.office.incidents_of("compute")
-        assert (one.kind, one.members) == (KIND.DEATHS, ["compute/b"])
+        assert (one.kind, one.members) == (KIND.DEATHS, ("compute/b",))
         assert here.office.incidents_of("storage") == []

@@ -5,7 +5,8 @@ It is pure but for that: what was found and the time come in.
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from musterd_coordinator.incidents.sighting import Sighting
 from musterd_coordinator.steps import Steps
@@ -18,8 +19,7 @@ MOST_REMEMBERED = 1000
 _AT_ONCE = 500  # entries made in one step
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
+class Entered(msgspec.Struct, frozen=True, gc=False):
     """An `Entered` is a sighting that the ledger has, with its times.
 
     ``since`` and ``until`` are in seconds of the wall clock. ``noticed`` is when it was first found and

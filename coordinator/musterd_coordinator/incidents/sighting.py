@@ -1,9 +1,10 @@
 """A sighting is what a look at everything found in one place: what it is, where, and how many. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+
+import msgspec
 
 from musterd.incidents import IncidentKind
 
@@ -12,8 +13,7 @@ _FAMILY = {IncidentKind.MASS_SILENCE: "silence", IncidentKind.DEATHS: "silence"}
 """A mass silence goes on as deaths: it is the same incident."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(msgspec.Struct, frozen=True, gc=False):
     """A `Sighting` is the cause of one incident, as it is now.
 
     See the fields of the same names in Incident; ``since`` and ``newest`` are in seconds of the wall

@@ -21,7 +21,7 @@ FEW = 3
 UNHEARD_FOR = 5.0
 """Seconds after which members that are heard nowhere are told of: one sweep may always fail."""
 
-_AT_ONCE = 200  # sightings in one step
+_AT_ONCE = 100  # sightings in one step
 
 _KINDS = {
     Trouble.UNHEARD: IncidentKind.UNHEARD,
@@ -121,7 +121,7 @@ def _sighting(
         name,
         count=int(table.counts[cells].sum()),
         suspect=table.counts.item(cells[0]) if of[0] is Trouble.SUSPECT else 0,
-        members=sorted(_names(table.first[:, cells].T.ravel(), rows)),
+        members=tuple(sorted(_names(table.first[:, cells].T.ravel(), rows))),
         since=_known(table.since[cells].min()),
         newest=_known(table.newest[cells].max()),
         patience=UNHEARD_FOR if kind is IncidentKind.UNHEARD else 0.0,
