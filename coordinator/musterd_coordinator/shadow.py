@@ -17,18 +17,22 @@ import anyio
 from msgspec.structs import replace
 
 from musterd.errors import ConfigError
-from musterd.settings.reload import Reread
+from musterd.settings.options import Role
+from musterd.settings.reload import Reloading, Reread
 from musterd.settings.settings import Settings, aloud
 from musterd.systemd import Systemd
 from musterd_coordinator.process.daemon import keep_telling, stop_on_signal
 from musterd_coordinator.roll.shard import wall_instant
 from musterd_coordinator.service.orders import CoordinatorService
 from musterd_coordinator.tracing.opening import folder_of
-from musterd_coordinator.wiring import running
+from musterd_coordinator.wiring import LIVE, running
 
 TRACE_DIR = "musterd-trace"
 """The folder of the trace where none is named: in that where the command was given."""
 
+
+Again = Callable[[CoordinatorService], Reloading]
+"""Makes what SIGHUP does out of what records."""
 
 Say = Callable[[str], None]
 """Says a line to whoever gave the command."""
@@ -44,14 +48,15 @@ def run(
 ) -> int:
     """Watch and record for ``span`` seconds, or until SIGTERM or SIGINT; return the exit status.
 
-    Raises ConfigError where no database of Nova's is named, or the folder cannot be used.
+    ``reread`` loads the settings anew when SIGHUP asks for it. Raises ConfigError where no database of
+    Nova's is named, or the folder cannot be used.
     """
-    del reread
+    again = None if reread is None else partial(reloading, settings, reread)
     with TemporaryDirectory(prefix="musterd-shadow-") as temporary:
         quiet = alone(settings, Path(temporary))
         check_folder(quiet)
         tell(quiet, span, time(), say)
-        anyio.run(serve, quiet, span, backend_options={"use_uvloop": True})
+        anyio.run(serve, quiet, span, again, backend_options={"use_uvloop": True})
     say(f"recorded; musterd report {quiet.trace_dir} tells what came of it")
     return 0
 
@@ -101,16 +106,24 @@ def tell(settings: Settings, span: float | None, wall: float, say: Say) -> None:
     say(f"musterd report {settings.trace_dir} tells what came of it so far, at any time")
 
 
-async def serve(settings: Settings, span: float | None) -> None:
-    """Watch and record."""
+async def serve(settings: Settings, span: float | None, again: Again | None = None) -> None:
+    """Watch and record; ``again`` says what SIGHUP does."""
     systemd = Systemd.from_environment(os.environ)
     async with anyio.create_task_group() as stopper:
         stopper.start_soon(stop_on_signal, "shadow stopping", stopper.cancel_scope, systemd)
         with anyio.move_on_after(span):
-            async with running(settings) as office:
+            async with running(settings) as office, anyio.create_task_group() as tasks:
                 systemd.notify(READY="1")
+                if again is not None:
+                    tasks.start_soon(again(office).run, systemd)
                 await keep_telling(systemd, partial(_summary, office))
         stopper.cancel_scope.cancel()
+
+
+def reloading(settings: Settings, reread: Reread, office: CoordinatorService) -> Reloading:
+    """Return what SIGHUP does to a shadow: of ``settings`` as they were given, what can change does."""
+    adopt, renew = office.adopt, office.renew
+    return Reloading(settings, reread, Role.COORDINATOR, live=LIVE, apply=adopt, renew=renew)
 
 
 def _summary(office: CoordinatorService) -> str:

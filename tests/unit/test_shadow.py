@@ -2,13 +2,17 @@
 
 import stat
 from pathlib import Path
+from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from musterd.cli.shadow import parser
 from musterd.errors import ConfigError
 from musterd.settings.settings import Settings
+from musterd.settings.sources import load
 from musterd_coordinator import shadow
+from musterd_coordinator.service.orders import CoordinatorService
 from musterd_coordinator.wiring import coordinator_name
 
 NOVA = "nova+mysql://eye:secret@db1/nova_api"
@@ -76,3 +80,28 @@ def test_it_ends_when_its_time_is_over_though_no_database_answers(tmp_path: Path
     said = list[str]()
     assert shadow.run(settings, None, 0.2, said.append) == 0
     assert said[-1] == f"recorded; musterd report {tmp_path}/t tells what came of it"
+
+
+class Office:
+    """Stands in for who records."""
+
+    def __init__(self) -> None:
+        self.adopted = list[Settings]()
+        self.renewals = 0
+
+    def adopt(self, settings: Settings) -> None:
+        self.adopted.append(settings)
+
+    def renew(self) -> None:
+        self.renewals += 1
+
+
+async def test_a_hangup_changes_what_can_change_while_it_runs() -> None:
+    office, told = Office(), {"MUSTERD_STORE": NOVA, "MUSTERD_STORM_HOLD": "90"}
+    settings = load({}, {"MUSTERD_STORE": NOVA}).settings
+    again = shadow.reloading(settings, lambda: load({}, told), cast(CoordinatorService, office))
+    with capture_logs() as lines:
+        await again.once()
+    assert [fresh.storm_hold for fresh in office.adopted] == [90.0]
+    assert office.renewals == 1
+    assert "needs_restart" not in lines[-1]
