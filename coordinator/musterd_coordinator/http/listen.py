@@ -35,7 +35,7 @@ async def bind(listen: str) -> list[socket.socket]:
     """
     listeners: list[socket.socket] = []
     try:
-        for address in listen_parts(listen):
+        for address in listen_parts(listen) or [""]:
             listeners += await _bind_one(address)
     except BaseException:
         close(listeners)
