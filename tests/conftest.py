@@ -1,5 +1,6 @@
 """What all tests share: the event loop's backend, Hypothesis's manners and real servers."""
 
+import signal
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from typing import Protocol
@@ -26,7 +27,11 @@ hypothesis.settings.load_profile("musterd")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Measure, if asked; keep no worker of pytest-xdist nor its servers if its controller dies."""
+    """Measure, if asked; keep no worker of pytest-xdist nor its servers if its controller dies.
+
+    A run in a shell's background has inherited to ignore SIGQUIT, which is to end what tests start.
+    """
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     if measuring is not None:
         config.pluginmanager.register(measuring, "measuring")
     if hasattr(config, "workerinput"):
