@@ -6,7 +6,6 @@ import anyio
 import structlog
 
 from musterd_coordinator.demo import story
-from musterd_coordinator.demo.openstack import story as openstack
 
 
 def run(args: Namespace) -> int:
@@ -18,6 +17,8 @@ def run(args: Namespace) -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     loop = {"use_uvloop": True}
     if args.nova:
+        from musterd_coordinator.demo.openstack import story as openstack  # needs an extra
+
         told: bool = anyio.run(openstack.tell, args.keep, backend_options=loop)
     else:
         told = anyio.run(story.tell, args.members, args.keep, backend_options=loop)
