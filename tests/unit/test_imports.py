@@ -1,11 +1,14 @@
 """What it does to the rest of a program to import musterd: nothing."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.unit import all_imports
+import pytest
+
+from tests.unit import all_imports, imports_without
 
 RUN_A_DAEMON = """
 import sys
@@ -14,6 +17,14 @@ daemon.run_daemon("tests.unit.a_daemon", agent.parser("agent").parse([]))
 print("rich" in sys.modules)
 import rich
 """
+
+EXTRAS = "asyncmy,tooz"
+OF_COORDINATORS = "numpy,starlette,uvicorn,uvloop,httptools,tqdm,prometheus_client"
+NEEDS_MORE = re.compile(
+    r"musterd\.stores\.mysql\.|musterd_agent\.tooz\.|musterd_coordinator\.demo\.openstack\.(controller|hosts)$"
+    r"|musterd_coordinator\.(registry|relay|sweep)\.(nova\.)?mysql"
+)
+"""The modules that may need an extra, or Nova's own code; others import them when they are asked for."""
 
 
 def printed(*argv: str, path: str = "") -> list[str]:
@@ -39,3 +50,19 @@ def test_a_daemon_imports_no_rich_and_others_may(tmp_path: Path) -> None:
     (tmp_path / "rich.py").write_text("print('rich was imported')")
     lines = printed("-c", RUN_A_DAEMON, path=str(tmp_path))
     assert lines == ["False", "rich was imported"]
+
+
+@pytest.mark.parametrize(
+    ("packages", "missing"),
+    [
+        ("musterd,musterd_agent,musterd_coordinator", EXTRAS),
+        ("musterd,musterd_agent", f"{EXTRAS},{OF_COORDINATORS},musterd_coordinator"),
+    ],
+    ids=["no extra", "agent alone"],
+)
+def test_what_is_installed_is_enough_for_all_but_what_an_extra_is_for(
+    packages: str, missing: str
+) -> None:
+    refused = printed("-m", imports_without.__name__, packages, missing)
+    assert [name for name in refused if not NEEDS_MORE.match(name)] == []
+    assert refused, "nothing was hidden"

@@ -17,7 +17,7 @@ def run(args: Namespace) -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     loop = {"use_uvloop": True}
     if args.nova:
-        from musterd_coordinator.demo.openstack import story as openstack  # needs an extra
+        from musterd_coordinator.demo.openstack import story as openstack  # seldom told, and long
 
         told: bool = anyio.run(openstack.tell, args.keep, backend_options=loop)
     else:

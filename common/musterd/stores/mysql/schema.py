@@ -11,6 +11,7 @@ from typing import NamedTuple
 from musterd.errors import ConfigError, ShardRefused
 from musterd.sqlfiles import folder, steps
 from musterd.stores.link import Collision, ensure_version
+from musterd.stores.mysql.quoting import account_of, quoted
 from musterd.stores.mysql.session import MySqlSession, Session
 from musterd.stores.mysql.url import parse_url
 
@@ -69,17 +70,6 @@ class Accounts(NamedTuple):
                 yield f"GRANT SELECT ON {where}.musterd_schema TO {account_of(account)}"
                 for table, rights in tables.items():
                     yield f"GRANT {rights} ON {where}.{table} TO {account_of(account)}"
-
-
-def quoted(name: str) -> str:
-    """Return a name as SQL takes it."""
-    return "`" + name.replace("`", "``") + "`"
-
-
-def account_of(name: str) -> str:
-    """Return the account ``name`` or ``name@host`` as SQL takes it; without a host it is of all hosts."""
-    user, at, host = name.rpartition("@")
-    return f"{quoted(user if at else host)}@{quoted(host if at else '%')}"
 
 
 async def init_db(

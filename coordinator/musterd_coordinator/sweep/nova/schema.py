@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from musterd.errors import ConfigError, ShardRefused
 from musterd.sqlfiles import folder, read
-from musterd.stores.mysql.schema import account_of
-from musterd.stores.mysql.schema import quoted as quoted_in_mysql
+from musterd.stores.mysql.quoting import account_of
+from musterd.stores.mysql.quoting import quoted as quoted_in_mysql
 from musterd.stores.mysql.url import Target as MySqlTarget
 from musterd.stores.nova.store import Cell, NovaDriver, open_url
 from musterd.stores.nova.url import NovaUrl, Target, parse_url, target_of
