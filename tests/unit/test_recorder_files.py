@@ -122,11 +122,11 @@ def test_a_day_has_a_file_of_its_own(tmp_path: Path) -> None:
     assert [header.t for header in headers_in(tmp_path)] == [0.0, 86402.5, 172803.0]
 
 
-def test_members_are_counted_every_ten_minutes(tmp_path: Path) -> None:
+def test_members_are_counted_once_a_minute(tmp_path: Path) -> None:
     stage = TraceStage(tmp_path)
-    stage.go_on(stage.join("a"), 4000)
+    stage.go_on(stage.join("a"), 400)
     counts = stage.of(HeadCount)
-    assert [count.t for count in counts] == [0.0, 600.0, 1200.0, 1800.0]
+    assert [count.t for count in counts] == [0.0, 60.0, 120.0, 180.0]
     assert {(count.members, count.up) for count in counts[1:]} == {(1, 1)}
 
 

@@ -27,8 +27,11 @@ log = structlog.get_logger(__name__)
 WRITE_PERIOD = 1.0
 """Seconds from one write to the next."""
 
-COUNT_PERIOD = 600.0
-"""Seconds from one count of all members to the next: they show that the recorder lives."""
+COUNT_PERIOD = 60.0
+"""Seconds from one count of all members to the next: they show that the recorder lives.
+
+As much of the end of a coordinator that was killed counts as not watched, and no more.
+"""
 
 FILE_SECONDS = 86_400.0
 """Seconds after which another file begins, however small the one before is."""
