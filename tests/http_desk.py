@@ -30,6 +30,7 @@ from musterd_coordinator.roll.zones import Zones
 from musterd_coordinator.service.contract import MemberSummary
 from musterd_coordinator.service.paging import Filters
 from musterd_coordinator.steps import Steps
+from tests.desk_columns import DictColumns
 from tests.desk_counts import VERDICTS, counted_marks, counted_states, counted_verdicts
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -61,6 +62,7 @@ class DictDesk:
         self._log: deque[MemberChange] = deque(maxlen=log_size)
         self._forgotten_before = 1
         self._news = anyio.Event()
+        self.columns = DictColumns(self._answers, self.changes_since)
 
     # What the test does to it
 
@@ -111,6 +113,9 @@ class DictDesk:
                 answer.forced_down_reason,
             )
         )
+
+    def _answers(self) -> list[MemberAnswer]:
+        return [_answer(seat) for seats in self._groups.values() for seat in seats.values()]
 
     def _tell(self) -> None:
         self._news.set()

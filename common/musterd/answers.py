@@ -150,6 +150,60 @@ class MemberChange(msgspec.Struct, frozen=True, gc=False):
     conflict_reason: str = ""
 
 
+class ZoneColumns(msgspec.Struct, frozen=True, gc=False):
+    """A ``ZoneColumns`` is how many members are in a zone, which stand together."""
+
+    zone: str
+    members: int
+
+
+class GroupColumns(msgspec.Struct, frozen=True):
+    """A ``GroupColumns`` has a byte for each member of a group, by zone and then by name.
+
+    The place of a member's byte is its ordinal. Of a byte's bits the lowest three are its state: 0
+    unknown, 1 up, 2 suspect, 3 down, 4 left, as stated in MemberAnswer. The others are its marks: 8
+    disabled, 16 forced_down, 32 draining, 64 conflict, 128 check_failing. In JSON ``cells`` is
+    base64.
+    """
+
+    group: str
+    zones: Sequence[ZoneColumns]
+    cells: bytes
+
+
+class Columns(msgspec.Struct, frozen=True):
+    """A ``Columns`` has a byte for each member, by group, and is also the data of an event.
+
+    ``layout`` names who is there and where: an ordinal is that of the same member while it is the
+    same. ``listening`` and ``staleness`` are as of the time ``at``.
+    """
+
+    version: int
+    layout: str
+    at: datetime
+    listening: bool
+    staleness: float | None
+    groups: Sequence[GroupColumns]
+
+
+class MemberNames(msgspec.Struct, frozen=True):
+    """A ``MemberNames`` has the names of the members with the ordinals from ``start`` on, in this order."""
+
+    layout: str
+    group: str
+    start: int = msgspec.field(name="from")
+    names: Sequence[str]
+
+
+class EventCells(msgspec.Struct, frozen=True):
+    """An ``EventCells`` has ordinals and bytes of members that changed, by group: see GroupColumns."""
+
+    version: int
+    layout: str
+    at: datetime
+    cells: Mapping[str, Sequence[tuple[int, int]]]
+
+
 class EventSnapshot(msgspec.Struct, frozen=True):
     """An ``EventSnapshot`` is a part of everything, by group and name.
 

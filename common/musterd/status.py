@@ -5,6 +5,8 @@ from datetime import datetime
 
 import msgspec
 
+from musterd.answers import GroupSummary
+from musterd.incidents import Incident
 from musterd.model import Mark, State
 
 
@@ -122,3 +124,15 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     signatures: str = "off"
     with_old_key: int = 0
     beating_unsigned: int = 0
+
+
+class EventStatus(msgspec.Struct, frozen=True):
+    """An ``EventStatus`` has what a coordinator says of itself, of groups, and of what needs attention.
+
+    ``status`` is null for whoever may not see all groups; ``groups`` and ``incidents`` are of the one
+    that is followed, or of all.
+    """
+
+    status: StatusAnswer | None
+    groups: Sequence[GroupSummary]
+    incidents: Sequence[Incident]

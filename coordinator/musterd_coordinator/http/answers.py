@@ -40,10 +40,20 @@ async def send_struct(send: Send, content: object) -> None:
 
 
 class EventStream(StreamingResponse):
-    """An `EventStream` sends ``chunks`` until the reader leaves or ``stopping`` is set, and closes them."""
+    """An `EventStream` sends ``chunks`` until the reader leaves or ``stopping`` is set, and closes them.
 
-    def __init__(self, chunks: AsyncGenerator[bytes], stopping: anyio.Event) -> None:
-        super().__init__(chunks, headers={"content-type": "text/event-stream"})
+    They may be ``compressed`` by gzip; None: they never are.
+    """
+
+    def __init__(
+        self, chunks: AsyncGenerator[bytes], stopping: anyio.Event, compressed: bool | None = None
+    ) -> None:
+        headers = {"content-type": "text/event-stream"}
+        if compressed is not None:
+            headers["vary"] = "accept-encoding"
+        if compressed:
+            headers["content-encoding"] = "gzip"
+        super().__init__(chunks, headers=headers)
         self._chunks = chunks
         self._stopping = stopping
 

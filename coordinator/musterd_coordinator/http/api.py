@@ -21,6 +21,7 @@ from musterd_coordinator.http.agent_states import agent_states
 from musterd_coordinator.http.answers import JSON, EventStream, StructResponse, send_struct
 from musterd_coordinator.http.counted import counted_families
 from musterd_coordinator.http.events import Events
+from musterd_coordinator.http.flate import accepts_gzip, pieces
 from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.incident_gauges import incident_families
 from musterd_coordinator.http.inputs import (
@@ -40,6 +41,7 @@ from musterd_coordinator.http.login import Caller, Login
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.http.readiness import not_ready
+from musterd_coordinator.http.status_news import Sight
 from musterd_coordinator.http.turns import Turns, in_steps
 from musterd_coordinator.limits.shares import holder_of
 from musterd_coordinator.service.access import Grant
@@ -157,7 +159,13 @@ class Api:
         caller = request.scope["caller"]
         group = self._group_of(request, _given(asked.group))
         welcome = partial(self._login.holds, caller)
-        chunks = self._events.stream(group, since, holder_of(request.client), welcome)
+        holder = holder_of(request.client)
+        if asked.form == "columns":
+            sight = Sight(group, sees_status=caller.grant.groups is None)
+            parts = self._events.columns(sight, since, holder, welcome)
+            compressed = accepts_gzip(request.scope)
+            return EventStream(pieces(parts, compressed=compressed), self._stopping, compressed)
+        chunks = self._events.stream(group, since, holder, welcome)
         return EventStream(chunks, self._stopping)
 
     def _group_of(self, request: Request, group: str | None) -> str | None:

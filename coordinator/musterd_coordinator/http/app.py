@@ -13,6 +13,8 @@ from starlette.routing import Router
 from musterd.about import version
 from musterd_coordinator.http.answers import StructResponse
 from musterd_coordinator.http.api import Api
+from musterd_coordinator.http.columns import ColumnFeed
+from musterd_coordinator.http.columns_api import ColumnsApi
 from musterd_coordinator.http.consul import ConsulDoor
 from musterd_coordinator.http.dashboard import dashboard_answer
 from musterd_coordinator.http.discovery import Discovery
@@ -58,7 +60,8 @@ class App(Router):
         run, room, turns = token_hex(4), Room(limits), Turns(limits.heavy)
         gauges = self.gauges = HttpGauges(self.door, room)
         readers = Shares(limits.readers, limits.readers_each)
-        events = Events(desk, run, ping_period, readers, turns)
+        feed = ColumnFeed(desk, run, turns)
+        events = Events(desk, run, ping_period, readers, turns, feed)
         orders = Orders(limits.pace(), gauges, limits.clock)
         self.login = login = Login(
             *(access, gauges, limits.clock),
@@ -76,6 +79,7 @@ class App(Router):
         pages = dashboard_answer()
         table = routes(
             *(api, tokens, consul, Discovery(desk, turns), login),
+            columns=ColumnsApi(desk, feed, login),
             openapi=self._openapi,
             dashboard=pages,
         )

@@ -9,14 +9,18 @@ that resumes at another coordinator, or after a restart, must not mistake one fo
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 from functools import partial
 
 import anyio
 from anyio.lowlevel import checkpoint
 
+from musterd_coordinator.http.column_events import ColumnEvents
+from musterd_coordinator.http.columns import ColumnFeed
+from musterd_coordinator.http.flate import Chunk, Forgotten
 from musterd_coordinator.http.news import StreamFeed, TooSlow
 from musterd_coordinator.http.problem import Problem
+from musterd_coordinator.http.status_news import Sight
 from musterd_coordinator.http.turns import Turns
 from musterd_coordinator.limits.shares import Shares
 from musterd_coordinator.service.contract import CoordinatorApi
@@ -34,7 +38,13 @@ class Events:
     """An `Events` has all streams of changes of one coordinator; ``run`` is 8 hex digits of this run."""
 
     def __init__(
-        self, desk: CoordinatorApi, run: str, ping_period: float, readers: Shares, turns: Turns
+        self,
+        desk: CoordinatorApi,
+        run: str,
+        ping_period: float,
+        readers: Shares,
+        turns: Turns,
+        feed: ColumnFeed,
     ) -> None:
         self._desk = desk
         self._run = run
@@ -42,6 +52,7 @@ class Events:
         self._readers = readers
         self._waves: set[int] = set()  # numbers of those that follow
         self._news = StreamFeed(desk, run, turns)
+        self._columns = ColumnEvents(desk, run, feed)
 
     @property
     def readers(self) -> int:
@@ -59,6 +70,17 @@ class Events:
 
         Raises NotFound for a group without members.
         """
+        self._check(group, caller)
+        return self._events(group, self._version_of(since), caller, welcome)
+
+    def columns(
+        self, sight: Sight, since: str | None, caller: str, welcome: Callable[[], bool]
+    ) -> AsyncGenerator[Chunk]:
+        """Return the same in columns."""
+        self._check(sight.group, caller)
+        return self._in_columns(sight, self._version_of(since), caller, welcome)
+
+    def _check(self, group: str | None, caller: str) -> None:
         if group is not None:
             self._desk.freshness(group)
         if self._readers.held(caller) >= self._readers.each:
@@ -67,7 +89,16 @@ class Events:
             raise Problem(
                 503, f"{self._readers.total} readers follow the events already; try later"
             )
-        return self._events(group, self._version_of(since), caller, welcome)
+
+    async def _in_columns(
+        self, sight: Sight, version: int | None, caller: str, welcome: Callable[[], bool]
+    ) -> AsyncGenerator[Chunk]:
+        with self._reading(caller) as number, suppress(Forgotten):
+            gap = number // WAVE * WAVE_GAP
+            parts = self._columns.follow(sight, version, self._ping_period, gap, welcome)
+            async with aclosing(parts):
+                async for part in parts:
+                    yield part
 
     def _version_of(self, since: str | None) -> int | None:
         run, _, version = (since or "").rpartition("-")
@@ -117,3 +148,4 @@ class Events:
             self._readers.release(caller)
             if not self._waves:
                 self._news.clear()
+                self._columns.clear()

@@ -1,7 +1,7 @@
 """The parameters and bodies that callers send are read strictly, and refused with the reason."""
 
 import re
-from typing import Annotated, TypeVar, get_args, get_type_hints
+from typing import Annotated, Literal, TypeVar, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
 import anyio
@@ -19,6 +19,8 @@ QUERY_BYTES = 4 * 1024 * 1024
 FACTS_BYTES = 64 * 1024
 BODY_TIMEOUT = 10.0
 _LENGTH_DIGITS = 18
+NAMES_LIMIT = 10_000
+NAMES_END = 2**31 - 1
 
 _T = TypeVar("_T")
 _FIELD = re.compile(r" - at `\$\.?(.*)`$")
@@ -87,6 +89,32 @@ class DiscoveryParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     ) = msgspec.UNSET
 
 
+class ColumnsParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The parameter says of which group."""
+
+    group: (
+        Annotated[str, msgspec.Meta(max_length=255, description="a group; without it all of them")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+
+
+class NamesParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The parameters say of which group in which layout, and which part of it."""
+
+    group: Annotated[str, msgspec.Meta(max_length=255, description="a group")]
+    layout: Annotated[
+        str, msgspec.Meta(max_length=64, description="the layout of an answer of /v1/columns")
+    ]
+    start: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=NAMES_END, description="the ordinal to begin with, from 0"),
+    ] = msgspec.field(default=0, name="from")
+    n: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=NAMES_LIMIT, description=f"a whole number from 1 to {NAMES_LIMIT}"),
+    ] = NAMES_LIMIT
+
+
 class EventsParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The parameters say which group, and after what."""
 
@@ -104,13 +132,17 @@ class EventsParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | msgspec.UnsetType
     ) = msgspec.UNSET
+    form: Annotated[
+        Literal["changes", "columns"], msgspec.Meta(description="changes or columns")
+    ] = "changes"
 
 
 def read_parameters(query: bytes, shape: type[_T]) -> _T:
     """Return the parameters in ``query`` as ``shape``; a 400 names the wrong one and what is allowed."""
-    if not query:
-        return shape()
-    given = _pairs(query, shape)
+    given = _pairs(query, shape) if query else {}
+    for name in _required(shape):
+        if name not in given:
+            raise Problem(400, f"{name} is missing; it must be {_allowed(shape, name)}", name)
     try:
         return msgspec.convert(given, shape, strict=False)
     except msgspec.ValidationError as error:
@@ -127,11 +159,11 @@ def _pairs(query: bytes, shape: type) -> dict[str, str]:
         )
     except ValueError:
         raise Problem(400, "the query string must be name=value pairs in UTF-8") from None
-    known = msgspec.structs.fields(shape)
+    known = [field.encode_name for field in msgspec.structs.fields(shape)]
     given: dict[str, str] = {}
     for name, value in pairs:
-        if not any(name == field.name for field in known):
-            names = ", ".join(field.name for field in known) or "none"
+        if name not in known:
+            names = ", ".join(known) or "none"
             raise Problem(400, f"unknown parameter {name!r}; allowed here: {names}", name)
         if name in given:
             raise Problem(400, f"{name} is given more than once; give it once", name)
@@ -139,8 +171,15 @@ def _pairs(query: bytes, shape: type) -> dict[str, str]:
     return given
 
 
+def _required(shape: type) -> list[str]:
+    return [field.encode_name for field in msgspec.structs.fields(shape) if field.required]
+
+
 def _allowed(shape: type, name: str) -> str:
-    hint = get_type_hints(shape, include_extras=True)[name]
+    hints = get_type_hints(shape, include_extras=True)
+    hint = next(
+        hints[field.name] for field in msgspec.structs.fields(shape) if field.encode_name == name
+    )
     for part in (hint, *get_args(hint)):
         for meta in getattr(part, "__metadata__", ()):
             return str(meta.description)

@@ -9,16 +9,13 @@ import msgspec
 from anyio.lowlevel import checkpoint
 
 from musterd.answers import EventPing, EventSnapshot, MemberChange
-from musterd.errors import NotFound
 from musterd.incidents import EventIncidents, Incident
+from musterd_coordinator.http.healths import AnswerHealth, AnswerHealths
 from musterd_coordinator.http.turns import Turns
 from musterd_coordinator.service.contract import CoordinatorApi
 from musterd_coordinator.steps import Steps
 
 CHANGES_PER_EVENT = 1000
-HEALTH_KEPT = 0.2
-"""Seconds for which how good an answer is is not asked anew for the same version."""
-
 SERVED = 10.0
 """Seconds for which a snapshot serves readers that come: what changed since follows as changes."""
 
@@ -51,13 +48,6 @@ class _Changes(msgspec.Struct, frozen=True):
     more: bool
 
 
-class _Health(NamedTuple):
-    version: int
-    listening: bool
-    staleness: float | None
-    at: float
-
-
 class _Snapshot(NamedTuple):
     version: int
     at: float
@@ -71,8 +61,8 @@ class StreamFeed:
         self._desk = desk
         self._run = run.encode()
         self._turns = turns
-        self._healths: dict[str | None, _Health] = {}
-        self._told: dict[tuple[str | None, int], tuple[_Health, StreamNews]] = {}
+        self._healths = AnswerHealths(desk)
+        self._told: dict[tuple[str | None, int], tuple[AnswerHealth, StreamNews]] = {}
         self._told_at = -1
         self._snapshots: dict[str | None, _Snapshot] = {}
         self._taken: deque[_Snapshot] = deque()  # all that may be read still, the oldest first
@@ -112,7 +102,7 @@ class StreamFeed:
 
     def _known(self, group: str | None, since: int) -> StreamNews | None:
         """Return what is to be heard after ``since``, if that is nothing, or was made already."""
-        health = self._health(group)
+        health = self._healths.of(group)
         if health.version != self._told_at:
             self._told.clear()
             self._told_at = health.version
@@ -130,7 +120,7 @@ class StreamFeed:
             return self._known(group, since) or await self._tell(group, since)
 
     async def _tell(self, group: str | None, since: int) -> StreamNews | None:
-        health, changes = self._health(group), self._desk.changes_since(since, group)
+        health, changes = self._healths.of(group), self._desk.changes_since(since, group)
         if changes is None:
             return None
         parts = [changes[at : at + CHANGES_PER_EVENT] for at in _starts(changes)]
@@ -139,7 +129,7 @@ class StreamFeed:
         return told
 
     async def _events(
-        self, health: _Health, parts: Sequence[Sequence[MemberChange]]
+        self, health: AnswerHealth, parts: Sequence[Sequence[MemberChange]]
     ) -> list[bytes]:
         """Return an event for each part, which is a step."""
         events = list[bytes]()
@@ -151,20 +141,9 @@ class StreamFeed:
                 await checkpoint()
         return events
 
-    def _quiet(self, health: _Health) -> StreamNews:
+    def _quiet(self, health: AnswerHealth) -> StreamNews:
         ping = self._event("ping", EventPing(*health[:3]), health.version)
         return StreamNews(health.version, health.listening, (), ping)
-
-    def _health(self, group: str | None) -> _Health:
-        kept, version, now = self._healths.get(group), self._desk.version, anyio.current_time()
-        if kept is not None and kept.version == version and now - kept.at < HEALTH_KEPT:
-            return kept
-        try:
-            freshness = self._desk.freshness(group)
-        except NotFound:  # its last member was forgotten, or it is yet to come again
-            freshness = self._desk.freshness()
-        health = self._healths[group] = _Health(version, *freshness, now)
-        return health
 
     async def _snapshot(self, group: str | None) -> StreamNews:
         """Return everything; made anew only where what changed since the last one cannot follow it."""
@@ -173,7 +152,7 @@ class StreamFeed:
             kept = await self._turns.alone(self._make(group))
             self._snapshots[group] = kept
             self._taken.append(kept)
-        health = self._health(group)._replace(version=kept.version)
+        health = self._healths.of(group)._replace(version=kept.version)
         last = EventSnapshot(*health[:3], {}, more=False)
         told = self._quiet(health)
         return told._replace(
@@ -193,7 +172,7 @@ class StreamFeed:
 
         What changed meanwhile follows as changes, from the version at which the first was read.
         """
-        health = self._health(group)
+        health = self._healths.of(group)
         events: list[bytes] = []
         for portion in self._desk.portions(group):
             body = EventSnapshot(*health[:3], portion, more=True)

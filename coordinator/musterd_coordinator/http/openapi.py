@@ -134,10 +134,12 @@ def _query_parameters(shape: type) -> list[Json]:
         return []
     _, schemas = msgspec.json.schema_components([shape], ref_template=_REF)
     properties = schemas[shape.__name__]["properties"]
+    required = schemas[shape.__name__].get("required", ())
     return [
         {
             "name": name,
             "in": "query",
+            **({"required": True} if name in required else {}),
             "description": schema.get("description", ""),
             "schema": {key: part for key, part in schema.items() if key != "description"},
         }

@@ -3,6 +3,8 @@
 from functools import partial
 
 from musterd.answers import (
+    Columns,
+    EventCells,
     EventChanges,
     EventPing,
     EventSnapshot,
@@ -10,23 +12,27 @@ from musterd.answers import (
     GroupList,
     History,
     MemberAnswer,
+    MemberNames,
     MemberPage,
     Query,
     QueryAnswer,
 )
 from musterd.incidents import EventIncidents, IncidentList
 from musterd.model import FactsChange
-from musterd.status import StatusAnswer
+from musterd.status import EventStatus, StatusAnswer
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder
 from musterd_coordinator.http.api import Api
+from musterd_coordinator.http.columns_api import ColumnsApi
 from musterd_coordinator.http.consul import AgentMember, ConsulDoor
 from musterd_coordinator.http.discovery import Discovery, TargetGroup
 from musterd_coordinator.http.inputs import (
+    ColumnsParameters,
     DiscoveryParameters,
     EventsParameters,
     ForgetParameters,
     HistoryParameters,
     MembersParameters,
+    NamesParameters,
 )
 from musterd_coordinator.http.login import ADMIN, OPERATOR, READER_OF_ALL, Login
 from musterd_coordinator.http.routes import Endpoint, Hot, Operation
@@ -42,6 +48,9 @@ EVENT_SHAPES = {
     "changes": EventChanges,
     "ping": EventPing,
     "incidents": EventIncidents,
+    "columns": Columns,
+    "cells": EventCells,
+    "status": EventStatus,
 }
 
 _get, _post = partial(Operation, "GET"), partial(Operation, "POST")
@@ -55,12 +64,14 @@ def routes(
     discovery: Discovery,
     login: Login,
     *,
+    columns: ColumnsApi,
     openapi: Endpoint,
     dashboard: Endpoint,
 ) -> list[Operation]:
     """Return every route. Those that are asked most stand first: they are tried one after the other."""
     table = [
         *_queries(api),
+        *_columns(columns),
         *(each.taking(OPERATOR) for each in _orders(api)),
         *(each.taking(ADMIN) for each in _tokens(tokens)),
         *_consul(consul),
@@ -118,9 +129,33 @@ def _queries(api: Api) -> list[Operation]:
             api.events,
             "Server-sent events: a snapshot or a resume, then every change, and pings between",
             "text/event-stream",
-            "events whose data is JSON, see EventSnapshot, EventChanges, EventPing and EventIncidents",
+            "events whose data is JSON, see EventSnapshot, EventChanges, EventPing and EventIncidents;"
+            " with form=columns Columns, EventCells, EventStatus and EventPing",
             parameters=EventsParameters,
             problems=[404, 503],
+        ),
+    ]
+
+
+def _columns(columns: ColumnsApi) -> list[Operation]:
+    return [
+        _get(
+            "/v1/columns",
+            columns.columns,
+            "A byte for each member: its state and marks",
+            Columns,
+            "all groups that the caller sees, or one; 304 where If-None-Match has its ETag",
+            parameters=ColumnsParameters,
+            problems=[404],
+        ),
+        _get(
+            "/v1/names",
+            columns.names,
+            "The names of members by their ordinals in columns, at most 10000",
+            MemberNames,
+            "the names, fewer where there are no more; 409 where there is another layout now",
+            parameters=NamesParameters,
+            problems=[404, 409],
         ),
     ]
 

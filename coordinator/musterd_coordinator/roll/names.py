@@ -145,9 +145,13 @@ class NameIndex:
 
     def member(self, row: int) -> Member:
         """Return the member in ``row``, as its agent announced it."""
+        return self._announced.member(self._number[row], self.name(row).decode())
+
+    def name(self, row: int) -> bytes:
+        """Return the name of the member in ``row``."""
         name = self._names[row]
         assert name is not None, f"row {row} is free"
-        return self._announced.member(self._number[row], name.decode())
+        return name
 
     def row(self, group: str, member: str) -> int | None:
         """Return the row of a name; orders go by it, so the name itself is compared as well."""

@@ -6,6 +6,7 @@ from musterd.model import Facts
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.roll.absent import Absent
 from musterd_coordinator.roll.admission import Admission
+from musterd_coordinator.roll.arrangement import Arranger
 from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.roll.lives import ForgottenLives
 from musterd_coordinator.roll.names import NameIndex
@@ -25,6 +26,7 @@ class RollParts(Protocol):
     shards: list[ShardState]
     detector: Detector
     directory: NameIndex
+    arranger: Arranger
     facts: dict[int, Facts]  # by row, of those of which an operator said anything
     ordered: dict[int, Facts]  # and of those of which their store says that one ordered something
     said: dict[int, Facts]  # both together

@@ -20,6 +20,7 @@ from musterd_coordinator.judge.transitions import StateChanges
 from musterd_coordinator.registry.base import Entry, Gone, Portion, portion_of
 from musterd_coordinator.roll.absent import Absent
 from musterd_coordinator.roll.admission import MEMBERS_LIMIT, Admission
+from musterd_coordinator.roll.arrangement import Arranger
 from musterd_coordinator.roll.changeset import ChangeSet
 from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.roll.lives import ForgottenLives
@@ -66,6 +67,7 @@ class Roll:
         self.shards = [ShardState(name, self._clock(), since=clocks.wall()) for name in shard_names]
         self.detector = Detector(rules, [shard.clock for shard in self.shards], places.replicas)
         self.directory = NameIndex()
+        self.arranger = Arranger(self.detector.members, self.directory)
         self.admission = Admission(self.directory, members_limit, clocks.wall)
         self.clocks = clocks
         self.changes = ChangeLog(int(clocks.wall() * 1000), lambda row: self.view.change(row))

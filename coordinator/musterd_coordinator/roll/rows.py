@@ -48,6 +48,7 @@ class RowKeeper:
         ]
         self._detector.members.zone[rows] = np.array(zones, np.int32)[members.kinds]
         self._detector.members.since[rows] = self._parts.clocks.wall()
+        self._parts.arranger.touch(rows)
         return rows
 
     def restore(self, portion: Portion) -> None:
@@ -95,6 +96,7 @@ class RowKeeper:
         self._directory.zones.release(self._detector.members.zone.item(row))
         self._directory.remove(row)
         self._detector.members.remove(row)
+        self._parts.arranger.touch(np.array([row]))
         for facts in (self._parts.facts, self._parts.ordered, self._parts.said):
             facts.pop(row, None)
 
@@ -109,8 +111,11 @@ class RowKeeper:
         """Count the member of ``row`` in the zone that it has now."""
         member, zones = self._view.effective(row), self._directory.zones
         column = self._detector.members.zone
-        before, column[row] = column.item(row), zones.acquire((member.group, member.zone))
+        before, now = column.item(row), zones.acquire((member.group, member.zone))
+        column[row] = now
         zones.release(before)
+        if now != before:
+            self._parts.arranger.touch(np.array([row]))
 
     def make_room(self, more: int) -> Iterator[None]:
         """Let what is kept of each member grow before ``more`` come, in steps: all is copied."""

@@ -32,6 +32,11 @@ class RowSet:
         if row < len(self._marked):
             self._marked[row] = False
 
+    def has(self, rows: Rows) -> Mask:
+        """Say which of ``rows`` (n) are in."""
+        within = np.minimum(rows, len(self._marked) - 1)
+        return self._marked[within] & (rows < len(self._marked))
+
     def among(self, begin: int, end: int) -> Rows:
         """Return all rows that are in, from ``begin`` on and below ``end``, in ascending order."""
         return np.flatnonzero(self._marked[begin:end]) + begin

@@ -9,6 +9,7 @@ from musterd.answers import MemberChange
 from musterd.model import Facts, Mark, Member, State, Verdict
 from musterd_coordinator.judge.members import NO_SHARD, STATES, Code, Mask, Rows, Seconds
 from musterd_coordinator.judge.promises import canary_time
+from musterd_coordinator.roll.columns import CellColumns
 from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.roll.hearing import Hearing
 from musterd_coordinator.roll.names import NOBODY
@@ -56,6 +57,7 @@ class RollView:
         self.hearing = Hearing(parts)
         self.traced = TracedRows(parts)
         self.surveyed = SurveyedRows(parts)
+        self.columns = CellColumns(parts)
 
     # -- of the whole --------------------------------------------------------------------
 

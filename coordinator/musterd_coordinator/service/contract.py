@@ -5,7 +5,8 @@ wait. Writes and history go to the registry and are awaited. Every read of one g
 NotFound with a text that names the group's size.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from musterd.answers import (
@@ -21,6 +22,9 @@ from musterd.incidents import Incident, IncidentList
 from musterd.model import Facts, FactsChange, Mark, Member, State, Verdict
 from musterd.orders import UNTOLD, Origin
 from musterd.status import ShardStatus, StatusAnswer
+from musterd_coordinator.judge.members import Rows
+from musterd_coordinator.roll.arrangement import Arrangement
+from musterd_coordinator.roll.cells import Cells
 from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.roll.versions import no_news
 from musterd_coordinator.steps import Steps
@@ -42,6 +46,41 @@ class MemberSummary(NamedTuple):
     facts: Facts
 
 
+class ColumnSource(Protocol):
+    """A `ColumnSource` tells of all members in columns: see :class:`~musterd.answers.Columns`.
+
+    What it says is of one moment, and of the version then.
+    """
+
+    @property
+    def at(self) -> datetime:
+        """Return the time now, by the wall clock."""
+
+    def arrange(self) -> Steps[Arrangement]:
+        """Return the order in which all members stand when the last step is done."""
+
+    def is_newest(self, arrangement: Arrangement) -> bool:
+        """Say whether nobody joined, went or moved since."""
+
+    def cells(self, arrangement: Arrangement) -> Cells:
+        """Return the cells (n) of all members, in order."""
+
+    def changed(
+        self, arrangement: Arrangement, since: int
+    ) -> Mapping[str, Sequence[tuple[int, int]]] | None:
+        """Return the ordinals and cells of the members that changed after a version, by group.
+
+        None: it is not known any more who did. Left out are those that joined, went or moved since
+        the arrangement.
+        """
+
+    def is_at_hand(self, since: int) -> bool:
+        """Say whether :meth:`changed` would know all that changed after a version."""
+
+    def names(self, rows: Rows) -> list[str] | None:
+        """Return the names of the members of ``rows`` (n); None where not all are in their places."""
+
+
 class CoordinatorApi(Protocol):
     """A `CoordinatorApi` takes questions and orders of schedulers and operators."""
 
@@ -60,6 +99,10 @@ class CoordinatorApi(Protocol):
     @property
     def size(self) -> int:
         """Return how many members there are."""
+
+    @property
+    def columns(self) -> ColumnSource:
+        """Return what tells of all members in columns."""
 
     def freshness(self, group: str | None = None) -> tuple[bool, float | None]:
         """Return ``listening`` and ``staleness``, of one group if it is named."""

@@ -60,6 +60,7 @@ class Queries:
     def __init__(self, view: RollView, *, few: int = FEW) -> None:
         self._view = view
         self._few = few  # members that are sorted for one page
+        self.columns = view.columns
 
     @property
     def facts_age(self) -> float | None:
