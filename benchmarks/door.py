@@ -103,6 +103,7 @@ async def _measure(args: argparse.Namespace, python: Path | None) -> list[Figure
                 Coordinator(
                     server.url,
                     service_down_time=60.0,
+                    interval=args.interval,
                     sweep_period=1.0,
                     log_level="error",
                     nova_listen=f"{HOST}:{port}",
@@ -126,7 +127,12 @@ def _ask_all(
     own: Coordinator, port: int, names: Sequence[str], args: argparse.Namespace, python: Path | None
 ) -> list[Figure]:
     with (
-        NovaDaemon(f"http://{own.address}", log_level="error", service_down_time=60.0) as door,
+        NovaDaemon(
+            f"http://{own.address}",
+            log_level="error",
+            service_down_time=60.0,
+            interval=args.interval,
+        ) as door,
         Memcached("-m", str(64 + args.members // 800), "-t", "1") as peer,
         TemporaryDirectory() as folder,
     ):

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import cycle
 from typing import Protocol
 
 import anyio
@@ -119,9 +120,9 @@ def some(fleet: Fleet, share: float) -> Order:
 
 @asynccontextmanager
 async def beating(fleet: Fleet, fill: Fill, interval: float) -> AsyncIterator[None]:
-    """Let all members beat once an interval (seconds) while the context lasts, in random order.
+    """Let all members beat once an interval (seconds) while the context lasts.
 
-    What was late is made up for.
+    They come in random order, the same each time. What was late is made up for.
     """
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_keep_beating, fleet, fill, interval)
@@ -140,9 +141,8 @@ async def _keep_beating(fleet: Fleet, fill: Fill, interval: float) -> None:
 
 
 def in_turn(fleet: Fleet, interval: float) -> Iterator[Order]:
-    """Yield for ever whose beats are due next: everybody's once an interval, in another order each time."""
-    while True:
-        yield from np.array_split(fleet.shuffled(), portions_of(interval))
+    """Yield for ever whose beats are due next: everybody's an interval after its last one, as of agents."""
+    return cycle(np.array_split(fleet.shuffled(), portions_of(interval)))
 
 
 def portions_of(interval: float) -> int:

@@ -25,14 +25,16 @@ from benchmarks.figures import (
 )
 from benchmarks.steps_fleet import BIG, SWEEPS, StillFleet
 from musterd import log
-from musterd.model import State
+from musterd.model import State, Verdict
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.answers import StructResponse
 from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.limits import HttpLimits, Room
 from musterd_coordinator.http.listing import Listing
-from musterd_coordinator.main import collect_seldom
+from musterd_coordinator.nova.lastview import packed
+from musterd_coordinator.nova.values import key_of
+from musterd_coordinator.process.garbage import collect_seldom
 from musterd_coordinator.service.paging import NO_FILTERS
 
 EXAMPLE = """\
@@ -85,6 +87,7 @@ def measure(members: int, groups: int) -> Times:
         sweeps = [timed(fleet.sweep(at % 2)) for at in range(2 * SWEEPS)]
         times["judging a sweep"] = [step for sweep in sweeps for step in sweep]
         times |= _asked(fleet)
+        times["packing the last view of a door"] = _packing(fleet)
         times["everybody's silence"] = _silence(fleet)
         times["everybody's return"] = timed(fleet.sweep(0, everybody=True))
     finally:
@@ -140,6 +143,13 @@ def _asked(fleet: StillFleet) -> Times:
 def _page(fleet: StillFleet, after: str) -> Iterator[None]:
     page = yield from fleet.desk.members_steps(BIG, NO_FILTERS, after, NAMES)
     StructResponse(page)
+
+
+def _packing(fleet: StillFleet) -> list[float]:
+    """Time what a door to Nova does with the largest group when it saves it; it has it already."""
+    up = Verdict(up=True, schedulable=True, down=False, state=State.UP)
+    verdicts = {key_of("compute", name): up for name in fleet.names[: fleet.big]}
+    return timed(packed({BIG: "compute"}, verdicts, [], time.time()))
 
 
 def _metrics(fleet: StillFleet, form: metrics.Form) -> Iterator[None]:

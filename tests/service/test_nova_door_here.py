@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from time import time
 from typing import Any
 
 import anyio
@@ -13,22 +14,25 @@ import pytest
 from structlog.testing import capture_logs
 
 from musterd.errors import ConfigError
-from musterd.model import Member, State
+from musterd.model import Member, State, Verdict
 from musterd.settings.settings import Settings
 from musterd.systemd import Systemd
 from musterd.testing.authority import Authority
 from musterd.testing.processes import HOST, held_port
 from musterd.testing.servers import Memcached
+from musterd_coordinator.nova import lastview
 from musterd_coordinator.nova.beside import OwnDoor
 from musterd_coordinator.nova.ownroll import OwnRoll
 from musterd_coordinator.nova.service import DoorService, running
 from musterd_coordinator.nova.values import key_of
+from musterd_coordinator.steps import whole
 from tests.http_desk import DictDesk
 from tests.http_serving import served, until
 from tests.nova_client import NovaClient
 from tests.nova_values import cached
 
 BEAT = cached(datetime(2026, 11, 30), 5)  # noqa: DTZ001  # as Nova writes it
+UP = Verdict(up=True, schedulable=True, down=False, state=State.UP)
 H1, H2, OTHER = (key_of("compute", name) for name in ("h1", "h2", "azcache"))
 
 
@@ -119,6 +123,42 @@ async def test_it_begins_with_its_last_view_where_no_coordinator_is(
             assert (await facts(port))["listening"] == "0"
             await until(lambda: url.removeprefix("http://") in service.following.origin)
             service.renew()
+
+
+async def test_a_view_is_written_when_it_changes_and_else_its_time(
+    desk: DictDesk, tmp_path: Path
+) -> None:
+    file = tmp_path / "view"
+    with held_port() as port:
+        async with served(desk) as url, door(settings_for(port, tmp_path, url)) as service:
+            await service.save()
+            first = file.stat().st_ino
+            await service.save()
+            assert file.stat().st_ino == first
+            desk.put(Member("compute", "h1"), state=State.DOWN, reason="silent for 5 s")
+            await until(lambda: service.following.verdicts[H1].down)
+            await service.save()
+            assert file.stat().st_ino != first
+            file.unlink()
+            await service.save()  # in vain, and so all of it is written next time
+            await service.save()
+            assert file.exists()
+
+
+async def test_a_view_gets_no_younger_by_being_saved_again(desk: DictDesk, tmp_path: Path) -> None:
+    file = tmp_path / "view"
+    with held_port() as port:
+        settings = settings_for(port, tmp_path, "http://127.0.0.1:1")
+        verdicts = dict.fromkeys((H1, H2), UP)
+        lastview.write(
+            file, 0.0, whole(lastview.packed({"compute": "compute"}, verdicts, [], time() - 20))
+        )
+        async with door(settings) as service:
+            assert service.following.age >= 20
+            await service.save()
+            last = lastview.read(file, {"compute": "compute"}, time())
+    assert last is not None
+    assert last.age >= 20
 
 
 async def test_a_view_that_cannot_be_saved_is_told_of_once(desk: DictDesk, tmp_path: Path) -> None:

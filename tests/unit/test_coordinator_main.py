@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 
-from musterd_coordinator.main import settle
+from musterd_coordinator.process.garbage import settle
 from musterd_coordinator.wiring import located
 
 

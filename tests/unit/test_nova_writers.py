@@ -112,6 +112,16 @@ def test_the_next_run_begins_as_this_one_ended_and_gives_everybody_time() -> Non
     assert again.writers.silence(B) is None
 
 
+def test_services_may_come_and_go_while_what_is_kept_of_them_is_read() -> None:
+    door = Door()
+    door.rounds(2, A, B)
+    kept = door.writers.kept()
+    first, *_ = next(kept)
+    door.writers.forget([B if first == A else A])
+    door.writers.hear(b"c" * 40)
+    assert list(kept) == []
+
+
 def test_a_view_of_more_than_may_be_is_cut() -> None:
     door = Door(most=1)
     door.writers.restore([(A, False, 0.0), (B, False, 0.0)])

@@ -74,7 +74,7 @@ class View(ABC, Generic[Key]):
         self.staleness: float | None = None
         self.resume = ""
         self._arriving: dict[Key, Verdict] = {}
-        self._changing: list[MemberChange] = []
+        self._changing: list[tuple[Key, MemberChange]] = []
         self._oldest = inf
 
     def restart(self, oldest: float = inf) -> None:
@@ -136,13 +136,17 @@ class View(ABC, Generic[Key]):
             self._take_health(part)
 
     def _take_changes(self, part: EventChanges) -> None:
-        self._changing += [change for change in part.changes if self.group in (None, change.group)]
+        self._changing += [
+            (self._key(change), change)
+            for change in part.changes
+            if self.group in (None, change.group)
+        ]
         self._check_size(len(self._changing))
         if part.more:  # it comes again as a whole if it is cut off here
             return
         changes, self._changing = self._changing, []
-        for change in changes:
-            self.change(self._key(change), change)
+        for key, change in changes:
+            self.change(key, change)
         self._check_size(len(self.members))
         self._take_health(part)
 

@@ -28,13 +28,9 @@ a host that was down then may be up now."""
 
 
 class Following:
-    """A `Following` follows one of several coordinators, and keeps what it knew while there is none.
-
-    ``changes`` counts what it was told.
-    """
+    """A `Following` follows one of several coordinators, and keeps what it knew while there is none."""
 
     def __init__(self, settings: Settings, token: str | None) -> None:
-        self.changes = 0
         self.problem = "none is followed yet"
         self._address: Address | None = None
         self._view = NovaView(topics_of(settings.nova_groups))
@@ -55,6 +51,11 @@ class Following:
     def verdicts(self) -> Mapping[bytes, Verdict]:
         """Return the verdicts by Nova's key, as they are now."""
         return self._view.members
+
+    @property
+    def changes(self) -> int:
+        """Return how often verdicts changed so far."""
+        return self._view.changes
 
     @property
     def listening(self) -> bool:
@@ -101,7 +102,6 @@ class Following:
 
     def on_update(self) -> None:
         """Take note of another whole event."""
-        self.changes += 1
         self._note()
         if self.verdicts:
             self._told.set()

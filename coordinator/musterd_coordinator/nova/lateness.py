@@ -1,9 +1,10 @@
 """The time in a value is that of a host's last beat, as far as it is late: others were heard just now."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, suppress
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from musterd.answers import MemberAnswer
 from musterd.errors import MusterdError
@@ -17,8 +18,10 @@ MOST = 10_000
 """Members that are asked for, of each group. Where more are late at once, it is not the hosts."""
 
 _LONGEST_PAUSE = 10.0
+_PORTION = 100
+"""Members that are taken in before Nova has its turn."""
 
-AskLate = Callable[[str, float], AsyncIterator[MemberAnswer]]
+AskLate = Callable[[str, float], AsyncGenerator[MemberAnswer, None]]
 """Gives the members of a group that are up, and silent for so many seconds or more."""
 
 
@@ -45,8 +48,11 @@ class Lateness:
         late: dict[bytes, float] = {}
         for group, topic in self._topics.items():
             most = len(late) + MOST
-            async for member in self._ask(group, self._after):
-                late[key_of(topic, member.member)] = member.silent_for
-                if len(late) >= most:
-                    break
+            async with aclosing(self._ask(group, self._after)) as members:
+                async for member in members:
+                    late[key_of(topic, member.member)] = member.silent_for
+                    if len(late) >= most:
+                        break
+                    if not len(late) % _PORTION:
+                        await checkpoint()
         return late

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 
 import anyio
 import structlog
@@ -12,12 +13,13 @@ from musterd.settings.settings import Settings
 from musterd.systemd import Systemd, passed_sockets
 from musterd_coordinator.limits.descriptors import allow_all
 from musterd_coordinator.nova.service import running
-from musterd_coordinator.process.daemon import keep_telling, stop_on_signal
+from musterd_coordinator.process.daemon import keep_telling, lasting, stop_on_signal
+from musterd_coordinator.process.garbage import settle
 
 log = structlog.get_logger(__name__)
 
 TURN = 0.0005
-"""Seconds that the thread that saves the view may keep answers waiting: as in a coordinator."""
+"""Seconds that another thread may keep answers waiting: as in a coordinator."""
 
 
 def run(settings: Settings, reread: Reread | None = None) -> int:
@@ -50,6 +52,7 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
                 connections=door.server.connections,
             )
             systemd.notify(READY="1")
+            tasks.start_soon(lasting, "settle", partial(settle, lambda: True))
             if reread:
                 reloading = Reloading(settings, reread, Role.NOVA, renew=service.renew)
                 tasks.start_soon(reloading.run, systemd)

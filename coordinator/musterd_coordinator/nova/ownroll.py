@@ -1,6 +1,6 @@
 """What a coordinator's own door knows is in its roll: it follows that as readers follow events."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -14,6 +14,8 @@ from musterd_coordinator.service.paging import Filters
 from musterd_coordinator.sweep.turns import in_steps
 
 _READY_POLL = 0.2  # seconds
+_PORTION = 100
+"""Changes that are taken in before Nova has its turn."""
 
 
 class OwnRoll:
@@ -59,7 +61,7 @@ class OwnRoll:
             await self._desk.wait_version(version)
             version = await self._go_on(version)
 
-    async def late(self, group: str, seconds: float) -> AsyncIterator[MemberAnswer]:
+    async def late(self, group: str, seconds: float) -> AsyncGenerator[MemberAnswer, None]:
         """Yield the members of ``group`` that are up, and silent for so many seconds or more."""
         filters, after = Filters(up=True, silent_for=seconds), ""
         while True:
@@ -90,6 +92,6 @@ class OwnRoll:
             return await self._begin()
         for at, change in enumerate(changes, 1):
             self._view.take(change)
-            if not at % PAGE_LIMIT:
+            if not at % _PORTION:
                 await checkpoint()
         return now

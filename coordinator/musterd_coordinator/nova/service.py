@@ -1,8 +1,9 @@
 """``musterd nova`` is wired here: what is started in which order, and how it stops."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from math import isinf
 from pathlib import Path
 from time import time
 
@@ -22,6 +23,8 @@ from musterd_coordinator.nova.following import Following
 from musterd_coordinator.nova.keeping import KEPT, KeptConnections
 from musterd_coordinator.nova.lateness import Lateness
 from musterd_coordinator.process.daemon import lasting
+from musterd_coordinator.steps import Steps
+from musterd_coordinator.sweep.turns import in_steps
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +35,9 @@ _LATE_TIMEOUT = 5.0  # seconds for a page of members
 
 SAVE_PERIOD = 5.0
 """Seconds from one save of what changed to the next."""
+
+Kept = tuple[bytes, bool, float]
+"""A service that wrote of itself: its key, whether it is down, and its seconds of silence."""
 
 
 class DoorService:
@@ -51,6 +57,7 @@ class DoorService:
             keeping=KeptConnections(systemd, [one.name for one in self._kept]),
         )
         self._file = Path(settings.nova_view or VIEW)
+        self._saving = anyio.Lock()
         self._saved: object = None
         self._failed = False
 
@@ -80,29 +87,46 @@ class DoorService:
             await self.door.server.adopt(kept.name, kept.socket)
 
     async def keep_saving(self) -> None:
-        """Save what is known, whenever that changed, until cancelled."""
+        """Save what is known, time and again, until cancelled."""
         while True:
             await anyio.sleep(SAVE_PERIOD)
             await self.save()
 
     async def save(self) -> None:
-        """Save what is known if that changed. A file that cannot be written is told of once."""
-        writers = list(self.door.writers.kept())
-        known = self.following.changes, [one[:2] for one in writers]
-        if known == self._saved or not (self.following.verdicts or writers):
-            return
-        verdicts = dict(self.following.verdicts)
-        write = partial(
-            lastview.write, self._file, self.following.topics, verdicts, writers, time()
-        )
-        try:
-            await anyio.to_thread.run_sync(write)
-        except OSError as error:
-            if not self._failed:
-                log.warning("last view not saved", file=str(self._file), reason=str(error))
-            self._failed = True
-        else:
-            self._saved, self._failed = known, False
+        """Save what is known, or, where that is what was saved last, since when it holds.
+
+        A file that cannot be written is told of once.
+        """
+        async with self._saving:
+            writers, known = await in_steps(self._known())
+            age = self.following.age
+            if isinf(age) or not (self.following.verdicts or writers):
+                return
+            same, since = known == self._saved, time() - age
+            content = None if same else await in_steps(self._packed(writers, since))
+            try:
+                await anyio.to_thread.run_sync(lastview.write, self._file, since, content)
+            except OSError as error:
+                if not self._failed:
+                    log.warning("last view not saved", file=str(self._file), reason=str(error))
+                self._saved, self._failed = None, True
+            else:
+                self._saved, self._failed = known, False
+
+    def _packed(self, writers: Sequence[Kept], since: float) -> Steps[bytes]:
+        """Return the file's content, made in steps: a thread would take the interpreter from answers."""
+        verdicts, topics = self.following.verdicts, self.following.topics
+        return lastview.packed(topics, verdicts, writers, since)
+
+    def _known(self) -> Steps[tuple[list[Kept], object]]:
+        """Return services that wrote of themselves, and what differs when more than times changed."""
+        writers, states, changes = list[Kept](), bytearray(), self.following.changes
+        for number, (key, is_down, silence) in enumerate(self.door.writers.kept(), 1):
+            writers.append((key, is_down, silence))
+            states += b"%b%d" % (key, is_down)
+            if not number % lastview.PORTION:
+                yield
+        return writers, (changes, states)
 
     async def close(self) -> None:
         """Save what is known, and leave connections to the next run where systemd keeps them."""
@@ -151,6 +175,8 @@ async def _keep_late(service: DoorService, settings: Settings) -> None:
         await Lateness(service.door.answers, topics, ask, interval).keep_asking()
 
 
-async def _late(client: AsyncClient, group: str, seconds: float) -> AsyncIterator[MemberAnswer]:
+async def _late(
+    client: AsyncClient, group: str, seconds: float
+) -> AsyncGenerator[MemberAnswer, None]:
     async for member in client.members(group, up=True, silent_for=seconds):
         yield member

@@ -12,12 +12,13 @@ from musterd_coordinator.nova.values import key_of
 class NovaView(View[bytes]):
     """A `NovaView` has the members of the groups in ``topics``, by Nova's key.
 
-    ``topics`` has Nova's topic by group.
+    ``topics`` has Nova's topic by group, and ``changes`` counts what befell members.
     """
 
     def __init__(self, topics: Mapping[str, str]) -> None:
         super().__init__(next(iter(topics)) if len(topics) == 1 else None)
         self.topics = topics
+        self.changes = 0
 
     def keyed(self, groups: Groups) -> dict[bytes, Verdict]:
         """Return the members of ``groups`` that are served."""
@@ -35,7 +36,13 @@ class NovaView(View[bytes]):
     def change(self, key: bytes, change: MemberChange) -> None:
         """Take in one change of a whole version, if it is of a group that is served."""
         if change.group in self.topics:
+            self.changes += 1
             super().change(key, change)
+
+    def replace(self, members: dict[bytes, Verdict]) -> None:
+        """Replace all members by ``members``."""
+        self.changes += 1
+        super().replace(members)
 
     def _keyed(self, groups: Groups) -> dict[bytes, Verdict]:
         return self.keyed(groups)

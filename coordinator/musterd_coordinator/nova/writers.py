@@ -92,10 +92,14 @@ class Writers:
         whole(judge_sweep(self._detector, _SHARD, self._news(heard), step, begin))
 
     def kept(self) -> Iterator[tuple[bytes, bool, float]]:
-        """Yield each service by key: whether it is down, and for how many seconds it has been silent."""
-        for key in self._rows:
-            silence = self.silence(key)
-            yield key, silence is None, silence or 0.0
+        """Yield each service by key: whether it is down, and for how many seconds it has been silent.
+
+        Services may come and go meanwhile.
+        """
+        for key in list(self._rows):
+            if key in self._rows:
+                silence = self.silence(key)
+                yield key, silence is None, silence or 0.0
 
     def restore(self, kept: Iterable[tuple[bytes, bool, float]]) -> None:
         """Add services as an earlier run left them. All have the time to be heard anew."""
