@@ -35,7 +35,7 @@ from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.nova.lastview import packed
 from musterd_coordinator.nova.values import key_of
 from musterd_coordinator.process.garbage import collect_seldom
-from musterd_coordinator.service.paging import NO_FILTERS
+from musterd_coordinator.service.selection import NO_FILTERS
 
 EXAMPLE = """\
 example:

@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 
 import anyio
 import msgspec
@@ -20,28 +19,28 @@ from musterd.answers import (
 )
 from musterd.errors import Conflict, NotFound
 from musterd.incidents import Incident, IncidentList
-from musterd.model import Facts, FactsChange, Mark, Member, State, Transition, Verdict
-from musterd.orders import UNTOLD, Origin, check_change
+from musterd.model import FactsChange, Mark, Member, State, Transition, Verdict
+from musterd.orders import (
+    UNTOLD,
+    GroupOrder,
+    OrderAnswer,
+    Origin,
+    Selector,
+    check_change,
+    check_group_order,
+)
 from musterd.status import ShardStatus, StatusAnswer, StormStatus
 from musterd_coordinator.judge.members import Members
 from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.roll.versions import no_news
 from musterd_coordinator.roll.zones import Zones
-from musterd_coordinator.service.contract import MemberSummary
-from musterd_coordinator.service.paging import Filters
+from musterd_coordinator.service.changing import changed
+from musterd_coordinator.service.contract import BY_NAME, MemberSummary, Ordering
+from musterd_coordinator.service.selection import NO_FILTERS, Filters
 from musterd_coordinator.steps import Steps
 from tests.desk_columns import DictColumns
 from tests.desk_counts import VERDICTS, counted_marks, counted_states, counted_verdicts
-
-NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-
-
-class _Seat(msgspec.Struct):
-    member: Member
-    state: State
-    reason: str
-    facts: Facts = Facts()
-    history: list[Transition] = []
+from tests.desk_seats import NOW, Seat, answer_of, verdict_of
 
 
 class DictDesk:
@@ -57,7 +56,7 @@ class DictDesk:
         self.listed = IncidentList(1, NOW, [], [])
         self.figures = RunFigures(Members(1), Zones())
         self.origins: list[Origin] = []  # of the orders that came
-        self._groups: dict[str, dict[str, _Seat]] = {}
+        self._groups: dict[str, dict[str, Seat]] = {}
         self._names: dict[str, list[str]] = {}
         self._log: deque[MemberChange] = deque(maxlen=log_size)
         self._forgotten_before = 1
@@ -71,7 +70,7 @@ class DictDesk:
         self.version += 1
         for member in members:
             seats = self._groups.setdefault(member.group, {})
-            seat = seats.setdefault(member.name, _Seat(member, State.UNKNOWN, "", history=[]))
+            seat = seats.setdefault(member.name, Seat(member, State.UNKNOWN, "", history=[]))
             change = Transition(
                 self.version, NOW, member.group, member.name, seat.state, state, reason
             )
@@ -92,10 +91,10 @@ class DictDesk:
         self.listed = IncidentList(self.version, NOW, incidents, [])
         self._tell()
 
-    def _note(self, seat: _Seat, *, gone: bool = False) -> None:
+    def _note(self, seat: Seat, *, gone: bool = False) -> None:
         if len(self._log) == self._log.maxlen:
             self._forgotten_before = self._log[0].version
-        answer = _answer(seat)
+        answer = answer_of(seat)
         self._log.append(
             MemberChange(
                 self.version,
@@ -115,7 +114,7 @@ class DictDesk:
         )
 
     def _answers(self) -> list[MemberAnswer]:
-        return [_answer(seat) for seats in self._groups.values() for seat in seats.values()]
+        return [answer_of(seat) for seats in self._groups.values() for seat in seats.values()]
 
     def _tell(self) -> None:
         self._news.set()
@@ -133,13 +132,13 @@ class DictDesk:
                 counted_marks(answers),
             )
             for group, seats in sorted(self._groups.items())
-            for answers in [[_answer(seat) for seat in seats.values()]]
+            for answers in [[answer_of(seat) for seat in seats.values()]]
         ]
         return GroupList(self.version, self.listening, self.staleness, summaries)
 
     def group(self, group: str) -> GroupAnswer:
         seats = self._seats(group)
-        answers = [_answer(seat) for seat in seats.values()]
+        answers = [answer_of(seat) for seat in seats.values()]
         zones: dict[str, list[MemberAnswer]] = {}
         for answer in answers:
             zones.setdefault(answer.zone, []).append(answer)
@@ -174,48 +173,48 @@ class DictDesk:
         return self.group(group)
 
     def members_steps(
-        self, group: str, filters: Filters, after: str, limit: int
+        self,
+        group: str,
+        filters: Filters,
+        after: str,
+        limit: int,
+        ordering: Ordering = BY_NAME,
     ) -> Steps[MemberPage]:
         self._seats(group)
         yield
-        return self.members(group, **filters._asdict(), after=after, limit=limit)
+        assert ordering == BY_NAME, "this desk knows no other order"
+        return self.members(group, filters, after, limit)
 
     def portions(self, group: str | None) -> Iterator[dict[str, dict[str, Verdict]]]:
         for name in sorted(self._groups) if group is None else [group]:
             seats = self._groups.get(name, {})
             for at in range(0, len(seats), 1000):
                 some = list(seats.items())[at : at + 1000]
-                yield {name: {member: _verdict(_answer(seat)) for member, seat in some}}
+                yield {name: {member: verdict_of(answer_of(seat)) for member, seat in some}}
 
     def summaries(self, group: str) -> Iterator[Sequence[MemberSummary]]:
         for seat in self._groups.get(group, {}).values():
-            answer = _answer(seat)
+            answer = answer_of(seat)
             member = msgspec.structs.replace(seat.member, zone=answer.zone)
-            yield [MemberSummary(member, _verdict(answer), seat.facts)]
+            yield [MemberSummary(member, verdict_of(answer), seat.facts)]
 
     def members(
-        self,
-        group: str,
-        *,
-        state: State | None = None,
-        zone: str | None = None,
-        up: bool | None = None,
-        mark: Mark | None = None,
-        silent_for: float | None = None,
-        after: str = "",
-        limit: int = 1000,
+        self, group: str, asked: Filters = NO_FILTERS, after: str = "", limit: int = 1000
     ) -> MemberPage:
         seats = self._seats(group)
         names = self._names[group]
         page: list[MemberAnswer] = []
         for name in names[bisect_right(names, after) :]:
-            answer = _answer(seats[name])
+            answer = answer_of(seats[name])
             wanted = (
-                state in (None, answer.state)
-                and zone in (None, answer.zone)
-                and up in (None, answer.up)
-                and (mark is None or mark in answer.marks)
-                and answer.silent_for >= (silent_for or 0.0)
+                asked.state in (None, answer.state)
+                and asked.zone in (None, answer.zone)
+                and asked.up in (None, answer.up)
+                and (asked.mark is None or asked.mark in answer.marks)
+                and answer.silent_for >= (asked.silent_for or 0.0)
+                and (asked.match or "").lower() in name.lower()
+                and asked.owner in (None, answer.owner)
+                and asked.cause is None
             )
             if wanted and len(page) == limit:
                 return self._page(page, page[-1].member)
@@ -227,11 +226,11 @@ class DictDesk:
         return MemberPage(self.version, self.listening, self.staleness, page, following)
 
     def member(self, group: str, member: str) -> MemberAnswer:
-        return _answer(self._seat(group, member))
+        return answer_of(self._seat(group, member))
 
     def query(self, group: str, members: list[str]) -> QueryAnswer:
         seats = self._seats(group)
-        verdicts = {name: _verdict(_answer(seats[name])) for name in members if name in seats}
+        verdicts = {name: verdict_of(answer_of(seats[name])) for name in members if name in seats}
         missing = [name for name in members if name not in seats]
         return QueryAnswer(self.version, self.listening, self.staleness, verdicts, missing)
 
@@ -299,18 +298,40 @@ class DictDesk:
         check_change(change)
         self.origins.append(origin)
         seat = self._seat(group, member)
-        seat.facts = _changed(seat.facts, change)
+        seat.facts = changed(seat.facts, change)
         self.version += 1
         self._note(seat)
         self._tell()
-        return _answer(seat)
+        return answer_of(seat)
+
+    async def order(self, group: str, order: GroupOrder, origin: Origin = UNTOLD) -> OrderAnswer:
+        check_group_order(order)
+        seats = self._seats(group)
+        names = list(seats)
+        if isinstance(order.selector, Selector):
+            given = msgspec.structs.asdict(order.selector)
+            given = {name: value for name, value in given.items() if value is not msgspec.UNSET}
+            given.pop("everybody", None)
+            names = [each.member for each in self.members(group, Filters(**given)).members]
+        elif isinstance(order.members, list):
+            names = list(dict.fromkeys(order.members))
+        here = [name for name in names if name in seats]
+        if order.confirm_silence:
+            here = [name for name in here if seats[name].state is State.SUSPECT]
+        elif not order.dry_run:
+            for name in here:
+                await self.change_facts(group, name, order.change, origin)
+        missing = [name for name in names if name not in seats]
+        return OrderAnswer(
+            self.version, len(here), len(here), sorted(here)[:100], order.dry_run, missing
+        )
 
     async def forget(
         self, group: str, member: str, *, force: bool = False, origin: Origin = UNTOLD
     ) -> None:
         self.origins.append(origin)
         seat = self._seat(group, member)
-        if _answer(seat).up and not force:
+        if answer_of(seat).up and not force:
             raise Conflict(f"{group}/{member} is up; stop its agent first, or use force")
         self.version += 1
         self._note(seat, gone=True)
@@ -323,12 +344,12 @@ class DictDesk:
     async def history(self, group: str, member: str, limit: int) -> History:
         return History(group, member, self._seat(group, member).history[:limit])
 
-    def _seats(self, group: str) -> dict[str, _Seat]:
+    def _seats(self, group: str) -> dict[str, Seat]:
         if group not in self._groups:
             raise NotFound(f"no group {group!r}; there are {len(self._groups)} groups")
         return self._groups[group]
 
-    def _seat(self, group: str, member: str) -> _Seat:
+    def _seat(self, group: str, member: str) -> Seat:
         seats = self._seats(group)
         if member not in seats:
             raise NotFound(f"no member {member!r} in {group!r}, which has {len(seats)} members")
@@ -351,50 +372,4 @@ def shard_status(shard: str, *, listening: bool = True, reason: str = "") -> Sha
         sweeps=100,
         unproven_sweeps=0,
         rejected={"magic": 0},
-    )
-
-
-def _changed(facts: Facts, change: FactsChange) -> Facts:
-    given = {
-        field: value
-        for field in ("disabled", "forced_down", "zone", "owner", "metadata")
-        if (value := getattr(change, field)) is not msgspec.UNSET
-    }
-    reason = change.reason if isinstance(change.reason, str) else ""
-    for fact in ("disabled", "forced_down"):
-        if fact in given:
-            given[f"{fact}_reason"] = reason if given[fact] else ""
-    return msgspec.structs.replace(facts, **given)
-
-
-def _verdict(answer: MemberAnswer) -> Verdict:
-    return Verdict(answer.up, answer.schedulable, answer.down, answer.state)
-
-
-def _answer(seat: _Seat) -> MemberAnswer:
-    member, facts = seat.member, seat.facts
-    up = seat.state in (State.UP, State.SUSPECT) and not facts.forced_down
-    forced = facts.forced_down and seat.state != State.LEFT
-    return MemberAnswer(
-        group=member.group,
-        member=member.name,
-        state=State.DOWN if forced else seat.state,
-        up=up,
-        schedulable=up and not facts.disabled,
-        down=seat.state in (State.DOWN, State.LEFT) or facts.forced_down,
-        reason=seat.reason,
-        since=NOW,
-        silent_for=0.5,
-        interval=10.0,
-        incarnation="00000000000000ff",
-        conflict=False,
-        zone=member.zone if facts.zone is None else facts.zone,
-        owner=member.owner if facts.owner is None else facts.owner,
-        metadata=member.metadata if facts.metadata is None else facts.metadata,
-        disabled=facts.disabled,
-        disabled_reason=facts.disabled_reason,
-        forced_down=facts.forced_down,
-        forced_down_reason=facts.forced_down_reason,
-        observed=seat.state,
-        marks=[mark for mark in (Mark.DISABLED, Mark.FORCED_DOWN) if getattr(facts, mark)],
     )

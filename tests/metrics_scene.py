@@ -8,7 +8,8 @@ from musterd.model import FactsChange, Member, State
 from musterd.status import Hold, PeerStatus, StatusAnswer, StormStatus
 from musterd_coordinator.http import make_app
 from musterd_coordinator.http.gauges import HttpGauges
-from tests.http_desk import NOW, DictDesk, shard_status
+from tests.desk_seats import NOW
+from tests.http_desk import DictDesk, shard_status
 
 
 class Scene(NamedTuple):

@@ -47,6 +47,21 @@ class Mark(StrEnum):
     CHECK_FAILING = "check_failing"  # its agent says so
 
 
+class SortKey(StrEnum):
+    """A ``SortKey`` is what members of a page are sorted by."""
+
+    NAME = "name"
+    SINCE = "since"  # when it last changed its state
+    SILENT = "silent"  # how long ago it was last heard
+
+
+class SortOrder(StrEnum):
+    """A ``SortOrder`` says which way."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
 class Member(msgspec.Struct, frozen=True, gc=False):
     """A ``Member`` is one service instance in a group, as its agent announces it."""
 
@@ -149,7 +164,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
 _Name = Annotated[
     str, msgspec.Meta(extra_json_schema={"maxLength": NAME_LIMIT, "pattern": NAME_PATTERN})
 ]
-_Text = Annotated[
+Text = Annotated[
     str, msgspec.Meta(extra_json_schema={"maxLength": NAME_LIMIT, "pattern": TEXT_PATTERN})
 ]
 
@@ -163,10 +178,10 @@ class FactsChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
     disabled: bool | msgspec.UnsetType = msgspec.UNSET
     forced_down: bool | msgspec.UnsetType = msgspec.UNSET
-    reason: _Text | msgspec.UnsetType = msgspec.UNSET
-    zone: _Text | msgspec.UnsetType | None = msgspec.UNSET
-    owner: _Text | msgspec.UnsetType | None = msgspec.UNSET
-    metadata: dict[_Name, _Text] | msgspec.UnsetType | None = msgspec.UNSET
+    reason: Text | msgspec.UnsetType = msgspec.UNSET
+    zone: Text | msgspec.UnsetType | None = msgspec.UNSET
+    owner: Text | msgspec.UnsetType | None = msgspec.UNSET
+    metadata: dict[_Name, Text] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Transition(msgspec.Struct, frozen=True, gc=False):

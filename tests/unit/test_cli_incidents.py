@@ -13,7 +13,7 @@ from musterd.cli import incidents as command
 from musterd.cli import render
 from musterd.client import AsyncClient
 from musterd.incidents import Incident, IncidentKind, IncidentList
-from tests.http_desk import NOW
+from tests.desk_seats import NOW
 from tests.unit.cli_desk import Coordinator, Run
 
 STORM = Incident(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from musterd.answers import NOT_READY, MemberPage, QueryAnswer
 from musterd.client import calls
 from musterd.client.attempts import Failure, HttpReply, attempts
-from musterd.client.calls import Call, MemberFilters
+from musterd.client.calls import Asked, Call
 from musterd.client.choice import Address, Rotation, T, read_addresses
 from musterd.client.network import DeadlineBackend, Deadlines, root_of
 from musterd.errors import (
@@ -25,7 +25,7 @@ from musterd.errors import (
     NotFound,
     NotReady,
 )
-from musterd.model import FactsChange, State, Verdict
+from musterd.model import FactsChange, SortKey, SortOrder, State, Verdict
 
 C1, C2 = read_addresses("http://c1:8420, http://c2:8420/")
 UP = Verdict(up=True, schedulable=True, down=False, state=State.UP)
@@ -88,11 +88,12 @@ def test_no_url_at_all_is_refused(urls: str | list[str]) -> None:
 
 def test_names_and_filters_become_one_target() -> None:
     assert calls.member("g/1", "a b?").target == "/v1/groups/g%2F1/members/a%20b%3F"
-    asked = calls.page("g", MemberFilters(State.DOWN, "z 1&2", up=False, silent_for=2.5), "a+b")
+    filters: Asked = {"state": State.DOWN, "zone": "z 1&2", "up": False, "silent_for": 2.5}
+    asked = calls.page("g", filters, "a+b")
     assert asked.target == (
         "/v1/groups/g/members?state=down&zone=z+1%262&up=false&silent_for=2.5&after=a%2Bb&limit=1000"
     )
-    everyone = calls.page("g", MemberFilters(), "")
+    everyone = calls.page("g", {}, "")
     assert everyone.target == "/v1/groups/g/members?limit=1000"
     assert calls.forget("g", "m", force=False).target == "/v1/groups/g/members/m"
     assert calls.forget("g", "m", force=True).target == "/v1/groups/g/members/m?force=true"
@@ -326,10 +327,36 @@ def test_a_clock_that_jumped_leaves_no_negative_budget() -> None:
 
 def test_pages_that_go_back_are_no_answer() -> None:
     page = MemberPage(1, True, 0.5, [], "h2")
-    assert calls.next_page(page, "h1") == "h2"
+    assert calls.next_page(page, "h1", {}) == "h2"
     for after in ("h2", "h3"):
-        with pytest.raises(CoordinatorError, match="do not ascend: 'h2' after"):
-            calls.next_page(page, after)
+        with pytest.raises(CoordinatorError, match="go back: 'h2' after"):
+            calls.next_page(page, after, {})
+
+
+BACK = {"order": SortOrder.DESC}
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "after"),
+    [
+        (BACK, "h2", "h1"),
+        ({"sort": SortKey.SINCE}, "01:h9", "02:h1"),
+        ({"sort": SortKey.SINCE}, "01:h1", "01:h2"),
+        ({"sort": SortKey.SINCE, **BACK}, "02:h1", "01:h9"),
+        ({"sort": SortKey.SINCE, **BACK}, "01:h1", "01:h2"),
+        ({"sort": SortKey.SILENT}, "02:h1", "01:h9"),
+        ({"sort": SortKey.SILENT, **BACK}, "01:h9", "02:h1"),
+    ],
+)
+def test_in_every_order_pages_go_on(asked: Asked, before: str, after: str) -> None:
+    def page(following: str) -> MemberPage:
+        return MemberPage(1, True, 0.5, [], following)
+
+    assert calls.next_page(page(before), "", asked) == before
+    assert calls.next_page(page(after), before, asked) == after
+    for again in (before, after):
+        with pytest.raises(CoordinatorError, match="go back"):
+            calls.next_page(page(before), again, asked)
 
 
 def test_what_several_attempts_ended_with_began_with_the_first() -> None:

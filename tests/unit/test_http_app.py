@@ -8,6 +8,7 @@ from musterd.errors import RegistryError
 from musterd.model import FactsChange, Member, State
 from musterd.orders import UNTOLD, Origin
 from musterd_coordinator.http import App, make_app
+from musterd_coordinator.http.parameters import CAUSES
 from tests.http_calls import JSON, ask
 from tests.http_desk import DictDesk
 
@@ -90,12 +91,21 @@ async def test_pages_follow_each_other(app: App) -> None:
         (
             "sate=up",
             "sate",
-            "unknown parameter 'sate'; allowed here: state, zone, up, mark, silent_for, after, limit",
+            (
+                "unknown parameter 'sate'; allowed here: state, zone, up, mark, silent_for, match, owner,"
+                " cause, sort, order, after, limit"
+            ),
         ),
         (
             "silent_for=-1",
             "silent_for",
             "silent_for is '-1'; it must be seconds of silence, or more",
+        ),
+        ("sort=since&after=h1", "after", "after is 'h1'; it must be the next of the page before"),
+        (
+            "cause=boredom",
+            "cause",
+            f"cause is 'boredom'; it must be why it last changed, one of {', '.join(CAUSES)}",
         ),
         ("limit=0", "limit", "limit is '0'; it must be a whole number from 1 to 1000"),
         ("limit=1001", "limit", "limit is '1001'; it must be a whole number from 1 to 1000"),

@@ -14,8 +14,9 @@ from musterd_coordinator.http import families, make_app, metrics
 from musterd_coordinator.http.metrics import PLAIN as FORM
 from musterd_coordinator.http.metrics import Form, form_of, render
 from musterd_coordinator.steps import Steps, whole
+from tests.desk_seats import NOW
 from tests.http_calls import ask
-from tests.http_desk import NOW, DictDesk, shard_status
+from tests.http_desk import DictDesk, shard_status
 from tests.metrics_scene import scene
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5"

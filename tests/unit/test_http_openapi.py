@@ -240,6 +240,11 @@ async def test_every_parameter_is_described_and_taken(app: App, document: Json) 
         "up": "true",
         "mark": "draining",
         "silent_for": "0.5",
+        "match": "H",
+        "owner": "ops",
+        "cause": "silent",
+        "sort": "name",
+        "order": "asc",
         "after": "h",
         "limit": "5",
     }

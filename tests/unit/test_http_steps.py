@@ -23,8 +23,9 @@ from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.storms import SHOWN
 from musterd_coordinator.roll.verdicts import FORCED_DOWN
-from musterd_coordinator.service.paging import AT_ONCE, FEW, Filters
+from musterd_coordinator.service.paging import AT_ONCE, FEW
 from musterd_coordinator.service.queries import GROUPS_AT_ONCE, MEMBERS_AT_ONCE, VERDICTS_AT_ONCE
+from musterd_coordinator.service.selection import Filters
 from musterd_coordinator.service.summaries import AT_ONCE as AT_ONCE_SUMMED
 from musterd_coordinator.steps import Steps, whole
 from tests.http_desk import DictDesk

@@ -12,8 +12,8 @@ from musterd.errors import ConfigError, Conflict, NotFound
 from musterd.model import Facts, FactsChange, State
 from musterd_coordinator.registry.base import Entry, portion_of
 from musterd_coordinator.roll.versions import LOG_LIMIT, ChangeLog
+from musterd_coordinator.service.changing import changed, described
 from musterd_coordinator.service.expiry import LeftReaper
-from musterd_coordinator.service.orders import changed, described
 from musterd_coordinator.service.peers import Peers
 from tests.unit.bureau import Away, Bureau, bureau, loaded
 from tests.unit.stage import Stage, host

@@ -12,7 +12,7 @@ from musterd_coordinator.judge.members import STATES, Code
 from musterd_coordinator.judge.transitions import Cause
 from musterd_coordinator.roll import tally
 from musterd_coordinator.roll.verdicts import decide, orders_of, stated, verdict_of, verdicts_of
-from musterd_coordinator.service.paging import NO_FILTERS, Filters
+from musterd_coordinator.service.selection import NO_FILTERS, Filters
 from musterd_coordinator.steps import whole
 from tests.examples import examples
 from tests.unit.stage import Stage

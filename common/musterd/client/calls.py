@@ -4,7 +4,7 @@ It does no I/O, and all clients share it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic, TypedDict
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -21,7 +21,8 @@ from musterd.answers import (
 from musterd.client.choice import T
 from musterd.errors import CoordinatorError
 from musterd.incidents import IncidentList
-from musterd.model import FactsChange, Mark, State
+from musterd.model import FactsChange, Mark, SortKey, SortOrder, State
+from musterd.orders import GroupOrder, OrderAnswer
 from musterd.status import StatusAnswer
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder, check_token
 
@@ -62,29 +63,52 @@ def group(group: str) -> Call[GroupAnswer]:
     return _get(f"/v1/groups/{_step(group)}", GroupAnswer)
 
 
-class MemberFilters(NamedTuple):
-    """``MemberFilters`` are what is asked of the members of a page; None asks nothing."""
+class Asked(TypedDict, total=False):
+    """``Asked`` is what members are asked for; None asks nothing.
 
-    state: State | None = None
-    zone: str | None = None
-    up: bool | None = None
-    mark: Mark | None = None
-    silent_for: float | None = None
+    ``match`` is a part of the name, in capitals or not; ``silent_for`` is in seconds, or more; and
+    ``cause`` is why it last changed, in the words of musterd_transitions_total. They come by name, in
+    ascending order, ``limit`` (1 to 1000) a page.
+    """
+
+    state: State | None
+    zone: str | None
+    up: bool | None
+    mark: Mark | None
+    silent_for: float | None
+    match: str | None
+    owner: str | None
+    cause: str | None
+    sort: SortKey
+    order: SortOrder
+    limit: int
 
 
-def page(group: str, filters: MemberFilters, after: str) -> Call[MemberPage]:
+def page(group: str, asked: Asked, after: str) -> Call[MemberPage]:
     """Return the call for one page of members."""
-    given = {**filters._asdict(), "after": after or None, "limit": PAGE_LIMIT}
+    given = {**asked, "after": after or None, "limit": asked.get("limit", PAGE_LIMIT)}
     return _get(f"/v1/groups/{_step(group)}/members{_parameters(given)}", MemberPage)
 
 
-def next_page(page: MemberPage, after: str) -> str | None:
-    """Return the name after which the next page begins, None: there is none; names only ever ascend."""
-    if page.next is not None and page.next <= after:
-        raise CoordinatorError(
-            f"pages of members that do not ascend: {page.next!r} after {after!r}"
-        )
+def next_page(page: MemberPage, after: str, asked: Asked) -> str | None:
+    """Return the ``after`` of the next page, None: there is none.
+
+    Raises CoordinatorError for one that goes back: such pages have no end.
+    """
+    if page.next is not None and after and not _goes_on(after, page.next, asked):
+        raise CoordinatorError(f"pages of members that go back: {page.next!r} after {after!r}")
     return page.next
+
+
+def _goes_on(before: str, after: str, asked: Asked) -> bool:
+    sort = asked.get("sort", SortKey.NAME)
+    backwards = asked.get("order", SortOrder.ASC) is SortOrder.DESC
+    if sort is SortKey.NAME:
+        return after < before if backwards else after > before
+    (first, name), (second, following) = (text.partition(":")[::2] for text in (before, after))
+    if first == second:
+        return following > name
+    return (second < first) == (backwards if sort is SortKey.SINCE else not backwards)
 
 
 def member(group: str, member: str) -> Call[MemberAnswer]:
@@ -132,6 +156,12 @@ def change_facts(group: str, member: str, change: FactsChange) -> Call[MemberAns
     """Return the call that changes what an operator may change."""
     body = msgspec.json.encode(change)
     return Call("PATCH", _member(group, member), _decoder(MemberAnswer), body)
+
+
+def orders(group: str, order: GroupOrder) -> Call[OrderAnswer]:
+    """Return the call that gives one order for many members. Made twice, it changes nothing more."""
+    body = msgspec.json.encode(order)
+    return Call("POST", f"/v1/groups/{_step(group)}/orders", _decoder(OrderAnswer), body)
 
 
 def forget(group: str, member: str, *, force: bool) -> Call[None]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 import anyio
 
@@ -17,10 +17,11 @@ from musterd.answers import (
 )
 from musterd.client import calls
 from musterd.client.attempts import Attempt, Failure, HttpReply, attempts
-from musterd.client.calls import Call
+from musterd.client.calls import Asked, Call
 from musterd.client.choice import Rotation, T, read_addresses, tls_for
 from musterd.incidents import IncidentList
-from musterd.model import FactsChange, Mark, State
+from musterd.model import FactsChange
+from musterd.orders import GroupOrder, OrderAnswer
 from musterd.status import StatusAnswer
 from musterd.tls import client_tls_of
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder
@@ -79,38 +80,17 @@ class Client:
         """Return one group, counted by state and zone."""
         return self._call(calls.group(group))
 
-    def pages(
-        self,
-        group: str,
-        *,
-        state: State | None = None,
-        zone: str | None = None,
-        up: bool | None = None,
-        mark: Mark | None = None,
-        silent_for: float | None = None,
-    ) -> Iterator[MemberPage]:
-        """Yield members by name, 1000 at a time; each page says how good it is."""
-        filters = calls.MemberFilters(state, zone, up, mark, silent_for)
+    def pages(self, group: str, **asked: Unpack[Asked]) -> Iterator[MemberPage]:
+        """Yield members, 1000 at a time; each page says how good it is."""
         after: str | None = ""
         while after is not None:
-            page = self._call(calls.page(group, filters, after))
+            page = self._call(calls.page(group, asked, after))
             yield page
-            after = calls.next_page(page, after)
+            after = calls.next_page(page, after, asked)
 
-    def members(
-        self,
-        group: str,
-        *,
-        state: State | None = None,
-        zone: str | None = None,
-        up: bool | None = None,
-        mark: Mark | None = None,
-        silent_for: float | None = None,
-    ) -> Iterator[MemberAnswer]:
-        """Yield members by name; fetch pages as the iteration goes on."""
-        for page in self.pages(
-            group, state=state, zone=zone, up=up, mark=mark, silent_for=silent_for
-        ):
+    def members(self, group: str, **asked: Unpack[Asked]) -> Iterator[MemberAnswer]:
+        """Yield the members that are ``asked`` for; fetch pages as the iteration goes on."""
+        for page in self.pages(group, **asked):
             yield from page.members
 
     def member(self, group: str, member: str) -> MemberAnswer:
@@ -124,6 +104,10 @@ class Client:
     def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
         """Change durably what an operator may change; return the member as it is then."""
         return self._call(calls.change_facts(group, member, change))
+
+    def orders(self, group: str, order: GroupOrder) -> OrderAnswer:
+        """Give one order for many members, all at once; raise Conflict where it was not expected so."""
+        return self._call(calls.orders(group, order))
 
     def forget(self, group: str, member: str, *, force: bool = False) -> None:
         """Forget a member; raise Conflict while it is up, unless ``force``."""
@@ -211,38 +195,17 @@ class AsyncClient:
         """Return one group, counted by state and zone."""
         return await self._call(calls.group(group))
 
-    async def pages(
-        self,
-        group: str,
-        *,
-        state: State | None = None,
-        zone: str | None = None,
-        up: bool | None = None,
-        mark: Mark | None = None,
-        silent_for: float | None = None,
-    ) -> AsyncIterator[MemberPage]:
-        """Yield members by name, 1000 at a time; each page says how good it is."""
-        filters = calls.MemberFilters(state, zone, up, mark, silent_for)
+    async def pages(self, group: str, **asked: Unpack[Asked]) -> AsyncIterator[MemberPage]:
+        """Yield members, 1000 at a time; each page says how good it is."""
         after: str | None = ""
         while after is not None:
-            page = await self._call(calls.page(group, filters, after))
+            page = await self._call(calls.page(group, asked, after))
             yield page
-            after = calls.next_page(page, after)
+            after = calls.next_page(page, after, asked)
 
-    async def members(
-        self,
-        group: str,
-        *,
-        state: State | None = None,
-        zone: str | None = None,
-        up: bool | None = None,
-        mark: Mark | None = None,
-        silent_for: float | None = None,
-    ) -> AsyncIterator[MemberAnswer]:
-        """Yield members by name; fetch pages as the iteration goes on."""
-        async for page in self.pages(
-            group, state=state, zone=zone, up=up, mark=mark, silent_for=silent_for
-        ):
+    async def members(self, group: str, **asked: Unpack[Asked]) -> AsyncIterator[MemberAnswer]:
+        """Yield the members that are ``asked`` for; fetch pages as the iteration goes on."""
+        async for page in self.pages(group, **asked):
             for member in page.members:
                 yield member
 
@@ -257,6 +220,10 @@ class AsyncClient:
     async def change_facts(self, group: str, member: str, change: FactsChange) -> MemberAnswer:
         """Change durably what an operator may change; return the member as it is then."""
         return await self._call(calls.change_facts(group, member, change))
+
+    async def orders(self, group: str, order: GroupOrder) -> OrderAnswer:
+        """Give one order for many members, all at once; raise Conflict where it was not expected so."""
+        return await self._call(calls.orders(group, order))
 
     async def forget(self, group: str, member: str, *, force: bool = False) -> None:
         """Forget a member; raise Conflict while it is up, unless ``force``."""

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from musterd.answers import GroupList, Query
 from musterd.errors import MusterdError, NotFound, NotReady
 from musterd.model import FactsChange
-from musterd.orders import OrderError
+from musterd.orders import GroupOrder, OrderError
 from musterd.tokens import Rank
 from musterd_coordinator.http import metrics
 from musterd_coordinator.http.agent_states import agent_states
@@ -26,12 +26,12 @@ from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.incident_gauges import incident_families
 from musterd_coordinator.http.inputs import (
     FACTS_BYTES,
+    ORDER_BYTES,
     QUERY_BYTES,
     QUERY_LIMIT,
     EventsParameters,
     ForgetParameters,
     HistoryParameters,
-    MembersParameters,
     read_json,
     read_parameters,
 )
@@ -39,6 +39,7 @@ from musterd_coordinator.http.limits import Room
 from musterd_coordinator.http.listing import Listing
 from musterd_coordinator.http.login import Caller, Login
 from musterd_coordinator.http.orders import Orders
+from musterd_coordinator.http.parameters import MembersParameters
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.http.readiness import not_ready
 from musterd_coordinator.http.status_news import Sight
@@ -46,11 +47,11 @@ from musterd_coordinator.http.turns import Turns, in_steps
 from musterd_coordinator.limits.shares import holder_of
 from musterd_coordinator.service.access import Grant
 from musterd_coordinator.service.contract import CoordinatorApi
-from musterd_coordinator.service.paging import Filters
 from musterd_coordinator.steps import Steps
 
 _query_decoder = msgspec.json.Decoder(Query)
 _change_decoder = msgspec.json.Decoder(FactsChange)
+_order_decoder = msgspec.json.Decoder(GroupOrder)
 _T = TypeVar("_T")
 
 
@@ -105,13 +106,9 @@ class Api:
         await send_struct(send, self._desk.member(**scope["path_params"]))
 
     async def members(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = read_parameters(scope["query_string"], MembersParameters)
-        filters = Filters(
-            *(_given(asked.state), _given(asked.zone), _given(asked.up), _given(asked.mark)),
-            _given(asked.silent_for),
-        )
-        group = scope["path_params"]["group"]
-        steps = self._desk.members_steps(group, filters, asked.after, asked.limit)
+        asked = read_parameters(scope["query_string"], MembersParameters).check()
+        group, page = scope["path_params"]["group"], (asked.after, asked.limit, asked.ordering)
+        steps = self._desk.members_steps(group, asked.filters, *page)
         await send_struct(send, await self._turns.run(holder_of(scope.get("client")), steps))
 
     async def query(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,6 +134,17 @@ class Api:
             return StructResponse(changed)
         except OrderError as error:
             raise Problem(400, str(error), error.field) from None
+
+    async def order(self, request: Request) -> Response:
+        origin = self._orders.check(request)
+        order = await read_json(request, _order_decoder, ORDER_BYTES, self._room)
+        group = request.path_params["group"]
+        try:
+            answer = await self._desk.order(group, order, origin)
+        except OrderError as error:
+            raise Problem(400, str(error), error.field) from None
+        self._orders.charge(request, 0 if answer.dry_run else answer.changed)
+        return StructResponse(answer)
 
     async def forget(self, request: Request) -> Response:
         origin = self._orders.check(request)

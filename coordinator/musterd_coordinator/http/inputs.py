@@ -8,15 +8,14 @@ import anyio
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from musterd.model import Mark, State
 from musterd_coordinator.http.limits import BodyRoom, Room
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.limits.shares import holder_of
-from musterd_coordinator.service.contract import PAGE_LIMIT
 
 QUERY_LIMIT = 10_000
 QUERY_BYTES = 4 * 1024 * 1024
 FACTS_BYTES = 64 * 1024
+ORDER_BYTES = 4 * 1024 * 1024
 BODY_TIMEOUT = 10.0
 _LENGTH_DIGITS = 18
 NAMES_LIMIT = 10_000
@@ -31,36 +30,6 @@ JSON = "application/json"
 
 class NoParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A `NoParameters` is for a path that has none."""
-
-
-class MembersParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The parameters say which members, and how many of them."""
-
-    state: (
-        Annotated[State, msgspec.Meta(description=f"one of {', '.join(State)}")] | msgspec.UnsetType
-    ) = msgspec.UNSET
-    zone: (
-        Annotated[str, msgspec.Meta(max_length=255, description="a zone; empty for no zone")]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
-    up: Annotated[bool, msgspec.Meta(description="true or false")] | msgspec.UnsetType = (
-        msgspec.UNSET
-    )
-    mark: (
-        Annotated[Mark, msgspec.Meta(description=f"one of {', '.join(Mark)}")] | msgspec.UnsetType
-    ) = msgspec.UNSET
-    silent_for: (
-        Annotated[float, msgspec.Meta(ge=0, description="seconds of silence, or more")]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
-    after: Annotated[
-        str,
-        msgspec.Meta(max_length=255, description="a name; the page begins with the next one"),
-    ] = ""
-    limit: Annotated[
-        int,
-        msgspec.Meta(ge=1, le=PAGE_LIMIT, description=f"a whole number from 1 to {PAGE_LIMIT}"),
-    ] = PAGE_LIMIT
 
 
 class ForgetParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

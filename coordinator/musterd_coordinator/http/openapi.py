@@ -36,6 +36,60 @@ _ALSO: dict[str, Json] = {
             }
         ],
     },
+    "Selector": {
+        "minProperties": 1,
+        "allOf": [
+            {
+                "description": "everybody is true, and stands alone",
+                "anyOf": [
+                    {
+                        "maxProperties": 1,
+                        "required": ["everybody"],
+                        "properties": {"everybody": _TRUE},
+                    },
+                    {"not": {"required": ["everybody"]}},
+                ],
+            }
+        ],
+    },
+    "GroupOrder": {
+        "allOf": [
+            {
+                "description": "it is for members or for whom a selector fits",
+                "oneOf": [{"required": ["members"]}, {"required": ["selector"]}],
+            },
+            {
+                "description": "it says what to do; silence is confirmed alone",
+                "oneOf": [
+                    {
+                        "required": ["confirm_silence"],
+                        "properties": {
+                            "confirm_silence": _TRUE,
+                            "disabled": {"type": "null"},
+                            "forced_down": {"type": "null"},
+                        },
+                    },
+                    {
+                        "properties": {"confirm_silence": {"const": False}},
+                        "anyOf": [
+                            {"required": [flag], "properties": {flag: {"type": "boolean"}}}
+                            for flag in ("disabled", "forced_down")
+                        ],
+                    },
+                ],
+            },
+            {
+                "description": "a reason is kept with what is set to true",
+                "anyOf": [
+                    {"properties": {"reason": {"type": "string", "maxLength": 0}}},
+                    *(
+                        {"required": [flag], "properties": {flag: _TRUE}}
+                        for flag in ("disabled", "forced_down", "confirm_silence")
+                    ),
+                ],
+            },
+        ],
+    },
     "TokenOrder": {
         "allOf": [
             {
@@ -54,8 +108,11 @@ _ALSO: dict[str, Json] = {
 def describe(routes: Sequence[Operation], *, version: str, extra_shapes: Iterable[type]) -> Json:
     """Return the document. ``extra_shapes`` are structs that are sent, though no answer is made of them."""
     shapes = {*_shapes(routes), *extra_shapes, ProblemDetails}
-    ordered = sorted(shapes, key=lambda shape: shape.__name__)
+    parameters = {route.parameters for route in routes}
+    ordered = sorted(shapes | parameters, key=lambda shape: shape.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
+    for shape in parameters:  # they stand with their operations: what they refer to stays
+        del schemas[shape.__name__]
     paths: dict[str, Json] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)

@@ -12,6 +12,9 @@ from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.limits.rates import Pace, Repeats
 from musterd_coordinator.limits.shares import holder_of
 
+MEMBERS_OF_ONE = 20
+"""So many members of one order for many count as one order: all they cost is a line of history each."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -34,6 +37,10 @@ class Orders:
                 headers={"retry-after": str(wait)},
             )
         return origin_of(request.scope)
+
+    def charge(self, request: Request, members: int) -> None:
+        """Note for how many ``members`` an order was that was let in."""
+        self._pace.charge(holder_of(request.client), members / MEMBERS_OF_ONE)
 
     def _refuse_browsers(self, request: Request) -> None:
         # Where no token is asked for, a page on any site, or a name rebound to this address, could make

@@ -19,6 +19,7 @@ from musterd.answers import (
 )
 from musterd.incidents import EventIncidents, IncidentList
 from musterd.model import FactsChange
+from musterd.orders import GroupOrder, OrderAnswer
 from musterd.status import EventStatus, StatusAnswer
 from musterd.tokens import NewToken, TokenFacts, TokenList, TokenOrder
 from musterd_coordinator.http.api import Api
@@ -31,10 +32,10 @@ from musterd_coordinator.http.inputs import (
     EventsParameters,
     ForgetParameters,
     HistoryParameters,
-    MembersParameters,
     NamesParameters,
 )
 from musterd_coordinator.http.login import ADMIN, OPERATOR, READER_OF_ALL, Login
+from musterd_coordinator.http.parameters import MembersParameters
 from musterd_coordinator.http.routes import Endpoint, Hot, Operation
 from musterd_coordinator.http.token_api import TokenApi
 
@@ -100,7 +101,7 @@ def _queries(api: Api) -> list[Operation]:
         _get(
             GROUP + "/members",
             Hot(api.members),
-            "Members of a group by name, at most 1000 a page",
+            "Members of a group, by name or another order, at most 1000 a page",
             MemberPage,
             "a page; next is the after of the following one, or null",
             parameters=MembersParameters,
@@ -170,6 +171,15 @@ def _orders(api: Api) -> list[Operation]:
             "the member as it is now, durably",
             body=FactsChange,
             problems=[403, 404, 408, 413, 415, 429],
+        ),
+        _post(
+            GROUP + "/orders",
+            api.order,
+            "One order for many members: disable, force down, or confirm a mass silence",
+            OrderAnswer,
+            "how many it is for, and how many it changed, durably and as one version",
+            body=GroupOrder,
+            problems=[403, 404, 408, 409, 413, 415, 429],
         ),
         _delete(
             MEMBER,

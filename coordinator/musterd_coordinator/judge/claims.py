@@ -104,6 +104,10 @@ class ClaimJudge:
         old, new = self._members.state[rows], ASKED[self._members.status[rows]]
         return [self._grant(_StateClaim(rows, old, new, cause))]
 
+    def are_held(self, rows: Rows) -> Mask:
+        """Say which of ``rows`` are held because they said goodbye."""
+        return self._goodbyes.are_held(rows)
+
     def hold_left(self, rows: Rows, left: Seconds) -> None:
         """Set how many seconds of listening are ``left`` (n), where goodbyes of ``rows`` (n) are held."""
         for held, remaining in self._goodbyes.pending(self._times, self._gaps.rules.storm_hold):
@@ -145,4 +149,5 @@ class ClaimJudge:
         differ = (claim.old != claim.new) & (claim.old != Code.FREE)
         rows, old, new, cause = claim if differ.all() else (each[differ] for each in claim)
         self._members.state[rows] = new
+        self._members.confirmed[rows] = False
         return StateChanges(rows, old, new, cause, np.zeros(len(rows)))  # no silence is why

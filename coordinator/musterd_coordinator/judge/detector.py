@@ -232,8 +232,22 @@ class Detector:
     def hold_left(self, rows: Rows) -> Seconds:
         """Return for how many seconds of listening more suspects in ``rows`` (n) are held, at most."""
         left = np.maximum(self.silences.storm_silence(rows) - self.silence(rows), 0.0)
+        left[self.members.confirmed[rows]] = 0.0
         self.claims.hold_left(rows, left)
         return left
+
+    def are_held(self, rows: Rows) -> Mask:
+        """Say which of ``rows`` a mass silence holds, confirmed or not."""
+        held: Mask = self.members.state[rows] == Code.SUSPECT
+        return held & ~self.claims.are_held(rows)
+
+    def confirm(self, rows: Rows) -> None:
+        """End the holds of ``rows``, which a mass silence holds: an operator says that they are dead.
+
+        They are judged by the next proven sweep as if their holds were over. Any beat, and any other
+        state, ends that: a mass silence after it is another one.
+        """
+        self.members.confirmed[rows] = True
 
     def _take_turns(
         self, rows: Rows, beats: Beats, other: Mask, now: float, changes: list[StateChanges]

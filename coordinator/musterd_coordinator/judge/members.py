@@ -71,6 +71,7 @@ _COLUMNS: dict[str, tuple[Any, Any]] = {
     "flipped_by": (np.uint8, 0),
     "missed": (np.uint16, 0),
     "lag_ms": (np.uint32, 0),
+    "confirmed": (np.bool_, False),
     "heard_at": (np.float64, np.nan),
     "since": (np.float64, 0.0),
     "first_heard": (np.float64, np.nan),
@@ -132,6 +133,7 @@ class Members:
     flipped_by: NDArray[np.uint8]
     missed: NDArray[np.uint16]
     lag_ms: NDArray[np.uint32]
+    confirmed: Mask
     heard_at: Seconds
     since: Seconds
     first_heard: Seconds

@@ -114,6 +114,7 @@ class SilenceJudge:
         held: Mask = self._members.state[rows] == Code.SUSPECT
         suspects = rows[held]
         held[held] = self.silence(suspects) < self.storm_silence(suspects)
+        held &= ~self._members.confirmed[rows]
         return held
 
     def _verdicts(self, rows: Rows, mass: Mass) -> StateChanges:
@@ -124,6 +125,7 @@ class SilenceJudge:
         cause[self.contests.are_contested(rows)] = Cause.OVERWRITTEN
         cause[old == Code.UNKNOWN] = Cause.NEVER_BEAT
         cause[old == Code.SUSPECT] = Cause.HOLD_OVER
+        cause[members.confirmed[rows]] = Cause.CONFIRMED  # none but suspects ever are
         stormy = (old == Code.UP) & mass.are_in(rows)
         new[stormy], cause[stormy] = Code.SUSPECT, Cause.MASS_SILENCE
         left = (members.status[rows] == Status.LEAVING) & (new != Code.SUSPECT)
@@ -138,6 +140,7 @@ class SilenceJudge:
         if not same.all():
             changes = changes.where(same)
         members.state[changes.rows] = changes.new
+        members.confirmed[changes.rows] = False
         return changes
 
     def _is_silent(

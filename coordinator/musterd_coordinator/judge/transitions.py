@@ -30,6 +30,7 @@ class Cause(IntEnum):
     OVERWRITTEN = 15
     STRANGE_NUMBERS_OVER = 16
     CONTESTED_OVER = 17
+    CONFIRMED = 18
 
 
 OVER = {

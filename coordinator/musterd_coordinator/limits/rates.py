@@ -8,6 +8,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from math import ceil
 
+OWED_FOR = 30.0
+"""Seconds that one has to wait at most, however much one thing cost: whoever was mistaken can undo it."""
+
 KNOWN = 4096
 """Addresses that are remembered; one that is not has a full bucket, and the one for all holds."""
 
@@ -38,6 +41,11 @@ class Bucket:
         """Consume one token; :meth:`delay` said that there is one."""
         self._tokens -= 1.0
 
+    def charge(self, tokens: float) -> None:
+        """Consume more after the fact; what is owed is back within :data:`OWED_FOR` seconds."""
+        least = -OWED_FOR * self._rate.each_second
+        self._tokens = max(min(least, self._tokens), self._tokens - tokens)
+
 
 class Pace:
     """A `Pace` lets through so many in all, and so many of one address."""
@@ -63,6 +71,12 @@ class Pace:
         theirs.consume()
         self._all.consume()
         return 0
+
+    def charge(self, who: Hashable, tokens: float) -> None:
+        """Count more for what ``who`` was let through with."""
+        self._all.charge(tokens)
+        if (theirs := self._buckets.get(who)) is not None:
+            theirs.charge(tokens)
 
 
 class Repeats:

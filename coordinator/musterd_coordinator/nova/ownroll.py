@@ -10,7 +10,7 @@ from musterd.errors import NotFound
 from musterd.model import Verdict
 from musterd_coordinator.nova.view import NovaView
 from musterd_coordinator.service.contract import PAGE_LIMIT, CoordinatorApi
-from musterd_coordinator.service.paging import Filters
+from musterd_coordinator.service.selection import Filters
 from musterd_coordinator.sweep.turns import in_steps
 
 _READY_POLL = 0.2  # seconds

@@ -84,6 +84,14 @@ class Gone(NamedTuple):
 ChangeFacts = Callable[[Facts], Facts]
 
 
+class FactsChanged(NamedTuple):
+    """A `FactsChanged` is what the registry had of the member ``name`` before and after an order."""
+
+    name: str
+    before: Facts
+    after: Facts
+
+
 class Registry(Protocol):
     """A `Registry` keeps persistent facts. Every call has a deadline and raises RegistryError."""
 
@@ -132,6 +140,15 @@ class Registry(Protocol):
 
         On return they survive a kill -9 and a power cut. Nothing is written where ``change``
         changes nothing.
+        """
+
+    async def change_facts_of(
+        self, group: str, members: Sequence[str], change: ChangeFacts
+    ) -> Sequence[FactsChanged]:
+        """Do :meth:`change_facts` for many ``members`` of a group, all at once or not at all.
+
+        ``change`` is asked once for all that have the same facts. Members that are not known are left
+        out of what is returned.
         """
 
     async def forget(self, members: Sequence[tuple[str, str]]) -> int:

@@ -23,7 +23,15 @@ from musterd.stores.mysql.schema import ensure_schema
 from musterd.stores.mysql.session import MySqlSession, Session
 from musterd.stores.mysql.url import Target, parse_url
 from musterd_coordinator.registry import mysql_sql as sql
-from musterd_coordinator.registry.base import ChangeFacts, Entry, Gone, Portion, Row, portion_of
+from musterd_coordinator.registry.base import (
+    ChangeFacts,
+    Entry,
+    FactsChanged,
+    Gone,
+    Portion,
+    Row,
+    portion_of,
+)
 from musterd_coordinator.registry.links import (
     BATCH,
     EVERYBODY,
@@ -48,6 +56,7 @@ from musterd_coordinator.registry.mysql_values import (
 )
 from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import (
+    FactsChanges,
     as_json,
     as_text,
     facts_of,
@@ -168,6 +177,29 @@ class MySqlRegistry:
             return after
 
         return await within(self._links.orders, work)
+
+    async def change_facts_of(
+        self, group: str, members: Sequence[str], change: ChangeFacts
+    ) -> Sequence[FactsChanged]:
+        """Replace the facts of many, all at once, durably."""
+        among = self._namespace, as_bytes(group)
+
+        async def work(session: Session) -> Sequence[FactsChanged]:
+            # In turn: each locks many rows, as whoever records does.
+            await session.execute(sql.MY_TURN)
+            told, changes, marker = list[FactsChanged](), FactsChanges(change), _marker()
+            for names in in_json(with_names((group, name) for name in members)):
+                found = (await session.execute(sql.FACTS_OF, (names, *among))).rows
+                some, others = changes.of((as_name(row[0]), as_text(row[1])) for row in found)
+                told += some
+                for text in in_json(others):
+                    values = text, *among, marker, EVERYBODY
+                    await session.execute(sql.CHANGE_FACTS_OF, values)
+            if any(each.after is not each.before for each in told):
+                await self._publish(session, marker)
+            return told
+
+        return await within(self._links.orders, work, time_for(len(members), self._timeout))
 
     async def forget(self, members: Sequence[tuple[str, str]]) -> int:
         """Drop members; their history stays, and their rows until every coordinator heard of it."""

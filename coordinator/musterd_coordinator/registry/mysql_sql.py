@@ -14,6 +14,8 @@ LOOK_UP = _statement("look_up")
 LACKING = _statement("lacking")
 SAVE = _statement("save")
 APPEND = _statement("append")
+FACTS_OF = _statement("facts_of")
+CHANGE_FACTS_OF = _statement("change_facts_of")
 FORGET = _statement("forget")
 CLEAR = _statement("clear")
 

@@ -23,7 +23,15 @@ from musterd.stores.postgres.schema import ensure_schema
 from musterd.stores.postgres.session import Connection, PgSession
 from musterd.stores.postgres.url import Target, parse_url
 from musterd_coordinator.registry import postgres_sql as sql
-from musterd_coordinator.registry.base import ChangeFacts, Entry, Gone, Portion, Row, portion_of
+from musterd_coordinator.registry.base import (
+    ChangeFacts,
+    Entry,
+    FactsChanged,
+    Gone,
+    Portion,
+    Row,
+    portion_of,
+)
 from musterd_coordinator.registry.links import (
     BATCH,
     EVERYBODY,
@@ -36,7 +44,14 @@ from musterd_coordinator.registry.links import (
 )
 from musterd_coordinator.registry.postgres_tokens import PostgresTokens
 from musterd_coordinator.registry.quarantine import RowQuarantine
-from musterd_coordinator.registry.rows import as_json, facts_of, lines_in, readable, time_for
+from musterd_coordinator.registry.rows import (
+    FactsChanges,
+    as_json,
+    facts_of,
+    lines_in,
+    readable,
+    time_for,
+)
 from musterd_coordinator.sweep.postgres.mark import SnapshotMark, catch_up, living_mark
 
 log = structlog.get_logger(__name__)
@@ -141,6 +156,26 @@ class PostgresRegistry:
             if after != before:
                 await connection.execute(sql.CHANGE_FACTS, *key, as_json(after), EVERYBODY)
         return after
+
+    async def change_facts_of(
+        self, group: str, members: Sequence[str], change: ChangeFacts
+    ) -> Sequence[FactsChanged]:
+        """Replace the facts of many, all at once, durably."""
+        told, changes, among = list[FactsChanged](), FactsChanges(change), (self._namespace, group)
+        limit = time_for(len(members), self._timeout)
+        async with self._transaction(self._links.orders, limit) as connection:
+            await connection.execute(sql.DURABLE)
+            # In turn: each locks many rows, as whoever records does.
+            await connection.execute(sql.MY_TURN)
+            for at in range(0, len(members), STATEMENT):
+                names = members[at : at + STATEMENT]
+                found = await connection.fetch(sql.FACTS_OF, *among, names)
+                some, others = changes.of((row[0], row[1]) for row in found)
+                told += some
+                if others:
+                    columns = zip(*others, strict=True)
+                    await connection.execute(sql.CHANGE_FACTS_OF, *among, *columns, EVERYBODY)
+        return told
 
     async def forget(self, members: Sequence[tuple[str, str]]) -> int:
         """Drop members; their history stays, and their rows until every coordinator heard of it."""

@@ -26,6 +26,16 @@ CHANGE_FACTS = """
 UPDATE musterd.registry SET facts = $4::text::jsonb, changed = pg_current_xact_id(), changed_by = $5
 WHERE (namespace, "group", name) = ($1, $2, $3)
 """
+FACTS_OF = """
+SELECT name, facts::text FROM musterd.registry
+WHERE (namespace, "group") = ($1, $2) AND name = ANY($3::text[]) AND forgotten_at IS NULL FOR UPDATE
+"""
+CHANGE_FACTS_OF = """
+UPDATE musterd.registry AS r
+SET facts = t.facts::jsonb, changed = pg_current_xact_id(), changed_by = $5
+FROM unnest($3::text[], $4::text[]) AS t (name, facts)
+WHERE (r.namespace, r."group", r.name) = ($1, $2, t.name)
+"""
 # A second time too, with a number of its own: since the first it may have been back.
 FORGET = """
 UPDATE musterd.registry SET forgotten_at = now(), changed = pg_current_xact_id(), changed_by = $4

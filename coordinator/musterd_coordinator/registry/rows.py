@@ -15,7 +15,7 @@ import msgspec
 
 from musterd.errors import RegistryError
 from musterd.model import Facts, Member, State, Transition
-from musterd_coordinator.registry.base import Entry, Portion, Row
+from musterd_coordinator.registry.base import ChangeFacts, Entry, FactsChanged, Portion, Row
 from musterd_coordinator.registry.quarantine import RowQuarantine
 
 ROWS_PER_TIMEOUT = 20_000
@@ -146,6 +146,36 @@ def facts_of(text: object) -> Facts | None:
         return _facts(text)
     except _NONSENSE:
         return None
+
+
+class FactsChanges:
+    """`FactsChanges` are what ``change`` makes of the facts in rows of a registry, once for each text."""
+
+    def __init__(self, change: ChangeFacts) -> None:
+        self._change = change
+        self._made: dict[object, tuple[Facts, Facts, str]] = {}
+
+    def of(self, rows: Iterable[tuple[str, object]]) -> tuple[list[FactsChanged], list[Row]]:
+        """Return what becomes of members by names and texts of facts; and rows of those that change.
+
+        These rows are names and new texts.
+        """
+        told, others = list[FactsChanged](), list[Row]()
+        for name, text in rows:
+            before, after, new = self._made.get(text) or self._make(text)
+            told.append(FactsChanged(name, before, after))
+            if after is not before:
+                others.append((name, new))
+        return told, others
+
+    def _make(self, text: object) -> tuple[Facts, Facts, str]:
+        known = facts_of(text)
+        before = Facts() if known is None else known
+        after = self._change(before)
+        if after == before and known is not None:
+            after = before
+        made = self._made[text] = before, after, as_json(after)
+        return made
 
 
 def instant_or_none(value: datetime | str) -> datetime | None:

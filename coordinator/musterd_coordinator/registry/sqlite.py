@@ -17,9 +17,18 @@ from anyio import to_thread
 from musterd.errors import ConfigError, RegistryError, RegistryInUse, RegistryRefused
 from musterd.model import Facts, Transition
 from musterd_coordinator.registry import sqlite_sql as sql
-from musterd_coordinator.registry.base import ChangeFacts, Entry, Gone, Portion, Row, portion_of
+from musterd_coordinator.registry.base import (
+    ChangeFacts,
+    Entry,
+    FactsChanged,
+    Gone,
+    Portion,
+    Row,
+    portion_of,
+)
 from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import (
+    FactsChanges,
     as_json,
     as_text,
     facts_of,
@@ -135,6 +144,21 @@ class SqliteRegistry:
             return after
 
         return await self._call(work)
+
+    async def change_facts_of(
+        self, group: str, members: Sequence[str], change: ChangeFacts
+    ) -> Sequence[FactsChanged]:
+        """Replace the facts of many, all at once, durably."""
+
+        def work() -> Sequence[FactsChanged]:
+            self._stage("named", [(name,) for name in members])
+            found = self._db.execute(sql.FACTS_OF, (self._namespace, group)).fetchall()
+            told, rows = FactsChanges(change).of(found)
+            self._db.execute("DELETE FROM named")
+            self._write("new_facts", rows, sql.CHANGE_FACTS_OF, self._namespace, group)
+            return told
+
+        return await self._call(work, len(members))
 
     async def forget(self, members: Sequence[tuple[str, str]]) -> int:
         """Drop members; their history stays."""
@@ -296,6 +320,12 @@ class SqliteRegistry:
 
     def _write(self, table: str, rows: Sequence[Row], statement: str, *given: str) -> None:
         """Put ``rows`` into a temporary table, and by ``statement`` from there where they belong."""
+        self._stage(table, rows)
+        if rows:
+            self._db.execute(statement, given)
+            self._db.execute(f"DELETE FROM {table}")
+
+    def _stage(self, table: str, rows: Sequence[Row]) -> None:
         for at in range(0, len(rows), _STAGED):
             part = rows[at : at + _STAGED]
             places = f"({', '.join('?' * len(part[0]))})"
@@ -303,6 +333,3 @@ class SqliteRegistry:
             self._db.execute(
                 f"INSERT INTO {table} VALUES {', '.join([places] * len(part))}", values
             )
-        if rows:
-            self._db.execute(statement, given)
-            self._db.execute(f"DELETE FROM {table}")

@@ -33,6 +33,13 @@ WHERE (namespace, "group", name) = (?, ?, ?) ORDER BY id DESC LIMIT ?
 NEWEST = "SELECT at FROM history WHERE namespace = ? ORDER BY id DESC LIMIT 1"
 FACTS = 'SELECT facts FROM member WHERE (namespace, "group", name) = (?, ?, ?)'
 CHANGE_FACTS = 'UPDATE member SET facts = ? WHERE (namespace, "group", name) = (?, ?, ?)'
+FACTS_OF = """
+SELECT name, facts FROM named JOIN member USING (name) WHERE (namespace, "group") = (?, ?)
+"""
+CHANGE_FACTS_OF = """
+UPDATE member SET facts = new_facts.facts FROM new_facts
+WHERE (namespace, "group") = (?, ?) AND member.name = new_facts.name
+"""
 FORGET = 'DELETE FROM member WHERE (namespace, "group", name) = (?, ?, ?)'
 TOKENS = """
 SELECT name, id, digest, role, groups, created_by, created, expires, revoked

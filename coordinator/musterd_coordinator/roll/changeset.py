@@ -5,7 +5,8 @@ text and a line of history for each would stop the event loop for seconds, and t
 the memory.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from math import floor, isnan
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musterd.model import Member, Transition
+from musterd.orders import UNTOLD, Origin
 from musterd_coordinator.judge.members import STATES, Rows, Seconds
 from musterd_coordinator.judge.transitions import Cause, StateChanges
 from musterd_coordinator.roll.shard import wall_instant
@@ -28,7 +30,8 @@ class Evidence:
 
     ``shard`` was proven ``ago`` seconds before; ``hold`` is the rule's, in seconds. ``seen`` (n) is
     when the last beat was, by the wall clock; NaN: never. ``incarnations`` (n, 2) are the newest
-    and the one before. Where no cause is told by them, ``seen`` and ``incarnations`` are empty.
+    and the one before. Where no cause is told by them, ``seen`` and ``incarnations`` are empty. ``origins``
+    says by row whose order was the cause, if one was.
     """
 
     shard: str
@@ -36,6 +39,7 @@ class Evidence:
     hold: float
     seen: Seconds
     incarnations: NDArray[np.uint64]
+    origins: Mapping[int, Origin] = field(default_factory=dict)
 
 
 class ChangeSet:
@@ -56,7 +60,7 @@ class ChangeSet:
 
     def place(self, row: int) -> int | None:
         """Return which of the changes, from 0, is that of ``row``; None if none is."""
-        rows, places = self._ascending = self._ascending or _ascending(self.rows)
+        rows, places = self._ascending = self._ascending or ascending(self.rows)
         at = int(np.searchsorted(rows, row))
         return places.item(at) if at < len(rows) and rows.item(at) == row else None
 
@@ -77,7 +81,12 @@ class ChangeSet:
         changes = self.changes
         old, new = STATES[changes.old.item(place)], STATES[changes.new.item(place)]
         reason = self._reason(place, changes.cause.item(place))
-        return Transition(self.version, self.at, member.group, member.name, old, new, reason)
+        names, origin = (member.group, member.name), self.origin(self.rows.item(place))
+        return Transition(self.version, self.at, *names, old, new, reason, "", *origin)
+
+    def origin(self, row: int) -> Origin:
+        """Return whose order was the cause of the change of ``row``; nobody's if none was."""
+        return self._evidence.origins.get(row, UNTOLD)
 
     def _reason(self, place: int, code: int) -> str:
         cause, known = _CAUSES[code], self._evidence
@@ -89,7 +98,8 @@ class ChangeSet:
         return cause_text(cause, evidence, (int(now), int(before)), known.hold)
 
 
-def _ascending(rows: Rows) -> tuple[Rows, Rows]:
+def ascending(rows: Rows) -> tuple[Rows, Rows]:
+    """Return ``rows`` (n) in order, and the places (n) at which they stood."""
     if (rows[1:] > rows[:-1]).all():
         return rows, np.arange(len(rows))
     order = np.argsort(rows)

@@ -64,6 +64,17 @@ class SortedNames:
             found += self._blocks[at][: most - len(found)]
         return found
 
+    def before(self, name: bytes, most: int) -> list[bytes]:
+        """Return the last names less than ``name``, at most ``most`` of them, backwards; empty: of all."""
+        at = self._block(name) if name else len(self._blocks) - 1
+        block = self._blocks[at]
+        place = bisect_left(block, name) if name else len(block)
+        found = block[max(0, place - most) : place][::-1]
+        while len(found) < most and at:
+            at -= 1
+            found += self._blocks[at][: -(most - len(found)) - 1 : -1]
+        return found
+
     # Names may also be poured in, in no order and more than once, before the first is asked for.
 
     def divide(self, firsts: Sequence[bytes]) -> None:

@@ -3,19 +3,34 @@
 from collections import deque
 from collections.abc import Iterator
 from operator import attrgetter
+from typing import Protocol
 
 from musterd.model import Member, Transition
+from musterd_coordinator.judge.members import Rows
 from musterd_coordinator.registry.base import Row
 from musterd_coordinator.registry.rows import transition_row
-from musterd_coordinator.roll.changeset import ChangeSet
 from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.rowset import RowSet
+
+
+class ToldTogether(Protocol):
+    """A `ToldTogether` has lines of history of many members, all of one version."""
+
+    version: int
+    rows: Rows
+
+    def place(self, row: int) -> int | None:
+        """Return which of the lines, from 0, is that of ``row``; None if none is."""
+
+    def line(self, place: int, member: Member) -> Transition:
+        """Return the line at ``place``, which is of ``member``."""
 
 
 class Outbox:
     """An `Outbox` has the rows with states to be saved, and lines for the history, oldest first.
 
-    ``lines`` are those that came one by one. What a sweep told stays as columns until it is taken.
+    ``lines`` are those that came one by one. What a sweep, or an order for many, told stays as
+    columns until it is taken.
     """
 
     def __init__(self, directory: NameIndex) -> None:
@@ -36,8 +51,8 @@ class Outbox:
         """Say whether there is anything for the history."""
         return bool(self.lines or self._told)
 
-    def add_changes(self, told: ChangeSet) -> None:
-        """Keep all that a sweep changed."""
+    def add_changes(self, told: ToldTogether) -> None:
+        """Keep all that a sweep, or an order for many, changed."""
         if len(told.rows):
             self._told.append(_Untaken(told))
 
@@ -89,12 +104,12 @@ class Outbox:
 
 
 class _Untaken:
-    """An `_Untaken` is what is left of what a sweep told.
+    """An `_Untaken` is what is left of what was told together.
 
     ``gone`` are rows of members that were forgotten since.
     """
 
-    def __init__(self, told: ChangeSet) -> None:
+    def __init__(self, told: ToldTogether) -> None:
         self._told = told
         self._at = 0
         self.gone: set[int] = set()

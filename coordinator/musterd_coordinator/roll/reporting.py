@@ -16,9 +16,10 @@ from musterd_coordinator.judge.members import STATES, Code, Mask, Rows
 from musterd_coordinator.judge.transitions import OVER, Cause, StateChanges
 from musterd_coordinator.roll.changeset import ChangeSet, Evidence
 from musterd_coordinator.roll.names import NameIndex
+from musterd_coordinator.roll.ordered import OrderSet
 from musterd_coordinator.roll.outbox import Outbox
 from musterd_coordinator.roll.shard import Clocks, ShardState, wall_instant
-from musterd_coordinator.roll.versions import ChangeLog
+from musterd_coordinator.roll.versions import LOG_LIMIT, ChangeLog
 from musterd_coordinator.roll.wording import BEATING, EVIDENT, PLAIN
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,14 @@ class _Lines(NamedTuple):
         self.speak(self.event, member=self.names[at], was=self.was, reason=reason)
 
 
+class _Order(NamedTuple):
+    """An `_Order` says in which version an order changed which rows, and whose it is."""
+
+    version: int
+    rows: frozenset[int]
+    origin: Origin
+
+
 class ChangeReporter:
     """A `ChangeReporter` puts changes into words, with the evidence for them as it is now.
 
@@ -79,7 +88,8 @@ class ChangeReporter:
         self._changes = changes
         self._unsaved = unsaved
         self._reasons: NDArray[np.object_] = np.empty(0, object)  # by row: words, or what has them
-        self._order = 0, -1, UNTOLD  # the newest: in which version, of which row, and whose
+        self._order = _Order(0, frozenset(), UNTOLD)  # the newest
+        self._confirmed: dict[int, Origin] = {}  # by row: who confirmed its silence last
 
     def add(self, rows: Rows, reasons: Iterable[str]) -> None:
         """Add new members, which sit in ``rows`` (n), for these ``reasons`` (n or more)."""
@@ -116,11 +126,28 @@ class ChangeReporter:
         names = member.group, member.name
         states = STATES[state], then or STATES[state]
         self._unsaved.lines.append(Transition(version, now, *names, *states, note, "", *origin))
-        self._order = version, row, origin
+        self._order = _Order(version, frozenset((row,)), origin)
+
+    def ordered_all(self, rows: Rows, note: str, origin: Origin) -> None:
+        """Put an order for many members into the history, with its ``note``; it changes no state."""
+        version, now = self._changes.version + 1, wall_instant(self._clocks.wall())
+        states = self._detector.members.state[rows]
+        self._unsaved.add_changes(OrderSet(version, now, rows, states, note, origin))
+        described = rows if len(rows) <= LOG_LIMIT else rows[:0]
+        self._order = _Order(version, frozenset(described.tolist()), origin)
+
+    def confirmed(self, rows: Rows, origin: Origin) -> None:
+        """Note who confirmed the silence of ``rows``, for when they go down by that."""
+        self._confirmed.update(dict.fromkeys(rows.tolist(), origin))
 
     def origin(self, row: int, version: int) -> Origin:
         """Return whose order changed the member of ``row`` in ``version``; nobody's if none did."""
-        return self._order[2] if self._order[:2] == (version, row) else UNTOLD
+        if self._order.version == version and row in self._order.rows:
+            return self._order.origin
+        reason: str | ChangeSet = self._reasons[row]
+        if isinstance(reason, ChangeSet) and reason.version == version:
+            return reason.origin(row)
+        return UNTOLD
 
     def record(self, changes: StateChanges, shard: ShardState) -> ChangeSet:
         """Tell the history, and readers that follow, all that a sweep of ``shard`` changed."""
@@ -184,7 +211,12 @@ class ChangeReporter:
             self._detector.rules.storm_hold,
             members.heard_at[silent] + (self._clocks.wall() - now),
             np.stack((members.incarnation[runs], members.previous_incarnation[runs]), axis=1),
+            self._confirmers(changes),
         )
+
+    def _confirmers(self, changes: StateChanges) -> Mapping[int, Origin]:
+        confirmed = changes.rows[changes.cause == Cause.CONFIRMED].tolist()
+        return {row: self._confirmed.pop(row, UNTOLD) for row in confirmed}
 
 
 _ENDED = frozenset(OVER.values())

@@ -14,6 +14,7 @@ from musterd.model import Facts, State
 from musterd.orders import UNTOLD, Origin
 from musterd_coordinator.judge.detector import Detector
 from musterd_coordinator.judge.listening import ListeningClock, Step
+from musterd_coordinator.judge.members import Rows
 from musterd_coordinator.judge.rules import Rules
 from musterd_coordinator.judge.sweep import judge_sweep, news_in
 from musterd_coordinator.judge.transitions import StateChanges
@@ -26,6 +27,7 @@ from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.roll.lives import ForgottenLives
 from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.notices import Notices
+from musterd_coordinator.roll.ordered import ready
 from musterd_coordinator.roll.outbox import Outbox
 from musterd_coordinator.roll.pending import PendingRows
 from musterd_coordinator.roll.placement import Placement, Places
@@ -196,6 +198,35 @@ class Roll:
         self._rows.set_facts(row, facts)
         self.reporter.ordered(row, note, origin)
         self.changes.publish()
+
+    def set_facts_of(
+        self, rows: Rows, facts: Sequence[Facts], note: str, origin: Origin
+    ) -> Steps[int]:
+        """Take in an order for many that changes no zone, already durable; return its version.
+
+        It is made ready in steps, shows all at once, and is described in steps.
+        """
+        given = yield from ready(rows, facts)
+        yield from self.changes.describe()
+        self.changes.flush()
+        self._rows.set_facts_of(given)
+        return (yield from self._publish_order(rows, note, origin))
+
+    def confirm_silence(self, rows: Rows, note: str, origin: Origin) -> Steps[int]:
+        """End the holds of members that a mass silence holds; return the version of this order."""
+        yield from self.changes.describe()
+        self.changes.flush()
+        self.detector.confirm(rows)
+        self.reporter.confirmed(rows, origin)
+        return (yield from self._publish_order(rows, note, origin))
+
+    def _publish_order(self, rows: Rows, note: str, origin: Origin) -> Steps[int]:
+        self.changes.touch_all(rows)
+        self.reporter.ordered_all(rows, note, origin)
+        self.changes.publish()
+        version = self.version
+        yield from self.changes.describe()
+        return version
 
     def remove(
         self, rows: Iterable[int], number: int = 0, note: str = "", origin: Origin = UNTOLD

@@ -11,6 +11,7 @@ from musterd.model import Facts
 from musterd_coordinator.judge.members import CODES, Code, Rows, Seconds
 from musterd_coordinator.registry.base import Portion
 from musterd_coordinator.roll.batch import MemberBatch
+from musterd_coordinator.roll.ordered import FactsReady
 from musterd_coordinator.roll.parts import RollParts
 from musterd_coordinator.roll.verdicts import NO_FACTS, orders_of, overruled
 from musterd_coordinator.roll.view import RollView
@@ -106,6 +107,18 @@ class RowKeeper:
         self._keep_facts(row, facts)
         self.set_zone(row)
         self._parts.changes.touch(row)
+
+    def set_facts_of(self, given: FactsReady) -> None:
+        """Keep what operators say of many members, of which they gave no other zone."""
+        parts = self._parts
+        for kept in (parts.facts, parts.said):
+            kept.update(given.kept)
+            for row in given.dropped:
+                kept.pop(row, None)
+        parts.detector.members.orders[given.rows] = given.bits
+        if parts.ordered:  # by their store, which adds to that
+            for row in parts.ordered.keys() & set(given.rows.tolist()):
+                self._say(row)
 
     def set_zone(self, row: int) -> None:
         """Count the member of ``row`` in the zone that it has now."""

@@ -52,6 +52,9 @@ class RollView:
         """The same, with what they said to its store."""
         self.reason: Callable[[int], str] = parts.reporter.reason
         """Why the member in a row is in its state."""
+        self.cause: Callable[[int], str] = parts.reporter.cause
+        """The word for why it last changed; empty where only words are known."""
+        self._wall_ahead = parts.clocks.wall() - parts.clocks.monotonic()
         self._tally: Tally | None = None
         self._counted_at: int | None = None
         self.hearing = Hearing(parts)
@@ -161,6 +164,14 @@ class RollView:
         names = yield from self._directory.in_order(found)
         return [each.decode() for each in names.after(name.encode(), most)]
 
+    def names_before(self, group: str, name: str, most: int) -> Steps[list[str]]:
+        """Return the last ``most`` names of ``group`` less than ``name``, backwards; empty: of all."""
+        found = self._directory.groups.get(group)
+        if found is None:
+            return []
+        names = yield from self._directory.in_order(found)
+        return [each.decode() for each in names.before(name.encode(), most)]
+
     def shards_of(self, group: str, member: str) -> Sequence[int]:
         """Return the numbers of the shards that such a member is placed on, known or not."""
         return self._parts.placement.shards_of(group, member)
@@ -225,6 +236,29 @@ class RollView:
         """Return for each of ``rows`` if one may talk to it, place work on it, and evacuate it."""
         members = self._detector.members
         return verdicts_of(members.state[rows], members.status[rows], members.orders[rows])
+
+    def since(self, rows: Rows) -> Seconds:
+        """Return since when each of ``rows`` (n) has been in its state, in seconds of the wall clock."""
+        since: Seconds = self._detector.members.since[rows]
+        return since
+
+    def heard_at(self, rows: Rows) -> Seconds:
+        """Return when each of ``rows`` (n) was last heard, or went if that was before this began.
+
+        In seconds of a clock that ran with the wall clock when this began, and is never set.
+        """
+        members = self._detector.members
+        heard = members.heard_at[rows]
+        return np.where(np.isnan(heard), members.since[rows], heard + self._wall_ahead)
+
+    def are_held(self, rows: Rows) -> Mask:
+        """Say which of ``rows`` (n) a mass silence holds, whether or not it was confirmed."""
+        return self._detector.are_held(rows)
+
+    def are_confirmed(self, rows: Rows) -> Mask:
+        """Say which of ``rows`` (n) are held no longer, as an operator confirmed that they are dead."""
+        confirmed: Mask = self._detector.members.confirmed[rows]
+        return confirmed
 
     def seen(self, rows: Rows) -> Iterator[Seen]:
         """Return what was seen of each of ``rows``."""

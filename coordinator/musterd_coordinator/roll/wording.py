@@ -10,7 +10,10 @@ OVERWRITTEN = "its record is overwritten by somebody without its key, or by a se
 """A run that another one followed counts again when it shows that it goes on: so two agents with one
 key look as somebody does who writes recorded beats."""
 EVIDENT = frozenset(
-    {Cause.SILENT, Cause.MASS_SILENCE, Cause.HOLD_OVER, Cause.NEVER_BEAT, Cause.OVERWRITTEN}
+    {
+        *(Cause.SILENT, Cause.MASS_SILENCE, Cause.HOLD_OVER, Cause.CONFIRMED),
+        *(Cause.NEVER_BEAT, Cause.OVERWRITTEN),
+    }
 )  # by silence
 PLAIN: Mapping[int, str] = {
     Cause.FIRST_BEAT: "first beat seen",
@@ -70,6 +73,7 @@ def cause_text(cause: Cause, evidence: str, incarnations: tuple[int, int], hold:
         f" does so at once that one culprit is likelier: held for {hold:g} s of listening before it"
         " is believed",
         Cause.HOLD_OVER: f"{evidence}; the hold of a mass silence is over",
+        Cause.CONFIRMED: f"{evidence}; an operator confirmed the mass silence and ended its hold",
         Cause.NEVER_BEAT: evidence,
         Cause.OVERWRITTEN: f"{evidence}; {OVERWRITTEN}",
         Cause.CONFLICT: f"{CONFLICTS[Cause.CONFLICT]}: incarnations {now} and {before}",

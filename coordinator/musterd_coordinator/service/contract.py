@@ -19,8 +19,8 @@ from musterd.answers import (
     QueryAnswer,
 )
 from musterd.incidents import Incident, IncidentList
-from musterd.model import Facts, FactsChange, Mark, Member, State, Verdict
-from musterd.orders import UNTOLD, Origin
+from musterd.model import Facts, FactsChange, Member, SortKey, SortOrder, Verdict
+from musterd.orders import UNTOLD, GroupOrder, OrderAnswer, Origin
 from musterd.status import ShardStatus, StatusAnswer
 from musterd_coordinator.judge.members import Rows
 from musterd_coordinator.roll.arrangement import Arrangement
@@ -30,9 +30,19 @@ from musterd_coordinator.roll.versions import no_news
 from musterd_coordinator.steps import Steps
 
 if TYPE_CHECKING:
-    from musterd_coordinator.service.paging import Filters
+    from musterd_coordinator.service.selection import Filters
 
 PAGE_LIMIT = 1000
+
+
+class Ordering(NamedTuple):
+    """An `Ordering` is by what members are sorted, and which way."""
+
+    sort: SortKey = SortKey.NAME
+    order: SortOrder = SortOrder.ASC
+
+
+BY_NAME = Ordering()
 
 
 class MemberSummary(NamedTuple):
@@ -119,23 +129,15 @@ class CoordinatorApi(Protocol):
     def group_steps(self, group: str) -> Steps[GroupAnswer]:
         """Return :meth:`group` in steps."""
 
-    def members(
+    def members_steps(
         self,
         group: str,
-        *,
-        state: State | None = None,
-        zone: str | None = None,
-        up: bool | None = None,
-        mark: Mark | None = None,
-        after: str = "",
-        limit: int = PAGE_LIMIT,
-    ) -> MemberPage:
-        """Return members by name, filtered, from the first name greater than ``after``."""
-
-    def members_steps(
-        self, group: str, filters: "Filters", after: str, limit: int
+        filters: "Filters",
+        after: str,
+        limit: int,
+        ordering: Ordering = BY_NAME,
     ) -> Steps[MemberPage]:
-        """Return :meth:`members` in steps."""
+        """Return a page in steps, in any order; ``after`` is the ``next`` of the page before."""
 
     def portions(self, group: str | None) -> Iterator[dict[str, dict[str, Verdict]]]:
         """Yield verdicts by group and name on all members, or on one group, in portions; each is a step."""
@@ -196,6 +198,12 @@ class CoordinatorApi(Protocol):
         self, group: str, member: str, change: FactsChange, origin: Origin = UNTOLD
     ) -> MemberAnswer:
         """Change durably what an operator may change; return the member as it is then."""
+
+    async def order(self, group: str, order: GroupOrder, origin: Origin = UNTOLD) -> OrderAnswer:
+        """Give one order for many members, durably and all at once.
+
+        Conflict, and nothing done, where it is for another number than expected, or for too many.
+        """
 
     async def forget(
         self, group: str, member: str, *, force: bool = False, origin: Origin = UNTOLD

@@ -4,14 +4,20 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import structlog
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from musterd.answers import History, MemberAnswer, MemberChange
 from musterd.errors import Conflict, NotFound
 from musterd.incidents import Incident, IncidentList
 from musterd.model import Facts, FactsChange, Member, State
-from musterd.orders import UNTOLD, Origin, check_change
+from musterd.orders import (
+    UNTOLD,
+    GroupOrder,
+    OrderAnswer,
+    Origin,
+    check_change,
+    check_group_order,
+)
 from musterd.settings.settings import Settings
 from musterd.status import PeerStatus, ShardStatus, StatusAnswer
 from musterd_coordinator.incidents.circumstances import Circumstances
@@ -22,7 +28,9 @@ from musterd_coordinator.roll.roll import Roll
 from musterd_coordinator.roll.verdicts import NO_FACTS
 from musterd_coordinator.roll.versions import no_news
 from musterd_coordinator.service.access import Access
+from musterd_coordinator.service.changing import changed, described, refuse_for_nova, told
 from musterd_coordinator.service.incidents import IncidentWatch
+from musterd_coordinator.service.many import GroupOrders
 from musterd_coordinator.service.queries import Queries
 from musterd_coordinator.service.recorder import RegistryWriter
 from musterd_coordinator.service.status import Identity, RegistryStatus, shard_statuses, status
@@ -30,9 +38,6 @@ from musterd_coordinator.steps import Steps, whole
 
 ORDERS_LOGGED = 500
 """Orders that have a line of their own in the log within a minute."""
-
-_NOVAS = {"disabled": ("--disable", "--enable"), "forced_down": ("--down", "--up")}
-"""By what is ordered: how Nova's own command says so, and the opposite."""
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +78,7 @@ class CoordinatorService(Queries):
         self.watch = IncidentWatch(roll.view, self._circumstances)
         # Where others write to the registry as well, what is known here may not be the newest.
         self._alone = registry.url.startswith("sqlite:")
+        self._many = GroupOrders(self, roll, registry, recorder)
         self._lines = Repeats(roll.view.clocks.monotonic, ORDERS_LOGGED)
         self.adopt: Callable[[Settings], None] = _adopt_nothing
         self.renew: Callable[[], None] = lambda: None  # take a renewed key now
@@ -156,7 +162,7 @@ class CoordinatorService(Queries):
         self._recorder.must_be_there()
         async with self._orders:
             row, before = self.row(group, member), list[Facts]()
-            self._refuse_for_nova(row, change)
+            refuse_for_nova(self._view, row, change)
             known = self._view.facts(row) or NO_FACTS
             if changed(known, change) == known and self._alone:
                 return self.member(group, member)
@@ -174,6 +180,13 @@ class CoordinatorService(Queries):
                     self._log("member changed", f"{group}/{member}", origin, change=note)
                     self._roll.set_facts(row, facts, note, origin)
             return self.member(group, member)
+
+    async def order(self, group: str, order: GroupOrder, origin: Origin = UNTOLD) -> OrderAnswer:
+        """Give one order for many members, durably and all at once; Conflict where it is not expected."""
+        check_group_order(order)
+        self._recorder.must_be_there()
+        async with self._orders:
+            return await self._many.give(group, order, origin)
 
     async def forget(
         self, group: str, member: str, *, force: bool = False, origin: Origin = UNTOLD
@@ -201,26 +214,6 @@ class CoordinatorService(Queries):
                     self._roll.remove([row], number, "operator: forgotten", origin)
             self._log("member forgotten", f"{group}/{member}", origin, forced=force)
             await self._retire([forgotten])
-
-    def _refuse_for_nova(self, row: int, change: FactsChange) -> None:
-        """Raise Conflict for an order that is to be given to Nova, which would not hear of it here."""
-        own = self._view.facts(row) or NO_FACTS
-        flags = [
-            flag
-            for flag in _NOVAS
-            if getattr(change, flag) is not UNSET
-            and not (getattr(own, flag) and not getattr(change, flag))  # of an order from before
-        ]
-        if not flags or not self._view.is_watched(row):
-            return
-        member = self._view.member(row)
-        service = f"{member.name} {member.metadata.get('binary', '')}".rstrip()
-        yes, no = _NOVAS[flags[0]]
-        raise Conflict(
-            f"{member} is Nova's own, and {flags[0]} is what Nova says: `openstack compute service set"
-            f" {yes if getattr(change, flags[0]) else no} {service}` tells Nova, and is seen here with the"
-            " next sweep"
-        )
 
     async def forget_left(self, members: Sequence[Member]) -> None:
         """Forget those ``members`` that left and of which no operator said anything, all at once."""
@@ -260,8 +253,9 @@ class CoordinatorService(Queries):
         """Write a line of the log, unless very many came within a minute: the history has each."""
         more = self._lines.one_more()
         if more is not None:
-            said = {name: value for name, value in origin._asdict().items() if value}
-            log.info(event, member=member, **fields, **said, **({"more": more} if more else {}))
+            log.info(
+                event, member=member, **fields, **told(origin), **({"more": more} if more else {})
+            )
 
     async def history(self, group: str, member: str, limit: int) -> History:
         """Return its state changes, newest first; a forgotten member's too, while they are kept."""
@@ -273,32 +267,3 @@ class CoordinatorService(Queries):
         own = [replace(line, coordinator=self._identity.name) for line in news]
         lines = list(dict.fromkeys([*reversed(kept), *own]))  # some may just have been written
         return History(group, member, lines[: -limit - 1 : -1])
-
-
-def changed(facts: Facts, change: FactsChange) -> Facts:
-    """Return ``facts`` after an operator's ``change``. Pure."""
-    given = {
-        name: value
-        for name in ("zone", "owner", "metadata", "disabled", "forced_down")
-        if (value := getattr(change, name)) is not UNSET
-    }
-    reason = "" if change.reason is UNSET else change.reason
-    for flag in ("disabled", "forced_down"):
-        if flag in given:
-            given[f"{flag}_reason"] = reason if given[flag] else ""
-    return replace(facts, **given)
-
-
-def described(change: FactsChange) -> str:
-    """Put an operator's ``change`` in words, for the history."""
-    reason = f": {change.reason}" if change.reason else ""
-    words = []
-    if change.disabled is not UNSET:
-        words.append(f"disabled{reason}" if change.disabled else "enabled")
-    if change.forced_down is not UNSET:
-        words.append(f"forced down{reason}" if change.forced_down else "no longer forced down")
-    for name in ("zone", "owner", "metadata"):
-        value = getattr(change, name)
-        if value is not UNSET:
-            words.append(f"{name} as announced" if value is None else f"{name} set to {value}")
-    return "operator: " + ", ".join(words)

@@ -29,8 +29,9 @@ from musterd_coordinator.roll.tally import Tally
 from musterd_coordinator.roll.verdicts import FORCED_DOWN, NO_FACTS, marks_of, overlaid, verdict_of
 from musterd_coordinator.roll.view import RollView
 from musterd_coordinator.roll.wording import conflict_text, hexadecimal, up_text
-from musterd_coordinator.service.contract import PAGE_LIMIT, MemberSummary
-from musterd_coordinator.service.paging import FEW, Filters, chosen
+from musterd_coordinator.service.contract import BY_NAME, PAGE_LIMIT, MemberSummary, Ordering
+from musterd_coordinator.service.paging import FEW, chosen
+from musterd_coordinator.service.selection import Filters
 from musterd_coordinator.service.summaries import summaries
 from musterd_coordinator.steps import Steps, whole
 
@@ -146,19 +147,18 @@ class Queries:
         return whole(self.members_steps(group, Filters(state, zone, up, mark), after, limit))
 
     def members_steps(
-        self, group: str, filters: Filters, after: str, limit: int
+        self, group: str, filters: Filters, after: str, limit: int, ordering: Ordering = BY_NAME
     ) -> Steps[MemberPage]:
         """Return :meth:`members` in steps. A member that is forgotten meanwhile is left out."""
         fresh = self.freshness(group)
         page = MemberPage(self._view.version, *fresh, [], None, facts_age=self.facts_age)
-        names = yield from chosen(self._view, group, filters, after, limit + 1, few=self._few)
-        shown = names[:limit]
+        asked = self._view, group, filters, after, limit
+        shown, following = yield from chosen(*asked, ordering=ordering, few=self._few)
         answers: list[MemberAnswer] = []
         for at in range(0, len(shown), MEMBERS_AT_ONCE):
             rows = self._view.rows(group, shown[at : at + MEMBERS_AT_ONCE])
             answers += self._answers(rows[rows != NOBODY])
             yield
-        following = shown[-1] if len(names) > limit else None
         return replace(page, members=answers, next=following)
 
     def portions(self, group: str | None) -> Iterator[Portion]:

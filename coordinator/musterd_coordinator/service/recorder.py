@@ -132,11 +132,17 @@ class RegistryWriter:
         self.must_be_there()
         async with self._lock, self._reading:
             known = self._pending.known_lives()
-            taken, members = self._pending.pop(np.array(rows, np.int64))
-            if members:
-                with self._given_back([taken]):
+            taken, members = [np.empty(0, np.int64)], list[Row]()
+            with self._given_back(taken):
+                for at in range(0, len(rows), PORTION):
+                    if at:
+                        await anyio.lowlevel.checkpoint()
+                    some, made = self._pending.pop(np.array(rows[at : at + PORTION], np.int64))
+                    taken.append(some)
+                    members += made
+                if members:
                     await self._registry.record(members, [], known.forgettings)
-                self._pending.acknowledge(taken, known)
+            self._pending.acknowledge(np.concatenate(taken), known)
             yield
 
     def must_be_there(self) -> None:

@@ -1,0 +1,94 @@
+"""The parameters of questions about many members say which of them, and in which order."""
+
+from typing import Annotated, Self
+
+import msgspec
+
+from musterd.model import Mark, SortKey, SortOrder, State
+from musterd_coordinator.http.problem import Problem
+from musterd_coordinator.judge.transitions import Cause
+from musterd_coordinator.service.contract import PAGE_LIMIT, Ordering
+from musterd_coordinator.service.paging import PLACE_LIMIT, place_of
+from musterd_coordinator.service.selection import Filters
+
+CAUSES = [cause.name.lower() for cause in Cause]
+"""The words for why a member changed, as metrics have them."""
+
+
+class MembersParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The parameters say which members, and how many of them."""
+
+    state: (
+        Annotated[State, msgspec.Meta(description=f"one of {', '.join(State)}")] | msgspec.UnsetType
+    ) = msgspec.UNSET
+    zone: (
+        Annotated[str, msgspec.Meta(max_length=255, description="a zone; empty for no zone")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    up: Annotated[bool, msgspec.Meta(description="true or false")] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+    mark: (
+        Annotated[Mark, msgspec.Meta(description=f"one of {', '.join(Mark)}")] | msgspec.UnsetType
+    ) = msgspec.UNSET
+    silent_for: (
+        Annotated[float, msgspec.Meta(ge=0, description="seconds of silence, or more")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    match: (
+        Annotated[
+            str,
+            msgspec.Meta(max_length=255, description="a part of the name, in capitals or not"),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    owner: (
+        Annotated[str, msgspec.Meta(max_length=255, description="an owner; empty for none")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    cause: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                pattern=f"^({'|'.join(CAUSES)})$",
+                description=f"why it last changed, one of {', '.join(CAUSES)}",
+            ),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    sort: Annotated[SortKey, msgspec.Meta(description=f"one of {', '.join(SortKey)}")] = (
+        SortKey.NAME
+    )
+    order: Annotated[SortOrder, msgspec.Meta(description=f"one of {', '.join(SortOrder)}")] = (
+        SortOrder.ASC
+    )
+    after: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=PLACE_LIMIT,
+            description="the next of the page before; sorted by name, any name",
+        ),
+    ] = ""
+    limit: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=PAGE_LIMIT, description=f"a whole number from 1 to {PAGE_LIMIT}"),
+    ] = PAGE_LIMIT
+
+    @property
+    def ordering(self) -> Ordering:
+        """Return by what they are sorted, and which way."""
+        return Ordering(self.sort, self.order)
+
+    @property
+    def filters(self) -> Filters:
+        """Return what is asked of them."""
+        given = ((name, getattr(self, name)) for name in Filters._fields)
+        return Filters(**{name: value for name, value in given if value is not msgspec.UNSET})
+
+    def check(self) -> Self:
+        """Return itself, or raise the Problem that ``after`` is no place in this order."""
+        if self.sort is not SortKey.NAME and self.after and place_of(self.after) is None:
+            raise Problem(
+                400, f"after is {self.after!r}; it must be the next of the page before", "after"
+            )
+        return self
