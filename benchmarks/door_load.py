@@ -19,7 +19,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from benchmarks.pacing import Wants
+from benchmarks.pacing import Wants, run
 
 _HEADER = struct.Struct("!BBHBBHIIQ")
 _MISS = b"END\r\n"
@@ -153,7 +153,7 @@ def main() -> None:
     host, port, connections, seconds, protocol, file, *rates = sys.argv[1:]
     load = Load(int(connections), float(seconds), protocol, *map(float, rates))
     keys = Path(file).read_bytes().split()
-    print(json.dumps(asyncio.run(asked(host, int(port), load, keys))))
+    print(json.dumps(run(asked(host, int(port), load, keys))))
 
 
 if __name__ == "__main__":

@@ -3,14 +3,21 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from itertools import repeat
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from selectors import SelectSelector
+from typing import Any, Protocol, TypeVar
 
-TICK = 0.001
-"""Seconds from one look at the clock to the next: what became due is wanted from then on."""
+TICK = 0.0005
+"""Seconds from one look at the clock to the next, at which what became due is asked for."""
 
 Clock = Callable[[], float]
+T = TypeVar("T")
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run ``main`` in an event loop that keeps a tick: others sleep for whole milliseconds, and one more."""
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(SelectSelector())) as runner:
+        return runner.run(main)
 
 
 class Asking(Protocol):
@@ -24,7 +31,7 @@ class Wants:
     """A `Wants` says since when the next request is wanted, at ``rate`` a second; 0: at full speed.
 
     At a rate, requests are wanted by the clock, whatever became of those before: the time that one waits
-    for a free connection belongs to its latency.
+    for a free connection belongs to its latency, and so does the time by which the asker itself is late.
     """
 
     def __init__(self, rate: float = 0, clock: Clock = time.perf_counter) -> None:
@@ -44,9 +51,8 @@ class Wants:
         began, count = self.clock(), 0
         while self.rate:
             await asyncio.sleep(TICK)
-            now = self.clock()
-            due = int((now - began) * self.rate) - count
-            count += due
-            self._wanted.extend(repeat(now, due))
+            due = int((self.clock() - began) * self.rate)
+            self._wanted.extend(began + number / self.rate for number in range(count + 1, due + 1))
+            count = due
             while self._wanted and self.idle:
                 self.idle.pop().take_turn()

@@ -20,7 +20,7 @@ from typing import cast
 
 import numpy as np
 
-from benchmarks.pacing import Wants
+from benchmarks.pacing import Wants, run
 
 PATIENCE = 60.0
 """Seconds for one answer where the machine is busy, or the seconds of a test are few."""
@@ -146,7 +146,7 @@ def main() -> None:
     host, port, connections, seconds, file, *rates = sys.argv[1:]
     lines, rate = Path(file).read_text().splitlines(), float(rates[0]) if rates else 0.0
     found = load(host, int(port), int(connections), float(seconds), lines, rate)
-    print(json.dumps(asyncio.run(found)))
+    print(json.dumps(run(found)))
 
 
 if __name__ == "__main__":
