@@ -139,6 +139,23 @@ async def test_reads_no_more_from_a_client_that_reads_nothing(server: MemcacheSe
             tasks.cancel_scope.cancel()
 
 
+async def test_the_first_answer_that_is_not_read_is_counted(server: MemcacheServer) -> None:
+    value, asked, waiting = bytes(100_000), 0, 0
+    async with connect(server) as deaf, connect(server) as other:
+        await deaf.ask(b"set k 0 0 100000\r\n" + value + b"\r\n")
+        while not waiting:  # the system takes some megabytes before
+            await deaf.say(b"get k\r\n")
+            asked += 1
+            waiting = await stat(other, "waiting_bytes")
+        assert waiting < 200_000
+        left = asked * len(b"VALUE k 0 100000\r\n" + value + b"\r\nEND\r\n")
+        with in_time(20):
+            while left:
+                left -= len(await deaf.stream.receive())
+        await deaf.ask(b"verbosity 0\r\n")
+        assert await stat(other, "waiting_bytes") == 0
+
+
 async def test_gives_up_on_a_client_that_reads_nothing_for_long() -> None:
     limits = ClientLimits(unread_time=0.1)
     async with serve(HOST, 0, Table(), limits) as server, connect(server) as deaf:

@@ -170,6 +170,31 @@ def test_how_the_input_is_cut_changes_nothing(commands: list[bytes], cuts: list[
     assert hear(converse(), *parts, text) == hear(converse(), whole)
 
 
+@given(
+    st.lists(
+        st.sampled_from([said for said in RECORDED if len(said) < 500])
+        | st.binary(max_size=5).map(b"get %b\r\n".__mod__)
+        | st.sampled_from([b"get ", b"k\r\n", b"set k 0 0 3\r\n", b"abc\r\n", b"get k\r\n"]),
+        max_size=12,
+    )
+)
+def test_what_is_answered_at_once_is_what_steps_say(parts: list[bytes]) -> None:
+    at_once, in_steps = converse(), converse()
+    for part in parts:
+        reply = at_once.answer(part)
+        assert (hear(at_once, part) if reply is None else reply) == hear(in_steps, part)
+
+
+def test_one_get_is_answered_at_once_when_nothing_is_under_way() -> None:
+    conversation = converse()
+    assert conversation.answer(b"get k\r\n") == b"END\r\n"
+    assert conversation.answer(b"get k k\r\n") is None
+    hear(conversation, b"set k 0 0 7\r\n")
+    assert conversation.answer(b"get k\r\n") is None
+    assert hear(conversation, b"get k\r\n\r\n") == b"STORED\r\n"
+    assert conversation.answer(b"get k\r\n") == b"VALUE k 0 7\r\nget k\r\n\r\nEND\r\n"
+
+
 @given(st.lists(st.binary(max_size=60), max_size=20))
 def test_garbage_neither_breaks_nor_fills_it(parts: list[bytes]) -> None:
     conversation = converse()

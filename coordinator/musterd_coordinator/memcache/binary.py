@@ -51,6 +51,9 @@ class BinarySession:
         """Say that nothing is taken at a glance."""
         return False
 
+    def answer(self, data: bytes) -> None:
+        """Return None: nothing is answered without :meth:`feed`."""
+
     def only_reply(self) -> bytes | None:
         """Return None: no reply is ever waited for."""
         return None

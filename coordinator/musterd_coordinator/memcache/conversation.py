@@ -34,6 +34,9 @@ class Conversation(Protocol):
     def glance(self, data: bytes) -> bool:
         """Take ``data`` at once, where that is possible; say whether it was."""
 
+    def answer(self, data: bytes) -> bytes | None:
+        """Return the whole reply to ``data``, where that is possible at once."""
+
     def step(self) -> bytes | None:
         """Return the next part of the replies, perhaps empty; None: nothing to do until more comes."""
 

@@ -173,11 +173,24 @@ class ClientConnection(asyncio.Protocol):
         self._crowd.bytes_read += len(data)
         if not self._has_spoken:
             self._begin(data)
-        if self._conversation.glance(data):
+        if self._conversation.glance(data) or self._answer_at_once(data):
             return
         self._conversation.feed(data)
         if self._next_turn is None:
             self._take_turn()
+
+    def _answer_at_once(self, data: bytes) -> bool:
+        """Answer a usual question without taking a turn; say whether it was one."""
+        if self._choked or self._next_turn is not None:
+            return False
+        reply = self._conversation.answer(data)
+        if reply is None:
+            return False
+        self._say(reply)
+        if self.weight or self._transport.get_write_buffer_size():
+            self.weigh()
+            self._crowd.keep_budget()
+        return True
 
     def _begin(self, data: bytes) -> None:
         self._has_spoken = True
@@ -233,8 +246,7 @@ class ClientConnection(asyncio.Protocol):
             return
         usual = not self._choked and not self._transport.is_closing()
         if usual and (reply := self._conversation.only_reply()):
-            self._crowd.bytes_written += len(reply)
-            self._transport.write(reply)
+            self._say(reply)
         else:
             self._next_turn = self._loop.call_soon(self._take_turn)
 
@@ -249,8 +261,7 @@ class ClientConnection(asyncio.Protocol):
             self.cut_off("its request could not be answered")
             return
         if reply:
-            self._crowd.bytes_written += len(reply)
-            self._transport.write(reply)
+            self._say(reply)
         if self._conversation.closed:
             if self._conversation.is_binary:
                 self._crowd.tell_of_binary(self._transport.get_extra_info("peername"))
@@ -259,6 +270,10 @@ class ClientConnection(asyncio.Protocol):
             self._steer(unfinished)
         self.weigh()
         self._crowd.keep_budget()
+
+    def _say(self, reply: bytes) -> None:
+        self._crowd.bytes_written += len(reply)
+        self._transport.write(reply)
 
     def _converse(self) -> tuple[bytes, bool]:
         parts = []
