@@ -1,6 +1,6 @@
 # Every target brings what it needs (scripts/setup.sh), skips what is there, and says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test coverage faults attacks nova rules lock siege fuzz bench wheel lint format clean
+.PHONY: help setup install demo test coverage faults attacks nova rules lock siege fuzz bench wheel images lint format clean
 
 ARGS ?=
 PREFIX ?= /opt/musterd
@@ -75,6 +75,9 @@ wheel:  ## build dist/: a wheel, with an SBOM in it, and a source archive
 	@scripts/setup.sh lint
 	rm -rf dist
 	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true .venv/bin/python -m hatchling build
+
+images:  ## build container images with podman or buildah, e.g. ARGS='--build-arg BASE=my-python'
+	@scripts/images.sh $(ARGS)
 
 lint:  ## check style, types and the arrows between packages
 	@scripts/setup.sh lint

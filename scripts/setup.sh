@@ -9,6 +9,7 @@
 #   setup.sh rules  what tests take but servers, and promtool
 #   setup.sh fuzz   the same as bench, with fuzzers
 #   setup.sh install FOLDER [EXTRA…]  musterd as it is now, in a virtual environment for hosts that run it
+#   setup.sh image FOLDER [EXTRA…]    the same without what builds it, and of a coordinator only with that extra
 # Asks no questions, and leaves no server running that was not running before.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -116,7 +117,7 @@ pin_of() { sed -n "/^$1==/,/[^\\\\]\$/p" constraints.txt; }
 needs_of_musterd() { # a list, since pip refuses folders where it checks hashes; with the extras that are named
     "$venv/bin/python" -c 'import sys, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]
 extras = project["optional-dependencies"]
-print(*project["dependencies"], *(need for name in sys.argv[1:] for need in extras[name]), sep="\n")' coordinator "$@"
+print(*project["dependencies"], *(need for name in sys.argv[1:] for need in extras[name]), sep="\n")' "$@"
 }
 
 make_venv() { # with pip as pinned: older ones take no hashes from -c
@@ -130,15 +131,23 @@ make_venv() { # with pip as pinned: older ones take no hashes from -c
     pip_install_checked -r <(pin_of pip)
 }
 
-extras=() # beside that of coordinators
+extras=(coordinator)
 
 install_packages() { # what musterd needs, and groups of pyproject.toml
     say "installing Python packages into $venv, as pinned in constraints.txt"
     pip_install_checked -c constraints.txt --build-constraint constraints.txt \
-        -r <(needs_of_musterd ${extras[@]+"${extras[@]}"}) --group build "$@"
+        -r <(needs_of_musterd ${extras[@]+"${extras[@]}"}) "$@"
 }
 
 install_musterd() { pip_install --no-deps --no-build-isolation "$@"; } # with what the group build brought
+
+make_wheel() { # in a virtual environment that goes with it
+    venv=$PWD/build/image/venv
+    mkdir -p build/image
+    make_venv
+    pip_install_checked -c constraints.txt --build-constraint constraints.txt --group build
+    "$venv/bin/python" -m hatchling build -t wheel -d build/image
+}
 
 ensure_venv() { # demo | lint | bench | fuzz, each with all that is in the ones before it
     local kind more="demo lint bench fuzz" groups=()
@@ -151,7 +160,7 @@ ensure_venv() { # demo | lint | bench | fuzz, each with all that is in the ones 
         fuzz) groups+=(--group bench --group fuzz) ;;
     esac
     make_venv
-    install_packages ${groups[@]+"${groups[@]}"}
+    install_packages --group build ${groups[@]+"${groups[@]}"}
     install_musterd -e .
     fingerprint >"$venv/done-$1"
 }
@@ -203,13 +212,22 @@ main() {
             ;;
         install)
             venv=${2:?a folder}
-            extras=("${@:3}")
+            extras+=("${@:3}")
             make_venv
-            install_packages
+            install_packages --group build
             install_musterd .
             "$venv/bin/python" -m musterd.cli.share "$venv/share" # man pages, and completion for shells
             ;;
-        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|nova|rules|fuzz, or install FOLDER [EXTRA…]' ;;
+        image)
+            make_wheel
+            venv=${2:?a folder}
+            extras=("${@:3}")
+            make_venv
+            install_packages
+            pip_install --no-deps build/image/*.whl
+            "$venv/bin/python" -m pip uninstall -q -y pip setuptools # what runs in a container is never changed there
+            ;;
+        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|nova|rules|fuzz, or install|image FOLDER [EXTRA…]' ;;
     esac
 }
 
