@@ -12,6 +12,9 @@ from musterd.answers import (
     GroupList,
     GroupSummary,
     History,
+    HistoryBucket,
+    HistoryBuckets,
+    HistoryPage,
     MemberAnswer,
     MemberChange,
     MemberPage,
@@ -36,6 +39,7 @@ from musterd_coordinator.roll.versions import no_news
 from musterd_coordinator.roll.zones import Zones
 from musterd_coordinator.service.changing import changed
 from musterd_coordinator.service.contract import BY_NAME, MemberSummary, Ordering
+from musterd_coordinator.service.hindsight import Hindsight
 from musterd_coordinator.service.selection import NO_FILTERS, Filters
 from musterd_coordinator.steps import Steps
 from tests.desk_columns import DictColumns
@@ -340,6 +344,24 @@ class DictDesk:
         if not self._groups[group]:
             del self._groups[group], self._names[group]
         self._tell()
+
+    async def history_page(self, asked: Hindsight, before: str, limit: int) -> HistoryPage:
+        lines = [
+            line
+            for seats in self._groups.values()
+            for one in seats.values()
+            for line in one.history
+        ]
+        lines = [line for line in lines if asked.group in (None, line.group)]
+        lines = sorted(lines, key=lambda line: line.version, reverse=True)
+        begin = int(before.partition("-")[2]) if before else 0
+        more = begin + limit < len(lines)
+        return HistoryPage(lines[begin : begin + limit], f"0-{begin + limit}" if more else None)
+
+    async def history_buckets(self, asked: Hindsight, step: int) -> HistoryBuckets:
+        page = await self.history_page(asked, "", 1000)
+        bucket = HistoryBucket(NOW, up=len(page.changes))
+        return HistoryBuckets(step, asked.since or NOW, [bucket])
 
     async def history(self, group: str, member: str, limit: int) -> History:
         return History(group, member, self._seat(group, member).history[:limit])

@@ -122,6 +122,40 @@ class History(msgspec.Struct, frozen=True):
     changes: list[Transition]
 
 
+class HistoryPage(msgspec.Struct, frozen=True):
+    """A ``HistoryPage`` has changes and orders of many members, newest first.
+
+    ``next`` is the ``before`` of the next page. A page may have few or none, and be followed by others:
+    so many lines are looked at for each.
+    """
+
+    changes: list[Transition]
+    next: str | None
+
+
+class HistoryBucket(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A ``HistoryBucket`` counts changes of state from ``at`` on, by the new state."""
+
+    at: datetime
+    unknown: int = 0
+    up: int = 0
+    suspect: int = 0
+    down: int = 0
+    left: int = 0
+
+
+class HistoryBuckets(msgspec.Struct, frozen=True):
+    """A ``HistoryBuckets`` counts changes of state by ``step`` seconds, from ``since`` on.
+
+    Empty ones are left out. ``step`` is longer than asked for where there would be more than 2000, and
+    ``since`` later where there were too many changes to count.
+    """
+
+    step: int
+    since: datetime
+    buckets: list[HistoryBucket]
+
+
 class MemberChange(msgspec.Struct, frozen=True, gc=False):
     """A ``MemberChange`` is what a member became in ``version``: a verdict and reason, or gone.
 

@@ -187,6 +187,7 @@ class FactsChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 class Transition(msgspec.Struct, frozen=True, gc=False):
     """A ``Transition`` is one change of one member's state.
 
+    ``zone`` is that of the member then; empty too where it was not kept, as before an upgrade.
     A restart has ``old == new`` and says so in ``reason``. ``coordinator`` is the one that saw it
     first; there is no line of those that agreed later. Where it is an operator's order, ``actor`` is
     who gave it, from which ``address``, in which ``request``.
@@ -203,6 +204,7 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
     actor: str = ""
     address: str = ""
     request: str = ""
+    zone: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):

@@ -167,7 +167,8 @@ async def test_a_file_of_the_version_before_is_upgraded(folder: Path) -> None:
         database.executescript(
             "DROP TABLE token; ALTER TABLE history DROP COLUMN actor;"
             "ALTER TABLE history DROP COLUMN address; ALTER TABLE history DROP COLUMN request;"
-            "ALTER TABLE history DROP COLUMN coordinator; PRAGMA user_version = 1"
+            "ALTER TABLE history DROP COLUMN coordinator; ALTER TABLE history DROP COLUMN zone;"
+            "PRAGMA user_version = 1"
         )
     database.close()
     async with opened("sqlite:///x.db") as registry:

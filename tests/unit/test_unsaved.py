@@ -78,7 +78,7 @@ def test_every_line_is_there_under_its_members_name_until_it_is_taken(
     steps: list[tuple[str, Any]],
 ) -> None:
     crowd = Crowd()
-    unsaved, there = Outbox(crowd.directory), set[Transition]()
+    unsaved, there = Outbox(crowd.directory.member), set[Transition]()
     for version, (step, what) in enumerate(steps):
         if step == "told":
             unsaved.add_changes(told(version, what))
@@ -109,7 +109,7 @@ def test_every_line_is_there_under_its_members_name_until_it_is_taken(
 @given(st.lists(st.lists(rows, max_size=ROWS, unique=True), max_size=4), st.integers(0, 20))
 def test_the_oldest_lines_are_lost_first(batches: list[list[int]], most: int) -> None:
     crowd = Crowd()
-    unsaved = Outbox(crowd.directory)
+    unsaved = Outbox(crowd.directory.member)
     for version, chosen in enumerate(batches):
         unsaved.add_changes(told(version, chosen))
     order = Transition(99, AT, "g", "m0", State.UP, State.UP, "an order")

@@ -4,6 +4,7 @@ It does no I/O, and all clients share it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Generic, TypedDict
 from urllib.parse import quote, urlencode
 
@@ -13,6 +14,8 @@ from musterd.answers import (
     GroupAnswer,
     GroupList,
     History,
+    HistoryBuckets,
+    HistoryPage,
     MemberAnswer,
     MemberPage,
     Query,
@@ -121,6 +124,44 @@ def history(group: str, member: str, limit: int) -> Call[History]:
     return _get(f"{_member(group, member)}/history{_parameters({'limit': limit})}", History)
 
 
+class AskedOfHistory(TypedDict, total=False):
+    """``AskedOfHistory`` is of whom, and from when to when."""
+
+    group: str | None
+    zone: str | None
+    since: datetime | None
+    until: datetime | None
+
+
+def history_page(asked: AskedOfHistory, before: str, limit: int) -> Call[HistoryPage]:
+    """Return the call for changes of many members."""
+    given = {**asked, "before": before or None, "limit": limit}
+    return _get(f"/v1/history{_parameters(given)}", HistoryPage)
+
+
+def next_changes(page: HistoryPage, before: str) -> str | None:
+    """Return the ``before`` of the next page, None: there is none.
+
+    Raises CoordinatorError for one that goes back: such pages have no end.
+    """
+    if page.next is not None and before and _place(page.next) >= _place(before):
+        raise CoordinatorError(f"pages of changes that go back: {page.next!r} before {before!r}")
+    return page.next
+
+
+def _place(text: str) -> tuple[int, int]:
+    at, _, number = text.partition("-")
+    try:
+        return int(at), int(number)
+    except ValueError:
+        raise CoordinatorError(f"{text!r} is no place in the history") from None
+
+
+def history_buckets(asked: AskedOfHistory, step: int) -> Call[HistoryBuckets]:
+    """Return the call that counts changes of many members by time."""
+    return _get(f"/v1/history/buckets{_parameters({**asked, 'step': step})}", HistoryBuckets)
+
+
 def status() -> Call[StatusAnswer]:
     """Return the call for the coordinator's own status."""
     return _get("/v1/status", StatusAnswer)
@@ -218,4 +259,6 @@ def _parameters(given: Mapping[str, object]) -> str:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -11,16 +11,17 @@ from musterd.answers import (
     GroupAnswer,
     GroupList,
     History,
+    HistoryBuckets,
     MemberAnswer,
     MemberPage,
     QueryAnswer,
 )
 from musterd.client import calls
 from musterd.client.attempts import Attempt, Failure, HttpReply, attempts
-from musterd.client.calls import Asked, Call
+from musterd.client.calls import Asked, AskedOfHistory, Call
 from musterd.client.choice import Rotation, T, read_addresses, tls_for
 from musterd.incidents import IncidentList
-from musterd.model import FactsChange
+from musterd.model import FactsChange, Transition
 from musterd.orders import GroupOrder, OrderAnswer
 from musterd.status import StatusAnswer
 from musterd.tls import client_tls_of
@@ -116,6 +117,26 @@ class Client:
     def history(self, group: str, member: str, *, limit: int = 100) -> History:
         """Return the newest ``limit`` (1 to 1000) state changes, newest first."""
         return self._call(calls.history(group, member, limit))
+
+    def changes(
+        self, *, limit: int | None = None, **asked: Unpack[AskedOfHistory]
+    ) -> Iterator[Transition]:
+        """Yield changes and orders of many members, the newest ``limit``, newest first.
+
+        Without a ``group`` they are of all that one may see. Pages are fetched as the iteration goes on.
+        """
+        before: str | None = ""
+        left = limit
+        while before is not None and left != 0:
+            most = calls.PAGE_LIMIT if left is None else min(left, calls.PAGE_LIMIT)
+            page = self._call(calls.history_page(asked, before, most))
+            yield from page.changes
+            left = None if left is None else max(0, left - len(page.changes))
+            before = calls.next_changes(page, before)
+
+    def change_counts(self, step: int, **asked: Unpack[AskedOfHistory]) -> HistoryBuckets:
+        """Count changes of state by ``step`` seconds: of the last hour, without a ``since``."""
+        return self._call(calls.history_buckets(asked, step))
 
     def status(self) -> StatusAnswer:
         """Return the status of the coordinator that answers, and of its shards."""
@@ -232,6 +253,27 @@ class AsyncClient:
     async def history(self, group: str, member: str, *, limit: int = 100) -> History:
         """Return the newest ``limit`` (1 to 1000) state changes, newest first."""
         return await self._call(calls.history(group, member, limit))
+
+    async def changes(
+        self, *, limit: int | None = None, **asked: Unpack[AskedOfHistory]
+    ) -> AsyncIterator[Transition]:
+        """Yield changes and orders of many members, the newest ``limit``, newest first.
+
+        Without a ``group`` they are of all that one may see. Pages are fetched as the iteration goes on.
+        """
+        before: str | None = ""
+        left = limit
+        while before is not None and left != 0:
+            most = calls.PAGE_LIMIT if left is None else min(left, calls.PAGE_LIMIT)
+            page = await self._call(calls.history_page(asked, before, most))
+            for change in page.changes:
+                yield change
+            left = None if left is None else max(0, left - len(page.changes))
+            before = calls.next_changes(page, before)
+
+    async def change_counts(self, step: int, **asked: Unpack[AskedOfHistory]) -> HistoryBuckets:
+        """Count changes of state by ``step`` seconds: of the last hour, without a ``since``."""
+        return await self._call(calls.history_buckets(asked, step))
 
     async def status(self) -> StatusAnswer:
         """Return the status of the coordinator that answers, and of its shards."""

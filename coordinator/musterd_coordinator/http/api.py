@@ -37,7 +37,7 @@ from musterd_coordinator.http.inputs import (
 )
 from musterd_coordinator.http.limits import Room
 from musterd_coordinator.http.listing import Listing
-from musterd_coordinator.http.login import Caller, Login
+from musterd_coordinator.http.login import Login
 from musterd_coordinator.http.orders import Orders
 from musterd_coordinator.http.parameters import MembersParameters
 from musterd_coordinator.http.problem import Problem
@@ -165,7 +165,7 @@ class Api:
         # A browser that reconnects repeats the address, and says in the header how far it came.
         since = request.headers.get("last-event-id") or _given(asked.since)
         caller = request.scope["caller"]
-        group = self._group_of(request, _given(asked.group))
+        group = self._login.group_of(request.scope, caller, _given(asked.group))
         welcome = partial(self._login.holds, caller)
         holder = holder_of(request.client)
         if asked.form == "columns":
@@ -175,15 +175,6 @@ class Api:
             return EventStream(pieces(parts, compressed=compressed), self._stopping, compressed)
         chunks = self._events.stream(group, since, holder, welcome)
         return EventStream(chunks, self._stopping)
-
-    def _group_of(self, request: Request, group: str | None) -> str | None:
-        """Return the group to follow: the only one of the caller's, where it names none."""
-        caller: Caller = request.scope["caller"]
-        groups = caller.grant.groups
-        if group is None and groups is not None and len(groups) == 1:
-            group = next(iter(groups))
-        self._login.must_see(request.scope, caller, group)
-        return group
 
     async def status(self, request: Request) -> Response:
         return StructResponse(await in_steps(self._desk.status_steps()))

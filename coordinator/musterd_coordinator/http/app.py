@@ -22,6 +22,7 @@ from musterd_coordinator.http.doors import Door
 from musterd_coordinator.http.events import PING_PERIOD, Events
 from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.heads import HeadCheck, Hosts
+from musterd_coordinator.http.hindsight_api import HindsightApi
 from musterd_coordinator.http.limits import HttpLimits, Room
 from musterd_coordinator.http.login import Login
 from musterd_coordinator.http.openapi import describe
@@ -80,6 +81,7 @@ class App(Router):
         table = routes(
             *(api, tokens, consul, Discovery(desk, turns), login),
             columns=ColumnsApi(desk, feed, login),
+            hindsight=HindsightApi(desk, login),
             openapi=self._openapi,
             dashboard=pages,
         )

@@ -112,6 +112,17 @@ class Login:
         text = f"this {what}, and {_named(caller)} is for {theirs} alone"
         raise self._denied(scope, "group", text, caller)
 
+    def group_of(self, scope: Scope, caller: Caller, group: str | None) -> str | None:
+        """Return the group that is asked of: the only one of the caller's, where it names none.
+
+        Raises the Problem that it is none of the caller's.
+        """
+        groups = caller.grant.groups
+        if group is None and groups is not None and len(groups) == 1:
+            group = next(iter(groups))
+        self.must_see(scope, caller, group)
+        return group
+
     def holds(self, caller: Caller) -> bool:
         """Say whether ``caller``, who was let in some time ago, would be let in still."""
         if caller.proven is not None:

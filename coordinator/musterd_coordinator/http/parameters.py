@@ -1,5 +1,6 @@
 """The parameters of questions about many members say which of them, and in which order."""
 
+from datetime import datetime
 from typing import Annotated, Self
 
 import msgspec
@@ -8,6 +9,7 @@ from musterd.model import Mark, SortKey, SortOrder, State
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.judge.transitions import Cause
 from musterd_coordinator.service.contract import PAGE_LIMIT, Ordering
+from musterd_coordinator.service.hindsight import Hindsight
 from musterd_coordinator.service.paging import PLACE_LIMIT, place_of
 from musterd_coordinator.service.selection import Filters
 
@@ -92,3 +94,47 @@ class MembersParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
                 400, f"after is {self.after!r}; it must be the next of the page before", "after"
             )
         return self
+
+
+_Instant = Annotated[
+    datetime, msgspec.Meta(tz=True, description="an instant in RFC 3339, as 2026-03-01T12:00:00Z")
+]
+_Group = Annotated[str, msgspec.Meta(max_length=255, description="a group; without it all of them")]
+_Zone = Annotated[str, msgspec.Meta(max_length=255, description="a zone; empty for no zone")]
+
+
+class PastParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The parameters say of whom, and from when to when."""
+
+    group: _Group | msgspec.UnsetType = msgspec.UNSET
+    zone: _Zone | msgspec.UnsetType = msgspec.UNSET
+    since: _Instant | msgspec.UnsetType = msgspec.UNSET
+    until: _Instant | msgspec.UnsetType = msgspec.UNSET
+
+    def asked(self, group: str | None) -> Hindsight:
+        """Return what is asked of the past, of ``group``."""
+        given = {name: getattr(self, name) for name in ("zone", "since", "until")}
+        given = {name: value for name, value in given.items() if value is not msgspec.UNSET}
+        return Hindsight(group, **given)
+
+
+class HistoryPageParameters(PastParameters, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The parameters say which page, and how many changes."""
+
+    before: Annotated[
+        str,
+        msgspec.Meta(
+            pattern="^([0-9]{1,17}-[0-9]{1,18})?$", description="the next of the page before"
+        ),
+    ] = ""
+    limit: Annotated[
+        int, msgspec.Meta(ge=1, le=1000, description="a whole number from 1 to 1000")
+    ] = 100
+
+
+class BucketsParameters(PastParameters, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The parameters say by how many seconds."""
+
+    step: Annotated[
+        int, msgspec.Meta(ge=1, le=86400, description="whole seconds from 1 to 86400")
+    ] = 60

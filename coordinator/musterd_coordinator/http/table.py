@@ -11,6 +11,8 @@ from musterd.answers import (
     GroupAnswer,
     GroupList,
     History,
+    HistoryBuckets,
+    HistoryPage,
     MemberAnswer,
     MemberNames,
     MemberPage,
@@ -26,6 +28,7 @@ from musterd_coordinator.http.api import Api
 from musterd_coordinator.http.columns_api import ColumnsApi
 from musterd_coordinator.http.consul import AgentMember, ConsulDoor
 from musterd_coordinator.http.discovery import Discovery, TargetGroup
+from musterd_coordinator.http.hindsight_api import HindsightApi
 from musterd_coordinator.http.inputs import (
     ColumnsParameters,
     DiscoveryParameters,
@@ -35,7 +38,11 @@ from musterd_coordinator.http.inputs import (
     NamesParameters,
 )
 from musterd_coordinator.http.login import ADMIN, OPERATOR, READER_OF_ALL, Login
-from musterd_coordinator.http.parameters import MembersParameters
+from musterd_coordinator.http.parameters import (
+    BucketsParameters,
+    HistoryPageParameters,
+    MembersParameters,
+)
 from musterd_coordinator.http.routes import Endpoint, Hot, Operation
 from musterd_coordinator.http.token_api import TokenApi
 
@@ -66,6 +73,7 @@ def routes(
     login: Login,
     *,
     columns: ColumnsApi,
+    hindsight: HindsightApi,
     openapi: Endpoint,
     dashboard: Endpoint,
 ) -> list[Operation]:
@@ -73,6 +81,7 @@ def routes(
     table = [
         *_queries(api),
         *_columns(columns),
+        *_hindsight(hindsight),
         *(each.taking(OPERATOR) for each in _orders(api)),
         *(each.taking(ADMIN) for each in _tokens(tokens)),
         *_consul(consul),
@@ -157,6 +166,29 @@ def _columns(columns: ColumnsApi) -> list[Operation]:
             "the names, fewer where there are no more; 409 where there is another layout now",
             parameters=NamesParameters,
             problems=[404, 409],
+        ),
+    ]
+
+
+def _hindsight(api: HindsightApi) -> list[Operation]:
+    return [
+        _get(
+            "/v1/history",
+            api.page,
+            "Changes and orders of all members, of a group or a zone, newest first",
+            HistoryPage,
+            "a page; next is the before of the following one, or null",
+            parameters=HistoryPageParameters,
+            problems=[503],
+        ),
+        _get(
+            "/v1/history/buckets",
+            api.buckets,
+            "How many members changed to each state, by time",
+            HistoryBuckets,
+            "at most 2000 buckets, without empty ones; step and since are those that were taken",
+            parameters=BucketsParameters,
+            problems=[503],
         ),
     ]
 

@@ -18,6 +18,14 @@ from msgspec.structs import replace
 from musterd.errors import ConfigError
 from musterd.model import Facts, Member, State, Transition
 from musterd.stores.mysql.store import check_driver
+from musterd_coordinator.registry.past import (
+    COUNTED,
+    LOOKED_AT,
+    ChangeCounts,
+    HistorySpan,
+    LinePage,
+    Position,
+)
 from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.tokens import TokenShelf
 
@@ -163,6 +171,19 @@ class Registry(Protocol):
 
         The newest comes first.
         """
+
+    async def changes(
+        self, stretch: HistorySpan, before: Position | None, limit: int, most: int = LOOKED_AT
+    ) -> LinePage:
+        """Return the newest ``limit`` lines of a ``stretch`` before another, newest first, by when they were.
+
+        At most so many are looked at: a page may have fewer, or none, and be followed by others.
+        """
+
+    async def count_changes(
+        self, stretch: HistorySpan, step: int, most: int = COUNTED
+    ) -> ChangeCounts:
+        """Count the changes of state of a ``stretch``, by steps of so many seconds, of its newest lines."""
 
     async def newest(self) -> datetime | None:
         """Return when the newest line of history was written, by its writer's clock."""

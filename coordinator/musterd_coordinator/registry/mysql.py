@@ -54,14 +54,25 @@ from musterd_coordinator.registry.mysql_values import (
     told,
     with_names,
 )
+from musterd_coordinator.registry.past import (
+    COUNTED,
+    LOOKED_AT,
+    ChangeCounts,
+    HistorySpan,
+    LinePage,
+    Position,
+    counts_from,
+)
 from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import (
     FactsChanges,
     as_json,
     as_text,
+    edge_of,
     facts_of,
     instant_or_none,
     lines_in,
+    page_of,
     readable,
     time_for,
 )
@@ -218,6 +229,40 @@ class MySqlRegistry:
         rows = await rows_of(self._links.orders, sql.HISTORY, (*key, limit))
         return lines_in([tuple(map(as_text, row)) for row in rows], self.quarantine)
 
+    async def changes(
+        self, stretch: HistorySpan, before: Position | None, limit: int, most: int = LOOKED_AT
+    ) -> LinePage:
+        """Return lines of a stretch, newest first."""
+        looked_at = limit + 1 if stretch.is_of_all else most
+        time = self._time(looked_at)
+        given, whom = self._given(stretch, before), _whom(stretch)
+        rows = await self._texts(sql.CHANGES, (*given, looked_at, *whom, limit + 1), time)
+        if len(rows) > limit:
+            return page_of(rows, limit, None, self.quarantine)
+        edge = edge_of(await self._texts(sql.EDGE, (*given, looked_at - 1), time))
+        return page_of(rows, limit, edge, self.quarantine)
+
+    async def count_changes(
+        self, stretch: HistorySpan, step: int, most: int = COUNTED
+    ) -> ChangeCounts:
+        """Count the changes of a stretch by steps."""
+        time, given = self._time(most), self._given(stretch, None)
+        rows = await self._texts(sql.COUNTS, (step, *given, most, *_whom(stretch)), time)
+        edge = edge_of(await self._texts(sql.EDGE, (*given, most - 1), time))
+        return counts_from(rows, stretch, edge, step)
+
+    def _given(self, stretch: HistorySpan, before: Position | None) -> Sequence[object]:
+        begin = stretch.begin(before)
+        at = as_instant(begin.at)
+        return self._namespace, as_instant(stretch.since), at, at, begin.number
+
+    async def _texts(self, statement: str, values: Sequence[object], limit: float) -> list[Row]:
+        rows = await rows_of(self._links.orders, statement, values, limit)
+        return [tuple(map(as_text, row)) for row in rows]
+
+    def _time(self, rows: int) -> float:
+        return time_for(rows, self._timeout)
+
     async def newest(self) -> datetime | None:
         """Return when the newest line of history was written."""
         rows = await rows_of(self._links.orders, sql.NEWEST, (self._namespace,))
@@ -328,6 +373,12 @@ async def _next_number(session: Session) -> int:
     await session.execute(sql.COUNT)
     [(number,)] = (await session.execute(sql.NUMBER)).rows
     return int(number)
+
+
+def _whom(stretch: HistorySpan) -> Sequence[object]:
+    group = None if stretch.group is None else as_bytes(stretch.group)
+    zone = None if stretch.zone is None else as_bytes(stretch.zone)
+    return group, group, zone, zone
 
 
 def _marker() -> int:

@@ -48,9 +48,25 @@ WHERE namespace = ? AND `group` = ? AND name = ?
 # By its index, and not by a plan that reads all members' lines in the order of their numbers.
 HISTORY = f"""
 SELECT version, DATE_FORMAT(at, {_INSTANT}), `group`, name, old, new, reason, actor, address,
-    request, coordinator
+    request, zone, coordinator
 FROM musterd_history FORCE INDEX (of_member)
 WHERE namespace = ? AND `group` = ? AND name = ? ORDER BY id DESC LIMIT ?
+"""
+_STRETCH = """
+FROM musterd_history FORCE INDEX (at)
+WHERE namespace = ? AND at >= ? AND at <= ? AND (at < ? OR id < ?)
+ORDER BY at DESC, id DESC
+"""
+_OF_WHOM = "WHERE (? IS NULL OR `group` = ?) AND (? IS NULL OR zone = ?)"
+CHANGES = f"""
+SELECT version, DATE_FORMAT(at, {_INSTANT}), `group`, name, old, new, reason, actor, address,
+    request, zone, coordinator, id
+FROM (SELECT * {_STRETCH} LIMIT ?) AS looked_at {_OF_WHOM} ORDER BY at DESC, id DESC LIMIT ?
+"""
+EDGE = f"SELECT DATE_FORMAT(at, {_INSTANT}), id {_STRETCH} LIMIT 1 OFFSET ?"
+COUNTS = f"""
+SELECT FLOOR(TIMESTAMPDIFF(SECOND, '1970-01-01', at) / ?) AS step, new, COUNT(*)
+FROM (SELECT * {_STRETCH} LIMIT ?) AS looked_at {_OF_WHOM} AND old <> new GROUP BY step, new
 """
 NEWEST = f"""
 SELECT DATE_FORMAT(at, {_INSTANT}) FROM musterd_history WHERE namespace = ? ORDER BY id DESC LIMIT 1

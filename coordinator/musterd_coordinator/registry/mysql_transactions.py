@@ -28,16 +28,16 @@ Work = Callable[[Session], Awaitable[T]]
 
 
 async def rows_of(
-    link: MySqlSession, statement: str, values: Sequence[object] = ()
+    link: MySqlSession, statement: str, values: Sequence[object] = (), limit: float | None = None
 ) -> Sequence[Row]:
-    """Return what one statement finds. Raises RegistryError."""
+    """Return what one statement finds, within ``limit`` seconds. Raises RegistryError."""
 
     async def work(session: Session) -> Sequence[Row]:
         await session.check_writable()
         rows: Sequence[Row] = (await session.execute(statement, values)).rows
         return rows
 
-    return await reading(link, work)
+    return await reading(link, work, limit)
 
 
 async def mark_of(session: Session) -> ChangeMark:
@@ -47,20 +47,20 @@ async def mark_of(session: Session) -> ChangeMark:
     return ChangeMark(number, life)
 
 
-async def reading(link: MySqlSession, work: Work[T]) -> T:
+async def reading(link: MySqlSession, work: Work[T], limit: float | None = None) -> T:
     """Return what ``work`` reads over one connection; elsewhere it does as :func:`within`.
 
     Where there are several hosts, one that has not answered in half the time is passed over: a node of
     Galera that comes back to its cluster takes connections, and keeps who reads waiting.
     """
 
-    async def attempt(limit: float | None = None) -> T:
-        async with link.session(limit) as session:
+    async def attempt(seconds: float | None = limit) -> T:
+        async with link.session(seconds) as session:
             with _refusals(link.name):
                 return await work(session)
 
     async def on_either() -> T:
-        half = link.timeout / 2
+        half = (limit or link.timeout) / 2
         try:
             return await attempt(half)
         except ShardUnavailable:

@@ -42,13 +42,24 @@ from musterd_coordinator.registry.links import (
     RegistryLinks,
     make_tables,
 )
+from musterd_coordinator.registry.past import (
+    COUNTED,
+    LOOKED_AT,
+    ChangeCounts,
+    HistorySpan,
+    LinePage,
+    Position,
+    counts_from,
+)
 from musterd_coordinator.registry.postgres_tokens import PostgresTokens
 from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import (
     FactsChanges,
     as_json,
+    edge_of,
     facts_of,
     lines_in,
+    page_of,
     readable,
     time_for,
 )
@@ -190,6 +201,38 @@ class PostgresRegistry:
         async with self._transaction(self._links.orders) as connection:
             rows = await connection.fetch(sql.HISTORY, self._namespace, group, member, limit)
         return lines_in(map(tuple, rows), self.quarantine)
+
+    async def changes(
+        self, stretch: HistorySpan, before: Position | None, limit: int, most: int = LOOKED_AT
+    ) -> LinePage:
+        """Return lines of a stretch, newest first."""
+        looked_at = limit + 1 if stretch.is_of_all else most
+        given, edge = self._given(stretch, before, looked_at), None
+        async with self._transaction(self._links.orders, self._time(looked_at)) as connection:
+            rows = await connection.fetch(
+                sql.CHANGES, *given, stretch.group, stretch.zone, limit + 1
+            )
+            if len(rows) <= limit:
+                edge = edge_of([tuple(row) for row in await connection.fetch(sql.EDGE, *given)])
+        return page_of([tuple(row) for row in rows], limit, edge, self.quarantine)
+
+    async def count_changes(
+        self, stretch: HistorySpan, step: int, most: int = COUNTED
+    ) -> ChangeCounts:
+        """Count the changes of a stretch by steps."""
+        given = self._given(stretch, None, most)
+        async with self._transaction(self._links.orders, self._time(most)) as connection:
+            rows = await connection.fetch(sql.COUNTS, *given, stretch.group, stretch.zone, step)
+            edge = edge_of([tuple(row) for row in await connection.fetch(sql.EDGE, *given)])
+        return counts_from([tuple(row) for row in rows], stretch, edge, step)
+
+    def _given(
+        self, stretch: HistorySpan, before: Position | None, most: int
+    ) -> tuple[str, datetime, datetime, int, int]:
+        return self._namespace, stretch.since, *stretch.begin(before), most
+
+    def _time(self, rows: int) -> float:
+        return time_for(rows, self._timeout)
 
     async def newest(self) -> datetime | None:
         """Return when the newest line of history was written."""

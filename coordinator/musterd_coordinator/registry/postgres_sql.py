@@ -51,8 +51,25 @@ WHERE current_setting('synchronous_commit') = 'off'
 HISTORY = """
 WITH mine AS MATERIALIZED (
     SELECT * FROM musterd.history WHERE (namespace, "group", name) = ($1, $2, $3))
-SELECT version, at, "group", name, old, new, reason, actor, address, request, coordinator FROM mine
+SELECT version, at, "group", name, old, new, reason, actor, address, request, zone, coordinator FROM mine
 ORDER BY id DESC LIMIT $4
+"""
+_STRETCH = """
+FROM musterd.history
+WHERE namespace = $1 AND at >= $2 AND at <= $3 AND (at < $3 OR id < $4)
+ORDER BY at DESC, id DESC
+"""
+_OF_WHOM = """
+WHERE ($6::text IS NULL OR "group" = $6) AND ($7::text IS NULL OR zone = $7)
+"""
+CHANGES = f"""
+SELECT version, at, "group", name, old, new, reason, actor, address, request, zone, coordinator, id
+FROM (SELECT * {_STRETCH} LIMIT $5) AS looked_at {_OF_WHOM} ORDER BY at DESC, id DESC LIMIT $8
+"""
+EDGE = f"SELECT at, id {_STRETCH} LIMIT 1 OFFSET $5::bigint - 1"
+COUNTS = f"""
+SELECT floor(extract(epoch FROM at) / $8::bigint)::bigint, new, count(*)
+FROM (SELECT * {_STRETCH} LIMIT $5) AS looked_at {_OF_WHOM} AND old <> new GROUP BY 1, 2
 """
 NEWEST = "SELECT at FROM musterd.history WHERE namespace = $1 ORDER BY id DESC LIMIT 1"
 PRUNE = """

@@ -1,8 +1,8 @@
 """The module turns rows of a registry's tables into what they mean and back, alike in all homes.
 
 A member's row: group, name, zone, owner, metadata, facts, state, reason, since, first seen,
-interval. A row of history: version, at, group, name, old, new, reason, and of an order its actor,
-address and request. Metadata and facts are JSON.
+interval. A row of history: version, at, group, name, old, new, reason, of an order its actor, address
+and request, and the member's zone. Metadata and facts are JSON.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +16,7 @@ import msgspec
 from musterd.errors import RegistryError
 from musterd.model import Facts, Member, State, Transition
 from musterd_coordinator.registry.base import ChangeFacts, Entry, FactsChanged, Portion, Row
+from musterd_coordinator.registry.past import LinePage, Position
 from musterd_coordinator.registry.quarantine import RowQuarantine
 
 ROWS_PER_TIMEOUT = 20_000
@@ -112,18 +113,19 @@ def transition_row(change: Transition) -> Row:
     return (
         *(change.version, change.at, change.group, change.member),
         *(change.old.value, change.new.value, change.reason),
-        *(change.actor, change.address, change.request),
+        *(change.actor, change.address, change.request, change.zone),
     )
 
 
 def transition_of(row: Sequence[Any]) -> Transition:
     """Return the transition that ``row`` stands for. Raises RegistryError if it makes no sense."""
-    version, at, group, member, old, new, reason, actor, address, request, *coordinator = row
+    version, at, group, member, old, new, reason, actor, address, request, zone, *by = row
     try:
-        by = _word(coordinator[0]) if coordinator else ""
-        at, states, origin = _instant(at), (State(old), State(new)), (actor, address, request)
+        coordinator = _word(by[0]) if by else ""
+        at, states = _instant(at), (State(old), State(new))
+        said = map(_word, (actor, address, request, "" if zone is None else zone))
         return Transition(
-            *(int(version), at, group, member, *states, _word(reason), by), *map(_word, origin)
+            *(int(version), at, group, member, *states, _word(reason), coordinator), *said
         )
     except _NONSENSE as error:
         raise RegistryError(f"the history of {group}/{member} is damaged: {error}") from None
@@ -138,6 +140,28 @@ def lines_in(rows: Iterable[Sequence[Any]], quarantine: RowQuarantine) -> list[T
         except RegistryError as error:
             quarantine.add(f"history of {shown(row[2])}/{shown(row[3])}", str(error))
     return lines
+
+
+def page_of(
+    rows: Sequence[Sequence[Any]], limit: int, edge: Position | None, quarantine: RowQuarantine
+) -> LinePage:
+    """Return a page of ``rows`` of history, each with its number at the end; ``edge`` is where they end.
+
+    There are more of them where there are more than ``limit``.
+    """
+    if len(rows) > limit:
+        *_, number = last = rows[limit - 1]
+        at = instant_or_none(last[1])
+        edge = None if at is None else Position(at, int(number))
+    return LinePage(lines_in((row[:-1] for row in rows[:limit]), quarantine), edge)
+
+
+def edge_of(rows: Sequence[Sequence[Any]]) -> Position | None:
+    """Return the position in the first of ``rows``, which have instants and numbers."""
+    for at, number in rows:
+        if (instant := instant_or_none(at)) is not None:
+            return Position(instant, int(number))
+    return None
 
 
 def facts_of(text: object) -> Facts | None:

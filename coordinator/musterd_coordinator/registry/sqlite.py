@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +26,14 @@ from musterd_coordinator.registry.base import (
     Row,
     portion_of,
 )
+from musterd_coordinator.registry.past import (
+    COUNTED,
+    LOOKED_AT,
+    ChangeCounts,
+    HistorySpan,
+    LinePage,
+    Position,
+)
 from musterd_coordinator.registry.quarantine import RowQuarantine
 from musterd_coordinator.registry.rows import (
     FactsChanges,
@@ -39,6 +47,7 @@ from musterd_coordinator.registry.rows import (
     time_for,
 )
 from musterd_coordinator.registry.sqlite_file import prepare
+from musterd_coordinator.registry.sqlite_hindsight import SqliteHindsight
 from musterd_coordinator.registry.sqlite_tokens import SqliteTokens
 from musterd_coordinator.registry.sqlite_values import as_value, is_in_use, reason_of
 
@@ -93,6 +102,7 @@ class SqliteRegistry:
         self.url = f"sqlite:///{path.absolute()}"
         self.quarantine = RowQuarantine("registry row damaged")
         self.tokens = SqliteTokens(self._within, namespace, self.quarantine)
+        self._hindsight = SqliteHindsight(self._call, self._raw, namespace, self.quarantine)
         self._path = path
         self._namespace = namespace
         self._coordinator = coordinator
@@ -171,6 +181,18 @@ class SqliteRegistry:
         row = self._namespace, group, member, limit
         rows = await self._call(lambda: self._raw(sql.HISTORY, row))
         return lines_in(rows, self.quarantine)
+
+    async def changes(
+        self, stretch: HistorySpan, before: Position | None, limit: int, most: int = LOOKED_AT
+    ) -> LinePage:
+        """Return lines of a stretch, newest first."""
+        return await self._hindsight.changes(stretch, before, limit, most)
+
+    async def count_changes(
+        self, stretch: HistorySpan, step: int, most: int = COUNTED
+    ) -> ChangeCounts:
+        """Count the changes of a stretch by steps."""
+        return await self._hindsight.counts(stretch, step, most)
 
     async def newest(self) -> datetime | None:
         """Return when the newest line of history was written."""
@@ -306,7 +328,7 @@ class SqliteRegistry:
         last = rows[-1][:2] if len(rows) == self._page else None
         return portion_of(readable(rows, self.quarantine)), last
 
-    def _raw(self, statement: str, row: Row) -> list[Row]:
+    def _raw(self, statement: str, row: Row | Mapping[str, object]) -> list[Row]:
         """Return what ``statement`` finds, whether or not all of it is text that can be read."""
         self._db.text_factory = bytes
         try:

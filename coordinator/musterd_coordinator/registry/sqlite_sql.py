@@ -26,9 +26,27 @@ FROM member
 WHERE namespace = ? AND ("group", name) > (?, ?) ORDER BY "group", name LIMIT ?
 """
 HISTORY = """
-SELECT version, at, "group", name, old, new, reason, actor, address, request, coordinator
+SELECT version, at, "group", name, old, new, reason, actor, address, request, zone, coordinator
 FROM history
 WHERE (namespace, "group", name) = (?, ?, ?) ORDER BY id DESC LIMIT ?
+"""
+# Of all lines of its time, and of those looked at.
+_STRETCH = """
+FROM history INDEXED BY history_at
+WHERE namespace = :namespace AND at >= :since AND at <= :at AND (at < :at OR id < :number)
+ORDER BY at DESC, id DESC
+"""
+_OF_WHOM = """
+WHERE (:group IS NULL OR "group" = :group) AND (:zone IS NULL OR zone = :zone)
+"""
+CHANGES = f"""
+SELECT version, at, "group", name, old, new, reason, actor, address, request, zone, coordinator, id
+FROM (SELECT * {_STRETCH} LIMIT :most) {_OF_WHOM} ORDER BY at DESC, id DESC LIMIT :limit
+"""
+EDGE = f"SELECT at, id {_STRETCH} LIMIT 1 OFFSET :most - 1"
+COUNTS = f"""
+SELECT CAST(strftime('%s', at) AS INTEGER) / :step, new, count(*)
+FROM (SELECT * {_STRETCH} LIMIT :most) {_OF_WHOM} AND old <> new GROUP BY 1, 2
 """
 NEWEST = "SELECT at FROM history WHERE namespace = ? ORDER BY id DESC LIMIT 1"
 FACTS = 'SELECT facts FROM member WHERE (namespace, "group", name) = (?, ?, ?)'

@@ -82,7 +82,7 @@ class ChangeSet:
         old, new = STATES[changes.old.item(place)], STATES[changes.new.item(place)]
         reason = self._reason(place, changes.cause.item(place))
         names, origin = (member.group, member.name), self.origin(self.rows.item(place))
-        return Transition(self.version, self.at, *names, old, new, reason, "", *origin)
+        return Transition(self.version, self.at, *names, old, new, reason, "", *origin, member.zone)
 
     def origin(self, row: int) -> Origin:
         """Return whose order was the cause of the change of ``row``; nobody's if none was."""

@@ -51,7 +51,8 @@ class OrderSet:
         """Return the line of history of ``member``, which stands at ``place``."""
         state, names = STATES[self._states.item(place)], (member.group, member.name)
         at = self.version, self.at
-        return Transition(*at, *names, state, state, self._note, "", *self._origin)
+        said = self._note, "", *self._origin, member.zone
+        return Transition(*at, *names, state, state, *said)
 
 
 class FactsReady(NamedTuple):

@@ -1,7 +1,7 @@
 """The module keeps what a roll learnt and its registry does not know yet, as small as can be."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Protocol
 
@@ -9,7 +9,6 @@ from musterd.model import Member, Transition
 from musterd_coordinator.judge.members import Rows
 from musterd_coordinator.registry.base import Row
 from musterd_coordinator.registry.rows import transition_row
-from musterd_coordinator.roll.names import NameIndex
 from musterd_coordinator.roll.rowset import RowSet
 
 
@@ -30,11 +29,11 @@ class Outbox:
     """An `Outbox` has the rows with states to be saved, and lines for the history, oldest first.
 
     ``lines`` are those that came one by one. What a sweep, or an order for many, told stays as
-    columns until it is taken.
+    columns until it is taken. ``member`` returns who sits in a row, with the zone that it is in.
     """
 
-    def __init__(self, directory: NameIndex) -> None:
-        self._directory = directory
+    def __init__(self, member: Callable[[int], Member]) -> None:
+        self._member = member
         self.rows = RowSet()
         self.lines: deque[Transition] = deque()
         self._told: deque[_Untaken] = deque()
@@ -77,7 +76,7 @@ class Outbox:
             if self.lines and not (self._told and self._told[0].version <= self.lines[0].version):
                 taken.append(transition_row(self.lines.popleft()))
                 continue
-            taken += map(transition_row, self._told[0].pop(most - len(taken), self._directory))
+            taken += map(transition_row, self._told[0].pop(most - len(taken), self._member))
             if not self._told[0].remaining:
                 self._told.popleft()
         return taken
@@ -98,7 +97,7 @@ class Outbox:
         return len(self.lines) + sum(untaken.remaining for untaken in self._told)
 
     def _lines_told(self, row: int) -> list[Transition]:
-        member = self._directory.member(row)
+        member = self._member(row)
         lines = (untaken.line_of(row, member) for untaken in self._told)
         return [line for line in lines if line is not None]
 
@@ -135,11 +134,11 @@ class _Untaken:
         self._at += count
         return count
 
-    def pop(self, most: int, directory: NameIndex) -> Iterator[Transition]:
+    def pop(self, most: int, member: Callable[[int], Member]) -> Iterator[Transition]:
         """Remove up to ``most`` changes, and yield them as lines."""
         begin = self._at
         self.skip(most)
         rows = self._told.rows[begin : self._at].tolist()
         for place, row in enumerate(rows, begin):
             if row not in self.gone:
-                yield self._told.line(place, directory.member(row))
+                yield self._told.line(place, member(row))

@@ -125,7 +125,9 @@ class ChangeReporter:
         version, now = self._changes.version + 1, wall_instant(self._clocks.wall())
         names = member.group, member.name
         states = STATES[state], then or STATES[state]
-        self._unsaved.lines.append(Transition(version, now, *names, *states, note, "", *origin))
+        _, zone = self._directory.zones.key(self._detector.members.zone.item(row))
+        line = Transition(version, now, *names, *states, note, "", *origin, zone)
+        self._unsaved.lines.append(line)
         self._order = _Order(version, frozenset((row,)), origin)
 
     def ordered_all(self, rows: Rows, note: str, origin: Origin) -> None:

@@ -76,7 +76,7 @@ class Roll:
         self.facts: dict[int, Facts] = {}
         self.ordered: dict[int, Facts] = {}
         self.said: dict[int, Facts] = {}
-        self.unsaved = Outbox(self.directory)
+        self.unsaved = Outbox(lambda row: self.view.effective(row))
         self.placement = Placement(namespace, shard_names, places, self.detector, self.directory)
         self.reporter = ChangeReporter(
             self.detector, self.directory, clocks, changes=self.changes, unsaved=self.unsaved

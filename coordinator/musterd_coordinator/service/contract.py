@@ -13,6 +13,8 @@ from musterd.answers import (
     GroupAnswer,
     GroupList,
     History,
+    HistoryBuckets,
+    HistoryPage,
     MemberAnswer,
     MemberChange,
     MemberPage,
@@ -30,6 +32,7 @@ from musterd_coordinator.roll.versions import no_news
 from musterd_coordinator.steps import Steps
 
 if TYPE_CHECKING:
+    from musterd_coordinator.service.hindsight import Hindsight
     from musterd_coordinator.service.selection import Filters
 
 PAGE_LIMIT = 1000
@@ -209,6 +212,12 @@ class CoordinatorApi(Protocol):
         self, group: str, member: str, *, force: bool = False, origin: Origin = UNTOLD
     ) -> None:
         """Forget a member; Conflict while it is up, unless ``force``."""
+
+    async def history_page(self, asked: "Hindsight", before: str, limit: int) -> HistoryPage:
+        """Return changes of many members, newest first, before the ``next`` of the page before."""
+
+    async def history_buckets(self, asked: "Hindsight", step: int) -> HistoryBuckets:
+        """Count changes of many members by steps of so many seconds."""
 
     async def history(self, group: str, member: str, limit: int) -> History:
         """Return its state changes, newest first; NotFound only if there are none and no such member."""

@@ -6,7 +6,7 @@ import anyio
 import structlog
 from msgspec.structs import replace
 
-from musterd.answers import History, MemberAnswer, MemberChange
+from musterd.answers import History, HistoryBuckets, HistoryPage, MemberAnswer, MemberChange
 from musterd.errors import Conflict, NotFound
 from musterd.incidents import Incident, IncidentList
 from musterd.model import Facts, FactsChange, Member, State
@@ -29,6 +29,7 @@ from musterd_coordinator.roll.verdicts import NO_FACTS
 from musterd_coordinator.roll.versions import no_news
 from musterd_coordinator.service.access import Access
 from musterd_coordinator.service.changing import changed, described, refuse_for_nova, told
+from musterd_coordinator.service.hindsight import Hindsight, HistoryDesk
 from musterd_coordinator.service.incidents import IncidentWatch
 from musterd_coordinator.service.many import GroupOrders
 from musterd_coordinator.service.queries import Queries
@@ -78,6 +79,7 @@ class CoordinatorService(Queries):
         self.watch = IncidentWatch(roll.view, self._circumstances)
         # Where others write to the registry as well, what is known here may not be the newest.
         self._alone = registry.url.startswith("sqlite:")
+        self._hindsight = HistoryDesk(registry, roll.view.clocks.wall)
         self._many = GroupOrders(self, roll, registry, recorder)
         self._lines = Repeats(roll.view.clocks.monotonic, ORDERS_LOGGED)
         self.adopt: Callable[[Settings], None] = _adopt_nothing
@@ -256,6 +258,14 @@ class CoordinatorService(Queries):
             log.info(
                 event, member=member, **fields, **told(origin), **({"more": more} if more else {})
             )
+
+    async def history_page(self, asked: Hindsight, before: str, limit: int) -> HistoryPage:
+        """Return changes of many members, newest first; what is not written yet is not in it."""
+        return await self._hindsight.page(asked, before, limit)
+
+    async def history_buckets(self, asked: Hindsight, step: int) -> HistoryBuckets:
+        """Count changes of many members by steps of so many seconds."""
+        return await self._hindsight.buckets(asked, step)
 
     async def history(self, group: str, member: str, limit: int) -> History:
         """Return its state changes, newest first; a forgotten member's too, while they are kept."""

@@ -3,9 +3,9 @@
 -- made again. What operators said is never the same.
 INSERT INTO musterd_history (
     namespace, recorded_by, coordinator, version, at, `group`, name, old, new, reason,
-    actor, address, request)
+    actor, address, request, zone)
 SELECT ?, ?, ?, t.version, t.at, t.in_group, t.called, t.old, t.new, t.reason,
-    t.actor, t.address, t.request
+    t.actor, t.address, t.request, t.zone
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
     place FOR ORDINALITY,
     version BIGINT PATH '$[0]',
@@ -18,7 +18,8 @@ FROM JSON_TABLE(?, '$[*]' COLUMNS (
     actor TEXT CHARACTER SET utf8mb4 PATH '$[7]',
     address TEXT CHARACTER SET utf8mb4 PATH '$[8]',
     request TEXT CHARACTER SET utf8mb4 PATH '$[9]',
-    is_first INT PATH '$[10]')) AS t
+    zone VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[10]',
+    is_first INT PATH '$[11]')) AS t
 LEFT JOIN musterd_registry AS r
     ON r.namespace = ? AND r.`group` = t.in_group AND r.name = t.called
     AND r.forgotten_at IS NULL AND t.is_first = 1 AND t.old <> t.new

@@ -4,6 +4,6 @@
 CREATE TEMP TABLE new_member (
     "group", name, zone, owner, metadata, facts, state, reason, since, first_seen, interval_s);
 CREATE TEMP TABLE new_history (
-    version, at, "group", name, old, new, reason, actor, address, request);
+    version, at, "group", name, old, new, reason, actor, address, request, zone);
 CREATE TEMP TABLE named (name PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE new_facts (name PRIMARY KEY, facts) WITHOUT ROWID;
