@@ -316,7 +316,9 @@ class DictDesk:
             given = msgspec.structs.asdict(order.selector)
             given = {name: value for name, value in given.items() if value is not msgspec.UNSET}
             given.pop("everybody", None)
-            names = [each.member for each in self.members(group, Filters(**given)).members]
+            names = [
+                each.member for each in self.members(group, Filters(**given), limit=10_000).members
+            ]
         elif isinstance(order.members, list):
             names = list(dict.fromkeys(order.members))
         here = [name for name in names if name in seats]

@@ -78,7 +78,8 @@ class GroupOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     confirm_silence: bool = False
     reason: Text = ""
     dry_run: bool = False
-    expect: Annotated[int, Meta(ge=0)] | None = None
+    # A whole number, which 5.0 is too in a JSON schema.
+    expect: Annotated[float, Meta(ge=0, extra_json_schema={"type": "integer"})] | None = None
 
     @property
     def change(self) -> FactsChange:

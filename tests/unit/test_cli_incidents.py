@@ -30,7 +30,8 @@ STORM = Incident(
     newest=NOW - timedelta(seconds=24),
     until=None,
     what="40 of compute in rack-20 are suspect: too much of a zone went at once",
-    next="Look at what they share first, as network and power; force down who you know is dead.",
+    next="Look at what they share first, as network and power; confirm the silence, by"
+    " `musterd confirm-silence`, once you know that they are dead.",
     command="musterd members compute --zone rack-20 --state suspect",
 )
 PART = replace(

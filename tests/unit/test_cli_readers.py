@@ -34,7 +34,15 @@ def test_members_come_from_every_page(run: Run) -> None:
     status, out, _ = run("members", "compute")
     assert status == 0
     assert len(out.splitlines()) == 1008
-    assert out.splitlines()[0].split() == ["MEMBER", "STATE", "FOR", "ZONE", "OWNER", "NOTES"]
+    assert out.splitlines()[0].split() == [
+        "MEMBER",
+        "STATE",
+        "FOR",
+        "ZONE",
+        "OWNER",
+        "NOTES",
+        "WHY",
+    ]
     status, out, _ = run("members", "compute", "--json")
     answer = json.loads(out)
     assert (len(answer["members"]), answer["next"], answer["listening"]) == (1007, None, True)
@@ -141,7 +149,7 @@ def test_forced_down_is_down_in_every_table(run: Run) -> None:
     run("force-down", "compute", "h0001", "--reason", "no power")
     line = next(x for x in run("members", "compute")[1].splitlines() if x.startswith("h0001"))
     assert "down (forced)" in line
-    assert line.endswith("forced down: no power")
+    assert "forced down: no power" in line
     for argv in (("--state", "down"), ("--mark", "forced_down"), ("--down",)):
         names = column(run("members", "compute", *argv)[1])
         assert "h0001" in names

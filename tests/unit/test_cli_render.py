@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -42,6 +43,28 @@ def test_tables_fit_a_terminal_and_break_no_name() -> None:
     assert any(line.startswith("a" * 30) for line in lines)
     assert " ".join(lines).count("because") == 12
     assert render.table(headers, rows, width=40) == wide, "names leave no room for sentences"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text("ab-", min_size=1, max_size=9),
+            st.text("ab ", max_size=30),
+            st.text("a b", max_size=90),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(20, 90),
+)
+def test_a_table_fits_if_it_can_and_no_word_is_lost(
+    rows: list[tuple[str, str, str]], width: int
+) -> None:
+    text = render.table(("A", "B", "C"), rows, width=width)
+    words = Counter(word for row in rows for cell in row for word in cell.split())
+    assert Counter(text.split()) == words + Counter(("A", "B", "C"))
+    widest = max(map(len, text.splitlines()))
+    assert widest <= width or text == render.table(("A", "B", "C"), rows)
 
 
 class Terminal(io.StringIO):

@@ -55,7 +55,9 @@ QUESTIONS = {
     "show": Command("show", "show everything about one member"),
     "query": Command("query", "ask whether members are up"),
     "watch": Command("watch", "print every change of state as it happens"),
-    "history": Command("history", "list a member's changes of state, with reasons"),
+    "history": Command(
+        "history", "list changes of state and orders, of a member or many, with reasons"
+    ),
     "incidents": Command("incidents", "say what needs attention, and what to do next"),
     "status": Command("status", "show how well the coordinator hears its store"),
     "health": Command(
@@ -67,6 +69,7 @@ ORDERS = {
     "enable": Command("facts", "let a member take work again"),
     "force-down": Command("facts", "declare a member down, whatever its beats say"),
     "unforce": Command("facts", "believe a member's beats again"),
+    "confirm-silence": Command("confirm", "call those dead at once that a mass silence holds"),
     "set": Command("set", "say a member's zone, owner or metadata in its agent's place"),
     "forget": Command("forget", "drop a member that will not come back"),
 }

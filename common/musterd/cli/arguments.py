@@ -19,6 +19,7 @@ class Parser(argparse.ArgumentParser):
     """A ``Parser`` is argparse's, but its errors are ConfigErrors that name the nearest option."""
 
     _argv: Sequence[str] = ()
+    intermixed = False  # words that may be left out may stand after options, too
 
     def error(self, message: str) -> NoReturn:
         # A word that is mistaken explains a word that is missing.
@@ -36,7 +37,8 @@ class Parser(argparse.ArgumentParser):
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Return the arguments in ``argv``; raise ConfigError for a word without a meaning here."""
         self._argv = argv
-        args, strange = self.parse_known_args(argv)
+        read = self.parse_known_intermixed_args if self.intermixed else self.parse_known_args
+        args, strange = read(argv)
         if strange:
             self._refuse(strange[0])
         return args
@@ -144,6 +146,14 @@ def member_name(text: str) -> str:
 def add_group(made: argparse.ArgumentParser) -> None:
     """Add the positional argument GROUP."""
     made.add_argument("group_name", metavar="GROUP", type=group_name, help="the group's name")
+
+
+def add_any_members(made: Parser) -> None:
+    """Add the positional arguments MEMBER, of which there may be none."""
+    made.intermixed = True
+    made.add_argument(
+        "member_names", metavar="MEMBER", nargs="*", type=member_name, help="names of members"
+    )
 
 
 def add_members(made: argparse.ArgumentParser, *, several: bool) -> None:

@@ -25,17 +25,18 @@ def run(name: str, argv: Sequence[str]) -> int:
     if args.json:
         ask.print_json(answer)
     else:
-        print(text(ask.readable(answer)))
+        print(text(ask.readable(answer), render.paint()))
     ask.note_staleness(answer.listening, answer.staleness)
     return 0
 
 
-def text(answer: GroupList) -> str:
+def text(answer: GroupList, paint: render.Paint) -> str:
     """Return one line a group."""
     headers = ["GROUP", "MEMBERS", *(state.value.upper() for state in State), "PLACEABLE", "NOTES"]
     rows = (
         [
-            *(one.group, one.members, *(one.states.get(state, 0) for state in State)),
+            *(one.group, one.members),
+            *(render.state_count(state, one.states.get(state, 0), paint) for state in State),
             one.verdicts.get("schedulable", "-"),
             ", ".join(
                 f"{count} {mark.replace('_', ' ')}" for mark, count in one.marks.items() if count

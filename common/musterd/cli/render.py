@@ -24,7 +24,9 @@ _STATE_COLOURS = {
 
 _COLOUR = re.compile(r"\x1b\[\d+m")
 _GAP = 2  # between two columns
+_PADDING = 2  # that tabulate leaves beside a header, at least
 _NARROW = 16  # a column of sentences narrower than this is no help
+_READABLE = 28  # columns that sentences are left before anything else is wrapped
 
 
 class Paint(Protocol):
@@ -46,6 +48,12 @@ def coloured(text: str, colour: str) -> str:
 def paint(stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> Paint:
     """Return :func:`coloured` if ``stream`` (standard output) welcomes it, else :func:`plain`."""
     return coloured if may_colour(stream or sys.stdout, environ) else plain
+
+
+def state_count(state: State, number: int, paint: Paint) -> str:
+    """Return how many members are in a state, in its colour if that is of interest."""
+    told = number and state not in (State.UP, State.LEFT)
+    return paint(str(number), _STATE_COLOURS[state]) if told else str(number)
 
 
 def state_text(state: State, paint: Paint) -> str:
@@ -80,7 +88,8 @@ def table(
 ) -> str:
     """Return rows under their headers, in columns; ``empty`` where there are no rows.
 
-    Sentences are wrapped at ``width`` columns, or at those of the terminal that it goes to.
+    Where they are wider than ``width``, or the terminal that it goes to, they are wrapped between words:
+    first the last column, which has sentences. No word is broken: names are there to be copied.
     """
     from tabulate import tabulate
 
@@ -88,8 +97,16 @@ def table(
     if not rows:
         return empty
     texts = [[str(cell) for cell in row] for row in rows]
-    widths = _column_limits([list(headers), *texts], width or terminal_width())
-    text = tabulate(texts, headers, tablefmt="plain", disable_numparse=True, maxcolwidths=widths)
+    widths = _column_limits(headers, texts, width or terminal_width())
+    text = tabulate(
+        *(texts, headers),
+        tablefmt="plain",
+        disable_numparse=True,
+        maxcolwidths=widths,
+        maxheadercolwidths=widths,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
@@ -98,20 +115,45 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _column_limits(rows: Sequence[Sequence[str]], width: int | None) -> list[int | None] | None:
-    """Return where to wrap the last column, which has sentences, so that it fits; None: nowhere.
-
-    Names are never broken: they are there to be copied.
-    """
-    if width is None:
+def _column_limits(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None
+) -> list[int] | None:
+    """Return how wide columns are so that all fit; None: as wide as they like, as they do, or cannot."""
+    columns = list(zip(headers, *rows, strict=True))
+    widths = [max(_PADDING + _width(header), *map(_width, cells)) for header, *cells in columns]
+    more = sum(widths) + _GAP * (len(widths) - 1) - (width or 0)
+    if width is None or more <= 0:
         return None
-    columns = [
-        max(len(_COLOUR.sub("", cell)) for cell in column) for column in zip(*rows, strict=True)
+    least = [  # no word is broken
+        max(
+            *(_PADDING + _width(word) for word in header.split()),
+            *(_width(word) for cell in cells for word in cell.split()),
+            1,
+        )
+        for header, *cells in columns
     ]
-    left = width - sum(columns[:-1]) - _GAP * (len(columns) - 1)
-    if columns[-1] <= left or left < _NARROW:
-        return None
-    return [*[None] * (len(columns) - 1), left]
+    *others, last = range(len(columns))
+    more = _shrink(widths, [last], [max(least[last], _READABLE)], more)
+    more = _shrink(widths, others, [least[at] for at in others], more)
+    enough = min(widths[last], _NARROW)
+    more = _shrink(widths, [last], [max(least[last], enough)], more)
+    return None if more else widths
+
+
+def _shrink(widths: list[int], places: Sequence[int], least: Sequence[int], more: int) -> int:
+    """Take ``more`` from ``widths`` at ``places``, always from the widest; return what is left to take."""
+    bounds = dict(zip(places, least, strict=True))
+    while more > 0:
+        wide = [at for at in places if widths[at] > bounds[at]]
+        if not wide:
+            break
+        widths[max(wide, key=widths.__getitem__)] -= 1
+        more -= 1
+    return max(more, 0)
+
+
+def _width(text: str) -> int:
+    return len(_COLOUR.sub("", text))
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:

@@ -10,8 +10,8 @@ _KIND = IncidentKind
 
 _NEXT: Mapping[IncidentKind, str] = {
     _KIND.UNHEARD: "Bring a shard of theirs back: until then nobody is declared down for silence there.",
-    _KIND.MASS_SILENCE: "Look at what they share first, as network and power; force down who you know is"
-    " dead.",
+    _KIND.MASS_SILENCE: "Look at what they share first, as network and power; confirm the silence, by"
+    " `musterd confirm-silence`, once you know that they are dead.",
     _KIND.DEATHS: "Read why, evacuate what ran there, and repair each, or forget it if it will not come"
     " back.",
     _KIND.CONFLICT: "Find who else writes as them, and stop it: a second agent with the same name, or a"

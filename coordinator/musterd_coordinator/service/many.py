@@ -85,7 +85,7 @@ class GroupOrders:
     def _check(self, order: GroupOrder, matched: int) -> None:
         if order.expect is not None and matched != order.expect:
             raise Conflict(
-                f"{matched} members match, and {order.expect} were expected: nothing was done; look at"
+                f"{matched} members match, and {order.expect:g} were expected: nothing was done; look at"
                 " them by dry_run"
             )
         if matched > self._limit:
