@@ -208,8 +208,9 @@ class Roll:
         """
         given = yield from ready(rows, facts)
         yield from self.changes.describe()
-        self.changes.flush()
-        self._rows.set_facts_of(given)
+        for _ in self._rows.set_facts_of(given):
+            yield
+            self.changes.flush()  # what a sweep may have published meanwhile, as it was
         return (yield from self._publish_order(rows, note, origin))
 
     def confirm_silence(self, rows: Rows, note: str, origin: Origin) -> Steps[int]:

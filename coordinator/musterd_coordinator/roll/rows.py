@@ -1,6 +1,6 @@
 """The module begins the rows of a roll's members, changes them by what is said, and ends them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from musterd.model import Facts
 from musterd_coordinator.judge.members import CODES, Code, Rows, Seconds
 from musterd_coordinator.registry.base import Portion
 from musterd_coordinator.roll.batch import MemberBatch
-from musterd_coordinator.roll.ordered import FactsReady
+from musterd_coordinator.roll.ordered import AT_ONCE, FactsReady
 from musterd_coordinator.roll.parts import RollParts
 from musterd_coordinator.roll.verdicts import NO_FACTS, orders_of, overruled
 from musterd_coordinator.roll.view import RollView
@@ -108,13 +108,22 @@ class RowKeeper:
         self.set_zone(row)
         self._parts.changes.touch(row)
 
-    def set_facts_of(self, given: FactsReady) -> None:
-        """Keep what operators say of many members, of which they gave no other zone."""
+    def set_facts_of(self, given: FactsReady) -> Iterator[None]:
+        """Keep what operators say of many members, of which they gave no other zone.
+
+        It shows with the last step.
+        """
         parts = self._parts
-        for kept in (parts.facts, parts.said):
-            kept.update(given.kept)
-            for row in given.dropped:
-                kept.pop(row, None)
+        for rows in _portions(list(given.kept)):
+            parts.facts.update({row: given.kept[row] for row in rows})
+            yield
+        for rows in _portions(given.dropped):
+            for row in rows:
+                parts.facts.pop(row, None)
+            yield
+        parts.said.update(given.kept)
+        for row in given.dropped:
+            parts.said.pop(row, None)
         parts.detector.members.orders[given.rows] = given.bits
         if parts.ordered:  # by their store, which adds to that
             for row in parts.ordered.keys() & set(given.rows.tolist()):
@@ -162,6 +171,10 @@ class RowKeeper:
         said = overruled(parts.facts.get(row, NO_FACTS), parts.ordered.get(row, NO_FACTS))
         _keep(parts.said, row, said)
         self._detector.members.orders[row] = orders_of(said)
+
+
+def _portions(rows: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE))
 
 
 def _keep(kept: dict[int, Facts], row: int, facts: Facts) -> None:

@@ -1,7 +1,7 @@
 """One order for many members is one change of the registry and one version, made in steps."""
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, compress
 from typing import NamedTuple
 
 import numpy as np
@@ -102,21 +102,20 @@ class GroupOrders:
         else:
             assert isinstance(order.selector, Selector)
             names, rows = [], (yield from passing(self._view, group, _filters(order.selector)))
-        parts = list[tuple[Rows, list[str]]]()
+        of_them, here, missing = [np.empty(0, np.int64)], list[str](), list[str]()
         for at in range(0, len(names if rows is None else rows), AT_ONCE):
-            part = slice(at, at + AT_ONCE)
-            found = self._view.rows(group, names[part]) if rows is None else rows[part]
-            parts.append(self._view.names_in(group, found[found != NOBODY]))
+            asked = names[at : at + AT_ONCE]
+            found = self._view.rows(group, asked) if rows is None else rows[at : at + AT_ONCE]
+            some, named = self._view.names_in(group, found[found != NOBODY])
+            known = set(named)
+            missing += [name for name in asked if name not in known]
+            if order.confirm_silence:
+                held = self._view.are_held(some)
+                some, named = some[held], list(compress(named, held.tolist()))
+            of_them.append(some)
+            here += named
             yield
-        here = [name for _, some in parts for name in some]
-        there = set(here)
-        missing = [name for name in names if name not in there]
-        of_them = np.concatenate([np.empty(0, np.int64), *(some for some, _ in parts)])
-        if order.confirm_silence:
-            held = self._view.are_held(of_them)
-            here = [name for name, is_held in zip(here, held.tolist(), strict=True) if is_held]
-            of_them = of_them[held]
-        return _Chosen(of_them, here, missing)
+        return _Chosen(np.concatenate(of_them), here, missing)
 
     # -- what is done --------------------------------------------------------------------
 
