@@ -38,6 +38,7 @@ async def test_pages_of_changes_follow_one_another(app: App) -> None:
     [
         ("history?since=yesterday", "since"),
         ("history?since=2026-01-01T00:00:00", "since"),
+        ("history?until=0.5", "until"),
         ("history?before=x", "before"),
         ("history?limit=0", "limit"),
         ("history?member=h1", "member"),

@@ -112,6 +112,11 @@ def read_parameters(query: bytes, shape: type[_T]) -> _T:
     for name in _required(shape):
         if name not in given:
             raise Problem(400, f"{name} is missing; it must be {_allowed(shape, name)}", name)
+    for name in getattr(shape, "INSTANTS", ()):  # msgspec would take a number of seconds for one
+        if name in given and "T" not in given[name].upper():
+            raise Problem(
+                400, f"{name} is {given[name]!r}; it must be {_allowed(shape, name)}", name
+            )
     try:
         return msgspec.convert(given, shape, strict=False)
     except msgspec.ValidationError as error:

@@ -1,7 +1,8 @@
 """The parameters of questions about many members say which of them, and in which order."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import msgspec
 
@@ -105,6 +106,8 @@ _Zone = Annotated[str, msgspec.Meta(max_length=255, description="a zone; empty f
 
 class PastParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The parameters say of whom, and from when to when."""
+
+    INSTANTS: ClassVar[Sequence[str]] = ("since", "until")
 
     group: _Group | msgspec.UnsetType = msgspec.UNSET
     zone: _Zone | msgspec.UnsetType = msgspec.UNSET
