@@ -101,7 +101,6 @@ async def test_pages_follow_each_other(app: App) -> None:
             "silent_for",
             "silent_for is '-1'; it must be seconds of silence, or more",
         ),
-        ("sort=since&after=h1", "after", "after is 'h1'; it must be the next of the page before"),
         (
             "cause=boredom",
             "cause",
@@ -353,3 +352,9 @@ async def test_the_dashboard_may_load_and_run_nothing_but_itself(app: App) -> No
     page = reply.body.decode()
     for loading in ("src=", '<link rel="stylesheet', "@import", "innerHTML", "/*STYLE*/"):
         assert loading not in page
+
+
+async def test_a_page_of_another_order_begins_where_one_ended(app: App) -> None:
+    reply = await ask(app, "/v1/groups/compute/members?sort=since&after=h1")
+    assert (reply.status, reply.json()["field"]) == (409, "after")
+    assert reply.json()["detail"] == "after is 'h1'; it must be the next of the page before"

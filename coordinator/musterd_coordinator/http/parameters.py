@@ -92,7 +92,7 @@ class MembersParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
         """Return itself, or raise the Problem that ``after`` is no place in this order."""
         if self.sort is not SortKey.NAME and self.after and place_of(self.after) is None:
             raise Problem(
-                400, f"after is {self.after!r}; it must be the next of the page before", "after"
+                409, f"after is {self.after!r}; it must be the next of the page before", "after"
             )
         return self
 

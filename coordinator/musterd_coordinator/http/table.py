@@ -114,7 +114,7 @@ def _queries(api: Api) -> list[Operation]:
             MemberPage,
             "a page; next is the after of the following one, or null",
             parameters=MembersParameters,
-            problems=[404],
+            problems=[404, 409],
         ),
         _get("/v1/groups", api.groups, "All groups, counted by state", GroupList, "the groups"),
         _get(
