@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,7 +95,7 @@ class Arranger:
         return self._touched.has(rows)
 
     def arrange(self) -> Steps[Arrangement]:
-        """Return all members in order, as they are when the last step is done."""
+        """Return all members in order, as they are when the last step is done; one arranges at a time."""
         if self._rows is None or len(self._touched) > max(REBUILT_FROM, len(self._rows) // 8):
             yield from self._rebuild()
         while self._is_any:
@@ -135,7 +136,7 @@ class Arranger:
         zones = self._members.zone[self._rows]
         begins = [0, *(np.flatnonzero(np.diff(zones)) + 1).tolist()] if len(zones) else []
         parts: dict[str, list[ZoneColumns]] = {}
-        for begin, end in zip(begins, [*begins[1:], len(zones)], strict=True):
+        for begin, end in pairwise([*begins, len(zones)]):
             group, zone = self._directory.zones.key(zones.item(begin))
             parts.setdefault(group, []).append(ZoneColumns(zone, end - begin))
         return _placed(parts)
@@ -153,8 +154,7 @@ class Arranger:
                 parts.append(np.array(sorted(group.rows, key=self._key), np.int64))
             if at % GROUPS_AT_ONCE == GROUPS_AT_ONCE - 1:
                 yield
-        rows = np.concatenate(parts)
-        return rows[~self._touched.has(rows)]
+        return np.concatenate(parts)
 
     def _sorted(self, group: Group) -> Steps[Rows]:
         names = yield from self._directory.in_order(group)
