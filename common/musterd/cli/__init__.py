@@ -47,6 +47,7 @@ DAEMONS = {
     "agent": Command("agent", "beat for this host's members"),
     "relay": Command("relay", "take agents' beats and write them to a database in batches"),
     "nova": Command("nova", "answer a stock Nova that asks by its own driver who is up"),
+    "notify": Command("notify", "tell a webhook, a program or an Alertmanager of incidents"),
     "shadow": Command("shadow", "watch Nova, and record what its own rule and musterd make of it"),
 }
 QUESTIONS = {

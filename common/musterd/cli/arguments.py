@@ -108,6 +108,7 @@ _TITLES = {
     Role.RELAY: "options of the relay",
     Role.DOOR: "how a stock Nova asks who is up",
     Role.NOVA: "options of the door to Nova",
+    Role.NOTIFY: "whom to tell, and how",
     Role.READER: "which coordinator",
 }
 _CONFIG_HELP = (

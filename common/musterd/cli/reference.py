@@ -18,6 +18,7 @@ _TITLES = {
     Role.RELAY: "For the relay",
     Role.DOOR: "For `musterd nova`, and coordinators that a stock Nova asks",
     Role.NOVA: "For `musterd nova`",
+    Role.NOTIFY: "For `musterd notify`",
     Role.READER: "For commands that ask a coordinator",
 }
 

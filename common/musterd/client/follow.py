@@ -31,7 +31,7 @@ from musterd.client.transport import (
     url_of,
     whole_async,
 )
-from musterd.client.view import Event, EventParser, View
+from musterd.client.view import Event, EventParser
 from musterd.errors import CoordinatorUnreachable, MusterdError
 from musterd.tls import Tls, client_tls_of
 
@@ -58,6 +58,24 @@ class Audience(Protocol):
         """Note that ``address`` is followed no more, or could not be."""
 
 
+class Followed(Protocol):
+    """A ``Followed`` takes the events in, of ``group`` or of all, and says what it knows by them.
+
+    ``form`` is that in which it takes them, "" the usual one; the rest is as in a View.
+    """
+
+    form: str
+    group: str | None
+    resume: str
+    listening: bool
+    staleness: float | None
+
+    @property
+    def whole(self) -> bool: ...
+    def restart(self, oldest: float) -> None: ...
+    def apply(self, event: Event) -> None: ...
+
+
 class Follower:
     """A ``Follower`` keeps ``view`` up to date from the events of one of several coordinators.
 
@@ -69,7 +87,7 @@ class Follower:
     def __init__(
         self,
         urls: str | Sequence[str],
-        view: View[Any],
+        view: Followed,
         audience: Audience,
         slept: Slept = ages.slept,
         token: str | None = None,
@@ -175,7 +193,11 @@ class Follower:
                     self.apply(address, event)
 
     def _target(self) -> str:
-        given = {"group": self._view.group, "since": self._view.resume}
+        given = {
+            "form": self._view.form,
+            "group": self._view.group,
+            "since": self._view.resume,
+        }
         wanted = {name: value for name, value in given.items() if value}
         return f"{_EVENTS.target}?{urlencode(wanted)}" if wanted else _EVENTS.target
 

@@ -64,6 +64,8 @@ class View(ABC, Generic[Key]):
     than ``limit`` members are refused.
     """
 
+    form = ""
+
     def __init__(self, group: str | None, *, limit: int = MEMBERS_LIMIT) -> None:
         self._limit = limit
         self.group = group

@@ -43,6 +43,7 @@ class Role(StrEnum):
     RELAY = "relay"
     DOOR = "coordinator and nova"
     NOVA = "nova"
+    NOTIFY = "notify"
     READER = "reader"
 
     def includes(self, program: "Role") -> bool:
@@ -51,7 +52,7 @@ class Role(StrEnum):
             return program in (Role.COORDINATOR, Role.RELAY, Role.NOVA)
         if self is Role.DOOR:
             return program in (Role.COORDINATOR, Role.NOVA)
-        if self is Role.READER and program is Role.NOVA:  # it follows coordinators
+        if self is Role.READER and program in (Role.NOVA, Role.NOTIFY):  # they follow coordinators
             return True
         return self in (Role.EVERYONE, Role.CONNECTION, program)
 

@@ -14,6 +14,7 @@ from musterd.settings.declared import (
     door,
     fleet,
     listeners,
+    notify,
     openstack,
     readers,
 )
@@ -101,6 +102,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nova_tls: Annotated[bool, door.NOVA_TLS] = False
     nova_cache: Annotated[int, door.NOVA_CACHE] = 64
     nova_view: Annotated[str | None, door.NOVA_VIEW] = None
+
+    notify_webhook: Annotated[str | None, notify.WEBHOOK] = None
+    notify_exec: Annotated[str | None, notify.EXEC] = None
+    notify_alertmanager: Annotated[str | None, notify.ALERTMANAGER] = None
+    notify_key_file: Annotated[str | None, notify.KEY_FILE] = None
+    notify_key: Annotated[str | None, notify.KEY] = None
+    notify_ca_file: Annotated[str | None, notify.NOTIFY_CA_FILE] = None
+    notify_heartbeat: Annotated[float | None, notify.HEARTBEAT] = None
+    notify_state: Annotated[str | None, notify.STATE] = None
 
     coordinator: Annotated[str, readers.COORDINATOR] = "http://127.0.0.1:8420"
     token_file: Annotated[str | None, readers.TOKEN_FILE] = None
