@@ -141,15 +141,14 @@ def test_a_configuration_error_is_one_line(told: Told, tmp_path: Path) -> None:
     assert "s3cret" not in told.err
 
 
-def test_check_config_says_where_each_value_is_from(
-    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "musterd.toml"
+def test_check_config_says_where_each_value_is_from(told: Told, tmp_path: Path) -> None:
+    path, env = tmp_path / "musterd.toml", tmp_path / "secrets.env"
+    env.write_text("MUSTERD_OWNER=us\n")
     path.write_text(
         'zone = "r1"\n[[member]]\nmember = "a"\n[[member]]\nmember = "b"\ninterval = 5\n'
     )
-    monkeypatch.setenv("MUSTERD_OWNER", "us")
-    assert told.run("check-config", "--config", str(path), "--store", "memory:", "--json") == 0
+    given = "--config", str(path), "--env-file", str(env)
+    assert told.run("check-config", *given, "--store", "memory:", "--json") == 0
     report = json.loads(told.out)
     lines = {line["key"]: (line["value"], line["source"]) for line in report["options"]}
     assert report["file"] == str(path)
