@@ -13,6 +13,7 @@ verify    what it costs to check whose beats were read
 signed    what a coordinator pays for a fleet that signs
 answers   what one answer costs in CPU, without a server
 door      a stock Nova's questions, beside a memcached
+readers   what those who follow all members cost, and how late they are
 trace     what it costs to keep a trace
 watch     looks at Nova's own table of services, beside Nova's list of them
 tls       what TLS costs a beat, a question and a connection
@@ -42,6 +43,7 @@ BENCHMARKS = (
     "signed",
     "answers",
     "door",
+    "readers",
     "trace",
     "watch",
     "tls",

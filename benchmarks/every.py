@@ -38,6 +38,7 @@ FULL = {
     "growth": "growth --store memcached --repeats 3 --steady 2",
     "watch": "watch --services 100000",
     "door": "door --members 100000",
+    "readers": "readers --members 100000",
 }
 QUICK = {
     "sweep-memcached": "sweep --store memcached --members 20000 --repeats 3",
