@@ -1,6 +1,6 @@
 # Every target brings what it needs (scripts/setup.sh), skips what is there, and says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test coverage faults attacks nova rules lock siege fuzz bench wheel images lint format clean
+.PHONY: help setup install demo test coverage faults attacks nova mysql rules lock siege fuzz bench wheel images lint format clean
 
 ARGS ?=
 PREFIX ?= /opt/musterd
@@ -48,6 +48,10 @@ attacks:  ## do what one hostile or clumsy neighbour can do, five minutes; or AR
 nova:  ## have Nova 34 itself ask musterd, and report in a cell that is watched; twenty minutes
 	@scripts/setup.sh nova
 	.venv/bin/pytest -n 2 --dist loadfile tests/nova --nova $(ARGS)
+
+mysql:  ## run on a MySQL what tests run on MariaDB, and break it; fifteen minutes, or e.g. ARGS='-k tls'
+	@scripts/setup.sh mysql
+	.venv/bin/pytest -n 2 tests/contract tests/service tests/system tests/faults --mysql $(ARGS)
 
 rules:  ## try the alerts of deploy/prometheus with Prometheus' own promtool
 	@scripts/setup.sh rules

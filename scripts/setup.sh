@@ -6,6 +6,7 @@
 #   setup.sh bench  the same with what draws the pictures, and the peers of benchmarks
 #   setup.sh faults the same with faketime and Galera
 #   setup.sh nova   the same as test without a browser, RabbitMQ, and Nova 34 in an environment of its own, build/nova
+#   setup.sh mysql  the same as test without a browser, and MySQL, which Debian's stable releases lack, in build/mysql
 #   setup.sh rules  what tests take but servers, and promtool
 #   setup.sh fuzz   the same as bench, with fuzzers
 #   setup.sh install FOLDER [EXTRA…]  musterd as it is now, in a virtual environment for hosts that run it
@@ -202,6 +203,11 @@ main() {
             ensure_packages missing_for_nova
             "$venv/bin/python" -m benchmarks.peers.environment
             ;;
+        mysql)
+            ensure_venv bench
+            ensure_packages missing_servers
+            scripts/mysql.sh
+            ;;
         rules)
             ensure_venv lint
             ensure_packages missing_for_rules
@@ -227,7 +233,7 @@ main() {
             pip_install --no-deps build/image/*.whl
             "$venv/bin/python" -m pip uninstall -q -y pip setuptools # what runs in a container is never changed there
             ;;
-        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|nova|rules|fuzz, or install|image FOLDER [EXTRA…]' ;;
+        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|nova|mysql|rules|fuzz, or install|image FOLDER [EXTRA…]' ;;
     esac
 }
 

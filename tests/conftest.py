@@ -14,6 +14,7 @@ from musterd.stores.postgres.schema import init_db
 from musterd.testing import keeper
 from musterd.testing.authority import Authority
 from musterd.testing.mariadb import MariaDb
+from musterd.testing.mysql import MYSQL
 from musterd.testing.processes import START_TIMEOUT
 from musterd.testing.servers import Database, Memcached, PgBouncer, Postgres
 from tests import measuring
@@ -34,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     if measuring is not None:
         config.pluginmanager.register(measuring, "measuring")
+    if config.getoption("--mysql"):
+        MariaDb.make = MYSQL
     if hasattr(config, "workerinput"):
         keeper.end_with_parent()
 
@@ -43,13 +46,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     With `--locked` faults and attacks meet a fleet with TLS, logins, tokens and signed beats. With
     `--nova` Nova itself asks, for what `make nova` brings, and faults are seen through its call too.
-    `--rules` promtool tries the alerts of deploy/, which `make rules` brings.
+    `--rules` promtool tries the alerts of deploy/, which `make rules` brings. With `--mysql` the tests that
+    take a MariaDB, and no others, run on a MySQL, which `make mysql` brings.
     """
     parser.addoption("--faults", choices=["short", "full"], default="short")
     parser.addoption("--locked", action="store_true")
     parser.addoption("--nova", action="store_true")
     parser.addoption("--rules", action="store_true")
+    parser.addoption("--mysql", action="store_true")
     parser.addini("time_limit", "seconds for one test where the machine is not busy", "float", 30.0)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --mysql leave out what takes no such server; deselected, so that nothing counts as skipped."""
+    if config.getoption("--mysql"):
+        chosen = [item for item in items if on_mysql(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+
+def on_mysql(item: pytest.Item) -> bool:
+    """Say whether a test takes a MariaDB whose place a MySQL can take."""
+    given = getattr(item, "fixturenames", ())
+    kinds = getattr(item, "callspec", None)
+    named = [*given, *(map(str, kinds.params.values()) if kinds else ())]
+    return any("maria" in name for name in named) and not item.get_closest_marker("mariadb_only")
 
 
 @pytest.hookimpl(wrapper=True)

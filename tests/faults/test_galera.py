@@ -15,7 +15,7 @@ from tests.galera import Galera, set_provider, status_of
 KIND = "Galera, three nodes"
 CUT_OFF = "is cut off from its Galera cluster or not ready"
 
-pytestmark = pytest.mark.full_only
+pytestmark = [pytest.mark.full_only, pytest.mark.mariadb_only]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from musterd.testing.mariadb import MariaDatabase, MariaDb
 from musterd.testing.secured import SecuredMariaDb
 from tests.service.secured import beats_at, opened, refused_at, seen_at
 
-CIPHER = "SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'Ssl_cipher'"
+CIPHER = "SHOW SESSION STATUS LIKE 'Ssl_cipher'"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ async def cipher_at(url: str) -> str:
     link = MySqlSession(parse_url(url), 5.0)
     try:
         async with link.session() as session:
-            [(cipher,)] = (await session.once(CIPHER)).rows
+            [(_, cipher)] = (await session.once(CIPHER)).rows
             return str(cipher)
     finally:
         link.close()

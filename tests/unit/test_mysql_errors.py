@@ -33,6 +33,8 @@ def lost(cause: Exception) -> MySQLError:
         (OperationalError(2013, "Lost connection"), ShardUnavailable, "connection lost"),
         (OperationalError(1205, "Lock wait"), ShardUnavailable, r"within 2 s \(Lock wait\)"),
         (OperationalError(1213, "Deadlock found"), Collision, "Deadlock found"),
+        (OperationalError(3101, "Plugin instructed"), Collision, "Plugin instructed"),
+        (OperationalError(4031, "inactivity"), ShardUnavailable, "connection lost"),
         (OperationalError(1045, "Access denied"), RefusesAll, "login refused: Access denied"),
         (OperationalError(1049, "Unknown database"), RefusesAll, "CREATE DATABASE first"),
         (ProgrammingError(1146, "no table"), RefusesAll, "run 'musterd init-db'"),
@@ -77,6 +79,7 @@ def test_a_login_that_is_refused_by_a_plain_connection_may_want_tls() -> None:
     [
         (1290, r"^db2:3306 is read-only \(why\): .* name the host that does too$"),
         (1792, "db2:3306 is read-only"),
+        (3100, "db2:3306 is read-only"),
         (
             1047,
             r"^db2:3306 is cut off from its Galera cluster or not ready \(why\): see its wsrep_",
@@ -103,6 +106,7 @@ def test_what_else_a_server_says_is_left_as_it_is() -> None:
         (ConnectionResetError(104, "x"), True),
         (OperationalError(1040, "Too many connections"), True),
         (OperationalError(2013, "Lost connection"), True),
+        (OperationalError(3032, "The server is currently in offline mode"), True),
         (NotWritable("db1:3306/fleet", "read-only"), True),
         (RuntimeError("Transport does not expose socket instance"), True),
         (OperationalError(1045, "Access denied"), False),

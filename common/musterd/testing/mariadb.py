@@ -1,12 +1,16 @@
-"""The module has a real MariaDB for tests and benchmarks: a start takes about a second."""
+"""The module has a real MariaDB for tests and benchmarks: a start takes about a second.
+
+Where it is told so, another make of the same server takes its place: see :class:`Make`.
+"""
 
 import functools
 import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -28,12 +32,52 @@ _UNLIMITED = ("env", "--ignore-signal=XFSZ")
 _GREETING = b"\x0a"  # the version of the protocol, with which a server greets
 
 
+SETTINGS: Mapping[str, object] = {
+    "innodb-buffer-pool-size": "16M",
+    "performance-schema": "off",
+    "skip-name-resolve": "on",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Make:
+    """A `Make` is who made a server that speaks as MariaDB does, and how one is run.
+
+    ``program`` finds its program, ``install`` returns what makes its files in a folder, and ``settings``
+    are those that tests need of it beside those that they give.
+    """
+
+    name: str
+    program: Callable[[], Path]
+    install: Callable[[Path], list[str]]
+    settings: Mapping[str, object]
+
+
+def _install(data: Path) -> list[str]:
+    return [
+        *(str(find_program("mariadb-install-db", "mariadb-server")), "--no-defaults"),
+        *(f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"),
+        *("--innodb-flush-method=nosync", "--innodb-log-file-size=4M"),
+    ]
+
+
+MARIADB = Make(
+    "MariaDB",
+    lambda: find_program("mariadbd", "mariadb-server"),
+    _install,
+    {**SETTINGS, "innodb-log-file-size": "4M"},
+)
+
+
 class MariaDb(Server):
     """A `MariaDb` is one server with files of its own: `MariaDb(max_connections=20)`.
 
     `settings` may be changed while it is stopped. It takes connections of the superuser and of
     whatever accounts a test creates, by password.
     """
+
+    make: ClassVar[Make] = MARIADB
+    """For a run of tests or a benchmark as a whole."""
 
     users = ("mysql", "nobody")
     client_options: tuple[str, ...] = ()
@@ -46,7 +90,7 @@ class MariaDb(Server):
         super().__init__()
         self.settings = settings
         self.data = self.directory / "data"
-        subprocess.run(["cp", "-a", _new_files(), self.data], check=True)
+        subprocess.run(["cp", "-a", _new_files(self.make), self.data], check=True)
 
     @property
     def password(self) -> str:
@@ -74,7 +118,7 @@ class MariaDb(Server):
             timeout=allowed_now(START_TIMEOUT),
         )
         if done.returncode:
-            raise ServerError(f"MariaDB refused {sql[:200]!r}: {done.stderr.strip()}")
+            raise ServerError(f"{self.make.name} refused {sql[:200]!r}: {done.stderr.strip()}")
         return done.stdout.strip()
 
     @contextmanager
@@ -97,15 +141,10 @@ class MariaDb(Server):
             "port": self.port,
             "init-file": self.data / "musterd.sql",
         }
-        settings = {
-            "innodb-buffer-pool-size": "16M",
-            "innodb-log-file-size": "4M",
-            "performance-schema": "off",
-            "skip-name-resolve": "on",
-        } | {key.replace("_", "-"): value for key, value in self.settings.items()}
-        options = [f"--{key}={value}" for key, value in (settings | fixed).items()]
-        program = str(find_program("mariadbd", "mariadb-server"))
-        return [*_UNLIMITED, program, "--no-defaults", *options]
+        theirs = {key.replace("_", "-"): value for key, value in self.settings.items()}
+        settings = {**self.make.settings, **theirs, **fixed}
+        options = [f"--{key}={value}" for key, value in settings.items()]
+        return [*_UNLIMITED, str(self.make.program()), "--no-defaults", *options]
 
     def _is_ready(self) -> bool:
         with suppress(OSError), socket.create_connection((self.host, self.port), 1.0) as client:
@@ -136,20 +175,17 @@ def _superuser_password() -> str:
 
 
 @functools.cache
-def _new_files() -> Path:
+def _new_files(make: Make) -> Path:
     """Make the files of an empty server once a run: copying them is many times faster."""
     account = account_of(MariaDb.users)
     directory = owned_directory(account)
     data = directory / "data"
-    command = [
-        *(str(find_program("mariadb-install-db", "mariadb-server")), "--no-defaults"),
-        *(f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"),
-        *("--innodb-flush-method=nosync", "--innodb-log-file-size=4M"),
-    ]
     with (directory / "log").open("wb") as log:
-        failed = status_of(spawn(command, directory, account, log.fileno()), 2 * START_TIMEOUT)
+        failed = status_of(
+            spawn(make.install(data), directory, account, log.fileno()), 2 * START_TIMEOUT
+        )
     if failed:
-        raise ServerError(f"mariadb-install-db failed:\n{(directory / 'log').read_text()}")
+        raise ServerError(f"{make.name} made no files:\n{(directory / 'log').read_text()}")
     orders = data / "musterd.sql"
     orders.write_text(
         f"CREATE USER IF NOT EXISTS {SUPERUSER}@'%' IDENTIFIED BY '{_superuser_password()}';\n"

@@ -21,14 +21,16 @@ _PLAIN = 3159  # what the connection is, and MySQL takes nothing but TLS
 _WHATEVER_IS_ASKED = (_NO_DATABASE, *_NO_TABLES, *_LOGIN, *_NO_RIGHTS, _PLAIN)
 _BY_TLS = "name its authority in the URL of the store, as in ?ssl_ca=FILE"
 TAKEN = 1062  # a key that is there already
-# Deadlock, as a conflict of Galera's is one too; row changed meanwhile; prepare anew.
-_COLLISIONS = (1213, 1020, TAKEN, 1615)
+# Deadlock, as a conflict of Galera's is one too; row changed meanwhile; prepare anew; and 3101, a
+# conflict of a group of MySQL's own.
+_COLLISIONS = (1213, 1020, TAKEN, 1615, 3101)
 LOCKED = 1205  # waited too long for a lock; or, at a node of Galera, for what others wrote
 _WAITED_TOO_LONG = (LOCKED, 1317, 1969, 3024)  # the others: ended, by its time limit or by hand
-_GONE = (1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2006, 2013, 2055)
+_GONE = (1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2006, 2013, 2055, 3169, 4031)
 _NOT_READY = 1047
-_READ_ONLY = (1290, 1792, 1836)
+_READ_ONLY = (1290, 1792, 1836, 3100)  # 3100: a member of a MySQL group that is none any more
 _TOO_MANY = 1040
+_OFFLINE = 3032  # to all but administrators
 _NO_SOCKET = "does not expose socket"  # says asyncmy of a connection that ended as soon as it began
 
 
@@ -70,7 +72,7 @@ def is_of_one_host(error: Exception) -> bool:
     """Say whether a connect that failed so may be made to another host at once."""
     if isinstance(error, MySQLError):
         is_network = isinstance(error.__cause__, OSError)
-        return is_network or number_of(error) in (*_GONE, _TOO_MANY)
+        return is_network or number_of(error) in (*_GONE, _TOO_MANY, _OFFLINE)
     return isinstance(error, NotWritable | OSError) or _NO_SOCKET in str(error)
 
 

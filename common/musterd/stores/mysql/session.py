@@ -9,12 +9,13 @@ from random import uniform
 from typing import Any, NoReturn
 
 import anyio
+from asyncmy import auth
 from asyncmy.connection import Connection, PreparedStatement
 from asyncmy.constants.CLIENT import FOUND_ROWS, SSL
 from asyncmy.errors import MySQLError, OperationalError
 
 from musterd.errors import ConfigError, ShardRefused, ShardUnavailable, StoreError
-from musterd.stores.link import LONGEST_CONNECTED, Link, NotWritable
+from musterd.stores.link import LONGEST_CONNECTED, Link, NotWritable, milliseconds
 from musterd.stores.mysql.errors import (
     LOCKED,
     is_of_one_host,
@@ -25,20 +26,23 @@ from musterd.stores.mysql.errors import (
     said_by,
     translate,
 )
+from musterd.stores.mysql.sha2 import encrypted
 from musterd.stores.mysql.tls import tls_of
 from musterd.stores.mysql.url import Target, address_text
 from musterd.stores.named_loop import NamedLoop
 
 # A host that lost its power would otherwise keep its connection for eight hours, and its locks. Not
 # strict, a server cuts off what is too long. Only a node of Galera heeds the last two: it answers a read
-# once it has what was written anywhere before, and none while it is cut off from its cluster.
+# once it has what was written anywhere before, and none while it is cut off from its cluster. MySQL
+# limits nothing but reads, and a transaction has to be given its limit: see `_held`.
 _GREET = (
-    "SET SESSION wait_timeout = 900, SESSION innodb_lock_wait_timeout = {wait},"
+    "SET SESSION wait_timeout = {awake}, SESSION innodb_lock_wait_timeout = {wait},"
     " SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES'),"
     " SESSION group_concat_max_len = 16777216, SESSION time_zone = '+00:00'"
     " /*M!100301 , SESSION idle_transaction_timeout = {idle} */"
     " /*M!100201 , SESSION max_statement_time = {limit}, SESSION wsrep_sync_wait = 1,"
     " SESSION wsrep_dirty_reads = 0 */"
+    " /*!80001 , SESSION max_execution_time = {read_limit} */"
 )
 # All nodes of a Galera cluster are one place. A server's unique numbers begin with its own and the second
 # in which it started: in containers many have the same name and port.
@@ -61,7 +65,9 @@ _READY = (
 )
 _NOT_READY = 2  # rows: it is a node of Galera, and it is not ready
 _ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"  # whatever the server's is
+_AWAKE = 900  # seconds without a word, after which a connection is over
 _NO_TLS = "it speaks no TLS there, and the URL of the store demands it: have its server do so"
+auth.sha2_rsa_encrypt = encrypted  # asyncmy's own takes a package that agents do not have
 _NEVER = 31536000  # seconds: asyncmy's own deadlines never strike before those around it
 
 
@@ -151,10 +157,20 @@ class MySqlSession(Link[Session]):
     @asynccontextmanager
     async def transaction(self, limit: float | None = None) -> AsyncIterator[Session]:
         """Yield the connection within a transaction."""
-        async with self.session(limit) as session:
+        async with self.session(limit) as session, self._held(session):
             await session.order("START TRANSACTION")
             yield session
             await session.order("COMMIT")
+
+    @asynccontextmanager
+    async def _held(self, session: Session) -> AsyncIterator[None]:
+        """Have MySQL end what goes idle meanwhile; MariaDB was told at the greeting."""
+        if session.is_mariadb:
+            yield
+            return
+        await session.order(f"SET SESSION wait_timeout = {2 * self._wait}")
+        yield  # after an error the connection is over
+        await session.order(f"SET SESSION wait_timeout = {_AWAKE}")
 
     async def server(self) -> tuple[str, bool]:
         """Return what tells the server from any other, and True: no pooler is known of.
@@ -247,8 +263,14 @@ class MySqlSession(Link[Session]):
             raise ShardRefused(self.name, str(error)) from None
 
     def _greeting(self) -> str:
-        wait = max(1, round(self.timeout))
-        return _GREET.format(wait=wait, idle=2 * wait, limit=max(0.001, round(self.timeout, 3)))
+        limit, wait = milliseconds(self.timeout), self._wait
+        given = {"wait": wait, "idle": 2 * wait, "limit": limit / 1000, "read_limit": limit}
+        return _GREET.format(awake=_AWAKE, **given)
+
+    @property
+    def _wait(self) -> int:
+        """Return how many seconds to wait for a lock."""
+        return max(1, round(self.timeout))
 
     def _end(self, session: Session) -> None:
         _abort(session.connection)
