@@ -53,7 +53,7 @@ mysql:  ## run on a MySQL what tests run on MariaDB, and break it; fifteen minut
 	@scripts/setup.sh mysql
 	.venv/bin/pytest -n 2 tests/contract tests/service tests/system tests/faults --mysql $(ARGS)
 
-rules:  ## try the alerts of deploy/prometheus with Prometheus' own promtool
+rules:  ## try the alerts of deploy/prometheus with promtool, and tell an Alertmanager
 	@scripts/setup.sh rules
 	.venv/bin/pytest -n 2 tests/rules --rules $(ARGS)
 

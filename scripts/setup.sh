@@ -7,7 +7,7 @@
 #   setup.sh faults the same with faketime and Galera
 #   setup.sh nova   the same as test without a browser, RabbitMQ, and Nova 34 in an environment of its own, build/nova
 #   setup.sh mysql  the same as test without a browser, and MySQL, which Debian's stable releases lack, in build/mysql
-#   setup.sh rules  what tests take but servers, and promtool
+#   setup.sh rules  what tests take but servers, promtool and an Alertmanager
 #   setup.sh fuzz   the same as bench, with fuzzers
 #   setup.sh install FOLDER [EXTRA…]  musterd as it is now, in a virtual environment for hosts that run it
 #   setup.sh image FOLDER [EXTRA…]    the same without what builds it, and of a coordinator only with that extra
@@ -44,6 +44,7 @@ missing_for_nova() {
 
 missing_for_rules() { # 22 MB to fetch and 330 on disk: too large for all who run tests
     on_path promtool || echo prometheus
+    on_path prometheus-alertmanager || echo prometheus-alertmanager
 }
 
 missing_for_tests() {

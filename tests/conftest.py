@@ -46,8 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     With `--locked` faults and attacks meet a fleet with TLS, logins, tokens and signed beats. With
     `--nova` Nova itself asks, for what `make nova` brings, and faults are seen through its call too.
-    `--rules` promtool tries the alerts of deploy/, which `make rules` brings. With `--mysql` the tests that
-    take a MariaDB, and no others, run on a MySQL, which `make mysql` brings.
+    `--rules` promtool tries the alerts of deploy/, and an Alertmanager is told (`make rules`). With
+    `--mysql` the tests that take a MariaDB, and no others, run on a MySQL, which `make mysql` brings.
     """
     parser.addoption("--faults", choices=["short", "full"], default="short")
     parser.addoption("--locked", action="store_true")

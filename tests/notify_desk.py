@@ -22,13 +22,14 @@ def incident(
     count: int = 3,
     kind: IncidentKind = IncidentKind.DEATHS,
     parts: Sequence[Incident] = (),
+    zone: str = "",
 ) -> Incident:
-    """An incident of the zone ``rack-NAME``, whose id is the name."""
+    """An incident of a zone, ``rack-NAME`` unless given, whose id is the name."""
     return Incident(
         id=name,
         kind=kind,
         group="compute",
-        zone=f"rack-{name}",
+        zone=zone or f"rack-{name}",
         scope="",
         count=count,
         suspect=0,

@@ -1,1 +1,1 @@
-"""Prometheus' own tool tries the alerts of deploy/: `make rules` brings it."""
+"""Prometheus' own tool tries the alerts of deploy/, and an Alertmanager is told: `make rules` brings both."""

@@ -1,4 +1,4 @@
-"""These tests take promtool, which comes with the package `prometheus`: only with --rules they run."""
+"""These tests take promtool and an Alertmanager, of packages of their own: only with --rules they run."""
 
 import shutil
 from pathlib import Path
