@@ -22,8 +22,8 @@ from tests.contract.labs import (
     memcached_lab,
     secured_lab,
 )
+from tests.contract.mariadb_lab import FOLLOWED, mariadb_lab, prepare
 from tests.contract.mariadb_lab import RELAYS as OF_RELAYS
-from tests.contract.mariadb_lab import mariadb_lab, prepare
 from tests.contract.postgres_lab import postgres_lab
 from tests.contract.relay_lab import maria_relay_lab, relay_lab
 from tests.contract.signing import FLEET
@@ -36,17 +36,22 @@ LOCKED = "memcached-locked"
 
 DATABASES = ("postgresql", "mariadb")
 SERVERS = (*KEYED_SERVERS, *DATABASES)
-DIRECT = ("memory", *SERVERS, LOCKED)
+LOGGED = "mariadb with a binary log"
+"""Where beats are in InnoDB, as for replicas; else they are in MariaDB's memory."""
+
+DIRECT = ("memory", *SERVERS, LOCKED, LOGGED)
 """Where all that agents say is in the store at once.
 
 A relay tells of a member with its first beat, and leaves one that retires to coordinators.
 """
 
 RELAYS = ("relay", "relay before mariadb")
+"""Those with the fleet key write to the memory of a MariaDB, the others to one with a binary log."""
+
 STORES = (*DIRECT, *RELAYS)
 
-UNLOCKED = tuple(store for store in DIRECT if store != LOCKED)
-"""For what is decided from what was read, however that came: TLS and a password change none of it."""
+UNLOCKED = tuple(store for store in DIRECT if store not in (LOCKED, LOGGED))
+"""For what is decided from what was read, however that came: TLS, or a log, changes none of it."""
 
 SIGNED_RELAYS = tuple(f"{relay} with the fleet key" for relay in RELAYS)
 
@@ -78,6 +83,14 @@ def contract_mariadb() -> Iterator[MariaDb]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def contract_mariadb_with_log() -> Iterator[MariaDb]:
+    """Run a MariaDB that replicas could follow."""
+    with MariaDb(**MariaDb.cheap, max_connections=100, **FOLLOWED) as server:
+        prepare(server)
+        yield server
+
+
 @pytest.fixture(params=STORES)
 def store_kind(request: pytest.FixtureRequest) -> str:
     """Name the store that the test runs on."""
@@ -95,8 +108,9 @@ def _fleet_key_in(folder: Path) -> Path:
 def _database_lab(kind: str, request: pytest.FixtureRequest) -> AbstractContextManager[Lab]:
     key = _fleet_key_in(request.getfixturevalue("tmp_path")) if kind in SIGNED_RELAYS else None
     if "mariadb" in kind:
-        maria: MariaDb = request.getfixturevalue("contract_mariadb")
-        return mariadb_lab(maria) if kind in DATABASES else maria_relay_lab(maria, key)
+        logged = "_with_log" if kind in (LOGGED, *RELAYS) else ""
+        maria: MariaDb = request.getfixturevalue(f"contract_mariadb{logged}")
+        return maria_relay_lab(maria, key) if "relay" in kind else mariadb_lab(maria)
     postgres: Postgres = request.getfixturevalue("contract_postgres")
     if kind in DATABASES:
         return postgres_lab(postgres, TEMPLATE)
@@ -114,7 +128,7 @@ def lab(store_kind: str, request: pytest.FixtureRequest) -> Iterator[Lab]:
         embedded = EmbeddedLab([request.getfixturevalue("embedded_server")])
         yield embedded
         embedded.close()
-    elif store_kind in (*DATABASES, *RELAYS, *SIGNED_RELAYS):
+    elif store_kind in (*DATABASES, LOGGED, *RELAYS, *SIGNED_RELAYS):
         with _database_lab(store_kind, request) as lab_of_database:
             yield lab_of_database
     elif store_kind == LOCKED:

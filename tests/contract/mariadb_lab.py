@@ -20,6 +20,9 @@ from tests.contract.labs import AGENTS, PATIENT
 COORDINATORS = "musterd_coordinators"
 RELAYS = "musterd_relays"
 
+FOLLOWED = {"server_id": 1, "log_bin": "binlog", "binlog_format": "ROW"}
+"""Settings of a server that replicas can follow."""
+
 
 @dataclass(frozen=True)
 class TwoAccounts(MySqlDriver):

@@ -8,6 +8,7 @@ from tests.contract.conftest import (
     DATABASES,
     KEYED_SERVERS,
     LOCKED,
+    LOGGED,
     RELAYS,
     SERVERS,
     STORES,
@@ -21,7 +22,7 @@ LOSSES = [
     # The embedded store keeps the table of `memory`, and loses one thing or all as memcached does.
     *(("embedded", loss) for loss in KeyedLab.losses if " and " not in loss),
     (LOCKED, "everything"),  # what heals is not told how it came: the connection alone is another
-    *((store, loss) for store in (*DATABASES, *RELAYS) for loss in DatabaseLab.losses),
+    *((store, loss) for store in (*DATABASES, LOGGED, *RELAYS) for loss in DatabaseLab.losses),
 ]
 KEYED = ("memory", *KEYED_SERVERS)
 

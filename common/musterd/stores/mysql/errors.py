@@ -31,6 +31,7 @@ _NOT_READY = 1047
 _READ_ONLY = (1290, 1792, 1836, 3100)  # 3100: a member of a MySQL group that is none any more
 _TOO_MANY = 1040
 _OFFLINE = 3032  # to all but administrators
+_FULL = 1114
 _NO_SOCKET = "does not expose socket"  # says asyncmy of a connection that ended as soon as it began
 
 
@@ -154,6 +155,11 @@ def _refusal(number: int, text: str) -> str:
         return f"{text}: {_BY_TLS}"
     if number in _NO_RIGHTS:
         return f"{text}: grant what 'musterd init-db --print' shows"
+    if number == _FULL:
+        return (
+            f"{text}: 'musterd init-db' gives one in memory more room; where it is none, the disk of"
+            " its server is full"
+        )
     return text
 
 

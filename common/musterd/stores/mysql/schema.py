@@ -36,6 +36,9 @@ _HAS_VERSION = """
 SELECT COUNT(*) FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'musterd_schema'
 """
+FIT = "CALL musterd_fit()"
+"""Has beats where the server needs them: see ``sql/005_beats_in_memory.sql``."""
+
 # One program at a time makes the tables. MySQL takes 64 letters, and has no MD5 any more.
 _TURN = "CONCAT('musterd/', LEFT(SHA2(DATABASE(), 256), 32))"
 
@@ -71,6 +74,9 @@ class Accounts(NamedTuple):
                 yield f"GRANT SELECT ON {where}.musterd_schema TO {account_of(account)}"
                 for table, rights in tables.items():
                     yield f"GRANT {rights} ON {where}.{table} TO {account_of(account)}"
+        if self.coordinators:
+            fit = f"{where}.musterd_fit TO {account_of(self.coordinators)}"
+            yield f"GRANT EXECUTE ON PROCEDURE {fit}"
 
 
 async def init_db(
@@ -91,6 +97,8 @@ async def init_db(
     link = MySqlSession(target, timeout)
     try:
         await ensure_schema(link)
+        async with link.session() as session:
+            await session.order(FIT)
         for statement in Accounts(agents, relays, coordinators).grants(target.database):
             try:
                 async with link.session() as session:

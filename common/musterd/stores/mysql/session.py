@@ -33,7 +33,8 @@ from musterd.stores.named_loop import NamedLoop
 
 # A host that lost its power would otherwise keep its connection for eight hours, and its locks. Not
 # strict, a server cuts off what is too long. Only a node of Galera heeds the last two: it answers a read
-# once it has what was written anywhere before, and none while it is cut off from its cluster. MySQL
+# once it has what was written anywhere before, and none while it is cut off from its cluster. A table in
+# memory may be as large as is set in the first session that uses it after a start of the server. MySQL
 # limits nothing but reads, and a transaction has to be given its limit: see `_held`.
 _GREET = (
     "SET SESSION wait_timeout = {awake}, SESSION innodb_lock_wait_timeout = {wait},"
@@ -41,7 +42,8 @@ _GREET = (
     " SESSION group_concat_max_len = 16777216, SESSION time_zone = '+00:00'"
     " /*M!100301 , SESSION idle_transaction_timeout = {idle} */"
     " /*M!100201 , SESSION max_statement_time = {limit}, SESSION wsrep_sync_wait = 1,"
-    " SESSION wsrep_dirty_reads = 0 */"
+    " SESSION wsrep_dirty_reads = 0,"
+    " SESSION max_heap_table_size = GREATEST(@@GLOBAL.max_heap_table_size, 536870912) */"
     " /*!80001 , SESSION max_execution_time = {read_limit} */"
 )
 # All nodes of a Galera cluster are one place. A server's unique numbers begin with its own and the second

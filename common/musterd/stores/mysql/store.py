@@ -30,7 +30,7 @@ def open_url(
         url=target.url,
         shard_names=(target.name,),
         replicas=1,
-        guarantees=Guarantees.NEVER_EVICTS | Guarantees.SHARED | Guarantees.SURVIVES_RESTART,
+        guarantees=Guarantees.NEVER_EVICTS | Guarantees.SHARED,
         driver=MySqlDriver(target, namespace, timeout, keyring),
     )
 

@@ -6,12 +6,13 @@ from musterd.beat import Beat, member_id, pack
 from musterd.model import Member
 from musterd.stores.link import again
 from musterd.stores.mysql.schema import ensure_schema
-from musterd.stores.mysql.session import MySqlSession
+from musterd.stores.mysql.session import MySqlSession, Session
 from musterd.stores.mysql.store import MySqlDriver
 from musterd.stores.mysql.writer import MySqlWriter, retire
 from musterd.stores.rowwriter import signed
 from musterd_coordinator.sweep.base import BeatBatch, ShardReader
 from musterd_coordinator.sweep.mysql.challenge import RowChallenge
+from musterd_coordinator.sweep.mysql.engine import fit
 from musterd_coordinator.sweep.mysql.roster import RosterReader
 from musterd_coordinator.sweep.mysql.scan import read_beats
 from musterd_coordinator.sweep.rows.reader import RowReader
@@ -60,6 +61,7 @@ class MySqlReader(RowReader):
         self._canary = MySqlWriter(canary_link, namespace)
         self._challenge = RowChallenge(canary_link, namespace)
         self._relays = RelayWatch(self._seals.is_relays if self._seals else None)
+        self._fits: Session | None = None
         self._roster = RosterReader(link, namespace, self._seats, signing)
 
     async def _make_tables(self) -> None:
@@ -72,12 +74,16 @@ class MySqlReader(RowReader):
         row = self._canary_slot, signed(beat.member_id), self._key, pack(beat)
         async with self._canary_link.session() as session:
             await session.check_writable()
+            await fit(session)
             await session.once(_NEW_CANARY, row)
             await session.once(_OLD_CANARIES)
 
     async def sweep(self) -> BeatBatch:
         """Return the namespace's beats, and the canary."""
         async with self._tables(), self._link.session() as session:
+            if session is not self._fits:
+                await fit(session)
+                self._fits = session
             self._harvest.reset()
             where = self._key, self._roster.top, self._canary_slot
             await read_beats(session, *where, self._take)
