@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from musterd.answers import MemberAnswer
+from musterd.answers import MemberAnswer, MemberChange
 from musterd.model import Facts, Mark, Member, State, Transition, Verdict
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -52,4 +52,29 @@ def answer_of(seat: Seat) -> MemberAnswer:
         forced_down_reason=facts.forced_down_reason,
         observed=seat.state,
         marks=[mark for mark in (Mark.DISABLED, Mark.FORCED_DOWN) if getattr(facts, mark)],
+    )
+
+
+def change_of(
+    seat: Seat, version: int, *, gone: bool = False, old: State | None = None
+) -> MemberChange:
+    """What readers that follow are told of a member; its state was ``old``, if it changed."""
+    answer = answer_of(seat)
+    return MemberChange(
+        version,
+        NOW,
+        answer.group,
+        answer.member,
+        answer.state,
+        answer.up,
+        answer.schedulable,
+        answer.down,
+        answer.reason,
+        gone,
+        answer.marks,
+        answer.disabled_reason,
+        answer.forced_down_reason,
+        zone=answer.zone,
+        old=old,
+        cause="" if old is None else "silent",
     )

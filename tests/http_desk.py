@@ -44,7 +44,7 @@ from musterd_coordinator.service.selection import NO_FILTERS, Filters
 from musterd_coordinator.steps import Steps
 from tests.desk_columns import DictColumns
 from tests.desk_counts import VERDICTS, counted_marks, counted_states, counted_verdicts
-from tests.desk_seats import NOW, Seat, answer_of, verdict_of
+from tests.desk_seats import NOW, Seat, answer_of, change_of, verdict_of
 
 
 class DictDesk:
@@ -80,7 +80,7 @@ class DictDesk:
             )
             seat.member, seat.state, seat.reason = member, state, reason
             seat.history.insert(0, change)
-            self._note(seat)
+            self._note(seat, old=change.old)
         self._names = {group: sorted(seats) for group, seats in self._groups.items()}
         self._tell()
 
@@ -95,27 +95,10 @@ class DictDesk:
         self.listed = IncidentList(self.version, NOW, incidents, [])
         self._tell()
 
-    def _note(self, seat: Seat, *, gone: bool = False) -> None:
+    def _note(self, seat: Seat, *, gone: bool = False, old: State | None = None) -> None:
         if len(self._log) == self._log.maxlen:
             self._forgotten_before = self._log[0].version
-        answer = answer_of(seat)
-        self._log.append(
-            MemberChange(
-                self.version,
-                NOW,
-                answer.group,
-                answer.member,
-                answer.state,
-                answer.up,
-                answer.schedulable,
-                answer.down,
-                answer.reason,
-                gone,
-                answer.marks,
-                answer.disabled_reason,
-                answer.forced_down_reason,
-            )
-        )
+        self._log.append(change_of(seat, self.version, gone=gone, old=old))
 
     def _answers(self) -> list[MemberAnswer]:
         return [answer_of(seat) for seats in self._groups.values() for seat in seats.values()]

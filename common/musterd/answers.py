@@ -162,7 +162,9 @@ class MemberChange(msgspec.Struct, frozen=True, gc=False):
     A member seen for the first time is a change too. With ``gone`` it was forgotten, and the other
     fields are the last that were true of it. ``marks`` and the reasons for three of them are as in
     MemberAnswer. ``actor``, ``address`` and ``request`` are as in Transition: of an order that the
-    coordinator took itself.
+    coordinator took itself. ``old`` is the state that it came from and ``cause`` why, in a word of
+    musterd_transitions_total; null and empty where its state did not change, as by an order or when it
+    is new. A restart has ``old == state``.
     """
 
     version: int
@@ -182,6 +184,9 @@ class MemberChange(msgspec.Struct, frozen=True, gc=False):
     address: str = ""
     request: str = ""
     conflict_reason: str = ""
+    zone: str = ""
+    old: State | None = None
+    cause: str = ""
 
 
 class ZoneColumns(msgspec.Struct, frozen=True, gc=False):

@@ -214,9 +214,19 @@ async def test_the_command_prints_lines_until_it_is_interrupted() -> None:
             change = json.loads(await line_of(process.stdout))
             process.send_signal(signal.SIGINT)
             assert await ended(process) == (130, "")
-    assert list(change) == ["at", "group", "member", "old", "new", "reason", "actor"]
+    assert list(change) == [
+        "at",
+        "group",
+        "member",
+        "old",
+        "new",
+        "reason",
+        "actor",
+        "zone",
+        "cause",
+    ]
     assert (change["member"], change["old"], change["new"]) == ("s1", "suspect", "up")
-    assert change["reason"] == "beats"
+    assert (change["reason"], change["zone"], change["cause"]) == ("beats", "", "silent")
 
 
 async def test_the_command_prints_text_and_ends_quietly_when_nobody_reads() -> None:

@@ -48,6 +48,20 @@ async def test_what_a_sweep_finds_out_is_nobody_s_order(tmp_path: Path) -> None:
         at.stage.sweep({0: (8, 1)})  # a restart, in the next version
         (told,) = at.office.changes_since(at.stage.roll.version - 1) or []
         assert (told.member, told.actor) == ("a", "")
+        assert (told.old, told.cause, told.zone) == (State.UP, "restarted", "")
+
+
+async def test_a_change_says_from_what_and_where_and_an_order_changes_no_state(
+    tmp_path: Path,
+) -> None:
+    async with bureau(tmp_path) as at:
+        await at.office.change_facts("compute", "a", FactsChange(zone="r1"), OPS)
+        for turn in range(1, 41):
+            at.stage.sweep({1: (9, turn)})  # the other member alone
+        told = at.office.changes_since(at.stage.roll.version - 3) or []
+        steps = [(one.old, one.state, one.cause, one.zone) for one in told if one.member == "a"]
+        assert (None, State.UP, "", "r1") in steps
+        assert steps[-1] == (State.UP, State.DOWN, "silent", "r1")
 
 
 def line(at: int, actor: str = "", address: str = "", by: str = "c1") -> Transition:

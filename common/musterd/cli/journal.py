@@ -19,7 +19,8 @@ class Change(msgspec.Struct, frozen=True):
     """A ``Change`` is one line of ``watch``.
 
     ``old`` is None for a member that is new, ``new`` for one forgotten. ``actor`` gave the order that
-    it follows from, if it does.
+    it follows from, if it does. ``cause`` is a word for why its state changed; that and ``zone`` are
+    empty where a new snapshot shows that something changed, while nothing was heard.
     """
 
     at: datetime
@@ -29,6 +30,8 @@ class Change(msgspec.Struct, frozen=True):
     new: str | None
     reason: str
     actor: str = ""
+    zone: str = ""
+    cause: str = ""
 
 
 class _Said(NamedTuple):
@@ -78,7 +81,10 @@ class Journal(FleetView):
             self._said[key] = _Said(condition(change), change.reason)
             self._note_change(key, before, said, change)
         elif before is not None:
-            self._note(key, _condition(said, before), None, change.at, actor=change.actor)
+            gone = Change(
+                change.at, *key, _condition(said, before), None, "", change.actor, change.zone
+            )
+            self._changes.append(gone)
 
     def _note_change(
         self, name: Name, before: Verdict | None, said: _Said | None, change: MemberChange
@@ -90,22 +96,14 @@ class Journal(FleetView):
         if new != said:
             same_state = before is not None and before.state is change.state
             reason = _reason(change, same=old == new.condition, same_state=same_state)
-            self._note(name, old, new.condition, change.at, reason, change.actor)
+            by, where, why = change.actor, change.zone, change.cause
+            told = Change(change.at, *name, old, new.condition, reason, by, where, why)
+            self._changes.append(told)
 
     def _compare(self, name: Name, before: Verdict | None, after: Verdict | None) -> None:
         said = self._said.pop(name, None)
-        self._note(name, _condition(said, before), _condition(None, after), self._now())
-
-    def _note(
-        self,
-        name: Name,
-        old: str | None,
-        new: str | None,
-        at: datetime,
-        reason: str = "",
-        actor: str = "",
-    ) -> None:
-        self._changes.append(Change(at, *name, old, new, reason, actor))
+        states = _condition(said, before), _condition(None, after)
+        self._changes.append(Change(self._now(), *name, *states, ""))
 
 
 def condition(known: Verdict | MemberChange) -> str:

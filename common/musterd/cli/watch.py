@@ -144,7 +144,8 @@ def text(change: "Change", paint: render.Paint) -> str:
     old, new = change.old or "new", change.new or _GONE
     because = f"  ({change.reason})" if change.reason else ""
     by = f"  by {change.actor}" if change.actor else ""
-    name = f"{change.group}/{change.member}"
+    zone = f" in {change.zone}" if change.zone else ""
+    name = f"{change.group}/{change.member}{zone}"
     became = render.condition_text(new, paint)
     return f"{render.moment(change.at)}  {name}  {old} -> {became}{because}{by}"
 

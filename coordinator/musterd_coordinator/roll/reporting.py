@@ -89,6 +89,7 @@ class ChangeReporter:
         self._unsaved = unsaved
         self._reasons: NDArray[np.object_] = np.empty(0, object)  # by row: words, or what has them
         self._order = _Order(0, frozenset(), UNTOLD)  # the newest
+        self._newest: list[ChangeSet] = []  # all of one version
         self._confirmed: dict[int, Origin] = {}  # by row: who confirmed its silence last
 
     def add(self, rows: Rows, reasons: Iterable[str]) -> None:
@@ -151,10 +152,21 @@ class ChangeReporter:
             return reason.origin(row)
         return UNTOLD
 
+    def step(self, row: int, version: int) -> tuple[State | None, str]:
+        """Return from which state the member of ``row`` came in ``version``, and the word of why.
+
+        None and an empty word: its state did not change then.
+        """
+        for told in self._newest:
+            if told.version == version and (place := told.place(row)) is not None:
+                return STATES[told.changes.old.item(place)], told.cause(row).name.lower()
+        return None, ""
+
     def record(self, changes: StateChanges, shard: ShardState) -> ChangeSet:
         """Tell the history, and readers that follow, all that a sweep of ``shard`` changed."""
         now = wall_instant(self._clocks.wall())
         told = ChangeSet(self._changes.version + 1, now, changes, self._evidence(changes, shard))
+        self._newest = [one for one in self._newest if one.version == told.version] + [told]
         self._unsaved.add_changes(told)
         self._reason_all(told)
         self._changes.touch_all(changes.rows)

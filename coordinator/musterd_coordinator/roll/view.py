@@ -304,6 +304,7 @@ class RollView:
         status, orders = members.status.item(row), members.orders.item(row)
         verdict = verdict_of(members.state.item(row), status, orders)
         facts, conflict = self._said.get(row, NO_FACTS), self._detector.conflict(row)
+        old, cause = self._parts.reporter.step(row, version)
         return MemberChange(
             version=version,
             at=wall_instant(self.clocks.wall()),
@@ -319,4 +320,7 @@ class RollView:
             forced_down_reason=facts.forced_down_reason,
             conflict_reason=conflict_text(conflict, members.flipped_by.item(row)),
             **self._parts.reporter.origin(row, version)._asdict(),
+            zone=self._directory.zones.key(members.zone.item(row))[1],
+            old=old,
+            cause=cause,
         )
