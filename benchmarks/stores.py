@@ -92,8 +92,8 @@ def mariadb(members: int, threads: int) -> Iterator[Server]:
         yield Server(database.url, server.pid, setting_of(server))
 
 
-def mariadb_for(members: int, **more: object) -> MariaDb:
-    """Return a MariaDB, to be started, with room for so many members in its buffer pool.
+def mariadb_for(members: int, kind: type[MariaDb] = MariaDb, **more: object) -> MariaDb:
+    """Return a MariaDB, or a ``kind`` of it, to be started, with room for so many members in its buffer pool.
 
     It writes its log at each commit, as it does where nobody says otherwise.
     """
@@ -103,7 +103,7 @@ def mariadb_for(members: int, **more: object) -> MariaDb:
         "max_connections": 400,
         **more,
     }
-    return MariaDb(**settings)
+    return kind(**settings)
 
 
 @contextmanager

@@ -67,10 +67,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def on_mysql(item: pytest.Item) -> bool:
     """Say whether a test takes a MariaDB whose place a MySQL can take."""
-    given = getattr(item, "fixturenames", ())
-    kinds = getattr(item, "callspec", None)
-    named = [*given, *(map(str, kinds.params.values()) if kinds else ())]
-    return any("maria" in name for name in named) and not item.get_closest_marker("mariadb_only")
+    kinds, code = (
+        getattr(item, "callspec", None),
+        getattr(getattr(item, "obj", None), "__code__", None),
+    )
+    named = [
+        *getattr(item, "fixturenames", ()),
+        *(map(str, kinds.params.values()) if kinds else ()),
+        *(code.co_names if code else ()),
+    ]
+    takes = any("maria" in name.lower() for name in named)
+    return takes and not item.get_closest_marker("mariadb_only")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--members", type=int, default=SIZES[-1], help="members in the last view")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each measurement")
     parser.add_argument("--quick", action="store_true", help="a minute: fewer of everything")
+    parser.add_argument("--mysql", action="store_true", help="a MySQL too (scripts/setup.sh mysql)")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     return parser
 
@@ -80,5 +81,6 @@ def _parser() -> argparse.ArgumentParser:
 def _plan(args: argparse.Namespace) -> Plan:
     smaller = [size for size in SIZES if size < args.members]
     if args.quick:
-        return Plan([*smaller[:1], min(args.members, 10_000)], 5, 800, 6_000, 200, 500)
-    return Plan([*smaller, args.members], args.repeats, 2_000, 20_000, 1_000, 2_000)
+        sizes = [*smaller[:1], min(args.members, 10_000)]
+        return Plan(sizes, 5, 800, 6_000, 200, 500, args.mysql)
+    return Plan([*smaller, args.members], args.repeats, 2_000, 20_000, 1_000, 2_000, args.mysql)

@@ -25,7 +25,8 @@ class Goals(NamedTuple):
 DIRECT = {"PostgreSQL": Goals(8.0, 5.0), "MariaDB": Goals(4.0)}
 RELAYED = {"PostgreSQL": Goals(50.0, 100.0), "MariaDB": Goals(25.0)}
 LAZY = "MariaDB, log flushed once a second"
-LOGS = {"PostgreSQL": "WAL", "MariaDB": "redo log", LAZY: "redo log"}
+MYSQL = "MySQL"
+LOGS = {"PostgreSQL": "WAL", "MariaDB": "redo log", LAZY: "redo log", MYSQL: "redo log"}
 """What a database calls what it writes ahead."""
 
 

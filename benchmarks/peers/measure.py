@@ -11,13 +11,15 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from benchmarks.figures import Figure, progress
 from benchmarks.fleet import Fleet, KeyedFill, PostgresFill
 from benchmarks.peers.beats import sender
-from benchmarks.peers.compare import LAZY, beat_figures, view_figures
+from benchmarks.peers.compare import LAZY, MYSQL, beat_figures, view_figures
 from benchmarks.peers.maria_books import MariaBooks
 from benchmarks.peers.meter import Books, Cost, Ledger, Sender, cost
 from benchmarks.peers.nova_side import Nova
 from benchmarks.peers.relay import relay
 from benchmarks.peers.views import Crowd, Scheduler, View, Watcher, coordinator
 from benchmarks.stores import maria_tables, mariadb_for, musterd_tables, postgres_for
+from musterd.testing.mariadb import MariaDb
+from musterd.testing.mysql import MySql
 from musterd.testing.servers import Database, Memcached, Postgres
 
 NOVA_THREADS = (1, 8)
@@ -30,7 +32,7 @@ A_PERIOD = 0.1
 class Plan:
     """A `Plan` says how much of everything is measured.
 
-    Beats are per repeat; ``sizes`` are the members in each view.
+    Beats are per repeat; ``sizes`` are the members in each view; ``mysql``: beat to one too.
     """
 
     sizes: Sequence[int]
@@ -39,6 +41,7 @@ class Plan:
     beats: int
     beating: int
     relayed: int
+    mysql: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ def _database_beats(bench: _Bench) -> list[Figure]:
             stack.enter_context(_maria_side(bench, "MariaDB")),
             stack.enter_context(_maria_side(bench, LAZY, innodb_flush_log_at_trx_commit=2)),
         ]
+        if bench.plan.mysql:
+            sides.append(stack.enter_context(_maria_side(bench, MYSQL, MySql)))
         costs: dict[str, dict[str, list[Cost]]] = {side.name: {} for side in sides}
         for _ in progress(range(bench.plan.repeats), "heartbeats", "repeat"):
             for side in sides:
@@ -128,11 +133,13 @@ def _postgres_side(bench: _Bench) -> Iterator[_Side]:
 
 
 @contextmanager
-def _maria_side(bench: _Bench, name: str, **settings: object) -> Iterator[_Side]:
-    """Run a MariaDB, and another Nova that beats to it."""
+def _maria_side(
+    bench: _Bench, name: str, kind: type[MariaDb] = MariaDb, **settings: object
+) -> Iterator[_Side]:
+    """Run a MariaDB, or a ``kind`` of it, and another Nova that beats to it."""
     plan = bench.plan
     with ExitStack() as stack:
-        server = stack.enter_context(mariadb_for(plan.beating + plan.relayed, **settings))
+        server = stack.enter_context(mariadb_for(plan.beating + plan.relayed, kind, **settings))
         novas = stack.enter_context(server.database())
         nova = Nova.running(bench.python, novas.url, bench.memcached.address)
         nova_of_it = stack.enter_context(nova)

@@ -1,6 +1,6 @@
 """What others do to a MariaDB that a fleet beats to: locks, snapshots, leaks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import anyio
@@ -12,7 +12,7 @@ from asyncmy.errors import MySQLError
 from musterd.stores.mysql.errors import number_of
 from musterd.stores.mysql.schema import init_sql
 from musterd.testing.busy import Patience
-from musterd.testing.mariadb import SUPERUSER, MariaDatabase, MariaDb
+from musterd.testing.mariadb import MARIADB, SUPERUSER, MariaDatabase, MariaDb
 from musterd.testing.processes import ServerError
 
 AGENTS, COORDINATORS = "musterd_agents", "musterd_coordinators"
@@ -20,6 +20,7 @@ AGENTS, COORDINATORS = "musterd_agents", "musterd_coordinators"
 
 _LEAKY = "leaky"
 _TOO_MANY = 1040
+_KILLS = "SELECT CONCAT('KILL ', id) FROM information_schema.PROCESSLIST WHERE user IN ({})"
 _PATIENCE = 10.0
 
 
@@ -51,7 +52,7 @@ def fill_binary_log(database: MariaDatabase) -> int:
     """Write other things until the binary log is larger than every other file; its bytes."""
     fill = "INSERT INTO filling VALUES (REPEAT('x', 4000000));" * 5
     database.execute(f"CREATE TABLE filling (x LONGBLOB);{fill}DROP TABLE filling")
-    return int(database.execute("SHOW MASTER STATUS").split("\t")[1])
+    return int(database.execute("SHOW BINARY LOGS").splitlines()[-1].split("\t")[1])
 
 
 def terminate(server: MariaDb, *accounts: str) -> None:
@@ -62,12 +63,22 @@ def terminate(server: MariaDb, *accounts: str) -> None:
     patience = Patience(_PATIENCE)
     while True:
         try:
-            server.execute("".join(f"KILL CONNECTION USER {account};" for account in accounts))
+            _end_sessions(server, accounts)
         except ServerError as error:
             if "Too many connections" not in str(error) or patience.is_over:
                 raise
         else:
             return
+
+
+def _end_sessions(server: MariaDb, accounts: Sequence[str]) -> None:
+    if server.make is MARIADB:
+        server.execute("".join(f"KILL CONNECTION USER {account};" for account in accounts))
+        return
+    named = ",".join(f"'{account}'" for account in accounts)
+    for order in server.execute(_KILLS.format(named)).splitlines():
+        with suppress(ServerError):  # which may have gone by itself
+            server.execute(order)
 
 
 @contextmanager

@@ -7,7 +7,13 @@ from tests.conftest import StartMariaDb
 from tests.faults.conftest import StartLab
 from tests.faults.lab import Lab
 from tests.faults.mariadb_others import fleets_database, ways_into
-from tests.faults.mariadb_replica import PRIMARY, follow, promote, replica_settings, wait_for
+from tests.faults.mariadb_replica import (
+    follow,
+    primary_settings,
+    promote,
+    replica_settings,
+    wait_for,
+)
 from tests.faults.outcome import assert_explained
 
 KIND = "MariaDB with a replica"
@@ -17,7 +23,7 @@ SEPARATELY = "take beats, each for itself"
 @pytest.fixture
 def database(start_mariadb: StartMariaDb) -> MariaDatabase:
     """Give the fleet's database on the primary."""
-    return fleets_database(start_mariadb(**PRIMARY, **MariaDb.cheap))
+    return fleets_database(start_mariadb(**primary_settings(**MariaDb.cheap)))
 
 
 @pytest.fixture

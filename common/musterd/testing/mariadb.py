@@ -10,7 +10,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -43,14 +43,15 @@ SETTINGS: Mapping[str, object] = {
 class Make:
     """A `Make` is who made a server that speaks as MariaDB does, and how one is run.
 
-    ``program`` finds its program, ``install`` returns what makes its files in a folder, and ``settings``
-    are those that tests need of it beside those that they give.
+    ``program`` finds its program, ``install`` returns what makes its files in a folder, ``settings`` are
+    those that tests need of it beside those that they give, and ``names`` has those that it calls otherwise.
     """
 
     name: str
     program: Callable[[], Path]
     install: Callable[[Path], list[str]]
     settings: Mapping[str, object]
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def _install(data: Path) -> list[str]:
@@ -142,7 +143,8 @@ class MariaDb(Server):
             "init-file": self.data / "musterd.sql",
         }
         theirs = {key.replace("_", "-"): value for key, value in self.settings.items()}
-        settings = {**self.make.settings, **theirs, **fixed}
+        called = {self.make.names.get(key, key): value for key, value in theirs.items()}
+        settings = {**self.make.settings, **called, **fixed}
         options = [f"--{key}={value}" for key, value in settings.items()]
         return [*_UNLIMITED, str(self.make.program()), "--no-defaults", *options]
 
@@ -186,6 +188,9 @@ def _new_files(make: Make) -> Path:
         )
     if failed:
         raise ServerError(f"{make.name} made no files:\n{(directory / 'log').read_text()}")
+    (data / "auto.cnf").unlink(
+        missing_ok=True
+    )  # by which MySQL would take a copy for the same server
     orders = data / "musterd.sql"
     orders.write_text(
         f"CREATE USER IF NOT EXISTS {SUPERUSER}@'%' IDENTIFIED BY '{_superuser_password()}';\n"

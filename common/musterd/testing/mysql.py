@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from musterd.testing.busy import allowed_now
-from musterd.testing.mariadb import SETTINGS, Make
+from musterd.testing.mariadb import SETTINGS, Make, MariaDb
 from musterd.testing.processes import START_TIMEOUT, ServerError, environment, find_program
 
 FETCHED = Path(__file__).parents[3] / "build" / "mysql" / "bin" / "mysqld"
@@ -62,4 +62,11 @@ def _install(data: Path) -> list[str]:
 
 
 _FIXED = {"mysqlx": "off", "secure-file-priv": ""}
-MYSQL = Make("MySQL", program, _install, {**SETTINGS, **_CHEAP, **_FIXED})
+_NAMES = {"innodb-log-file-size": "innodb-redo-log-capacity"}
+MYSQL = Make("MySQL", program, _install, {**SETTINGS, **_CHEAP, **_FIXED}, _NAMES)
+
+
+class MySql(MariaDb):
+    """A `MySql` is a MySQL where a `MariaDb` of the same run is a MariaDB."""
+
+    make = MYSQL
