@@ -21,6 +21,7 @@ from musterd_coordinator.limits.descriptors import allow_all, allowed, for_calle
 from musterd_coordinator.nova.beside import OwnDoor
 from musterd_coordinator.process.daemon import keep_starting, keep_telling, lasting, stop_on_signal
 from musterd_coordinator.process.garbage import settle
+from musterd_coordinator.process.looplag import measure_lag
 from musterd_coordinator.service.orders import CoordinatorService
 from musterd_coordinator.wiring import LIVE, running
 
@@ -79,6 +80,7 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
             _say_started(office, urls)
             starting.cancel()
             systemd.notify(READY="1")
+            tasks.start_soon(measure_lag, app.gauges.loop.observe)
             tasks.start_soon(lasting, "settle", partial(settle, lambda: office.ready))
             if own is not None:
                 tasks.start_soon(own.run)

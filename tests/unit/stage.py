@@ -33,6 +33,8 @@ class Signed(TypedDict, total=False):
     doubt: str
     last_seen: LastSeen
     sent: dict[int, float]  # by slot, in Unix seconds
+    missed: int
+    lag: float  # seconds
 
 
 class Stage:
@@ -87,6 +89,8 @@ class Stage:
         columns = columns_of(beats, status, interval, push_timeout) if beats else no_beats()
         for slot, at in signed.get("sent", {}).items():
             columns.sent_ms[columns.slot == slot] = round(at * 1000)
+        columns.missed[:] = signed.get("missed", 0)
+        columns.lag_ms[:] = round(signed.get("lag", 0.0) * 1000)
         sweep = BeatBatch(
             columns,
             Rejected(),

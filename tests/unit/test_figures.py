@@ -8,9 +8,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from musterd.beat import Status
 from musterd.model import Member, State
+from musterd_coordinator.histogram import Histogram
 from musterd_coordinator.http.counted import counted_families
 from musterd_coordinator.http.metrics import render
-from musterd_coordinator.roll.figures import Histogram, RunFigures
+from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.steps import whole
 from musterd_coordinator.sweep.base import Roster
 from musterd_coordinator.sweep.loop import SweepOutcome
@@ -136,6 +137,15 @@ def test_very_many_groups_are_counted_together() -> None:
     assert counted[""] == 3
 
 
+def test_new_beats_are_counted_with_what_they_say_of_themselves() -> None:
+    stage = stage_of("a", "b")
+    told = figures(stage).shards["mc1:11211"]
+    assert (told.beats, told.missed, sum(told.lags.counts)) == (4, 0, 4)
+    stage.sweep({0: (7, 3), 1: (7, 2)}, missed=2, lag=0.3)  # the second is an old one
+    assert (told.beats, told.missed) == (5, 2)
+    assert told.lags.sum == pytest.approx(0.3)
+
+
 @given(st.lists(SECONDS), st.lists(SECONDS))
 def test_one_by_one_or_all_at_once_comes_to_the_same(some: list[float], more: list[float]) -> None:
     single, together = Histogram((1.0, 10.0, 100.0)), Histogram((1.0, 10.0, 100.0))
@@ -172,4 +182,9 @@ async def test_prometheus_reads_all_of_it() -> None:
     assert told["musterd_detection_seconds_bucket", "2.5"] == 0
     assert told["musterd_detection_seconds_bucket", "+Inf"] == 2
     assert told["musterd_sweep_duration_seconds_count", "mc1:11211"] == 13
+    assert told["musterd_beats_total", "mc1:11211"] == 5
+    assert told["musterd_missed_pushes_total", "mc1:11211"] == 0
+    assert told["musterd_beat_lag_seconds_count", "mc1:11211"] == 5
+    assert told["musterd_trace_lost_lines_total",] == 0
+    assert ("musterd_registry_written_time_seconds",) not in told
     assert told["musterd_canary_duration_seconds_bucket", "0.001", "mc1:11211"] == 13

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import anyio
 import pytest
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
@@ -10,12 +11,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from musterd.model import FactsChange, Member, State
 from musterd.status import StatusAnswer, StormStatus
+from musterd.testing.busy import in_time
 from musterd_coordinator.http import families, make_app, metrics
 from musterd_coordinator.http.metrics import PLAIN as FORM
 from musterd_coordinator.http.metrics import Form, form_of, render
+from musterd_coordinator.process.looplag import measure_lag
 from musterd_coordinator.steps import Steps, whole
 from tests.desk_seats import NOW
-from tests.http_calls import ask
+from tests.http_calls import ask, reading
 from tests.http_desk import DictDesk, shard_status
 from tests.metrics_scene import scene
 
@@ -201,3 +204,47 @@ async def test_verdicts_and_marks_are_counted() -> None:
     ):
         for key, count in counts.items():
             assert value(told, f"musterd_{name}", **{"group": "compute", label: key}) == count
+
+
+async def test_answers_are_measured_by_their_routes() -> None:
+    app = make_app(DictDesk())
+    for target in ("/v1/groups", "/v1/groups/nosuch", "/v1/groups/other", "/nowhere", "/elsewhere"):
+        await ask(app, target)
+    told = read((await ask(app, "/metrics")).body.decode())[1]
+    name = "musterd_http_request_duration_seconds_count"
+    assert value(told, name, method="GET", route="/v1/groups") == 1
+    assert value(told, name, method="GET", route="/v1/groups/{group}") == 2
+    assert value(told, name, method="", route="") == 2
+    assert {method for key, labels in told if key == name for method, _ in [sorted(labels)]} == {
+        ("method", "GET"),
+        ("method", ""),
+    }
+
+
+async def test_what_followers_cost_is_counted() -> None:
+    desk = DictDesk()
+    desk.put(Member("compute", "h1"))
+    app = make_app(desk)
+    for target in ("/v1/events", "/v1/events?form=columns"):
+        async with reading(app, target) as reader:
+            for _ in range(2):  # in columns the status comes first
+                await reader.event()
+    told = read((await ask(app, "/metrics")).body.decode())[1]
+    assert value(told, "musterd_event_snapshots_total") == 2
+    assert value(told, "musterd_event_bytes_total") > 100
+
+
+async def test_the_loop_is_late_for_whoever_holds_it_up() -> None:
+    gauges = make_app(DictDesk()).gauges
+    told = list[float]()
+
+    def observe(seconds: float) -> None:
+        gauges.loop.observe(seconds)
+        told.append(seconds)
+        if len(told) == 3:
+            scope.cancel()
+
+    with in_time(10), anyio.CancelScope() as scope:
+        await measure_lag(observe, period=0.01)
+    assert sum(gauges.loop.counts) == 3
+    assert min(told) >= 0

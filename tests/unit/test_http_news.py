@@ -45,7 +45,7 @@ def desk() -> _CountingDesk:
 
 
 async def test_many_readers_share_a_snapshot_and_each_change(desk: _CountingDesk) -> None:
-    news = StreamFeed(desk, "00000000", Turns(4))
+    news = StreamFeed(desk, "00000000", Turns(4), make_app(desk).gauges)
     first = await news.news_since(None, None)
     assert [list((await news.news_since(None, None)).events) for _ in range(50)] == [
         list(first.events)
@@ -61,7 +61,7 @@ async def test_many_readers_share_a_snapshot_and_each_change(desk: _CountingDesk
 async def test_a_snapshot_serves_later_readers_while_what_changed_can_follow(
     desk: _CountingDesk,
 ) -> None:
-    news = StreamFeed(desk, "00000000", Turns(4))
+    news = StreamFeed(desk, "00000000", Turns(4), make_app(desk).gauges)
     before = await news.news_since("compute", None)
     desk.put(Member("compute", "h7"), state=State.DOWN)
     desk.listen(False, 3.0)
@@ -80,7 +80,7 @@ async def test_a_snapshot_serves_later_readers_while_what_changed_can_follow(
 async def test_a_snapshot_that_nothing_can_follow_is_not_given() -> None:
     desk = DictDesk(log_size=3)
     desk.put(Member("compute", "h0"))
-    news = StreamFeed(desk, "00000000", Turns(4))
+    news = StreamFeed(desk, "00000000", Turns(4), make_app(desk).gauges)
     await news.news_since(None, None)
     for number in range(9):
         desk.put(Member("compute", f"h{number}"))
@@ -88,7 +88,7 @@ async def test_a_snapshot_that_nothing_can_follow_is_not_given() -> None:
 
 
 async def test_a_reader_that_takes_no_snapshot_keeps_none(desk: _CountingDesk) -> None:
-    news = StreamFeed(desk, "00000000", Turns(4))
+    news = StreamFeed(desk, "00000000", Turns(4), make_app(desk).gauges)
     events = iter((await news.news_since(None, None)).events)
     next(events)
     await anyio.sleep(KEPT)

@@ -33,6 +33,9 @@ async def test_what_a_lost_registry_missed_is_written_when_it_is_back() -> None:
     assert [transition.member for transition in registry.recorded] == ["a"]
     assert [line["event"] for line in lines] == ["registry lost", "registry back"]
     assert not at.stage.roll.unsaved
+    figures = at.stage.roll.view.figures
+    assert sum(figures.writes.counts) >= 1
+    assert figures.written_at == at.stage.wall
 
 
 async def test_while_the_registry_is_lost_orders_fail_at_once_and_answers_tell_their_age() -> None:

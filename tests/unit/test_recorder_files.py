@@ -154,6 +154,7 @@ def test_a_full_disk_is_in_nobodys_way_and_is_told_of_later(tmp_path: Path) -> N
     stage.go_on({}, 20)
     lost = stage.of(TraceEvent)[0]
     assert (lost.kind, lost.facts) == ("lost", {"lines": stage.writer.lost})
+    assert stage.roll.view.figures.trace_lost == stage.writer.lost > 0
     assert [line.state for line in stage.of(VerdictChange)] == ["down"]
 
 

@@ -62,7 +62,7 @@ class App(Router):
         gauges = self.gauges = HttpGauges(self.door, room)
         readers = Shares(limits.readers, limits.readers_each)
         feed = ColumnFeed(desk, run, turns)
-        events = Events(desk, run, ping_period, readers, turns, feed)
+        events = Events(desk, run, ping_period, readers, turns, feed, gauges=gauges)
         orders = Orders(limits.pace(), gauges, limits.clock)
         self.login = login = Login(
             *(access, gauges, limits.clock),

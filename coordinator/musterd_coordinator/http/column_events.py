@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 from musterd.answers import EventCells, EventPing
 from musterd_coordinator.http.columns import ColumnFeed
 from musterd_coordinator.http.flate import Chunk
+from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.healths import AnswerHealth, AnswerHealths
 from musterd_coordinator.http.status_news import Sight, StatusNews
 from musterd_coordinator.roll.arrangement import Arrangement
@@ -37,8 +38,11 @@ class ColumnNews(NamedTuple):
 class ColumnEvents:
     """A `ColumnEvents` makes the events in columns of one run of one coordinator."""
 
-    def __init__(self, desk: CoordinatorApi, run: str, feed: ColumnFeed) -> None:
+    def __init__(
+        self, desk: CoordinatorApi, run: str, feed: ColumnFeed, gauges: HttpGauges
+    ) -> None:
         self._desk = desk
+        self._gauges = gauges
         self._run = run
         self._feed = feed
         self._healths = AnswerHealths(desk)
@@ -125,6 +129,7 @@ class ColumnEvents:
         return told
 
     async def _columns(self, group: str | None) -> ColumnNews:
+        self._gauges.snapshots += 1
         made = await self._feed.recent()
         body, health = await self._feed.body(made, group), self._healths.of(group)
         health = health._replace(version=made.version)

@@ -1,11 +1,11 @@
 """What a coordinator did since it started, in families of samples for Prometheus."""
 
-from collections.abc import Iterator, Mapping
-from itertools import accumulate
+from collections.abc import Iterator
 
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from musterd_coordinator.roll.figures import Histogram, RunFigures
+from musterd_coordinator.http.histograms import histograms
+from musterd_coordinator.roll.figures import RunFigures
 from musterd_coordinator.sweep.proof import NoProof
 
 KINDS_AT_ONCE = 500
@@ -16,23 +16,53 @@ def counted_families(figures: RunFigures) -> Iterator[Metric]:
     """Yield the families; one of many samples comes in parts, one after the other."""
     yield from _transitions(figures)
     yield _false_downs(figures)
-    yield _histogram(
+    yield from histograms(
         "musterd_detection_seconds",
         "From the last beat of a member that went down for its silence until it was called down.",
+        (),
         {(): figures.detection},
     )
-    shards = figures.shards.items()
-    yield _histogram(
-        "musterd_sweep_duration_seconds",
-        "Durations of sweeps.",
-        {(name,): shard.sweeps for name, shard in shards},
-    )
-    yield _histogram(
-        "musterd_canary_duration_seconds",
-        "Round trips of canaries.",
-        {(name,): shard.canaries for name, shard in shards},
-    )
+    yield from _of_shards(figures)
     yield _unproven(figures)
+    yield from _of_registry(figures)
+    yield CounterMetricFamily(
+        "musterd_trace_lost_lines_total",
+        "Lines of the trace that were not written.",
+        figures.trace_lost,
+    )
+
+
+def _of_shards(figures: RunFigures) -> Iterator[Metric]:
+    shards = figures.shards.items()
+    for name, means, told in (
+        ("sweep_duration_seconds", "Durations of sweeps.", "sweeps"),
+        ("canary_duration_seconds", "Round trips of canaries.", "canaries"),
+        ("beat_lag_seconds", "How late new beats left, as their agents say.", "lags"),
+    ):
+        measured = {(shard,): getattr(one, told) for shard, one in shards}
+        yield from histograms(f"musterd_{name}", means, ("shard",), measured)
+    for name, means, counted in (
+        ("beats_total", "Beats that were new.", "beats"),
+        ("missed_pushes_total", "Pushes that failed before these beats got through.", "missed"),
+    ):
+        family = CounterMetricFamily(f"musterd_{name}", means, labels=("shard",))
+        for shard, one in shards:
+            family.add_metric((shard,), getattr(one, counted))
+        yield family
+
+
+def _of_registry(figures: RunFigures) -> Iterator[Metric]:
+    yield from histograms(
+        "musterd_registry_write_seconds",
+        "Durations of writes to the registry.",
+        (),
+        {(): figures.writes},
+    )
+    yield GaugeMetricFamily(
+        "musterd_registry_written_time_seconds",
+        "When the registry last took a write, Unix time.",
+        figures.written_at,
+    )
 
 
 def _transitions(figures: RunFigures) -> Iterator[Metric]:
@@ -70,14 +100,4 @@ def _unproven(figures: RunFigures) -> Metric:
     for name, shard in figures.shards.items():
         for doubt in NoProof:
             family.add_metric((name, doubt), shard.unproven[doubt])
-    return family
-
-
-def _histogram(name: str, means: str, told: Mapping[tuple[str, ...], Histogram]) -> Metric:
-    labels = ("shard",) if all(told) else ()
-    family = HistogramMetricFamily(name, means, labels=labels)
-    for values, one in told.items():
-        bounds = [*(f"{bound:g}" for bound in one.bounds), "+Inf"]
-        counts = accumulate(one.counts)
-        family.add_metric(values, [*zip(bounds, map(float, counts), strict=True)], one.sum)
     return family

@@ -18,6 +18,7 @@ from anyio.lowlevel import checkpoint
 from musterd_coordinator.http.column_events import ColumnEvents
 from musterd_coordinator.http.columns import ColumnFeed
 from musterd_coordinator.http.flate import Chunk, Forgotten
+from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.news import StreamFeed, TooSlow
 from musterd_coordinator.http.problem import Problem
 from musterd_coordinator.http.status_news import Sight
@@ -45,14 +46,16 @@ class Events:
         readers: Shares,
         turns: Turns,
         feed: ColumnFeed,
+        *,
+        gauges: HttpGauges,
     ) -> None:
         self._desk = desk
         self._run = run
         self._ping_period = ping_period
         self._readers = readers
         self._waves: set[int] = set()  # numbers of those that follow
-        self._news = StreamFeed(desk, run, turns)
-        self._columns = ColumnEvents(desk, run, feed)
+        self._news = StreamFeed(desk, run, turns, gauges)
+        self._columns = ColumnEvents(desk, run, feed, gauges)
 
     @property
     def readers(self) -> int:

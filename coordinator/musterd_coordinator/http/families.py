@@ -10,6 +10,7 @@ from musterd.answers import GroupSummary
 from musterd.model import State
 from musterd.status import ShardStatus, StatusAnswer
 from musterd_coordinator.http.gauges import HttpGauges
+from musterd_coordinator.http.histograms import histograms
 
 GROUPS_AT_ONCE = 20
 """Groups in one part of a family, of which a hundred samples are made at once."""
@@ -255,3 +256,23 @@ def _callers(gauges: HttpGauges, readers: int) -> Iterator[Metric]:
         gauges.requests_refused,
     )
     yield _gauge("musterd_event_readers", "Readers of /v1/events connected.", readers)
+    yield CounterMetricFamily(
+        "musterd_event_snapshots_total",
+        "Times that a reader was told of everything.",
+        gauges.snapshots,
+    )
+    yield CounterMetricFamily(
+        "musterd_event_bytes_total", "Bytes of events sent, as they were sent.", gauges.streamed
+    )
+    yield from histograms(
+        "musterd_http_request_duration_seconds",
+        "From a request until its answer begins, by method and path as documented.",
+        ("method", "route"),
+        gauges.routes,
+    )
+    yield from histograms(
+        "musterd_event_loop_lag_seconds",
+        "How late the event loop woke: so long others wait for whatever it does.",
+        (),
+        {(): gauges.loop},
+    )

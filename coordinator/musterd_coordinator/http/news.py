@@ -10,6 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from musterd.answers import EventPing, EventSnapshot, MemberChange
 from musterd.incidents import EventIncidents, Incident
+from musterd_coordinator.http.gauges import HttpGauges
 from musterd_coordinator.http.healths import AnswerHealth, AnswerHealths
 from musterd_coordinator.http.turns import Turns
 from musterd_coordinator.service.contract import CoordinatorApi
@@ -57,8 +58,9 @@ class _Snapshot(NamedTuple):
 class StreamFeed:
     """A `StreamFeed` makes the events of one run of one coordinator."""
 
-    def __init__(self, desk: CoordinatorApi, run: str, turns: Turns) -> None:
+    def __init__(self, desk: CoordinatorApi, run: str, turns: Turns, gauges: HttpGauges) -> None:
         self._desk = desk
+        self._gauges = gauges
         self._run = run.encode()
         self._turns = turns
         self._healths = AnswerHealths(desk)
@@ -77,6 +79,7 @@ class StreamFeed:
         self._forget_old(anyio.current_time())
         if version is not None and (told := await self._changes(group, version)):
             return told
+        self._gauges.snapshots += 1
         async with self._making:
             return await self._snapshot(group)
 

@@ -1,6 +1,7 @@
 """Every answer leaves through here: with the headers that all have, counted, and in pieces if large."""
 
 from collections.abc import Callable
+from time import monotonic
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -38,7 +39,8 @@ _NOTHING = {"type": BODY, "body": b""}
 class Outgoing:
     """An `Outgoing` is the ASGI middleware that sends answers, to errors too.
 
-    ``run`` names this run of the coordinator; ``in_doubt`` replaces an error that cannot be told yet.
+    ``run`` names this run of the coordinator; ``in_doubt`` replaces an error that cannot be told yet, and
+    ``clock`` measures answers.
     """
 
     def __init__(
@@ -49,10 +51,11 @@ class Outgoing:
         gauges: HttpGauges,
         room: Room,
         in_doubt: Callable[[MusterdError], MusterdError],
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._app = app
         self._in_doubt = in_doubt
-        self.answered = gauges.answered
+        self.gauges, self.clock = gauges, clock
         self.unsent = room.unsent
         mark = ((b"musterd-run", run.encode()),)  # versions count within one run
         self.whole, self.stream = WHOLE + mark, _STREAM + mark
@@ -85,18 +88,20 @@ class Outgoing:
 class _Answer:
     """An `_Answer` keeps its head until the first of its body says how it is to be sent."""
 
-    __slots__ = ("_head", "_outgoing", "_receive", "_scope", "_send", "begun")
+    __slots__ = ("_came", "_head", "_outgoing", "_receive", "_scope", "_send", "begun")
 
     def __init__(self, outgoing: Outgoing, scope: Scope, receive: Receive, send: Send) -> None:
         self._outgoing = outgoing
         self._scope, self._receive, self._send = scope, receive, send
         self._head: Message = {}
+        self._came = outgoing.clock()
         self.begun = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == START:
             self._head = message
         elif self.begun:
+            self._outgoing.gauges.streamed += len(message["body"])
             await self._send(message)
         elif message.get("more_body"):
             await self._send(self._begun(self._outgoing.stream))
@@ -109,8 +114,8 @@ class _Answer:
 
     def _begun(self, headers: Headers) -> Message:
         self.begun = True
-        head = self._head
-        self._outgoing.answered[head["status"]] += 1
+        head, took = self._head, self._outgoing.clock() - self._came
+        self._outgoing.gauges.count_answer(head["status"], self._scope.get("route"), took)
         head["headers"] = [*head["headers"], *headers]
         if (made := self._scope.get("request_id")) is not None:
             head["headers"].append((b"x-request-id", made.encode()))

@@ -1,15 +1,16 @@
 """What a coordinator did since it started is counted here, for whoever watches it by figures."""
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musterd.model import State
-from musterd_coordinator.judge.members import LOOKED_AT, STATES, Code, Members, Rows, Seconds
+from musterd_coordinator.histogram import Histogram
+from musterd_coordinator.judge.members import LOOKED_AT, STATES, Code, Members, Rows
+from musterd_coordinator.judge.sweep import News
 from musterd_coordinator.judge.transitions import Cause, StateChanges
 from musterd_coordinator.roll.wording import EVIDENT
 from musterd_coordinator.roll.zones import Zones
@@ -38,6 +39,9 @@ DETECTION_BOUNDS = (
     300.0,
 )
 
+LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+WRITE_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
 _SILENCED = np.isin(np.arange(len(Cause)), list(EVIDENT))
 
 
@@ -50,34 +54,19 @@ class TransitionKind(NamedTuple):
     cause: str
 
 
-class Histogram:
-    """A `Histogram` counts values up to each of its ``bounds``, and sums them up."""
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)  # each up to its bound and above the one before
-        self.sum = 0.0
-
-    def observe(self, value: float) -> None:
-        """Count one value."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
-
-    def observe_all(self, values: Seconds) -> None:
-        """Count many values."""
-        places = np.searchsorted(self.bounds, values)
-        for place, count in enumerate(np.bincount(places, minlength=len(self.counts)).tolist()):
-            self.counts[place] += count
-        self.sum += float(values.sum())
-
-
 class SweepFigures:
-    """`SweepFigures` are those of one shard: how long its sweeps took, and why some proved nothing."""
+    """`SweepFigures` are those of one shard: how long its sweeps took, and why some proved nothing.
+
+    ``beats`` that were new there count, pushes that were ``missed`` before them, and by how many seconds
+    they left late, as agents themselves say.
+    """
 
     def __init__(self) -> None:
         self.sweeps = Histogram(SWEEP_BOUNDS)
         self.canaries = Histogram(CANARY_BOUNDS)
         self.unproven = Counter[str]()
+        self.beats = self.missed = 0
+        self.lags = Histogram(LAG_BOUNDS)
 
 
 class RunFigures:
@@ -86,7 +75,9 @@ class RunFigures:
     ``transitions`` count what sweeps changed. ``false_downs`` count members, by group, that were
     called down for their silence and went on in the same run of their agent: errors of ours, or of
     the network between. ``detection`` are the seconds from the last beat of who went down for its silence
-    until it did, and ``shards`` are by name. So many ``groups`` have their own counts.
+    until it did, and ``shards`` are by name. ``writes`` are the seconds that the registry took for each,
+    ``written_at`` is when it last took one, in seconds of the wall clock. ``trace_lost`` are lines of the
+    trace. So many ``groups`` have their own counts.
     """
 
     def __init__(self, members: Members, zones: Zones, groups: int = GROUPS_COUNTED) -> None:
@@ -94,6 +85,9 @@ class RunFigures:
         self.false_downs = Counter[str]()
         self.detection = Histogram(DETECTION_BOUNDS)
         self.shards = dict[str, SweepFigures]()
+        self.writes = Histogram(WRITE_BOUNDS)
+        self.written_at: float | None = None
+        self.trace_lost = 0
         self._members = members
         self._zones = zones
         self._groups, self._most_groups = set[str](), groups
@@ -107,6 +101,25 @@ class RunFigures:
             of_it.canaries.observe(swept.canary_seconds)
         if not proven:
             of_it.unproven[swept.doubt or NoProof.TOO_LONG] += 1
+
+    def count_beats(self, shard: str, news: Iterable[News], now: float) -> Iterator[News]:
+        """Pass on the ``news`` of a sweep that began ``now``; count what was new of it, once it is taken in.
+
+        What was is known by when its members were heard: what stands in the store may be an old beat.
+        """
+        of_it, members = self.shards[shard], self._members
+        for each in news:
+            yield each
+            new = each[0][members.heard_at[each[0]] == now]
+            if len(new):
+                of_it.beats += len(new)
+                of_it.missed += int(members.missed[new].sum(dtype=np.int64))
+                of_it.lags.observe_all(members.lag_ms[new] / 1000)
+
+    def count_write(self, seconds: float, wall: float) -> None:
+        """Count a write to the registry, which took so long and ended at ``wall``."""
+        self.writes.observe(seconds)
+        self.written_at = wall
 
     def count_changes(self, told: Iterable[StateChanges], now: float) -> Iterator[None]:
         """Count what a sweep changed ``now``, in monotonic seconds: in steps of half a millisecond."""

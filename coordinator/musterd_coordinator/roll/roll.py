@@ -141,6 +141,7 @@ class Roll:
             self.changes.notice()
         contested = yield from self._seat(index, swept)
         news = news_in(self.detector, shard.seats, swept.sweep) if swept.sweep else ()
+        news = self.figures.count_beats(shard.name, news, swept.begin)
         changes = yield from judge_sweep(self.detector, index, news, step, swept.begin)
         told = [self._apply(each, shard) for each in [*contested, *changes] if len(each)]
         self.changes.publish()

@@ -248,7 +248,9 @@ class RegistryWriter:
         self._pending.acknowledge(np.concatenate(taken), known)
         self._writing = 0
         del self._lines[: len(lines)]
-        self._adapt(anyio.current_time() - began)
+        took, view = anyio.current_time() - began, self._roll.view
+        view.figures.count_write(took, view.clocks.wall())
+        self._adapt(took)
 
     @contextmanager
     def _given_back(self, taken: list[Rows]) -> Iterator[None]:

@@ -56,6 +56,7 @@ class Recorder:
         interval: float,
     ) -> None:
         self._clock = view.clocks.monotonic
+        self._figures = view.figures
         self._writer = writer
         self._heading = heading
         began = self._clock()
@@ -111,6 +112,7 @@ class Recorder:
             self._count_due = self._clock() + COUNT_PERIOD
             self._scribe.say([self._notes.count()])
             yield from self._scribe.work()
+        self._figures.trace_lost = self._writer.lost
 
     def finish(self) -> Iterator[None]:
         """Say in steps what is to be said at the end of a run."""
