@@ -1,6 +1,6 @@
 # Every target brings what it needs (scripts/setup.sh), skips what is there, and says what it does.
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test coverage faults attacks nova mysql rules lock siege fuzz bench wheel images lint format clean
+.PHONY: help setup install demo test coverage faults attacks nova mysql rules lock siege fuzz bench docs wheel images lint format clean
 
 ARGS ?=
 PREFIX ?= /opt/musterd
@@ -74,6 +74,10 @@ fuzz:  ## arbitrary bytes for all that reads, ten minutes each, e.g. ARGS='--sec
 bench:  ## measure everything, ten minutes, and write docs/benchmarks.md; ARGS=--quick takes one
 	@scripts/setup.sh bench
 	@.venv/bin/python -m benchmarks.every $(ARGS)
+
+docs:  ## build these pages as a site, into build/site; a link that leads nowhere is an error
+	@scripts/setup.sh docs
+	@scripts/docs.sh
 
 wheel:  ## build dist/: a wheel, with an SBOM in it, and a source archive
 	@scripts/setup.sh lint

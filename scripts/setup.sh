@@ -9,6 +9,7 @@
 #   setup.sh mysql  the same as test without a browser, and MySQL, which Debian's stable releases lack, in build/mysql
 #   setup.sh rules  what tests take but servers, promtool and an Alertmanager
 #   setup.sh fuzz   the same as bench, with fuzzers
+#   setup.sh docs   what builds the pages as a site, in an environment of its own, build/docs/venv
 #   setup.sh install FOLDER [EXTRA…]  musterd as it is now, in a virtual environment for hosts that run it
 #   setup.sh image FOLDER [EXTRA…]    the same without what builds it, and of a coordinator only with that extra
 # Asks no questions, and leaves no server running that was not running before.
@@ -217,6 +218,13 @@ main() {
             ensure_venv fuzz
             ensure_packages missing_servers
             ;;
+        docs)
+            venv=$PWD/build/docs/venv
+            if is_done docs; then return; fi
+            make_venv
+            pip_install_checked -c constraints.txt --group docs
+            fingerprint >"$venv/done-docs"
+            ;;
         install)
             venv=${2:?a folder}
             extras+=("${@:3}")
@@ -234,7 +242,7 @@ main() {
             pip_install --no-deps build/image/*.whl
             "$venv/bin/python" -m pip uninstall -q -y pip setuptools # what runs in a container is never changed there
             ;;
-        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|nova|mysql|rules|fuzz, or install|image FOLDER [EXTRA…]' ;;
+        *) fail 'usage: scripts/setup.sh demo|lint|test|bench|faults|nova|mysql|rules|fuzz|docs, or install|image FOLDER [EXTRA…]' ;;
     esac
 }
 
