@@ -56,6 +56,7 @@ QUESTIONS = {
     "show": Command("show", "show everything about one member"),
     "query": Command("query", "ask whether members are up"),
     "watch": Command("watch", "print every change of state as it happens"),
+    "top": Command("top", "show the fleet live: verdict, incidents, zones, last changes"),
     "history": Command(
         "history", "list changes of state and orders, of a member or many, with reasons"
     ),
