@@ -122,6 +122,7 @@ def maria_database(server: MariaDb) -> Iterator[MariaDatabase]:
                     for name in ("announce", "beat", "beat_look", "retire")
                     for account in (AGENTS, COORDINATORS)
                 )
+                + f"REVOKE ALL ON PROCEDURE {database.name}.musterd_fit FROM {COORDINATORS}"
             )
 
 

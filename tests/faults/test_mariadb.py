@@ -62,8 +62,9 @@ def test_blocked(database: MariaDatabase, start_lab: StartLab, fault: str, lock:
 
 
 @pytest.mark.full_only
-def test_rows_locked(database: MariaDatabase, start_lab: StartLab) -> None:
-    """By somebody's transaction, as nobody but the fleet itself should write there."""
+def test_rows_locked(start_mariadb: StartMariaDb, start_lab: StartLab) -> None:
+    """By somebody's transaction, as nobody but the fleet itself should write there: in InnoDB."""
+    database = fleets_database(start_mariadb(**PRIMARY, **MariaDb.cheap))
     lab = start_lab(**ways_into(database), kind=ONE)
     rows = "SELECT COUNT(*) FROM musterd_beat FOR UPDATE"
     with lab.fault("all beats' rows locked 12 s"), held(database, "START TRANSACTION", rows):

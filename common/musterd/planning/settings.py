@@ -35,7 +35,7 @@ def server_advice(question: Question, need: Need) -> str:
         case StoreKind.EMBEDDED:
             return "no server; raise the coordinator's limit of open files (ulimit -n)"
         case StoreKind.MARIADB | StoreKind.RELAY_MARIADB:
-            return f"MariaDB with max_connections = {connections}"
+            return f"MariaDB with max_connections = {connections}, max_heap_table_size = 512M"
         case _:
             return (
                 f"PostgreSQL with max_connections = {connections},"
