@@ -51,7 +51,7 @@ nova:  ## have Nova 34 itself ask musterd, and report in a cell that is watched;
 
 mysql:  ## run on a MySQL what tests run on MariaDB, and break it; fifteen minutes, or e.g. ARGS='-k tls'
 	@scripts/setup.sh mysql
-	.venv/bin/pytest -n 2 tests/contract tests/service tests/system tests/faults --mysql $(ARGS)
+	.venv/bin/pytest -n 2 tests/mysql tests/contract tests/service tests/system tests/faults --mysql $(ARGS)
 
 rules:  ## try the alerts of deploy/prometheus with promtool, and tell an Alertmanager
 	@scripts/setup.sh rules

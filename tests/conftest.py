@@ -76,7 +76,7 @@ def on_mysql(item: pytest.Item) -> bool:
         *(map(str, kinds.params.values()) if kinds else ()),
         *(code.co_names if code else ()),
     ]
-    takes = any("maria" in name.lower() for name in named)
+    takes = any("maria" in name.lower() for name in named) or "mysql" in item.path.parts
     return takes and not item.get_closest_marker("mariadb_only")
 
 
