@@ -44,11 +44,12 @@ def _facts(member: MemberAnswer, paint: render.Paint, now: datetime) -> Iterator
     if member.forced_down:
         yield "its beats say", render.state_text(member.observed, paint)
     yield "because", member.reason or "-"
-    yield "up", f"{yes(member.up)} (may I talk to it?)"
-    yield "schedulable", f"{yes(member.schedulable)} (may I place work on it?)"
-    yield "down", f"{yes(member.down)} (may I evacuate it?)"
+    yield "up", f"{_painted(member.up, member.up, paint)} (may I talk to it?)"
+    may = _painted(member.schedulable, member.schedulable, paint)
+    yield "schedulable", f"{may} (may I place work on it?)"
+    yield "down", f"{_painted(member.down, not member.down, paint)} (may I evacuate it?)"
     for mark in render.marks(member):
-        yield "note", mark
+        yield "note", paint(mark, "yellow")
     limit = f" of {render.age(member.down_after)}" if member.down_after else ""
     yield "silent for", f"{render.age(member.silent_for)}{limit} of listening, {_rhythm(member)}"
     yield "incarnation", member.incarnation or "-"
@@ -60,6 +61,10 @@ def _facts(member: MemberAnswer, paint: render.Paint, now: datetime) -> Iterator
 
 def _rhythm(member: MemberAnswer) -> str:
     return f"beats every {member.interval:g} s" if member.interval else "never beat"
+
+
+def _painted(answer: bool, well: bool, paint: render.Paint) -> str:
+    return yes(answer) if well else paint(yes(answer), "red")
 
 
 def yes(answer: bool) -> str:
