@@ -9,4 +9,8 @@ cp -R README.md CONTRIBUTING.md CHANGELOG.md LICENSE docs deploy "$place/pages/"
 rm -f "$place/pages/docs/site/zensical.toml"
 cp docs/site/zensical.toml build/
 "$place/venv/bin/zensical" build --clean --strict -f build/zensical.toml
+if grep -rnoE 'src="?https?://[^" ]+' build/site --include='*.html'; then
+    echo 'docs: the site would fetch these from elsewhere' >&2
+    exit 1
+fi
 echo "docs: open build/site/index.html"

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from musterd import client, errors, stores
+from musterd.cli.overview import cli_page
 from musterd.model import Member
 from musterd_coordinator.http.app import make_app
+from tests.api_page import api_page, described
 from tests.http_calls import ask
 from tests.http_desk import DictDesk
 
@@ -47,6 +49,16 @@ def test_every_error_that_is_named_is_there() -> None:
     named = re.findall(r"^\| `(\w+)` \|", PYTHON.split("## Follow")[0], re.MULTILINE)
     assert len(named) > 5
     assert all(issubclass(getattr(errors, each), errors.MusterdError) for each in named)
+
+
+async def test_the_reference_of_the_api_is_current() -> None:
+    written = (DOCS / "api.md").read_text()
+    assert written == api_page(await described()), "run: python -m tests.api_page > docs/api.md"
+
+
+def test_the_reference_of_commands_is_current() -> None:
+    written = (DOCS / "cli.md").read_text()
+    assert written == cli_page(), "run: python -m musterd.cli.overview > docs/cli.md"
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
