@@ -1,0 +1,1 @@
+"""A whole fleet in one seed: the production code of all parts, on one simulated clock."""
