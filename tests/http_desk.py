@@ -57,6 +57,7 @@ class DictDesk:
         self.version = 1
         self.shards: list[ShardStatus] = [shard_status("mc1:11211")]
         self.storms: list[StormStatus] = []
+        self.redundancy_lost: list[str] = []
         self.listed = IncidentList(1, NOW, [], [])
         self.figures = RunFigures(Members(1), Zones())
         self.origins: list[Origin] = []  # of the orders that came
@@ -275,6 +276,7 @@ class DictDesk:
             sweep_period=1.0,
             shards=self.shards,
             storms=self.storms,
+            redundancy_lost=self.redundancy_lost,
             verdicts={name: sum(group.verdicts[name] for group in groups) for name in VERDICTS},
             marks={mark: sum(group.marks[mark] for group in groups) for mark in Mark},
         )

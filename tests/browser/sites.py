@@ -35,6 +35,7 @@ class Api:
         self.app = make_app(self.desk, self.door.access)
 
     def __enter__(self) -> Self:
+        self.app = make_app(self.desk, self.door.access)  # one that stopped tells no more of events
         serving = served_app(self.app, f"{HOST}:{self.port}", tls=self._tls)
         self._serving.enter_context(self._portal.wrap_async_context_manager(serving))
         return self

@@ -118,6 +118,23 @@ class Browser(Server):
         """Type into a field."""
         self._act(css, "value", text=text)
 
+    def press(self, key: str) -> None:
+        """Press a key where the focus is."""
+        strokes = [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]
+        self._post("/actions", actions=[{"type": "key", "id": "keyboard", "actions": strokes}])
+
+    @contextmanager
+    def sized(self, width: int, height: int) -> Iterator[None]:
+        """Show pages of this tab so many pixels wide and high."""
+        wanted = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        command = "Emulation.setDeviceMetricsOverride"
+        self._post("/goog/cdp/execute", cmd=command, params=wanted)
+        try:
+            yield
+        finally:
+            command = "Emulation.clearDeviceMetricsOverride"
+            self._post("/goog/cdp/execute", cmd=command, params={})
+
     def cookies(self) -> list[dict[str, Any]]:
         """Return the cookies that go to this page's host."""
         cookies: list[dict[str, Any]] = self._call("GET", "/cookie")

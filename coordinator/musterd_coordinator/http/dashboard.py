@@ -6,10 +6,17 @@ from importlib.resources import files
 
 from starlette.responses import HTMLResponse
 
+SCRIPTS = (
+    *("words", "asking", "fleet", "map", "verdict", "incidents", "hearing", "members"),
+    *("drawer", "timeline", "main"),
+)
+"""The parts of the one script, in this order: each uses what stands before it."""
+
 
 def dashboard_answer() -> HTMLResponse:
     """Return the page, put together from the files in ``page/``."""
-    style, script, page = (_text(name) for name in ("style.css", "script.js", "page.html"))
+    style, page = _text("style.css"), _text("page.html")
+    script = "".join(_text(f"script/{name}.js") for name in SCRIPTS)
     body = page.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
     return HTMLResponse(body, headers=_headers(style, script))
 
