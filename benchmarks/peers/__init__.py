@@ -35,8 +35,8 @@ NOTES = (
     ),
     (
         "MariaDB is as it is where nobody says otherwise, and writes its log to the disk at each commit;"
-        " once more it does so once a second (innodb_flush_log_at_trx_commit 2), for Nova and musterd"
-        " alike: what a beat costs with the one and not with the other is that."
+        " once more it does so once a second (innodb_flush_log_at_trx_commit 2): what a heartbeat of"
+        " Nova's costs with the one and not with the other is that. musterd's beats are in its memory."
     ),
     (
         "PostgreSQL is set as docs/operations.md advises (wal_writer_flush_after 0), for Nova and"
