@@ -35,6 +35,6 @@ def faults_in(text: str, now: float) -> Iterator[str]:
     if not 0 <= age <= TOO_OLD:  # from before a restart of the host, perhaps
         yield f"no agent wrote it within the last {TOO_OLD:g} s: it does not run, or it is stuck"
         return
-    for name, (labels, value) in told:
+    for name, (labels, value, _) in told:
         if name == BEATING and not value:
             yield f"no beat of {labels['group']}/{labels['member']} gets through"

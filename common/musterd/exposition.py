@@ -11,14 +11,18 @@ Labels = Mapping[str, str]
 
 
 class Series(NamedTuple):
-    """A ``Series`` is one value and the labels that tell it from others of its family."""
+    """A ``Series`` is one value and the labels that tell it from others of its family.
+
+    One of a histogram has a ``part`` of it besides: ``_bucket``, ``_sum`` or ``_count``.
+    """
 
     labels: Labels
     value: float
+    part: str = ""
 
 
 class MetricFamily(NamedTuple):
-    """A ``MetricFamily`` is all series of one name; ``kind`` is ``gauge`` or ``counter``."""
+    """A ``MetricFamily`` is all series of one name; ``kind`` is ``gauge``, ``counter`` or ``histogram``."""
 
     name: str
     kind: str
@@ -49,9 +53,9 @@ _PLAIN = {escaped: plain for plain, escaped in _ESCAPES.items()}
 def _lines(family: MetricFamily) -> Iterator[str]:
     yield f"# HELP {family.name} {family.means}\n"
     yield f"# TYPE {family.name} {family.kind}\n"
-    for labels, value in family.series:
+    for labels, value, part in family.series:
         told = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
-        yield f"{family.name}{f'{{{told}}}' if told else ''} {_number(value)}\n"
+        yield f"{family.name}{part}{f'{{{told}}}' if told else ''} {_number(value)}\n"
 
 
 def _number(value: float) -> str:

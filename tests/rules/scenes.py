@@ -50,6 +50,9 @@ _REJECTED = 'musterd_rejected_records_total{instance="c1:8420",shard="mc1:11211"
 _STORM = 'musterd_storm_silent_members{instance="c1:8420",group="compute",zone="r1"}'
 _CONFLICT = 'musterd_members_marked{instance="c1:8420",group="compute",mark="conflict"}'
 _FILE = 'node_textfile_mtime_seconds{instance="h1:9100",file="/var/lib/node/musterd.prom"}'
+_KIND = '{instance="c1:8420",kind="deaths"}'
+_RELAY = '{instance="r1:11412",kind="beats"}'
+_WRITES = '{instance="r1:11412"}'
 
 SCENES = {
     "MusterdNobodyAnswers": Scene({}, {f"musterd_build_info{WHO}": "1x60"}),
@@ -83,6 +86,12 @@ SCENES = {
     ),
     "MusterdRegistryLeftOut": steady(f"musterd_registry_quarantined{WHO}", "1", "0"),
     "MusterdNoRoom": steady(f"musterd_members_not_seated{WHO}", "3", "0"),
+    "MusterdIncident": steady(f"musterd_incidents{_KIND}", "2", "0"),
+    "MusterdRelayStoreLost": steady(f"musterd_relay_store_ok{_RELAY}", "0", "1"),
+    "MusterdRelaySlow": Scene(
+        histogram("musterd_relay_write_seconds", _WRITES, True, ("1", "2.5")),
+        histogram("musterd_relay_write_seconds", _WRITES, False, ("1", "2.5")),
+    ),
     "MusterdAgentNotBeating": steady(f"musterd_agent_beating{MEMBER}", "0", "1"),
     "MusterdAgentLosesShard": steady(
         'musterd_agent_shard_beating{instance="h1:9100",shard="mc1:11211"}', "0", "1"

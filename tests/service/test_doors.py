@@ -13,7 +13,7 @@ from musterd.model import State
 from musterd.settings.settings import Settings
 from musterd.testing.authority import Authority
 from musterd.testing.daemons import Agent, Coordinator, Watch, all_in
-from musterd_coordinator.doorway.guard import check_api, check_beats
+from musterd_coordinator.doorway.guard import check_api, check_beats, check_page
 
 OPEN = "0.0.0.0:8420"
 
@@ -55,6 +55,13 @@ async def test_one_without_the_other_is_not() -> None:
         await check_api(secured(), has_tokens=False)
     with pytest.raises(ConfigError, match="without TLS: make a certificate"):
         await check_api(Settings(listen=OPEN), has_tokens=True)
+
+
+async def test_a_page_is_for_those_who_show_a_certificate() -> None:
+    await check_page(Settings(), "the relay's metrics", "127.0.0.1")
+    await check_page(secured(tls_client_ca_file="ca.crt"), "the relay's metrics", "0.0.0.0")
+    with pytest.raises(ConfigError, match="without certificates of callers: name the auth"):
+        await check_page(secured(), "the relay's metrics", "0.0.0.0")
 
 
 async def test_beats_are_taken_by_tls_alone() -> None:

@@ -1,10 +1,14 @@
 """A relay in this process, on real databases: what agents are told, and what the database has."""
 
+import anyio
 import pytest
+from msgspec.structs import replace
+from prometheus_client.parser import text_string_to_metric_families
 
 from musterd.beat import Beat, pack
 from musterd.errors import ConfigError
-from musterd.testing.servers import Database, PgBouncer, held_port
+from musterd.testing.busy import in_time
+from musterd.testing.servers import HOST, Database, PgBouncer, held_port
 from musterd_coordinator.relay.main import summary
 from musterd_coordinator.relay.service import RelayService, running
 from tests.contract.cast import Agent, closing_all, host, hosts
@@ -23,6 +27,29 @@ async def test_many_beats_make_few_statements(behind: DatabaseLab) -> None:
         assert look.sequences == {member.name: 3 for member in hosts(40)}
         assert relay.gauges.stored == 120
         assert relay.gauges.batches < 60
+
+
+async def test_prometheus_reads_what_a_relay_does(behind: DatabaseLab) -> None:
+    settings = replace(settings_of(behind.url), relay_metrics=f"{HOST}:0")
+    async with running(settings) as relay, crowd(store_of(relay)) as agents:
+        await all_beat(agents)
+        assert relay.page is not None
+        with in_time(5):
+            async with await anyio.connect_tcp(HOST, relay.page.port) as stream:
+                await stream.send(b"GET /metrics HTTP/1.1\r\nhost: r1\r\n\r\n")
+                answer = b"".join([part async for part in stream]).decode()
+    told = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.partition("\r\n\r\n")[2])
+        for sample in family.samples
+    }
+    assert told["musterd_relay_connections",] == told["musterd_relay_members",] == 40
+    assert told["musterd_relay_beats_stored_total",] == 40
+    assert told["musterd_relay_waiting", "beats"] == 0
+    assert told["musterd_relay_store_ok", "newcomers"] == 1
+    batches = told["musterd_relay_batches_total",]
+    assert told["musterd_relay_write_seconds_count",] == batches > 0
+    assert told["musterd_relay_write_seconds_bucket", "+Inf"] == batches
 
 
 async def test_through_pgbouncer(ready: Database, pgbouncer: PgBouncer) -> None:

@@ -1,15 +1,21 @@
 """What the alerts of deploy/ name is there. `make rules` has promtool try them."""
 
 import re
+from itertools import chain
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from musterd.exposition import text_of
+from musterd.stores.table.table import Table
 from musterd_agent.loop import Counters
 from musterd_agent.metrics import AgentFigures, MemberFigures, ShardFigures, families
 from musterd_coordinator.http.counted import counted_families
+from musterd_coordinator.http.incident_gauges import incident_families
 from musterd_coordinator.http.metrics import render
+from musterd_coordinator.relay.figures import relay_families
+from musterd_coordinator.relay.gauges import RelayGauges
+from musterd_coordinator.relay.reception import Inbox
 from musterd_coordinator.steps import whole
 from tests.metrics_scene import scene
 from tests.rules.scenes import SCENES
@@ -27,10 +33,17 @@ async def coordinator_page() -> str:
     stage.sweep({0: (7, 1)}, seated=((0, host("a")),))
     for _ in range(9):
         stage.sweep()
-    status, counted = telling(stage), counted_families(stage.roll.view.figures)
+    status = telling(stage)
+    counted = chain(incident_families([]), counted_families(stage.roll.view.figures))
     groups = said.desk.groups_steps()
     first = whole(render(status, groups, gauges=said.gauges, readers=0, counted=counted)).decode()
     return first + (Path(__file__).parents[1] / "metrics_scene.txt").read_text()
+
+
+def relay_page() -> str:
+    """What a relay says that has just begun."""
+    gauges, inbox = RelayGauges(lambda: 0.0), Inbox(Table(1 << 20), lambda: 0.0)
+    return text_of(relay_families(gauges, inbox, connections=0))
 
 
 def agent_page() -> str:
@@ -43,7 +56,7 @@ def agent_page() -> str:
 
 async def test_alerts_are_about_metrics_that_there_are() -> None:
     told = dict[str, set[str]]()
-    for page in (await coordinator_page(), agent_page()):
+    for page in (await coordinator_page(), agent_page(), relay_page()):
         for family in text_string_to_metric_families(page):
             for sample in family.samples:
                 told.setdefault(sample.name, set()).update(sample.labels)

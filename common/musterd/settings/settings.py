@@ -94,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls_client_ca_file: Annotated[str | None, listeners.TLS_CLIENT_CA_FILE] = None
     insecure_listen: Annotated[bool, listeners.INSECURE_LISTEN] = False
     relay_listen: Annotated[str, listeners.RELAY_LISTEN] = "127.0.0.1:11411"
+    relay_metrics: Annotated[str | None, listeners.RELAY_METRICS] = None
     relay_period: Annotated[float, listeners.RELAY_PERIOD] = 0.25
 
     nova_listen: Annotated[str | None, door.NOVA_LISTEN] = None

@@ -20,9 +20,11 @@ MAKE_A_CERTIFICATE = (
 GET_KNOWN = "musterd token create --name me --role admin"
 
 TLS, CALLERS = "TLS", "anything that says who calls"
+CERTIFICATES = "certificates of callers"
 _CURES = {
     TLS: f"make a certificate (`{MAKE_A_CERTIFICATE}`) and name it in tls_cert_file and tls_key_file",
     CALLERS: f"make a token (`{GET_KNOWN}`) or name your clients' authority in tls_client_ca_file",
+    CERTIFICATES: "name the authority of those who may ask in tls_client_ca_file",
 }
 
 
@@ -43,6 +45,15 @@ async def check_beats(settings: Settings, what: str, host: str, *, by_tls: bool)
     """Raise ConfigError if ``what``, which takes beats at ``host``, would be open to other hosts."""
     if not by_tls and not await is_local(host):
         _refuse(settings, what, host, [TLS])
+
+
+async def check_page(settings: Settings, what: str, host: str) -> None:
+    """Raise ConfigError if ``what``, which takes no tokens, would answer hosts without a certificate."""
+    lacks = [] if settings.tls_cert_file else [TLS]
+    if settings.tls_client_ca_file is None:
+        lacks.append(CERTIFICATES)
+    if lacks and not await is_local(host):
+        _refuse(settings, what, host, lacks)
 
 
 async def is_local(host: str) -> bool:

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 import structlog
 
 from musterd.errors import StoreError
+from musterd_coordinator.histogram import Histogram
+
+WRITE_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LOOP_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +60,8 @@ class RelayGauges:
     """These are counts since the start.
 
     ``lost`` are beats of members that the database did not know, ``unsigned`` those that were not
-    signed with their member's key.
+    signed with their member's key. ``writes`` are the seconds that batches took, and ``loop`` how late the
+    event loop was.
     """
 
     clock: Callable[[], float]
@@ -65,6 +70,8 @@ class RelayGauges:
     unsigned: int = 0
     batches: int = 0
     seconds: float = 0.0  # that the last batch took
+    writes: Histogram = field(default_factory=lambda: Histogram(WRITE_BOUNDS))
+    loop: Histogram = field(default_factory=lambda: Histogram(LOOP_BOUNDS))
     beats: Path = field(init=False)
     newcomers: Path = field(init=False)
 
@@ -78,6 +85,7 @@ class RelayGauges:
         self.lost += lost
         self.batches += 1
         self.seconds = seconds
+        self.writes.observe(seconds)
         self.beats.worked()
 
     @property

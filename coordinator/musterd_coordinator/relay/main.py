@@ -37,6 +37,7 @@ async def serve(settings: Settings, reread: Reread | None = None) -> None:
                 "relay started",
                 listen=relay.server.address,
                 store=relay.store,
+                metrics="off" if relay.page is None else relay.page.address,
                 most_connections=relay.server.limits.connections,
             )
             tasks.start_soon(_tell_ready, systemd, relay)

@@ -81,6 +81,11 @@ class BeatQueue:
         self._filled = Wakeup()
         self.wait = self._filled.wait
 
+    @property
+    def count(self) -> int:
+        """Return how many beats wait."""
+        return sum(beats.count for beats in self._beats)
+
     def put(self, beats: PendingBeats) -> None:
         """Let them wait."""
         if self._beats:

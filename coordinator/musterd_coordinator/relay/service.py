@@ -20,10 +20,13 @@ from musterd.stores.slots.protocol import Keys
 from musterd.stores.table.table import Table
 from musterd.tls import server_tls
 from musterd.urls import host_and_port
-from musterd_coordinator.doorway.guard import check_beats
+from musterd_coordinator.doorway.guard import check_beats, check_page
+from musterd_coordinator.doorway.pagedoor import PageDoor
 from musterd_coordinator.process.daemon import lasting
+from musterd_coordinator.process.looplag import measure_lag
 from musterd_coordinator.relay.checking import RelayChecks
 from musterd_coordinator.relay.database import open_database
+from musterd_coordinator.relay.figures import page_of
 from musterd_coordinator.relay.gauges import RelayGauges
 from musterd_coordinator.relay.healing import keep_announced
 from musterd_coordinator.relay.promptness import LatencyFigures, LatencyReport
@@ -65,6 +68,7 @@ class RelayService:
         host, port = host_and_port(settings.relay_listen)
         self.tls = server_tls(settings)
         self.server = RelayServer(host, port, table, self.reception, self.gauges, self.tls)
+        self.page = _page_door(settings, self)
         self.promptness = LatencyReport(self._timeout)
         self.writer = BeatWriter(
             *(self.reception, self._of_beats, settings.relay_period, self._service_down_time / 3),
@@ -181,6 +185,14 @@ class RelayService:
             database.link.close()
 
 
+def _page_door(settings: Settings, relay: RelayService) -> PageDoor | None:
+    """Return what serves its metrics; None where none are asked for."""
+    if settings.relay_metrics is None:
+        return None
+    names = {"called": "relay's metrics", "option": "relay_metrics"}
+    return PageDoor(settings.relay_metrics, partial(page_of, relay), relay.tls, **names)
+
+
 def _checks(settings: Settings, file: Renewable[FleetKeys]) -> RelayChecks:
     """Return what beats are checked with, by the keys of a file that may be renewed."""
     required, down_time = settings.signatures_in_force == "require", settings.service_down_time
@@ -200,13 +212,18 @@ async def running(settings: Settings) -> AsyncIterator[RelayService]:
     relay = RelayService(settings)
     by_tls = relay.tls is not None
     await check_beats(settings, "the relay", relay.server.host, by_tls=by_tls)
+    if relay.page is not None:
+        await check_page(settings, "the relay's metrics", relay.page.host)
     await relay.server.start()
     try:
+        if relay.page is not None:
+            await relay.page.start()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(relay.writer.run)
             tasks.start_soon(relay.usher.run)
             tasks.start_soon(relay.keep_marking)
             tasks.start_soon(relay.keep_fresh)
+            tasks.start_soon(measure_lag, relay.gauges.loop.observe)
             tasks.start_soon(lasting, "tidy", relay.keep_tidy)
             tasks.start_soon(lasting, "renewed keys", relay.keep_keys)
             tasks.start_soon(lasting, "announcements", relay.keep_announced)
@@ -220,4 +237,6 @@ async def running(settings: Settings) -> AsyncIterator[RelayService]:
                 tasks.cancel_scope.cancel()
     finally:
         await relay.server.aclose()
+        if relay.page is not None:
+            await relay.page.aclose()
         relay.disconnect()

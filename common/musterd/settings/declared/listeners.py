@@ -45,6 +45,15 @@ RELAY_LISTEN = Option(
     Role.RELAY,
 )
 
+RELAY_METRICS = Option(
+    "Where the relay answers GET /metrics for Prometheus: by TLS where it has a certificate, and to other"
+    " hosts only if they show one, by tls_client_ca_file.",
+    Text("host:port, or [address]:port for IPv6", "HOST:PORT", check_address),
+    "127.0.0.1:11412",
+    Role.RELAY,
+    when_unset="none: it does not",
+)
+
 RELAY_PERIOD = Option(
     "Seconds between two writes to the database; a beat is acknowledged when it was"
     " committed there, so it takes as long at most, and the write.",
