@@ -151,6 +151,7 @@ async def test_once_is_a_frame_without_controls(capsys: pytest.CaptureFixture[st
     assert head.startswith("WELL  nothing needs attention  http://")
     assert "ZONES (3), the worst first" in rest
     assert not any("\x1b" in line for line in rest)
+    assert rest[-1]
 
 
 async def test_a_token_that_is_none_ends_it() -> None:

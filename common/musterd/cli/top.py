@@ -150,8 +150,8 @@ class Top:
             if not self._followed:
                 raise CoordinatorUnreachable(self._problem)
             await self._ask_for_changes()
-            for line in frame(self.scene(), *usual_size(), render.paint())[:-1]:
-                print(line)
+            lines = frame(self.scene(), *usual_size(), render.paint())[:-1]
+            print("\n".join(lines).rstrip())
             tasks.cancel_scope.cancel()
 
     async def run(self, stream: TextIO, keys: TextIO) -> None:
