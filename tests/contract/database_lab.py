@@ -47,6 +47,11 @@ class DatabaseLab(Lab):
     def end_sessions(self) -> None:
         """Have the server hang up on everybody."""
 
+    @property
+    def forgets_beats(self) -> bool:
+        """Say whether a start of the server empties the table of beats."""
+        return False
+
     @abstractmethod
     def locked(self) -> AbstractAsyncContextManager[None]:
         """While this lasts, the rows of all members' beats are locked."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from musterd import client, errors, stores
-from musterd.cli.overview import cli_page
+from musterd.cli.handbook import cli_page
 from musterd.model import Member
 from musterd_coordinator.http.app import make_app
 from tests.api_page import api_page, described
@@ -58,7 +58,7 @@ async def test_the_reference_of_the_api_is_current() -> None:
 
 def test_the_reference_of_commands_is_current() -> None:
     written = (DOCS / "cli.md").read_text()
-    assert written == cli_page(), "run: python -m musterd.cli.overview > docs/cli.md"
+    assert written == cli_page(), "run: python -m musterd.cli.handbook > docs/cli.md"
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)

@@ -1,6 +1,6 @@
 """The reference of all commands is written from their parsers.
 
-``python -m musterd.cli.overview > docs/cli.md`` refreshes the page.
+``python -m musterd.cli.handbook > docs/cli.md`` refreshes the page.
 """
 
 import re
@@ -12,7 +12,7 @@ from musterd.cli.synopsis import Flag, FlagSection, Synopsis, every_synopsis
 from musterd.settings.settings import OPTIONS
 
 _INTRODUCTION = """\
-<!-- Written by `python -m musterd.cli.overview > docs/cli.md`; do not edit. -->
+<!-- Written by `python -m musterd.cli.handbook > docs/cli.md`; do not edit. -->
 # Commands
 
 Exit statuses: 0 done; 1 the answer is no; 2 wrong use or configuration; 3 out of reach. What this page
